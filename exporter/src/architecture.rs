@@ -1,0 +1,96 @@
+//! The shape of a network: data, not code.
+
+use runtime::config::{MAX_BLOCK_SIZE, MAX_FUSE, MAX_LEVELS};
+use runtime::{Activation, Config, FormatError, Level};
+
+/// Embedding size and levels; the vocabulary comes with the words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Architecture {
+    /// Values per character embedding.
+    pub n_embd: usize,
+    /// The levels, from the characters up.
+    pub levels: Vec<Level>,
+    /// The activation of every level.
+    pub activation: Activation,
+}
+
+/// Why a block size has no levels.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchitectureError {
+    /// It cannot be cut into levels of 2 to [`MAX_FUSE`].
+    #[error(
+        "block size {block_size} cannot be cut into levels: it must be a product of at most {MAX_LEVELS} factors of 2 to {MAX_FUSE}, and at most {MAX_BLOCK_SIZE}"
+    )]
+    BlockSize {
+        /// What was asked for.
+        block_size: usize,
+    },
+    /// A dimension is outside its limits.
+    #[error("n_hidden is {n_hidden}, must be 1 to {max}", max = runtime::config::MAX_WIDTH)]
+    Width {
+        /// What was asked for.
+        n_hidden: usize,
+    },
+}
+
+impl Architecture {
+    /// Levels that see `block_size` characters: its prime factors, the smallest next to the characters, each level
+    /// `n_hidden` wide. 8 gives 2, 2, 2 as in the lecture; 3 gives one level of 3; 12 gives 2, 2, 3.
+    ///
+    /// # Errors
+    /// [`ArchitectureError`] if there are no such levels.
+    pub fn tree(block_size: usize, n_embd: usize, n_hidden: usize) -> Result<Self, ArchitectureError> {
+        let width = u16::try_from(n_hidden).map_err(|_| ArchitectureError::Width { n_hidden })?;
+        let refused = ArchitectureError::BlockSize { block_size };
+        if !(2..=MAX_BLOCK_SIZE).contains(&block_size) {
+            return Err(refused);
+        }
+        let mut levels = Vec::new();
+        let mut rest = block_size;
+        let mut factor = 2;
+        while rest > 1 {
+            if rest.is_multiple_of(factor) {
+                rest /= factor;
+                match u8::try_from(factor) {
+                    Ok(fuse) if factor <= MAX_FUSE => levels.push(Level { fuse, width }),
+                    _ => return Err(refused),
+                }
+            } else {
+                factor += 1;
+            }
+        }
+        if levels.len() > MAX_LEVELS {
+            return Err(refused);
+        }
+        Ok(Self { n_embd, levels, activation: Activation::Tanh })
+    }
+
+    /// The dimensions as the runtime checks and uses them.
+    ///
+    /// # Errors
+    /// [`FormatError::BadDimension`] for a network no runtime would run.
+    pub fn config(&self, vocab_size: usize) -> Result<Config, FormatError> {
+        Config::new(vocab_size, self.n_embd, self.activation, &self.levels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn block_sizes_become_levels() {
+        let fuses = |block_size| {
+            Architecture::tree(block_size, 4, 8)
+                .map(|architecture| architecture.levels.iter().map(|level| level.fuse).collect::<Vec<_>>())
+        };
+        assert_eq!(fuses(8).unwrap(), [2, 2, 2]);
+        assert_eq!(fuses(16).unwrap(), [2, 2, 2, 2]);
+        assert_eq!(fuses(3).unwrap(), [3]);
+        assert_eq!(fuses(12).unwrap(), [2, 2, 3]);
+        for refused in [0, 1, 67, 134, 512, 2048] {
+            assert!(fuses(refused).is_err(), "{refused}");
+        }
+        assert!(Architecture::tree(8, 4, 70_000).is_err());
+    }
+}

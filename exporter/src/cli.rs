@@ -1,0 +1,97 @@
+//! The command line: one file per command.
+
+mod eval;
+mod export;
+mod sample;
+mod train;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use exporter::data::Words;
+
+/// Trains a hierarchical character model and packs it for a microcontroller.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a model on a list of words and write it, folded, as safetensors
+    Train(train::Args),
+    /// Pack a model for the chip
+    Export(export::Args),
+    /// Measure the loss of a model
+    Eval(eval::Args),
+    /// Draw words from a model, as the chip would
+    Sample(sample::Args),
+}
+
+/// Runs the command of the command line.
+pub fn run() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Train(args) => train::run(args),
+        Command::Export(args) => export::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Sample(args) => sample::run(&args),
+    }
+}
+
+/// `--data` and `--dedup`, as `train` and `eval` take them.
+#[derive(clap::Args)]
+struct DataArgs {
+    /// Word list: one word a line, UTF-8, 2 to 255 distinct characters [default: the shipped list of names]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Drop words that stand in the list before (the lecture keeps them)
+    #[arg(long)]
+    dedup: bool,
+}
+
+impl DataArgs {
+    /// Reads the list and reports duplicates on stderr.
+    fn read(&self) -> anyhow::Result<Words> {
+        let mut words = match &self.data {
+            Some(path) => Words::read(path)?,
+            None => Words::shipped()?,
+        };
+        let duplicates = words.duplicates();
+        if self.dedup {
+            words.dedup();
+        }
+        let what = if self.dedup { "dropped" } else { "kept, as in the lecture; --dedup drops them" };
+        eprint!("{}: {} words", words.name, count(words.words.len()));
+        match duplicates {
+            0 => eprintln!(", none twice"),
+            n => eprintln!(", {} of them duplicates ({what})", count(n)),
+        }
+        Ok(words)
+    }
+}
+
+/// A number with commas between thousands.
+fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A file as a shell would take it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains(|c: char| c.is_whitespace() || "'\"$&;()".contains(c)) {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    } else {
+        text
+    }
+}

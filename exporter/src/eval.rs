@@ -1,0 +1,102 @@
+//! The loss of a model: through `tch` for a folded network, through the runtime for a blob.
+
+use ndarray::Array2;
+use runtime::{HeapState, Model, Stream};
+use tch::{Device, Kind, Tensor};
+
+use crate::data::{DataError, Examples};
+use crate::file::{FoldedLinear, FoldedModel};
+use crate::nn::mean_nll;
+
+/// A loss and what it is the mean of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loss {
+    /// Mean negative log-likelihood, nats per character.
+    pub nll: f64,
+    /// Characters, the ends of words included.
+    pub characters: usize,
+}
+
+/// The folded network as tensors, to be evaluated in whole windows as PyTorch would.
+pub struct TorchModel {
+    embedding: Tensor,
+    levels: Vec<(i64, Tensor, Tensor)>,
+    output: (Tensor, Tensor),
+}
+
+impl TorchModel {
+    /// Copies the weights to `device`.
+    pub fn new(model: &FoldedModel, device: Device) -> Self {
+        let tensors =
+            |linear: &FoldedLinear| (matrix(&linear.weight).to_device(device), vector(&linear.bias).to_device(device));
+        let levels = model.architecture.levels.iter().zip(&model.levels).map(|(level, linear)| {
+            let (weight, bias) = tensors(linear);
+            (i64::from(level.fuse), weight, bias)
+        });
+        Self {
+            embedding: matrix(&model.embedding).to_device(device),
+            levels: levels.collect(),
+            output: tensors(&model.output),
+        }
+    }
+
+    /// Contexts `[B, block_size]` -> logits `[B, vocab_size]`.
+    pub fn forward(&self, contexts: &Tensor) -> Tensor {
+        let mut x = Tensor::embedding(&self.embedding, contexts, -1, false, false);
+        for (fuse, weight, bias) in &self.levels {
+            let (b, t, c) = x.size3().expect("(B, T, C)");
+            x = x.view([b, t / fuse, c * fuse]).linear(weight, Some(bias)).tanh();
+        }
+        x.squeeze_dim(1).linear(&self.output.0, Some(&self.output.1))
+    }
+
+    /// Mean loss over the examples.
+    pub fn loss(&self, examples: &Examples) -> Loss {
+        let (contexts, targets) = tensors(examples, self.embedding.device());
+        Loss { nll: mean_nll(|x| self.forward(x), &contexts, &targets), characters: examples.len() }
+    }
+}
+
+/// Mean loss of a blob over words, through the runtime, character by character.
+///
+/// # Errors
+/// [`DataError::UnknownCharacter`] for a word the model cannot read; `name` is what to call the list.
+///
+/// # Panics
+/// Never: a heap state fits its model.
+pub fn runtime_loss(model: &Model<'_>, name: &str, words: &[String]) -> Result<Loss, DataError> {
+    let mut state = HeapState::new(model);
+    let mut stream = Stream::new(model, &mut state).expect("made for this model");
+    let mut loss = Loss { nll: 0.0, characters: 0 };
+    for word in words {
+        let (nll, characters) = stream.word_nll(word).map_err(|source| DataError::UnknownCharacter {
+            name: name.to_owned(),
+            word: word.clone(),
+            source,
+        })?;
+        loss.nll += f64::from(nll);
+        loss.characters += characters;
+    }
+    loss.nll /= loss.characters.max(1) as f64;
+    Ok(loss)
+}
+
+/// Examples as tensors: contexts `[N, block_size]` and targets `[N]`, both i64.
+///
+/// # Panics
+/// If there are more than 2^63 of them.
+pub fn tensors(examples: &Examples, device: Device) -> (Tensor, Tensor) {
+    let block_size = i64::try_from(examples.block_size).expect("at most 1024");
+    let contexts = Tensor::from_slice(&examples.contexts).view([-1, block_size]);
+    let targets = Tensor::from_slice(&examples.targets);
+    (contexts.to_kind(Kind::Int64).to_device(device), targets.to_kind(Kind::Int64).to_device(device))
+}
+
+fn matrix(array: &Array2<f32>) -> Tensor {
+    let shape: Vec<i64> = array.shape().iter().map(|&n| i64::try_from(n).expect("a dimension")).collect();
+    Tensor::from_slice(array.as_slice().expect("row-major")).view(shape.as_slice())
+}
+
+fn vector(array: &ndarray::Array1<f32>) -> Tensor {
+    Tensor::from_slice(array.as_slice().expect("contiguous"))
+}

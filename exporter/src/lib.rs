@@ -1,0 +1,21 @@
+//! Trains a hierarchical character model, folds it, packs it for a microcontroller, evaluates and samples it.
+//!
+//! ```text
+//! words.txt -> data -> nn + train (tch) -> fold -> file (model.safetensors) -> pack (model.blob) -> runtime
+//! ```
+//!
+//! The arithmetic of the deployed model is not here: [`eval`] and [`sample`] call the `runtime` crate, so that the loss
+//! reported belongs to the model that ships.
+
+pub mod architecture;
+pub mod data;
+pub mod eval;
+pub mod file;
+pub mod fold;
+pub mod nn;
+pub mod pack;
+pub mod preset;
+pub mod python_random;
+pub mod sample;
+pub mod train;
+pub mod write;

@@ -1,0 +1,269 @@
+//! The lecture's blocks, under the lecture's names, on `tch` tensors.
+//!
+//! Every block has `forward`; [`Sequential`] runs them one after the other. Shapes are written (B, T, C): batch, time
+//! (positions), channels.
+
+use tch::nn::{Init, Path};
+use tch::{IndexOp, Kind, Tensor};
+
+use crate::architecture::Architecture;
+
+/// BatchNorm's `eps`, PyTorch's default.
+pub const BATCH_NORM_EPS: f64 = 1e-5;
+/// How fast running statistics follow, PyTorch's default.
+const BATCH_NORM_MOMENTUM: f64 = 0.1;
+
+/// A block of the network.
+pub trait Block: Send {
+    /// Input to output; `train` selects batch statistics and dropout.
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor;
+    /// Its name and parameters, for the table of shapes.
+    fn describe(&self) -> String;
+}
+
+/// A row of `n_embd` values per character: (B, T) of indices -> (B, T, C).
+pub struct Embedding {
+    /// `[vocab_size, n_embd]`, standard normal at the start.
+    pub weight: Tensor,
+}
+
+impl Embedding {
+    /// A new table under `path`.
+    pub fn new(path: Path<'_>, vocab_size: i64, n_embd: i64) -> Self {
+        Self { weight: path.var("weight", &[vocab_size, n_embd], Init::Randn { mean: 0.0, stdev: 1.0 }) }
+    }
+}
+
+impl Block for Embedding {
+    fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
+        Tensor::embedding(&self.weight, x, -1, false, false)
+    }
+
+    fn describe(&self) -> String {
+        format!("Embedding{:?}", self.weight.size())
+    }
+}
+
+/// Joins `n` consecutive positions: (B, T, C) -> (B, T / n, C n). The last one leaves (B, C n).
+pub struct FlattenConsecutive {
+    /// How many positions become one.
+    pub n: i64,
+}
+
+impl Block for FlattenConsecutive {
+    fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
+        let (b, t, c) = x.size3().expect("FlattenConsecutive takes (B, T, C)");
+        let x = x.view([b, t / self.n, c * self.n]);
+        if t == self.n { x.squeeze_dim(1) } else { x }
+    }
+
+    fn describe(&self) -> String {
+        format!("FlattenConsecutive({})", self.n)
+    }
+}
+
+/// `x W^T + b` over the last dimension.
+pub struct Linear {
+    /// `[fan_out, fan_in]`, uniform within 1 / sqrt(fan_in) at the start, as PyTorch's `nn.Linear`.
+    pub weight: Tensor,
+    /// `[fan_out]`; none in front of a BatchNorm, which would take it out again.
+    pub bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// A new layer under `path`.
+    pub fn new(path: Path<'_>, fan_in: i64, fan_out: i64, bias: bool) -> Self {
+        let bound = 1.0 / (fan_in as f64).sqrt();
+        let init = Init::Uniform { lo: -bound, up: bound };
+        Self {
+            weight: path.var("weight", &[fan_out, fan_in], init),
+            bias: bias.then(|| path.var("bias", &[fan_out], init)),
+        }
+    }
+}
+
+impl Block for Linear {
+    fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
+        x.linear(&self.weight, self.bias.as_ref())
+    }
+
+    fn describe(&self) -> String {
+        format!("Linear{:?}{}", self.weight.size(), if self.bias.is_some() { " + bias" } else { "" })
+    }
+}
+
+/// Normalises each channel over batch *and* positions: (B, T, C) is viewed as (B T, C).
+///
+/// PyTorch's own module would take T for the channels of (B, T, C), and the lecture's first version kept statistics per
+/// position; this view is the fix the lecture arrives at.
+pub struct BatchNorm1d {
+    /// gamma `[C]`, ones at the start (`tch`'s own module draws it at random).
+    pub weight: Tensor,
+    /// beta `[C]`, zeros at the start.
+    pub bias: Tensor,
+    /// `[C]`, not trained.
+    pub running_mean: Tensor,
+    /// `[C]`, not trained.
+    pub running_var: Tensor,
+}
+
+impl BatchNorm1d {
+    /// A new layer under `path`.
+    pub fn new(path: Path<'_>, channels: i64) -> Self {
+        Self {
+            weight: path.var("weight", &[channels], Init::Const(1.0)),
+            bias: path.var("bias", &[channels], Init::Const(0.0)),
+            running_mean: path.zeros_no_train("running_mean", &[channels]),
+            running_var: path.ones_no_train("running_var", &[channels]),
+        }
+    }
+}
+
+impl Block for BatchNorm1d {
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        let shape = x.size();
+        let channels = *shape.last().expect("BatchNorm1d takes at least (B, C)");
+        x.reshape([-1, channels])
+            .batch_norm(
+                Some(&self.weight),
+                Some(&self.bias),
+                Some(&self.running_mean),
+                Some(&self.running_var),
+                train,
+                BATCH_NORM_MOMENTUM,
+                BATCH_NORM_EPS,
+                false,
+            )
+            .view(shape.as_slice())
+    }
+
+    fn describe(&self) -> String {
+        format!("BatchNorm1d{:?}", self.weight.size())
+    }
+}
+
+/// Hyperbolic tangent.
+pub struct Tanh;
+
+impl Block for Tanh {
+    fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
+        x.tanh()
+    }
+
+    fn describe(&self) -> String {
+        "Tanh".to_owned()
+    }
+}
+
+/// Zeroes values at random while training, and scales the rest up.
+pub struct Dropout {
+    /// Chance of each value.
+    pub p: f64,
+}
+
+impl Block for Dropout {
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        if train && self.p > 0.0 { x.dropout(self.p, true) } else { x.shallow_clone() }
+    }
+
+    fn describe(&self) -> String {
+        format!("Dropout({})", self.p)
+    }
+}
+
+/// One level of the tree: `FlattenConsecutive`, `Linear` without bias, `BatchNorm1d`, activation, dropout.
+pub struct LevelBlock {
+    /// Joins positions.
+    pub flatten: FlattenConsecutive,
+    /// Mixes them.
+    pub linear: Linear,
+    /// Normalises the mixture; folded into `linear` after training.
+    pub batch_norm: BatchNorm1d,
+    /// Squashes it.
+    pub activation: Tanh,
+    /// Regularises the level's output.
+    pub dropout: Dropout,
+}
+
+impl LevelBlock {
+    fn blocks(&self) -> [&dyn Block; 5] {
+        [&self.flatten, &self.linear, &self.batch_norm, &self.activation, &self.dropout]
+    }
+}
+
+/// Embedding, levels, output: the whole network, run one block after the other.
+pub struct Sequential {
+    /// Indices to vectors.
+    pub embedding: Embedding,
+    /// The tree, from the characters up.
+    pub levels: Vec<LevelBlock>,
+    /// To logits.
+    pub output: Linear,
+}
+
+impl Sequential {
+    /// Builds the network under `path`; parameters are named by their place (`levels.0.linear.weight`).
+    pub fn new(path: &Path<'_>, architecture: &Architecture, vocab_size: usize, dropout: f64) -> Self {
+        let n_embd = i64::try_from(architecture.n_embd).expect("checked by Config");
+        let vocab_size = i64::try_from(vocab_size).expect("at most 256");
+        let embedding = Embedding::new(path / "embedding", vocab_size, n_embd);
+        let mut width = n_embd;
+        let mut levels = Vec::new();
+        for (index, level) in architecture.levels.iter().enumerate() {
+            let path = path / "levels" / index;
+            let (n, fan_out) = (i64::from(level.fuse), i64::from(level.width));
+            levels.push(LevelBlock {
+                flatten: FlattenConsecutive { n },
+                linear: Linear::new(&path / "linear", width * n, fan_out, false),
+                batch_norm: BatchNorm1d::new(&path / "batch_norm", fan_out),
+                activation: Tanh,
+                dropout: Dropout { p: dropout },
+            });
+            width = fan_out;
+        }
+        let output = Linear::new(path / "output", width, vocab_size, true);
+        Self { embedding, levels, output }
+    }
+
+    fn blocks(&self) -> Vec<&dyn Block> {
+        let mut blocks: Vec<&dyn Block> = vec![&self.embedding];
+        blocks.extend(self.levels.iter().flat_map(LevelBlock::blocks));
+        blocks.push(&self.output);
+        blocks
+    }
+
+    /// Contexts (B, T) of indices -> logits (B, vocab_size).
+    pub fn forward(&self, contexts: &Tensor, train: bool) -> Tensor {
+        let mut blocks = self.blocks().into_iter();
+        let first = blocks.next().expect("there is an embedding");
+        blocks.fold(first.forward(contexts, train), |x, block| block.forward(&x, train))
+    }
+
+    /// A line per block: its name and parameters, and the shape of its output for `contexts`, as the lecture prints them.
+    pub fn shapes(&self, contexts: &Tensor) -> String {
+        let mut table = String::new();
+        let mut x = contexts.shallow_clone();
+        for block in self.blocks() {
+            x = tch::no_grad(|| block.forward(&x, false));
+            table += &format!("  {:<28} -> {:?}\n", block.describe(), x.size());
+        }
+        table
+    }
+}
+
+/// Mean cross-entropy of `network` on examples given as tensors, in eval mode, in batches; in nats.
+pub fn mean_nll(forward: impl Fn(&Tensor) -> Tensor, contexts: &Tensor, targets: &Tensor) -> f64 {
+    const BATCH: i64 = 8192;
+    let len = targets.size()[0];
+    let mut sum = 0.0;
+    tch::no_grad(|| {
+        for start in (0..len).step_by(BATCH as usize) {
+            let end = (start + BATCH).min(len);
+            let logits = forward(&contexts.i(start..end));
+            let log_probs = logits.log_softmax(-1, Kind::Float);
+            let picked = log_probs.gather(1, &targets.i(start..end).unsqueeze(1), false);
+            sum -= picked.sum(Kind::Double).double_value(&[]);
+        }
+    });
+    sum / len as f64
+}

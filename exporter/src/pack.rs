@@ -1,0 +1,126 @@
+//! From a folded network to the blob that the runtime reads.
+
+use std::path::{Path, PathBuf};
+
+use runtime::format::{AlignedBlob, Header, Layout, LinearWeights, Precision, Weights, encode};
+use runtime::{FormatError, Model, Provenance};
+
+use crate::file::{FoldedLinear, FoldedModel};
+
+/// Why a model cannot be packed.
+#[derive(Debug, thiserror::Error)]
+#[error("the model cannot be packed: {0}")]
+pub struct PackError(#[from] FormatError);
+
+/// Packs a model in single precision.
+///
+/// # Errors
+/// [`PackError`] if no runtime would read the result: every blob is opened before it is given out.
+pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
+    let levels = heapless::Vec::from_slice(&model.architecture.levels).map_err(|_| FormatError::BadHeader)?;
+    let header = Header {
+        precision: Precision::F32,
+        layout: Layout::Rows8,
+        activation: model.architecture.activation,
+        n_embd: u16::try_from(model.architecture.n_embd).map_err(|_| FormatError::BadHeader)?,
+        levels,
+        vocab: &model.vocab,
+        provenance: Provenance {
+            preset: &model.origin.preset,
+            exporter_version: &model.origin.exporter_version,
+            data_sha256: parse_sha256(&model.origin.data_sha256),
+            seed: model.origin.seed,
+            dev_nll_micronats: micronats(model.origin.dev_nll),
+        },
+    };
+    fn linear(linear: &FoldedLinear) -> LinearWeights<'_> {
+        LinearWeights {
+            weight: linear.weight.as_slice().expect("row-major"),
+            bias: linear.bias.as_slice().expect("contiguous"),
+        }
+    }
+    let blob = encode(
+        &header,
+        &Weights {
+            embedding: model.embedding.as_slice().expect("row-major"),
+            levels: model.levels.iter().map(linear).collect(),
+            output: linear(&model.output),
+        },
+    )?;
+    let blob = AlignedBlob::from(blob.as_slice());
+    Model::new(blob.as_bytes())?;
+    Ok(blob)
+}
+
+/// Losses go into the header as whole micronats.
+fn micronats(nll: Option<f64>) -> u32 {
+    nll.map_or(u32::MAX, |nll| (nll * 1e6).round() as u32)
+}
+
+/// Zeros for anything that is not 64 hexadecimal digits: the hash is information, not a check.
+fn parse_sha256(digits: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    if digits.len() == 64 && digits.is_ascii() {
+        for (index, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).unwrap_or(0);
+        }
+    }
+    hash
+}
+
+/// A model file of either kind.
+#[derive(Clone, Debug)]
+pub enum ModelFile {
+    /// `model.safetensors`.
+    Folded(Box<FoldedModel>),
+    /// `model.blob`.
+    Blob(AlignedBlob),
+}
+
+/// Why a file is neither.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The safetensors file is refused.
+    #[error(transparent)]
+    File(#[from] crate::file::FileError),
+    /// The blob is refused.
+    #[error("{path}: {source}")]
+    Blob {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FormatError,
+    },
+    /// The folded model cannot be packed.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+}
+
+impl ModelFile {
+    /// Reads a file of either kind; its first bytes say which.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, OpenError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| crate::file::FileError::Read { path: path.to_owned(), source })?;
+        if bytes.starts_with(&runtime::format::MAGIC) {
+            let blob = AlignedBlob::from(bytes.as_slice());
+            Model::new(blob.as_bytes()).map_err(|source| OpenError::Blob { path: path.to_owned(), source })?;
+            Ok(Self::Blob(blob))
+        } else {
+            Ok(Self::Folded(Box::new(FoldedModel::from_safetensors(&bytes, path)?)))
+        }
+    }
+
+    /// The blob of the model: the file itself, or what `export` would write in f32.
+    ///
+    /// # Errors
+    /// [`PackError`] for a folded model that cannot be packed.
+    pub fn into_blob(self) -> Result<AlignedBlob, PackError> {
+        match self {
+            Self::Folded(model) => pack_f32(&model),
+            Self::Blob(blob) => Ok(blob),
+        }
+    }
+}

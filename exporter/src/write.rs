@@ -1,0 +1,74 @@
+//! Files that appear whole or not at all.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Why a file was not written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}: {source}")]
+pub struct WriteError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+/// Writes to a temporary file in the same folder, flushes it to the disk, and renames it: a crash or a full disk leaves
+/// what stood under `path` before.
+///
+/// # Errors
+/// [`WriteError`] names the file and what the system says.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let error = |source| WriteError { path: path.to_owned(), source };
+    let mut file = temporary_beside(path).map_err(error)?;
+    file.write_all(bytes).map_err(error)?;
+    file.as_file().sync_all().map_err(error)?;
+    file.persist(path).map_err(|failed| error(failed.error))?;
+    Ok(())
+}
+
+/// Finds out before long work whether `path` can be written, without touching what stands there.
+///
+/// # Errors
+/// [`WriteError`] names the file and what the system says.
+pub fn check_writable(path: &Path) -> Result<(), WriteError> {
+    let error = |source| WriteError { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(error(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+    }
+    temporary_beside(path).map(drop).map_err(error)
+}
+
+fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let message = format!("there is no folder {}", folder.display());
+        return Err(std::io::Error::new(std::io::ErrorKind::NotFound, message));
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".exporter-").suffix(".tmp");
+    // tempfile makes private files; ours are for everybody the umask lets in, as with any program that writes a file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_a_file_whole_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_atomically(&path, b"one").unwrap();
+        check_writable(&path).unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let missing = folder.path().join("missing").join("file");
+        assert!(check_writable(&missing).unwrap_err().to_string().contains("there is no folder"));
+        assert!(check_writable(folder.path()).is_err());
+    }
+}

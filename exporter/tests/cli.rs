@@ -1,0 +1,275 @@
+//! The program as a user meets it: good input, bad input, Ctrl-C.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+fn exporter(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_exporter"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// Runs a command that must succeed; gives its stdout.
+fn succeeds(arguments: &[&str], folder: &Path) -> String {
+    let output = exporter(arguments, folder);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs a command that must fail with one clear line.
+fn fails(arguments: &[&str], folder: &Path, expected: &str) {
+    let output = exporter(arguments, folder);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}: nothing on stdout");
+    let last = stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: ") && last.contains(expected), "{arguments:?}: {stderr}");
+    assert_eq!(stderr.matches("error:").count(), 1, "{arguments:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
+}
+
+fn folder_with(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+fn models(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name);
+    fs::canonicalize(&path).unwrap_or_else(|_| panic!("no {}", path.display())).display().to_string()
+}
+
+const TRAIN: [&str; 7] = ["train", "--preset", "tiny", "--steps", "30", "--threads", "1"];
+
+#[test]
+fn train_export_eval_and_sample_go_together() {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    let run = |more: &[&str]| succeeds(&[&TRAIN[..], more].concat(), here);
+    let json = run(&["--out", "a.safetensors", "--json"]);
+    let trained: serde_json::Value = serde_json::from_str(&json).expect("one JSON object");
+    let number = |value: &serde_json::Value, key: &str| value[key].as_f64().unwrap_or_else(|| panic!("{key}: {value}"));
+    for key in ["train_nll", "dev_nll", "test_nll", "seconds", "parameters", "dev_characters"] {
+        assert!(number(&trained, key) > 0.0);
+    }
+    assert!(number(&trained, "dev_nll") < 3.2, "better than guessing, which is ln 27 = 3.30");
+
+    assert_eq!(run(&["--out", "b.safetensors"]), "", "without --json nothing on stdout");
+    let bytes = |name: &str| fs::read(here.join(name)).unwrap();
+    assert_eq!(bytes("a.safetensors"), bytes("b.safetensors"), "the same seed gives the same bytes");
+    run(&["--out", "c.safetensors", "--seed", "43"]);
+    assert_ne!(bytes("a.safetensors"), bytes("c.safetensors"));
+
+    assert_eq!(succeeds(&["export", "--model", "a.safetensors", "--out", "a.blob"], here), "");
+    succeeds(&["export", "--model", "b.safetensors", "--precision", "f32", "--out", "b.blob"], here);
+    assert_eq!(bytes("a.blob"), bytes("b.blob"), "the same model gives the same blob");
+
+    let eval = |model: &str| {
+        let json = succeeds(&["eval", "--model", model, "--split", "all", "--json"], here);
+        serde_json::from_str::<serde_json::Value>(&json).expect("one JSON object")
+    };
+    let (torch, runtime) = (eval("a.safetensors"), eval("a.blob"));
+    for split in ["train", "dev", "test"] {
+        let key = format!("{split}_nll");
+        assert_eq!(number(&torch, &key), number(&trained, &key), "{split}");
+        assert!((number(&torch, &key) - number(&runtime, &key)).abs() < 1e-5, "{split}");
+        let key = format!("{split}_characters");
+        assert_eq!(torch[&key], runtime[&key]);
+    }
+
+    let sample = |model: &str, more: &[&str]| {
+        succeeds(&[&["sample", "--model", model, "-n", "10", "--prompt", "ma"], more].concat(), here)
+    };
+    let words = sample("a.blob", &[]);
+    assert_eq!(words.lines().count(), 10);
+    assert!(words.lines().all(|word| word.starts_with("ma")), "{words}");
+    assert_eq!(words, sample("a.safetensors", &[]), "either kind of file gives the same words");
+    assert_ne!(words, sample("a.blob", &["--seed", "7"]));
+    assert_ne!(words, sample("a.blob", &["--temperature", "0.5"]));
+    let greedy = sample("a.blob", &["--temperature", "0"]);
+    assert_eq!(greedy, sample("a.blob", &["--top-k", "1"]));
+}
+
+#[test]
+fn options_change_the_network() {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    for (name, options) in [
+        ("three", ["--block-size", "3", "--n-embd", "5", "--n-hidden", "7"]),
+        ("sixteen", ["--block-size", "16", "--n-embd", "3", "--n-hidden", "9"]),
+    ] {
+        let file = format!("{name}.safetensors");
+        succeeds(&[&TRAIN[..], &options, &["--out", &file]].concat(), here);
+        succeeds(&["export", "--model", &file, "--out", "m.blob"], here);
+        assert_eq!(succeeds(&["sample", "--model", "m.blob", "-n", "3"], here).lines().count(), 3);
+    }
+}
+
+#[test]
+fn words_in_other_scripts_train_and_come_out_again() {
+    let list: String =
+        ["ağaç", "çiğdem", "şükrü", "ömer", "ırmak", "gülşen", "łukasz", "świętosław", "żaneta", "ñandú"]
+            .iter()
+            .cycle()
+            .take(40)
+            .flat_map(|word| [*word, "\r\n"])
+            .collect();
+    let folder = folder_with(&[("list.txt", list.as_bytes())]);
+    let here = folder.path();
+    let steps =
+        ["--steps", "200", "--batch-size", "32", "--lr", "0.01", "--out", "m.safetensors", "--data", "list.txt"];
+    let stderr = exporter(&[&["train", "--preset", "tiny", "--threads", "1"], &steps[..]].concat(), here).stderr;
+    assert!(text(&stderr).contains("40 words, 30 of them duplicates (kept"), "{}", text(&stderr));
+    let words = succeeds(&["sample", "--model", "m.safetensors", "--prompt", "ş", "-n", "5"], here);
+    assert!(words.lines().all(|word| word.starts_with('ş')), "{words}");
+}
+
+#[test]
+fn bad_input_ends_in_one_clear_line() {
+    let many: String = ('一'..).take(300).flat_map(|character| [character, '\n']).collect();
+    let long = "a".repeat(5000);
+    let foreign = b"\x02\0\0\0\0\0\0\0{}";
+    let tiny = fs::read(models("tiny.blob")).unwrap();
+    let folder = folder_with(&[
+        ("empty.txt", b""),
+        ("blank.txt", b"\n\r\n\n"),
+        ("one.txt", "a\n".repeat(20).as_bytes()),
+        ("many.txt", many.as_bytes()),
+        ("long.txt", long.as_bytes()),
+        ("latin1.txt", b"zo\xeb\n"),
+        ("foreign.safetensors", foreign),
+        ("garbage.safetensors", b"garbage"),
+        ("cut.blob", &tiny[..tiny.len() / 2]),
+        ("none.blob", b""),
+        ("digits.txt", "123\n456\n".repeat(10).as_bytes()),
+    ]);
+    let here = folder.path();
+    let train =
+        |data: &str, expected: &str| fails(&["train", "--data", data, "--out", "m.safetensors"], here, expected);
+    train("missing.txt", "cannot read missing.txt");
+    train("empty.txt", "empty.txt has 0 words");
+    train("blank.txt", "blank.txt has 0 words");
+    train("one.txt", "one.txt has 1 distinct characters; a model takes 2 to 255");
+    train("many.txt", "many.txt has 300 distinct characters; a model takes 2 to 255");
+    train("long.txt", "line 1: more than 1024 characters");
+    train("latin1.txt", "line 1: not UTF-8");
+    train(".", "cannot read .");
+    let options = |options: &[&str], expected: &str| fails(&[&TRAIN[..3], options].concat(), here, expected);
+    options(&["--out", "no/such/folder/m.safetensors"], "there is no folder no/such/folder");
+    options(&["--out", "."], "cannot write .");
+    options(&["--block-size", "7919"], "block size 7919");
+    options(&["--n-hidden", "0"], "level width is 0");
+    options(&["--steps", "0"], "0 steps");
+    options(&["--batch-size", "1"], "batch size 1");
+    options(&["--lr=-1"], "learning rate -1");
+    options(&["--lr", "1e30", "--steps", "50"], "diverged");
+    options(&["--dropout", "1"], "dropout 1");
+    options(&["--threads", "0"], "0 threads");
+    assert!(!here.join("m.safetensors").exists() && !here.join("model.safetensors").exists());
+
+    for command in [&["eval", "--model"][..], &["sample", "--model"]] {
+        let on = |model: &str, expected: &str| fails(&[command, &[model]].concat(), here, expected);
+        on("missing.blob", "cannot read missing.blob");
+        on("foreign.safetensors", "foreign.safetensors is not a model of this program: its metadata has no \"format\"");
+        on("garbage.safetensors", "garbage.safetensors is not a safetensors file");
+        on("none.blob", "none.blob is not a safetensors file");
+        on("cut.blob", "cut.blob: blob is cut short");
+    }
+    let export = |model: &str, expected: &str| fails(&["export", "--model", model, "--out", "x.blob"], here, expected);
+    export("missing.safetensors", "cannot read missing.safetensors");
+    export("foreign.safetensors", "is not a model of this program");
+    export("cut.blob", "is not a safetensors file");
+    let tiny = models("tiny.safetensors");
+    fails(&["export", "--model", &tiny, "--out", "no/x.blob"], here, "there is no folder no");
+    fails(&["export", "--model", &tiny, "--out", &tiny], here, "would overwrite the model");
+    fails(&["sample", "--model", &tiny, "--prompt", "Ä"], here, "character 'Ä' is not in the model's vocabulary");
+    fails(&["sample", "--model", &tiny, "--prompt", &"a".repeat(300)], here, "text is too long: 300, at most 32");
+    fails(&["eval", "--model", &tiny, "--data", "digits.txt"], here, "outside the model's vocabulary");
+    fails(&["eval", "--model", &tiny, "--data", "empty.txt"], here, "empty.txt has 0 words");
+    assert!(!here.join("x.blob").exists());
+}
+
+#[test]
+fn a_wrong_command_line_is_explained() {
+    let folder = TempDir::new().unwrap();
+    for arguments in [
+        &["sample"][..],
+        &["train", "--preset", "nonsense"],
+        &["train", "--epochs", "1", "--steps", "1"],
+        &["sample", "--model", "x", "--temperature", "-1"],
+        &["sample", "--model", "x", "--temperature", "NaN"],
+        &["export", "--model", "x", "--precision", "f64", "--out", "y"],
+    ] {
+        let output = exporter(arguments, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains("--help"), "{arguments:?}");
+    }
+    let help = succeeds(&["train", "--help"], folder.path());
+    for word in ["--data", "--preset", "--seed", "[default: 42]", "[default: model.safetensors]", "wavenet-128-cosine"]
+    {
+        assert!(help.contains(word), "{word} is not in the help:\n{help}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_leaves_is_no_error() {
+    let pipe =
+        format!("{} sample --model {} -n 20000 | head -n 1", env!("CARGO_BIN_EXE_exporter"), models("tiny.blob"));
+    let output = Command::new("bash").args(["-o", "pipefail", "-c", &pipe]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(!text(&output.stderr).contains("error"));
+}
+
+#[test]
+#[cfg(unix)]
+fn control_c_keeps_the_model_so_far() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("m.safetensors");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_exporter"))
+        .args(["train", "--preset", "tiny", "--steps", "1000000", "--threads", "1", "--out"])
+        .arg(&out)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Wait for the table's heading, which is printed right before the first step.
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("drawn so far") {
+        line.clear();
+        assert_ne!(std::io::BufRead::read_line(&mut stderr, &mut line).unwrap(), 0, "the program ended too early");
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(
+        Command::new("kill")
+            .args([OsStr::new("-INT"), OsStr::new(&child.id().to_string())])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let started = Instant::now();
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut stderr, &mut rest).unwrap();
+    let status = child.wait().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(60), "it stops soon");
+    assert_eq!(status.code(), Some(130), "{rest}");
+    assert!(rest.contains("interrupted"), "{rest}");
+    let out: PathBuf = fs::canonicalize(out).unwrap();
+    let words = succeeds(&["sample", "--model", &out.display().to_string(), "-n", "3"], folder.path());
+    assert_eq!(words.lines().count(), 3);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+}

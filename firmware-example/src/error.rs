@@ -1,0 +1,47 @@
+use core::fmt;
+
+use runtime::{FormatError, PromptError, StateError};
+
+use crate::arguments::ArgumentError;
+
+/// Why a program gives up: one line on the console and a status other than zero.
+#[derive(Debug)]
+pub enum Error {
+    /// The command line.
+    Arguments(ArgumentError),
+    /// The model, the state or the prompt.
+    Runtime(runtime::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arguments(error) => error.fmt(f),
+            Self::Runtime(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<ArgumentError> for Error {
+    fn from(error: ArgumentError) -> Self {
+        Self::Arguments(error)
+    }
+}
+
+impl From<FormatError> for Error {
+    fn from(error: FormatError) -> Self {
+        Self::Runtime(error.into())
+    }
+}
+
+impl From<StateError> for Error {
+    fn from(error: StateError) -> Self {
+        Self::Runtime(error.into())
+    }
+}
+
+impl From<PromptError> for Error {
+    fn from(error: PromptError) -> Self {
+        Self::Runtime(error.into())
+    }
+}

@@ -1,0 +1,59 @@
+//! What every program of this crate needs once: entry point, console, panic and fault handlers, the model.
+//!
+//! The crate is an ordinary member of the workspace: on a host its programs are a `main` that says how to run them.
+
+#![cfg_attr(target_os = "none", no_std)]
+
+#[cfg(target_os = "none")]
+pub mod arguments;
+#[cfg(target_os = "none")]
+pub mod board;
+#[cfg(target_os = "none")]
+mod error;
+#[cfg(target_os = "none")]
+mod handlers;
+pub mod model;
+#[cfg(target_os = "none")]
+pub mod stack;
+
+#[cfg(target_os = "none")]
+pub use error::Error;
+
+#[cfg(target_os = "none")]
+#[doc(hidden)]
+pub use cortex_m_rt::entry;
+/// Prints a line on the console.
+#[cfg(target_os = "none")]
+pub use semihosting::println;
+
+/// Ends the program with its result: an error is a line on the console and a status other than zero.
+#[cfg(target_os = "none")]
+pub fn finish(result: Result<(), Error>) -> ! {
+    match result {
+        Ok(()) => semihosting::process::exit(0),
+        Err(error) => {
+            println!("error: {error}");
+            semihosting::process::exit(1)
+        }
+    }
+}
+
+/// Makes a `fn() -> Result<(), Error>` the program's entry point on a chip.
+#[cfg(target_os = "none")]
+#[macro_export]
+macro_rules! program {
+    ($run:path) => {
+        #[$crate::entry]
+        fn entry() -> ! {
+            $crate::finish($run())
+        }
+    };
+}
+
+/// What a program does on a host: say how to run it.
+#[cfg(not(target_os = "none"))]
+pub fn how_to_run(program: &str) {
+    println!("{program} is a program for a microcontroller. To run it in QEMU:");
+    println!("  cargo xtask qemu {program}");
+    println!("or, in the folder firmware-example: cargo run");
+}

@@ -1,0 +1,98 @@
+//! The rings: what each level must remember so that a new character costs one node per level.
+//!
+//! When the window moves on by one character, every node of the tree but the newest of each level was computed
+//! before. Level `l` fuses its newest input with inputs `d`, `2 d`, ... characters older, where `d` is its dilation;
+//! a ring of the last `(fuse - 1) d` inputs holds them all.
+//!
+//! ```text
+//! fuse 2, dilation 4, before character t:        after:
+//!   slot      0    1    2    3                     0    1    2    3
+//!   input    t-4  t-3  t-2  t-1                    t   t-3  t-2  t-1
+//!             ^ oldest: fused with t, then replaced by it
+//! ```
+//!
+//! This is the cache of fast WaveNet generation (Le Paine et al., "Fast Wavenet Generation Algorithm", 2016).
+
+use crate::config::LevelShape;
+
+/// Copies the inputs that a level fuses into `input`, oldest first, and puts `newest` into the ring in place of the
+/// oldest.
+///
+/// Shapes: `ring` `[ring_len][width_in]`, `newest` `[width_in]`, `input` `[fuse][width_in]`. `oldest` is the slot of the
+/// oldest entry and moves on by one.
+pub fn advance<T: Copy>(shape: &LevelShape, ring: &mut [T], oldest: &mut u16, newest: &[T], input: &mut [T]) {
+    let width = shape.width_in.max(1);
+    let mut slot = usize::from(*oldest);
+    let mut segments = input.chunks_exact_mut(width);
+    for segment in segments.by_ref().take(shape.fuse - 1) {
+        if let Some(entry) = ring.chunks_exact(width).nth(slot) {
+            copy(segment, entry);
+        }
+        slot += shape.dilation;
+        if slot >= shape.ring_len {
+            slot -= shape.ring_len;
+        }
+    }
+    if let Some(segment) = segments.next() {
+        copy(segment, newest);
+    }
+    if let Some(entry) = ring.chunks_exact_mut(width).nth(usize::from(*oldest)) {
+        copy(entry, newest);
+    }
+    let next = *oldest + 1;
+    *oldest = if usize::from(next) >= shape.ring_len { 0 } else { next };
+}
+
+/// Fills a ring and the input with one and the same entry: the state of a level that has only ever seen the boundary.
+pub fn fill<T: Copy>(shape: &LevelShape, ring: &mut [T], oldest: &mut u16, entry: &[T], input: &mut [T]) {
+    let width = shape.width_in.max(1);
+    ring.chunks_exact_mut(width).chain(input.chunks_exact_mut(width)).for_each(|slot| copy(slot, entry));
+    *oldest = 0;
+}
+
+/// `copy_from_slice` without its panic: what is longer on one side is left alone.
+fn copy<T: Copy>(to: &mut [T], from: &[T]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn fuses_the_inputs_at_the_right_distance() {
+        for fuse in [2, 3, 4, 8] {
+            for dilation in [1, 2, 3, 4, 8] {
+                let shape = LevelShape {
+                    fuse,
+                    width_in: 2,
+                    fan_in: fuse * 2,
+                    fan_out: 1,
+                    dilation,
+                    ring_len: (fuse - 1) * dilation,
+                };
+                let mut ring = vec![0_i32; shape.ring_len * 2];
+                let mut input = vec![0; shape.fan_in];
+                let mut oldest = 7;
+                fill(&shape, &mut ring, &mut oldest, &[-1, -1], &mut input);
+                let mut history: Vec<i32> = Vec::new();
+                for t in 0..100 {
+                    history.push(t);
+                    advance(&shape, &mut ring, &mut oldest, &[t, t], &mut input);
+                    let expected: Vec<i32> = (0..fuse)
+                        .rev()
+                        .flat_map(|k| {
+                            let seen = history.len().checked_sub(1 + k * dilation).map_or(-1, |at| history[at]);
+                            [seen, seen]
+                        })
+                        .collect();
+                    assert_eq!(input, expected, "fuse {fuse}, dilation {dilation}, t {t}");
+                }
+            }
+        }
+    }
+}

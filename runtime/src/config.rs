@@ -1,0 +1,205 @@
+//! The dimensions of a model, what is allowed, and what follows from them.
+//!
+//! ```text
+//! wavenet-128: vocab_size 27, n_embd 24, levels [2 -> 128, 2 -> 128, 2 -> 128]
+//!
+//!  level  fan_in          fan_out  dilation  ring entries (the level's older inputs)
+//!  0      2 * 24  = 48    128      1         (2 - 1) * 1 = 1 of 24
+//!  1      2 * 128 = 256   128      2         (2 - 1) * 2 = 2 of 128
+//!  2      2 * 128 = 256   128      4         (2 - 1) * 4 = 4 of 128
+//!  output 128             27
+//!  block_size = 2 * 2 * 2 = 8 (the receptive field)
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::FormatError;
+use crate::kernels::padded;
+
+/// Most levels a model can have. Eight levels of two see 256 characters back.
+pub const MAX_LEVELS: usize = 8;
+/// Most characters a level can fuse.
+pub const MAX_FUSE: usize = 64;
+/// Longest context. It bounds the rings, and with them every size computed from a header.
+pub const MAX_BLOCK_SIZE: usize = 1024;
+/// Widest level, and largest embedding.
+pub const MAX_WIDTH: usize = 4096;
+/// Largest vocabulary: 255 characters and the boundary, so that a [`crate::Token`] fits a byte.
+pub const MAX_VOCAB_SIZE: usize = 256;
+/// Smallest vocabulary: 2 characters and the boundary.
+pub const MIN_VOCAB_SIZE: usize = 3;
+
+/// What stands between a level's linear layer and the next level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Activation {
+    /// Hyperbolic tangent, as in the lecture.
+    Tanh,
+}
+
+/// One level: fuse `fuse` neighbours (`FlattenConsecutive`), then a linear layer to `width` values and an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// How many consecutive positions become one, 2 to [`MAX_FUSE`].
+    pub fuse: u8,
+    /// Values per position after the level, 1 to [`MAX_WIDTH`].
+    pub width: u16,
+}
+
+/// The dimensions of a model. Made by [`Config::new`], which checks them; everything derived from one fits in a `usize`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    vocab_size: usize,
+    n_embd: usize,
+    activation: Activation,
+    levels: heapless::Vec<Level, MAX_LEVELS>,
+}
+
+/// The sizes of one level, as the kernels need them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelShape {
+    /// Consecutive positions fused.
+    pub fuse: usize,
+    /// Values per input position: `n_embd`, or the width of the level below.
+    pub width_in: usize,
+    /// `fuse * width_in`: columns of the weight matrix.
+    pub fan_in: usize,
+    /// Rows of the weight matrix.
+    pub fan_out: usize,
+    /// Distance in characters between two inputs: the product of the fuse factors below.
+    pub dilation: usize,
+    /// `(fuse - 1) * dilation`: older inputs that must be kept.
+    pub ring_len: usize,
+}
+
+impl Config {
+    /// Checks the dimensions.
+    ///
+    /// # Errors
+    /// [`FormatError::BadDimension`] names the first dimension that lies outside its limits.
+    pub fn new(
+        vocab_size: usize,
+        n_embd: usize,
+        activation: Activation,
+        levels: &[Level],
+    ) -> Result<Self, FormatError> {
+        within("vocab_size", vocab_size, MIN_VOCAB_SIZE, MAX_VOCAB_SIZE)?;
+        within("n_embd", n_embd, 1, MAX_WIDTH)?;
+        within("number of levels", levels.len(), 1, MAX_LEVELS)?;
+        let mut block_size = 1;
+        for level in levels {
+            within("fuse factor", level.fuse.into(), 2, MAX_FUSE)?;
+            within("level width", level.width.into(), 1, MAX_WIDTH)?;
+            // Cannot overflow: at most MAX_BLOCK_SIZE * MAX_FUSE before the check.
+            block_size *= usize::from(level.fuse);
+            within("block_size", block_size, 1, MAX_BLOCK_SIZE)?;
+        }
+        let levels = heapless::Vec::from_slice(levels).map_err(|_| FormatError::BadHeader)?;
+        Ok(Self { vocab_size, n_embd, activation, levels })
+    }
+
+    /// Characters of the vocabulary, the boundary included.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// Values per character embedding.
+    pub fn n_embd(&self) -> usize {
+        self.n_embd
+    }
+
+    /// The activation of every level.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// The levels, from the characters up.
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    /// Context length: the product of the fuse factors.
+    pub fn block_size(&self) -> usize {
+        self.levels.iter().map(|level| usize::from(level.fuse)).product()
+    }
+
+    /// Width of the last level, which is the fan-in of the output layer.
+    pub fn n_hidden(&self) -> usize {
+        self.levels.last().map_or(self.n_embd, |level| level.width.into())
+    }
+
+    /// The sizes of every level, from the characters up.
+    pub fn shapes(&self) -> impl Iterator<Item = LevelShape> + '_ {
+        let mut width_in = self.n_embd;
+        let mut dilation = 1;
+        self.levels.iter().map(move |level| {
+            let fuse = usize::from(level.fuse);
+            let fan_out = usize::from(level.width);
+            let shape = LevelShape {
+                fuse,
+                width_in,
+                fan_in: fuse * width_in,
+                fan_out,
+                dilation,
+                ring_len: (fuse - 1) * dilation,
+            };
+            width_in = fan_out;
+            dilation *= fuse;
+            shape
+        })
+    }
+
+    /// Parameters of the folded network: embedding, weights and biases.
+    pub fn parameters(&self) -> usize {
+        let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out + s.fan_out).sum();
+        self.vocab_size * self.n_embd + levels + self.n_hidden() * self.vocab_size + self.vocab_size
+    }
+
+    /// Multiply-accumulates per generated character: every level once ([`crate::Stream`]), and the output layer.
+    pub fn macs_streaming(&self) -> usize {
+        let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out).sum();
+        levels + self.n_hidden() * self.vocab_size
+    }
+
+    /// Multiply-accumulates per character when the whole window is evaluated, as PyTorch does.
+    pub fn macs_window(&self) -> usize {
+        let block_size = self.block_size();
+        let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out * (block_size / (s.dilation * s.fuse))).sum();
+        levels + self.n_hidden() * self.vocab_size
+    }
+
+    /// Where the f32 path keeps its buffers in a [`crate::State`].
+    pub fn state_layout(&self) -> StateLayout {
+        let mut layout = StateLayout { rings: 0, input: 0, hidden: self.n_embd, logits: padded(self.vocab_size) };
+        for shape in self.shapes() {
+            layout.rings += shape.ring_len * shape.width_in;
+            layout.input = layout.input.max(shape.fan_in);
+            layout.hidden = layout.hidden.max(padded(shape.fan_out));
+        }
+        layout
+    }
+}
+
+/// Sizes of the buffers of the f32 path, in `f32` values, in the order in which they lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateLayout {
+    /// The older inputs of every level.
+    pub rings: usize,
+    /// The input of the level being computed, gathered.
+    pub input: usize,
+    /// The newest output of the level just computed.
+    pub hidden: usize,
+    /// The logits, padded for the kernel.
+    pub logits: usize,
+}
+
+impl StateLayout {
+    /// 32-bit words in total.
+    pub fn words(&self) -> usize {
+        self.rings + self.input + self.hidden + self.logits
+    }
+}
+
+fn within(what: &'static str, found: usize, min: usize, max: usize) -> Result<(), FormatError> {
+    if (min..=max).contains(&found) { Ok(()) } else { Err(FormatError::BadDimension { what, found, min, max }) }
+}

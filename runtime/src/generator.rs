@@ -1,0 +1,157 @@
+//! Words, character by character.
+
+use core::fmt::Write;
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro128PlusPlus;
+
+use crate::error::{PromptError, StateError};
+use crate::model::{Model, StateMut, Stream};
+use crate::sampling::Sampling;
+use crate::vocab::{BOUNDARY, Token};
+
+/// Most characters of a word unless told otherwise: a word has no natural limit.
+pub const DEFAULT_MAX_LEN: usize = 32;
+
+/// How a word ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The model drew the boundary: the word is whole.
+    Boundary,
+    /// The length limit or the end of the buffer cut it short.
+    Limit,
+}
+
+/// Draws words from a model.
+///
+/// Words drawn one after the other share one generator of random numbers, so that a seed gives a list of words. The same
+/// blob, seed and settings give the same list on every machine.
+pub struct Generator<'m, R = Xoshiro128PlusPlus> {
+    stream: Stream<'m>,
+    sampling: Sampling,
+    rng: R,
+    max_len: usize,
+}
+
+impl<'m> Generator<'m> {
+    /// A generator with the default random numbers, xoshiro128++ seeded with `seed`.
+    ///
+    /// # Errors
+    /// [`StateError::TooSmall`] with the number of words needed.
+    pub fn new(
+        model: &'m Model<'m>,
+        state: impl Into<StateMut<'m>>,
+        sampling: Sampling,
+        seed: u64,
+    ) -> Result<Self, StateError> {
+        Self::with_rng(model, state, sampling, Xoshiro128PlusPlus::seed_from_u64(seed))
+    }
+}
+
+impl<'m, R: Rng> Generator<'m, R> {
+    /// A generator with random numbers of your own: any [`rand_core::Rng`].
+    ///
+    /// # Errors
+    /// [`StateError::TooSmall`] with the number of words needed.
+    pub fn with_rng(
+        model: &'m Model<'m>,
+        state: impl Into<StateMut<'m>>,
+        sampling: Sampling,
+        rng: R,
+    ) -> Result<Self, StateError> {
+        Ok(Self { stream: Stream::new(model, state)?, sampling, rng, max_len: DEFAULT_MAX_LEN })
+    }
+
+    /// Sets the most characters of a word, the prompt included (default [`DEFAULT_MAX_LEN`]).
+    #[must_use]
+    pub fn max_len(mut self, max_len: usize) -> Self {
+        self.max_len = max_len;
+        self
+    }
+
+    /// The characters of a new word that begins with `prompt` (which they include).
+    ///
+    /// # Errors
+    /// [`PromptError::UnknownCharacter`] or [`PromptError::TooLong`] (in characters); nothing has been drawn then.
+    pub fn start<'g>(&'g mut self, prompt: &'g str) -> Result<Characters<'g, 'm, R>, PromptError> {
+        let vocab = self.stream.model().vocab();
+        prompt.chars().try_for_each(|character| vocab.encode(character).map(drop))?;
+        let len = prompt.chars().count();
+        if len > self.max_len {
+            return Err(PromptError::TooLong { len, max: self.max_len });
+        }
+        Ok(Characters { left: self.max_len, generator: self, prompt: prompt.chars(), pending: None, end: None })
+    }
+
+    /// Writes a new word that begins with `prompt` into `word`, whose contents it replaces, and tells how it ended.
+    ///
+    /// A word may be empty. One that does not fit ends where the buffer ends, on a whole character, with [`End::Limit`].
+    ///
+    /// # Errors
+    /// [`PromptError::UnknownCharacter`], or [`PromptError::TooLong`] if the prompt alone exceeds the length limit
+    /// (in characters) or the buffer (in bytes); `word` is unchanged then.
+    pub fn word<const N: usize>(&mut self, prompt: &str, word: &mut heapless::String<N>) -> Result<End, PromptError> {
+        if prompt.len() > N {
+            return Err(PromptError::TooLong { len: prompt.len(), max: N });
+        }
+        let mut characters = self.start(prompt)?;
+        word.clear();
+        for character in characters.by_ref() {
+            if word.write_char(character).is_err() {
+                return Ok(End::Limit);
+            }
+        }
+        Ok(characters.end().unwrap_or(End::Limit))
+    }
+}
+
+/// Iterator over the characters of one word; see [`Generator::start`].
+pub struct Characters<'g, 'm, R> {
+    generator: &'g mut Generator<'m, R>,
+    prompt: core::str::Chars<'g>,
+    /// The character given out last, which the stream has yet to take: the logits behind the last character of a word
+    /// are never asked for, so they are not computed.
+    pending: Option<Token>,
+    left: usize,
+    end: Option<End>,
+}
+
+impl<R> Characters<'_, '_, R> {
+    /// How the word ended; `None` while it has not.
+    pub fn end(&self) -> Option<End> {
+        self.end
+    }
+}
+
+impl<R: Rng> Iterator for Characters<'_, '_, R> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        if self.end.is_some() {
+            return None;
+        }
+        if self.left == 0 {
+            self.end = Some(End::Limit);
+            return None;
+        }
+        let Generator { stream, sampling, rng, .. } = &mut *self.generator;
+        let vocab = stream.model().vocab();
+        match self.pending {
+            None => stream.reset(),
+            Some(token) => stream.push(token),
+        }
+        let prompted = self.prompt.next().and_then(|character| vocab.encode(character).ok());
+        let token = prompted.unwrap_or_else(|| stream.draw(sampling, rng));
+        match vocab.decode(token) {
+            Some(character) if token != BOUNDARY => {
+                self.pending = Some(token);
+                self.left -= 1;
+                Some(character)
+            }
+            _ => {
+                self.end = Some(End::Boundary);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Matrix-vector products: the choice of a backend, and the order in which weights lie.
+//!
+//! # Layout `Rows8` (f32)
+//!
+//! Rows are taken in blocks of [`LANES`]; within a block the weights of one column lie side by side. Rows are padded
+//! with zeros to a whole block.
+//!
+//! ```text
+//! weight[row][column] is at ((row / 8) * fan_in + column) * 8 + row % 8
+//!
+//! block 0: w[0][0] w[1][0] ... w[7][0]  w[0][1] w[1][1] ... w[7][1]  ...
+//! block 1: w[8][0] w[9][0] ...
+//! ```
+//!
+//! # Summation order
+//!
+//! Each row is its bias plus its products in ascending column order, one addition after the other, each product
+//! rounded before it is added. The order is part of the format: it makes streaming equal to the whole window, and a
+//! chip equal to the host, bit by bit. Interleaved rows keep it while eight rows run side by side: a row never needs
+//! a sum across SIMD lanes.
+
+pub mod portable;
+
+pub use portable::vec_mat_f32;
+
+/// Rows computed together.
+pub const LANES: usize = 8;
+
+/// `rows` rounded up to whole blocks.
+pub const fn padded(rows: usize) -> usize {
+    rows.div_ceil(LANES) * LANES
+}
+
+/// Index of `weight[row][column]` in a matrix of `fan_in` columns in layout `Rows8`. For those who write one.
+pub const fn rows8_index(row: usize, column: usize, fan_in: usize) -> usize {
+    (row / LANES * fan_in + column) * LANES + row % LANES
+}

@@ -1,0 +1,64 @@
+//! A hierarchical (WaveNet-like) character model for microcontrollers: `no_std`, no heap, no `unsafe`.
+//!
+//! The model of the makemore lecture, part 5, reads the last `block_size` characters, fuses neighbours level by
+//! level, and gives a logit for every possible next character. This crate defines its arithmetic and its file
+//! format ([`format`]); the exporter, the firmware and the tests all call this code, so the same blob and the same
+//! seed give the same characters everywhere.
+//!
+//! ```text
+//!  characters   .  .  .  e  m  m  a        Model      the blob, checked once, read in place from flash
+//!  level 0       \/    \/    \/            State      the buffers: rings per level, scratch, logits
+//!  level 1          \/    \/               Stream     Model + State: one character in, logits out
+//!  level 2             \/                  Generator  Stream + sampler: words
+//!  logits        for the next character
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use runtime::{Generator, Model, Sampling, State, state_words};
+//!
+//! // On a chip: `static BLOB: &[u8] = runtime::include_blob!("names.blob");`
+//! static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.blob");
+//!
+//! let model = Model::new(BLOB)?;
+//! let mut state = State::<{ state_words(BLOB) }>::new();
+//! let mut generator = Generator::new(&model, &mut state, Sampling::default(), 42)?;
+//! let mut name = heapless::String::<32>::new();
+//! generator.word("ma", &mut name)?;
+//! assert!(name.starts_with("ma"));
+//! # Ok::<(), runtime::Error>(())
+//! ```
+
+#![no_std]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+#[cfg(target_endian = "big")]
+compile_error!("the blob is little-endian and read in place: big-endian targets are not supported");
+
+#[cfg(target_pointer_width = "16")]
+compile_error!("models are larger than a 16-bit address space: 32-bit targets or wider are needed");
+
+pub mod cache;
+pub mod config;
+pub mod error;
+pub mod format;
+pub mod generator;
+pub mod kernels;
+pub mod layers;
+pub mod math;
+pub mod model;
+pub mod sampling;
+pub mod vocab;
+
+pub use config::{Activation, Config, Level};
+pub use error::{Error, FormatError, PromptError, StateError};
+pub use format::{Aligned, Provenance};
+pub use generator::{End, Generator};
+#[cfg(feature = "alloc")]
+pub use model::HeapState;
+pub use model::{Model, State, StateMut, Stream, state_words};
+pub use sampling::Sampling;
+pub use vocab::{BOUNDARY, Token, Vocab};

@@ -1,0 +1,26 @@
+//! Elementary functions, each with a proven bound and the same bits on every machine.
+//!
+//! Only IEEE 754 single-precision addition, multiplication, division and comparisons are used, in a fixed order and
+//! without fused multiply-add, so that a host, an emulator, an FPU and a soft-float library agree bit by bit.
+
+mod exp;
+mod tanh;
+
+pub use exp::{EXP_MAX_RELATIVE_ERROR, exp_fast};
+pub use tanh::{TANH_MAX_ERROR, tanh};
+
+/// Natural logarithm of the sum of the exponentials of `logits`, from libm's `expf` and `logf`.
+///
+/// The largest logit is taken out first, so that nothing overflows. Error below 1e-6 plus one rounding per logit.
+/// Negative infinity for no logits.
+pub fn log_sum_exp(logits: &[f32]) -> f32 {
+    let max = max(logits);
+    let sum: f32 = logits.iter().map(|&logit| libm::expf(logit - max)).sum();
+    max + libm::logf(sum)
+}
+
+/// The largest value; negative infinity for none. NaN is passed over.
+pub(crate) fn max(values: &[f32]) -> f32 {
+    // A comparison, because `f32::max` is a library call on an FPU older than FPv5.
+    values.iter().fold(f32::NEG_INFINITY, |max, &value| if value > max { value } else { max })
+}

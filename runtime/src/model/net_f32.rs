@@ -1,0 +1,83 @@
+//! The network in single precision.
+
+use super::state::BuffersF32;
+use crate::cache;
+use crate::config::{Config, LevelShape, MAX_LEVELS};
+use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
+use crate::vocab::{BOUNDARY, Token};
+
+/// Views of the weights, in the order of the slab: embedding, levels, output.
+#[derive(Clone, Debug)]
+pub(super) struct NetF32<'a> {
+    embedding: EmbeddingF32<'a>,
+    levels: heapless::Vec<(LevelShape, LinearF32<'a>), MAX_LEVELS>,
+    output: LinearF32<'a>,
+}
+
+impl<'a> NetF32<'a> {
+    /// Values in the slab of a model: the embedding padded to 16 bytes, so that the kernels' blocks stay aligned, then each
+    /// layer.
+    pub fn slab_len(config: &Config) -> usize {
+        let levels: usize = config.shapes().map(|s| LinearF32::slab_len(s.fan_in, s.fan_out)).sum();
+        embedding_len(config) + levels + LinearF32::slab_len(config.n_hidden(), config.vocab_size())
+    }
+
+    /// `None` if the slab is too short.
+    pub fn new(config: &Config, slab: &'a [f32]) -> Option<Self> {
+        let (embedding, mut slab) = slab.split_at_checked(embedding_len(config))?;
+        let mut levels = heapless::Vec::new();
+        for shape in config.shapes() {
+            let (linear, rest) = LinearF32::split_from(slab, shape.fan_in, shape.fan_out)?;
+            slab = rest;
+            levels.push((shape, linear)).ok()?;
+        }
+        let (output, _) = LinearF32::split_from(slab, config.n_hidden(), config.vocab_size())?;
+        Some(Self { embedding: EmbeddingF32::new(embedding, config.n_embd()), levels, output })
+    }
+
+    /// Puts every level into the state it has after an endless run of boundaries, and computes the logits for the
+    /// first character.
+    ///
+    /// Never zeros: the training pads with the boundary character, whose embedding is not zero.
+    pub fn reset(&self, config: &Config, buffers: &mut BuffersF32<'_>) {
+        self.step(config, buffers, BOUNDARY, cache::fill);
+    }
+
+    /// Takes one character and computes the logits for the next.
+    pub fn push(&self, config: &Config, buffers: &mut BuffersF32<'_>, token: Token) {
+        self.step(config, buffers, token, cache::advance);
+    }
+
+    // A pointer rather than a generic parameter: one copy of the code.
+    #[inline(never)]
+    fn step(
+        &self,
+        config: &Config,
+        buffers: &mut BuffersF32<'_>,
+        token: Token,
+        gather: fn(&LevelShape, &mut [f32], &mut u16, &[f32], &mut [f32]),
+    ) {
+        let BuffersF32 { rings, oldest, input, hidden, logits } = buffers;
+        let mut rings: &mut [f32] = rings;
+        let row = self.embedding.row(token);
+        hidden.iter_mut().zip(row).for_each(|(hidden, &value)| *hidden = value);
+        for ((shape, linear), oldest) in self.levels.iter().zip(oldest.iter_mut()) {
+            // The sizes follow from the same Config as the buffers, so that none of these is ever short.
+            let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
+            let Some(input) = input.get_mut(..shape.fan_in) else { return };
+            rings = rest;
+            gather(shape, ring, oldest, hidden, input);
+            linear.forward(input, hidden);
+            if let Some(values) = hidden.get_mut(..shape.fan_out) {
+                activate_f32(config.activation(), values);
+            }
+        }
+        if let Some(hidden) = hidden.get(..config.n_hidden()) {
+            self.output.forward(hidden, logits);
+        }
+    }
+}
+
+fn embedding_len(config: &Config) -> usize {
+    (config.vocab_size() * config.n_embd()).next_multiple_of(4)
+}

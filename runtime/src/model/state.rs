@@ -1,0 +1,101 @@
+use crate::config::MAX_LEVELS;
+use crate::error::StateError;
+use crate::format::PREAMBLE_BYTES;
+
+/// The buffers a model runs in: `WORDS` 32-bit words, and a counter per ring.
+///
+/// How many words a model needs follows from its dimensions alone and stands in its blob; [`state_words`] reads it at
+/// compile time. A state that is too small is refused with the size that is needed; a larger one serves any smaller model.
+///
+/// ```
+/// use runtime::{State, state_words};
+/// static BLOB: &[u8] = runtime::include_blob!("../../../models/tiny.blob");
+/// let mut state = State::<{ state_words(BLOB) }>::new();
+/// ```
+#[derive(Clone, Debug)]
+pub struct State<const WORDS: usize> {
+    words: [u32; WORDS],
+    oldest: [u16; MAX_LEVELS],
+}
+
+impl<const WORDS: usize> State<WORDS> {
+    /// An empty state; `const`, so that it can be a `static` (in `static_cell::ConstStaticCell`, say).
+    pub const fn new() -> Self {
+        Self { words: [0; WORDS], oldest: [0; MAX_LEVELS] }
+    }
+}
+
+impl<const WORDS: usize> Default for State<WORDS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A borrowed state of any size, so that what runs in it is compiled once.
+#[derive(Debug)]
+pub struct StateMut<'s> {
+    pub(crate) words: &'s mut [u32],
+    pub(crate) oldest: &'s mut [u16; MAX_LEVELS],
+}
+
+impl<'s, const WORDS: usize> From<&'s mut State<WORDS>> for StateMut<'s> {
+    fn from(state: &'s mut State<WORDS>) -> Self {
+        Self { words: &mut state.words, oldest: &mut state.oldest }
+    }
+}
+
+/// The buffers of the f32 path inside a state; see [`crate::config::StateLayout`].
+pub(crate) struct BuffersF32<'s> {
+    pub rings: &'s mut [f32],
+    pub oldest: &'s mut [u16; MAX_LEVELS],
+    pub input: &'s mut [f32],
+    pub hidden: &'s mut [f32],
+    pub logits: &'s mut [f32],
+}
+
+impl<'s> BuffersF32<'s> {
+    pub fn new(layout: crate::config::StateLayout, state: StateMut<'s>) -> Result<Self, StateError> {
+        let too_small = StateError::TooSmall { need: layout.words(), have: state.words.len() };
+        // Same size and alignment: the cast always succeeds.
+        let words: &mut [f32] = bytemuck::try_cast_slice_mut(state.words).map_err(|_| too_small)?;
+        let (rings, words) = words.split_at_mut_checked(layout.rings).ok_or(too_small)?;
+        let (input, words) = words.split_at_mut_checked(layout.input).ok_or(too_small)?;
+        let (hidden, words) = words.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
+        let (logits, _) = words.split_at_mut_checked(layout.logits).ok_or(too_small)?;
+        Ok(Self { rings, oldest: state.oldest, input, hidden, logits })
+    }
+}
+
+/// Words of [`State`] that a blob asks for, read from its preamble; zero for bytes too short to hold one.
+///
+/// Trusts the preamble, since a `const fn` cannot check a blob; [`crate::Model::new`] does.
+pub const fn state_words(blob: &[u8]) -> usize {
+    if blob.len() < PREAMBLE_BYTES {
+        return 0;
+    }
+    u32::from_le_bytes([blob[12], blob[13], blob[14], blob[15]]) as usize
+}
+
+/// A state on the heap, for hosts that learn the size of a model at run time.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug)]
+pub struct HeapState {
+    words: alloc::vec::Vec<u32>,
+    oldest: [u16; MAX_LEVELS],
+}
+
+#[cfg(feature = "alloc")]
+impl HeapState {
+    /// A state that serves `model`.
+    pub fn new(model: &crate::Model<'_>) -> Self {
+        let words = model.config().state_layout().words();
+        Self { words: alloc::vec![0; words], oldest: [0; MAX_LEVELS] }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'s> From<&'s mut HeapState> for StateMut<'s> {
+    fn from(state: &'s mut HeapState) -> Self {
+        Self { words: &mut state.words, oldest: &mut state.oldest }
+    }
+}

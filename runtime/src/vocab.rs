@@ -1,0 +1,92 @@
+//! Characters and their indices.
+
+use core::fmt;
+
+use crate::config::{MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
+use crate::error::{FormatError, PromptError};
+
+/// Index of a character in the vocabulary.
+pub type Token = u8;
+
+/// The token before the first and after the last character of a word, written `.` in the lecture.
+pub const BOUNDARY: Token = 0;
+
+/// The characters in the order of their indices, the boundary's sign first, borrowed from the blob.
+///
+/// The boundary is an index, not a character: whatever sign stands for it may also be an ordinary character of
+/// the vocabulary, and [`Vocab::encode`] then gives the ordinary one.
+///
+/// ```
+/// use runtime::{BOUNDARY, Vocab};
+/// let vocab = Vocab::new(".abcç")?;
+/// assert_eq!(vocab.len(), 5);
+/// assert_eq!(vocab.encode('ç'), Ok(4));
+/// assert_eq!(vocab.decode(4), Some('ç'));
+/// assert_eq!(vocab.decode(BOUNDARY), None);
+/// assert!(vocab.encode('z').is_err());
+/// # Ok::<(), runtime::FormatError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Vocab<'a> {
+    text: &'a str,
+    len: usize,
+}
+
+impl<'a> Vocab<'a> {
+    /// Checks a vocabulary.
+    ///
+    /// # Errors
+    /// [`FormatError::BadDimension`] if it has too few or too many characters, [`FormatError::DuplicateCharacter`]
+    /// if one stands twice (the boundary's sign not counted).
+    pub fn new(text: &'a str) -> Result<Self, FormatError> {
+        let len = text.chars().count();
+        if !(MIN_VOCAB_SIZE..=MAX_VOCAB_SIZE).contains(&len) {
+            return Err(FormatError::BadDimension {
+                what: "vocab_size",
+                found: len,
+                min: MIN_VOCAB_SIZE,
+                max: MAX_VOCAB_SIZE,
+            });
+        }
+        let mut rest = text.chars();
+        rest.next();
+        while let Some(character) = rest.next() {
+            if rest.clone().any(|other| other == character) {
+                return Err(FormatError::DuplicateCharacter { character });
+            }
+        }
+        Ok(Self { text, len })
+    }
+
+    /// Number of tokens, the boundary included.
+    #[allow(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The vocabulary as text, the boundary's sign first.
+    pub fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// The token of a character.
+    ///
+    /// # Errors
+    /// [`PromptError::UnknownCharacter`] if the model does not know it.
+    pub fn encode(&self, character: char) -> Result<Token, PromptError> {
+        let index = self.text.chars().skip(1).position(|known| known == character);
+        // At most 255 characters follow the boundary, so the index fits.
+        index.and_then(|index| Token::try_from(index + 1).ok()).ok_or(PromptError::UnknownCharacter { character })
+    }
+
+    /// The character of a token; `None` for [`BOUNDARY`] and for tokens outside the vocabulary.
+    pub fn decode(&self, token: Token) -> Option<char> {
+        if token == BOUNDARY { None } else { self.text.chars().nth(token.into()) }
+    }
+}
+
+impl fmt::Debug for Vocab<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Vocab({:?})", self.text)
+    }
+}

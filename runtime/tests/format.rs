@@ -1,0 +1,227 @@
+//! The loader: a test per error, every truncation, every flipped bit of the tiny model.
+
+use runtime::format::{
+    AlignedBlob, Header, Layout, LinearWeights, PREAMBLE_BYTES, Precision, Weights, checksum, encode, slab_offset,
+};
+use runtime::{Activation, FormatError, Level, Model, Provenance, State, StateError, Stream, state_words};
+
+static TINY: &[u8] = runtime::include_blob!("../../models/tiny.blob");
+
+fn open(bytes: &[u8]) -> Result<(), FormatError> {
+    Model::new(AlignedBlob::from(bytes).as_bytes()).map(drop)
+}
+
+/// Makes the checksum right again, so that the checks behind it are reached.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let crc = checksum(&bytes);
+    bytes[16..20].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn changed(at: usize, values: &[u8]) -> Vec<u8> {
+    let mut bytes = TINY.to_vec();
+    bytes[at..at + values.len()].copy_from_slice(values);
+    sealed(bytes)
+}
+
+/// A small model, its header and embedding as given.
+fn small(header: &Header<'_>, embedding: &[f32]) -> Result<Vec<u8>, FormatError> {
+    encode(
+        header,
+        &Weights {
+            embedding,
+            levels: vec![LinearWeights { weight: &[0.5, 2.0], bias: &[0.25] }],
+            output: LinearWeights { weight: &[1.0, 2.0, 3.0], bias: &[0.0; 3] },
+        },
+    )
+}
+
+fn header(vocab: &str) -> Header<'_> {
+    Header {
+        precision: Precision::F32,
+        layout: Layout::Rows8,
+        activation: Activation::Tanh,
+        n_embd: 1,
+        levels: [Level { fuse: 2, width: 1 }].into_iter().collect(),
+        vocab,
+        provenance: Provenance {
+            preset: "",
+            exporter_version: "",
+            data_sha256: [0; 32],
+            seed: 0,
+            dev_nll_micronats: u32::MAX,
+        },
+    }
+}
+
+fn slab_start() -> usize {
+    slab_offset(u16::from_le_bytes([TINY[6], TINY[7]]).into())
+}
+
+#[test]
+fn the_tiny_model_opens() {
+    let model = Model::new(TINY).unwrap();
+    assert_eq!(model.vocab().as_str(), ".abcdefghijklmnopqrstuvwxyz");
+    assert_eq!(model.config().block_size(), 4);
+    assert_eq!(state_words(TINY), model.config().state_layout().words());
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    for len in 0..TINY.len() {
+        let need = if len < PREAMBLE_BYTES { PREAMBLE_BYTES } else { TINY.len() };
+        assert_eq!(open(&TINY[..len]), Err(FormatError::Truncated { need, have: len }), "{len} bytes");
+    }
+}
+
+#[test]
+fn trailing_bytes_are_refused() {
+    let mut bytes = TINY.to_vec();
+    bytes.extend([0; 3]);
+    assert_eq!(open(&bytes), Err(FormatError::TrailingBytes { extra: 3 }));
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let mut blob = AlignedBlob::from(TINY);
+    for bit in 0..TINY.len() * 8 {
+        let mut bytes = blob.as_bytes().to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        blob = AlignedBlob::from(bytes.as_slice());
+        let error = Model::new(blob.as_bytes()).expect_err("a bit has flipped");
+        let expected = match bit / 8 {
+            0..4 => matches!(error, FormatError::BadMagic { .. }),
+            4..6 => matches!(error, FormatError::UnsupportedVersion { .. }),
+            8..12 => matches!(error, FormatError::Truncated { .. } | FormatError::TrailingBytes { .. }),
+            _ => matches!(error, FormatError::ChecksumMismatch { .. }),
+        };
+        assert!(expected, "bit {bit}: {error}");
+        blob = AlignedBlob::from(TINY);
+    }
+}
+
+#[test]
+fn another_magic_and_another_version_are_refused() {
+    assert_eq!(open(&changed(0, b"GGUF")), Err(FormatError::BadMagic { found: *b"GGUF" }));
+    assert_eq!(open(&changed(4, &[2, 0])), Err(FormatError::UnsupportedVersion { found: 2, supported: 1 }));
+}
+
+#[test]
+fn misaligned_bytes_are_refused() {
+    let mut padded = vec![0];
+    padded.extend(TINY);
+    let shifted = AlignedBlob::from(padded.as_slice());
+    assert_eq!(Model::new(&shifted.as_bytes()[1..]).map(drop), Err(FormatError::Misaligned { need: 4 }));
+}
+
+#[test]
+fn a_header_that_does_not_decode_is_refused() {
+    // Precision 9 does not exist.
+    assert_eq!(open(&changed(PREAMBLE_BYTES, &[9])), Err(FormatError::BadHeader));
+    // The header's length one too long: a byte of padding is left over. One too short: the last field is cut.
+    let bytes = small(&header(".ab"), &[0.0; 3]).unwrap();
+    let len = u16::from_le_bytes([bytes[6], bytes[7]]);
+    for wrong in [len + 1, len - 1] {
+        assert_eq!(slab_offset(wrong.into()), slab_offset(len.into()), "the slab must stay where it is for this test");
+        let mut bytes = bytes.clone();
+        bytes[6..8].copy_from_slice(&wrong.to_le_bytes());
+        assert!(matches!(open(&sealed(bytes)), Err(FormatError::BadHeader | FormatError::NonZeroPadding)));
+    }
+    // A header that reaches beyond the blob.
+    let need = slab_offset(u16::MAX.into());
+    let error = FormatError::Truncated { need, have: TINY.len() };
+    assert_eq!(open(&changed(6, &u16::MAX.to_le_bytes())), Err(error));
+}
+
+#[test]
+fn padding_must_be_zero() {
+    let mut bytes = small(&header(".ab"), &[0.0; 3]).unwrap();
+    let end = PREAMBLE_BYTES + usize::from(u16::from_le_bytes([bytes[6], bytes[7]]));
+    bytes[end] = 1;
+    assert_eq!(open(&sealed(bytes)), Err(FormatError::NonZeroPadding));
+}
+
+#[test]
+fn the_state_size_must_be_true() {
+    let need = state_words(TINY);
+    let error = FormatError::StateSizeMismatch { need, have: need + 1 };
+    assert_eq!(open(&changed(12, &((need + 1) as u32).to_le_bytes())), Err(error));
+}
+
+#[test]
+fn weights_must_fill_the_slab() {
+    let mut bytes = TINY.to_vec();
+    bytes.extend([0; 16]);
+    let total = (bytes.len() as u32).to_le_bytes();
+    bytes[8..12].copy_from_slice(&total);
+    let need = TINY.len() - slab_start();
+    assert_eq!(open(&sealed(bytes)), Err(FormatError::SlabSizeMismatch { need, have: need + 16 }));
+}
+
+#[test]
+fn weights_must_be_finite_and_of_sane_size() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.2e12, -1.2e12] {
+        let bytes = changed(slab_start() + 4 * 7, &bad.to_le_bytes());
+        assert_eq!(open(&bytes), Err(FormatError::BadWeight { index: 7 }), "{bad}");
+    }
+    assert_eq!(open(&changed(slab_start() + 4 * 7, &1e12_f32.to_le_bytes())), Ok(()));
+}
+
+#[test]
+fn dimensions_and_vocabulary_are_checked() {
+    assert!(open(&small(&header(".ab"), &[0.0; 3]).unwrap()).is_ok());
+    assert_eq!(small(&header(".aa"), &[0.0; 3]), Err(FormatError::DuplicateCharacter { character: 'a' }));
+    // The boundary's sign may be an ordinary character, too.
+    assert!(open(&small(&header("..a"), &[0.0; 3]).unwrap()).is_ok());
+    let bad = |what, found, min, max| Err(FormatError::BadDimension { what, found, min, max });
+    assert_eq!(small(&header(".a"), &[0.0; 2]), bad("vocab_size", 2, 3, 256));
+    let long: String = ('一'..).take(257).collect();
+    assert_eq!(small(&header(&long), &[0.0; 257]), bad("vocab_size", 257, 3, 256));
+    assert_eq!(small(&Header { n_embd: 0, ..header(".ab") }, &[]), bad("n_embd", 0, 1, 4096));
+    assert_eq!(small(&header(".ab"), &[0.0; 2]), bad("embedding weights", 2, 3, 3));
+    let levels = |levels: &[Level]| Header { levels: levels.iter().copied().collect(), ..header(".ab") };
+    let refused = |fuse, width| small(&levels(&[Level { fuse, width }]), &[0.0; 3]);
+    assert_eq!(small(&levels(&[]), &[0.0; 3]), bad("number of levels", 0, 1, 8));
+    assert_eq!(refused(1, 1), bad("fuse factor", 1, 2, 64));
+    assert_eq!(refused(65, 1), bad("fuse factor", 65, 2, 64));
+    assert_eq!(refused(2, 0), bad("level width", 0, 1, 4096));
+    assert_eq!(refused(2, 4097), bad("level width", 4097, 1, 4096));
+    let deep = [Level { fuse: 64, width: 1 }; 2];
+    assert_eq!(small(&levels(&deep), &[0.0; 3]), bad("block_size", 4096, 1, 1024));
+}
+
+#[test]
+fn a_state_that_is_too_small_says_what_is_needed() {
+    let model = Model::new(TINY).unwrap();
+    let need = state_words(TINY);
+    let mut state = State::<8>::new();
+    let error = Stream::new(&model, &mut state).map(drop).unwrap_err();
+    assert_eq!(error, StateError::TooSmall { need, have: 8 });
+    assert_eq!(error.to_string(), format!("state is too small: 8 words, the model needs State::<{need}>"));
+    // One that is too large is fine.
+    assert!(Stream::new(&model, &mut State::<{ state_words(TINY) + 5 }>::new()).is_ok());
+}
+
+#[test]
+fn errors_read_as_one_lower_case_line() {
+    let errors = [
+        FormatError::Truncated { need: 20, have: 3 },
+        FormatError::TrailingBytes { extra: 1 },
+        FormatError::BadMagic { found: *b"GGUF" },
+        FormatError::UnsupportedVersion { found: 2, supported: 1 },
+        FormatError::Misaligned { need: 4 },
+        FormatError::ChecksumMismatch { stored: 1, computed: 2 },
+        FormatError::BadHeader,
+        FormatError::BadDimension { what: "n_embd", found: 0, min: 1, max: 2 },
+        FormatError::DuplicateCharacter { character: 'a' },
+        FormatError::SlabSizeMismatch { need: 1, have: 2 },
+        FormatError::StateSizeMismatch { need: 1, have: 2 },
+        FormatError::NonZeroPadding,
+        FormatError::BadWeight { index: 1 },
+    ];
+    for error in errors {
+        let text = runtime::Error::from(error).to_string();
+        assert!(!text.contains('\n') && !text.ends_with('.'), "{text}");
+        assert!(text.chars().next().is_some_and(|first| !first.is_uppercase()), "{text}");
+    }
+}

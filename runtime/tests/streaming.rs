@@ -1,0 +1,157 @@
+//! Streaming with rings against whole windows computed naively: equal bit by bit.
+
+use proptest::prelude::*;
+use runtime::format::{AlignedBlob, Header, Layout, LinearWeights, Precision, Weights, encode};
+use runtime::math::tanh;
+use runtime::{Activation, HeapState, Level, Model, Provenance, Stream};
+
+/// A network as plain rows, with the arithmetic written out: every node of the window, nothing remembered.
+#[derive(Clone, Debug)]
+struct Naive {
+    vocab: String,
+    embedding: Vec<Vec<f32>>,
+    levels: Vec<(Level, Vec<Vec<f32>>, Vec<f32>)>,
+    output: (Vec<Vec<f32>>, Vec<f32>),
+}
+
+fn linear(weight: &[Vec<f32>], bias: &[f32], x: &[f32]) -> Vec<f32> {
+    weight
+        .iter()
+        .zip(bias)
+        .map(|(row, &bias)| row.iter().zip(x).fold(bias, |sum, (&weight, &x)| sum + weight * x))
+        .collect()
+}
+
+impl Naive {
+    fn block_size(&self) -> usize {
+        self.levels.iter().map(|(level, ..)| usize::from(level.fuse)).product()
+    }
+
+    fn logits(&self, window: &[u8]) -> Vec<f32> {
+        let mut nodes: Vec<Vec<f32>> = window.iter().map(|&token| self.embedding[usize::from(token)].clone()).collect();
+        for (level, weight, bias) in &self.levels {
+            nodes = nodes
+                .chunks(level.fuse.into())
+                .map(|group| linear(weight, bias, &group.concat()).into_iter().map(tanh).collect())
+                .collect();
+        }
+        assert_eq!(nodes.len(), 1);
+        linear(&self.output.0, &self.output.1, &nodes[0])
+    }
+
+    fn blob(&self) -> AlignedBlob {
+        let header = Header {
+            precision: Precision::F32,
+            layout: Layout::Rows8,
+            activation: Activation::Tanh,
+            n_embd: self.embedding[0].len() as u16,
+            levels: self.levels.iter().map(|(level, ..)| *level).collect(),
+            vocab: &self.vocab,
+            provenance: Provenance {
+                preset: "random",
+                exporter_version: "",
+                data_sha256: [0; 32],
+                seed: 0,
+                dev_nll_micronats: u32::MAX,
+            },
+        };
+        let flat: Vec<Vec<f32>> = self.levels.iter().map(|(_, weight, _)| weight.concat()).collect();
+        let embedding = self.embedding.concat();
+        let output = self.output.0.concat();
+        let levels = flat.iter().zip(&self.levels);
+        let weights = Weights {
+            embedding: &embedding,
+            levels: levels.map(|(weight, (_, _, bias))| LinearWeights { weight, bias }).collect(),
+            output: LinearWeights { weight: &output, bias: &self.output.1 },
+        };
+        AlignedBlob::from(encode(&header, &weights).unwrap().as_slice())
+    }
+}
+
+fn matrix(rows: usize, columns: usize) -> impl Strategy<Value = Vec<Vec<f32>>> {
+    prop::collection::vec(prop::collection::vec(-1.5_f32..1.5, columns), rows)
+}
+
+/// Fuse factors of 2, 3, 4 and 8 whose product is at most 16.
+fn fuses() -> impl Strategy<Value = Vec<u8>> {
+    let all: Vec<Vec<u8>> = [
+        &[2][..],
+        &[3],
+        &[4],
+        &[8],
+        &[2, 2],
+        &[2, 3],
+        &[3, 2],
+        &[2, 4],
+        &[4, 2],
+        &[3, 3],
+        &[3, 4],
+        &[4, 3],
+        &[4, 4],
+        &[2, 8],
+        &[8, 2],
+        &[2, 2, 2],
+        &[2, 2, 3],
+        &[2, 3, 2],
+        &[3, 2, 2],
+        &[2, 2, 4],
+        &[4, 2, 2],
+        &[2, 4, 2],
+        &[2, 2, 2, 2],
+    ]
+    .iter()
+    .map(|fuses| fuses.to_vec())
+    .collect();
+    prop::sample::select(all)
+}
+
+fn naive() -> impl Strategy<Value = Naive> {
+    (fuses(), 1_usize..8, 3_usize..30)
+        .prop_flat_map(|(fuses, n_embd, vocab_size)| {
+            let widths = prop::collection::vec(1_u16..20, fuses.len());
+            (Just(fuses), Just(n_embd), Just(vocab_size), widths)
+        })
+        .prop_flat_map(|(fuses, n_embd, vocab_size, widths)| {
+            let mut width_in = n_embd;
+            let mut levels = Vec::new();
+            for (&fuse, &width) in fuses.iter().zip(&widths) {
+                let (rows, columns) = (usize::from(width), width_in * usize::from(fuse));
+                let bias = prop::collection::vec(-1.0_f32..1.0, rows);
+                levels.push((Just(Level { fuse, width }), matrix(rows, columns), bias));
+                width_in = rows;
+            }
+            let output = (matrix(vocab_size, width_in), prop::collection::vec(-1.0_f32..1.0, vocab_size));
+            (matrix(vocab_size, n_embd), levels, output)
+        })
+        .prop_map(|(embedding, levels, output)| {
+            let vocab = ('.'..).filter(|&c| c == '.' || c > 'Z').take(embedding.len()).collect();
+            Naive { vocab, embedding, levels, output }
+        })
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+proptest! {
+    #[test]
+    fn streaming_equals_whole_windows(naive in naive(), tokens in prop::collection::vec(any::<u8>(), 1..40)) {
+        let vocab_size = naive.embedding.len() as u8;
+        let blob = naive.blob();
+        let model = Model::new(blob.as_bytes()).unwrap();
+        let mut state = HeapState::new(&model);
+        let mut stream = Stream::new(&model, &mut state).unwrap();
+        // Twice: what was seen before a reset must leave no trace.
+        for _ in 0..2 {
+            let mut window = vec![0; naive.block_size()];
+            prop_assert_eq!(bits(stream.logits()), bits(&naive.logits(&window)), "at the start");
+            for (at, token) in tokens.iter().map(|token| token % vocab_size).enumerate() {
+                window.rotate_left(1);
+                *window.last_mut().unwrap() = token;
+                stream.push(token);
+                prop_assert_eq!(bits(stream.logits()), bits(&naive.logits(&window)), "after character {}", at);
+            }
+            stream.reset();
+        }
+    }
+}

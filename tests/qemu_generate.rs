@@ -1,0 +1,54 @@
+//! The same blob and seed give the same words on the host and on the emulated chip, byte for byte.
+
+use runtime::Sampling;
+use tests::{assert_expected, blob, generate, host_words};
+use xtask::firmware::report;
+
+/// The words of a run, and that it ended well.
+fn words(arguments: &[&str]) -> Vec<String> {
+    let run = generate(arguments);
+    assert!(run.success(), "{arguments:?}: {:?}", run.lines);
+    report(&run.lines).0.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_hundred_names_are_the_same_on_host_and_chip() {
+    let names = words(&["n=100", "seed=42"]);
+    assert_eq!(names, host_words(&blob("names.blob"), Sampling::default(), 42, "", 100));
+    assert_eq!(names.len(), 100);
+    assert_expected("generate.txt", &(names.join("\n") + "\n"));
+}
+
+#[test]
+fn settings_mean_the_same_on_host_and_chip() {
+    let cautious = Sampling::default().temperature_milli(700).top_k(5);
+    assert_eq!(
+        words(&["n=20", "seed=18446744073709551615", "prompt=ma", "temperature_milli=700", "top_k=5"]),
+        host_words(&blob("names.blob"), cautious, u64::MAX, "ma", 20)
+    );
+    assert_eq!(words(&["n=1", "temperature_milli=0"]), host_words(&blob("names.blob"), Sampling::greedy(), 42, "", 1));
+}
+
+#[test]
+fn the_same_run_counts_the_same_instructions() {
+    let count = || {
+        let run = generate(&["n=3"]);
+        report(&run.lines).1["instructions_per_char"].to_owned()
+    };
+    assert_eq!(count(), count());
+}
+
+#[test]
+fn what_the_chip_cannot_do_ends_in_a_line_and_a_status() {
+    for (argument, expected) in [
+        ("prompt=Emma", "error: character 'E' is not in the model's vocabulary"),
+        ("nonsense=1", "error: argument \"nonsense=1\""),
+        ("seed=minus", "error: argument \"seed=minus\""),
+    ] {
+        let run = generate(&[argument]);
+        assert!(!run.success(), "{argument}");
+        assert!(run.lines.last().is_some_and(|line| line.starts_with(expected)), "{argument}: {:?}", run.lines);
+    }
+    let run = generate(&["prompt=emma", "max_len=3"]);
+    assert_eq!(run.lines, ["error: text is too long: 4, at most 3"]);
+}

@@ -1,0 +1,69 @@
+//! What the witnesses share: the firmware, built once and run in QEMU, and the same words drawn on the host.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use runtime::format::AlignedBlob;
+use runtime::{Generator, HeapState, Model, Sampling};
+use xtask::firmware::{self, Run};
+use xtask::repo::Repo;
+
+/// A file of the workspace.
+pub fn workspace(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// A blob of `models/`.
+///
+/// # Panics
+/// If it is not there.
+pub fn blob(name: &str) -> AlignedBlob {
+    let path = workspace("models").join(name);
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    AlignedBlob::from(bytes.as_slice())
+}
+
+/// The `generate` program with the shipped model, built once per test program.
+///
+/// # Panics
+/// If it does not build: `cargo xtask setup` brings what is missing.
+pub fn generate_elf() -> &'static Path {
+    static ELF: OnceLock<PathBuf> = OnceLock::new();
+    ELF.get_or_init(|| {
+        firmware::build(&Repo::find(), "generate", None).expect("the firmware builds: try `cargo xtask setup`")
+    })
+}
+
+/// Runs `generate` in QEMU.
+///
+/// # Panics
+/// If QEMU is missing, or the program does not end in time: never a silent skip.
+pub fn generate(arguments: &[&str]) -> Run {
+    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    firmware::run(&Repo::find(), generate_elf(), &arguments, firmware::TIMEOUT)
+        .expect("QEMU runs the firmware: try `cargo xtask setup`")
+}
+
+/// Words drawn on the host.
+///
+/// # Panics
+/// If the model cannot read the prompt.
+pub fn host_words(blob: &AlignedBlob, sampling: Sampling, seed: u64, prompt: &str, count: usize) -> Vec<String> {
+    let model = Model::new(blob.as_bytes()).expect("a shipped model");
+    let mut state = HeapState::new(&model);
+    let mut generator = Generator::new(&model, &mut state, sampling, seed).expect("made for this model");
+    (0..count).map(|_| generator.start(prompt).expect("a prompt it can read").collect()).collect()
+}
+
+/// Compares text with a file in `expected/`, or rewrites the file where the environment variable BLESS is set.
+///
+/// # Panics
+/// If they differ.
+pub fn assert_expected(file: &str, text: &str) {
+    let path = workspace("tests/expected").join(file);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(text, expected, "{} differs; if that is meant, run the test with BLESS=1", path.display());
+}

@@ -1,0 +1,105 @@
+//! Starting other programs: print first, then run.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// A command as one would type it, with its folder and the variables set for it.
+pub fn show(command: &Command) -> String {
+    let mut line = String::new();
+    if let Some(folder) = command.get_current_dir().and_then(Path::file_name)
+        && !folder_is_top(command)
+    {
+        line += &format!("(in {}) ", folder.to_string_lossy());
+    }
+    for (name, value) in command.get_envs() {
+        // Removed variables are housekeeping, and a whole PATH is noise.
+        if let Some(value) = value
+            && name != "PATH"
+        {
+            line += &format!("{}={} ", name.to_string_lossy(), quote(value));
+        }
+    }
+    let program = Path::new(command.get_program());
+    line += &quote(program.file_name().unwrap_or(program.as_os_str()));
+    for arg in command.get_args() {
+        line.push(' ');
+        line += &quote(arg);
+    }
+    line
+}
+
+/// Whether the command runs where the user most likely is, so that its folder goes without saying.
+fn folder_is_top(command: &Command) -> bool {
+    command.get_current_dir().is_none_or(|folder| folder.join("rust-toolchain.toml").exists())
+}
+
+/// Quotes an argument where a shell would need it.
+fn quote(arg: &OsStr) -> String {
+    let text = arg.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// Prints the command, runs it with our own console, and fails where it fails.
+pub fn run(command: &mut Command) -> Result<()> {
+    eprintln!("$ {}", show(command));
+    let status =
+        command.status().with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", show(command));
+    }
+    Ok(())
+}
+
+/// Prints the command, runs it, and returns what it wrote to stdout; stderr goes to our console.
+pub fn run_for_output(command: &mut Command) -> Result<String> {
+    eprintln!("$ {}", show(command));
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+    if !output.status.success() {
+        bail!("`{}` ended with {}", show(command), output.status);
+    }
+    String::from_utf8(output.stdout).context("its output is not UTF-8")
+}
+
+/// Asks a program something, silently: its trimmed stdout, or `None` where it is missing or fails.
+pub fn ask(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
+}
+
+/// The first program of this name on the PATH.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(format!("{program}{}", std::env::consts::EXE_SUFFIX)))
+        .find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_as_typed() {
+        let mut command = Command::new("/somewhere/bin/cargo");
+        command.args(["run", "--", "a b", "it's", ""]).env("MODEL", "x.blob").env("PATH", "/long").env_remove("GONE");
+        assert_eq!(show(&command), r"MODEL=x.blob cargo run -- 'a b' 'it'\''s' ''");
+    }
+
+    #[test]
+    fn asking_never_fails() {
+        assert_eq!(ask(&mut Command::new("no-such-program-here")), None);
+        assert!(on_path("no-such-program-here").is_none());
+    }
+}

@@ -1,0 +1,12 @@
+//! The parts of `cargo xtask`, so that the tests build and run firmware the way a person does.
+//!
+//! This crate never depends on what it sets up: it builds with nothing but Rust.
+
+pub mod command;
+pub mod demo;
+pub mod doctor;
+pub mod firmware;
+pub mod repo;
+pub mod setup;
+pub mod size;
+pub mod test;

@@ -1,0 +1,179 @@
+//! `cargo xtask …`: the one way to set up, run and test everything in this repository.
+//!
+//! Continuous integration runs the same commands as a person does. This crate never
+//! depends on what it sets up: it builds with nothing but Rust.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+
+use xtask::repo::Repo;
+use xtask::{demo, doctor, firmware, setup, size, test};
+
+/// Subcommands and what each does, in the order a newcomer needs them.
+const HELP: &str = "\
+cargo xtask <command>
+
+  setup                fetch what is missing: libtorch, the ARM target, QEMU (into .tools/ where possible)
+  doctor               show what is there and what is missing, and change nothing
+  demo [-- OPTIONS]    train on the names list, export, run on the emulated chip; OPTIONS go to `train`
+  qemu [BIN] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
+                       build a firmware program (generate) and run it on the emulated chip
+  size [BIN] [--model FILE] [--json]
+                       flash and static RAM of a firmware program, from its ELF sections
+  test                 format, lints, docs, no_std build and all tests; what CI runs
+  help                 this list
+";
+
+/// Exit status for a command line that makes no sense, as most tools have it.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let command = args.next().unwrap_or_else(|| "help".into());
+    let rest = lexopt::Parser::from_args(args);
+    let result = match command.to_string_lossy().as_ref() {
+        "setup" => no_options(rest).and_then(|()| setup::run(&Repo::find())),
+        "doctor" => no_options(rest).and_then(|()| doctor::run(&Repo::find())),
+        "demo" => demo_command(rest),
+        "qemu" => qemu_command(rest),
+        "size" => size_command(rest),
+        "test" => no_options(rest).and_then(|()| test::run(&Repo::find())),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        unknown => {
+            eprint!("error: no command `{unknown}`\n\n{HELP}");
+            Ok(ExitCode::from(USAGE))
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        if error.is::<lexopt::Error>() {
+            eprint!("\n{HELP}");
+            return ExitCode::from(USAGE);
+        }
+        ExitCode::FAILURE
+    })
+}
+
+/// For commands that take nothing: says so instead of ignoring what was typed.
+fn no_options(mut args: lexopt::Parser) -> Result<()> {
+    match args.next()? {
+        Some(arg) => Err(arg.unexpected().into()),
+        None => Ok(()),
+    }
+}
+
+fn demo_command(mut args: lexopt::Parser) -> Result<ExitCode> {
+    // `demo -- --steps 500`: lexopt would read what follows `--` as plain values, which is what
+    // is wanted here, so any option before it is a mistake.
+    let mut train = Vec::new();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Value(value) => train.push(value),
+            option => return Err(option.unexpected().into()),
+        }
+    }
+    demo::run(&Repo::find(), &train)
+}
+
+/// What `qemu` and `size` share.
+struct FirmwareOptions {
+    bin: String,
+    model: Option<PathBuf>,
+    timeout: Duration,
+    json: bool,
+    guest: Vec<String>,
+}
+
+impl FirmwareOptions {
+    fn parse(mut args: lexopt::Parser) -> Result<Self> {
+        let mut options = Self {
+            bin: firmware::DEFAULT_BIN.to_owned(),
+            model: None,
+            timeout: firmware::TIMEOUT,
+            json: false,
+            guest: Vec::new(),
+        };
+        let mut named = false;
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("model") => options.model = Some(args.value()?.into()),
+                Long("timeout") => options.timeout = Duration::from_secs(args.value()?.parse()?),
+                Long("json") => options.json = true,
+                // A program's own arguments look like key=value, its name does not, so the
+                // order and a forgotten `--` do not matter.
+                Value(value) => {
+                    let value = value.string()?;
+                    if value.contains('=') {
+                        options.guest.push(value);
+                    } else if named {
+                        bail!("`{value}`: one program name, then `-- key=value ...`");
+                    } else {
+                        options.bin = value;
+                        named = true;
+                    }
+                }
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn qemu_command(args: lexopt::Parser) -> Result<ExitCode> {
+    let options = FirmwareOptions::parse(args)?;
+    if options.json {
+        bail!("--json belongs to `size`");
+    }
+    let repo = Repo::find();
+    let elf = firmware::build(&repo, &options.bin, options.model.as_deref())?;
+    let run = firmware::run(&repo, &elf, &options.guest, options.timeout)?;
+    Ok(run.exit_code())
+}
+
+fn size_command(args: lexopt::Parser) -> Result<ExitCode> {
+    let options = FirmwareOptions::parse(args)?;
+    if let Some(argument) = options.guest.first() {
+        bail!("`{argument}` belongs to `qemu`");
+    }
+    let repo = Repo::find();
+    let elf = firmware::build(&repo, &options.bin, options.model.as_deref())?;
+    let size = size::of_file(&elf)?;
+    if options.json {
+        println!("{}", size.to_json());
+    } else {
+        print!("{size}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(args: &[&str]) -> Result<FirmwareOptions> {
+        FirmwareOptions::parse(lexopt::Parser::from_args(args))
+    }
+
+    #[test]
+    fn firmware_options() {
+        let none = options(&[]).unwrap();
+        assert_eq!(none.bin, firmware::DEFAULT_BIN);
+        assert!(none.guest.is_empty());
+
+        let all = options(&["selftest", "--model", "a.blob", "--timeout=5", "--", "seed=1"]).unwrap();
+        assert_eq!(all.bin, "selftest");
+        assert_eq!(all.model.unwrap(), PathBuf::from("a.blob"));
+        assert_eq!(all.timeout, Duration::from_secs(5));
+        assert_eq!(all.guest, ["seed=1"]);
+
+        assert!(options(&["one", "two"]).is_err());
+        assert!(options(&["--frobnicate"]).is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! Where things lie in this repository, and how to start Cargo in it.
+
+use std::env;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+/// The repository this program was started in.
+pub struct Repo {
+    root: PathBuf,
+}
+
+impl Repo {
+    /// Finds the repository: the folder above this crate's.
+    pub fn find() -> Self {
+        // Cargo tells where the crate is now; the path compiled in is where it was when built.
+        let manifest =
+            env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = manifest.parent().expect("this crate lies in a folder of the repository").to_path_buf();
+        Self { root }
+    }
+
+    /// The top folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The ignored folder for everything that is fetched.
+    pub fn tools(&self) -> PathBuf {
+        self.root.join(".tools")
+    }
+
+    /// The firmware's folder. Cargo started in it picks up `firmware-example/.cargo/config.toml`:
+    /// the chip's target and, where set-up had to build one, the compiler for it.
+    pub fn firmware(&self) -> PathBuf {
+        self.root.join("firmware-example")
+    }
+
+    /// `path` as seen from the top folder, for printing.
+    pub fn short(&self, path: &Path) -> String {
+        let path = normalize(path);
+        let short = path.strip_prefix(&self.root).unwrap_or(&path);
+        short.display().to_string()
+    }
+
+    /// Cargo, in the top folder, with the environment it would have if started by hand.
+    pub fn cargo(&self) -> Command {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(&self.root);
+        // `cargo xtask` is a `cargo run`: it gave us variables about this crate and those of
+        // `[env]`. Handed down, they would differ from a plain command's, and a build script that
+        // watches one (torch-sys: two minutes) would run again at each change between the two.
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(&name);
+            }
+        }
+        if let Some(libtorch) = env::var_os("LIBTORCH")
+            && normalize(Path::new(&libtorch)) == self.tools().join("libtorch")
+        {
+            cargo.env_remove("LIBTORCH");
+        }
+        cargo
+    }
+
+    /// Cargo in the firmware's folder.
+    pub fn firmware_cargo(&self) -> Command {
+        let mut cargo = self.cargo();
+        cargo.current_dir(self.firmware());
+        cargo
+    }
+}
+
+/// Takes `.` and `x/..` out of a path without asking the file system: Cargo writes
+/// configuration-relative paths as `.cargo/../.tools/libtorch`, and the folder may not exist.
+pub fn normalize(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normalize_is_lexical() {
+        let cases =
+            [("/a/.cargo/../.tools/libtorch", "/a/.tools/libtorch"), ("/a/./b", "/a/b"), ("/a/b/../../c", "/c")];
+        for (from, to) in cases {
+            assert_eq!(normalize(Path::new(from)), Path::new(to));
+        }
+    }
+
+    #[test]
+    fn the_repository_is_found() {
+        let repo = Repo::find();
+        assert!(repo.root().join("xtask/Cargo.toml").exists());
+        assert_eq!(repo.short(&repo.root().join(".cargo/../.tools/x")), ".tools/x");
+    }
+}

@@ -1,0 +1,160 @@
+//! `cargo xtask setup`: fetches what is missing, each piece only when needed.
+//!
+//! Every step can be interrupted: it works in a folder named `….partial`, which the next run
+//! throws away, and renames it only when it is complete.
+
+pub mod apt;
+mod config;
+pub mod libtorch;
+pub mod qemu;
+pub mod thumb;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::ask;
+use crate::doctor;
+use crate::repo::Repo;
+
+/// A step: its title, and what it does.
+type Step = (&'static str, fn(&Repo) -> Result<()>);
+
+/// The command: the steps, then the doctor's table.
+pub fn run(repo: &Repo) -> Result<ExitCode> {
+    let done = steps(repo)?;
+    println!();
+    let complete = doctor::table(repo);
+    Ok(if done && complete {
+        println!("\nNext: cargo xtask demo");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What other commands start with: set-up, without the table where all is well.
+pub fn ensure(repo: &Repo) -> Result<()> {
+    if !steps(repo)? {
+        println!();
+        doctor::table(repo);
+        bail!("set-up is not complete: see above, then `cargo xtask setup`");
+    }
+    println!();
+    Ok(())
+}
+
+/// Does all steps, going on after one that fails; whether all went well.
+fn steps(repo: &Repo) -> Result<bool> {
+    let tools = repo.tools();
+    fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
+    // Two commands started at once must not unpack into the same folder. The lock goes with this
+    // process, however it ends.
+    let lock = File::create(tools.join("lock")).context("cannot create .tools/lock")?;
+    if lock.try_lock().is_err() {
+        println!("another set-up is at work; waiting for it");
+        lock.lock().context("cannot lock .tools/lock")?;
+    }
+    // What an interrupted run left of its downloads.
+    remove(&tools.join("tmp"))?;
+
+    // QEMU before the target: both may need the package lists that this one refreshes.
+    let steps: [Step; 3] = [
+        ("libtorch, for training", libtorch::setup),
+        ("QEMU, the emulated chip", qemu::setup),
+        ("ARM target, for the firmware", thumb::setup),
+    ];
+    let count = steps.len();
+    let mut ok = true;
+    for (number, (title, step)) in (1..).zip(steps) {
+        println!("[{number}/{count}] {title}");
+        if let Err(error) = step(repo) {
+            ok = false;
+            // On stdout like the rest of the report, so that a log of it has all.
+            say(&format!("FAILED: {error:#}"));
+        }
+    }
+    config::write(repo)?;
+    Ok(ok)
+}
+
+/// One line under a step's title.
+fn say(line: &str) {
+    println!("      {}", indent(line));
+}
+
+fn indent(text: &str) -> String {
+    text.trim_end().replace('\n', "\n      ")
+}
+
+/// Removes a file or a folder with all in it, or does nothing where there is none.
+fn remove(path: &Path) -> Result<()> {
+    let result = match fs::symlink_metadata(path) {
+        Err(_) => return Ok(()),
+        Ok(data) if data.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    result.with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// An empty folder at this path, whatever was there before.
+fn fresh(path: &Path) -> Result<()> {
+    remove(path)?;
+    fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
+}
+
+/// Puts a finished `….partial` in its place.
+fn finish(partial: &Path, place: &Path) -> Result<()> {
+    remove(place)?;
+    fs::rename(partial, place).with_context(|| format!("cannot rename to {}", place.display()))
+}
+
+/// Stops before a step that the disk has no room for; says nothing where that cannot be known.
+fn need_space(folder: &Path, bytes: u64) -> Result<()> {
+    let free = ask(Command::new("df").arg("-Pk").arg(folder)).and_then(|text| parse_df(&text));
+    match free {
+        Some(free) if free < bytes => {
+            bail!("not enough room in {}: {} needed, {} free", folder.display(), size(bytes), size(free))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Free bytes in what `df -Pk` prints: a header, then `device blocks used free …` in KiB.
+fn parse_df(text: &str) -> Option<u64> {
+    let kib: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Bytes for people, in the decimal units that package managers use.
+fn size(bytes: u64) -> String {
+    if bytes >= 1_000_000_000 {
+        format!("{:.1} GB", bytes as f64 / 1e9)
+    } else if bytes >= 1_000_000 {
+        format!("{} MB", bytes / 1_000_000)
+    } else {
+        format!("{} kB", bytes / 1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn df() {
+        let text = "Filesystem 1024-blocks Used Available Capacity Mounted on\n\
+                    /dev/vda 263174212 12345678 83886080 13% /\n";
+        assert_eq!(parse_df(text), Some(83_886_080 * 1024));
+        assert_eq!(parse_df("nothing"), None);
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size(1_900_000_000), "1.9 GB");
+        assert_eq!(size(68_500_000), "68 MB");
+        assert_eq!(size(4_200), "4 kB");
+    }
+}

@@ -1,0 +1,276 @@
+//! Packages of Debian and its relatives: what an installation would take, and how to use a
+//! package without installing it (no root, nothing of the system changed).
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::say;
+use crate::command::{ask, on_path, run};
+
+/// What apt would do to install something.
+#[derive(Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Packages to fetch, with their sizes.
+    pub packages: Vec<(String, u64)>,
+    /// Installed packages that would have to go.
+    pub removed: Vec<String>,
+    /// apt's own sentence about disk space.
+    pub disk: Option<String>,
+}
+
+impl Plan {
+    /// Bytes to fetch.
+    pub fn bytes(&self) -> u64 {
+        self.packages.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Names of the packages to fetch.
+    pub fn names(&self) -> Vec<String> {
+        self.packages.iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// Whether this system has apt and dpkg.
+pub fn available() -> bool {
+    ["apt-get", "apt-cache", "dpkg", "tar"].iter().all(|tool| on_path(tool).is_some())
+}
+
+/// apt, speaking the language that is parsed here.
+fn apt(tool: &str) -> Command {
+    let mut command = Command::new(tool);
+    command.env("LC_ALL", "C");
+    command
+}
+
+/// Who we are to the system.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Rights {
+    /// The administrator.
+    pub root: bool,
+    /// Someone whom sudo asks no password.
+    pub sudo: bool,
+}
+
+impl Rights {
+    /// Finds out, without asking anyone anything.
+    pub fn look() -> Self {
+        let root = ask(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
+        let sudo = !root && ask(Command::new("sudo").args(["-n", "true"])).is_some();
+        Self { root, sudo }
+    }
+
+    /// Whether administrators' commands can be run.
+    pub fn admin(self) -> bool {
+        self.root || self.sudo
+    }
+
+    /// An administrator's command.
+    pub fn command(self, line: &[&str]) -> Command {
+        let mut words: Vec<&str> = Vec::new();
+        if self.sudo {
+            words.push("sudo");
+        }
+        words.extend(line);
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        command
+    }
+}
+
+/// Refreshes the package lists, where we may.
+pub fn refresh(rights: Rights) {
+    if !rights.admin() {
+        return;
+    }
+    say("refreshes the package lists, up to 10 MB");
+    // A list that is a little old, or one source of many out of reach, is no reason to stop.
+    if let Err(error) = run(&mut rights.command(&["apt-get", "update", "--quiet"])) {
+        say(&format!("{error:#}; going on with the lists as they are"));
+    }
+}
+
+/// What installing these packages would take, or `None` where apt does not know them.
+pub fn plan(packages: &[&str]) -> Option<Plan> {
+    let mut command = apt("apt-get");
+    command.args(["--print-uris", "--yes", "--no-install-recommends", "install"]);
+    ask(command.args(packages)).map(|text| parse_plan(&text))
+}
+
+/// The version apt would install.
+pub fn candidate(package: &str) -> Option<String> {
+    let text = ask(apt("apt-cache").args(["policy", package]))?;
+    let version = text.lines().find_map(|line| line.trim().strip_prefix("Candidate: "))?;
+    (version != "(none)").then(|| version.to_owned())
+}
+
+/// The packages that this one depends on directly.
+pub fn dependencies(package: &str) -> Vec<String> {
+    let text = ask(apt("apt-cache").args(["depends", package])).unwrap_or_default();
+    text.lines().filter_map(|line| line.trim().strip_prefix("Depends: ")).map(str::to_owned).collect()
+}
+
+/// Reads what `apt-get --print-uris install` prints: sentences for people, then a line
+/// `'address' file_name bytes checksum` for each package.
+fn parse_plan(text: &str) -> Plan {
+    let mut plan = Plan::default();
+    let mut removing = false;
+    for line in text.lines() {
+        let is_list = line.starts_with("  ");
+        if is_list && removing {
+            plan.removed.extend(line.split_whitespace().map(str::to_owned));
+        }
+        if !is_list {
+            removing = line.contains("will be REMOVED");
+        }
+        if line.starts_with("After this operation") {
+            plan.disk = Some(line.to_owned());
+        }
+        if line.starts_with('\'') {
+            let mut words = line.split_whitespace().skip(1);
+            let name = words.next().and_then(|file| file.split('_').next());
+            let bytes = words.next().and_then(|bytes| bytes.parse().ok());
+            if let (Some(name), Some(bytes)) = (name, bytes) {
+                plan.packages.push((name.to_owned(), bytes));
+            }
+        }
+    }
+    plan
+}
+
+/// Fetches packages into `debs` and unpacks them into `into`, installing nothing. Paths that match
+/// a pattern of `without` (`./usr/src/*/src`) stay packed.
+pub fn unpack(packages: &[String], debs: &Path, into: &Path, without: &[&str]) -> Result<()> {
+    // Whole packages of an interrupted run are kept: apt checks them and fetches the rest.
+    fs::create_dir_all(debs).with_context(|| format!("cannot create {}", debs.display()))?;
+    let mut download = Command::new("apt-get");
+    // As root, apt would fetch as a user who may not write here.
+    download.args(["-o", "APT::Sandbox::User=root", "--quiet", "download"]);
+    run(download.args(packages).current_dir(debs))?;
+    let mut unpacked = 0;
+    for entry in fs::read_dir(debs)? {
+        let deb = entry?.path();
+        if deb.extension().is_none_or(|end| end != "deb") {
+            continue;
+        }
+        unpack_one(&deb, into, without).with_context(|| format!("cannot unpack {}", deb.display()))?;
+        unpacked += 1;
+    }
+    if unpacked < packages.len() {
+        bail!("{unpacked} of {} packages arrived", packages.len());
+    }
+    Ok(())
+}
+
+/// Unpacks one package, as `dpkg -x` does, but for what is left out.
+fn unpack_one(deb: &Path, into: &Path, without: &[&str]) -> Result<()> {
+    let mut contents = Command::new("dpkg")
+        .arg("--fsys-tarfile")
+        .arg(deb)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start dpkg")?;
+    let mut tar = Command::new("tar");
+    tar.args(["-x", "-f", "-", "--no-same-owner", "-C"]).arg(into);
+    // Or `*` would leave out every folder of that name below, too.
+    tar.arg("--no-wildcards-match-slash");
+    tar.args(without.iter().map(|pattern| format!("--exclude={pattern}")));
+    tar.stdin(contents.stdout.take().context("no contents")?);
+    let unpacked = tar.status().context("cannot start tar")?;
+    let packed = contents.wait().context("cannot wait for dpkg")?;
+    if !(unpacked.success() && packed.success()) {
+        bail!("dpkg ended with {packed}, tar with {unpacked}");
+    }
+    Ok(())
+}
+
+/// Writes a script `bin/<program>` into an unpacked tree that starts `usr/bin/<program>` with the
+/// tree's own libraries, wherever the tree lies.
+pub fn wrap(tree: &Path, program: &str) -> Result<()> {
+    let mut libraries = Vec::new();
+    for parent in ["usr/lib", "lib"] {
+        let Ok(folders) = fs::read_dir(tree.join(parent)) else {
+            continue;
+        };
+        for folder in folders {
+            // Debian's library folders are named for a machine: x86_64-linux-gnu.
+            let name = folder?.file_name().to_string_lossy().into_owned();
+            if name.contains("-linux-gnu") && !name.contains("unknown") {
+                libraries.push(format!("$tree/{parent}/{name}"));
+            }
+        }
+    }
+    let libraries = libraries.join(":");
+    let script = format!(
+        "#!/bin/sh\n\
+         # Starts the program beside it with the libraries that came with it.\n\
+         tree=$(dirname \"$(dirname \"$0\")\")\n\
+         LD_LIBRARY_PATH=\"{libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\n\
+         export LD_LIBRARY_PATH\n\
+         exec \"$tree/usr/bin/{program}\" \"$@\"\n"
+    );
+    let bin = tree.join("bin");
+    fs::create_dir_all(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
+    let file = bin.join(program);
+    fs::write(&file, script).with_context(|| format!("cannot write {}", file.display()))?;
+    make_executable(&file)
+}
+
+#[cfg(unix)]
+fn make_executable(file: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("cannot make {} executable", file.display()))
+}
+
+/// Never reached: there is no apt elsewhere.
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plan_of_an_installation() {
+        let text = "\
+Reading package lists...
+Building dependency tree...
+The following additional packages will be installed:
+  libfdt1 qemu-system-common
+The following packages will be REMOVED:
+  qemu-utils
+The following NEW packages will be installed:
+  libfdt1 qemu-system-arm qemu-system-common
+0 upgraded, 3 newly installed, 1 to remove and 132 not upgraded.
+Need to get 15.8 MB of archives.
+After this operation, 68.5 MB of additional disk space will be used.
+'http://mirror.example/libfdt1_1.6.1-4%2bb1_amd64.deb' libfdt1_1.6.1-4+b1_amd64.deb 20688 MD5Sum:0
+'http://mirror.example/q.deb' qemu-system-arm_1%3a7.2+dfsg-7_amd64.deb 8909200
+";
+        let plan = parse_plan(text);
+        assert_eq!(plan.names(), ["libfdt1", "qemu-system-arm"]);
+        assert_eq!(plan.bytes(), 20_688 + 8_909_200);
+        assert_eq!(plan.removed, ["qemu-utils"]);
+        assert!(plan.disk.unwrap().contains("68.5 MB"));
+    }
+
+    #[test]
+    fn administrators_commands() {
+        let line = |rights: Rights| crate::command::show(&rights.command(&["apt-get", "update"]));
+        let none = Rights::default();
+        assert_eq!(line(none), "apt-get update");
+        assert_eq!(line(Rights { sudo: true, ..none }), "sudo apt-get update");
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        let text = "qemu-system-arm is already the newest version.\n\
+                    0 upgraded, 0 newly installed, 0 to remove and 132 not upgraded.\n";
+        assert_eq!(parse_plan(text), Plan::default());
+    }
+}

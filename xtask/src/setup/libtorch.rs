@@ -1,0 +1,493 @@
+//! libtorch, which the exporter trains with.
+//!
+//! A `LIBTORCH` or `LIBTORCH_USE_PYTORCH` of the user's own wins. Otherwise the headers and the
+//! processor half of the libraries are taken out of PyTorch's Python package: for x86-64 Linux
+//! that package is built for graphics cards, and with all it depends on it is 3 GB. Two of its
+//! small dependencies are all that the processor half links to.
+
+use std::env::{self, consts};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::{finish, fresh, need_space, remove, say, size};
+use crate::command::{ask, on_path, run};
+use crate::doctor::{Piece, State};
+use crate::repo::{Repo, normalize};
+
+/// The release that the `tch` crate in use is written for (its build script checks it).
+const VERSION: &str = "2.13.0";
+
+/// Where it is kept.
+const PLACE: &str = ".tools/libtorch";
+
+/// Written last: a folder that has it is complete. torch-sys reads the version from it.
+const MARK: &str = "build-version";
+
+/// Python releases that PyTorch 2.13 has packages for. Nothing of Python's is used, so with any
+/// other one the package for a release in the middle is asked for by name.
+const PYTHON_MINORS: std::ops::RangeInclusive<u32> = 10..=14;
+
+/// Takes named files out of wheels (zip files), without the rest, which is twice as much.
+/// Arguments: folder of wheels, destination, then `prefix=replacement` for what is wanted.
+const EXTRACT: &str = r#"
+import os, shutil, sys, zipfile
+wheels, out = sys.argv[1:3]
+wanted = [arg.split("=") for arg in sys.argv[3:]]
+for wheel in sorted(os.listdir(wheels)):
+    with zipfile.ZipFile(os.path.join(wheels, wheel)) as archive:
+        for member in archive.infolist():
+            for prefix, place in wanted:
+                if member.filename.startswith(prefix) and not member.is_dir():
+                    path = os.path.join(out, place + member.filename[len(prefix):])
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    with archive.open(member) as source, open(path, "wb") as target:
+                        shutil.copyfileobj(source, target, 1 << 20)
+"#;
+
+/// What to fetch for a system, and what to take out of it.
+#[derive(Debug, PartialEq)]
+struct Recipe {
+    /// For pip.
+    packages: &'static [&'static str],
+    /// Prefix in the packages = prefix in our folder.
+    wanted: &'static [&'static str],
+    /// What `LIBTORCH` is set to, seen from the repository.
+    home: &'static str,
+    /// The shared library that all code is in.
+    library: &'static str,
+    /// Whether to make the empty `libtorch.so` and the linker's name for `libgomp.so.1`.
+    stubs: bool,
+    /// Bytes to fetch and bytes kept; 0: not known.
+    bytes: (u64, u64),
+}
+
+/// x86-64 Linux: the processor half of the CUDA build. Without `libtorch_cuda.so` beside it,
+/// torch-sys links that half alone. `libtorch.so` itself only names the other libraries, among
+/// them those left out, so an empty one takes its place.
+const X86_64_LINUX: Recipe = Recipe {
+    packages: &["torch==2.13.0", "nvidia-cuda-runtime==13.0.*", "nvidia-cuda-cupti==13.0.*"],
+    wanted: &[
+        "torch/include/=include/",
+        "torch/lib/libc10.so=lib/libc10.so",
+        "torch/lib/libtorch_cpu.so=lib/libtorch_cpu.so",
+        "torch/lib/libgomp.so.1=lib/libgomp.so.1",
+        "nvidia/cu13/lib/libcudart.so.13=lib/libcudart.so.13",
+        "nvidia/cu13/lib/libcupti.so.13=lib/libcupti.so.13",
+    ],
+    home: PLACE,
+    library: "libtorch_cpu.so",
+    stubs: true,
+    bytes: (540_000_000, 510_000_000),
+};
+
+/// 64-bit ARM Linux: the package is a processor build; its libraries look for others in
+/// `../../torch.libs`, so its layout is kept. Written from the package's layout, not tried yet.
+const AARCH64_LINUX: Recipe = Recipe {
+    packages: &["torch==2.13.0"],
+    wanted: &["torch/include/=torch/include/", "torch/lib/=torch/lib/", "torch.libs/=torch.libs/"],
+    home: ".tools/libtorch/torch",
+    library: "libtorch_cpu.so",
+    stubs: false,
+    bytes: (0, 0),
+};
+
+/// Apple silicon: likewise a processor build, not tried yet. (The last package for Intel Macs is
+/// PyTorch 2.2.)
+const AARCH64_MACOS: Recipe = Recipe {
+    packages: &["torch==2.13.0"],
+    wanted: &["torch/include/=torch/include/", "torch/lib/=torch/lib/"],
+    home: ".tools/libtorch/torch",
+    library: "libtorch_cpu.dylib",
+    stubs: false,
+    bytes: (0, 0),
+};
+
+/// What the environment says.
+#[derive(Debug, Default)]
+struct UserEnv {
+    /// `LIBTORCH`, unless it is the folder we made.
+    libtorch: Option<String>,
+    /// Whether `LIBTORCH_USE_PYTORCH` is set.
+    use_pytorch: bool,
+}
+
+impl UserEnv {
+    fn read(repo: &Repo) -> Self {
+        // `cargo xtask` is a `cargo run` and so passes on the LIBTORCH of `.tools/cargo.toml`.
+        let ours = repo.root().join(PLACE);
+        let libtorch = env::var("LIBTORCH").ok().filter(|value| !normalize(Path::new(value)).starts_with(&ours));
+        Self { libtorch, use_pytorch: env::var_os("LIBTORCH_USE_PYTORCH").is_some() }
+    }
+}
+
+/// Where libtorch comes from.
+#[derive(Debug, PartialEq)]
+enum Source {
+    /// The Python environment's PyTorch: `LIBTORCH_USE_PYTORCH`. torch-sys asks for it before it
+    /// looks at any `LIBTORCH`, so one in our configuration does not shadow it.
+    Pytorch,
+    /// The user's `LIBTORCH`.
+    Own(String),
+    /// Our folder, by this recipe.
+    Ours(&'static Recipe),
+    /// torch-sys downloads it while it is built.
+    TorchSys,
+    /// Nothing known for this system.
+    Unknown,
+}
+
+/// Chooses the source for this environment and system.
+fn choose(user: UserEnv, os: &str, arch: &str) -> Source {
+    if user.use_pytorch {
+        return Source::Pytorch;
+    }
+    if let Some(path) = user.libtorch {
+        return Source::Own(path);
+    }
+    match (os, arch) {
+        ("linux", "x86_64") => Source::Ours(&X86_64_LINUX),
+        ("linux", "aarch64") => Source::Ours(&AARCH64_LINUX),
+        ("macos", "aarch64") => Source::Ours(&AARCH64_MACOS),
+        ("windows", _) => Source::TorchSys,
+        _ => Source::Unknown,
+    }
+}
+
+fn source(repo: &Repo) -> Source {
+    choose(UserEnv::read(repo), consts::OS, consts::ARCH)
+}
+
+/// Whether our folder is complete.
+fn ready(repo: &Repo, recipe: &Recipe) -> bool {
+    let mark = repo.root().join(recipe.home).join(MARK);
+    fs::read_to_string(mark).is_ok_and(|version| version.trim() == VERSION)
+}
+
+/// The folder for `LIBTORCH`, seen from the repository, where it is ours and complete.
+pub fn home(repo: &Repo) -> Option<&'static str> {
+    // Asked with an empty environment: a variable set for one command only must not take the
+    // folder out of the configuration for the others.
+    match choose(UserEnv::default(), consts::OS, consts::ARCH) {
+        Source::Ours(recipe) if ready(repo, recipe) => Some(recipe.home),
+        _ => None,
+    }
+}
+
+/// The C++ compiler: the user's `CXX`, which may carry arguments (`ccache g++`), or one found.
+fn compiler() -> Option<String> {
+    match env::var("CXX") {
+        Ok(cxx) if !cxx.is_empty() => {
+            let program = cxx.split_whitespace().next()?;
+            ask(Command::new(program).arg("--version"))?;
+            Some(cxx)
+        }
+        _ => compiler_on_path().map(str::to_owned),
+    }
+}
+
+fn compiler_on_path() -> Option<&'static str> {
+    ["c++", "g++", "clang++"].into_iter().find(|name| on_path(name).is_some())
+}
+
+/// The compiler to name in the configuration: build scripts look for `c++` only.
+pub fn cxx_to_name() -> Option<&'static str> {
+    // CXX in the environment is not asked: it may well be what this very configuration sets.
+    compiler_on_path().filter(|name| *name != "c++")
+}
+
+/// The bindings to libtorch are C++, compiled here whatever libtorch it is.
+const COMPILER: Need = Need { what: "C++ compiler", debian: "g++", fedora: "gcc-c++", macos: "xcode-select --install" };
+
+/// libtorch comes in Python packages.
+const PYTHON: Need =
+    Need { what: "Python 3 with pip", debian: "python3-pip", fedora: "python3-pip", macos: "brew install python" };
+
+/// Something that the user has to install.
+struct Need {
+    what: &'static str,
+    debian: &'static str,
+    fedora: &'static str,
+    macos: &'static str,
+}
+
+impl Need {
+    /// How to install it.
+    fn hint(&self) -> String {
+        let Self { debian, fedora, macos, .. } = self;
+        format!("Debian, Ubuntu: apt-get install {debian}; Fedora: dnf install {fedora}; macOS: {macos}")
+    }
+}
+
+/// Fails with a line for each thing that is missing, so that one round of installing will do.
+fn need(found: [(&Need, bool); 2]) -> Result<()> {
+    let missing: Vec<_> = found
+        .into_iter()
+        .filter(|(_, found)| !found)
+        .map(|(need, _)| format!("no {} ({})", need.what, need.hint()))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", missing.join("\n"))
+}
+
+fn python() -> Option<String> {
+    ask(Command::new("python3").arg("--version")).map(|text| text.replace("Python ", ""))
+}
+
+fn pip() -> Option<String> {
+    let text = ask(Command::new("python3").args(["-m", "pip", "--version"]))?;
+    text.split_whitespace().nth(1).map(str::to_owned)
+}
+
+/// The step of set-up.
+pub fn setup(repo: &Repo) -> Result<()> {
+    match source(repo) {
+        Source::Pytorch | Source::Own(_) => {
+            let piece = piece(repo);
+            if piece.state == State::Missing {
+                bail!("{}", piece.place);
+            }
+            say(&format!("your own, {}: {}", piece.version, piece.place));
+            need([(&COMPILER, compiler().is_some()), (&PYTHON, true)])
+        }
+        Source::Ours(recipe) if ready(repo, recipe) => {
+            say(&format!("{VERSION} is there ({PLACE})"));
+            // What an interruption after the last step may have left.
+            remove(&repo.tools().join("wheels"))?;
+            need([(&COMPILER, compiler().is_some()), (&PYTHON, true)])
+        }
+        Source::Ours(recipe) => {
+            need([(&COMPILER, compiler().is_some()), (&PYTHON, pip().is_some())])?;
+            fetch(repo, recipe)
+        }
+        Source::TorchSys => {
+            say("downloaded by the torch-sys crate when it is built; nothing to do");
+            Ok(())
+        }
+        Source::Unknown => bail!(
+            "no libtorch {VERSION} is known for this system ({} on {}): \
+             install one and set LIBTORCH to its folder",
+            consts::OS,
+            consts::ARCH
+        ),
+    }
+}
+
+/// Fetches the packages, takes out what is needed, throws the rest away.
+fn fetch(repo: &Repo, recipe: &Recipe) -> Result<()> {
+    let tools = repo.tools();
+    let (fetched, kept) = recipe.bytes;
+    if fetched == 0 {
+        say("fetches PyTorch's Python package, some hundred MB, and keeps its libraries");
+    } else {
+        say(&format!(
+            "fetches {}, keeps {} in {PLACE} ({} while at work)",
+            size(fetched),
+            size(kept),
+            size(fetched + kept)
+        ));
+    }
+    need_space(&tools, fetched + kept)?;
+
+    // Whole packages of an interrupted run are kept: pip checks them and fetches the rest.
+    let wheels = tools.join("wheels");
+    let tmp = tools.join("tmp");
+    fresh(&tmp)?;
+    let mut download = Command::new("python3");
+    download.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"]);
+    // No second copy in the user's home; what is unfinished goes with our own folder.
+    download.args(["--no-cache-dir", "--disable-pip-version-check", "--dest"]);
+    download.arg(".tools/wheels").env("TMPDIR", &tmp);
+    if !python().is_some_and(|version| has_packages(&version)) {
+        download.args(["--python-version", "3.12"]);
+    }
+    download.args(recipe.packages).current_dir(repo.root());
+    run(&mut download).context("pip could not fetch PyTorch; run the same command again")?;
+    remove(&tmp)?;
+
+    say("unpacking");
+    let partial = tools.join("libtorch.partial");
+    fresh(&partial)?;
+    let mut extract = Command::new("python3");
+    extract.args(["-c", EXTRACT]).arg(&wheels).arg(&partial);
+    let status = extract.args(recipe.wanted).status();
+    if !status.context("cannot start python3")?.success() {
+        // Most likely a damaged file: the next run must not trust it.
+        remove(&wheels)?;
+        bail!("the packages could not be unpacked; run the same command again");
+    }
+    let home = partial.join(Path::new(recipe.home).strip_prefix(PLACE)?);
+    let lib = home.join("lib");
+    if !looks_right(&home, recipe.library) {
+        bail!("the packages do not hold what was expected in them");
+    }
+    if recipe.stubs {
+        stubs(&lib)?;
+    }
+    fs::write(home.join(MARK), format!("{VERSION}\n")).context("cannot write the version file")?;
+    finish(&partial, &repo.root().join(PLACE))?;
+    remove(&wheels)?;
+    say(&format!("done: {VERSION} in {PLACE}"));
+    Ok(())
+}
+
+/// Whether a folder has libtorch's headers and its main library.
+fn looks_right(home: &Path, library: &str) -> bool {
+    home.join("include/torch/csrc/api/include/torch/torch.h").exists() && home.join("lib").join(library).exists()
+}
+
+/// An empty `libtorch.so`, which torch-sys links by name, and the name under which a linker looks
+/// for `libgomp.so.1`.
+fn stubs(lib: &Path) -> Result<()> {
+    let compiler = compiler().context("no C++ compiler")?;
+    let mut words = compiler.split_whitespace();
+    let mut build = Command::new(words.next().context("CXX is empty")?);
+    build.args(words).args(["-shared", "-x", "c++", "/dev/null"]);
+    run(build.arg("-o").arg(lib.join("libtorch.so")))?;
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("libgomp.so.1", lib.join("libgomp.so")).context("cannot link libgomp.so")?;
+    Ok(())
+}
+
+/// Whether PyTorch has a package for this Python (`3.11.7`).
+fn has_packages(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    match (parts.next().flatten(), parts.next().flatten()) {
+        (Some(3), Some(minor)) => PYTHON_MINORS.contains(&minor),
+        _ => false,
+    }
+}
+
+/// The doctor's row.
+pub fn piece(repo: &Repo) -> Piece {
+    let what = "libtorch";
+    match source(repo) {
+        Source::Pytorch => match ask(Command::new("python3").args(["-c", "import torch; print(torch.__version__)"])) {
+            Some(version) => Piece::there(what, version, "PyTorch in Python (LIBTORCH_USE_PYTORCH)"),
+            None => Piece::missing(what, "LIBTORCH_USE_PYTORCH is set, but `python3 -c 'import torch'` fails"),
+        },
+        Source::Own(path) => own(what, Path::new(&path)),
+        Source::Ours(recipe) if ready(repo, recipe) => Piece::there(what, VERSION, recipe.home),
+        Source::Ours(_) => Piece::missing(what, "`cargo xtask setup` fetches it"),
+        Source::TorchSys => Piece::there(what, VERSION, "downloaded by torch-sys when built"),
+        Source::Unknown => Piece::missing(what, "set LIBTORCH to a folder with libtorch"),
+    }
+}
+
+/// The row for a LIBTORCH of the user's.
+fn own(what: &'static str, path: &Path) -> Piece {
+    // LIBTORCH_LIB and LIBTORCH_INCLUDE may move either half elsewhere; then torch-sys knows best.
+    let split = ["LIBTORCH_LIB", "LIBTORCH_INCLUDE"].iter().any(|name| env::var_os(name).is_some());
+    let library = format!("{}torch_cpu{}", consts::DLL_PREFIX, if cfg!(windows) { ".lib" } else { consts::DLL_SUFFIX });
+    if !split && !looks_right(path, &library) {
+        return Piece::missing(
+            what,
+            format!("LIBTORCH is set to `{}`, but there is no libtorch in it: correct or unset it", path.display()),
+        );
+    }
+    let version = fs::read_to_string(path.join(MARK)).unwrap_or_default();
+    let version = version.trim();
+    let number = version.split('+').next().unwrap_or_default();
+    if !version.is_empty() && number != VERSION && env::var_os("LIBTORCH_BYPASS_VERSION_CHECK").is_none() {
+        return Piece::missing(
+            what,
+            format!(
+                "LIBTORCH is version {version}, {VERSION} is needed: unset it, or set \
+                 LIBTORCH_BYPASS_VERSION_CHECK"
+            ),
+        );
+    }
+    let version = if version.is_empty() { "?" } else { version };
+    Piece::there(what, version, format!("{} (LIBTORCH)", path.display()))
+}
+
+/// The doctor's rows for what fetching and linking need.
+pub fn prerequisites(repo: &Repo) -> Vec<Piece> {
+    let compiler = match compiler() {
+        Some(cxx) => {
+            let program = cxx.split_whitespace().next().unwrap_or(&cxx);
+            let text = ask(Command::new(program).arg("--version")).unwrap_or_default();
+            Piece::there(COMPILER.what, version_in(&text), cxx)
+        }
+        None => Piece::missing(COMPILER.what, COMPILER.hint()),
+    };
+    let mut rows = vec![compiler];
+    // Python is only a means to fetch libtorch, and slow to ask.
+    if matches!(source(repo), Source::Ours(recipe) if !ready(repo, recipe)) {
+        rows.push(match (python(), pip()) {
+            (Some(python), Some(pip)) => Piece::there("Python 3, pip", format!("{python}, {pip}"), "python3"),
+            _ => Piece::missing(PYTHON.what, PYTHON.hint()),
+        });
+    }
+    rows
+}
+
+/// The first word that is a bare version in what a compiler prints about itself.
+fn version_in(text: &str) -> String {
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .find(|word| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.'))
+        .unwrap_or("?")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_own_wins() {
+        let own = |libtorch: Option<&str>, use_pytorch| UserEnv { libtorch: libtorch.map(str::to_owned), use_pytorch };
+        let linux = |user| choose(user, "linux", "x86_64");
+        assert_eq!(linux(own(None, false)), Source::Ours(&X86_64_LINUX));
+        assert_eq!(linux(own(Some("/x"), false)), Source::Own("/x".to_owned()));
+        // In the order in which torch-sys looks.
+        assert_eq!(linux(own(Some("/x"), true)), Source::Pytorch);
+    }
+
+    #[test]
+    fn every_system_has_an_answer() {
+        let choose = |os, arch| choose(UserEnv::default(), os, arch);
+        assert_eq!(choose("linux", "aarch64"), Source::Ours(&AARCH64_LINUX));
+        assert_eq!(choose("macos", "aarch64"), Source::Ours(&AARCH64_MACOS));
+        assert_eq!(choose("macos", "x86_64"), Source::Unknown);
+        assert_eq!(choose("windows", "x86_64"), Source::TorchSys);
+    }
+
+    #[test]
+    fn recipes_name_the_version() {
+        for recipe in [&X86_64_LINUX, &AARCH64_LINUX, &AARCH64_MACOS] {
+            assert_eq!(recipe.packages[0], format!("torch=={VERSION}"));
+            assert!(Path::new(recipe.home).starts_with(PLACE));
+            assert!(recipe.wanted.iter().all(|pair| pair.contains('=')));
+        }
+    }
+
+    #[test]
+    fn versions() {
+        assert!(has_packages("3.11.7"));
+        assert!(has_packages("3.14.0rc1"));
+        assert!(!has_packages("3.9.2"));
+        assert!(!has_packages("3.15.0"));
+        assert_eq!(version_in("c++ (Debian 12.2.0-14) 12.2.0\nmore"), "12.2.0");
+        assert_eq!(version_in("Apple clang version 17.0.0 (x)"), "17.0.0");
+        assert_eq!(version_in(""), "?");
+    }
+
+    #[test]
+    fn all_that_is_missing_is_named_at_once() {
+        assert!(need([(&COMPILER, true), (&PYTHON, true)]).is_ok());
+        let error = need([(&COMPILER, false), (&PYTHON, false)]).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(text.lines().count(), 2);
+        for part in ["apt-get install g++", "dnf install python3-pip", "xcode-select"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 pub mod apt;
 mod config;
 pub mod libtorch;
+mod prerequisites;
 pub mod qemu;
 pub mod thumb;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{libtorch, qemu, remove, thumb};
+use super::{libtorch, prerequisites, qemu, remove, thumb};
 use crate::firmware;
 use crate::repo::Repo;
 
@@ -18,7 +18,7 @@ const HEADER: &str = "# Written by `cargo xtask setup`; rewritten whenever it ru
 pub fn write(repo: &Repo) -> Result<()> {
     let facts = Facts {
         libtorch: libtorch::home(repo),
-        cxx: libtorch::cxx_to_name(),
+        cxx: prerequisites::cxx_to_name(),
         rustc: thumb::uses_debian(repo),
         qemu: qemu::unpacked(repo).is_some(),
     };

@@ -12,8 +12,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::prerequisites::{COMPILER, PYTHON, compiler, need, pip, python, version_in};
 use super::{finish, fresh, need_space, remove, say, size};
-use crate::command::{ask, on_path, run};
+use crate::command::{ask, run};
 use crate::doctor::{Piece, State};
 use crate::repo::{Repo, normalize};
 
@@ -174,73 +175,6 @@ pub fn home(repo: &Repo) -> Option<&'static str> {
         Source::Ours(recipe) if ready(repo, recipe) => Some(recipe.home),
         _ => None,
     }
-}
-
-/// The C++ compiler: the user's `CXX`, which may carry arguments (`ccache g++`), or one found.
-fn compiler() -> Option<String> {
-    match env::var("CXX") {
-        Ok(cxx) if !cxx.is_empty() => {
-            let program = cxx.split_whitespace().next()?;
-            ask(Command::new(program).arg("--version"))?;
-            Some(cxx)
-        }
-        _ => compiler_on_path().map(str::to_owned),
-    }
-}
-
-fn compiler_on_path() -> Option<&'static str> {
-    ["c++", "g++", "clang++"].into_iter().find(|name| on_path(name).is_some())
-}
-
-/// The compiler to name in the configuration: build scripts look for `c++` only.
-pub fn cxx_to_name() -> Option<&'static str> {
-    // CXX in the environment is not asked: it may well be what this very configuration sets.
-    compiler_on_path().filter(|name| *name != "c++")
-}
-
-/// The bindings to libtorch are C++, compiled here whatever libtorch it is.
-const COMPILER: Need = Need { what: "C++ compiler", debian: "g++", fedora: "gcc-c++", macos: "xcode-select --install" };
-
-/// libtorch comes in Python packages.
-const PYTHON: Need =
-    Need { what: "Python 3 with pip", debian: "python3-pip", fedora: "python3-pip", macos: "brew install python" };
-
-/// Something that the user has to install.
-struct Need {
-    what: &'static str,
-    debian: &'static str,
-    fedora: &'static str,
-    macos: &'static str,
-}
-
-impl Need {
-    /// How to install it.
-    fn hint(&self) -> String {
-        let Self { debian, fedora, macos, .. } = self;
-        format!("Debian, Ubuntu: apt-get install {debian}; Fedora: dnf install {fedora}; macOS: {macos}")
-    }
-}
-
-/// Fails with a line for each thing that is missing, so that one round of installing will do.
-fn need(found: [(&Need, bool); 2]) -> Result<()> {
-    let missing: Vec<_> = found
-        .into_iter()
-        .filter(|(_, found)| !found)
-        .map(|(need, _)| format!("no {} ({})", need.what, need.hint()))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    bail!("{}", missing.join("\n"))
-}
-
-fn python() -> Option<String> {
-    ask(Command::new("python3").arg("--version")).map(|text| text.replace("Python ", ""))
-}
-
-fn pip() -> Option<String> {
-    let text = ask(Command::new("python3").args(["-m", "pip", "--version"]))?;
-    text.split_whitespace().nth(1).map(str::to_owned)
 }
 
 /// The step of set-up.
@@ -419,22 +353,11 @@ pub fn prerequisites(repo: &Repo) -> Vec<Piece> {
     // Python is only a means to fetch libtorch, and slow to ask.
     if matches!(source(repo), Source::Ours(recipe) if !ready(repo, recipe)) {
         rows.push(match (python(), pip()) {
-            (Some(python), Some(pip)) => Piece::there("Python 3, pip", format!("{python}, {pip}"), "python3"),
+            (Some(python), Some(pip)) => Piece::there(PYTHON.what, format!("{python}, {pip}"), "python3"),
             _ => Piece::missing(PYTHON.what, PYTHON.hint()),
         });
     }
     rows
-}
-
-/// The first word that is a bare version in what a compiler prints about itself.
-fn version_in(text: &str) -> String {
-    text.lines()
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .find(|word| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.'))
-        .unwrap_or("?")
-        .to_owned()
 }
 
 #[cfg(test)]
@@ -475,19 +398,5 @@ mod tests {
         assert!(has_packages("3.14.0rc1"));
         assert!(!has_packages("3.9.2"));
         assert!(!has_packages("3.15.0"));
-        assert_eq!(version_in("c++ (Debian 12.2.0-14) 12.2.0\nmore"), "12.2.0");
-        assert_eq!(version_in("Apple clang version 17.0.0 (x)"), "17.0.0");
-        assert_eq!(version_in(""), "?");
-    }
-
-    #[test]
-    fn all_that_is_missing_is_named_at_once() {
-        assert!(need([(&COMPILER, true), (&PYTHON, true)]).is_ok());
-        let error = need([(&COMPILER, false), (&PYTHON, false)]).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(text.lines().count(), 2);
-        for part in ["apt-get install g++", "dnf install python3-pip", "xcode-select"] {
-            assert!(text.contains(part), "{text}");
-        }
     }
 }

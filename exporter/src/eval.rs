@@ -67,18 +67,17 @@ impl TorchModel {
 pub fn runtime_loss(model: &Model<'_>, name: &str, words: &[String]) -> Result<Loss, DataError> {
     let mut state = HeapState::new(model);
     let mut stream = Stream::new(model, &mut state).expect("made for this model");
-    let mut loss = Loss { nll: 0.0, characters: 0 };
+    let (mut micronats, mut characters) = (0, 0);
     for word in words {
-        let (nll, characters) = stream.word_nll(word).map_err(|source| DataError::UnknownCharacter {
+        let score = stream.score(word).map_err(|source| DataError::UnknownCharacter {
             name: name.to_owned(),
             word: word.clone(),
             source,
         })?;
-        loss.nll += f64::from(nll);
-        loss.characters += characters;
+        micronats += score.nll_micronats;
+        characters += score.characters;
     }
-    loss.nll /= loss.characters.max(1) as f64;
-    Ok(loss)
+    Ok(Loss { nll: micronats as f64 / 1e6 / characters.max(1) as f64, characters })
 }
 
 /// Examples as tensors: contexts `[N, block_size]` and targets `[N]`, both i64.

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use runtime::format::{AlignedBlob, Header, Layout, LinearWeights, Precision, Weights, encode};
-use runtime::{FormatError, Model, Provenance};
+use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
+use runtime::{FormatError, Model, Provenance, Token};
+
+/// Tokens of the golden text: three times the lecture's context, a moment's work at boot.
+const GOLDEN_LEN: usize = 24;
 
 use crate::file::{FoldedLinear, FoldedModel};
 
@@ -23,7 +26,10 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
         layout: Layout::Rows8,
         activation: model.architecture.activation,
         n_embd: u16::try_from(model.architecture.n_embd).map_err(|_| FormatError::BadHeader)?,
+        weights: std::iter::repeat_n(WeightFormat::F32, model.levels.len() + 1).collect(),
         levels,
+        golden_len: 0,
+        golden_crc32: 0,
         vocab: &model.vocab,
         provenance: Provenance {
             preset: &model.origin.preset,
@@ -39,17 +45,23 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
             bias: linear.bias.as_slice().expect("contiguous"),
         }
     }
-    let blob = encode(
-        &header,
-        &Weights {
-            embedding: model.embedding.as_slice().expect("row-major"),
-            levels: model.levels.iter().map(linear).collect(),
-            output: linear(&model.output),
-        },
-    )?;
+    let layers = model.levels.iter().chain([&model.output]).map(linear).collect();
+    let layers = Layers::F32 { embedding: model.embedding.as_slice().expect("row-major"), layers };
+    let blob = encode(&header, &layers, &golden_text(model.vocab_size()))?;
     let blob = AlignedBlob::from(blob.as_slice());
-    Model::new(blob.as_bytes())?;
     Ok(blob)
+}
+
+/// The text on which a chip tests itself: tokens of no meaning, so that every part of the network is driven hard.
+///
+/// A linear congruential generator with Knuth's multiplier; the same for every model of that vocabulary.
+pub fn golden_text(vocab_size: usize) -> Vec<Token> {
+    let mut state = 42_u64;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % vocab_size as u64
+    };
+    (0..GOLDEN_LEN).map(|_| Token::try_from(draw()).expect("below the vocabulary's size")).collect()
 }
 
 /// Losses go into the header as whole micronats.

@@ -15,6 +15,9 @@
 
 use crate::config::LevelShape;
 
+/// [`advance`] or [`fill`].
+pub type Gather<T> = fn(&LevelShape, &mut [T], &mut u16, &[T], &mut [T]);
+
 /// Copies the inputs that a level fuses into `input`, oldest first, and puts `newest` into the ring in place of the
 /// oldest.
 ///

@@ -169,7 +169,7 @@ impl Config {
     }
 
     /// Where the f32 path keeps its buffers in a [`crate::State`].
-    pub fn state_layout(&self) -> StateLayout {
+    pub fn state_layout_f32(&self) -> StateLayout {
         let mut layout = StateLayout { rings: 0, input: 0, hidden: self.n_embd, logits: padded(self.vocab_size) };
         for shape in self.shapes() {
             layout.rings += shape.ring_len * shape.width_in;
@@ -178,25 +178,45 @@ impl Config {
         }
         layout
     }
+
+    /// Where the integer path keeps its buffers: level 0 remembers tokens, the others their inputs.
+    ///
+    /// `table` tells whether level 0 is a table, which needs no gathered input.
+    pub fn state_layout_int(&self, table: bool) -> StateLayout {
+        let mut layout = StateLayout { rings: 0, input: 0, hidden: 0, logits: self.vocab_size };
+        for (index, shape) in self.shapes().enumerate() {
+            layout.rings += shape.ring_len * if index == 0 { 1 } else { shape.width_in };
+            if index > 0 || !table {
+                layout.input = layout.input.max(shape.fan_in);
+            }
+            layout.hidden = layout.hidden.max(shape.fan_out);
+        }
+        layout
+    }
 }
 
-/// Sizes of the buffers of the f32 path, in `f32` values, in the order in which they lie.
+/// Sizes of the buffers of a [`crate::State`], in values, in the order in which they lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateLayout {
-    /// The older inputs of every level.
-    pub rings: usize,
-    /// The input of the level being computed, gathered.
-    pub input: usize,
-    /// The newest output of the level just computed.
-    pub hidden: usize,
-    /// The logits, padded for the kernel.
+    /// The logits: `f32` padded for the kernel, or `i32`.
     pub logits: usize,
+    /// The older inputs of every level: `f32` or `i8`.
+    pub rings: usize,
+    /// The input of the level being computed, gathered: `f32` or `i8`.
+    pub input: usize,
+    /// The newest output of the level just computed: `f32` or `i8`.
+    pub hidden: usize,
 }
 
 impl StateLayout {
-    /// 32-bit words in total.
-    pub fn words(&self) -> usize {
-        self.rings + self.input + self.hidden + self.logits
+    /// 32-bit words in total where all values are `f32`.
+    pub fn words_f32(&self) -> usize {
+        self.logits + self.rings + self.input + self.hidden
+    }
+
+    /// 32-bit words in total where all but the logits are `i8`.
+    pub fn words_int(&self) -> usize {
+        self.logits + (self.rings + self.input + self.hidden).div_ceil(size_of::<u32>())
     }
 }
 

@@ -76,7 +76,21 @@ pub enum FormatError {
         /// 32-bit words the preamble says.
         have: usize,
     },
-    /// Bytes between header and weights that are not zero (one model has one encoding).
+    /// Number format, layout and weight formats that do not go together, or that this build of the runtime leaves out.
+    UnsupportedFormat,
+    /// A row of weights whose sum could leave the accumulator; see [`crate::quant::ACC_LIMIT`].
+    AccumulatorOverflow {
+        /// The layer, counted from the characters up; the output layer is the last.
+        layer: usize,
+        /// The row.
+        row: usize,
+    },
+    /// A weight, multiplier or token that the integer path does not allow; see [`crate::quant`].
+    BadValue {
+        /// The layer, counted from the characters up; the output layer is the last.
+        layer: usize,
+    },
+    /// Bytes between the parts of the blob that are not zero (one model has one encoding).
     NonZeroPadding,
     /// A weight that is not finite, or so large that sums could overflow.
     BadWeight {
@@ -111,6 +125,11 @@ impl fmt::Display for FormatError {
             Self::StateSizeMismatch { need, have } => {
                 write!(f, "preamble says {have} words of state, the dimensions ask for {need}")
             }
+            Self::UnsupportedFormat => write!(f, "blob is in a number format that this runtime was not built for"),
+            Self::AccumulatorOverflow { layer, row } => {
+                write!(f, "row {row} of layer {layer} could overflow its sum")
+            }
+            Self::BadValue { layer } => write!(f, "layer {layer} has a value that its format does not allow"),
             Self::NonZeroPadding => write!(f, "padding bytes are not zero"),
             Self::BadWeight { index } => write!(f, "weight {index} is not finite or too large"),
         }
@@ -175,6 +194,24 @@ impl fmt::Display for PromptError {
 
 impl core::error::Error for PromptError {}
 
+/// The chip computes something else than the host that exported the model did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SelfTestError {
+    /// CRC-32 of the logits that stands in the blob.
+    pub expected: u32,
+    /// CRC-32 of the logits computed.
+    pub computed: u32,
+}
+
+impl fmt::Display for SelfTestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { expected, computed } = self;
+        write!(f, "self-test failed: logits have checksum {computed:08x}, {expected:08x} expected")
+    }
+}
+
+impl core::error::Error for SelfTestError {}
+
 /// Any error of this crate, for callers that handle them in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -185,6 +222,8 @@ pub enum Error {
     State(StateError),
     /// The prompt was refused.
     Prompt(PromptError),
+    /// The self-test failed.
+    SelfTest(SelfTestError),
 }
 
 impl fmt::Display for Error {
@@ -193,6 +232,7 @@ impl fmt::Display for Error {
             Self::Format(error) => error.fmt(f),
             Self::State(error) => error.fmt(f),
             Self::Prompt(error) => error.fmt(f),
+            Self::SelfTest(error) => error.fmt(f),
         }
     }
 }
@@ -214,5 +254,11 @@ impl From<StateError> for Error {
 impl From<PromptError> for Error {
     fn from(error: PromptError) -> Self {
         Self::Prompt(error)
+    }
+}
+
+impl From<SelfTestError> for Error {
+    fn from(error: SelfTestError) -> Self {
+        Self::SelfTest(error)
     }
 }

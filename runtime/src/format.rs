@@ -4,7 +4,7 @@
 mod encode;
 
 #[cfg(feature = "alloc")]
-pub use encode::{AlignedBlob, LinearWeights, Weights, encode};
+pub use encode::{AlignedBlob, IntegerLayer, Layers, LinearWeights, encode};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Activation, Level, MAX_LEVELS};
@@ -29,15 +29,43 @@ pub const MAX_WEIGHT: f32 = (1_u64 << 40) as f32;
 pub enum Precision {
     /// IEEE 754 single precision throughout.
     F32,
+    /// Activations in 8 bits, weights in 8; see [`crate::quant`].
+    Int8,
+    /// Activations in 8 bits, weights of the inner levels in 4.
+    Int4,
 }
 
 /// The order in which weights lie in the slab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Layout {
-    /// Eight rows interleaved; see [`crate::kernels`].
+    /// Eight rows interleaved, f32; see [`crate::kernels`].
     Rows8,
+    /// Row after row, integers.
+    RowMajor,
 }
+
+/// How the weights of one layer are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum WeightFormat {
+    /// Single precision.
+    F32,
+    /// Level 0 only: a row of 8-bit pre-activations per position and character, embedding and weights in one.
+    Table,
+    /// 8 bits per weight.
+    Int8,
+    /// 4 bits per weight.
+    Int4 {
+        /// Columns that share a factor, even; 0 for no factors at all.
+        group: u16,
+    },
+}
+
+/// Layers of a network: the levels and the output layer.
+pub const MAX_LAYERS: usize = MAX_LEVELS + 1;
+/// Longest golden text.
+pub const MAX_GOLDEN: usize = 1024;
 
 /// Where a model comes from and how good it was when it was exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +98,12 @@ pub struct Header<'a> {
     pub n_embd: u16,
     /// The levels, from the characters up.
     pub levels: heapless::Vec<Level, MAX_LEVELS>,
+    /// How the weights of each level and of the output layer are stored.
+    pub weights: heapless::Vec<WeightFormat, MAX_LAYERS>,
+    /// Tokens of the golden text at the end of the slab.
+    pub golden_len: u16,
+    /// CRC-32 of the logits after a reset and after each token of the golden text, little-endian.
+    pub golden_crc32: u32,
     /// The characters in the order of their indices, the boundary's sign first.
     #[serde(borrow)]
     pub vocab: &'a str,
@@ -110,9 +144,13 @@ pub const fn slab_offset(header_len: usize) -> usize {
     (PREAMBLE_BYTES + header_len).next_multiple_of(SLAB_ALIGN)
 }
 
+/// CRC-32 with one table of 1 KiB.
+pub(crate) static CRC: crc::Crc<u32, crc::Table<1>> = crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
+/// A CRC-32 being computed.
+pub(crate) type Digest = crc::Digest<'static, u32, crc::Table<1>>;
+
 /// The checksum of a blob: CRC-32 (ISO-HDLC, as in zlib and PNG) over all bytes but the checksum's own four.
 pub fn checksum(blob: &[u8]) -> u32 {
-    static CRC: crc::Crc<u32, crc::Table<1>> = crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
     let mut digest = CRC.digest();
     digest.update(blob.get(..PREAMBLE_BYTES - 4).unwrap_or(blob));
     digest.update(blob.get(PREAMBLE_BYTES..).unwrap_or(&[]));
@@ -176,6 +214,71 @@ pub(crate) fn parse(blob: &[u8]) -> Result<Parts<'_>, FormatError> {
         return Err(FormatError::BadHeader);
     }
     Ok(Parts { header, state_words, slab })
+}
+
+/// The part of the slab that has not been read yet. Every array of it begins at a multiple of [`SLAB_ALIGN`].
+#[derive(Clone, Debug)]
+pub(crate) struct Slab<'a> {
+    rest: &'a [u8],
+    /// Bytes taken, for messages.
+    taken: usize,
+    len: usize,
+}
+
+impl<'a> Slab<'a> {
+    pub fn new(slab: &'a [u8]) -> Self {
+        Self { rest: slab, taken: 0, len: slab.len() }
+    }
+
+    /// Takes an array and the padding behind it.
+    pub fn take(&mut self, bytes: usize) -> Result<&'a [u8], FormatError> {
+        // Dimensions are limited (see `config`): far below 2^32.
+        let padded = bytes.next_multiple_of(SLAB_ALIGN);
+        let error = FormatError::SlabSizeMismatch { need: self.taken.saturating_add(padded), have: self.len };
+        let (part, rest) = self.rest.split_at_checked(padded).ok_or(error)?;
+        let (array, padding) = part.split_at_checked(bytes).ok_or(error)?;
+        if padding.iter().any(|&byte| byte != 0) {
+            return Err(FormatError::NonZeroPadding);
+        }
+        self.taken += padded;
+        self.rest = rest;
+        Ok(array)
+    }
+
+    #[cfg(feature = "int8")]
+    pub fn take_i8(&mut self, len: usize) -> Result<&'a [i8], FormatError> {
+        self.take(len).map(|bytes| bytemuck::try_cast_slice(bytes).unwrap_or(&[]))
+    }
+
+    #[cfg(feature = "int8")]
+    pub fn take_i32(&mut self, len: usize) -> Result<&'a [i32], FormatError> {
+        // Arrays begin at a multiple of 16 bytes from an aligned start: the cast cannot fail.
+        let misaligned = FormatError::Misaligned { need: BLOB_ALIGN };
+        self.take(len * size_of::<i32>()).and_then(|bytes| bytemuck::try_cast_slice(bytes).map_err(|_| misaligned))
+    }
+
+    /// Also refuses values that are not finite or above [`MAX_WEIGHT`].
+    #[cfg(feature = "f32")]
+    pub fn take_f32(&mut self, len: usize) -> Result<&'a [f32], FormatError> {
+        let misaligned = FormatError::Misaligned { need: BLOB_ALIGN };
+        let start = self.taken / size_of::<f32>();
+        let bytes = self.take(len * size_of::<f32>())?;
+        let values = bytemuck::try_cast_slice::<u8, f32>(bytes).map_err(|_| misaligned)?;
+        // False for NaN as well.
+        match values.iter().position(|value| !(-MAX_WEIGHT..=MAX_WEIGHT).contains(value)) {
+            Some(index) => Err(FormatError::BadWeight { index: start + index }),
+            None => Ok(values),
+        }
+    }
+
+    /// Nothing may be left over.
+    pub fn finish(self) -> Result<(), FormatError> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(FormatError::SlabSizeMismatch { need: self.taken, have: self.len })
+        }
+    }
 }
 
 /// Gives its contents the alignment a blob needs (16, so that wide loads are aligned too). Made by [`crate::include_blob!`].

@@ -12,7 +12,11 @@
 //! block 1: w[8][0] w[9][0] ...
 //! ```
 //!
-//! # Summation order
+//! # Layout `RowMajor` (integers)
+//!
+//! Row after row, four-bit weights two to a byte. Integer sums are exact, so that any order of summation gives the same.
+//!
+//! # Summation order (f32)
 //!
 //! Each row is its bias plus its products in ascending column order, one addition after the other, each product
 //! rounded before it is added. The order is part of the format: it makes streaming equal to the whole window, and a
@@ -21,7 +25,12 @@
 
 pub mod portable;
 
+#[cfg(feature = "int8")]
+pub use portable::dot_i8;
+#[cfg(feature = "f32")]
 pub use portable::vec_mat_f32;
+#[cfg(feature = "int4")]
+pub use portable::{dot_i4, unpack_i4};
 
 /// Rows computed together.
 pub const LANES: usize = 8;

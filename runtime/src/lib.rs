@@ -41,6 +41,9 @@ compile_error!("the blob is little-endian and read in place: big-endian targets 
 #[cfg(target_pointer_width = "16")]
 compile_error!("models are larger than a 16-bit address space: 32-bit targets or wider are needed");
 
+#[cfg(not(any(feature = "f32", feature = "int8", feature = "int4")))]
+compile_error!("without a precision there is nothing to run: enable f32, int8 or int4");
+
 pub mod cache;
 pub mod config;
 pub mod error;
@@ -50,15 +53,17 @@ pub mod kernels;
 pub mod layers;
 pub mod math;
 pub mod model;
+#[cfg(feature = "int8")]
+pub mod quant;
 pub mod sampling;
 pub mod vocab;
 
 pub use config::{Activation, Config, Level};
-pub use error::{Error, FormatError, PromptError, StateError};
+pub use error::{Error, FormatError, PromptError, SelfTestError, StateError};
 pub use format::{Aligned, Provenance};
 pub use generator::{End, Generator};
 #[cfg(feature = "alloc")]
 pub use model::HeapState;
-pub use model::{Model, State, StateMut, Stream, state_words};
+pub use model::{Logits, Model, Score, State, StateMut, Stream, state_words};
 pub use sampling::Sampling;
 pub use vocab::{BOUNDARY, Token, Vocab};

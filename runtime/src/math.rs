@@ -1,18 +1,26 @@
 //! Elementary functions, each with a proven bound and the same bits on every machine.
 //!
-//! Only IEEE 754 single-precision addition, multiplication, division and comparisons are used, in a fixed order and
-//! without fused multiply-add, so that a host, an emulator, an FPU and a soft-float library agree bit by bit.
+//! Floating point: only IEEE 754 single-precision addition, multiplication, division and comparisons are used, in a fixed order and
+//! without fused multiply-add, so that a host, an emulator, an FPU and a soft-float library agree bit by bit. The
+//! integer path has functions of its own, in [`fixed`].
 
+#[cfg(feature = "f32")]
 mod exp;
+#[cfg(feature = "int8")]
+pub mod fixed;
+#[cfg(feature = "f32")]
 mod tanh;
 
+#[cfg(feature = "f32")]
 pub use exp::{EXP_MAX_RELATIVE_ERROR, exp_fast};
+#[cfg(feature = "f32")]
 pub use tanh::{TANH_MAX_ERROR, tanh};
 
 /// Natural logarithm of the sum of the exponentials of `logits`, from libm's `expf` and `logf`.
 ///
 /// The largest logit is taken out first, so that nothing overflows. Error below 1e-6 plus one rounding per logit.
 /// Negative infinity for no logits.
+#[cfg(feature = "f32")]
 pub fn log_sum_exp(logits: &[f32]) -> f32 {
     let max = max(logits);
     let sum: f32 = logits.iter().map(|&logit| libm::expf(logit - max)).sum();
@@ -20,6 +28,7 @@ pub fn log_sum_exp(logits: &[f32]) -> f32 {
 }
 
 /// The largest value; negative infinity for none. NaN is passed over.
+#[cfg(feature = "f32")]
 pub(crate) fn max(values: &[f32]) -> f32 {
     // A comparison, because `f32::max` is a library call on an FPU older than FPv5.
     values.iter().fold(f32::NEG_INFINITY, |max, &value| if value > max { value } else { max })

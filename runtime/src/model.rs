@@ -1,20 +1,27 @@
 //! A model, the buffers it runs in, and the two together.
 
+#[cfg(feature = "f32")]
 mod net_f32;
+#[cfg(feature = "int8")]
+mod net_int;
 mod state;
 mod stream;
 
 #[cfg(feature = "alloc")]
 pub use state::HeapState;
 pub use state::{State, StateMut, state_words};
-pub use stream::Stream;
+pub(crate) use stream::LogitsMut;
+pub use stream::{Logits, Score, Stream};
 
+#[cfg(feature = "f32")]
 use net_f32::NetF32;
+#[cfg(feature = "int8")]
+use net_int::NetInt;
 
-use crate::config::Config;
-use crate::error::FormatError;
-use crate::format::{self, Layout, MAX_WEIGHT, Precision, Provenance};
-use crate::vocab::Vocab;
+use crate::config::{Config, StateLayout};
+use crate::error::{FormatError, SelfTestError, StateError};
+use crate::format::{self, Header, Layout, Precision, Provenance, Slab};
+use crate::vocab::{Token, Vocab};
 
 /// A model, read in place from its blob.
 ///
@@ -28,7 +35,20 @@ pub struct Model<'a> {
     precision: Precision,
     layout: Layout,
     provenance: Provenance<'a>,
-    net: NetF32<'a>,
+    golden: &'a [Token],
+    golden_crc32: u32,
+    state_layout: StateLayout,
+    net: Net<'a>,
+}
+
+/// The weights in one of the precisions this build has.
+#[allow(clippy::large_enum_variant, reason = "there is no heap to put one on")]
+#[derive(Clone, Debug)]
+enum Net<'a> {
+    #[cfg(feature = "f32")]
+    F32(NetF32<'a>),
+    #[cfg(feature = "int8")]
+    Int(NetInt<'a>),
 }
 
 impl<'a> Model<'a> {
@@ -42,28 +62,42 @@ impl<'a> Model<'a> {
         let format::Parts { header, state_words, slab } = format::parse(blob)?;
         let vocab = Vocab::new(header.vocab)?;
         let config = Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?;
-        let need = config.state_layout().words();
+        if header.weights.len() != config.levels().len() + 1 {
+            return Err(FormatError::UnsupportedFormat);
+        }
+        let golden_len = usize::from(header.golden_len);
+        if golden_len > format::MAX_GOLDEN {
+            let (found, max) = (golden_len, format::MAX_GOLDEN);
+            return Err(FormatError::BadDimension { what: "length of the golden text", found, min: 0, max });
+        }
+        let (state_layout, need) = state_size(&config, &header)?;
         if state_words != need {
             return Err(FormatError::StateSizeMismatch { need, have: state_words });
         }
-        let need = NetF32::slab_len(&config) * size_of::<f32>();
-        let mismatch = FormatError::SlabSizeMismatch { need, have: slab.len() };
-        if slab.len() != need {
-            return Err(mismatch);
+        let mut slab = Slab::new(slab);
+        let net = match (header.precision, header.layout) {
+            #[cfg(feature = "f32")]
+            (Precision::F32, Layout::Rows8) => Net::F32(NetF32::new(&config, &header.weights, &mut slab)?),
+            #[cfg(feature = "int8")]
+            (Precision::Int8, Layout::RowMajor) => Net::Int(NetInt::new(&config, &header.weights, &mut slab)?),
+            #[cfg(feature = "int4")]
+            (Precision::Int4, Layout::RowMajor) => Net::Int(NetInt::new(&config, &header.weights, &mut slab)?),
+            _ => return Err(FormatError::UnsupportedFormat),
+        };
+        let golden = slab.take(golden_len)?;
+        if golden.iter().any(|&token| usize::from(token) >= vocab.len()) {
+            return Err(FormatError::BadValue { layer: header.weights.len() });
         }
-        // The slab begins at a multiple of 16 from an aligned start, so that the cast cannot fail.
-        let slab = bytemuck::try_cast_slice::<u8, f32>(slab).map_err(|_| mismatch)?;
-        // False for NaN as well.
-        if let Some(index) = slab.iter().position(|weight| !(-MAX_WEIGHT..=MAX_WEIGHT).contains(weight)) {
-            return Err(FormatError::BadWeight { index });
-        }
-        let net = NetF32::new(&config, slab).ok_or(mismatch)?;
+        slab.finish()?;
         Ok(Self {
             config,
             vocab,
             precision: header.precision,
             layout: header.layout,
             provenance: header.provenance,
+            golden,
+            golden_crc32: header.golden_crc32,
+            state_layout,
             net,
         })
     }
@@ -91,5 +125,67 @@ impl<'a> Model<'a> {
     /// Where the model comes from.
     pub fn provenance(&self) -> Provenance<'a> {
         self.provenance
+    }
+
+    /// 32-bit words of [`State`] the model needs.
+    pub fn state_words(&self) -> usize {
+        match &self.net {
+            #[cfg(feature = "f32")]
+            Net::F32(_) => self.state_layout.words_f32(),
+            #[cfg(feature = "int8")]
+            Net::Int(_) => self.state_layout.words_int(),
+        }
+    }
+
+    /// The golden text: tokens on which [`Model::self_test`] runs.
+    pub fn golden(&self) -> &'a [Token] {
+        self.golden
+    }
+
+    /// Computes the logits along the golden text and compares their checksum with that of the exporting host, bit by bit.
+    ///
+    /// Costs a character's time per token of the text. Run it once at boot: it finds a compiler, an FPU setting or a memory
+    /// that does not compute what the host did.
+    ///
+    /// # Errors
+    /// [`StateError`] if the state is too small, as [`crate::Error::State`]; [`SelfTestError`] with both checksums, as
+    /// [`crate::Error::SelfTest`].
+    pub fn self_test<'s>(&'s self, state: impl Into<StateMut<'s>>) -> Result<(), crate::Error> {
+        let computed = self.golden_checksum(state)?;
+        let expected = self.golden_crc32;
+        if computed == expected { Ok(()) } else { Err(SelfTestError { expected, computed }.into()) }
+    }
+
+    /// The checksum of the logits along the golden text: CRC-32 over little-endian logits after a reset and after each token.
+    ///
+    /// # Errors
+    /// [`StateError`] if the state is too small.
+    pub fn golden_checksum<'s>(&'s self, state: impl Into<StateMut<'s>>) -> Result<u32, StateError> {
+        let mut stream = Stream::new(self, state)?;
+        let mut digest = format::CRC.digest();
+        stream.logits().digest(&mut digest);
+        for &token in self.golden {
+            stream.push(token);
+            stream.logits().digest(&mut digest);
+        }
+        Ok(digest.finalize())
+    }
+}
+
+/// The buffers a blob needs, and their size in words.
+pub(crate) fn state_size(config: &Config, header: &Header<'_>) -> Result<(StateLayout, usize), FormatError> {
+    match header.precision {
+        #[cfg(feature = "f32")]
+        Precision::F32 => {
+            let layout = config.state_layout_f32();
+            Ok((layout, layout.words_f32()))
+        }
+        #[cfg(feature = "int8")]
+        Precision::Int8 | Precision::Int4 => {
+            let layout = config.state_layout_int(net_int::is_table(&header.weights));
+            Ok((layout, layout.words_int()))
+        }
+        #[allow(unreachable_patterns, reason = "reached where a precision is left out")]
+        _ => Err(FormatError::UnsupportedFormat),
     }
 }

@@ -1,9 +1,17 @@
 //! From logits to a character: temperature, top-k, greedy.
+//!
+//! One implementation per kind of logits: [`float`] for f32, [`fixed`] in integers alone. Both take one `next_u32` per
+//! draw, so that the same seed gives the same words on every machine.
 
 use rand_core::Rng;
 
-use crate::math::{exp_fast, max};
+use crate::model::LogitsMut;
 use crate::vocab::Token;
+
+#[cfg(feature = "int8")]
+pub mod fixed;
+#[cfg(feature = "f32")]
+pub mod float;
 
 /// How the next character is drawn.
 ///
@@ -45,57 +53,36 @@ impl Sampling {
         Self { top_k, ..self }
     }
 
-    /// Draws a token from `softmax(logits / temperature)`, restricted to the `top_k` largest. Overwrites `logits`.
+    /// Draws a token from `softmax(logits / temperature)`, restricted to the `top_k` largest. Overwrites the logits.
     ///
-    /// One `next_u32` is taken from `rng`, none when greedy; the probability of each token is off by at most
-    /// [`crate::math::EXP_MAX_RELATIVE_ERROR`] relative, plus 2^-24. [`crate::BOUNDARY`] for no logits.
-    pub fn draw(&self, logits: &mut [f32], rng: &mut impl Rng) -> Token {
-        if self.temperature_milli == 0 {
-            return argmax(logits);
+    /// One `next_u32` is taken from `rng`, none when greedy. [`crate::BOUNDARY`] for no logits.
+    pub(crate) fn draw(&self, logits: LogitsMut<'_>, rng: &mut impl Rng) -> Token {
+        match logits {
+            #[cfg(feature = "f32")]
+            LogitsMut::F32(logits) => match self.temperature_milli {
+                0 => argmax(logits, f32::NEG_INFINITY),
+                _ => {
+                    keep_top_k(logits, self.top_k.into(), f32::NEG_INFINITY);
+                    let total = float::weigh(logits, self.temperature_milli);
+                    float::pick(logits, total, rng.next_u32())
+                }
+            },
+            #[cfg(feature = "int8")]
+            LogitsMut::Fixed(logits) => match self.temperature_milli {
+                0 => argmax(logits, i32::MIN),
+                _ => {
+                    keep_top_k(logits, self.top_k.into(), i32::MIN);
+                    let total = fixed::weigh(logits, self.temperature_milli);
+                    fixed::pick(logits, total, rng.next_u32())
+                }
+            },
         }
-        if self.top_k != 0 {
-            keep_top_k(logits, self.top_k.into());
-        }
-        let total = self.weigh(logits);
-        // 24 bits are exact in an f32: uniform in [0, 1).
-        pick(logits, (rng.next_u32() >> 8) as f32 * (1.0 / 16_777_216.0) * total)
-    }
-
-    /// Replaces logits by weights proportional to their probabilities; gives the sum of them.
-    fn weigh(&self, logits: &mut [f32]) -> f32 {
-        let inverse_temperature = 1000.0 / f32::from(self.temperature_milli);
-        let largest = max(logits);
-        let mut total = 0.0;
-        for logit in logits {
-            *logit = exp_fast((*logit - largest) * inverse_temperature);
-            total += *logit;
-        }
-        total
     }
 }
 
-/// The token whose share of the weights, laid end to end, holds `threshold`.
-fn pick(weights: &[f32], threshold: f32) -> Token {
-    let mut cumulative = 0.0;
-    let mut last = 0;
-    for (index, &weight) in weights.iter().enumerate() {
-        if weight > 0.0 {
-            cumulative += weight;
-            last = index;
-            if threshold < cumulative {
-                break;
-            }
-        }
-    }
-    // At most 256 weights (see `config`), so that the index fits. `threshold` may round up to the total: then it is the
-    // last token that has any weight.
-    last as Token
-}
-
-/// Index of the largest logit, the lowest among equals.
-fn argmax(logits: &[f32]) -> Token {
+/// Index of the largest logit, the lowest among equals. At most 256 logits (see `config`), so that it fits.
+fn argmax<T: PartialOrd + Copy>(logits: &[T], mut largest: T) -> Token {
     let mut best = 0;
-    let mut largest = f32::NEG_INFINITY;
     for (index, &logit) in logits.iter().enumerate() {
         if logit > largest {
             largest = logit;
@@ -105,31 +92,31 @@ fn argmax(logits: &[f32]) -> Token {
     best as Token
 }
 
-/// Sets all but the `k` largest logits to negative infinity.
+/// Sets all but the `k` largest logits to `lowest`; none for 0.
 ///
 /// Finds the next smaller one `k` times, which needs no second buffer: for the small `k` that are of use, as fast as
 /// anything.
-fn keep_top_k(logits: &mut [f32], k: usize) {
-    if k >= logits.len() {
+fn keep_top_k<T: PartialOrd + Copy>(logits: &mut [T], k: usize, lowest: T) {
+    if k == 0 || k >= logits.len() {
         return;
     }
-    // (value, index) of the last one kept; the order is descending by value, then ascending by index.
-    let mut kept = (f32::INFINITY, 0);
-    let mut first = true;
+    // The last one kept; the order is descending by value, then ascending by index.
+    let mut kept: Option<(T, usize)> = None;
+    let is_behind = |kept: Option<(T, usize)>, logit: T, index: usize| {
+        kept.is_none_or(|(value, at)| logit < value || (logit == value && index > at))
+    };
     for _ in 0..k {
-        let mut next = (f32::NEG_INFINITY, usize::MAX);
+        let mut next = (lowest, usize::MAX);
         for (index, &logit) in logits.iter().enumerate() {
-            let after_kept = first || logit < kept.0 || (logit == kept.0 && index > kept.1);
-            if after_kept && logit > next.0 {
+            if logit > next.0 && is_behind(kept, logit, index) {
                 next = (logit, index);
             }
         }
-        kept = next;
-        first = false;
+        kept = Some(next);
     }
     for (index, logit) in logits.iter_mut().enumerate() {
-        if *logit < kept.0 || (*logit == kept.0 && index > kept.1) {
-            *logit = f32::NEG_INFINITY;
+        if is_behind(kept, *logit, index) {
+            *logit = lowest;
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The loader: a test per error, every truncation, every flipped bit of the tiny model.
 
 use runtime::format::{
-    AlignedBlob, Header, Layout, LinearWeights, PREAMBLE_BYTES, Precision, Weights, checksum, encode, slab_offset,
+    AlignedBlob, Header, Layers, Layout, LinearWeights, PREAMBLE_BYTES, Precision, WeightFormat, checksum, encode,
+    slab_offset,
 };
 use runtime::{Activation, FormatError, Level, Model, Provenance, State, StateError, Stream, state_words};
 
@@ -28,11 +29,14 @@ fn changed(at: usize, values: &[u8]) -> Vec<u8> {
 fn small(header: &Header<'_>, embedding: &[f32]) -> Result<Vec<u8>, FormatError> {
     encode(
         header,
-        &Weights {
+        &Layers::F32 {
             embedding,
-            levels: vec![LinearWeights { weight: &[0.5, 2.0], bias: &[0.25] }],
-            output: LinearWeights { weight: &[1.0, 2.0, 3.0], bias: &[0.0; 3] },
+            layers: vec![
+                LinearWeights { weight: &[0.5, 2.0], bias: &[0.25] },
+                LinearWeights { weight: &[1.0, 2.0, 3.0], bias: &[0.0; 3] },
+            ],
         },
+        &[0, 1, 2],
     )
 }
 
@@ -43,10 +47,13 @@ fn header(vocab: &str) -> Header<'_> {
         activation: Activation::Tanh,
         n_embd: 1,
         levels: [Level { fuse: 2, width: 1 }].into_iter().collect(),
+        weights: [WeightFormat::F32; 2].into_iter().collect(),
+        golden_len: 0,
+        golden_crc32: 0,
         vocab,
         provenance: Provenance {
             preset: "",
-            exporter_version: "",
+            exporter_version: "test",
             data_sha256: [0; 32],
             seed: 0,
             dev_nll_micronats: u32::MAX,
@@ -63,7 +70,7 @@ fn the_tiny_model_opens() {
     let model = Model::new(TINY).unwrap();
     assert_eq!(model.vocab().as_str(), ".abcdefghijklmnopqrstuvwxyz");
     assert_eq!(model.config().block_size(), 4);
-    assert_eq!(state_words(TINY), model.config().state_layout().words());
+    assert_eq!(state_words(TINY), model.state_words());
 }
 
 #[test]

@@ -1,13 +1,21 @@
 //! Words from the tiny model: prompts, limits, buffers, sampling.
 
 use rand_core::{Infallible, TryRng};
-use runtime::format::{AlignedBlob, Header, Layout, LinearWeights, Precision, Weights, encode};
+use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
 use runtime::{
     Activation, BOUNDARY, End, Generator, HeapState, Level, Model, PromptError, Provenance, Sampling, State, Stream,
     state_words,
 };
 
 static TINY: &[u8] = runtime::include_blob!("../../models/tiny.blob");
+
+fn logits(stream: &Stream<'_>) -> Vec<f32> {
+    (0..stream.logits().len()).map(|token| stream.logits().get(token as u8).unwrap()).collect()
+}
+
+fn probability(stream: &Stream<'_>, token: u8) -> f64 {
+    (-f64::from(stream.nll_micronats(token)) / 1e6).exp()
+}
 
 fn words(sampling: Sampling, seed: u64, prompt: &str, n: usize) -> Vec<String> {
     let model = Model::new(TINY).unwrap();
@@ -61,7 +69,7 @@ fn greedy_follows_the_largest_logit_and_never_draws() {
     let mut stream = Stream::new(&model, &mut state).unwrap();
     let mut expected = String::new();
     while expected.len() < 32 {
-        let logits = stream.logits();
+        let logits = logits(&stream);
         let largest = (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap() as u8;
         let Some(character) = model.vocab().decode(largest) else { break };
         expected.push(character);
@@ -128,7 +136,7 @@ fn top_k_never_draws_anything_else() {
             let mut stream = Stream::new(&model, &mut replay).unwrap();
             for character in word.chars() {
                 let token = model.vocab().encode(character).unwrap();
-                let logits = stream.logits();
+                let logits = logits(&stream);
                 let larger = logits.iter().filter(|&&logit| logit > logits[usize::from(token)]).count();
                 assert!(larger < k.into(), "top_k {k} drew the character in place {larger} of {word:?}");
                 stream.push(token);
@@ -153,7 +161,7 @@ fn frequencies_follow_the_softmax() {
     // Chi-square with 26 degrees of freedom: 54.1 is exceeded once in a thousand seeds; this seed is fixed.
     let mut chi_square = 0.0;
     for (token, &count) in counts.iter().enumerate() {
-        let expected = f64::from(-stream.nll(token as u8)).exp() * DRAWS as f64;
+        let expected = probability(&stream, token as u8) * DRAWS as f64;
         chi_square += (count as f64 - expected).powi(2) / expected;
     }
     assert!(chi_square < 54.1, "chi-square {chi_square}");
@@ -164,18 +172,18 @@ fn a_word_scores_as_the_sum_of_its_characters() {
     let model = Model::new(TINY).unwrap();
     let mut state = HeapState::new(&model);
     let mut stream = Stream::new(&model, &mut state).unwrap();
-    let (nll, characters) = stream.word_nll("anna").unwrap();
-    assert_eq!(characters, 5);
-    let mut sum = 0.0;
+    let score = stream.score("anna").unwrap();
+    assert_eq!(score.characters, 5);
+    let mut sum = 0;
     for token in [1, 14, 14, 1] {
-        sum += stream.nll(token);
+        sum += u64::from(stream.nll_micronats(token));
         stream.push(token);
     }
-    assert_eq!(nll, sum + stream.nll(BOUNDARY));
-    assert_eq!(stream.nll(200), f32::INFINITY, "outside the vocabulary");
-    assert_eq!(stream.word_nll("añna"), Err(PromptError::UnknownCharacter { character: 'ñ' }));
+    assert_eq!(score.nll_micronats, sum + u64::from(stream.nll_micronats(BOUNDARY)));
+    assert_eq!(stream.nll_micronats(200), u32::MAX, "outside the vocabulary");
+    assert_eq!(stream.score("añna"), Err(PromptError::UnknownCharacter { character: 'ñ' }));
     // Probabilities add up to one.
-    let total: f64 = (0..27).map(|token| f64::from(-stream.nll(token)).exp()).sum();
+    let total: f64 = (0..27).map(|token| probability(&stream, token)).sum();
     assert!((total - 1.0).abs() < 1e-5, "{total}");
 }
 
@@ -188,6 +196,9 @@ fn words_of_other_scripts_end_on_whole_characters() {
         activation: Activation::Tanh,
         n_embd: 1,
         levels: [Level { fuse: 2, width: 1 }].into_iter().collect(),
+        weights: [WeightFormat::F32; 2].into_iter().collect(),
+        golden_len: 0,
+        golden_crc32: 0,
         vocab: ".éß字",
         provenance: Provenance {
             preset: "",
@@ -198,12 +209,9 @@ fn words_of_other_scripts_end_on_whole_characters() {
         },
     };
     let blob = |bias: &[f32; 4]| {
-        let weights = Weights {
-            embedding: &[0.0; 4],
-            levels: vec![LinearWeights { weight: &[0.0; 2], bias: &[0.0] }],
-            output: LinearWeights { weight: &[0.0; 4], bias },
-        };
-        AlignedBlob::from(encode(&header, &weights).unwrap().as_slice())
+        let layers = vec![LinearWeights { weight: &[0.0; 2], bias: &[0.0] }, LinearWeights { weight: &[0.0; 4], bias }];
+        let layers = Layers::F32 { embedding: &[0.0; 4], layers };
+        AlignedBlob::from(encode(&header, &layers, &[]).unwrap().as_slice())
     };
     for (bias, expected) in [
         ([0.0, 50.0, 0.0, 0.0], "éééé"),

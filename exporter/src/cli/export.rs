@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = packed.config();
     eprintln!("wrote {}", quoted(&args.out));
     eprintln!("  flash      {:>9} bytes", count(blob.as_bytes().len()));
-    eprintln!("  RAM        {:>9} bytes of state", count(4 * config.state_layout().words()));
+    eprintln!("  RAM        {:>9} bytes of state", count(4 * packed.state_words()));
     eprintln!("  work       {:>9} multiply-accumulates per character", count(config.macs_streaming()));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,12 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Header, PREAMBLE_BYTES, Preamble, checksum, slab_offset};
+use super::{Header, PREAMBLE_BYTES, Preamble, SLAB_ALIGN, WeightFormat, checksum, slab_offset};
 use crate::config::Config;
 use crate::error::FormatError;
 use crate::kernels::{padded, rows8_index};
-use crate::vocab::Vocab;
+use crate::model::{HeapState, Model, state_size};
+use crate::vocab::{Token, Vocab};
 
 /// A linear layer to be written: `weight` `[fan_out][fan_in]` row by row as PyTorch has it, `bias` `[fan_out]`.
 #[derive(Clone, Copy, Debug)]
@@ -16,74 +17,174 @@ pub struct LinearWeights<'a> {
     pub bias: &'a [f32],
 }
 
-/// The folded network to be written.
+/// An integer layer to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct IntegerLayer<'a> {
+    /// One per row.
+    pub bias: &'a [i32],
+    /// One per row, not negative.
+    pub multiplier: &'a [i32],
+    /// Four-bit layers with groups: one per row and group, row by row. Else empty.
+    pub factors: &'a [u8],
+    /// `[fan_out][fan_in]` row by row, for a table `[fuse][vocab_size][fan_out]`; four-bit weights too come as bytes.
+    pub weights: &'a [i8],
+}
+
+/// The network to be written: levels from the characters up, then the output layer.
 #[derive(Clone, Debug)]
-pub struct Weights<'a> {
-    /// `[vocab_size][n_embd]`.
-    pub embedding: &'a [f32],
-    /// One per level, from the characters up.
-    pub levels: Vec<LinearWeights<'a>>,
-    /// The layer that gives the logits.
-    pub output: LinearWeights<'a>,
+pub enum Layers<'a> {
+    /// In single precision.
+    F32 {
+        /// `[vocab_size][n_embd]`.
+        embedding: &'a [f32],
+        /// One per level, and the output layer.
+        layers: Vec<LinearWeights<'a>>,
+    },
+    /// In integers, as [`crate::quant`] defines them.
+    Integer {
+        /// `[vocab_size][n_embd]`; empty where level 0 is a table.
+        embedding: &'a [i8],
+        /// One per level, and the output layer.
+        layers: Vec<IntegerLayer<'a>>,
+    },
 }
 
 /// Writes a blob. The same input gives the same bytes.
 ///
-/// The result is checked by [`crate::Model::new`] when it is read, not here: the dimensions are, the values are not.
+/// `golden` is the text on which a chip tests itself; its length and checksum in the header are filled in here.
 ///
 /// # Errors
-/// [`FormatError::BadDimension`] for dimensions no runtime would read, or for weights whose number is not what the
-/// dimensions ask for; [`FormatError::BadHeader`] for a header of more than 65,535 bytes.
-pub fn encode(header: &Header<'_>, weights: &Weights<'_>) -> Result<Vec<u8>, FormatError> {
+/// Any [`FormatError`] that a reader would give: the blob is opened before it is given out.
+pub fn encode(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, FormatError> {
+    let mut header = header.clone();
+    header.golden_len = u16::try_from(golden.len()).map_err(|_| FormatError::BadHeader)?;
+    header.golden_crc32 = 0;
+    let draft = AlignedBlob::from(encode_with_checksum(&header, layers, golden)?.as_slice());
+    let model = Model::new(draft.as_bytes())?;
+    let mut state = HeapState::new(&model);
+    // A heap state fits its model.
+    header.golden_crc32 = model.golden_checksum(&mut state).map_err(|_| FormatError::BadHeader)?;
+    encode_with_checksum(&header, layers, golden)
+}
+
+fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, FormatError> {
     let vocab = Vocab::new(header.vocab)?;
     let config = Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?;
-    let mut slab: Vec<f32> = Vec::new();
-    expect("embedding weights", weights.embedding.len(), config.vocab_size() * config.n_embd())?;
-    slab.extend(weights.embedding);
-    slab.resize(slab.len().next_multiple_of(4), 0.0);
-    expect("number of weighted levels", weights.levels.len(), config.levels().len())?;
-    for (shape, linear) in config.shapes().zip(&weights.levels) {
-        push_linear(&mut slab, linear, shape.fan_in, shape.fan_out)?;
+    let (_, state_words) = state_size(&config, header)?;
+    let mut slab = Slab::default();
+    let mut shapes: Vec<[usize; 2]> = config.shapes().map(|shape| [shape.fan_in, shape.fan_out]).collect();
+    shapes.push([config.n_hidden(), config.vocab_size()]);
+    expect("number of weight formats", header.weights.len(), shapes.len())?;
+    match layers {
+        Layers::F32 { embedding, layers } => {
+            expect("embedding weights", embedding.len(), config.vocab_size() * config.n_embd())?;
+            slab.push_f32(embedding);
+            expect("number of weighted layers", layers.len(), shapes.len())?;
+            for (linear, [fan_in, fan_out]) in layers.iter().zip(shapes) {
+                push_linear(&mut slab, linear, fan_in, fan_out)?;
+            }
+        }
+        Layers::Integer { embedding, layers } => {
+            let table = header.weights.first() == Some(&WeightFormat::Table);
+            if table {
+                expect("embedding weights", embedding.len(), 0)?;
+                shapes[0][0] = config.shapes().next().map_or(0, |shape| shape.fuse) * config.vocab_size();
+            } else {
+                expect("embedding weights", embedding.len(), config.vocab_size() * config.n_embd())?;
+                slab.push_i8(embedding);
+            }
+            expect("number of weighted layers", layers.len(), shapes.len())?;
+            for ((layer, &format), [fan_in, fan_out]) in layers.iter().zip(&header.weights).zip(shapes) {
+                push_integer(&mut slab, layer, format, fan_in, fan_out)?;
+            }
+        }
     }
-    push_linear(&mut slab, &weights.output, config.n_hidden(), config.vocab_size())?;
+    slab.push(golden.iter().copied());
 
     let header = postcard::to_allocvec(header).map_err(|_| FormatError::BadHeader)?;
     let header_len = u16::try_from(header.len()).map_err(|_| FormatError::BadHeader)?;
-    let total_len = slab_offset(header.len()) + slab.len() * size_of::<f32>();
+    let total_len = slab_offset(header.len()) + slab.0.len();
     let mut preamble = Preamble {
         header_len,
-        // The limits on dimensions keep both far below 2^32... except the widest networks, refused here.
+        // The widest networks there may be do not fit; they are refused here.
         total_len: u32::try_from(total_len).map_err(|_| FormatError::BadHeader)?,
-        state_words: u32::try_from(config.state_layout().words()).map_err(|_| FormatError::BadHeader)?,
+        state_words: u32::try_from(state_words).map_err(|_| FormatError::BadHeader)?,
         crc32: 0,
     };
     let mut blob = Vec::with_capacity(total_len);
     blob.extend(preamble.to_bytes());
     blob.extend(header);
     blob.resize(slab_offset(header_len.into()), 0);
-    blob.extend(slab.iter().flat_map(|weight| weight.to_le_bytes()));
+    blob.extend(slab.0);
     preamble.crc32 = checksum(&blob);
     blob[..PREAMBLE_BYTES].copy_from_slice(&preamble.to_bytes());
     Ok(blob)
 }
 
-fn push_linear(
-    slab: &mut Vec<f32>,
-    linear: &LinearWeights<'_>,
-    fan_in: usize,
-    fan_out: usize,
-) -> Result<(), FormatError> {
+/// Arrays one after the other, each padded to [`SLAB_ALIGN`].
+#[derive(Default)]
+struct Slab(Vec<u8>);
+
+impl Slab {
+    fn push(&mut self, bytes: impl IntoIterator<Item = u8>) {
+        self.0.extend(bytes);
+        self.0.resize(self.0.len().next_multiple_of(SLAB_ALIGN), 0);
+    }
+
+    fn push_f32(&mut self, values: &[f32]) {
+        self.push(values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+
+    fn push_i32(&mut self, values: &[i32]) {
+        self.push(values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+
+    fn push_i8(&mut self, values: &[i8]) {
+        self.push(values.iter().map(|&value| value as u8));
+    }
+}
+
+fn push_linear(slab: &mut Slab, linear: &LinearWeights<'_>, fan_in: usize, fan_out: usize) -> Result<(), FormatError> {
     expect("biases of a layer", linear.bias.len(), fan_out)?;
     expect("weights of a layer", linear.weight.len(), fan_out * fan_in)?;
-    slab.extend(linear.bias);
-    slab.resize(slab.len() + padded(fan_out) - fan_out, 0.0);
+    let mut bias = linear.bias.to_vec();
+    bias.resize(padded(fan_out), 0.0);
+    slab.push_f32(&bias);
     let mut interleaved = vec![0.0; padded(fan_out) * fan_in];
     for (row, weights) in linear.weight.chunks_exact(fan_in).enumerate() {
         for (column, &weight) in weights.iter().enumerate() {
             interleaved[rows8_index(row, column, fan_in)] = weight;
         }
     }
-    slab.extend(interleaved);
+    slab.push_f32(&interleaved);
+    Ok(())
+}
+
+fn push_integer(
+    slab: &mut Slab,
+    layer: &IntegerLayer<'_>,
+    format: WeightFormat,
+    fan_in: usize,
+    fan_out: usize,
+) -> Result<(), FormatError> {
+    expect("biases of a layer", layer.bias.len(), fan_out)?;
+    expect("multipliers of a layer", layer.multiplier.len(), fan_out)?;
+    expect("weights of a layer", layer.weights.len(), fan_out * fan_in)?;
+    slab.push_i32(layer.bias);
+    slab.push_i32(layer.multiplier);
+    match format {
+        WeightFormat::Int4 { group } => {
+            let groups = if group == 0 { 0 } else { fan_in.div_ceil(group.into()) };
+            expect("factors of a layer", layer.factors.len(), groups * fan_out)?;
+            if layer.weights.iter().any(|weight| !(-7..=7).contains(weight)) {
+                return Err(FormatError::BadValue { layer: 0 });
+            }
+            slab.push(layer.factors.iter().copied());
+            let pack = |pair: &[i8]| pair[0] as u8 & 15 | pair.get(1).map_or(0, |&high| (high as u8) << 4);
+            slab.push(layer.weights.chunks(fan_in).flat_map(|row| row.chunks(2).map(pack)));
+        }
+        _ => slab.push_i8(layer.weights),
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Safe Rust that defines what every tuned kernel must compute, bit by bit.
 
+#[cfg(feature = "f32")]
 use super::LANES;
 
 /// `y = W x + b` for f32 weights in layout `Rows8` (see [`crate::kernels`]).
@@ -22,6 +23,7 @@ use super::LANES;
 /// vec_mat_f32(&weights, &[0.5; padded(3)], &[1.0, -1.0], &mut y);
 /// assert_eq!(y[..3], [-0.5; 3]);
 /// ```
+#[cfg(feature = "f32")]
 // Not inlined: one copy serves all layers, compiled for speed whatever its caller is compiled for.
 #[inline(never)]
 pub fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
@@ -41,7 +43,47 @@ pub fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     }
 }
 
-#[cfg(test)]
+/// `sum(w[i] * x[i])` of 8-bit weights and activations, exactly. What goes beyond the shorter one is left out.
+///
+/// No overflow for up to 2^17 of them; layers have at most that many columns once [`crate::Model::new`] has checked their
+/// sums.
+///
+/// ```
+/// assert_eq!(runtime::kernels::dot_i8(&[1, -2, 127], &[3, 4, 127]), 3 - 8 + 16_129);
+/// ```
+#[cfg(feature = "int8")]
+#[inline]
+pub fn dot_i8(weights: &[i8], x: &[i8]) -> i32 {
+    // Wrapping: the sum is known to fit, and an overflow check costs more than the addition.
+    weights.iter().zip(x).fold(0, |acc: i32, (&weight, &x)| acc.wrapping_add(i32::from(weight) * i32::from(x)))
+}
+
+/// `sum(w[i] * x[i])` of 4-bit weights, two to a byte, the even column in the low half, each in two's complement.
+///
+/// ```
+/// // 3 and -2, then 7 alone: its upper half belongs to no column.
+/// assert_eq!(runtime::kernels::dot_i4(&[0xe3, 0x07], &[10, 1, 2]), 30 - 2 + 14);
+/// ```
+#[cfg(feature = "int4")]
+#[inline]
+pub fn dot_i4(weights: &[u8], x: &[i8]) -> i32 {
+    weights.iter().zip(x.chunks(2)).fold(0, |acc: i32, (&byte, x)| {
+        let (low, high) = unpack_i4(byte);
+        let even = x.first().map_or(0, |&x| i32::from(low) * i32::from(x));
+        let odd = x.get(1).map_or(0, |&x| i32::from(high) * i32::from(x));
+        acc.wrapping_add(even + odd)
+    })
+}
+
+/// The two weights of a byte, the low half first.
+#[cfg(feature = "int4")]
+#[inline]
+pub fn unpack_i4(byte: u8) -> (i8, i8) {
+    // Shifting up and arithmetically down again spreads the sign.
+    (((byte << 4) as i8) >> 4, (byte as i8) >> 4)
+}
+
+#[cfg(all(test, feature = "f32"))]
 mod tests {
     extern crate std;
     use std::vec;
@@ -61,6 +103,37 @@ mod tests {
             y.push(sum);
         }
         y
+    }
+
+    #[cfg(feature = "int4")]
+    #[test]
+    fn integer_dots_equal_plain_sums() {
+        for byte in 0..=255_u8 {
+            let (low, high) = unpack_i4(byte);
+            assert!((-8..8).contains(&low) && (-8..8).contains(&high));
+            assert_eq!((low as u8 & 15) | (high as u8) << 4, byte);
+        }
+        let mut seed = 7_u32;
+        let mut random = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as i8
+        };
+        for len in 0..=300 {
+            let extreme = [127_i8, -127, -128];
+            for pick in 0..5 {
+                let mut draw = |index: usize| if pick < 3 { extreme[(pick + index % 2) % 3] } else { random() };
+                let weights: Vec<i8> = (0..len).map(&mut draw).collect();
+                let x: Vec<i8> = (0..len).map(&mut draw).collect();
+                let oracle = |weights: &[i8]| -> i64 {
+                    weights.iter().zip(&x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum()
+                };
+                assert_eq!(i64::from(dot_i8(&weights, &x)), oracle(&weights), "{len}");
+                let narrow: Vec<i8> = weights.iter().map(|w| w >> 4).collect();
+                let packed: Vec<u8> =
+                    narrow.chunks(2).map(|w| w[0] as u8 & 15 | (w.get(1).map_or(0, |&w| w as u8) << 4)).collect();
+                assert_eq!(i64::from(dot_i4(&packed, &x)), oracle(&narrow), "{len}");
+            }
+        }
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use crate::error::FormatError;
+use crate::format::Slab;
 use crate::kernels::{padded, vec_mat_f32};
 
 /// `y = W x + b` (`nn.Linear`), weights in layout `Rows8` (see [`crate::kernels`]), rows padded to a whole block.
@@ -10,19 +12,13 @@ pub struct LinearF32<'a> {
 }
 
 impl<'a> LinearF32<'a> {
-    /// Takes `fan_out` rows of `fan_in` columns, bias first, from the front of `slab`; gives the layer and the rest.
+    /// Takes `fan_out` rows of `fan_in` columns, bias first, from the front of the slab.
     ///
-    /// `None` if the slab is too short.
-    pub fn split_from(slab: &'a [f32], fan_in: usize, fan_out: usize) -> Option<(Self, &'a [f32])> {
+    /// # Errors
+    /// [`FormatError`] if the slab is too short, or a value is not allowed.
+    pub(crate) fn take(slab: &mut Slab<'a>, fan_in: usize, fan_out: usize) -> Result<Self, FormatError> {
         let rows = padded(fan_out);
-        let (bias, rest) = slab.split_at_checked(rows)?;
-        let (weight, rest) = rest.split_at_checked(rows * fan_in)?;
-        Some((Self { weight, bias }, rest))
-    }
-
-    /// Number of `f32` values such a layer takes in the slab.
-    pub const fn slab_len(fan_in: usize, fan_out: usize) -> usize {
-        padded(fan_out) * (fan_in + 1)
+        Ok(Self { bias: slab.take_f32(rows)?, weight: slab.take_f32(rows * fan_in)? })
     }
 
     /// Computes the layer. `x` has `fan_in` values, `y` has `padded(fan_out)`.

@@ -3,6 +3,8 @@
 use super::state::BuffersF32;
 use crate::cache;
 use crate::config::{Config, LevelShape, MAX_LEVELS};
+use crate::error::FormatError;
+use crate::format::{Slab, WeightFormat};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
 use crate::vocab::{BOUNDARY, Token};
 
@@ -15,24 +17,18 @@ pub(super) struct NetF32<'a> {
 }
 
 impl<'a> NetF32<'a> {
-    /// Values in the slab of a model: the embedding padded to 16 bytes, so that the kernels' blocks stay aligned, then each
-    /// layer.
-    pub fn slab_len(config: &Config) -> usize {
-        let levels: usize = config.shapes().map(|s| LinearF32::slab_len(s.fan_in, s.fan_out)).sum();
-        embedding_len(config) + levels + LinearF32::slab_len(config.n_hidden(), config.vocab_size())
-    }
-
-    /// `None` if the slab is too short.
-    pub fn new(config: &Config, slab: &'a [f32]) -> Option<Self> {
-        let (embedding, mut slab) = slab.split_at_checked(embedding_len(config))?;
+    pub fn new(config: &Config, formats: &[WeightFormat], slab: &mut Slab<'a>) -> Result<Self, FormatError> {
+        if formats.iter().any(|&format| format != WeightFormat::F32) {
+            return Err(FormatError::UnsupportedFormat);
+        }
+        let embedding = slab.take_f32(config.vocab_size() * config.n_embd())?;
         let mut levels = heapless::Vec::new();
         for shape in config.shapes() {
-            let (linear, rest) = LinearF32::split_from(slab, shape.fan_in, shape.fan_out)?;
-            slab = rest;
-            levels.push((shape, linear)).ok()?;
+            let linear = LinearF32::take(slab, shape.fan_in, shape.fan_out)?;
+            levels.push((shape, linear)).map_err(|_| FormatError::BadHeader)?;
         }
-        let (output, _) = LinearF32::split_from(slab, config.n_hidden(), config.vocab_size())?;
-        Some(Self { embedding: EmbeddingF32::new(embedding, config.n_embd()), levels, output })
+        let output = LinearF32::take(slab, config.n_hidden(), config.vocab_size())?;
+        Ok(Self { embedding: EmbeddingF32::new(embedding, config.n_embd()), levels, output })
     }
 
     /// Puts every level into the state it has after an endless run of boundaries, and computes the logits for the
@@ -50,13 +46,7 @@ impl<'a> NetF32<'a> {
 
     // A pointer rather than a generic parameter: one copy of the code.
     #[inline(never)]
-    fn step(
-        &self,
-        config: &Config,
-        buffers: &mut BuffersF32<'_>,
-        token: Token,
-        gather: fn(&LevelShape, &mut [f32], &mut u16, &[f32], &mut [f32]),
-    ) {
+    fn step(&self, config: &Config, buffers: &mut BuffersF32<'_>, token: Token, gather: cache::Gather<f32>) {
         let BuffersF32 { rings, oldest, input, hidden, logits } = buffers;
         let mut rings: &mut [f32] = rings;
         let row = self.embedding.row(token);
@@ -76,8 +66,4 @@ impl<'a> NetF32<'a> {
             self.output.forward(hidden, logits);
         }
     }
-}
-
-fn embedding_len(config: &Config) -> usize {
-    (config.vocab_size() * config.n_embd()).next_multiple_of(4)
 }

@@ -1,4 +1,4 @@
-use crate::config::MAX_LEVELS;
+use crate::config::{MAX_LEVELS, StateLayout};
 use crate::error::StateError;
 use crate::format::PREAMBLE_BYTES;
 
@@ -44,7 +44,8 @@ impl<'s, const WORDS: usize> From<&'s mut State<WORDS>> for StateMut<'s> {
     }
 }
 
-/// The buffers of the f32 path inside a state; see [`crate::config::StateLayout`].
+/// The buffers of the f32 path inside a state; see [`StateLayout`].
+#[cfg(feature = "f32")]
 pub(crate) struct BuffersF32<'s> {
     pub rings: &'s mut [f32],
     pub oldest: &'s mut [u16; MAX_LEVELS],
@@ -53,16 +54,45 @@ pub(crate) struct BuffersF32<'s> {
     pub logits: &'s mut [f32],
 }
 
+#[cfg(feature = "f32")]
 impl<'s> BuffersF32<'s> {
-    pub fn new(layout: crate::config::StateLayout, state: StateMut<'s>) -> Result<Self, StateError> {
-        let too_small = StateError::TooSmall { need: layout.words(), have: state.words.len() };
+    pub fn new(layout: StateLayout, state: StateMut<'s>) -> Result<Self, StateError> {
+        let too_small = StateError::TooSmall { need: layout.words_f32(), have: state.words.len() };
         // Same size and alignment: the cast always succeeds.
         let words: &mut [f32] = bytemuck::try_cast_slice_mut(state.words).map_err(|_| too_small)?;
+        let (logits, words) = words.split_at_mut_checked(layout.logits).ok_or(too_small)?;
         let (rings, words) = words.split_at_mut_checked(layout.rings).ok_or(too_small)?;
         let (input, words) = words.split_at_mut_checked(layout.input).ok_or(too_small)?;
-        let (hidden, words) = words.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
-        let (logits, _) = words.split_at_mut_checked(layout.logits).ok_or(too_small)?;
+        let (hidden, _) = words.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
         Ok(Self { rings, oldest: state.oldest, input, hidden, logits })
+    }
+}
+
+/// The buffers of the integer path inside a state; see [`StateLayout`].
+#[cfg(feature = "int8")]
+pub(crate) struct BuffersInt<'s> {
+    pub tokens: &'s mut [crate::Token],
+    pub rings: &'s mut [i8],
+    pub oldest: &'s mut [u16; MAX_LEVELS],
+    pub input: &'s mut [i8],
+    pub hidden: &'s mut [i8],
+    pub logits: &'s mut [i32],
+}
+
+#[cfg(feature = "int8")]
+impl<'s> BuffersInt<'s> {
+    pub fn new(layout: StateLayout, config: &crate::Config, state: StateMut<'s>) -> Result<Self, StateError> {
+        let too_small = StateError::TooSmall { need: layout.words_int(), have: state.words.len() };
+        let (logits, words) = state.words.split_at_mut_checked(layout.logits).ok_or(too_small)?;
+        let logits: &mut [i32] = bytemuck::try_cast_slice_mut(logits).map_err(|_| too_small)?;
+        let bytes: &mut [u8] = bytemuck::try_cast_slice_mut(words).map_err(|_| too_small)?;
+        let tokens = config.shapes().next().map_or(0, |shape| shape.ring_len);
+        let (tokens, bytes) = bytes.split_at_mut_checked(tokens).ok_or(too_small)?;
+        let bytes: &mut [i8] = bytemuck::try_cast_slice_mut(bytes).map_err(|_| too_small)?;
+        let (rings, bytes) = bytes.split_at_mut_checked(layout.rings - tokens.len()).ok_or(too_small)?;
+        let (input, bytes) = bytes.split_at_mut_checked(layout.input).ok_or(too_small)?;
+        let (hidden, _) = bytes.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
+        Ok(Self { tokens, rings, oldest: state.oldest, input, hidden, logits })
     }
 }
 
@@ -88,7 +118,7 @@ pub struct HeapState {
 impl HeapState {
     /// A state that serves `model`.
     pub fn new(model: &crate::Model<'_>) -> Self {
-        let words = model.config().state_layout().words();
+        let words = model.state_words();
         Self { words: alloc::vec![0; words], oldest: [0; MAX_LEVELS] }
     }
 }

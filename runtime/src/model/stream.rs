@@ -1,11 +1,87 @@
 use rand_core::Rng;
 
-use super::Model;
-use super::state::{BuffersF32, StateMut};
+#[cfg(feature = "f32")]
+use super::state::BuffersF32;
+#[cfg(feature = "int8")]
+use super::state::BuffersInt;
+use super::state::StateMut;
+use super::{Model, Net};
 use crate::error::{PromptError, StateError};
-use crate::math::log_sum_exp;
 use crate::sampling::Sampling;
 use crate::vocab::{BOUNDARY, Token};
+
+/// The logits for the next character, one per token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Logits<'a> {
+    /// Of a model in single precision.
+    #[cfg(feature = "f32")]
+    F32(&'a [f32]),
+    /// Of an integer model, with [`crate::quant::LOGIT_FRACTION_BITS`].
+    #[cfg(feature = "int8")]
+    Fixed(&'a [i32]),
+}
+
+impl Logits<'_> {
+    /// Number of tokens.
+    #[allow(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        match self {
+            #[cfg(feature = "f32")]
+            Self::F32(logits) => logits.len(),
+            #[cfg(feature = "int8")]
+            Self::Fixed(logits) => logits.len(),
+        }
+    }
+
+    /// The logit of a token as a number, for hosts; `None` outside the vocabulary.
+    pub fn get(&self, token: Token) -> Option<f32> {
+        match self {
+            #[cfg(feature = "f32")]
+            Self::F32(logits) => logits.get(usize::from(token)).copied(),
+            #[cfg(feature = "int8")]
+            Self::Fixed(logits) => {
+                let one = (1 << crate::quant::LOGIT_FRACTION_BITS) as f32;
+                logits.get(usize::from(token)).map(|&logit| logit as f32 / one)
+            }
+        }
+    }
+
+    /// Feeds the bytes of the logits, little-endian, to a checksum.
+    pub(crate) fn digest(&self, digest: &mut crate::format::Digest) {
+        match self {
+            #[cfg(feature = "f32")]
+            Self::F32(logits) => logits.iter().for_each(|logit| digest.update(&logit.to_le_bytes())),
+            #[cfg(feature = "int8")]
+            Self::Fixed(logits) => logits.iter().for_each(|logit| digest.update(&logit.to_le_bytes())),
+        }
+    }
+}
+
+/// The logits, to be turned into weights in place.
+pub(crate) enum LogitsMut<'a> {
+    #[cfg(feature = "f32")]
+    F32(&'a mut [f32]),
+    #[cfg(feature = "int8")]
+    Fixed(&'a mut [i32]),
+}
+
+/// How probable a model finds a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Score {
+    /// Negative log-likelihood in millionths of a nat.
+    pub nll_micronats: u64,
+    /// Characters it is spread over: those of the word, and its ending boundary.
+    pub characters: usize,
+}
+
+/// The buffers of one precision.
+enum Buffers<'s> {
+    #[cfg(feature = "f32")]
+    F32(BuffersF32<'s>),
+    #[cfg(feature = "int8")]
+    Int(BuffersInt<'s>),
+}
 
 /// A model at work: takes one character at a time, gives the logits for the next.
 ///
@@ -18,15 +94,16 @@ use crate::vocab::{BOUNDARY, Token};
 /// let model = Model::new(BLOB)?;
 /// let mut state = State::<{ state_words(BLOB) }>::new();
 /// let mut stream = Stream::new(&model, &mut state)?;
-/// let first = stream.nll(model.vocab().encode('e')?); // how surprising is an e at the start?
-/// stream.push(model.vocab().encode('e')?);
+/// let e = model.vocab().encode('e')?;
+/// let surprise = stream.nll_micronats(e); // of an e at the start
+/// stream.push(e);
 /// assert_eq!(stream.logits().len(), model.config().vocab_size());
-/// # assert!(first > 0.0);
+/// # assert!(surprise > 0);
 /// # Ok::<(), runtime::Error>(())
 /// ```
 pub struct Stream<'m> {
     model: &'m Model<'m>,
-    buffers: BuffersF32<'m>,
+    buffers: Buffers<'m>,
 }
 
 impl<'m> Stream<'m> {
@@ -35,7 +112,13 @@ impl<'m> Stream<'m> {
     /// # Errors
     /// [`StateError::TooSmall`] with the number of words needed.
     pub fn new(model: &'m Model<'m>, state: impl Into<StateMut<'m>>) -> Result<Self, StateError> {
-        let buffers = BuffersF32::new(model.config().state_layout(), state.into())?;
+        let (state, layout) = (state.into(), model.state_layout);
+        let buffers = match &model.net {
+            #[cfg(feature = "f32")]
+            Net::F32(_) => Buffers::F32(BuffersF32::new(layout, state)?),
+            #[cfg(feature = "int8")]
+            Net::Int(_) => Buffers::Int(BuffersInt::new(layout, model.config(), state)?),
+        };
         let mut stream = Self { model, buffers };
         stream.reset();
         Ok(stream)
@@ -48,52 +131,90 @@ impl<'m> Stream<'m> {
 
     /// Back to the start of a word: as if only boundaries had ever been seen. Costs as much as a [`Stream::push`].
     pub fn reset(&mut self) {
-        self.model.net.reset(self.model.config(), &mut self.buffers);
+        let config = self.model.config();
+        match (&self.model.net, &mut self.buffers) {
+            #[cfg(feature = "f32")]
+            (Net::F32(net), Buffers::F32(buffers)) => net.reset(config, buffers),
+            #[cfg(feature = "int8")]
+            (Net::Int(net), Buffers::Int(buffers)) => net.reset(config, buffers),
+            #[cfg(all(feature = "f32", feature = "int8"))]
+            _ => {}
+        }
     }
 
     /// Takes a character. A token outside the vocabulary counts as the boundary.
     pub fn push(&mut self, token: Token) {
-        self.model.net.push(self.model.config(), &mut self.buffers, token);
+        let config = self.model.config();
+        match (&self.model.net, &mut self.buffers) {
+            #[cfg(feature = "f32")]
+            (Net::F32(net), Buffers::F32(buffers)) => net.push(config, buffers, token),
+            #[cfg(feature = "int8")]
+            (Net::Int(net), Buffers::Int(buffers)) => net.push(config, buffers, token),
+            #[cfg(all(feature = "f32", feature = "int8"))]
+            _ => {}
+        }
     }
 
-    /// The logits for the next character, one per token.
-    pub fn logits(&self) -> &[f32] {
-        self.buffers.logits.get(..self.model.config().vocab_size()).unwrap_or(&[])
+    /// The logits for the next character.
+    pub fn logits(&self) -> Logits<'_> {
+        let vocab_size = self.model.config().vocab_size();
+        match &self.buffers {
+            #[cfg(feature = "f32")]
+            Buffers::F32(buffers) => Logits::F32(buffers.logits.get(..vocab_size).unwrap_or(&[])),
+            #[cfg(feature = "int8")]
+            Buffers::Int(buffers) => Logits::Fixed(buffers.logits.get(..vocab_size).unwrap_or(&[])),
+        }
     }
 
     /// Draws the next character. Overwrites the logits: push before asking for them again.
     pub fn draw(&mut self, sampling: &Sampling, rng: &mut impl Rng) -> Token {
         let vocab_size = self.model.config().vocab_size();
-        sampling.draw(self.buffers.logits.get_mut(..vocab_size).unwrap_or(&mut []), rng)
+        let logits = match &mut self.buffers {
+            #[cfg(feature = "f32")]
+            Buffers::F32(buffers) => LogitsMut::F32(buffers.logits.get_mut(..vocab_size).unwrap_or(&mut [])),
+            #[cfg(feature = "int8")]
+            Buffers::Int(buffers) => LogitsMut::Fixed(buffers.logits.get_mut(..vocab_size).unwrap_or(&mut [])),
+        };
+        sampling.draw(logits, rng)
     }
 
-    /// Negative log-likelihood of `token` as the next character, in nats. Infinite for one outside the vocabulary.
-    pub fn nll(&self, token: Token) -> f32 {
-        let logits = self.logits();
-        logits.get(usize::from(token)).map_or(f32::INFINITY, |logit| log_sum_exp(logits) - logit)
+    /// Negative log-likelihood of `token` as the next character, in millionths of a nat; [`u32::MAX`] for one outside the
+    /// vocabulary.
+    ///
+    /// Off by at most 2 in single precision, by at most 60 in integers.
+    pub fn nll_micronats(&self, token: Token) -> u32 {
+        match self.logits() {
+            #[cfg(feature = "f32")]
+            Logits::F32(logits) => logits.get(usize::from(token)).map_or(u32::MAX, |logit| {
+                // Adding a half and cutting off rounds; the cast saturates.
+                ((crate::math::log_sum_exp(logits) - logit) * 1e6 + 0.5) as u32
+            }),
+            #[cfg(feature = "int8")]
+            Logits::Fixed(logits) => logits
+                .get(usize::from(token))
+                .map_or(u32::MAX, |&logit| crate::sampling::fixed::nll_micronats(logits, logit)),
+        }
     }
 
-    /// Negative log-likelihood of a whole word, from the start and with its ending boundary, in nats; and the number of
-    /// characters it is spread over (those of the word, and the boundary).
+    /// How probable a whole word is, from the start and with its ending boundary.
     ///
     /// The stream is at the start of a word afterwards.
     ///
     /// # Errors
     /// [`PromptError::UnknownCharacter`] names the first character the model does not know.
-    pub fn word_nll(&mut self, word: &str) -> Result<(f32, usize), PromptError> {
+    pub fn score(&mut self, word: &str) -> Result<Score, PromptError> {
         let vocab = self.model.vocab();
         // All characters first, so that an error leaves nothing half done.
         word.chars().try_for_each(|character| vocab.encode(character).map(drop))?;
         self.reset();
-        let mut nll = 0.0;
-        let mut count = 1;
+        let mut score = Score { nll_micronats: 0, characters: 1 };
         for token in word.chars().filter_map(|character| vocab.encode(character).ok()) {
-            nll += self.nll(token);
+            score.nll_micronats += u64::from(self.nll_micronats(token));
             self.push(token);
-            count += 1;
+            score.characters += 1;
         }
-        nll += self.nll(BOUNDARY);
+        score.nll_micronats += u64::from(self.nll_micronats(BOUNDARY));
         self.reset();
-        Ok((nll, count))
+        Ok(score)
     }
 }

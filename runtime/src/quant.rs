@@ -1,0 +1,94 @@
+#![doc = include_str!("../QUANTIZATION.md")]
+
+/// Largest magnitude of an activation: 127 stands for 1, so that tanh fits exactly. -128 never occurs.
+pub const ACTIVATION_MAX: i32 = 127;
+/// Fraction bits of a pre-activation, the argument of tanh: 1/64.
+pub const PRE_ACTIVATION_FRACTION_BITS: u32 = 6;
+/// Fraction bits of a logit: 1/1024 nat.
+pub const LOGIT_FRACTION_BITS: u32 = 10;
+/// Fraction bits of a multiplier.
+pub const MULTIPLIER_FRACTION_BITS: u32 = 24;
+/// Every accumulator stays below this in magnitude, at every step of its sum: checked at load for the actual weights.
+///
+/// It leaves room to carry a sum times 256 in 32 bits, as packed kernels do.
+pub const ACC_LIMIT: i32 = 1 << 23;
+
+/// `acc * multiplier / 2^24`, rounded to nearest, halves up.
+///
+/// `acc` in `(-2^23, 2^23)`, `multiplier` in `[0, 2^31)`: the result fits easily.
+///
+/// ```
+/// use runtime::quant::requantize;
+/// assert_eq!(requantize(3, 1 << 23), 2); // 1.5 rounds up
+/// assert_eq!(requantize(-3, 1 << 23), -1); // -1.5 rounds up, too
+/// ```
+#[inline]
+pub fn requantize(acc: i32, multiplier: i32) -> i32 {
+    let product = i64::from(acc) * i64::from(multiplier);
+    ((product + (1 << (MULTIPLIER_FRACTION_BITS - 1))) >> MULTIPLIER_FRACTION_BITS) as i32
+}
+
+/// `127 * tanh(i / 64)`, rounded to nearest, for `i` from 0; beyond, tanh is 127.
+///
+/// One half of the table: tanh is odd, and so is its rounding.
+#[rustfmt::skip]
+static TANH: [u8; 256] = [
+    0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 25, 27, 29,
+    31, 33, 35, 37, 38, 40, 42, 44, 46, 47, 49, 51, 52, 54, 56, 57,
+    59, 60, 62, 63, 65, 66, 68, 69, 70, 72, 73, 74, 76, 77, 78, 79,
+    81, 82, 83, 84, 85, 86, 87, 88, 89, 90, 91, 92, 93, 94, 95, 96,
+    97, 98, 98, 99, 100, 101, 101, 102, 103, 103, 104, 105, 105, 106, 107, 107,
+    108, 108, 109, 109, 110, 110, 111, 111, 112, 112, 113, 113, 113, 114, 114, 115,
+    115, 115, 116, 116, 116, 117, 117, 117, 118, 118, 118, 118, 119, 119, 119, 119,
+    120, 120, 120, 120, 120, 121, 121, 121, 121, 121, 122, 122, 122, 122, 122, 122,
+    122, 123, 123, 123, 123, 123, 123, 123, 123, 124, 124, 124, 124, 124, 124, 124,
+    124, 124, 124, 124, 125, 125, 125, 125, 125, 125, 125, 125, 125, 125, 125, 125,
+    125, 125, 125, 125, 125, 126, 126, 126, 126, 126, 126, 126, 126, 126, 126, 126,
+    126, 126, 126, 126, 126, 126, 126, 126, 126, 126, 126, 126, 126, 126, 126, 126,
+    126, 126, 126, 126, 126, 126, 126, 126, 127, 127, 127, 127, 127, 127, 127, 127,
+    127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127,
+    127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127,
+    127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127,
+];
+
+/// tanh of a pre-activation in units of 1/64, in units of 1/127; beyond the table, which ends at 4, it is +-127.
+///
+/// ```
+/// use runtime::quant::tanh_i8;
+/// assert_eq!(tanh_i8(64), 97); // tanh(1) = 0.7616, times 127
+/// assert_eq!(tanh_i8(-64), -97);
+/// assert_eq!(tanh_i8(1_000_000), 127);
+/// ```
+#[inline]
+pub fn tanh_i8(pre_activation: i32) -> i8 {
+    let magnitude = TANH.get(pre_activation.unsigned_abs() as usize).map_or(127, |&value| value as i8);
+    if pre_activation < 0 { -magnitude } else { magnitude }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    #[test]
+    fn the_table_is_tanh() {
+        for i in -2000..=2000_i32 {
+            let exact = (127.0 * (f64::from(i) / 64.0).tanh()).round();
+            assert_eq!(f64::from(tanh_i8(i)), exact, "{i}");
+        }
+        assert_eq!((tanh_i8(i32::MIN), tanh_i8(i32::MAX)), (-127, 127));
+    }
+
+    #[test]
+    fn requantize_rounds_to_nearest() {
+        let largest = ACC_LIMIT - 1;
+        for acc in [0, 1, -1, 2, -3, 1000, -1001, 54_321, largest, -largest] {
+            for multiplier in [0, 1, 2, 1000, 1331, (1 << 23) - 1, 1 << 23, 1 << 24, i32::MAX] {
+                // floor(product / 2^24 + 1/2), in integers: a f64 cannot hold the largest products.
+                let twice = 2 * i128::from(acc) * i128::from(multiplier);
+                let exact = (twice + (1 << MULTIPLIER_FRACTION_BITS)).div_euclid(2 << MULTIPLIER_FRACTION_BITS);
+                assert_eq!(i128::from(requantize(acc, multiplier)), exact, "{acc} * {multiplier}");
+            }
+        }
+    }
+}

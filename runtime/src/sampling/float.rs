@@ -1,0 +1,38 @@
+//! Drawing from f32 logits.
+
+use crate::math::{exp_fast, max};
+use crate::vocab::Token;
+
+/// Replaces logits by weights proportional to their probabilities; gives the sum of them.
+///
+/// Each probability is off by at most [`crate::math::EXP_MAX_RELATIVE_ERROR`] relative.
+pub fn weigh(logits: &mut [f32], temperature_milli: u16) -> f32 {
+    let inverse_temperature = 1000.0 / f32::from(temperature_milli.max(1));
+    let largest = max(logits);
+    let mut total = 0.0;
+    for logit in logits {
+        *logit = exp_fast((*logit - largest) * inverse_temperature);
+        total += *logit;
+    }
+    total
+}
+
+/// The token whose share of the weights, laid end to end, holds `random / 2^32` of their sum.
+pub fn pick(weights: &[f32], total: f32, random: u32) -> Token {
+    // 24 bits are exact in an f32: uniform in [0, 1).
+    let threshold = (random >> 8) as f32 * (1.0 / 16_777_216.0) * total;
+    let mut cumulative = 0.0;
+    let mut last = 0;
+    for (index, &weight) in weights.iter().enumerate() {
+        if weight > 0.0 {
+            cumulative += weight;
+            last = index;
+            if threshold < cumulative {
+                break;
+            }
+        }
+    }
+    // At most 256 weights (see `config`), so that the index fits. `threshold` may round up to the total: then it is the
+    // last token that has any weight.
+    last as Token
+}

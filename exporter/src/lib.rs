@@ -16,6 +16,7 @@ pub mod nn;
 pub mod pack;
 pub mod preset;
 pub mod python_random;
+pub mod quantize;
 pub mod sample;
 pub mod train;
 pub mod write;

@@ -9,6 +9,7 @@ use runtime::{FormatError, Model, Provenance, Token};
 const GOLDEN_LEN: usize = 24;
 
 use crate::file::{FoldedLinear, FoldedModel};
+use crate::quantize::{QuantizedLayer, QuantizedModel};
 
 /// Why a model cannot be packed.
 #[derive(Debug, thiserror::Error)]
@@ -20,14 +21,43 @@ pub struct PackError(#[from] FormatError);
 /// # Errors
 /// [`PackError`] if no runtime would read the result: every blob is opened before it is given out.
 pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
-    let levels = heapless::Vec::from_slice(&model.architecture.levels).map_err(|_| FormatError::BadHeader)?;
+    fn linear(linear: &FoldedLinear) -> LinearWeights<'_> {
+        LinearWeights {
+            weight: linear.weight.as_slice().expect("row-major"),
+            bias: linear.bias.as_slice().expect("contiguous"),
+        }
+    }
+    let layers = model.levels.iter().chain([&model.output]).map(linear).collect();
+    let layers = Layers::F32 { embedding: model.embedding.as_slice().expect("row-major"), layers };
+    let formats = vec![WeightFormat::F32; model.levels.len() + 1];
+    pack(model, Precision::F32, Layout::Rows8, &formats, &layers)
+}
+
+/// Packs the integers that a model has become.
+///
+/// # Errors
+/// [`PackError`] if no runtime would read the result.
+pub fn pack_integer(model: &FoldedModel, quantized: &QuantizedModel) -> Result<AlignedBlob, PackError> {
+    let layers = quantized.layers.iter().map(QuantizedLayer::view).collect();
+    let layers = Layers::Integer { embedding: &quantized.embedding, layers };
+    let formats: Vec<WeightFormat> = quantized.layers.iter().map(|layer| layer.format).collect();
+    pack(model, quantized.precision, Layout::RowMajor, &formats, &layers)
+}
+
+fn pack(
+    model: &FoldedModel,
+    precision: Precision,
+    layout: Layout,
+    formats: &[WeightFormat],
+    layers: &Layers<'_>,
+) -> Result<AlignedBlob, PackError> {
     let header = Header {
-        precision: Precision::F32,
-        layout: Layout::Rows8,
+        precision,
+        layout,
         activation: model.architecture.activation,
         n_embd: u16::try_from(model.architecture.n_embd).map_err(|_| FormatError::BadHeader)?,
-        weights: std::iter::repeat_n(WeightFormat::F32, model.levels.len() + 1).collect(),
-        levels,
+        levels: heapless::Vec::from_slice(&model.architecture.levels).map_err(|_| FormatError::BadHeader)?,
+        weights: heapless::Vec::from_slice(formats).map_err(|_| FormatError::BadHeader)?,
         golden_len: 0,
         golden_crc32: 0,
         vocab: &model.vocab,
@@ -39,17 +69,8 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
             dev_nll_micronats: micronats(model.origin.dev_nll),
         },
     };
-    fn linear(linear: &FoldedLinear) -> LinearWeights<'_> {
-        LinearWeights {
-            weight: linear.weight.as_slice().expect("row-major"),
-            bias: linear.bias.as_slice().expect("contiguous"),
-        }
-    }
-    let layers = model.levels.iter().chain([&model.output]).map(linear).collect();
-    let layers = Layers::F32 { embedding: model.embedding.as_slice().expect("row-major"), layers };
-    let blob = encode(&header, &layers, &golden_text(model.vocab_size()))?;
-    let blob = AlignedBlob::from(blob.as_slice());
-    Ok(blob)
+    let blob = encode(&header, layers, &golden_text(model.vocab_size()))?;
+    Ok(AlignedBlob::from(blob.as_slice()))
 }
 
 /// The text on which a chip tests itself: tokens of no meaning, so that every part of the network is driven hard.

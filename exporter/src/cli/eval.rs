@@ -51,7 +51,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let Split { train, dev, test } = words.split()?;
     let parts = [(SplitArg::Train, "train", train), (SplitArg::Dev, "dev", dev), (SplitArg::Test, "test", test)];
-    let through = if matches!(model, ModelFile::Folded(_)) { "libtorch, f32" } else { "runtime, f32" };
+    let through = match &model {
+        ModelFile::Folded(_) => "libtorch, F32".to_owned(),
+        ModelFile::Blob(blob) => format!("the runtime, {:?}", Model::new(blob.as_bytes())?.precision()),
+    };
     eprintln!("{} through {through}\n", args.model.display());
     eprintln!("         nll     words  characters");
     let mut json = serde_json::Map::new();

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::ValueEnum;
 use exporter::file::FoldedModel;
-use exporter::pack::pack_f32;
+use exporter::pack::{pack_f32, pack_integer};
+use exporter::quantize::quantize_int8;
 use exporter::write::write_atomically;
 use runtime::Model;
 
@@ -26,6 +27,7 @@ pub struct Args {
 #[derive(Clone, Copy, ValueEnum)]
 enum PrecisionArg {
     F32,
+    Int8,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -33,8 +35,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("--out {} would overwrite the model", args.out.display());
     }
     let model = FoldedModel::read(&args.model)?;
-    let PrecisionArg::F32 = args.precision;
-    let blob = pack_f32(&model)?;
+    let blob = match args.precision {
+        PrecisionArg::F32 => pack_f32(&model)?,
+        PrecisionArg::Int8 => pack_integer(&model, &quantize_int8(&model))?,
+    };
     write_atomically(&args.out, blob.as_bytes())?;
     let packed = Model::new(blob.as_bytes())?;
     let config = packed.config();

@@ -1,0 +1,185 @@
+//! From a folded network to integers, as `runtime`'s QUANTIZATION.md defines them.
+//!
+//! Every row has a scale of its own. What a row computes is `multiplier * (bias + sum w x)`, so the scale goes into the
+//! multiplier.
+
+use ndarray::{Array1, Array2};
+use runtime::format::{IntegerLayer, Precision, WeightFormat};
+use runtime::quant::{
+    ACC_LIMIT, ACTIVATION_MAX, LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS,
+};
+
+use crate::file::{FoldedLinear, FoldedModel};
+
+/// Largest magnitude of an 8-bit weight.
+pub const INT8_MAX: f64 = 127.0;
+/// Largest magnitude of a 4-bit weight.
+pub const INT4_MAX: f64 = 7.0;
+/// What an activation of 1 counts in the sums.
+const ACTIVATION_SCALE: f64 = 1.0 / ACTIVATION_MAX as f64;
+
+/// A layer in integers, owned; the fields are those of [`IntegerLayer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuantizedLayer {
+    /// How its weights are stored.
+    pub format: WeightFormat,
+    /// One per row.
+    pub bias: Vec<i32>,
+    /// One per row.
+    pub multiplier: Vec<i32>,
+    /// One per row and group, or none.
+    pub factors: Vec<u8>,
+    /// `[fan_out][fan_in]`, or `[fuse][vocab_size][fan_out]` for a table.
+    pub weights: Vec<i8>,
+}
+
+impl QuantizedLayer {
+    /// As the runtime's encoder takes it.
+    pub fn view(&self) -> IntegerLayer<'_> {
+        IntegerLayer { bias: &self.bias, multiplier: &self.multiplier, factors: &self.factors, weights: &self.weights }
+    }
+}
+
+/// A network in integers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuantizedModel {
+    /// The number format as a whole.
+    pub precision: Precision,
+    /// `[vocab_size][n_embd]`; empty where level 0 is a table.
+    pub embedding: Vec<i8>,
+    /// One per level, and the output layer.
+    pub layers: Vec<QuantizedLayer>,
+}
+
+/// Real rows that are to become integers: `weight` `[fan_out, fan_in]` on inputs of `input_scale` per unit.
+#[derive(Clone, Debug)]
+pub struct RealLayer {
+    /// The matrix, in f64: scales are computed from it.
+    pub weight: Array2<f64>,
+    /// The bias.
+    pub bias: Array1<f64>,
+    /// What one unit of input stands for.
+    pub input_scale: f64,
+    /// Units of output per 1: 64 for a pre-activation, 1024 for a logit.
+    pub output_units: f64,
+    /// Largest magnitude of an input, in units.
+    pub input_max: f64,
+}
+
+impl RealLayer {
+    /// A layer whose inputs are activations.
+    pub fn inner(linear: &FoldedLinear, last: bool) -> Self {
+        let bits = if last { LOGIT_FRACTION_BITS } else { PRE_ACTIVATION_FRACTION_BITS };
+        Self {
+            weight: linear.weight.mapv(f64::from),
+            bias: linear.bias.mapv(f64::from),
+            input_scale: ACTIVATION_SCALE,
+            output_units: f64::from(1_u32 << bits),
+            input_max: f64::from(ACTIVATION_MAX),
+        }
+    }
+
+    /// The scale of a row with weights of up to `weight_max`: as fine as it can be while bias and sum stay in range.
+    pub fn row_scale(&self, row: usize, weight_max: f64) -> f64 {
+        let weights = self.weight.row(row);
+        let largest = weights.iter().fold(0.0_f64, |largest, weight| largest.max(weight.abs()));
+        // Sum and bias together in units of scale * input_scale; an eighth is left for what rounding adds.
+        let sum: f64 = weights.iter().map(|weight| weight.abs()).sum::<f64>() * self.input_max;
+        let reach = sum + self.bias[row].abs() / self.input_scale;
+        let from_limit = reach / (f64::from(ACC_LIMIT) * 0.875);
+        // A row of zeros still needs a scale; its multiplier may round to zero.
+        (largest / weight_max).max(from_limit).max(1e-9)
+    }
+
+    /// Bias and multiplier of a row with that scale.
+    pub fn bias_and_multiplier(&self, row: usize, scale: f64) -> (i32, i32) {
+        let unit = scale * self.input_scale;
+        let multiplier = unit * self.output_units * f64::from(1_u32 << MULTIPLIER_FRACTION_BITS);
+        ((self.bias[row] / unit).round() as i32, multiplier.round().min(f64::from(i32::MAX)) as i32)
+    }
+}
+
+/// Every weight to the nearest multiple of its row's scale.
+pub fn round_to_nearest(real: &RealLayer) -> QuantizedLayer {
+    let (fan_out, _) = real.weight.dim();
+    let mut layer = QuantizedLayer {
+        format: WeightFormat::Int8,
+        bias: Vec::new(),
+        multiplier: Vec::new(),
+        factors: Vec::new(),
+        weights: Vec::new(),
+    };
+    for row in 0..fan_out {
+        let scale = real.row_scale(row, INT8_MAX);
+        let (bias, multiplier) = real.bias_and_multiplier(row, scale);
+        layer.bias.push(bias);
+        layer.multiplier.push(multiplier);
+        layer.weights.extend(real.weight.row(row).iter().map(|weight| nearest(weight / scale, INT8_MAX)));
+    }
+    layer
+}
+
+/// The nearest integer of at most that magnitude.
+pub fn nearest(value: f64, max: f64) -> i8 {
+    value.round().clamp(-max, max) as i8
+}
+
+/// Level 0 and what it reads: a table of pre-activations where that is about as small, else embedding and rows.
+pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, QuantizedLayer) {
+    let level = model.architecture.levels[0];
+    let (fuse, width) = (usize::from(level.fuse), usize::from(level.width));
+    let (vocab_size, n_embd) = model.embedding.dim();
+    if table_pays(fuse, width, vocab_size, n_embd) {
+        return (Vec::new(), quantize_table(model, fuse));
+    }
+    let largest = model.embedding.iter().fold(0.0_f64, |largest, &value| largest.max(f64::from(value).abs()));
+    let scale = (largest / INT8_MAX).max(1e-9);
+    let embedding = model.embedding.iter().map(|&value| nearest(f64::from(value) / scale, INT8_MAX)).collect();
+    let real = RealLayer { input_scale: scale, ..RealLayer::inner(&model.levels[0], false) };
+    (embedding, round_to_nearest(&real))
+}
+
+/// Whether level 0 becomes a table: it saves the multiplications, so it may take an eighth more bytes than what it replaces.
+fn table_pays(fuse: usize, width: usize, vocab_size: usize, n_embd: usize) -> bool {
+    let replaced = vocab_size * n_embd + fuse * n_embd * width;
+    fuse * vocab_size * width <= replaced + replaced / 8
+}
+
+/// `table[p][c][row] = sum_i W[row][p * n_embd + i] * embedding[c][i]`, rounded with a scale per row.
+fn quantize_table(model: &FoldedModel, fuse: usize) -> QuantizedLayer {
+    let linear = &model.levels[0];
+    let (vocab_size, n_embd) = model.embedding.dim();
+    let weight = linear.weight.mapv(f64::from);
+    let embedding = model.embedding.mapv(f64::from);
+    // As a layer whose inputs are one character per position, each 0 or 1: rows of fuse * vocab_size "weights".
+    let mut rows = Array2::zeros((weight.nrows(), fuse * vocab_size));
+    for position in 0..fuse {
+        let part = weight.slice(ndarray::s![.., position * n_embd..(position + 1) * n_embd]);
+        rows.slice_mut(ndarray::s![.., position * vocab_size..(position + 1) * vocab_size])
+            .assign(&part.dot(&embedding.t()));
+    }
+    let real = RealLayer {
+        weight: rows,
+        bias: linear.bias.mapv(f64::from),
+        input_scale: 1.0,
+        output_units: f64::from(1_u32 << PRE_ACTIVATION_FRACTION_BITS),
+        input_max: 1.0,
+    };
+    let layer = round_to_nearest(&real);
+    // From rows to `[fuse][vocab_size][fan_out]`: a character's entries for all rows lie side by side.
+    let (fan_out, columns) = real.weight.dim();
+    let weights = (0..columns)
+        .flat_map(|column| (0..fan_out).map(move |row| (row, column)))
+        .map(|(row, column)| layer.weights[row * columns + column])
+        .collect();
+    QuantizedLayer { format: WeightFormat::Table, weights, ..layer }
+}
+
+/// 8 bits throughout.
+pub fn quantize_int8(model: &FoldedModel) -> QuantizedModel {
+    let (embedding, first) = quantize_input(model);
+    let mut layers = vec![first];
+    layers.extend(model.levels.iter().skip(1).map(|level| round_to_nearest(&RealLayer::inner(level, false))));
+    layers.push(round_to_nearest(&RealLayer::inner(&model.output, true)));
+    QuantizedModel { precision: Precision::Int8, embedding, layers }
+}

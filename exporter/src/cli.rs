@@ -2,8 +2,10 @@
 
 mod eval;
 mod export;
+mod finetune;
 mod sample;
 mod train;
+mod validate;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,10 +25,14 @@ struct Cli {
 enum Command {
     /// Train a model on a list of words and write it, folded, as safetensors
     Train(train::Args),
+    /// Train a model on with the rounding of four-bit weights, so that it learns to live with it
+    Finetune(finetune::Args),
     /// Pack a model for the chip
     Export(export::Args),
-    /// Measure the loss of a model
+    /// Measure the loss of a model, or compare several on the same words
     Eval(eval::Args),
+    /// Show where a blob loses accuracy: every level against the same network in f32
+    Validate(validate::Args),
     /// Draw words from a model, as the chip would
     Sample(sample::Args),
 }
@@ -35,11 +41,16 @@ enum Command {
 pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Train(args) => train::run(args),
+        Command::Finetune(args) => finetune::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Validate(args) => validate::run(&args),
         Command::Sample(args) => sample::run(&args),
     }
 }
+
+/// Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// `--data` and `--dedup`, as `train` and `eval` take them.
 #[derive(clap::Args)]

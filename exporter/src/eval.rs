@@ -1,5 +1,8 @@
 //! The loss of a model: through `tch` for a folded network, through the runtime for a blob.
 
+pub mod compare;
+pub mod validate;
+
 use ndarray::Array2;
 use runtime::{HeapState, Model, Stream};
 use tch::{Device, Kind, Tensor};

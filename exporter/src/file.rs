@@ -5,6 +5,7 @@
 //! levels.0.linear.weight    [width, fuse * n_embd]      levels.0.linear.bias  [width]
 //! levels.1.linear.weight    [width, fuse * width]       ...
 //! output.weight             [vocab_size, n_hidden]      output.bias           [vocab_size]
+//! levels.1.linear.int4_step [width]                     after `finetune` only: the weights are multiples of it, row by row
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +30,8 @@ pub struct FoldedLinear {
     pub weight: Array2<f32>,
     /// The bias.
     pub bias: Array1<f32>,
+    /// `[fan_out]`: the four-bit step of each row, where [`crate::finetune`] has put the weights on one.
+    pub int4_step: Option<Array1<f32>>,
 }
 
 /// The folded network and where it comes from.
@@ -128,6 +131,9 @@ impl FoldedModel {
         for (index, linear) in self.levels.iter().enumerate() {
             tensors.push(matrix(format!("levels.{index}.linear.weight"), &linear.weight));
             tensors.push(vector(format!("levels.{index}.linear.bias"), &linear.bias));
+            if let Some(step) = &linear.int4_step {
+                tensors.push(vector(format!("levels.{index}.linear.int4_step"), step));
+            }
         }
         tensors.push(matrix("output.weight".into(), &self.output.weight));
         tensors.push(vector("output.bias".into(), &self.output.bias));
@@ -271,6 +277,10 @@ impl FoldedModel {
             Ok(FoldedLinear {
                 weight: matrix(&format!("{name}.weight"), fan_out, fan_in)?,
                 bias: Array1::from(values(&format!("{name}.bias"), &[fan_out])?),
+                int4_step: match format!("{name}.int4_step") {
+                    step if tensors.tensor(&step).is_ok() => Some(Array1::from(values(&step, &[fan_out])?)),
+                    _ => None,
+                },
             })
         };
         let nll = |key: &str| metadata.get(key).and_then(|value| parse(value));

@@ -124,6 +124,27 @@ pub fn nearest(value: f64, max: f64) -> i8 {
     value.round().clamp(-max, max) as i8
 }
 
+/// The step that loses least when `weights` are rounded to multiples of it, each error weighed by how much its input moves.
+///
+/// Steps from half to all of what the largest weight would need are tried: cutting off a rare large weight can pay.
+pub fn best_step(weights: &Array1<f64>, importance: &Array1<f64>, weight_max: f64) -> f64 {
+    const TRIES: usize = 50;
+    let largest = weights.iter().fold(1e-9_f64, |largest, weight| largest.max(weight.abs()));
+    let loss = |step: f64| -> f64 {
+        weights
+            .iter()
+            .zip(importance)
+            .map(|(&weight, &importance)| {
+                let error = weight - f64::from(nearest(weight / step, weight_max)) * step;
+                error * error * importance
+            })
+            .sum()
+    };
+    let candidates = (0..=TRIES).map(|at| largest / weight_max * (1.0 - 0.5 * at as f64 / TRIES as f64));
+    let best = candidates.map(|step| (loss(step), step)).min_by(|a, b| a.0.total_cmp(&b.0));
+    best.map_or(largest / weight_max, |(_, step)| step)
+}
+
 /// Level 0 and what it reads: a table of pre-activations where that is about as small, else embedding and rows.
 pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, QuantizedLayer) {
     let level = model.architecture.levels[0];
@@ -140,7 +161,7 @@ pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, QuantizedLayer) {
 }
 
 /// Whether level 0 becomes a table: it saves the multiplications, so it may take an eighth more bytes than what it replaces.
-fn table_pays(fuse: usize, width: usize, vocab_size: usize, n_embd: usize) -> bool {
+pub fn table_pays(fuse: usize, width: usize, vocab_size: usize, n_embd: usize) -> bool {
     let replaced = vocab_size * n_embd + fuse * n_embd * width;
     fuse * vocab_size * width <= replaced + replaced / 8
 }

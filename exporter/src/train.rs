@@ -261,7 +261,7 @@ fn check_options(options: &Options, steps: usize) -> Result<(), TrainError> {
 }
 
 /// Share of the top learning rate at `step` (from 1): a line up to 1, then half a cosine down to 0.
-fn schedule(step: usize, warmup_steps: usize, steps: usize) -> f64 {
+pub(crate) fn schedule(step: usize, warmup_steps: usize, steps: usize) -> f64 {
     // A short run still spends most of its steps behind the warm-up.
     let warmup = warmup_steps.min(steps / 10).max(1);
     if step <= warmup {
@@ -273,7 +273,7 @@ fn schedule(step: usize, warmup_steps: usize, steps: usize) -> f64 {
 }
 
 /// Batches of indices: a new permutation of all examples for every epoch; what is left of an epoch is skipped.
-struct Batches {
+pub(crate) struct Batches {
     examples: i64,
     batch_size: i64,
     next: i64,
@@ -282,12 +282,12 @@ struct Batches {
 }
 
 impl Batches {
-    fn new(examples: i64, batch_size: i64, device: Device) -> Self {
+    pub fn new(examples: i64, batch_size: i64, device: Device) -> Self {
         // The first call draws the first permutation.
         Self { examples, batch_size, next: examples, permutation: Tensor::zeros([0], (Kind::Int64, device)), device }
     }
 
-    fn next(&mut self) -> Tensor {
+    pub fn next(&mut self) -> Tensor {
         if self.next + self.batch_size > self.examples {
             // Drawn on the CPU, so that the order does not depend on the device.
             self.permutation = Tensor::randperm(self.examples, (Kind::Int64, Device::Cpu)).to_device(self.device);
@@ -313,7 +313,7 @@ pub fn fold_network(network: &Sequential, architecture: &Architecture, vocab: &s
             eps: BATCH_NORM_EPS,
         };
         let (weight, bias) = fold_batch_norm(&matrix(&linear.weight), &stats);
-        FoldedLinear { weight, bias }
+        FoldedLinear { weight, bias, int4_step: None }
     };
     FoldedModel {
         architecture: architecture.clone(),
@@ -323,6 +323,7 @@ pub fn fold_network(network: &Sequential, architecture: &Architecture, vocab: &s
         output: FoldedLinear {
             weight: matrix(&network.output.weight),
             bias: vector(network.output.bias.as_ref().expect("the output layer has one")),
+            int4_step: None,
         },
         origin,
     }

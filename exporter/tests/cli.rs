@@ -104,6 +104,129 @@ fn train_export_eval_and_sample_go_together() {
     assert_eq!(greedy, sample("a.blob", &["--top-k", "1"]));
 }
 
+fn parse(json: &str) -> serde_json::Value {
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("one JSON object: {error}: {json}"))
+}
+
+/// A tiny model after 30 steps, `a.safetensors`, and its blobs `a.blob` and `a.int8.blob`.
+fn folder_with_models() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    succeeds(&[&TRAIN[..], &["--out", "a.safetensors"]].concat(), here);
+    succeeds(&["export", "--model", "a.safetensors", "--out", "a.blob"], here);
+    succeeds(&["export", "--model", "a.safetensors", "--precision", "int8", "--out", "a.int8.blob"], here);
+    folder
+}
+
+#[test]
+fn several_models_are_compared_on_the_same_characters() {
+    let folder = folder_with_models();
+    let here = folder.path();
+    let bytes = |name: &str| fs::read(here.join(name)).unwrap();
+    succeeds(&["export", "--model", "a.safetensors", "--precision", "int8", "--out", "b.int8.blob"], here);
+    assert_eq!(bytes("a.int8.blob"), bytes("b.int8.blob"), "the same model gives the same blob");
+
+    let files = ["a.safetensors", "a.blob", "a.int8.blob"];
+    let models = ["--model", files[0], "--model", files[1], "--model", files[2]];
+    let output = exporter(&[&["eval", "--json"], &models[..]].concat(), here);
+    let stderr = text(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    for part in ["dev: 2,889 words, 21,029 characters", "a.int8.blob    runtime int8", "(the reference)", "top-1 %"] {
+        assert!(stderr.contains(part), "{part:?} is not in:\n{stderr}");
+    }
+    let table = parse(&text(&output.stdout));
+    assert_eq!(table["dev_characters"], 21_029);
+    assert_eq!(table["models"].as_array().map(Vec::len), Some(3));
+    for (at, (file, kind)) in files.into_iter().zip(["libtorch f32", "runtime f32", "runtime int8"]).enumerate() {
+        let row = &table["models"][at];
+        assert_eq!((row["model"].as_str(), row["kind"].as_str()), (Some(file), Some(kind)));
+        assert_eq!(row["bytes"], bytes(file).len(), "{file}");
+        let alone = parse(&succeeds(&["eval", "--model", file, "--json"], here));
+        assert_eq!(row["dev_nll"], alone["dev_nll"], "{file} alone has the same loss");
+        let number = |key: &str| row[key].as_f64().unwrap_or_else(|| panic!("{key}: {row}"));
+        let (delta, kl, top1) = (number("dev_delta"), number("dev_kl"), number("dev_top1"));
+        // Reading JSON may lose the last bit.
+        let difference = number("dev_nll") - table["models"][0]["dev_nll"].as_f64().unwrap();
+        assert!((delta - difference).abs() < 1e-12, "{row}");
+        match at {
+            0 => assert_eq!((delta, kl, top1), (0.0, 0.0, 100.0)),
+            1 => assert!(delta.abs() < 1e-5 && kl < 1e-9 && top1 > 99.9, "{row}"),
+            _ => assert!(delta.abs() <= 0.02 && kl > 1e-9 && kl < 0.01 && top1 > 80.0 && top1 < 100.0, "{row}"),
+        }
+    }
+
+    // The other way round, and on all parts.
+    let models = ["--model", files[2], "--model", files[0]];
+    let turned = parse(&succeeds(&[&["eval", "--json", "--split", "all"], &models[..]].concat(), here));
+    let (first, second) = (&turned["models"][0], &turned["models"][1]);
+    let sum = second["dev_delta"].as_f64().unwrap() + table["models"][2]["dev_delta"].as_f64().unwrap();
+    assert!(sum.abs() < 1e-12, "{sum}");
+    for part in ["train", "dev", "test"] {
+        assert_eq!(first[format!("{part}_top1")], 100.0);
+        assert!(second[format!("{part}_nll")].is_f64() && turned[format!("{part}_words")].is_u64());
+    }
+}
+
+#[test]
+fn validate_shows_where_accuracy_goes() {
+    let folder = folder_with_models();
+    let here = folder.path();
+    let blobs = ["--blob", "a.blob", "--blob", "a.int8.blob"];
+    let output = exporter(&[&["validate", "--model", "a.safetensors", "--json"], &blobs[..]].concat(), here);
+    let stderr = text(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    for part in ["level 0   level 1    logits      mean       max", "a.blob       f32      exact", "a.int8.blob  int8"]
+    {
+        assert!(stderr.contains(part), "{part:?} is not in:\n{stderr}");
+    }
+    let found = parse(&text(&output.stdout));
+    assert_eq!((&found["dev"]["words"], &found["dev"]["characters"]), (&2_889.into(), &21_029.into()));
+    let same = &found["dev"]["models"][0];
+    assert_eq!(same["level_snr_db"], serde_json::json!([null, null]), "the same numbers");
+    assert_eq!((&same["logit_snr_db"], &same["max_delta_logit"]), (&serde_json::Value::Null, &0.0.into()));
+    let int8 = &found["dev"]["models"][1];
+    assert_eq!(int8["kind"], "runtime int8");
+    let levels = int8["level_snr_db"].as_array().unwrap();
+    assert_eq!(levels.len(), 2);
+    // Eight bits are up to 48 dB, less what tanh's ends leave unused and what the weights add.
+    for ratio in levels.iter().chain([&int8["logit_snr_db"]]) {
+        assert!(ratio.as_f64().is_some_and(|db| (20.0..60.0).contains(&db)), "{int8}");
+    }
+    let (mean, max) = (int8["mean_delta_logit"].as_f64().unwrap(), int8["max_delta_logit"].as_f64().unwrap());
+    assert!(0.0 < mean && mean < max && max < 1.0, "{int8}");
+    // The f32 blob serves as a reference just as well.
+    let again = succeeds(&["validate", "--model", "a.blob", "--json", "--blob", "a.int8.blob"], here);
+    assert_eq!(&parse(&again)["dev"]["models"][0], int8);
+}
+
+#[test]
+fn models_that_do_not_belong_together_end_in_one_clear_line() {
+    let words: String = ["123", "231", "12", "3312"].iter().cycle().take(40).flat_map(|word| [word, "\n"]).collect();
+    let folder = folder_with(&[("digits.txt", words.as_bytes())]);
+    let here = folder.path();
+    succeeds(&[&TRAIN[..], &["--data", "digits.txt", "--out", "digits.safetensors"]].concat(), here);
+    succeeds(&["export", "--model", "digits.safetensors", "--precision", "int8", "--out", "digits.blob"], here);
+    let (tiny, tiny_int8) = (&models("tiny.safetensors"), &models("tiny.int8.blob"));
+    let eval = |files: [&str; 2], expected: &str| {
+        fails(&["eval", "--model", files[0], "--model", files[1], "--json"], here, expected);
+    };
+    eval([tiny, "digits.blob"], "the vocabulary of digits.blob (4 characters) is not that of");
+    eval([tiny, "missing.blob"], "cannot read missing.blob");
+    let validate = |model: &str, blob: &str, more: &[&str], expected: &str| {
+        fails(&[&["validate", "--model", model, "--blob", blob, "--json"], more].concat(), here, expected);
+    };
+    let another =
+        "it is a blob of another model: its vocabulary (4 characters) is not that of the reference (27 characters)";
+    validate(tiny, "digits.blob", &[], another);
+    let shape = "another model: it has n_embd 6, levels 2:16,2:16, the reference n_embd 24, levels 2:128,2:128,2:128";
+    validate(&models("names.safetensors"), tiny_int8, &[], shape);
+    validate(tiny, "digits.safetensors", &[], "--blob digits.safetensors is not a blob");
+    validate(tiny_int8, tiny_int8, &[], "is in Int8: the reference must be in f32");
+    validate(tiny, "missing.blob", &[], "cannot read missing.blob");
+    validate("missing.safetensors", tiny_int8, &[], "cannot read missing.safetensors");
+    validate(tiny, tiny_int8, &["--data", "digits.txt"], "outside the model's vocabulary");
+}
+
 #[test]
 fn options_change_the_network() {
     let folder = TempDir::new().unwrap();
@@ -213,6 +336,9 @@ fn a_wrong_command_line_is_explained() {
         &["sample", "--model", "x", "--temperature", "-1"],
         &["sample", "--model", "x", "--temperature", "NaN"],
         &["export", "--model", "x", "--precision", "f64", "--out", "y"],
+        &["eval"],
+        &["validate", "--model", "x"],
+        &["validate", "--blob", "x"],
     ] {
         let output = exporter(arguments, folder.path());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

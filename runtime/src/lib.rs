@@ -19,7 +19,10 @@
 //! use runtime::{Generator, Model, Sampling, State, state_words};
 //!
 //! // On a chip: `static BLOB: &[u8] = runtime::include_blob!("names.blob");`
+//! # #[cfg(feature = "f32")]
 //! static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.blob");
+//! # #[cfg(not(feature = "f32"))]
+//! # static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.int8.blob");
 //!
 //! let model = Model::new(BLOB)?;
 //! let mut state = State::<{ state_words(BLOB) }>::new();
@@ -64,6 +67,6 @@ pub use format::{Aligned, Provenance};
 pub use generator::{End, Generator};
 #[cfg(feature = "alloc")]
 pub use model::HeapState;
-pub use model::{Logits, Model, Score, State, StateMut, Stream, state_words};
+pub use model::{Activations, Logits, Model, Score, State, StateMut, Stream, state_words};
 pub use sampling::Sampling;
 pub use vocab::{BOUNDARY, Token, Vocab};

@@ -18,7 +18,8 @@ pub use tanh::{TANH_MAX_ERROR, tanh};
 
 /// Natural logarithm of the sum of the exponentials of `logits`, from libm's `expf` and `logf`.
 ///
-/// The largest logit is taken out first, so that nothing overflows. Error below 1e-6 plus one rounding per logit.
+/// The largest logit is taken out first, so that nothing overflows. Error below 1e-6, plus a rounding of the sum per logit,
+/// plus that of the result: 2^-24 of its magnitude.
 /// Negative infinity for no logits.
 #[cfg(feature = "f32")]
 pub fn log_sum_exp(logits: &[f32]) -> f32 {

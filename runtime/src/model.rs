@@ -11,7 +11,7 @@ mod stream;
 pub use state::HeapState;
 pub use state::{State, StateMut, state_words};
 pub(crate) use stream::LogitsMut;
-pub use stream::{Logits, Score, Stream};
+pub use stream::{Activations, Logits, Score, Stream};
 
 #[cfg(feature = "f32")]
 use net_f32::NetF32;
@@ -171,6 +171,9 @@ impl<'a> Model<'a> {
         Ok(digest.finalize())
     }
 }
+
+/// For the steps at which nobody looks.
+fn unobserved<T>(_level: usize, _values: &[T]) {}
 
 /// The buffers a blob needs, and their size in words.
 pub(crate) fn state_size(config: &Config, header: &Header<'_>) -> Result<(StateLayout, usize), FormatError> {

@@ -1,4 +1,5 @@
 //! Words from the tiny model: prompts, limits, buffers, sampling.
+#![cfg(feature = "f32")]
 
 use rand_core::{Infallible, TryRng};
 use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};

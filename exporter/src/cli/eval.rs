@@ -1,21 +1,22 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anyhow::Context;
 use clap::ValueEnum;
-use exporter::data::{Examples, Split, hex};
-use exporter::eval::{Loss, TorchModel, runtime_loss};
+use exporter::data::{Split, Words, hex};
+use exporter::eval::compare::{Candidate, Comparison, Distance};
 use exporter::pack::ModelFile;
-use runtime::{Model, Vocab};
-use tch::Device;
+use runtime::Model;
 
 use super::{DataArgs, count};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model: safetensors are evaluated through libtorch, a blob through the code of the chip
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    /// A model: safetensors are evaluated through libtorch, a blob through the code of the chip. Given several times, the
+    /// models are compared with the first
+    #[arg(long, value_name = "FILE", required = true)]
+    model: Vec<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
     /// Which part of the list
@@ -27,7 +28,7 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum SplitArg {
+pub enum SplitArg {
     Train,
     Dev,
     Test,
@@ -35,49 +36,152 @@ enum SplitArg {
     All,
 }
 
+impl SplitArg {
+    /// The parts of a list that are asked for, with their names.
+    pub fn of(self, words: &Words) -> anyhow::Result<Vec<(&'static str, Vec<String>)>> {
+        let Split { train, dev, test } = words.split()?;
+        let parts = [(Self::Train, "train", train), (Self::Dev, "dev", dev), (Self::Test, "test", test)];
+        let asked = parts.into_iter().filter(|(which, ..)| self == *which || self == Self::All);
+        Ok(asked.map(|(_, name, part)| (name, part)).collect())
+    }
+}
+
+/// A model file as given on the command line.
+pub struct Given {
+    pub path: PathBuf,
+    pub file: ModelFile,
+    /// Bytes of the file.
+    bytes: u64,
+}
+
+impl Given {
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let file = ModelFile::read(path)?;
+        let bytes = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
+        Ok(Self { path: path.to_owned(), file, bytes })
+    }
+
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Says so where a model has learned from another list: what is a dev word here may have been a training word there.
+    pub fn note_other_list(&self, words: &Words) -> anyhow::Result<()> {
+        let trained_on = match &self.file {
+            ModelFile::Folded(model) => model.origin.data_sha256.clone(),
+            ModelFile::Blob(blob) => hex(&Model::new(blob.as_bytes())?.provenance().data_sha256),
+        };
+        if trained_on != hex(&words.sha256) {
+            let name = self.path.display();
+            eprintln!(
+                "note: {name} was trained on another list than {}: parts of it may have been trained on",
+                words.name
+            );
+        }
+        Ok(())
+    }
+}
+
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    let model = ModelFile::read(&args.model)?;
+    let models = args.model.iter().map(|path| Given::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let candidates = models.iter().map(|model| Candidate::new(&model.name(), &model.file));
+    let comparison = Comparison::new(candidates.collect::<Result<_, _>>()?)?;
     let words = args.data.read()?;
-    let trained_on = match &model {
-        ModelFile::Folded(model) => model.origin.data_sha256.clone(),
-        ModelFile::Blob(blob) => hex(&Model::new(blob.as_bytes())?.provenance().data_sha256),
+    models.iter().try_for_each(|model| model.note_other_list(&words))?;
+    let parts = args.split.of(&words)?;
+    let mut json = match &models[..] {
+        [model] => alone(model, &comparison, &words, &parts)?,
+        _ => compared(&models, &comparison, &words, &parts)?,
     };
-    if trained_on != hex(&words.sha256) {
-        eprintln!(
-            "note: the model was trained on another list than {}: parts of it may have been trained on",
-            words.name
-        );
-    }
-    let Split { train, dev, test } = words.split()?;
-    let parts = [(SplitArg::Train, "train", train), (SplitArg::Dev, "dev", dev), (SplitArg::Test, "test", test)];
-    let through = match &model {
-        ModelFile::Folded(_) => "libtorch, F32".to_owned(),
-        ModelFile::Blob(blob) => format!("the runtime, {:?}", Model::new(blob.as_bytes())?.precision()),
-    };
-    eprintln!("{} through {through}\n", args.model.display());
-    eprintln!("         nll     words  characters");
-    let mut json = serde_json::Map::new();
-    for (which, name, part) in parts {
-        if args.split != which && args.split != SplitArg::All {
-            continue;
-        }
-        let Loss { nll, characters } = match &model {
-            ModelFile::Folded(model) => {
-                let config = model.architecture.config(model.vocab_size())?;
-                let examples = Examples::new(&words.name, &part, Vocab::new(&model.vocab)?, config.block_size())?;
-                TorchModel::new(model, Device::Cpu).loss(&examples)
-            }
-            ModelFile::Blob(blob) => runtime_loss(&Model::new(blob.as_bytes())?, &words.name, &part)?,
-        };
-        eprintln!("{name:<5} {nll:.4}  {:>8}  {:>10}", count(part.len()), count(characters));
-        json.insert(format!("{name}_nll"), nll.into());
-        json.insert(format!("{name}_words"), part.len().into());
-        json.insert(format!("{name}_characters"), characters.into());
-    }
     if args.json {
         json.insert("seconds".to_owned(), started.elapsed().as_secs_f64().into());
         println!("{}", serde_json::Value::Object(json));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+type Json = serde_json::Map<String, serde_json::Value>;
+
+/// One model: a row per part of the list.
+fn alone(
+    model: &Given,
+    comparison: &Comparison<'_>,
+    words: &Words,
+    parts: &[(&str, Vec<String>)],
+) -> anyhow::Result<Json> {
+    let candidate = &comparison.candidates()[0];
+    eprintln!("{} through {}\n", model.name(), candidate.kind());
+    eprintln!("         nll     words  characters");
+    let mut json = Json::new();
+    for (name, part) in parts {
+        let loss = candidate.loss(&words.name, part)?;
+        eprintln!("{name:<5} {:.4}  {:>8}  {:>10}", loss.nll, count(part.len()), count(loss.characters));
+        json.insert(format!("{name}_nll"), loss.nll.into());
+        json.insert(format!("{name}_words"), part.len().into());
+        json.insert(format!("{name}_characters"), loss.characters.into());
+    }
+    Ok(json)
+}
+
+/// Several models: a table per part of the list, a row per model.
+fn compared(
+    models: &[Given],
+    comparison: &Comparison<'_>,
+    words: &Words,
+    parts: &[(&str, Vec<String>)],
+) -> anyhow::Result<Json> {
+    let names: Vec<String> = models.iter().map(Given::name).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+    let mut json = Json::new();
+    let mut rows: Vec<Json> = models
+        .iter()
+        .zip(comparison.candidates())
+        .map(|(model, candidate)| {
+            Json::from_iter([
+                ("model".to_owned(), model.name().into()),
+                ("kind".to_owned(), candidate.kind().into()),
+                ("bytes".to_owned(), model.bytes.into()),
+            ])
+        })
+        .collect();
+    for (part, list) in parts {
+        let distances = comparison.over(&words.name, list)?;
+        let characters = distances.first().map_or(0, |distance| distance.loss.characters);
+        eprintln!("\n{part}: {} words, {} characters", count(list.len()), count(characters));
+        eprintln!(
+            "{:<width$}  {:<12}  {:>9}  {:>6}  {:>8}  {:>8}  top-1 %",
+            "model", "kind", "bytes", "nll", "delta", "KL"
+        );
+        json.insert(format!("{part}_words"), list.len().into());
+        json.insert(format!("{part}_characters"), characters.into());
+        for (index, (row, distance)) in rows.iter_mut().zip(&distances).enumerate() {
+            let Distance { loss, delta, kl, top1 } = *distance;
+            let kind = comparison.candidates()[index].kind();
+            let bytes = count(usize::try_from(models[index].bytes)?);
+            eprint!("{:<width$}  {kind:<12}  {bytes:>9}  {:.4}", names[index], loss.nll);
+            match index {
+                0 => eprintln!("  (the reference)"),
+                _ => eprintln!("  {}  {kl:>8.6}  {top1:>7.2}", signed(delta)),
+            }
+            for (key, value) in [("nll", loss.nll), ("delta", delta), ("kl", kl), ("top1", top1)] {
+                row.insert(format!("{part}_{key}"), value.into());
+            }
+        }
+    }
+    eprintln!(
+        "\nnll in nats per character; delta of the nll, KL divergence (nats per character) and agreement on the most\n\
+         probable character: against {}, over the same characters",
+        names[0]
+    );
+    json.insert("models".to_owned(), rows.into());
+    Ok(json)
+}
+
+/// A difference with five decimals and its sign; no sign where all of them are zero.
+fn signed(delta: f64) -> String {
+    match format!("{delta:>+8.5}") {
+        zero if zero.ends_with("0.00000") => format!("{:>8.5}", 0.0),
+        text => text,
+    }
 }

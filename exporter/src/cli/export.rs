@@ -3,11 +3,14 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::ValueEnum;
+use exporter::data::{Examples, Words};
 use exporter::file::FoldedModel;
+use exporter::gptq::{Options as Int4Options, Rounding, calibration_contexts, quantize_int4};
 use exporter::pack::{pack_f32, pack_integer};
 use exporter::quantize::quantize_int8;
 use exporter::write::write_atomically;
-use runtime::Model;
+use runtime::{Model, Vocab};
+use tch::Tensor;
 
 use super::{count, quoted};
 
@@ -19,15 +22,45 @@ pub struct Args {
     /// Number format of weights and activations
     #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
     precision: PrecisionArg,
+    /// int4: words that the rounding is calibrated on, best those of the training [default: the shipped list of names]
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    /// int4: round each weight by itself, for comparison
+    #[arg(long)]
+    nearest: bool,
+    /// int4: four bits for the output layer as well
+    #[arg(long)]
+    int4_output: bool,
     /// Where the blob goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+/// Contexts of the train split of the calibration words.
+fn calibration(args: &Args, model: &FoldedModel) -> anyhow::Result<Tensor> {
+    let words = match &args.calibration {
+        Some(path) => Words::read(path)?,
+        None => Words::shipped()?,
+    };
+    let vocab = Vocab::new(&model.vocab)?;
+    let config = model.architecture.config(vocab.len())?;
+    let train = words.split()?.train;
+    Ok(calibration_contexts(&Examples::new(&words.name, &train, vocab, config.block_size())?))
+}
+
+fn int4_options(args: &Args) -> Int4Options {
+    Int4Options {
+        rounding: if args.nearest { Rounding::Nearest } else { Rounding::Compensated },
+        int4_output: args.int4_output,
+        ..Int4Options::default()
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum PrecisionArg {
     F32,
     Int8,
+    Int4,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -38,6 +71,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let blob = match args.precision {
         PrecisionArg::F32 => pack_f32(&model)?,
         PrecisionArg::Int8 => pack_integer(&model, &quantize_int8(&model))?,
+        PrecisionArg::Int4 => {
+            pack_integer(&model, &quantize_int4(&model, &calibration(args, &model)?, int4_options(args)))?
+        }
     };
     write_atomically(&args.out, blob.as_bytes())?;
     let packed = Model::new(blob.as_bytes())?;

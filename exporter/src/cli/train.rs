@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Model, Sampling};
 use tch::{Cuda, Device};
 
-use super::{DataArgs, count, quoted};
+use super::{DataArgs, INTERRUPTED, count, quoted};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -82,8 +82,6 @@ fn preset_names() -> clap::builder::PossibleValuesParser {
 
 /// Names drawn at every measurement of the dev loss, always from the same seed, so that one can watch them improve.
 const SAMPLES: usize = 6;
-/// Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let preset = preset::find(&args.preset).context("clap checked the name")?;

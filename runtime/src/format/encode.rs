@@ -94,8 +94,8 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
                 slab.push_i8(embedding);
             }
             expect("number of weighted layers", layers.len(), shapes.len())?;
-            for ((layer, &format), [fan_in, fan_out]) in layers.iter().zip(&header.weights).zip(shapes) {
-                push_integer(&mut slab, layer, format, fan_in, fan_out)?;
+            for (index, ((layer, &format), shape)) in layers.iter().zip(&header.weights).zip(shapes).enumerate() {
+                push_integer(&mut slab, layer, format, shape, index)?;
             }
         }
     }
@@ -164,8 +164,8 @@ fn push_integer(
     slab: &mut Slab,
     layer: &IntegerLayer<'_>,
     format: WeightFormat,
-    fan_in: usize,
-    fan_out: usize,
+    [fan_in, fan_out]: [usize; 2],
+    index: usize,
 ) -> Result<(), FormatError> {
     expect("biases of a layer", layer.bias.len(), fan_out)?;
     expect("multipliers of a layer", layer.multiplier.len(), fan_out)?;
@@ -177,7 +177,7 @@ fn push_integer(
             let groups = if group == 0 { 0 } else { fan_in.div_ceil(group.into()) };
             expect("factors of a layer", layer.factors.len(), groups * fan_out)?;
             if layer.weights.iter().any(|weight| !(-7..=7).contains(weight)) {
-                return Err(FormatError::BadValue { layer: 0 });
+                return Err(FormatError::BadValue { layer: index });
             }
             slab.push(layer.factors.iter().copied());
             let pack = |pair: &[i8]| pair[0] as u8 & 15 | pair.get(1).map_or(0, |&high| (high as u8) << 4);

@@ -105,37 +105,6 @@ mod tests {
         y
     }
 
-    #[cfg(feature = "int4")]
-    #[test]
-    fn integer_dots_equal_plain_sums() {
-        for byte in 0..=255_u8 {
-            let (low, high) = unpack_i4(byte);
-            assert!((-8..8).contains(&low) && (-8..8).contains(&high));
-            assert_eq!((low as u8 & 15) | (high as u8) << 4, byte);
-        }
-        let mut seed = 7_u32;
-        let mut random = || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 24) as i8
-        };
-        for len in 0..=300 {
-            let extreme = [127_i8, -127, -128];
-            for pick in 0..5 {
-                let mut draw = |index: usize| if pick < 3 { extreme[(pick + index % 2) % 3] } else { random() };
-                let weights: Vec<i8> = (0..len).map(&mut draw).collect();
-                let x: Vec<i8> = (0..len).map(&mut draw).collect();
-                let oracle = |weights: &[i8]| -> i64 {
-                    weights.iter().zip(&x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum()
-                };
-                assert_eq!(i64::from(dot_i8(&weights, &x)), oracle(&weights), "{len}");
-                let narrow: Vec<i8> = weights.iter().map(|w| w >> 4).collect();
-                let packed: Vec<u8> =
-                    narrow.chunks(2).map(|w| w[0] as u8 & 15 | (w.get(1).map_or(0, |&w| w as u8) << 4)).collect();
-                assert_eq!(i64::from(dot_i4(&packed, &x)), oracle(&narrow), "{len}");
-            }
-        }
-    }
-
     #[test]
     fn every_shape_equals_the_oracle_bit_by_bit() {
         let mut seed = 1_u32;
@@ -170,5 +139,43 @@ mod tests {
         let mut y = [7.0; 8];
         vec_mat_f32(&[], &[1.0; 8], &[], &mut y);
         assert_eq!(y, [7.0; 8]);
+    }
+}
+
+#[cfg(all(test, feature = "int4"))]
+mod integer_tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn integer_dots_equal_plain_sums() {
+        for byte in 0..=255_u8 {
+            let (low, high) = unpack_i4(byte);
+            assert!((-8..8).contains(&low) && (-8..8).contains(&high));
+            assert_eq!((low as u8 & 15) | (high as u8) << 4, byte);
+        }
+        let mut seed = 7_u32;
+        let mut random = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as i8
+        };
+        for len in 0..=300 {
+            let extreme = [127_i8, -127, -128];
+            for pick in 0..5 {
+                let mut draw = |index: usize| if pick < 3 { extreme[(pick + index % 2) % 3] } else { random() };
+                let weights: Vec<i8> = (0..len).map(&mut draw).collect();
+                let x: Vec<i8> = (0..len).map(&mut draw).collect();
+                let oracle = |weights: &[i8]| -> i64 {
+                    weights.iter().zip(&x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum()
+                };
+                assert_eq!(i64::from(dot_i8(&weights, &x)), oracle(&weights), "{len}");
+                let narrow: Vec<i8> = weights.iter().map(|w| w >> 4).collect();
+                let packed: Vec<u8> =
+                    narrow.chunks(2).map(|w| w[0] as u8 & 15 | (w.get(1).map_or(0, |&w| w as u8) << 4)).collect();
+                assert_eq!(i64::from(dot_i4(&packed, &x)), oracle(&narrow), "{len}");
+            }
+        }
     }
 }

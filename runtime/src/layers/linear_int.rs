@@ -55,6 +55,10 @@ impl<'a> LinearInt<'a> {
             #[cfg(feature = "int4")]
             WeightFormat::Int4 { group } => {
                 let group = usize::from(group);
+                // A byte holds two columns; a group that ended in its middle would have no bytes of its own.
+                if !group.is_multiple_of(2) {
+                    return Err(FormatError::BadValue { layer: index });
+                }
                 let factors = if group == 0 { 0 } else { fan_in.div_ceil(group) };
                 Rows::Int4 {
                     group,

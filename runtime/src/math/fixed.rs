@@ -1,8 +1,8 @@
 //! Exponential and logarithm in integers, for sampling and scores on chips without an FPU.
 
-/// Fraction bits of a weight given by [`exp_neg`]: 2^23 is 1. A sum of 256 of them fits in 32 bits.
+/// Fraction bits of a weight given by [`exp2_neg`]: 2^23 is 1. A sum of 256 of them fits in 32 bits.
 pub const WEIGHT_FRACTION_BITS: u32 = 23;
-/// Largest error of [`exp_neg`]: relative, plus half a unit of the weight's last bit.
+/// Largest error of [`exp2_neg`]: relative, plus half a unit of the weight's last bit.
 pub const EXP_NEG_MAX_RELATIVE_ERROR: f64 = 2e-5;
 /// Largest absolute error of [`ln`], in nats.
 pub const LN_MAX_ERROR: f64 = 3.2e-5;

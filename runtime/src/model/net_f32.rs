@@ -1,6 +1,7 @@
 //! The network in single precision.
 
 use super::state::BuffersF32;
+use super::unobserved;
 use crate::cache;
 use crate::config::{Config, LevelShape, MAX_LEVELS};
 use crate::error::FormatError;
@@ -36,22 +37,41 @@ impl<'a> NetF32<'a> {
     ///
     /// Never zeros: the training pads with the boundary character, whose embedding is not zero.
     pub fn reset(&self, config: &Config, buffers: &mut BuffersF32<'_>) {
-        self.step(config, buffers, BOUNDARY, cache::fill);
+        self.step(config, buffers, BOUNDARY, cache::fill, unobserved);
     }
 
     /// Takes one character and computes the logits for the next.
     pub fn push(&self, config: &Config, buffers: &mut BuffersF32<'_>, token: Token) {
-        self.step(config, buffers, token, cache::advance);
+        self.step(config, buffers, token, cache::advance, unobserved);
     }
 
-    // A pointer rather than a generic parameter: one copy of the code.
+    /// As [`Self::push`]; `observe` gets the output of every level.
+    pub fn push_observed(
+        &self,
+        config: &Config,
+        buffers: &mut BuffersF32<'_>,
+        token: Token,
+        observe: &mut dyn FnMut(usize, &[f32]),
+    ) {
+        self.step(config, buffers, token, cache::advance, observe);
+    }
+
+    // `gather` is a pointer rather than a generic parameter: one copy of the code. `observe` is generic, so that the copy
+    // in which nobody looks has no trace of it; the other exists only where `push_observed` is called.
     #[inline(never)]
-    fn step(&self, config: &Config, buffers: &mut BuffersF32<'_>, token: Token, gather: cache::Gather<f32>) {
+    fn step(
+        &self,
+        config: &Config,
+        buffers: &mut BuffersF32<'_>,
+        token: Token,
+        gather: cache::Gather<f32>,
+        mut observe: impl FnMut(usize, &[f32]),
+    ) {
         let BuffersF32 { rings, oldest, input, hidden, logits } = buffers;
         let mut rings: &mut [f32] = rings;
         let row = self.embedding.row(token);
         hidden.iter_mut().zip(row).for_each(|(hidden, &value)| *hidden = value);
-        for ((shape, linear), oldest) in self.levels.iter().zip(oldest.iter_mut()) {
+        for (index, ((shape, linear), oldest)) in self.levels.iter().zip(oldest.iter_mut()).enumerate() {
             // The sizes follow from the same Config as the buffers, so that none of these is ever short.
             let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
             let Some(input) = input.get_mut(..shape.fan_in) else { return };
@@ -60,6 +80,7 @@ impl<'a> NetF32<'a> {
             linear.forward(input, hidden);
             if let Some(values) = hidden.get_mut(..shape.fan_out) {
                 activate_f32(config.activation(), values);
+                observe(index, values);
             }
         }
         if let Some(hidden) = hidden.get(..config.n_hidden()) {

@@ -1,6 +1,7 @@
 //! The network in integers; see [`crate::quant`].
 
 use super::state::BuffersInt;
+use super::unobserved;
 use crate::cache;
 use crate::config::{Config, LevelShape, MAX_FUSE, MAX_LEVELS};
 use crate::error::FormatError;
@@ -47,16 +48,27 @@ impl<'a> NetInt<'a> {
 
     /// As for f32: every level as after an endless run of boundaries, and the logits for the first character.
     pub fn reset(&self, config: &Config, buffers: &mut BuffersInt<'_>) {
-        self.step(config, buffers, BOUNDARY, cache::fill, cache::fill);
+        self.step(config, buffers, BOUNDARY, cache::fill, cache::fill, unobserved);
     }
 
     /// Takes one character and computes the logits for the next.
     pub fn push(&self, config: &Config, buffers: &mut BuffersInt<'_>, token: Token) {
-        let token = if usize::from(token) < config.vocab_size() { token } else { BOUNDARY };
-        self.step(config, buffers, token, cache::advance, cache::advance);
+        self.step(config, buffers, known(config, token), cache::advance, cache::advance, unobserved);
     }
 
-    // Pointers rather than generic parameters: one copy of the code.
+    /// As [`Self::push`]; `observe` gets the output of every level.
+    pub fn push_observed(
+        &self,
+        config: &Config,
+        buffers: &mut BuffersInt<'_>,
+        token: Token,
+        observe: &mut dyn FnMut(usize, &[i8]),
+    ) {
+        self.step(config, buffers, known(config, token), cache::advance, cache::advance, observe);
+    }
+
+    // Pointers rather than generic parameters: one copy of the code. `observe` is generic, so that the copy in which nobody
+    // looks has no trace of it; the other exists only where `push_observed` is called.
     #[inline(never)]
     fn step(
         &self,
@@ -65,6 +77,7 @@ impl<'a> NetInt<'a> {
         token: Token,
         gather_tokens: cache::Gather<Token>,
         gather: cache::Gather<i8>,
+        mut observe: impl FnMut(usize, &[i8]),
     ) {
         let BuffersInt { tokens, rings, oldest, input, hidden, logits } = buffers;
         let mut rings: &mut [i8] = rings;
@@ -99,6 +112,9 @@ impl<'a> NetInt<'a> {
                 gather(shape, ring, oldest, hidden, input);
                 linear.forward(input, |row, value| activate(hidden, row, value));
             }
+            if let Some(values) = hidden.get(..shape.fan_out) {
+                observe(index, values);
+            }
         }
         if let Some(hidden) = hidden.get(..config.n_hidden()) {
             self.output.forward(hidden, |row, value| {
@@ -108,6 +124,11 @@ impl<'a> NetInt<'a> {
             });
         }
     }
+}
+
+/// The token, or the boundary in place of one outside the vocabulary.
+fn known(config: &Config, token: Token) -> Token {
+    if usize::from(token) < config.vocab_size() { token } else { BOUNDARY }
 }
 
 /// Whether level 0 is a table.

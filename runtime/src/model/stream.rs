@@ -58,6 +58,43 @@ impl Logits<'_> {
     }
 }
 
+/// The output of a level: the values of its newest node, behind the activation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Activations<'a> {
+    /// Of a model in single precision.
+    #[cfg(feature = "f32")]
+    F32(&'a [f32]),
+    /// Of an integer model, in units of 1/[`crate::quant::ACTIVATION_MAX`].
+    #[cfg(feature = "int8")]
+    Fixed(&'a [i8]),
+}
+
+impl Activations<'_> {
+    /// Number of values: the width of the level.
+    #[allow(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        match self {
+            #[cfg(feature = "f32")]
+            Self::F32(values) => values.len(),
+            #[cfg(feature = "int8")]
+            Self::Fixed(values) => values.len(),
+        }
+    }
+
+    /// A value as a number, for hosts; `None` beyond the width.
+    pub fn get(&self, index: usize) -> Option<f32> {
+        match self {
+            #[cfg(feature = "f32")]
+            Self::F32(values) => values.get(index).copied(),
+            #[cfg(feature = "int8")]
+            Self::Fixed(values) => {
+                values.get(index).map(|&value| f32::from(value) / crate::quant::ACTIVATION_MAX as f32)
+            }
+        }
+    }
+}
+
 /// The logits, to be turned into weights in place.
 pub(crate) enum LogitsMut<'a> {
     #[cfg(feature = "f32")]
@@ -90,7 +127,10 @@ enum Buffers<'s> {
 ///
 /// ```
 /// # use runtime::{Model, State, Stream, state_words};
+/// # #[cfg(feature = "f32")]
 /// # static BLOB: &[u8] = runtime::include_blob!("../../../models/tiny.blob");
+/// # #[cfg(not(feature = "f32"))]
+/// # static BLOB: &[u8] = runtime::include_blob!("../../../models/tiny.int8.blob");
 /// let model = Model::new(BLOB)?;
 /// let mut state = State::<{ state_words(BLOB) }>::new();
 /// let mut stream = Stream::new(&model, &mut state)?;
@@ -155,6 +195,31 @@ impl<'m> Stream<'m> {
         }
     }
 
+    /// [`Stream::push`], and shows the output of every level on the way, for tools that ask where a number format loses
+    /// accuracy.
+    ///
+    /// `observe` gets the index of the level, from the characters up, and its `width` values. A program that never calls
+    /// this pays nothing for it: [`Stream::push`] is compiled without.
+    pub fn push_observed(&mut self, token: Token, observe: &mut dyn FnMut(usize, Activations<'_>)) {
+        let config = self.model.config();
+        match (&self.model.net, &mut self.buffers) {
+            #[cfg(feature = "f32")]
+            (Net::F32(net), Buffers::F32(buffers)) => {
+                net.push_observed(config, buffers, token, &mut |level, values| {
+                    observe(level, Activations::F32(values))
+                });
+            }
+            #[cfg(feature = "int8")]
+            (Net::Int(net), Buffers::Int(buffers)) => {
+                net.push_observed(config, buffers, token, &mut |level, values| {
+                    observe(level, Activations::Fixed(values))
+                });
+            }
+            #[cfg(all(feature = "f32", feature = "int8"))]
+            _ => {}
+        }
+    }
+
     /// The logits for the next character.
     pub fn logits(&self) -> Logits<'_> {
         let vocab_size = self.model.config().vocab_size();
@@ -181,7 +246,8 @@ impl<'m> Stream<'m> {
     /// Negative log-likelihood of `token` as the next character, in millionths of a nat; [`u32::MAX`] for one outside the
     /// vocabulary.
     ///
-    /// Off by at most 2 in single precision, by at most 60 in integers.
+    /// Off by at most 60 in integers, in single precision by at most 2 plus a quarter for each nat of the score or of the
+    /// largest logit, whichever is more. From 4,294 nats on it is [`u32::MAX`], too.
     pub fn nll_micronats(&self, token: Token) -> u32 {
         match self.logits() {
             #[cfg(feature = "f32")]

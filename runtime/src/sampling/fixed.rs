@@ -12,8 +12,8 @@ const _: () = assert!(LOGIT_FRACTION_BITS == 10);
 /// Replaces logits by weights proportional to their probabilities, with
 /// [`crate::math::fixed::WEIGHT_FRACTION_BITS`]: the largest becomes 1, that is 2^23. Gives the sum of them.
 ///
-/// A probability is off by at most 4e-5 relative at temperature 1 and below (where the factor is exact to 2e-6; at 65 it is
-/// off by 1e-4 of the exponent), plus 2^-23.
+/// A probability is off by at most 5e-5 relative plus 2^-23 at temperature 1 and below; above, the factor is coarser: see
+/// [`crate::quant`].
 pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     let temperature = u32::from(temperature_milli.max(1));
     let factor = u64::from((EXPONENT_PER_LOGIT + temperature / 2) / temperature);
@@ -43,7 +43,8 @@ pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
     0
 }
 
-/// Negative log-likelihood of a logit among `logits`, in millionths of a nat, off by at most 60.
+/// Negative log-likelihood of a logit among `logits`, in millionths of a nat, off by at most 60; [`u32::MAX`] for all above
+/// 4,294 nats.
 pub fn nll_micronats(logits: &[i32], logit: i32) -> u32 {
     let largest = logits.iter().copied().max().unwrap_or(logit);
     let factor = u64::from((EXPONENT_PER_LOGIT + 500) / 1000);
@@ -51,5 +52,6 @@ pub fn nll_micronats(logits: &[i32], logit: i32) -> u32 {
         .iter()
         .fold(0_u32, |total, &other| total.wrapping_add(exp2_neg((u64::from(largest.abs_diff(other)) * factor) >> 12)));
     let nats = u64::from(ln(total)) + (u64::from(largest.abs_diff(logit)) << (24 - LOGIT_FRACTION_BITS));
-    u32::try_from((nats * 1_000_000) >> 24).unwrap_or(u32::MAX)
+    // Saturating: logits at both ends of what requantization can give lie 2^31 apart.
+    u32::try_from(nats.saturating_mul(1_000_000) >> 24).unwrap_or(u32::MAX)
 }

@@ -1,9 +1,11 @@
-//! Streaming with rings against whole windows computed naively: equal bit by bit.
+//! In single precision.
 
 use proptest::prelude::*;
 use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
 use runtime::math::tanh;
-use runtime::{Activation, HeapState, Level, Logits, Model, Provenance, Stream};
+use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
+
+use super::{NO_PROVENANCE, fuses, vocab};
 
 /// A network as plain rows, with the arithmetic written out: every node of the window, nothing remembered.
 #[derive(Clone, Debug)]
@@ -27,16 +29,20 @@ impl Naive {
         self.levels.iter().map(|(level, ..)| usize::from(level.fuse)).product()
     }
 
-    fn logits(&self, window: &[u8]) -> Vec<f32> {
+    /// The newest node of every level, then the logits.
+    fn forward(&self, window: &[u8]) -> Vec<Vec<f32>> {
+        let mut newest = Vec::new();
         let mut nodes: Vec<Vec<f32>> = window.iter().map(|&token| self.embedding[usize::from(token)].clone()).collect();
         for (level, weight, bias) in &self.levels {
             nodes = nodes
                 .chunks(level.fuse.into())
                 .map(|group| linear(weight, bias, &group.concat()).into_iter().map(tanh).collect())
                 .collect();
+            newest.push(nodes[nodes.len() - 1].clone());
         }
         assert_eq!(nodes.len(), 1);
-        linear(&self.output.0, &self.output.1, &nodes[0])
+        newest.push(linear(&self.output.0, &self.output.1, &nodes[0]));
+        newest
     }
 
     fn blob(&self) -> AlignedBlob {
@@ -50,13 +56,7 @@ impl Naive {
             golden_len: 0,
             golden_crc32: 0,
             vocab: &self.vocab,
-            provenance: Provenance {
-                preset: "random",
-                exporter_version: "",
-                data_sha256: [0; 32],
-                seed: 0,
-                dev_nll_micronats: u32::MAX,
-            },
+            provenance: NO_PROVENANCE,
         };
         let flat: Vec<Vec<f32>> = self.levels.iter().map(|(_, weight, _)| weight.concat()).collect();
         let embedding = self.embedding.concat();
@@ -71,39 +71,6 @@ impl Naive {
 
 fn matrix(rows: usize, columns: usize) -> impl Strategy<Value = Vec<Vec<f32>>> {
     prop::collection::vec(prop::collection::vec(-1.5_f32..1.5, columns), rows)
-}
-
-/// Fuse factors of 2, 3, 4 and 8 whose product is at most 16.
-fn fuses() -> impl Strategy<Value = Vec<u8>> {
-    let all: Vec<Vec<u8>> = [
-        &[2][..],
-        &[3],
-        &[4],
-        &[8],
-        &[2, 2],
-        &[2, 3],
-        &[3, 2],
-        &[2, 4],
-        &[4, 2],
-        &[3, 3],
-        &[3, 4],
-        &[4, 3],
-        &[4, 4],
-        &[2, 8],
-        &[8, 2],
-        &[2, 2, 2],
-        &[2, 2, 3],
-        &[2, 3, 2],
-        &[3, 2, 2],
-        &[2, 2, 4],
-        &[4, 2, 2],
-        &[2, 4, 2],
-        &[2, 2, 2, 2],
-    ]
-    .iter()
-    .map(|fuses| fuses.to_vec())
-    .collect();
-    prop::sample::select(all)
 }
 
 fn naive() -> impl Strategy<Value = Naive> {
@@ -124,14 +91,15 @@ fn naive() -> impl Strategy<Value = Naive> {
             let output = (matrix(vocab_size, width_in), prop::collection::vec(-1.0_f32..1.0, vocab_size));
             (matrix(vocab_size, n_embd), levels, output)
         })
-        .prop_map(|(embedding, levels, output)| {
-            let vocab = ('.'..).filter(|&c| c == '.' || c > 'Z').take(embedding.len()).collect();
-            Naive { vocab, embedding, levels, output }
-        })
+        .prop_map(|(embedding, levels, output)| Naive { vocab: vocab(embedding.len()), embedding, levels, output })
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
+}
+
+fn all_bits(nodes: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    nodes.iter().map(|values| bits(values)).collect()
 }
 
 fn logit_bits(stream: &Stream<'_>) -> Vec<u32> {
@@ -139,6 +107,20 @@ fn logit_bits(stream: &Stream<'_>) -> Vec<u32> {
         Logits::F32(logits) => bits(logits),
         _ => panic!("an f32 model has f32 logits"),
     }
+}
+
+/// Pushes a token; gives the outputs of all levels, then the logits.
+fn push_observed(stream: &mut Stream<'_>, token: u8) -> Vec<Vec<u32>> {
+    let mut seen = Vec::new();
+    stream.push_observed(token, &mut |level, values| match values {
+        Activations::F32(values) => {
+            assert_eq!(level, seen.len(), "from the characters up");
+            seen.push(bits(values));
+        }
+        _ => panic!("an f32 model has f32 activations"),
+    });
+    seen.push(logit_bits(stream));
+    seen
 }
 
 proptest! {
@@ -149,15 +131,21 @@ proptest! {
         let model = Model::new(blob.as_bytes()).unwrap();
         let mut state = HeapState::new(&model);
         let mut stream = Stream::new(&model, &mut state).unwrap();
-        // Twice: what was seen before a reset must leave no trace.
-        for _ in 0..2 {
+        // Twice: what was seen before a reset must leave no trace. The second time under observation.
+        for observed in [false, true] {
             let mut window = vec![0; naive.block_size()];
-            prop_assert_eq!(logit_bits(&stream), bits(&naive.logits(&window)), "at the start");
+            let expected = all_bits(&naive.forward(&window));
+            prop_assert_eq!(Some(&logit_bits(&stream)), expected.last(), "at the start");
             for (at, token) in tokens.iter().map(|token| token % vocab_size).enumerate() {
                 window.rotate_left(1);
                 *window.last_mut().unwrap() = token;
-                stream.push(token);
-                prop_assert_eq!(logit_bits(&stream), bits(&naive.logits(&window)), "after character {}", at);
+                let expected = all_bits(&naive.forward(&window));
+                if observed {
+                    prop_assert_eq!(push_observed(&mut stream, token), expected, "after character {}", at);
+                } else {
+                    stream.push(token);
+                    prop_assert_eq!(Some(&logit_bits(&stream)), expected.last(), "after character {}", at);
+                }
             }
             stream.reset();
         }

@@ -1,0 +1,87 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use exporter::file::FoldedModel;
+use exporter::finetune::{Event, Options, finetune};
+use exporter::write::check_writable;
+
+use super::{DataArgs, INTERRUPTED, count, quoted};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A folded model, as `train` writes it
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Where the finetuned model goes
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Bits of the inner levels' weights: 4; 3 and 2 (ternary) are experiments, which the blob stores in 4 all the same
+    #[arg(long, default_value_t = Options::default().bits, value_parser = clap::value_parser!(u32).range(2..=4))]
+    bits: u32,
+    /// Highest learning rate
+    #[arg(long, default_value_t = Options::default().lr)]
+    lr: f64,
+    /// Times through the training words
+    #[arg(long, default_value_t = Options::default().epochs)]
+    epochs: f64,
+    /// Examples per step
+    #[arg(long, default_value_t = Options::default().batch_size)]
+    batch_size: usize,
+    /// Seed of the batches
+    #[arg(long, default_value_t = Options::default().seed)]
+    seed: u64,
+    /// Threads; the same seed and threads give the same bytes [default: one per core]
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    check_writable(&args.out)?;
+    let model = FoldedModel::read(&args.model)?;
+    let words = args.data.read()?;
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let options = Options {
+        bits: args.bits,
+        lr: args.lr,
+        epochs: args.epochs,
+        batch_size: args.batch_size,
+        seed: args.seed,
+        threads: args.threads.unwrap_or_else(cores),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        // The second one means it.
+        if handler.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    })
+    .context("cannot catch Ctrl-C")?;
+    let mut divergence = f64::NAN;
+    let tuned = finetune(&model, &words, &options, &stop, &mut |event| match event {
+        Event::Start { steps, dev_nll } => {
+            eprintln!("{} steps; dev loss with all roundings, before: {dev_nll:.4}\n", count(steps));
+            eprintln!("   step  divergence from f32     dev");
+        }
+        Event::Step { loss, .. } => divergence = loss,
+        Event::Dev { step, nll } => eprintln!("{step:>7}  {divergence:>19.5}  {nll:.4}"),
+    })?;
+    tuned.write(&args.out)?;
+    let out = quoted(&args.out);
+    eprintln!("\nwrote {out}. Next:");
+    eprintln!(
+        "  cargo run -p exporter -- export --model {out} --precision int4 --out {}",
+        quoted(&args.out.with_extension("blob"))
+    );
+    Ok(if stop.load(Ordering::Relaxed) {
+        eprintln!("interrupted: the file holds the best so far");
+        ExitCode::from(INTERRUPTED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}

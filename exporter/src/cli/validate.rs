@@ -1,0 +1,108 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use exporter::eval::validate::{Noise, Validation, validate};
+use exporter::pack::ModelFile;
+use runtime::Model;
+use runtime::format::Precision;
+use serde_json::json;
+
+use super::eval::{Given, SplitArg};
+use super::{DataArgs, count};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The reference: a folded model, or its blob in f32
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// A blob made from it; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    blob: Vec<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Which part of the list
+    #[arg(long, value_enum, default_value_t = SplitArg::Dev)]
+    split: SplitArg,
+    /// One JSON object on stdout; a ratio is null where nothing differs at all
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let reference = Given::read(&args.model)?;
+    let blobs = args.blob.iter().map(|path| Given::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    if let Some(other) = blobs.iter().find(|given| !matches!(given.file, ModelFile::Blob(_))) {
+        bail!("--blob {} is not a blob: `export` makes one", other.name());
+    }
+    let reference_blob = reference.file.clone().into_blob()?;
+    let reference_model = Model::new(reference_blob.as_bytes())?;
+    if reference_model.precision() != Precision::F32 {
+        bail!("--model {} is in {:?}: the reference must be in f32", reference.name(), reference_model.precision());
+    }
+    let words = args.data.read()?;
+    reference.note_other_list(&words)?;
+    let packed = blobs.iter().map(|given| given.file.clone().into_blob()).collect::<Result<Vec<_>, _>>()?;
+
+    let names: Vec<String> = blobs.iter().map(Given::name).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+    let levels = reference_model.config().levels().len();
+    let mut parts = serde_json::Map::new();
+    for (part, list) in args.split.of(&words)? {
+        let (mut rows, mut characters) = (Vec::new(), 0);
+        for (index, (name, blob)) in names.iter().zip(&packed).enumerate() {
+            let model = Model::new(blob.as_bytes())?;
+            let found = validate(&reference_model, &model, &words.name, &list).with_context(|| name.clone())?;
+            characters = found.characters;
+            if index == 0 {
+                eprintln!("\n{part}: {} words, {} characters", count(list.len()), count(characters));
+                heading(width, levels);
+            }
+            let kind = format!("{:?}", model.precision()).to_lowercase();
+            eprintln!("{name:<width$}  {kind:<4}  {}", row(&found));
+            rows.push(json!({
+                "model": name,
+                "kind": format!("runtime {kind}"),
+                "level_snr_db": found.levels.iter().map(Noise::snr_db).collect::<Vec<_>>(),
+                "logit_snr_db": found.logits.snr_db(),
+                "mean_delta_logit": found.mean_delta_logit,
+                "max_delta_logit": found.max_delta_logit,
+            }));
+        }
+        parts.insert(part.to_owned(), json!({ "words": list.len(), "characters": characters, "models": rows }));
+    }
+    eprintln!(
+        "\nsignal to noise behind every level and of the logits, in dB against {} in f32: 6 dB are one bit;\n\
+         difference of a logit in nats, mean and largest",
+        reference.name()
+    );
+    if args.json {
+        parts.insert("seconds".to_owned(), started.elapsed().as_secs_f64().into());
+        println!("{}", serde_json::Value::Object(parts));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Two lines above the columns of [`row`].
+fn heading(width: usize, levels: usize) {
+    // Ten characters a column, less the two in front of the first.
+    let ratios = 10 * (levels + 1) - 2;
+    let above = format!("{:width$}  {:4}  {:^ratios$}  {:^18}", "", "", "signal to noise, dB", "|delta logit|");
+    eprintln!("{}", above.trim_end());
+    eprint!("{:<width$}  {:<4}", "model", "kind");
+    for level in 0..levels {
+        eprint!("  {:>8}", format!("level {level}"));
+    }
+    eprintln!("  {:>8}  {:>8}  {:>8}", "logits", "mean", "max");
+}
+
+fn row(found: &Validation) -> String {
+    let ratio = |noise: &Noise| noise.snr_db().map_or("exact".to_owned(), |db| format!("{db:.1}"));
+    let mut text = String::new();
+    for noise in found.levels.iter().chain([&found.logits]) {
+        text += &format!("{:>8}  ", ratio(noise));
+    }
+    text + &format!("{:>8.4}  {:>8.4}", found.mean_delta_logit, found.max_delta_logit)
+}

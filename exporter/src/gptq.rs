@@ -1,0 +1,294 @@
+//! Four-bit weights by error-compensated rounding, calibrated on training words.
+//!
+//! Weights are rounded column by column; what a column loses is made good by the columns still to come, as far as the inputs
+//! move together (Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022).
+//! Layers are taken from the characters up, each calibrated on what the quantized layers below really give it, so that
+//! it also makes good what those have lost; at last the bias takes up the mean error.
+
+use ndarray::{Array1, Array2, Axis, s};
+use runtime::format::{Precision, WeightFormat};
+use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS};
+use tch::{Device, Kind, Tensor};
+
+use crate::data::Examples;
+use crate::eval::tensors;
+use crate::file::FoldedModel;
+use crate::quantize::{
+    INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input, round_to_nearest,
+};
+
+/// Contexts to calibrate on: enough for the statistics of 256 inputs, little enough for a moment.
+const CALIBRATION_CONTEXTS: usize = 20_000;
+/// Share of the mean of the Hessian's diagonal that is added to it: inputs that never move must not get infinite trust.
+const DAMPING: f64 = 0.01;
+
+/// How the layers are rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Each weight to its nearest step.
+    Nearest,
+    /// Error-compensated.
+    Compensated,
+}
+
+/// What four bits are made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Largest magnitude of a weight of the inner levels: [`INT4_MAX`], or less for experiments.
+    pub weight_max: f64,
+    /// How weights are rounded.
+    pub rounding: Rounding,
+    /// Whether the output layer has 4 bits as well, instead of 8.
+    pub int4_output: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { weight_max: INT4_MAX, rounding: Rounding::Compensated, int4_output: false }
+    }
+}
+
+/// 8 bits for level 0 (if it is a table) and the output layer, 4 bits for the levels between.
+///
+/// `contexts` `[N, block_size]` (i64) are what the rounding is calibrated on: the same ones give the same integers.
+///
+/// # Panics
+/// If libtorch runs out of memory.
+pub fn quantize_int4(model: &FoldedModel, contexts: &Tensor, options: Options) -> QuantizedModel {
+    let (embedding, first) = quantize_input(model);
+    let mut layers = vec![first];
+    let reference = reference_activations(model, contexts);
+    for (index, level) in model.levels.iter().enumerate().skip(1) {
+        if let Some(step) = &level.int4_step {
+            layers.push(on_steps(&RealLayer::inner(level, false), &step.mapv(f64::from)));
+            continue;
+        }
+        let inputs = Inputs::new(model, &reference, &layers, index, contexts);
+        layers.push(quantize_layer(&RealLayer::inner(level, false), &inputs, options.weight_max, options.rounding));
+    }
+    let last = RealLayer::inner(&model.output, true);
+    let inputs = Inputs::new(model, &reference, &layers, model.levels.len(), contexts);
+    let finetuned = model.levels.iter().any(|level| level.int4_step.is_some());
+    layers.push(match (options.int4_output, options.rounding) {
+        // It has learned with its plain 8 bits.
+        (false, _) if finetuned => round_to_nearest(&last),
+        (true, rounding) => quantize_layer(&last, &inputs, INT4_MAX, rounding),
+        (false, Rounding::Nearest) => round_to_nearest(&last),
+        (false, rounding) => quantize_layer(&last, &inputs, INT8_MAX, rounding),
+    });
+    QuantizedModel { precision: Precision::Int4, embedding, layers }
+}
+
+/// Contexts `[N, block_size]` for calibration, evenly spread over the examples.
+///
+/// # Panics
+/// If there are no examples.
+pub fn calibration_contexts(examples: &Examples) -> Tensor {
+    let (contexts, _) = tensors(examples, Device::Cpu);
+    let every = examples.len().div_ceil(CALIBRATION_CONTEXTS);
+    let [count, every] = [examples.len(), every].map(|n| i64::try_from(n).expect("it fits the memory"));
+    contexts.slice(0, 0, count, every)
+}
+
+/// What a layer is fed, per context and node: with nothing quantized, and with all layers below quantized. Units of 1.
+struct Inputs {
+    reference: Array2<f64>,
+    quantized: Array2<f64>,
+}
+
+impl Inputs {
+    fn new(
+        model: &FoldedModel,
+        reference: &[Tensor],
+        layers: &[QuantizedLayer],
+        index: usize,
+        contexts: &Tensor,
+    ) -> Self {
+        let fuse = model.architecture.levels.get(index).map_or(1, |level| i64::from(level.fuse));
+        let gather = |x: &Tensor| {
+            let (b, t, c) = x.size3().expect("(B, T, C)");
+            to_array(&x.view([b * t / fuse, c * fuse]))
+        };
+        let quantized = quantized_activations(model, layers, contexts);
+        Self { reference: gather(&reference[index - 1]), quantized: gather(&quantized) }
+    }
+}
+
+/// Weights that lie on four-bit steps already.
+fn on_steps(real: &RealLayer, steps: &Array1<f64>) -> QuantizedLayer {
+    let mut layer = QuantizedLayer {
+        format: WeightFormat::Int4 { group: 0 },
+        bias: Vec::new(),
+        multiplier: Vec::new(),
+        factors: Vec::new(),
+        weights: Vec::new(),
+    };
+    for (row, &step) in steps.iter().enumerate() {
+        let step = step.max(real.row_scale(row, f64::INFINITY));
+        let (bias, multiplier) = real.bias_and_multiplier(row, step);
+        layer.bias.push(bias);
+        layer.multiplier.push(multiplier);
+        layer.weights.extend(real.weight.row(row).iter().map(|weight| nearest(weight / step, INT4_MAX)));
+    }
+    layer
+}
+
+fn quantize_layer(real: &RealLayer, inputs: &Inputs, weight_max: f64, rounding: Rounding) -> QuantizedLayer {
+    let (fan_out, fan_in) = real.weight.dim();
+    let samples = inputs.quantized.nrows() as f64;
+    let mut hessian = inputs.quantized.t().dot(&inputs.quantized) / samples;
+    let damping = DAMPING * hessian.diag().mean().unwrap_or(1.0).max(1e-9);
+    hessian.diag_mut().mapv_inplace(|value| value + damping);
+    let factor = inverse_cholesky(&hessian);
+
+    let original = &real.weight;
+    let mut target = original.clone();
+    if rounding == Rounding::Compensated {
+        // The weights that, fed the quantized inputs, come closest to what the real ones make of the real inputs:
+        // W + W (X - Xq)^T Xq H^-1.
+        let lost = (&inputs.reference - &inputs.quantized).t().dot(&inputs.quantized) / samples;
+        let inverse = factor.t().dot(&factor);
+        target = original + &original.dot(&lost).dot(&inverse);
+    }
+    let real = &RealLayer { weight: target.clone(), ..real.clone() };
+
+    let format = if weight_max > INT4_MAX { WeightFormat::Int8 } else { WeightFormat::Int4 { group: 0 } };
+    let mut layer = QuantizedLayer {
+        format,
+        bias: Vec::new(),
+        multiplier: Vec::new(),
+        factors: Vec::new(),
+        weights: vec![0; fan_out * fan_in],
+    };
+    // The step of every row, before anything is rounded.
+    let importance = hessian.diag().to_owned();
+    let rows = real.weight.rows().into_iter().enumerate();
+    let steps: Vec<f64> = rows
+        .map(|(row, weights)| {
+            let floor = real.row_scale(row, f64::INFINITY);
+            best_step(&weights.to_owned(), &importance, weight_max).max(floor)
+        })
+        .collect();
+
+    // Column by column, all rows at once.
+    let mut rest = target;
+    let mut rounded = Array2::<f64>::zeros((fan_out, fan_in));
+    for column in 0..fan_in {
+        let mut error = Array1::zeros(fan_out);
+        for row in 0..fan_out {
+            let weight = nearest(rest[[row, column]] / steps[row], weight_max);
+            layer.weights[row * fan_in + column] = weight;
+            rounded[[row, column]] = f64::from(weight) * steps[row];
+            error[row] = (rest[[row, column]] - rounded[[row, column]]) / factor[[column, column]];
+        }
+        if rounding == Rounding::Compensated {
+            let share = factor.slice(s![column, column + 1..]).to_owned();
+            let mut rest = rest.slice_mut(s![.., column + 1..]);
+            rest -= &error.insert_axis(Axis(1)).dot(&share.insert_axis(Axis(0)));
+        }
+    }
+
+    // The mean of what is still missing goes into the bias.
+    let mean = |x: &Array2<f64>| x.mean_axis(Axis(0)).expect("there are samples");
+    let missing = original.dot(&mean(&inputs.reference)) - rounded.dot(&mean(&inputs.quantized));
+    let bias = if rounding == Rounding::Compensated { &real.bias + &missing } else { real.bias.clone() };
+    let corrected = RealLayer { bias, ..real.clone() };
+    for (row, &step) in steps.iter().enumerate() {
+        let (bias, multiplier) = corrected.bias_and_multiplier(row, step);
+        layer.bias.push(bias);
+        layer.multiplier.push(multiplier);
+    }
+    layer
+}
+
+/// `U` with `U^T U = H^-1`, upper triangular.
+fn inverse_cholesky(hessian: &Array2<f64>) -> Array2<f64> {
+    let tensor = from_array(hessian);
+    let inverse = tensor.linalg_cholesky(false).cholesky_inverse(false);
+    to_array(&inverse.linalg_cholesky(true))
+}
+
+/// The output of every level with nothing quantized, (B, T, C) each.
+fn reference_activations(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> {
+    let mut x = Tensor::embedding(&from_f32(&model.embedding), contexts, -1, false, false);
+    model
+        .architecture
+        .levels
+        .iter()
+        .zip(&model.levels)
+        .map(|(level, linear)| {
+            let (b, t, c) = x.size3().expect("(B, T, C)");
+            let fuse = i64::from(level.fuse);
+            let bias = from_array(&linear.bias.mapv(f64::from).insert_axis(Axis(0)));
+            x = (x.view([b, t / fuse, c * fuse]).matmul(&from_f32(&linear.weight).tr()) + bias).tanh();
+            x.shallow_clone()
+        })
+        .collect()
+}
+
+/// The output of the last of `layers` with all of them quantized: integers, as activations in units of 1.
+///
+/// For calibration alone. It follows `runtime`'s definition up to the rounding of ties; what is reported is always computed by
+/// the runtime itself.
+fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], contexts: &Tensor) -> Tensor {
+    let activation = f64::from(ACTIVATION_MAX);
+    let units = f64::from(1_u32 << PRE_ACTIVATION_FRACTION_BITS);
+    let mut x = contexts.shallow_clone();
+    for (index, layer) in layers.iter().enumerate() {
+        let fuse = i64::from(model.architecture.levels[index].fuse);
+        let fan_out = i64::try_from(layer.bias.len()).expect("a dimension");
+        let bias = Tensor::from_slice(&layer.bias).to_kind(Kind::Double);
+        let weights = Tensor::from_slice(&layer.weights).to_kind(Kind::Double);
+        let acc = if layer.format == WeightFormat::Table {
+            let table = weights.view([fuse, -1, fan_out]);
+            let (b, t) = contexts.size2().expect("(B, T)");
+            let tokens = contexts.view([b, t / fuse, fuse]);
+            let part = |position: i64| table.get(position).embedding_rows(&tokens.select(2, position));
+            (1..fuse).fold(part(0), |sum, position| sum + part(position)) + bias
+        } else {
+            if index == 0 {
+                // The exporter's own rounding of the embedding; see `quantize_input`.
+                let (embedding, _) = quantize_input(model);
+                let table = Tensor::from_slice(&embedding).to_kind(Kind::Double);
+                let n_embd = i64::try_from(model.architecture.n_embd).expect("a dimension");
+                x = table.view([-1, n_embd]).embedding_rows(contexts);
+            } else {
+                x *= activation;
+            }
+            let (b, t, c) = x.size3().expect("(B, T, C)");
+            x.view([b, t / fuse, c * fuse]).matmul(&weights.view([fan_out, -1]).tr()) + bias
+        };
+        let multiplier = Tensor::from_slice(&layer.multiplier).to_kind(Kind::Double);
+        let pre_activation = (acc * multiplier / f64::from(1_u32 << MULTIPLIER_FRACTION_BITS)).round() / units;
+        x = (pre_activation.tanh() * activation).round() / activation;
+    }
+    x
+}
+
+/// Rows of a matrix by index.
+trait EmbeddingRows {
+    fn embedding_rows(&self, indices: &Tensor) -> Tensor;
+}
+
+impl EmbeddingRows for Tensor {
+    fn embedding_rows(&self, indices: &Tensor) -> Tensor {
+        Tensor::embedding(self, indices, -1, false, false)
+    }
+}
+
+fn from_f32(array: &Array2<f32>) -> Tensor {
+    from_array(&array.mapv(f64::from))
+}
+
+fn from_array(array: &Array2<f64>) -> Tensor {
+    let shape = [array.nrows(), array.ncols()].map(|n| i64::try_from(n).expect("a dimension"));
+    let values: Vec<f64> = array.iter().copied().collect();
+    Tensor::from_slice(&values).view(shape)
+}
+
+fn to_array(tensor: &Tensor) -> Array2<f64> {
+    let (rows, columns) = tensor.size2().expect("a matrix");
+    let shape = [rows, columns].map(|n| usize::try_from(n).expect("a dimension"));
+    let values = Vec::<f64>::try_from(tensor.to_device(Device::Cpu).reshape([-1])).expect("f64");
+    Array2::from_shape_vec(shape, values).expect("as many values as the shape asks for")
+}

@@ -1,0 +1,98 @@
+//! Four-bit weights: error-compensated rounding against plain rounding, and finetuning.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use exporter::data::{Examples, Words};
+use exporter::eval::runtime_loss;
+use exporter::file::FoldedModel;
+use exporter::finetune::{self, finetune};
+use exporter::gptq::{Options, Rounding, calibration_contexts, quantize_int4};
+use exporter::pack::{pack_f32, pack_integer};
+use exporter::quantize::quantize_int8;
+use runtime::Model;
+use runtime::format::{AlignedBlob, Precision, WeightFormat};
+
+fn workspace(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// The lecture's list where it lies beside the repository, else the shipped one, on which the model is worse but the
+/// differences are the same.
+fn words() -> Words {
+    let lecture = workspace("../shared/data/names.txt");
+    if lecture.exists() {
+        Words::read(&lecture).unwrap()
+    } else {
+        println!("{} is not there: using the shipped list", lecture.display());
+        Words::shipped().unwrap()
+    }
+}
+
+fn model(name: &str) -> FoldedModel {
+    FoldedModel::read(&workspace("models").join(name)).unwrap()
+}
+
+fn calibration(model: &FoldedModel, words: &Words) -> tch::Tensor {
+    let vocab = runtime::Vocab::new(&model.vocab).unwrap();
+    let block_size = model.architecture.config(vocab.len()).unwrap().block_size();
+    calibration_contexts(&Examples::new("list", &words.split().unwrap().train, vocab, block_size).unwrap())
+}
+
+fn loss(blob: &AlignedBlob, words: &[String]) -> f64 {
+    runtime_loss(&Model::new(blob.as_bytes()).unwrap(), "list", words).unwrap().nll
+}
+
+#[test]
+fn four_bits_cost_little_and_compensation_pays() {
+    let (model, words) = (model("names.safetensors"), words());
+    let dev = words.split().unwrap().dev;
+    let contexts = calibration(&model, &words);
+    let four = |rounding| {
+        let quantized = quantize_int4(&model, &contexts, Options { rounding, ..Options::default() });
+        pack_integer(&model, &quantized).unwrap()
+    };
+    let f32 = loss(&pack_f32(&model).unwrap(), &dev);
+    let int8 = loss(&pack_integer(&model, &quantize_int8(&model)).unwrap(), &dev) - f32;
+    let (plain, compensated) = (four(Rounding::Nearest), four(Rounding::Compensated));
+    assert_eq!(compensated.as_bytes(), four(Rounding::Compensated).as_bytes(), "the same words, the same bytes");
+    assert!(compensated.as_bytes().len() <= 48_000, "{} bytes", compensated.as_bytes().len());
+    let (plain, compensated) = (loss(&plain, &dev) - f32, loss(&compensated, &dev) - f32);
+    println!("f32 {f32:.4}, delta int8 {int8:+.4}, int4 rounded {plain:+.4}, compensated {compensated:+.4}");
+    assert!(int8.abs() <= 0.001, "{int8:+.4}");
+    assert!(compensated.abs() <= 0.005, "{compensated:+.4}");
+    assert!(compensated < plain, "{compensated:+.4} against {plain:+.4}");
+}
+
+#[test]
+fn finetuned_weights_lie_on_steps_that_the_blob_keeps() {
+    let (model, words) = (model("tiny.safetensors"), Words::shipped().unwrap());
+    let options = finetune::Options { epochs: 0.3, ..finetune::Options::default() };
+    let mut dev = Vec::new();
+    let mut observe = |event| match event {
+        finetune::Event::Start { dev_nll, .. } => dev.push(dev_nll),
+        finetune::Event::Dev { nll, .. } => dev.push(nll),
+        finetune::Event::Step { .. } => {}
+    };
+    let tuned = finetune(&model, &words, &options, &AtomicBool::new(false), &mut observe).unwrap();
+    // As it is read back from a file.
+    let tuned = FoldedModel::from_safetensors(&tuned.to_safetensors(), Path::new("tuned")).unwrap();
+    let steps = tuned.levels[1].int4_step.as_ref().expect("level 1 has steps");
+    for (row, &step) in tuned.levels[1].weight.rows().into_iter().zip(steps) {
+        for &weight in row {
+            let multiple = weight / step;
+            assert!(
+                (multiple - multiple.round()).abs() < 1e-3 && multiple.abs() < 7.5,
+                "{weight} is no step of {step}"
+            );
+        }
+    }
+    let quantized = quantize_int4(&tuned, &calibration(&tuned, &words), Options::default());
+    assert_eq!(quantized.precision, Precision::Int4);
+    assert!(matches!(quantized.layers[1].format, WeightFormat::Int4 { .. }));
+    // What the chip computes is what was trained: the fake quantization and the runtime agree on the loss.
+    let runtime = loss(&pack_integer(&tuned, &quantized).unwrap(), &words.split().unwrap().dev);
+    let best = dev.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!((runtime - best).abs() < 2e-3, "runtime {runtime:.4}, fake quantization {best:.4}");
+    assert!(best <= dev[0], "never worse than where it began");
+}

@@ -1,0 +1,339 @@
+//! The loader on integer models: a test per error that only they can have.
+#![cfg(feature = "int8")]
+
+use runtime::format::{
+    AlignedBlob, Header, IntegerLayer, Layers, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum, encode,
+    slab_offset,
+};
+use runtime::quant::ACC_LIMIT;
+use runtime::{Activation, FormatError, Level, Model, Provenance};
+
+/// `.ab`, the boundary included.
+const VOCAB_SIZE: usize = 3;
+const N_EMBD: usize = 3;
+const LEVELS: [Level; 2] = [Level { fuse: 2, width: 2 }, Level { fuse: 2, width: 3 }];
+/// Rows and columns of the levels and the output layer, where level 0 is no table.
+const SHAPES: [[usize; 2]; 3] = [[2, 2 * N_EMBD], [3, 4], [VOCAB_SIZE, 3]];
+
+#[derive(Clone)]
+struct Owned {
+    format: WeightFormat,
+    bias: Vec<i32>,
+    multiplier: Vec<i32>,
+    factors: Vec<u8>,
+    weights: Vec<i8>,
+}
+
+/// A model of two levels to be spoilt; all weights are 1 at first.
+#[derive(Clone)]
+struct Draft {
+    precision: Precision,
+    layout: Layout,
+    embedding: Vec<i8>,
+    layers: Vec<Owned>,
+    golden: Vec<u8>,
+}
+
+impl Draft {
+    fn new(formats: [WeightFormat; 3]) -> Self {
+        let layers = formats.iter().zip(SHAPES).map(|(&format, [rows, columns])| {
+            let columns = if format == WeightFormat::Table { 2 * VOCAB_SIZE } else { columns };
+            let groups = match format {
+                WeightFormat::Int4 { group } if group > 0 => columns.div_ceil(group.into()),
+                _ => 0,
+            };
+            Owned {
+                format,
+                bias: vec![0; rows],
+                multiplier: vec![1 << 20; rows],
+                factors: vec![1; rows * groups],
+                weights: vec![1; rows * columns],
+            }
+        });
+        let table = formats[0] == WeightFormat::Table;
+        Self {
+            precision: Precision::Int8,
+            layout: Layout::RowMajor,
+            embedding: if table { Vec::new() } else { vec![1; VOCAB_SIZE * N_EMBD] },
+            layers: layers.collect(),
+            golden: vec![0, 1, 2],
+        }
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
+        let mut changed = self.clone();
+        change(&mut changed);
+        changed
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, FormatError> {
+        let header = Header {
+            precision: self.precision,
+            layout: self.layout,
+            activation: Activation::Tanh,
+            n_embd: N_EMBD as u16,
+            levels: LEVELS.into_iter().collect(),
+            weights: self.layers.iter().map(|layer| layer.format).collect(),
+            golden_len: 0,
+            golden_crc32: 0,
+            vocab: ".ab",
+            provenance: Provenance {
+                preset: "",
+                exporter_version: "test",
+                data_sha256: [0; 32],
+                seed: 0,
+                dev_nll_micronats: u32::MAX,
+            },
+        };
+        let layers = self.layers.iter().map(|layer| IntegerLayer {
+            bias: &layer.bias,
+            multiplier: &layer.multiplier,
+            factors: &layer.factors,
+            weights: &layer.weights,
+        });
+        encode(&header, &Layers::Integer { embedding: &self.embedding, layers: layers.collect() }, &self.golden)
+    }
+
+    fn error(&self) -> Option<FormatError> {
+        self.encode().err()
+    }
+}
+
+/// What a reader says to bytes whose checksum is made right first.
+fn read(mut bytes: Vec<u8>) -> Result<(), FormatError> {
+    let crc = checksum(&bytes);
+    bytes[16..20].copy_from_slice(&crc.to_le_bytes());
+    let blob = AlignedBlob::from(bytes.as_slice());
+    Model::new(blob.as_bytes()).map(drop)
+}
+
+fn int8() -> Draft {
+    Draft::new([WeightFormat::Int8; 3])
+}
+
+fn table() -> Draft {
+    Draft::new([WeightFormat::Table, WeightFormat::Int8, WeightFormat::Int8])
+}
+
+/// Four bits with and without groups: two groups of the level, then rows of an odd number of columns.
+#[cfg(feature = "int4")]
+fn int4() -> Draft {
+    let formats = [WeightFormat::Int8, WeightFormat::Int4 { group: 2 }, WeightFormat::Int4 { group: 0 }];
+    Draft { precision: Precision::Int4, ..Draft::new(formats) }
+}
+
+fn drafts() -> Vec<Draft> {
+    vec![
+        int8(),
+        table(),
+        #[cfg(feature = "int4")]
+        int4(),
+    ]
+}
+
+#[test]
+fn the_drafts_are_models() {
+    for draft in drafts() {
+        let bytes = draft.encode().unwrap();
+        assert_eq!(read(bytes.clone()), Ok(()));
+        assert_eq!(bytes, draft.encode().unwrap(), "the same input gives the same bytes");
+    }
+}
+
+#[test]
+fn formats_that_do_not_go_together_are_refused() {
+    let unsupported = Some(FormatError::UnsupportedFormat);
+    let rows8 = int8().with(|draft| draft.layout = Layout::Rows8);
+    assert_eq!(rows8.error(), unsupported, "integers in the layout of f32");
+    let f32 = int8().with(|draft| draft.precision = Precision::F32);
+    assert_eq!(f32.error(), unsupported, "f32 in the layout of integers");
+    for layer in 0..3 {
+        let mixed = int8().with(|draft| draft.layers[layer].format = WeightFormat::F32);
+        assert_eq!(mixed.error(), unsupported, "layer {layer} in f32");
+    }
+    for layer in 1..3 {
+        let late = int8().with(|draft| draft.layers[layer].format = WeightFormat::Table);
+        assert_eq!(late.error(), unsupported, "layer {layer} as a table");
+    }
+    #[cfg(feature = "f32")]
+    {
+        let both = int8().with(|draft| (draft.precision, draft.layout) = (Precision::F32, Layout::Rows8));
+        assert_eq!(both.error(), unsupported, "f32 with weights in 8 bits");
+    }
+}
+
+/// One weight format too few or too many: the encoder writes no such thing, so the header is replaced.
+#[test]
+fn every_layer_needs_a_format() {
+    let bytes = int8().encode().unwrap();
+    let end = PREAMBLE_BYTES + usize::from(u16::from_le_bytes([bytes[6], bytes[7]]));
+    let header: Header<'_> = postcard::from_bytes(&bytes[PREAMBLE_BYTES..end]).unwrap();
+    for count in [0, 2, 4, 9] {
+        let mut header = header.clone();
+        header.weights = vec![WeightFormat::Int8; count].into_iter().collect();
+        let encoded = postcard::to_allocvec(&header).unwrap();
+        let mut changed = bytes[..PREAMBLE_BYTES].to_vec();
+        changed.extend(&encoded);
+        changed.resize(slab_offset(encoded.len()), 0);
+        changed.extend(&bytes[slab_offset(end - PREAMBLE_BYTES)..]);
+        let total = changed.len() as u32;
+        changed[6..8].copy_from_slice(&(encoded.len() as u16).to_le_bytes());
+        changed[8..12].copy_from_slice(&total.to_le_bytes());
+        assert_eq!(read(changed), Err(FormatError::UnsupportedFormat), "{count} formats");
+    }
+}
+
+/// The largest sum of a row: what its weights can reach, without the bias.
+fn reach(layer: &Owned, row: usize) -> i32 {
+    let weights = layer.weights.len() / layer.bias.len();
+    let largest = |weight: i8| i32::from(weight.unsigned_abs());
+    match layer.format {
+        WeightFormat::Table => layer.weights.iter().skip(row).step_by(layer.bias.len()).map(|&w| largest(w)).sum(),
+        WeightFormat::Int4 { group } if group > 0 => {
+            let (group, per_row) = (usize::from(group), layer.factors.len() / layer.bias.len());
+            let factor = |column: usize| i32::from(layer.factors[row * per_row + column / group]);
+            (0..weights).map(|column| 127 * factor(column) * largest(layer.weights[row * weights + column])).sum()
+        }
+        _ => layer.weights[row * weights..(row + 1) * weights].iter().map(|&w| 127 * largest(w)).sum(),
+    }
+}
+
+#[test]
+fn sums_must_stay_below_the_limit() {
+    for draft in drafts() {
+        let max = |layer: &Owned| if matches!(layer.format, WeightFormat::Int4 { .. }) { 7 } else { 127 };
+        for (layer, [rows, _]) in SHAPES.into_iter().enumerate() {
+            // Weights and factors as large as they may be, of both signs.
+            let draft = draft.with(|draft| {
+                let layer = &mut draft.layers[layer];
+                let max = max(layer);
+                layer
+                    .weights
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(at, weight)| *weight = if at % 3 == 0 { -max } else { max });
+                layer.factors.fill(255);
+            });
+            for row in 0..rows {
+                let left = ACC_LIMIT - 1 - reach(&draft.layers[layer], row);
+                let error = |bias: i32| draft.with(|draft| draft.layers[layer].bias[row] = bias).error();
+                let overflow = Some(FormatError::AccumulatorOverflow { layer, row });
+                for (allowed, refused) in [(left, left + 1), (-left, -left - 1), (0, i32::MAX), (0, i32::MIN)] {
+                    assert_eq!(error(allowed), None, "layer {layer}, row {row}, bias {allowed}");
+                    assert_eq!(error(refused), overflow, "layer {layer}, row {row}, bias {refused}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn values_without_a_negative_are_refused() {
+    let bad = |layer| Some(FormatError::BadValue { layer });
+    let embedding = int8().with(|draft| draft.embedding[4] = -128);
+    assert_eq!(embedding.error(), bad(0));
+    for layer in 0..3 {
+        for draft in [int8(), table()] {
+            let draft = draft.with(|draft| *draft.layers[layer].weights.last_mut().unwrap() = -128);
+            assert_eq!(draft.error(), bad(layer));
+        }
+    }
+}
+
+#[test]
+fn multipliers_must_not_be_negative() {
+    for draft in drafts() {
+        for layer in 0..3 {
+            let with = |multiplier| draft.with(|draft| draft.layers[layer].multiplier[1] = multiplier).error();
+            assert_eq!((with(0), with(i32::MAX)), (None, None));
+            assert_eq!(
+                (with(-1), with(i32::MIN)),
+                (Some(FormatError::BadValue { layer }), Some(FormatError::BadValue { layer }))
+            );
+        }
+    }
+}
+
+#[test]
+fn the_golden_text_must_be_of_the_vocabulary() {
+    for draft in drafts() {
+        let outside = draft.with(|draft| draft.golden = vec![1, VOCAB_SIZE as u8]);
+        assert_eq!(outside.error(), Some(FormatError::BadValue { layer: 3 }), "counted behind the last layer");
+        // Also where it is put there later: the text is the last array of the slab.
+        let mut bytes = draft.encode().unwrap();
+        let text = bytes.len() - 16;
+        assert_eq!(bytes[text..text + 4], [0, 1, 2, 0]);
+        bytes[text] = u8::MAX;
+        assert_eq!(read(bytes), Err(FormatError::BadValue { layer: 3 }));
+    }
+}
+
+#[test]
+fn arrays_of_another_length_are_refused() {
+    let what = |draft: Draft| match draft.error() {
+        Some(FormatError::BadDimension { what, .. }) => what,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(what(int8().with(|draft| draft.embedding.truncate(8))), "embedding weights");
+    assert_eq!(what(table().with(|draft| draft.embedding.push(0))), "embedding weights");
+    assert_eq!(what(int8().with(|draft| draft.layers[1].bias.push(0))), "biases of a layer");
+    assert_eq!(what(int8().with(|draft| draft.layers[1].multiplier.truncate(2))), "multipliers of a layer");
+    assert_eq!(what(table().with(|draft| draft.layers[0].weights.truncate(11))), "weights of a layer");
+    #[cfg(feature = "int4")]
+    assert_eq!(what(int4().with(|draft| draft.layers[1].factors.push(1))), "factors of a layer");
+}
+
+#[cfg(feature = "int4")]
+mod four_bits {
+    use runtime::{HeapState, Stream};
+
+    use super::*;
+
+    #[test]
+    fn weights_beyond_7_are_refused() {
+        for layer in 1..3 {
+            for weight in [-128, -8, 8, 127] {
+                let draft = int4().with(|draft| draft.layers[layer].weights[3] = weight);
+                assert_eq!(draft.error(), Some(FormatError::BadValue { layer }), "{weight}");
+            }
+        }
+        // -8 in either half of a byte, where the encoder does not look: the last array, three rows of three columns.
+        let bytes = int4().with(|draft| draft.golden.clear()).encode().unwrap();
+        let rows = bytes.len() - 16;
+        assert_eq!(bytes[rows..rows + 7], [0x11, 0x01, 0x11, 0x01, 0x11, 0x01, 0x00]);
+        for (at, byte) in [(0, 0x81), (0, 0x18), (1, 0x08), (2, 0x81), (5, 0x08)] {
+            let mut bytes = bytes.clone();
+            bytes[rows + at] = byte;
+            assert_eq!(read(bytes), Err(FormatError::BadValue { layer: 2 }), "byte {at}");
+        }
+        // The half behind the last column of a row belongs to no column.
+        for byte in [0x11, 0xf1, 0x71] {
+            let mut bytes = bytes.clone();
+            bytes[rows + 1] = byte;
+            assert_eq!(read(bytes), Err(FormatError::BadValue { layer: 2 }), "{byte:02x}");
+        }
+    }
+
+    #[test]
+    fn odd_groups_are_refused() {
+        for group in [1, 3, 5, 7, u16::MAX] {
+            for layer in 0..3 {
+                let mut formats = [WeightFormat::Int8; 3];
+                formats[layer] = WeightFormat::Int4 { group };
+                let draft = Draft { precision: Precision::Int4, ..Draft::new(formats) };
+                assert_eq!(draft.error(), Some(FormatError::BadValue { layer }), "group {group}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_may_be_wider_than_its_row() {
+        for group in [0, 2, 4, 6, 8, 1000, u16::MAX - 1] {
+            let draft = Draft { precision: Precision::Int4, ..Draft::new([WeightFormat::Int4 { group }; 3]) };
+            let blob = AlignedBlob::from(draft.encode().unwrap().as_slice());
+            let model = Model::new(blob.as_bytes()).unwrap();
+            let mut state = HeapState::new(&model);
+            assert_eq!(Stream::new(&model, &mut state).unwrap().logits().len(), VOCAB_SIZE, "group {group}");
+        }
+    }
+}

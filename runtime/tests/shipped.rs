@@ -1,0 +1,176 @@
+//! The blobs in `models/`: every truncation and every flipped bit of the tiny ones, and the self-test of all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use runtime::format::{AlignedBlob, Header, PREAMBLE_BYTES, checksum};
+use runtime::{Error, FormatError, HeapState, Model, SelfTestError, State, StateError, Stream, state_words};
+
+/// Models small enough for a test per bit, and whether this build can run them.
+const TINY: [(&str, bool); 3] = [
+    ("tiny.blob", cfg!(feature = "f32")),
+    ("tiny.int8.blob", cfg!(feature = "int8")),
+    ("tiny.int4.blob", cfg!(feature = "int4")),
+];
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
+}
+
+/// The bytes of the tiny models that this build can run, or of those that it cannot.
+fn tiny(runs: bool) -> Vec<(&'static str, Vec<u8>)> {
+    let names = TINY.into_iter().filter(|&(_, can)| can == runs).map(|(name, _)| name);
+    names.filter_map(|name| Some((name, fs::read(models().join(name)).ok()?))).collect()
+}
+
+/// Makes the checksum right again, so that the checks behind it are reached.
+fn seal(bytes: &mut [u8]) {
+    let crc = checksum(bytes);
+    bytes[16..20].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// An aligned copy that is changed in place: a copy for every bit would be most of the work.
+fn with_each_bit_flipped(bytes: &[u8], sealed: bool, mut each: impl FnMut(usize, &[u8])) {
+    let mut words = vec![0_u32; bytes.len().div_ceil(4)];
+    let copy = &mut bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..bytes.len()];
+    copy.copy_from_slice(bytes);
+    for bit in 0..bytes.len() * 8 {
+        copy[bit / 8] ^= 1 << (bit % 8);
+        if sealed {
+            seal(copy);
+        }
+        each(bit, copy);
+        copy[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
+#[test]
+fn the_tiny_models_are_there() {
+    assert!(!tiny(true).is_empty());
+    for (name, bytes) in tiny(true) {
+        let blob = AlignedBlob::from(bytes.as_slice());
+        let model = Model::new(blob.as_bytes()).unwrap();
+        assert_eq!(state_words(&bytes), model.state_words(), "{name}");
+    }
+}
+
+#[test]
+#[cfg(not(all(feature = "f32", feature = "int8")))]
+fn a_precision_that_was_left_out_is_refused() {
+    assert!(!tiny(false).is_empty());
+    for (name, bytes) in tiny(false) {
+        let blob = AlignedBlob::from(bytes.as_slice());
+        assert_eq!(Model::new(blob.as_bytes()).map(drop), Err(FormatError::UnsupportedFormat), "{name}");
+    }
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    for (name, bytes) in tiny(true) {
+        for have in 0..bytes.len() {
+            let cut = AlignedBlob::from(&bytes[..have]);
+            let need = if have < PREAMBLE_BYTES { PREAMBLE_BYTES } else { bytes.len() };
+            let error = FormatError::Truncated { need, have };
+            assert_eq!(Model::new(cut.as_bytes()).map(drop), Err(error), "{name}, {have} bytes");
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    for (name, bytes) in tiny(true) {
+        with_each_bit_flipped(&bytes, false, |bit, damaged| {
+            let error = Model::new(damaged).expect_err("a bit has flipped");
+            let expected = match bit / 8 {
+                0..4 => matches!(error, FormatError::BadMagic { .. }),
+                4..6 => matches!(error, FormatError::UnsupportedVersion { .. }),
+                8..12 => matches!(error, FormatError::Truncated { .. } | FormatError::TrailingBytes { .. }),
+                _ => matches!(error, FormatError::ChecksumMismatch { .. }),
+            };
+            assert!(expected, "{name}, bit {bit}: {error}");
+        });
+    }
+}
+
+/// Damage that the checksum does not show: a typed error, or a model that runs. Never a panic.
+#[test]
+fn every_flipped_bit_under_a_right_checksum_is_refused_or_harmless() {
+    for (name, bytes) in tiny(true) {
+        let (mut refused, mut ran) = (0, 0);
+        with_each_bit_flipped(&bytes, true, |bit, damaged| match Model::new(damaged) {
+            Err(_) => refused += 1,
+            Ok(model) => {
+                let mut state = HeapState::new(&model);
+                let result = model.self_test(&mut state);
+                assert!(matches!(result, Ok(()) | Err(Error::SelfTest(_))), "{name}, bit {bit}: {result:?}");
+                let mut stream = Stream::new(&model, &mut state).unwrap();
+                stream.push(u8::MAX);
+                stream.nll_micronats(1);
+                ran += 1;
+            }
+        });
+        // The header and the padding are full of what is checked; most flips of a weight give another weight.
+        assert!(refused > 200 && ran > bytes.len(), "{name}: {refused} refused, {ran} ran");
+    }
+}
+
+/// All of `models/*.blob` that this build can run.
+fn all() -> Vec<(String, AlignedBlob)> {
+    let files = fs::read_dir(models()).unwrap().map(|entry| entry.unwrap().path());
+    let blobs = files.filter(|path| path.extension().is_some_and(|extension| extension == "blob")).map(|path| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, AlignedBlob::from(fs::read(path).unwrap().as_slice()))
+    });
+    blobs.filter(|(_, blob)| Model::new(blob.as_bytes()).err() != Some(FormatError::UnsupportedFormat)).collect()
+}
+
+#[test]
+fn the_self_test_of_every_shipped_model_passes() {
+    let all = all();
+    let mut expected = Vec::new();
+    if cfg!(feature = "f32") {
+        expected.extend(["names.blob", "tiny.blob"]);
+    }
+    if cfg!(feature = "int8") {
+        expected.extend(["names.int8.blob", "tiny.int8.blob"]);
+    }
+    for name in expected {
+        assert!(all.iter().any(|(found, _)| found == name), "{name} is not there");
+    }
+    for (name, blob) in all {
+        let model = Model::new(blob.as_bytes()).unwrap();
+        assert!(!model.golden().is_empty(), "{name} has no golden text");
+        assert_eq!(model.self_test(&mut HeapState::new(&model)), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn the_self_test_finds_a_wrong_checksum() {
+    for (name, bytes) in tiny(true) {
+        let header_len = usize::from(u16::from_le_bytes([bytes[6], bytes[7]]));
+        let range = PREAMBLE_BYTES..PREAMBLE_BYTES + header_len;
+        let mut header: Header<'_> = postcard::from_bytes(&bytes[range.clone()]).unwrap();
+        let computed = header.golden_crc32;
+        // The lowest bit: a varint keeps its length.
+        header.golden_crc32 ^= 1;
+        let mut patched = bytes.clone();
+        patched[range].copy_from_slice(&postcard::to_allocvec(&header).unwrap());
+        seal(&mut patched);
+        let blob = AlignedBlob::from(patched.as_slice());
+        let model = Model::new(blob.as_bytes()).unwrap();
+        let error = SelfTestError { expected: computed ^ 1, computed };
+        assert_eq!(model.self_test(&mut HeapState::new(&model)), Err(Error::SelfTest(error)), "{name}");
+        let text = error.to_string();
+        assert!(text.contains(&format!("{computed:08x}")) && !text.ends_with('.'), "{text}");
+    }
+}
+
+#[test]
+fn the_self_test_asks_for_a_state_that_is_large_enough() {
+    for (name, blob) in all() {
+        let model = Model::new(blob.as_bytes()).unwrap();
+        let error = model.self_test(&mut State::<1>::new()).unwrap_err();
+        let too_small = StateError::TooSmall { need: model.state_words(), have: 1 };
+        assert_eq!(error, Error::State(too_small), "{name}");
+    }
+}

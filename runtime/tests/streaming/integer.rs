@@ -1,0 +1,345 @@
+//! In integers: the oracle is QUANTIZATION.md, written out in 64 bits.
+
+use proptest::prelude::*;
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro128PlusPlus;
+use runtime::format::{AlignedBlob, Header, IntegerLayer, Layers, Layout, Precision, WeightFormat, encode};
+use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
+
+use super::{NO_PROVENANCE, fuses, vocab};
+
+/// What no sum may reach.
+const ACC_LIMIT: i64 = 1 << 23;
+
+/// A row of a layer: `weights` in the order of its inputs, for a table `[fuse * vocab_size]`.
+#[derive(Clone, Debug)]
+struct Row {
+    bias: i64,
+    multiplier: i64,
+    factors: Vec<i64>,
+    weights: Vec<i64>,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    format: WeightFormat,
+    rows: Vec<Row>,
+}
+
+impl Row {
+    /// The factor of a column.
+    fn factor(&self, format: WeightFormat, column: usize) -> i64 {
+        match format {
+            WeightFormat::Int4 { group } if group > 0 => self.factors[column / usize::from(group)],
+            _ => 1,
+        }
+    }
+
+    fn requantized(&self, sum: i64) -> i64 {
+        let acc = self.bias + sum;
+        assert!(acc.abs() < ACC_LIMIT, "the loader must not let this through: {acc}");
+        // `>>` of an i64 is arithmetic.
+        (acc * self.multiplier + (1 << 23)) >> 24
+    }
+}
+
+impl Layer {
+    /// Pre-activations or logits for the inputs `x`.
+    fn linear(&self, x: &[i64]) -> Vec<i64> {
+        let product = |row: &Row| -> i64 {
+            let columns = row.weights.iter().zip(x).enumerate();
+            columns.map(|(column, (w, x))| row.factor(self.format, column) * w * x).sum()
+        };
+        self.rows.iter().map(|row| row.requantized(product(row))).collect()
+    }
+
+    /// Pre-activations of a table for the characters of its positions.
+    fn look_up(&self, vocab_size: usize, tokens: &[u8]) -> Vec<i64> {
+        let entries = |row: &Row| -> i64 {
+            let positions = tokens.iter().enumerate();
+            positions.map(|(position, &token)| row.weights[position * vocab_size + usize::from(token)]).sum()
+        };
+        self.rows.iter().map(|row| row.requantized(entries(row))).collect()
+    }
+}
+
+/// `round(127 tanh(i / 64))`, and 127 from 256 on.
+fn tanh(pre_activation: i64) -> i64 {
+    let i = pre_activation.abs();
+    let y = if i < 256 { (127.0 * (i as f64 / 64.0).tanh()).round() as i64 } else { 127 };
+    if pre_activation < 0 { -y } else { y }
+}
+
+/// A network, every node of the window computed anew.
+#[derive(Clone, Debug)]
+struct Naive {
+    vocab_size: usize,
+    n_embd: usize,
+    /// Empty where level 0 is a table.
+    embedding: Vec<Vec<i64>>,
+    levels: Vec<(u8, Layer)>,
+    output: Layer,
+}
+
+impl Naive {
+    fn block_size(&self) -> usize {
+        self.levels.iter().map(|(fuse, _)| usize::from(*fuse)).product()
+    }
+
+    /// The newest node of every level, then the logits.
+    fn forward(&self, window: &[u8]) -> Vec<Vec<i64>> {
+        let mut newest = Vec::new();
+        let mut nodes: Vec<Vec<i64>> = Vec::new();
+        for (index, (fuse, layer)) in self.levels.iter().enumerate() {
+            let fuse = usize::from(*fuse);
+            let pre_activations: Vec<Vec<i64>> = if index > 0 {
+                nodes.chunks(fuse).map(|group| layer.linear(&group.concat())).collect()
+            } else if layer.format == WeightFormat::Table {
+                window.chunks(fuse).map(|tokens| layer.look_up(self.vocab_size, tokens)).collect()
+            } else {
+                let embedded = |tokens: &[u8]| -> Vec<i64> {
+                    tokens.iter().flat_map(|&token| self.embedding[usize::from(token)].clone()).collect()
+                };
+                window.chunks(fuse).map(|tokens| layer.linear(&embedded(tokens))).collect()
+            };
+            nodes = pre_activations.into_iter().map(|node| node.into_iter().map(tanh).collect()).collect();
+            newest.push(nodes[nodes.len() - 1].clone());
+        }
+        assert_eq!(nodes.len(), 1);
+        newest.push(self.output.linear(&nodes[0]));
+        newest
+    }
+
+    fn blob(&self) -> AlignedBlob {
+        let all: Vec<&Layer> = self.levels.iter().map(|(_, layer)| layer).chain([&self.output]).collect();
+        let four_bits = all.iter().any(|layer| matches!(layer.format, WeightFormat::Int4 { .. }));
+        let levels =
+            self.levels.iter().map(|(fuse, layer)| Level { fuse: *fuse, width: layer.rows.len() as u16 }).collect();
+        let vocab = vocab(self.vocab_size);
+        let header = Header {
+            precision: if four_bits { Precision::Int4 } else { Precision::Int8 },
+            layout: Layout::RowMajor,
+            activation: Activation::Tanh,
+            n_embd: self.n_embd as u16,
+            levels,
+            weights: all.iter().map(|layer| layer.format).collect(),
+            golden_len: 0,
+            golden_crc32: 0,
+            vocab: &vocab,
+            provenance: NO_PROVENANCE,
+        };
+        let embedding: Vec<i8> = self.embedding.concat().iter().map(|&value| value as i8).collect();
+        let owned: Vec<_> = all.iter().map(|layer| Flat::new(layer)).collect();
+        let layers = Layers::Integer { embedding: &embedding, layers: owned.iter().map(Flat::view).collect() };
+        AlignedBlob::from(encode(&header, &layers, &[]).unwrap().as_slice())
+    }
+}
+
+/// A layer as the encoder takes it.
+struct Flat {
+    bias: Vec<i32>,
+    multiplier: Vec<i32>,
+    factors: Vec<u8>,
+    weights: Vec<i8>,
+}
+
+impl Flat {
+    fn new(layer: &Layer) -> Self {
+        let rows = &layer.rows;
+        let weights: Vec<i8> = if layer.format == WeightFormat::Table {
+            // `[fuse][vocab_size][fan_out]`: entry by entry, the rows side by side.
+            let entries = 0..rows[0].weights.len();
+            entries.flat_map(|entry| rows.iter().map(move |row| row.weights[entry] as i8)).collect()
+        } else {
+            rows.iter().flat_map(|row| row.weights.iter().map(|&weight| weight as i8)).collect()
+        };
+        Self {
+            bias: rows.iter().map(|row| row.bias as i32).collect(),
+            multiplier: rows.iter().map(|row| row.multiplier as i32).collect(),
+            factors: rows.iter().flat_map(|row| row.factors.iter().map(|&factor| factor as u8)).collect(),
+            weights,
+        }
+    }
+
+    fn view(&self) -> IntegerLayer<'_> {
+        let Self { bias, multiplier, factors, weights } = self;
+        IntegerLayer { bias, multiplier, factors, weights }
+    }
+}
+
+/// Fills a network of a given shape with numbers of all kinds, the largest allowed ones among them.
+struct Filler(Xoshiro128PlusPlus);
+
+impl Filler {
+    /// From `low` to `high`.
+    fn within(&mut self, low: i64, high: i64) -> i64 {
+        low + i64::from(self.0.next_u32()) % (high - low + 1)
+    }
+
+    /// Weights of up to `max` in magnitude: of any size, of the largest only, or none at all.
+    fn weights(&mut self, len: usize, max: i64) -> Vec<i64> {
+        match self.within(0, 7) {
+            0 => vec![max; len],
+            1 => (0..len).map(|_| max * (2 * self.within(0, 1) - 1)).collect(),
+            2 => vec![0; len],
+            _ => (0..len).map(|_| self.within(-max, max)).collect(),
+        }
+    }
+
+    /// A row of `columns` inputs of up to `input_max`.
+    fn row(&mut self, format: WeightFormat, columns: usize, input_max: i64) -> Row {
+        let max = if matches!(format, WeightFormat::Int4 { .. }) { 7 } else { 127 };
+        let groups = match format {
+            WeightFormat::Int4 { group } if group > 0 => columns.div_ceil(group.into()),
+            _ => 0,
+        };
+        let weights = self.weights(columns, max);
+        let factors = match self.within(0, 3) {
+            0 => vec![255; groups],
+            _ => (0..groups).map(|_| self.within(0, 255)).collect(),
+        };
+        let mut row = Row { bias: 0, multiplier: 0, factors, weights };
+        let reach = |row: &Row| -> i64 {
+            let columns = row.weights.iter().enumerate();
+            input_max * columns.map(|(column, weight)| weight.abs() * row.factor(format, column)).sum::<i64>()
+        };
+        // Factors of 255 throughout are more than a row of ones may have.
+        while reach(&row) >= ACC_LIMIT {
+            row.factors.iter_mut().for_each(|factor| *factor /= 2);
+        }
+        let reach = reach(&row);
+        // With the bias the sum may come as close to the limit as can be.
+        let left = ACC_LIMIT - 1 - reach;
+        row.bias = match self.within(0, 7) {
+            0 => left,
+            1 => -left,
+            2 => self.within(-left, left),
+            _ => self.within(-left.min(reach / 4), left.min(reach / 4)),
+        };
+        row.multiplier = match self.within(0, 15) {
+            0 => i64::from(i32::MAX),
+            1 => self.within(0, 1),
+            2 => 1 << self.within(0, 30),
+            // Most outputs on the slope of tanh, which ends at 256.
+            _ => ((256 << 24) / reach.max(1) * self.within(1, 800) / 100).min(i64::from(i32::MAX)),
+        };
+        row
+    }
+
+    /// Level 0 may be a table; what follows reads activations.
+    fn format(&mut self, first: bool) -> WeightFormat {
+        match self.within(0, if first { 8 } else { 5 }) {
+            #[cfg(feature = "int4")]
+            at @ 0..4 => WeightFormat::Int4 { group: [0, 2, 8, 32][at as usize] },
+            0..6 => WeightFormat::Int8,
+            _ => WeightFormat::Table,
+        }
+    }
+
+    fn network(&mut self, fuses: &[u8], n_embd: usize, vocab_size: usize, widths: &[u16]) -> Naive {
+        let mut levels: Vec<(u8, Layer)> = Vec::new();
+        for (&fuse, &width) in fuses.iter().zip(widths) {
+            let format = self.format(levels.is_empty());
+            let width_in = levels.last().map_or(n_embd, |(_, below)| below.rows.len());
+            let (columns, input_max) = match format {
+                WeightFormat::Table => (usize::from(fuse) * vocab_size, 1),
+                _ => (usize::from(fuse) * width_in, 127),
+            };
+            let rows = (0..width).map(|_| self.row(format, columns, input_max)).collect();
+            levels.push((fuse, Layer { format, rows }));
+        }
+        let format = self.format(false);
+        let n_hidden = usize::from(widths[widths.len() - 1]);
+        let output = Layer { format, rows: (0..vocab_size).map(|_| self.row(format, n_hidden, 127)).collect() };
+        let embedding = match levels[0].1.format {
+            WeightFormat::Table => Vec::new(),
+            _ => (0..vocab_size).map(|_| self.weights(n_embd, 127)).collect(),
+        };
+        Naive { vocab_size, n_embd, embedding, levels, output }
+    }
+}
+
+fn naive() -> impl Strategy<Value = Naive> {
+    fuses()
+        .prop_flat_map(|fuses| {
+            let widths = prop::collection::vec(1_u16..20, fuses.len());
+            (Just(fuses), 1_usize..8, 3_usize..30, widths, any::<u64>())
+        })
+        .prop_map(|(fuses, n_embd, vocab_size, widths, seed)| {
+            Filler(Xoshiro128PlusPlus::seed_from_u64(seed)).network(&fuses, n_embd, vocab_size, &widths)
+        })
+}
+
+fn logits(stream: &Stream<'_>) -> Vec<i64> {
+    match stream.logits() {
+        Logits::Fixed(logits) => logits.iter().map(|&logit| logit.into()).collect(),
+        _ => panic!("an integer model has integer logits"),
+    }
+}
+
+/// Pushes a token; gives the outputs of all levels, then the logits.
+fn push_observed(stream: &mut Stream<'_>, token: u8) -> Vec<Vec<i64>> {
+    let mut seen = Vec::new();
+    stream.push_observed(token, &mut |level, values| match values {
+        Activations::Fixed(values) => {
+            assert_eq!(level, seen.len(), "from the characters up");
+            seen.push(values.iter().map(|&value| value.into()).collect());
+        }
+        _ => panic!("an integer model has integer activations"),
+    });
+    seen.push(logits(stream));
+    seen
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn streaming_equals_whole_windows(naive in naive(), tokens in prop::collection::vec(any::<u8>(), 1..40)) {
+        let blob = naive.blob();
+        let model = Model::new(blob.as_bytes()).unwrap();
+        let mut state = HeapState::new(&model);
+        let mut stream = Stream::new(&model, &mut state).unwrap();
+        // Twice: what was seen before a reset must leave no trace. The second time under observation.
+        for observed in [false, true] {
+            let mut window = vec![0; naive.block_size()];
+            let expected = naive.forward(&window);
+            prop_assert_eq!(Some(&logits(&stream)), expected.last(), "at the start");
+            for (at, token) in tokens.iter().map(|&token| usize::from(token) % (naive.vocab_size + 1)).enumerate() {
+                window.rotate_left(1);
+                // One beyond the vocabulary counts as the boundary.
+                *window.last_mut().unwrap() = if token < naive.vocab_size { token as u8 } else { 0 };
+                let expected = naive.forward(&window);
+                if observed {
+                    prop_assert_eq!(push_observed(&mut stream, token as u8), expected, "after character {}", at);
+                } else {
+                    stream.push(token as u8);
+                    prop_assert_eq!(Some(&logits(&stream)), expected.last(), "after character {}", at);
+                }
+            }
+            stream.reset();
+        }
+    }
+}
+
+/// The random networks are of use: they have every format, and activations that are not all at the ends.
+#[test]
+fn the_networks_are_of_all_kinds() {
+    let mut formats = std::collections::BTreeMap::<String, usize>::new();
+    let mut activations = [0_usize; 2];
+    for seed in 0..200 {
+        let mut filler = Filler(Xoshiro128PlusPlus::seed_from_u64(seed));
+        let naive = filler.network(&[2, 3], 5, 9, &[7, 11]);
+        for layer in naive.levels.iter().map(|(_, layer)| layer).chain([&naive.output]) {
+            *formats.entry(format!("{:?}", layer.format)).or_default() += 1;
+        }
+        let nodes = naive.forward(&[0, 1, 2, 3, 4, 5]);
+        for &value in nodes[..2].iter().flatten() {
+            activations[usize::from((1..127).contains(&value.abs()))] += 1;
+        }
+    }
+    let expected = if cfg!(feature = "int4") { 6 } else { 2 };
+    assert_eq!(formats.len(), expected, "{formats:?}");
+    assert!(formats.values().all(|&count| count >= 20), "{formats:?}");
+    assert!(activations[1] > activations[0] / 3, "{activations:?}: at the ends or zero, and between");
+}

@@ -1,0 +1,50 @@
+//! Streaming with rings against whole windows computed naively: equal bit by bit.
+
+#[cfg(feature = "f32")]
+mod f32;
+#[cfg(feature = "int8")]
+mod integer;
+
+use proptest::prelude::*;
+use runtime::Provenance;
+
+const NO_PROVENANCE: Provenance<'_> =
+    Provenance { preset: "random", exporter_version: "", data_sha256: [0; 32], seed: 0, dev_nll_micronats: u32::MAX };
+
+/// Fuse factors of 2, 3, 4 and 8 whose product is at most 16.
+fn fuses() -> impl Strategy<Value = Vec<u8>> {
+    let all: Vec<Vec<u8>> = [
+        &[2][..],
+        &[3],
+        &[4],
+        &[8],
+        &[2, 2],
+        &[2, 3],
+        &[3, 2],
+        &[2, 4],
+        &[4, 2],
+        &[3, 3],
+        &[3, 4],
+        &[4, 3],
+        &[4, 4],
+        &[2, 8],
+        &[8, 2],
+        &[2, 2, 2],
+        &[2, 2, 3],
+        &[2, 3, 2],
+        &[3, 2, 2],
+        &[2, 2, 4],
+        &[4, 2, 2],
+        &[2, 4, 2],
+        &[2, 2, 2, 2],
+    ]
+    .iter()
+    .map(|fuses| fuses.to_vec())
+    .collect();
+    prop::sample::select(all)
+}
+
+/// A vocabulary of that size.
+fn vocab(size: usize) -> String {
+    ('.'..).filter(|&c| c == '.' || c > 'Z').take(size).collect()
+}

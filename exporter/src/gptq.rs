@@ -116,13 +116,8 @@ impl Inputs {
 
 /// Weights that lie on four-bit steps already.
 fn on_steps(real: &RealLayer, steps: &Array1<f64>) -> QuantizedLayer {
-    let mut layer = QuantizedLayer {
-        format: WeightFormat::Int4 { group: 0 },
-        bias: Vec::new(),
-        multiplier: Vec::new(),
-        factors: Vec::new(),
-        weights: Vec::new(),
-    };
+    let mut layer =
+        QuantizedLayer { format: WeightFormat::Int4, bias: Vec::new(), multiplier: Vec::new(), weights: Vec::new() };
     for (row, &step) in steps.iter().enumerate() {
         let step = step.max(real.row_scale(row, f64::INFINITY));
         let (bias, multiplier) = real.bias_and_multiplier(row, step);
@@ -152,14 +147,9 @@ fn quantize_layer(real: &RealLayer, inputs: &Inputs, weight_max: f64, rounding: 
     }
     let real = &RealLayer { weight: target.clone(), ..real.clone() };
 
-    let format = if weight_max > INT4_MAX { WeightFormat::Int8 } else { WeightFormat::Int4 { group: 0 } };
-    let mut layer = QuantizedLayer {
-        format,
-        bias: Vec::new(),
-        multiplier: Vec::new(),
-        factors: Vec::new(),
-        weights: vec![0; fan_out * fan_in],
-    };
+    let format = if weight_max > INT4_MAX { WeightFormat::Int8 } else { WeightFormat::Int4 };
+    let mut layer =
+        QuantizedLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights: vec![0; fan_out * fan_in] };
     // The step of every row, before anything is rounded.
     let importance = hessian.diag().to_owned();
     let rows = real.weight.rows().into_iter().enumerate();

@@ -27,8 +27,6 @@ pub struct QuantizedLayer {
     pub bias: Vec<i32>,
     /// One per row.
     pub multiplier: Vec<i32>,
-    /// One per row and group, or none.
-    pub factors: Vec<u8>,
     /// `[fan_out][fan_in]`, or `[fuse][vocab_size][fan_out]` for a table.
     pub weights: Vec<i8>,
 }
@@ -36,7 +34,7 @@ pub struct QuantizedLayer {
 impl QuantizedLayer {
     /// As the runtime's encoder takes it.
     pub fn view(&self) -> IntegerLayer<'_> {
-        IntegerLayer { bias: &self.bias, multiplier: &self.multiplier, factors: &self.factors, weights: &self.weights }
+        IntegerLayer { bias: &self.bias, multiplier: &self.multiplier, weights: &self.weights }
     }
 }
 
@@ -102,13 +100,8 @@ impl RealLayer {
 /// Every weight to the nearest multiple of its row's scale.
 pub fn round_to_nearest(real: &RealLayer) -> QuantizedLayer {
     let (fan_out, _) = real.weight.dim();
-    let mut layer = QuantizedLayer {
-        format: WeightFormat::Int8,
-        bias: Vec::new(),
-        multiplier: Vec::new(),
-        factors: Vec::new(),
-        weights: Vec::new(),
-    };
+    let mut layer =
+        QuantizedLayer { format: WeightFormat::Int8, bias: Vec::new(), multiplier: Vec::new(), weights: Vec::new() };
     for row in 0..fan_out {
         let scale = real.row_scale(row, INT8_MAX);
         let (bias, multiplier) = real.bias_and_multiplier(row, scale);

@@ -89,7 +89,7 @@ fn finetuned_weights_lie_on_steps_that_the_blob_keeps() {
     }
     let quantized = quantize_int4(&tuned, &calibration(&tuned, &words), Options::default());
     assert_eq!(quantized.precision, Precision::Int4);
-    assert!(matches!(quantized.layers[1].format, WeightFormat::Int4 { .. }));
+    assert_eq!(quantized.layers[1].format, WeightFormat::Int4);
     // What the chip computes is what was trained: the fake quantization and the runtime agree on the loss.
     let runtime = loss(&pack_integer(&tuned, &quantized).unwrap(), &words.split().unwrap().dev);
     let best = dev.iter().copied().fold(f64::INFINITY, f64::min);

@@ -57,10 +57,7 @@ pub enum WeightFormat {
     /// 8 bits per weight.
     Int8,
     /// 4 bits per weight.
-    Int4 {
-        /// Columns that share a factor, even; 0 for no factors at all.
-        group: u16,
-    },
+    Int4,
 }
 
 /// Layers of a network: the levels and the output layer.

@@ -79,7 +79,9 @@ impl<'a> Model<'a> {
             #[cfg(feature = "f32")]
             (Precision::F32, Layout::Rows8) => Net::F32(NetF32::new(&config, &header.weights, &mut slab)?),
             #[cfg(feature = "int8")]
-            (Precision::Int8, Layout::RowMajor) => Net::Int(NetInt::new(&config, &header.weights, &mut slab)?),
+            (Precision::Int8, Layout::RowMajor) if !header.weights.contains(&format::WeightFormat::Int4) => {
+                Net::Int(NetInt::new(&config, &header.weights, &mut slab)?)
+            }
             #[cfg(feature = "int4")]
             (Precision::Int4, Layout::RowMajor) => Net::Int(NetInt::new(&config, &header.weights, &mut slab)?),
             _ => return Err(FormatError::UnsupportedFormat),

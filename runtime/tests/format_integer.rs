@@ -20,7 +20,6 @@ struct Owned {
     format: WeightFormat,
     bias: Vec<i32>,
     multiplier: Vec<i32>,
-    factors: Vec<u8>,
     weights: Vec<i8>,
 }
 
@@ -38,17 +37,7 @@ impl Draft {
     fn new(formats: [WeightFormat; 3]) -> Self {
         let layers = formats.iter().zip(SHAPES).map(|(&format, [rows, columns])| {
             let columns = if format == WeightFormat::Table { 2 * VOCAB_SIZE } else { columns };
-            let groups = match format {
-                WeightFormat::Int4 { group } if group > 0 => columns.div_ceil(group.into()),
-                _ => 0,
-            };
-            Owned {
-                format,
-                bias: vec![0; rows],
-                multiplier: vec![1 << 20; rows],
-                factors: vec![1; rows * groups],
-                weights: vec![1; rows * columns],
-            }
+            Owned { format, bias: vec![0; rows], multiplier: vec![1 << 20; rows], weights: vec![1; rows * columns] }
         });
         let table = formats[0] == WeightFormat::Table;
         Self {
@@ -88,7 +77,6 @@ impl Draft {
         let layers = self.layers.iter().map(|layer| IntegerLayer {
             bias: &layer.bias,
             multiplier: &layer.multiplier,
-            factors: &layer.factors,
             weights: &layer.weights,
         });
         encode(&header, &Layers::Integer { embedding: &self.embedding, layers: layers.collect() }, &self.golden)
@@ -115,10 +103,10 @@ fn table() -> Draft {
     Draft::new([WeightFormat::Table, WeightFormat::Int8, WeightFormat::Int8])
 }
 
-/// Four bits with and without groups: two groups of the level, then rows of an odd number of columns.
+/// Four bits in rows of an even number of columns, then of an odd one.
 #[cfg(feature = "int4")]
 fn int4() -> Draft {
-    let formats = [WeightFormat::Int8, WeightFormat::Int4 { group: 2 }, WeightFormat::Int4 { group: 0 }];
+    let formats = [WeightFormat::Int8, WeightFormat::Int4, WeightFormat::Int4];
     Draft { precision: Precision::Int4, ..Draft::new(formats) }
 }
 
@@ -189,11 +177,6 @@ fn reach(layer: &Owned, row: usize) -> i32 {
     let largest = |weight: i8| i32::from(weight.unsigned_abs());
     match layer.format {
         WeightFormat::Table => layer.weights.iter().skip(row).step_by(layer.bias.len()).map(|&w| largest(w)).sum(),
-        WeightFormat::Int4 { group } if group > 0 => {
-            let (group, per_row) = (usize::from(group), layer.factors.len() / layer.bias.len());
-            let factor = |column: usize| i32::from(layer.factors[row * per_row + column / group]);
-            (0..weights).map(|column| 127 * factor(column) * largest(layer.weights[row * weights + column])).sum()
-        }
         _ => layer.weights[row * weights..(row + 1) * weights].iter().map(|&w| 127 * largest(w)).sum(),
     }
 }
@@ -201,9 +184,9 @@ fn reach(layer: &Owned, row: usize) -> i32 {
 #[test]
 fn sums_must_stay_below_the_limit() {
     for draft in drafts() {
-        let max = |layer: &Owned| if matches!(layer.format, WeightFormat::Int4 { .. }) { 7 } else { 127 };
+        let max = |layer: &Owned| if layer.format == WeightFormat::Int4 { 7 } else { 127 };
         for (layer, [rows, _]) in SHAPES.into_iter().enumerate() {
-            // Weights and factors as large as they may be, of both signs.
+            // Weights as large as they may be, of both signs.
             let draft = draft.with(|draft| {
                 let layer = &mut draft.layers[layer];
                 let max = max(layer);
@@ -212,7 +195,6 @@ fn sums_must_stay_below_the_limit() {
                     .iter_mut()
                     .enumerate()
                     .for_each(|(at, weight)| *weight = if at % 3 == 0 { -max } else { max });
-                layer.factors.fill(255);
             });
             for row in 0..rows {
                 let left = ACC_LIMIT - 1 - reach(&draft.layers[layer], row);
@@ -279,14 +261,10 @@ fn arrays_of_another_length_are_refused() {
     assert_eq!(what(int8().with(|draft| draft.layers[1].bias.push(0))), "biases of a layer");
     assert_eq!(what(int8().with(|draft| draft.layers[1].multiplier.truncate(2))), "multipliers of a layer");
     assert_eq!(what(table().with(|draft| draft.layers[0].weights.truncate(11))), "weights of a layer");
-    #[cfg(feature = "int4")]
-    assert_eq!(what(int4().with(|draft| draft.layers[1].factors.push(1))), "factors of a layer");
 }
 
 #[cfg(feature = "int4")]
 mod four_bits {
-    use runtime::{HeapState, Stream};
-
     use super::*;
 
     #[test]
@@ -314,26 +292,16 @@ mod four_bits {
         }
     }
 
+    /// The precision says what a runtime must be able to do; it may be more than the layers ask for.
     #[test]
-    fn odd_groups_are_refused() {
-        for group in [1, 3, 5, 7, u16::MAX] {
-            for layer in 0..3 {
-                let mut formats = [WeightFormat::Int8; 3];
-                formats[layer] = WeightFormat::Int4 { group };
-                let draft = Draft { precision: Precision::Int4, ..Draft::new(formats) };
-                assert_eq!(draft.error(), Some(FormatError::BadValue { layer }), "group {group}");
-            }
+    fn int8_has_no_layer_in_four_bits() {
+        for layer in 0..3 {
+            let mut formats = [WeightFormat::Int8; 3];
+            formats[layer] = WeightFormat::Int4;
+            let mixed = Draft::new(formats);
+            assert_eq!(mixed.error(), Some(FormatError::UnsupportedFormat), "layer {layer}");
+            assert_eq!(mixed.with(|draft| draft.precision = Precision::Int4).error(), None, "layer {layer}");
         }
-    }
-
-    #[test]
-    fn a_group_may_be_wider_than_its_row() {
-        for group in [0, 2, 4, 6, 8, 1000, u16::MAX - 1] {
-            let draft = Draft { precision: Precision::Int4, ..Draft::new([WeightFormat::Int4 { group }; 3]) };
-            let blob = AlignedBlob::from(draft.encode().unwrap().as_slice());
-            let model = Model::new(blob.as_bytes()).unwrap();
-            let mut state = HeapState::new(&model);
-            assert_eq!(Stream::new(&model, &mut state).unwrap().logits().len(), VOCAB_SIZE, "group {group}");
-        }
+        assert_eq!(int8().with(|draft| draft.precision = Precision::Int4).error(), None, "no layer at all");
     }
 }

@@ -24,8 +24,6 @@ pub struct IntegerLayer<'a> {
     pub bias: &'a [i32],
     /// One per row, not negative.
     pub multiplier: &'a [i32],
-    /// Four-bit layers with groups: one per row and group, row by row. Else empty.
-    pub factors: &'a [u8],
     /// `[fan_out][fan_in]` row by row, for a table `[fuse][vocab_size][fan_out]`; four-bit weights too come as bytes.
     pub weights: &'a [i8],
 }
@@ -173,13 +171,10 @@ fn push_integer(
     slab.push_i32(layer.bias);
     slab.push_i32(layer.multiplier);
     match format {
-        WeightFormat::Int4 { group } => {
-            let groups = if group == 0 { 0 } else { fan_in.div_ceil(group.into()) };
-            expect("factors of a layer", layer.factors.len(), groups * fan_out)?;
+        WeightFormat::Int4 => {
             if layer.weights.iter().any(|weight| !(-7..=7).contains(weight)) {
                 return Err(FormatError::BadValue { layer: index });
             }
-            slab.push(layer.factors.iter().copied());
             let pack = |pair: &[i8]| pair[0] as u8 & 15 | pair.get(1).map_or(0, |&high| (high as u8) << 4);
             slab.push(layer.weights.chunks(fan_in).flat_map(|row| row.chunks(2).map(pack)));
         }

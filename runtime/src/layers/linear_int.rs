@@ -15,14 +15,7 @@ pub enum Rows<'a> {
     Int8(&'a [i8]),
     /// `[fan_out][fan_in]`, two to a byte, each row a whole number of bytes.
     #[cfg(feature = "int4")]
-    Int4 {
-        /// Columns that share a factor; 0 for none.
-        group: usize,
-        /// `[fan_out][fan_in / group, rounded up]`.
-        factors: &'a [u8],
-        /// The weights.
-        weights: &'a [u8],
-    },
+    Int4(&'a [u8]),
 }
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
@@ -53,19 +46,7 @@ impl<'a> LinearInt<'a> {
             WeightFormat::Table => Rows::Table(slab.take_i8(fan_in * fan_out)?),
             WeightFormat::Int8 => Rows::Int8(slab.take_i8(fan_in * fan_out)?),
             #[cfg(feature = "int4")]
-            WeightFormat::Int4 { group } => {
-                let group = usize::from(group);
-                // A byte holds two columns; a group that ended in its middle would have no bytes of its own.
-                if !group.is_multiple_of(2) {
-                    return Err(FormatError::BadValue { layer: index });
-                }
-                let factors = if group == 0 { 0 } else { fan_in.div_ceil(group) };
-                Rows::Int4 {
-                    group,
-                    factors: slab.take(factors * fan_out)?,
-                    weights: slab.take(fan_in.div_ceil(2) * fan_out)?,
-                }
-            }
+            WeightFormat::Int4 => Rows::Int4(slab.take(fan_in.div_ceil(2) * fan_out)?),
             _ => return Err(FormatError::UnsupportedFormat),
         };
         let layer = Self { bias, multiplier, rows, fan_in };
@@ -104,42 +85,18 @@ impl<'a> LinearInt<'a> {
                 weights.iter().try_fold(0, |sum, &weight| Some(sum + magnitude_i8(weight)? * activation))
             }
             #[cfg(feature = "int4")]
-            Rows::Int4 { .. } => {
-                let mut sum = 0;
-                for (factor, weights, columns) in self.groups(row) {
-                    for (at, &byte) in weights.iter().enumerate() {
-                        let (low, high) = unpack_i4(byte);
-                        // The half behind the last column must be empty.
-                        let stray = 2 * at + 1 >= columns && high != 0;
-                        if low == -8 || high == -8 || stray {
-                            return None;
-                        }
-                        let pair = u64::from(low.unsigned_abs()) + u64::from(high.unsigned_abs());
-                        sum += pair * u64::from(factor) * activation;
-                    }
-                }
-                Some(sum)
+            Rows::Int4(weights) => {
+                let bytes = self.fan_in.div_ceil(2);
+                let weights = weights.get(row * bytes..(row + 1) * bytes)?;
+                weights.iter().enumerate().try_fold(0, |sum, (at, &byte)| {
+                    let (low, high) = unpack_i4(byte);
+                    // The half behind the last column must be empty.
+                    let stray = 2 * at + 1 >= self.fan_in && high != 0;
+                    let pair = u64::from(low.unsigned_abs()) + u64::from(high.unsigned_abs());
+                    (low != -8 && high != -8 && !stray).then(|| sum + pair * activation)
+                })
             }
         }
-    }
-
-    /// The groups of a row of four-bit weights: factor, weights, number of columns.
-    #[cfg(feature = "int4")]
-    fn groups(&self, row: usize) -> impl Iterator<Item = (u8, &'a [u8], usize)> {
-        let (group, factors, weights) = match self.rows {
-            Rows::Int4 { group, factors, weights } => (group, factors, weights),
-            _ => (0, &[][..], &[][..]),
-        };
-        let bytes = self.fan_in.div_ceil(2);
-        let weights = weights.get(row * bytes..(row + 1) * bytes).unwrap_or(&[]);
-        let group = if group == 0 { self.fan_in.next_multiple_of(2) } else { group };
-        let per_row = self.fan_in.div_ceil(group.max(1));
-        let factors = factors.get(row * per_row..(row + 1) * per_row);
-        let fan_in = self.fan_in;
-        weights.chunks((group / 2).max(1)).enumerate().map(move |(at, weights)| {
-            let factor = factors.and_then(|factors| factors.get(at).copied()).unwrap_or(1);
-            (factor, weights, (fan_in - at * group).min(group))
-        })
     }
 
     /// Requantized sums for the activations `x`, one for each row, in order.
@@ -153,16 +110,10 @@ impl<'a> LinearInt<'a> {
                 }
             }
             #[cfg(feature = "int4")]
-            Rows::Int4 { .. } => {
-                for (row, (&bias, &multiplier)) in scaled {
-                    let mut acc = bias;
-                    let mut x = x;
-                    for (factor, weights, columns) in self.groups(row) {
-                        let (here, rest) = x.split_at_checked(columns).unwrap_or((x, &[]));
-                        x = rest;
-                        acc = acc.wrapping_add(i32::from(factor).wrapping_mul(dot_i4(weights, here)));
-                    }
-                    each(row, requantize(acc, multiplier));
+            Rows::Int4(weights) => {
+                let bytes = self.fan_in.div_ceil(2).max(1);
+                for ((row, (&bias, &multiplier)), weights) in scaled.zip(weights.chunks_exact(bytes)) {
+                    each(row, requantize(bias.wrapping_add(dot_i4(weights, x)), multiplier));
                 }
             }
         }

@@ -16,7 +16,6 @@ const ACC_LIMIT: i64 = 1 << 23;
 struct Row {
     bias: i64,
     multiplier: i64,
-    factors: Vec<i64>,
     weights: Vec<i64>,
 }
 
@@ -27,14 +26,6 @@ struct Layer {
 }
 
 impl Row {
-    /// The factor of a column.
-    fn factor(&self, format: WeightFormat, column: usize) -> i64 {
-        match format {
-            WeightFormat::Int4 { group } if group > 0 => self.factors[column / usize::from(group)],
-            _ => 1,
-        }
-    }
-
     fn requantized(&self, sum: i64) -> i64 {
         let acc = self.bias + sum;
         assert!(acc.abs() < ACC_LIMIT, "the loader must not let this through: {acc}");
@@ -46,10 +37,7 @@ impl Row {
 impl Layer {
     /// Pre-activations or logits for the inputs `x`.
     fn linear(&self, x: &[i64]) -> Vec<i64> {
-        let product = |row: &Row| -> i64 {
-            let columns = row.weights.iter().zip(x).enumerate();
-            columns.map(|(column, (w, x))| row.factor(self.format, column) * w * x).sum()
-        };
+        let product = |row: &Row| row.weights.iter().zip(x).map(|(w, x)| w * x).sum();
         self.rows.iter().map(|row| row.requantized(product(row))).collect()
     }
 
@@ -112,7 +100,7 @@ impl Naive {
 
     fn blob(&self) -> AlignedBlob {
         let all: Vec<&Layer> = self.levels.iter().map(|(_, layer)| layer).chain([&self.output]).collect();
-        let four_bits = all.iter().any(|layer| matches!(layer.format, WeightFormat::Int4 { .. }));
+        let four_bits = all.iter().any(|layer| layer.format == WeightFormat::Int4);
         let levels =
             self.levels.iter().map(|(fuse, layer)| Level { fuse: *fuse, width: layer.rows.len() as u16 }).collect();
         let vocab = vocab(self.vocab_size);
@@ -139,7 +127,6 @@ impl Naive {
 struct Flat {
     bias: Vec<i32>,
     multiplier: Vec<i32>,
-    factors: Vec<u8>,
     weights: Vec<i8>,
 }
 
@@ -156,14 +143,13 @@ impl Flat {
         Self {
             bias: rows.iter().map(|row| row.bias as i32).collect(),
             multiplier: rows.iter().map(|row| row.multiplier as i32).collect(),
-            factors: rows.iter().flat_map(|row| row.factors.iter().map(|&factor| factor as u8)).collect(),
             weights,
         }
     }
 
     fn view(&self) -> IntegerLayer<'_> {
-        let Self { bias, multiplier, factors, weights } = self;
-        IntegerLayer { bias, multiplier, factors, weights }
+        let Self { bias, multiplier, weights } = self;
+        IntegerLayer { bias, multiplier, weights }
     }
 }
 
@@ -188,26 +174,10 @@ impl Filler {
 
     /// A row of `columns` inputs of up to `input_max`.
     fn row(&mut self, format: WeightFormat, columns: usize, input_max: i64) -> Row {
-        let max = if matches!(format, WeightFormat::Int4 { .. }) { 7 } else { 127 };
-        let groups = match format {
-            WeightFormat::Int4 { group } if group > 0 => columns.div_ceil(group.into()),
-            _ => 0,
-        };
+        let max = if format == WeightFormat::Int4 { 7 } else { 127 };
         let weights = self.weights(columns, max);
-        let factors = match self.within(0, 3) {
-            0 => vec![255; groups],
-            _ => (0..groups).map(|_| self.within(0, 255)).collect(),
-        };
-        let mut row = Row { bias: 0, multiplier: 0, factors, weights };
-        let reach = |row: &Row| -> i64 {
-            let columns = row.weights.iter().enumerate();
-            input_max * columns.map(|(column, weight)| weight.abs() * row.factor(format, column)).sum::<i64>()
-        };
-        // Factors of 255 throughout are more than a row of ones may have.
-        while reach(&row) >= ACC_LIMIT {
-            row.factors.iter_mut().for_each(|factor| *factor /= 2);
-        }
-        let reach = reach(&row);
+        let mut row = Row { bias: 0, multiplier: 0, weights };
+        let reach = input_max * row.weights.iter().map(|weight| weight.abs()).sum::<i64>();
         // With the bias the sum may come as close to the limit as can be.
         let left = ACC_LIMIT - 1 - reach;
         row.bias = match self.within(0, 7) {
@@ -230,7 +200,7 @@ impl Filler {
     fn format(&mut self, first: bool) -> WeightFormat {
         match self.within(0, if first { 8 } else { 5 }) {
             #[cfg(feature = "int4")]
-            at @ 0..4 => WeightFormat::Int4 { group: [0, 2, 8, 32][at as usize] },
+            0..3 => WeightFormat::Int4,
             0..6 => WeightFormat::Int8,
             _ => WeightFormat::Table,
         }
@@ -338,7 +308,7 @@ fn the_networks_are_of_all_kinds() {
             activations[usize::from((1..127).contains(&value.abs()))] += 1;
         }
     }
-    let expected = if cfg!(feature = "int4") { 6 } else { 2 };
+    let expected = if cfg!(feature = "int4") { 3 } else { 2 };
     assert_eq!(formats.len(), expected, "{formats:?}");
     assert!(formats.values().all(|&count| count >= 20), "{formats:?}");
     assert!(activations[1] > activations[0] / 3, "{activations:?}: at the ends or zero, and between");

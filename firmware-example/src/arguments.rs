@@ -12,9 +12,72 @@ const MAX_BYTES: usize = 512;
 /// A text from the command line.
 pub type Text = heapless::String<64>;
 
+/// What a program can be told. The defaults are those of a command line without arguments.
+pub trait Settings: Default {
+    /// The arguments, for the message about one that is not among them.
+    const USAGE: &'static str;
+
+    /// Takes an argument; `None` for an unknown key or a value that does not fit.
+    fn set(&mut self, key: &str, value: &str) -> Option<()>;
+}
+
+/// An argument that is not understood.
+#[derive(Debug)]
+pub enum ArgumentError {
+    /// The command line is too long, or not UTF-8.
+    Unreadable,
+    /// Unknown, or with a value that does not fit.
+    Refused {
+        /// The argument, as much of it as there is room for.
+        argument: Text,
+        /// What would be understood.
+        usage: &'static str,
+    },
+}
+
+impl fmt::Display for ArgumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable => write!(f, "the command line is not UTF-8, or longer than {MAX_BYTES} bytes"),
+            Self::Refused { argument, usage } => write!(f, "argument {argument:?}: takes {usage}"),
+        }
+    }
+}
+
+/// Reads the command line. A debugger that has none gives the defaults.
+///
+/// # Errors
+/// [`ArgumentError`] for an argument that is unknown or out of range.
+// Not in the caller's frame: the buffer would stay on the stack while the program runs.
+#[inline(never)]
+pub fn read<S: Settings>() -> Result<S, ArgumentError> {
+    let mut settings = S::default();
+    let Ok(arguments) = args::<MAX_BYTES>() else { return Ok(settings) };
+    let mut arguments_begun = false;
+    for argument in &arguments {
+        let argument = argument.map_err(|_| ArgumentError::Unreadable)?;
+        // The program's name comes first: several words where it is a path with blanks, which nothing marks as one.
+        arguments_begun |= argument.contains('=');
+        if !arguments_begun {
+            continue;
+        }
+        let accepted = argument.split_once('=').and_then(|(key, value)| settings.set(key, value));
+        accepted.ok_or_else(|| {
+            let mut text = Text::new();
+            argument.chars().take_while(|&character| text.push(character).is_ok()).for_each(drop);
+            ArgumentError::Refused { argument: text, usage: S::USAGE }
+        })?;
+    }
+    Ok(settings)
+}
+
+fn number<T: FromStr>(value: &str) -> Option<T> {
+    value.parse().ok()
+}
+
 /// What the `generate` program can be told.
 #[derive(Debug)]
-pub struct Settings {
+pub struct Generate {
     /// Seed of the words.
     pub seed: u64,
     /// How many words.
@@ -29,53 +92,23 @@ pub struct Settings {
     pub prompt: Text,
 }
 
-/// An argument that is not understood.
-#[derive(Debug)]
-pub enum ArgumentError {
-    /// The command line is too long, or not UTF-8.
-    Unreadable,
-    /// Unknown, or with a value that does not fit.
-    Refused(Text),
-}
-
-impl fmt::Display for ArgumentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable => write!(f, "the command line is not UTF-8, or longer than {MAX_BYTES} bytes"),
-            Self::Refused(argument) => write!(
-                f,
-                "argument {argument:?}: takes seed=N n=N temperature_milli=0..65535 top_k=N max_len=N prompt=TEXT"
-            ),
-        }
+impl Default for Generate {
+    fn default() -> Self {
+        Self { seed: 42, n: 20, temperature_milli: 1000, top_k: 0, max_len: 32, prompt: Text::new() }
     }
 }
 
-impl Settings {
-    /// Reads the command line. A debugger that has none gives the defaults.
-    ///
-    /// # Errors
-    /// [`ArgumentError`] for an argument that is unknown or out of range.
-    pub fn from_command_line() -> Result<Self, ArgumentError> {
-        let mut settings =
-            Self { seed: 42, n: 20, temperature_milli: 1000, top_k: 0, max_len: 32, prompt: Text::new() };
-        let Ok(arguments) = args::<MAX_BYTES>() else { return Ok(settings) };
-        // The first is the name of the program.
-        for argument in (&arguments).skip(1) {
-            let argument = argument.map_err(|_| ArgumentError::Unreadable)?;
-            settings.set(argument).ok_or_else(|| {
-                let mut text = Text::new();
-                argument.chars().take_while(|&character| text.push(character).is_ok()).for_each(drop);
-                ArgumentError::Refused(text)
-            })?;
-        }
-        Ok(settings)
+impl Generate {
+    /// Temperature and top-k for the runtime.
+    pub fn sampling(&self) -> Sampling {
+        Sampling::default().temperature_milli(self.temperature_milli).top_k(self.top_k)
     }
+}
 
-    fn set(&mut self, argument: &str) -> Option<()> {
-        fn number<T: FromStr>(value: &str) -> Option<T> {
-            value.parse().ok()
-        }
-        let (key, value) = argument.split_once('=')?;
+impl Settings for Generate {
+    const USAGE: &'static str = "seed=N n=N temperature_milli=0..65535 top_k=N max_len=N prompt=TEXT";
+
+    fn set(&mut self, key: &str, value: &str) -> Option<()> {
         match key {
             "seed" => self.seed = number(value)?,
             "n" => self.n = number(value)?,
@@ -87,9 +120,35 @@ impl Settings {
         }
         Some(())
     }
+}
 
-    /// Temperature and top-k for the runtime.
-    pub fn sampling(&self) -> Sampling {
-        Sampling::default().temperature_milli(self.temperature_milli).top_k(self.top_k)
+/// What the `selftest` program can be told.
+#[derive(Debug)]
+pub struct SelfTest {
+    /// Seed of the contexts, and of the words.
+    pub seed: u64,
+    /// How many contexts.
+    pub contexts: u32,
+    /// How many words.
+    pub n: u32,
+}
+
+impl Default for SelfTest {
+    fn default() -> Self {
+        Self { seed: 1, contexts: 100, n: 20 }
+    }
+}
+
+impl Settings for SelfTest {
+    const USAGE: &'static str = "seed=N contexts=N n=N";
+
+    fn set(&mut self, key: &str, value: &str) -> Option<()> {
+        match key {
+            "seed" => self.seed = number(value)?,
+            "contexts" => self.contexts = number(value)?,
+            "n" => self.n = number(value)?,
+            _ => return None,
+        }
+        Some(())
     }
 }

@@ -28,6 +28,12 @@ impl From<ArgumentError> for Error {
     }
 }
 
+impl From<runtime::Error> for Error {
+    fn from(error: runtime::Error) -> Self {
+        Self::Runtime(error)
+    }
+}
+
 impl From<FormatError> for Error {
     fn from(error: FormatError) -> Self {
         Self::Runtime(error.into())

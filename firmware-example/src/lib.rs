@@ -1,4 +1,5 @@
-//! What every program of this crate needs once: entry point, console, panic and fault handlers, the model.
+//! What every program of this crate needs once: entry point, console, panic and fault handlers, the model,
+//! the board.
 //!
 //! The crate is an ordinary member of the workspace: on a host its programs are a `main` that says how to run them.
 
@@ -8,6 +9,7 @@
 pub mod arguments;
 #[cfg(target_os = "none")]
 pub mod board;
+pub mod checksum;
 #[cfg(target_os = "none")]
 mod error;
 #[cfg(target_os = "none")]
@@ -15,6 +17,8 @@ mod handlers;
 pub mod model;
 #[cfg(target_os = "none")]
 pub mod stack;
+#[cfg(target_os = "none")]
+pub mod words;
 
 #[cfg(target_os = "none")]
 pub use error::Error;
@@ -38,14 +42,20 @@ pub fn finish(result: Result<(), Error>) -> ! {
     }
 }
 
-/// Makes a `fn() -> Result<(), Error>` the program's entry point on a chip.
+/// Makes a function the program's entry point on a chip. It gets the model and its state, as [`model::boot`] gives them,
+/// and returns `Result<(), Error>`.
 #[cfg(target_os = "none")]
 #[macro_export]
 macro_rules! program {
     ($run:path) => {
         #[$crate::entry]
         fn entry() -> ! {
-            $crate::finish($run())
+            // Not in one frame with `boot`, which needs the most stack: while it runs, this must not lie there yet.
+            #[inline(never)]
+            fn run(booted: $crate::model::Booted) -> Result<(), $crate::Error> {
+                $run(booted)
+            }
+            $crate::finish($crate::model::boot().and_then(run))
         }
     };
 }
@@ -55,5 +65,5 @@ macro_rules! program {
 pub fn how_to_run(program: &str) {
     println!("{program} is a program for a microcontroller. To run it in QEMU:");
     println!("  cargo xtask qemu {program}");
-    println!("or, in the folder firmware-example: cargo run");
+    println!("or, in the folder firmware-example: cargo run --bin {program}");
 }

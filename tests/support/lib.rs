@@ -1,10 +1,11 @@
-//! What the witnesses share: the firmware, built once and run in QEMU, and the same words drawn on the host.
+//! What the witnesses share: firmware, built and run in QEMU, and the same words drawn on the host.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::time::Duration;
 
 use runtime::format::AlignedBlob;
 use runtime::{Generator, HeapState, Model, Sampling};
+use xtask::board::{self, Board};
 use xtask::firmware::{self, Run};
 use xtask::repo::Repo;
 
@@ -23,25 +24,54 @@ pub fn blob(name: &str) -> AlignedBlob {
     AlignedBlob::from(bytes.as_slice())
 }
 
-/// The `generate` program with the shipped model, built once per test program.
-///
-/// # Panics
-/// If it does not build: `cargo xtask setup` brings what is missing.
-pub fn generate_elf() -> &'static Path {
-    static ELF: OnceLock<PathBuf> = OnceLock::new();
-    ELF.get_or_init(|| {
-        firmware::build(&Repo::find(), "generate", None).expect("the firmware builds: try `cargo xtask setup`")
-    })
+/// A program for a board, with a model in it.
+pub struct Firmware {
+    board: &'static Board,
+    elf: PathBuf,
 }
 
-/// Runs `generate` in QEMU.
-///
-/// # Panics
-/// If QEMU is missing, or the program does not end in time: never a silent skip.
-pub fn generate(arguments: &[&str]) -> Run {
-    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    firmware::run(&Repo::find(), generate_elf(), &arguments, firmware::TIMEOUT)
-        .expect("QEMU runs the firmware: try `cargo xtask setup`")
+impl Firmware {
+    /// Builds a program with a blob of `models/`.
+    ///
+    /// # Panics
+    /// If it does not build: `cargo xtask setup` brings what is missing.
+    pub fn build(board: &str, bin: &str, blob: &str) -> Self {
+        Self::build_with(board, bin, &workspace("models").join(blob))
+    }
+
+    /// Builds a program with any blob.
+    ///
+    /// # Panics
+    /// If it does not build: `cargo xtask setup` brings what is missing.
+    pub fn build_with(board: &str, bin: &str, blob: &Path) -> Self {
+        let board = board::find(board).expect("a board");
+        let elf = firmware::build(&Repo::find(), board, bin, Some(blob));
+        let elf = elf.unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"));
+        Self { board, elf }
+    }
+
+    /// The ELF file.
+    pub fn elf(&self) -> &Path {
+        &self.elf
+    }
+
+    /// Runs it in QEMU.
+    ///
+    /// # Panics
+    /// If QEMU is missing, or the program does not end in a minute: never a silent skip.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.run_within(firmware::TIMEOUT, arguments)
+    }
+
+    /// Runs it in QEMU for longer.
+    ///
+    /// # Panics
+    /// If QEMU is missing, or the program does not end in time: never a silent skip.
+    pub fn run_within(&self, timeout: Duration, arguments: &[&str]) -> Run {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        firmware::run(&Repo::find(), self.board, &self.elf, &arguments, timeout)
+            .unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"))
+    }
 }
 
 /// Words drawn on the host.

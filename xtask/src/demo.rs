@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::board;
 use crate::command::{self, run_for_output};
 use crate::firmware;
 use crate::repo::Repo;
@@ -41,10 +42,10 @@ pub fn run(repo: &Repo, train_options: &[OsString]) -> Result<ExitCode> {
 
     println!("\n== build the firmware");
     let blob = repo.root().join(BLOB);
-    let elf = firmware::build(repo, firmware::DEFAULT_BIN, Some(&blob))?;
+    let elf = firmware::build(repo, board::default(), firmware::DEFAULT_BIN, Some(&blob))?;
 
     println!("\n== run it on the emulated chip");
-    let run = firmware::run(repo, &elf, &[], firmware::TIMEOUT)?;
+    let run = firmware::run(repo, board::default(), &elf, &[], firmware::TIMEOUT)?;
     if !run.success() {
         return Ok(run.exit_code());
     }

@@ -1,6 +1,8 @@
 //! Building the firmware and running it on the emulated chip.
 
 use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -9,10 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use runtime::Model;
+use runtime::format::{self, AlignedBlob, Precision};
 
+use crate::board::Board;
 use crate::command::{run_for_output, show};
 use crate::repo::Repo;
-use crate::setup::{qemu, thumb};
+use crate::setup::qemu;
 
 /// The program that is built where none is named: it writes words.
 pub const DEFAULT_BIN: &str = "generate";
@@ -23,43 +28,63 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 /// The Cargo profile of what is flashed; see the root manifest.
 const PROFILE: &str = "firmware";
 
-/// The target of the default board.
-pub const TARGET: &str = thumb::TARGETS[0];
+/// The model that is built in where none is named, from the repository's top.
+const DEFAULT_MODEL: &str = "models/names.blob";
 
-/// QEMU's command line but for the program, the same as in `.cargo/config.toml`.
+/// Where finished programs are kept, from the repository's top.
+const PROGRAMS: &str = "target/elf";
+
+/// Builds a program of `firmware-example` for a board; the path of its ELF file.
 ///
-/// The console is semihosting, on stdout alone. `-icount` advances virtual time by 2^6 ns for each
-/// instruction: SysTick then counts instructions, the same number in every run, and its 24 bits
-/// last for ten million of them (at 2^10 ns for 655 thousand, less than a few words take).
-pub const QEMU_ARGS: &[&str] = &[
-    "-machine",
-    "mps2-an386",
-    "-nographic",
-    "-monitor",
-    "none",
-    "-serial",
-    "none",
-    "-icount",
-    "shift=6,align=off,sleep=off",
-    "-semihosting-config",
-    "enable=on,target=native",
-];
+/// The model is `model`, else what the environment variable MODEL names, else the shipped one. The program gets the
+/// code of its precision and no other.
+///
+/// Cargo knows one place for a program, whatever it was built with. So that tests may build at the same time, the file
+/// is copied, under a lock, to a name that tells board, precision and model apart.
+pub fn build(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Result<PathBuf> {
+    let model = match model {
+        Some(model) => model.to_path_buf(),
+        None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| DEFAULT_MODEL.into())),
+    };
+    // The build script runs in another folder.
+    let model = model.canonicalize().with_context(|| format!("no model {}", model.display()))?;
+    let (precision, checksum) = facts(&model)?;
 
-/// Builds a program of `firmware-example`, with a model of the caller's if one is given; the path
-/// of its ELF file.
-pub fn build(repo: &Repo, bin: &str, model: Option<&Path>) -> Result<PathBuf> {
+    let programs = repo.root().join(PROGRAMS);
+    fs::create_dir_all(&programs).with_context(|| format!("cannot create {}", programs.display()))?;
+    // The lock goes with this process, however it ends.
+    let lock = File::create(programs.join("lock")).context("cannot create a lock file")?;
+    lock.lock().with_context(|| format!("cannot lock {}", programs.display()))?;
+
     let mut cargo = repo.firmware_cargo();
     cargo.args(["build", "--package", "firmware-example", "--bin", bin]);
-    cargo.args(["--profile", PROFILE, "--target", TARGET]);
+    cargo.args(["--profile", PROFILE, "--target", board.target]);
+    cargo.arg("--no-default-features").args(["--features", &format!("{},{precision}", board.name)]);
     // So that nobody has to guess the target folder.
-    cargo.arg("--message-format=json-render-diagnostics");
-    if let Some(model) = model {
-        // The build script runs in another folder.
-        let model = model.canonicalize().with_context(|| format!("no model {}", model.display()))?;
-        cargo.env("MODEL", model);
-    }
+    cargo.arg("--message-format=json-render-diagnostics").env("MODEL", model);
     let messages = run_for_output(&mut cargo)?;
-    executable(&messages, bin).with_context(|| format!("cargo named no program `{bin}`"))
+    let built = executable(&messages, bin).with_context(|| format!("cargo named no program `{bin}`"))?;
+
+    let place = programs.join(format!("{bin}-{}-{precision}-{checksum:08x}.elf", board.name));
+    // Renamed into place: another process may be running the one that is there.
+    let partial = place.with_extension("partial");
+    fs::copy(&built, &partial).with_context(|| format!("cannot copy {}", built.display()))?;
+    fs::rename(&partial, &place).with_context(|| format!("cannot write {}", place.display()))?;
+    Ok(place)
+}
+
+/// What a blob says of itself: the feature of `firmware-example` for its precision, and its checksum.
+fn facts(model: &Path) -> Result<(&'static str, u32)> {
+    let bytes = fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
+    let blob = AlignedBlob::from(bytes.as_slice());
+    let precision = Model::new(blob.as_bytes()).map(|model| model.precision());
+    let precision = match precision.with_context(|| format!("{} is refused", model.display()))? {
+        Precision::F32 => "f32",
+        Precision::Int8 => "int8",
+        Precision::Int4 => "int4",
+        other => bail!("no firmware for a model in {other:?}"),
+    };
+    Ok((precision, format::checksum(&bytes)))
 }
 
 /// The file that Cargo's messages name for a program.
@@ -106,8 +131,8 @@ impl Drop for Emulator {
 /// Runs a program on the emulated chip, showing its console as it goes.
 ///
 /// `arguments` reach it by semihosting's command line, behind the program's name.
-pub fn run(repo: &Repo, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
-    let mut qemu = emulator(&qemu::program(repo), elf, arguments)?;
+pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
+    let mut qemu = emulator(&qemu::program(repo), board, elf, arguments)?;
     eprintln!("$ {}", show(&qemu));
     let child = qemu
         .stdin(Stdio::null())
@@ -118,10 +143,10 @@ pub fn run(repo: &Repo, elf: &Path, arguments: &[String], timeout: Duration) -> 
 }
 
 /// The emulator's whole command line.
-fn emulator(program: &Path, elf: &Path, arguments: &[String]) -> Result<Command> {
-    let (options, semihosting) = QEMU_ARGS.split_at(QEMU_ARGS.len() - 1);
-    let name = elf.file_name().context("no program")?.to_string_lossy();
-    let mut semihosting = semihosting[0].to_owned();
+fn emulator(program: &Path, board: &Board, elf: &Path, arguments: &[String]) -> Result<Command> {
+    let mut options = board.qemu_args();
+    let mut semihosting = options.pop().context("no options")?.to_owned();
+    let name = elf.file_stem().context("no program")?.to_string_lossy();
     // `arg=` instead of `-append`: that one puts the ELF file's whole path first, and where the
     // path has a blank the program cannot tell what follows it.
     for argument in std::iter::once(&*name).chain(arguments.iter().map(String::as_str)) {
@@ -190,6 +215,7 @@ fn fact(line: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board;
 
     #[test]
     fn a_console_is_text_and_facts() {
@@ -217,12 +243,12 @@ mod tests {
     #[test]
     fn arguments_of_the_guest() {
         let arguments = ["seed=1".to_owned(), "prompt=a,b".to_owned()];
-        let qemu = emulator(Path::new("qemu"), Path::new("/t d/generate"), &arguments).unwrap();
+        let qemu = emulator(Path::new("qemu"), board::default(), Path::new("/t d/generate.elf"), &arguments).unwrap();
         let line = show(&qemu);
         assert!(
             line.ends_with(
                 "enable=on,target=native,arg=generate,arg=seed=1,arg=prompt=a,,b \
-                 -kernel '/t d/generate'"
+                 -kernel '/t d/generate.elf'"
             ),
             "{line}"
         );

@@ -2,6 +2,7 @@
 //!
 //! This crate never depends on what it sets up: it builds with nothing but Rust.
 
+pub mod board;
 pub mod command;
 pub mod demo;
 pub mod doctor;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
 
+use xtask::board::{self, Board};
 use xtask::repo::Repo;
 use xtask::{demo, doctor, firmware, setup, size, test};
 
@@ -17,12 +18,13 @@ use xtask::{demo, doctor, firmware, setup, size, test};
 const HELP: &str = "\
 cargo xtask <command>
 
-  setup                fetch what is missing: libtorch, the ARM target, QEMU (into .tools/ where possible)
+  setup                fetch what is missing: libtorch, the ARM targets, QEMU (into .tools/ where possible)
   doctor               show what is there and what is missing, and change nothing
   demo [-- OPTIONS]    train on the names list, export, run on the emulated chip; OPTIONS go to `train`
-  qemu [BIN] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
-                       build a firmware program (generate) and run it on the emulated chip
-  size [BIN] [--model FILE] [--json]
+  qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
+                       build a firmware program (generate, selftest) and run it on the emulated board
+                       (mps2-an386, mps2-an385, microbit)
+  size [BIN] [--board NAME] [--model FILE] [--json]
                        flash and static RAM of a firmware program, from its ELF sections
   test                 format, lints, docs, no_std build and all tests; what CI runs
   help                 this list
@@ -85,6 +87,7 @@ fn demo_command(mut args: lexopt::Parser) -> Result<ExitCode> {
 /// What `qemu` and `size` share.
 struct FirmwareOptions {
     bin: String,
+    board: &'static Board,
     model: Option<PathBuf>,
     timeout: Duration,
     json: bool,
@@ -95,6 +98,7 @@ impl FirmwareOptions {
     fn parse(mut args: lexopt::Parser) -> Result<Self> {
         let mut options = Self {
             bin: firmware::DEFAULT_BIN.to_owned(),
+            board: board::default(),
             model: None,
             timeout: firmware::TIMEOUT,
             json: false,
@@ -103,6 +107,7 @@ impl FirmwareOptions {
         let mut named = false;
         while let Some(arg) = args.next()? {
             match arg {
+                Long("board") => options.board = board::find(&args.value()?.string()?)?,
                 Long("model") => options.model = Some(args.value()?.into()),
                 Long("timeout") => options.timeout = Duration::from_secs(args.value()?.parse()?),
                 Long("json") => options.json = true,
@@ -132,8 +137,8 @@ fn qemu_command(args: lexopt::Parser) -> Result<ExitCode> {
         bail!("--json belongs to `size`");
     }
     let repo = Repo::find();
-    let elf = firmware::build(&repo, &options.bin, options.model.as_deref())?;
-    let run = firmware::run(&repo, &elf, &options.guest, options.timeout)?;
+    let elf = firmware::build(&repo, options.board, &options.bin, options.model.as_deref())?;
+    let run = firmware::run(&repo, options.board, &elf, &options.guest, options.timeout)?;
     Ok(run.exit_code())
 }
 
@@ -143,7 +148,7 @@ fn size_command(args: lexopt::Parser) -> Result<ExitCode> {
         bail!("`{argument}` belongs to `qemu`");
     }
     let repo = Repo::find();
-    let elf = firmware::build(&repo, &options.bin, options.model.as_deref())?;
+    let elf = firmware::build(&repo, options.board, &options.bin, options.model.as_deref())?;
     let size = size::of_file(&elf)?;
     if options.json {
         println!("{}", size.to_json());
@@ -162,18 +167,29 @@ mod tests {
     }
 
     #[test]
+    fn help_names_the_boards() {
+        for board in board::BOARDS {
+            assert!(HELP.contains(board.name), "{}", board.name);
+        }
+    }
+
+    #[test]
     fn firmware_options() {
         let none = options(&[]).unwrap();
         assert_eq!(none.bin, firmware::DEFAULT_BIN);
+        assert_eq!(none.board, board::default());
         assert!(none.guest.is_empty());
 
-        let all = options(&["selftest", "--model", "a.blob", "--timeout=5", "--", "seed=1"]).unwrap();
+        let all =
+            options(&["selftest", "--board", "microbit", "--model", "a.blob", "--timeout=5", "--", "seed=1"]).unwrap();
         assert_eq!(all.bin, "selftest");
+        assert_eq!(all.board.name, "microbit");
         assert_eq!(all.model.unwrap(), PathBuf::from("a.blob"));
         assert_eq!(all.timeout, Duration::from_secs(5));
         assert_eq!(all.guest, ["seed=1"]);
 
         assert!(options(&["one", "two"]).is_err());
         assert!(options(&["--frobnicate"]).is_err());
+        assert!(options(&["--board", "none"]).is_err());
     }
 }

@@ -65,7 +65,7 @@ fn steps(repo: &Repo) -> Result<bool> {
     let steps: [Step; 3] = [
         ("libtorch, for training", libtorch::setup),
         ("QEMU, the emulated chip", qemu::setup),
-        ("ARM target, for the firmware", thumb::setup),
+        ("ARM targets, for the firmware", thumb::setup),
     ];
     let count = steps.len();
     let mut ok = true;

@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::board::{self, BOARDS, Board};
 use crate::command::show;
-use crate::firmware::TARGET;
 use crate::repo::Repo;
 use crate::setup::{self, thumb};
 
+/// The precisions that can be left out: features of `runtime` and `firmware-example`.
+const PRECISIONS: [&str; 3] = ["f32", "int8", "int4"];
+
 /// A check, the command that makes it, and how it went.
 struct Outcome {
-    name: &'static str,
+    name: String,
     passed: bool,
     time: Duration,
 }
@@ -42,37 +45,49 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
 }
 
 /// The checks, cheapest first.
-fn checks(repo: &Repo) -> Vec<(&'static str, Command)> {
+fn checks(repo: &Repo) -> Vec<(String, Command)> {
     let cargo = |args: &[&str]| {
         let mut cargo = repo.cargo();
         cargo.args(args);
         cargo
     };
-    let firmware_cargo = |args: &[&str]| {
+    // `cargo <command> --target <target> --package <package> ...`, as the chip's compiler needs it.
+    let for_chip = |command: &str, target: &str, package: &str, rest: &[&str]| {
         let mut cargo = repo.firmware_cargo();
-        let (command, rest) = args.split_at(1);
-        cargo.args(command).args(["--target", TARGET]).args(rest);
+        cargo.args([command, "--target", target, "--package", package]).args(rest);
         cargo
     };
+    let mut checks = vec![("format".to_owned(), cargo(&["fmt", "--all", "--check"]))];
+    for target in board::targets() {
+        let name = format!("runtime alone on {target} (no_std)");
+        checks.push((name, for_chip("build", target, "runtime", &[])));
+    }
+    for precision in PRECISIONS {
+        // The core that can do least.
+        let target = board::find("microbit").expect("a board").target;
+        let name = format!("runtime with {precision} alone");
+        checks.push((name, for_chip("build", target, "runtime", &["--no-default-features", "--features", precision])));
+    }
+    // Debian's compiler comes without clippy, and the toolchain's cannot read its libraries.
+    let debian = thumb::uses_debian(repo);
+    for Board { name: board, target, .. } in BOARDS {
+        let features = format!("{board},{}", PRECISIONS.join(","));
+        let choice = ["--no-default-features", "--features", &features];
+        checks.push(if debian {
+            (format!("firmware for {board} compiles"), for_chip("check", target, "firmware-example", &choice))
+        } else {
+            let rest = [&choice[..], &["--", "-Dwarnings"]].concat();
+            (format!("lints of the firmware for {board}"), for_chip("clippy", target, "firmware-example", &rest))
+        });
+    }
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
     doc.env("RUSTDOCFLAGS", "-Dwarnings");
-    vec![
-        ("format", cargo(&["fmt", "--all", "--check"])),
-        ("runtime alone on a chip (no_std)", firmware_cargo(&["build", "--package", "runtime"])),
-        (
-            "runtime alone, without its default features",
-            firmware_cargo(&["build", "--package", "runtime", "--no-default-features"]),
-        ),
-        if thumb::uses_debian(repo) {
-            // That compiler comes without clippy, and the toolchain's cannot read its libraries.
-            ("firmware compiles", firmware_cargo(&["check", "--package", "firmware-example"]))
-        } else {
-            ("lints of the firmware", firmware_cargo(&["clippy", "--package", "firmware-example", "--", "-Dwarnings"]))
-        },
-        ("lints", cargo(&["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"])),
-        ("documentation", doc),
-        ("tests", cargo(&["test", "--workspace", "--no-fail-fast"])),
-    ]
+    checks.extend([
+        ("lints".to_owned(), cargo(&["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"])),
+        ("documentation".to_owned(), doc),
+        ("tests".to_owned(), cargo(&["test", "--workspace", "--no-fail-fast"])),
+    ]);
+    checks
 }
 
 /// The list at the end.
@@ -97,7 +112,7 @@ mod tests {
 
     #[test]
     fn summary_lists_what_failed() {
-        let outcome = |name, passed| Outcome { name, passed, time: Duration::from_millis(1500) };
+        let outcome = |name: &str, passed| Outcome { name: name.to_owned(), passed, time: Duration::from_millis(1500) };
         let text = summary(&[outcome("a", true), outcome("b", false)], Duration::from_secs(3));
         let expected = "== summary\n\
                         passed     1.5 s  a\n\

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::{libtorch, prerequisites, qemu, remove, thumb};
-use crate::firmware;
+use crate::board::{self, BOARDS};
 use crate::repo::Repo;
 
 /// First line of both files.
@@ -56,13 +56,22 @@ impl Facts {
             writeln!(text, "[build]\nrustc = \"{}\"", thumb::RUSTC).unwrap();
         }
         if self.qemu {
-            for target in thumb::TARGETS {
-                let (exe, args) = (qemu::UNPACKED, firmware::QEMU_ARGS.join(" "));
-                writeln!(text, "[target.{target}]\nrunner = \"{exe} {args} -kernel\"").unwrap();
-            }
+            text += &runners(qemu::UNPACKED);
         }
         text
     }
+}
+
+/// What Cargo starts programs for each target with.
+fn runners(qemu: &str) -> String {
+    let mut text = String::new();
+    for target in board::targets() {
+        // Targets come from boards.
+        let board = BOARDS.iter().find(|board| board.target == target).expect("a board for each target");
+        let args = board.qemu_args().join(" ");
+        writeln!(text, "[target.{target}]\nrunner = \"{qemu} {args} -kernel\"").unwrap();
+    }
+    text
 }
 
 /// Writes the file where it differs, so that nothing is rebuilt for a new time stamp; a file that
@@ -101,12 +110,12 @@ mod tests {
         assert!(all.in_firmware().contains("runner = \".tools/qemu/bin/"));
     }
 
-    /// The emulator's command line stands in `.cargo/config.toml` too, for a plain `cargo run`.
+    /// The emulator's command lines stand in `.cargo/config.toml` too, for a plain `cargo run`.
     #[test]
-    fn the_checked_in_runner_is_ours() {
+    fn the_checked_in_runners_are_ours() {
         let repo = Repo::find();
         let text = fs::read_to_string(repo.root().join(".cargo/config.toml")).unwrap();
-        let runner = format!("qemu-system-arm {} -kernel", firmware::QEMU_ARGS.join(" "));
-        assert!(text.contains(&runner), "expected: runner = \"{runner}\"");
+        let runners = runners(qemu::PROGRAM);
+        assert!(text.ends_with(&runners), "expected at the end:\n{runners}");
     }
 }

@@ -15,12 +15,10 @@ use anyhow::{Context, Result, bail};
 
 use super::apt::{self, Rights};
 use super::{finish, fresh, need_space, remove, say, size};
+use crate::board::targets;
 use crate::command::{ask, on_path, run};
 use crate::doctor::Piece;
 use crate::repo::Repo;
-
-/// The targets of the boards. A target added here is fetched by the next set-up.
-pub const TARGETS: &[&str] = &["thumbv7em-none-eabihf"];
 
 /// The compiler made here, seen from the repository.
 pub const RUSTC: &str = ".tools/rust-thumb/bin/rustc";
@@ -76,8 +74,8 @@ impl Found {
         let rustc = rustc();
         let made = repo.root().join(RUSTC);
         Self {
-            in_toolchain: !forced && TARGETS.iter().all(|target| has(repo, &rustc, target)),
-            in_debian: made.exists() && TARGETS.iter().all(|target| has(repo, &made, target)),
+            in_toolchain: !forced && targets().into_iter().all(|target| has(repo, &rustc, target)),
+            in_debian: made.exists() && targets().into_iter().all(|target| has(repo, &made, target)),
             rustup: !forced && on_path("rustup").is_some(),
             apt: apt::available(),
         }
@@ -132,13 +130,13 @@ pub fn setup(repo: &Repo) -> Result<()> {
                 Origin::Toolchain => "in the Rust toolchain",
                 Origin::Debian => "in .tools/rust-thumb",
             };
-            say(&format!("{} is there ({origin})", TARGETS.join(", ")));
+            say(&format!("{} is there ({origin})", targets().join(", ")));
             Ok(())
         }
         Step::RustupAdd => {
             say("fetches some 15 MB, keeps about 70 MB in the Rust toolchain, for each target");
             let mut add = Command::new("rustup");
-            add.args(["target", "add"]).args(TARGETS);
+            add.args(["target", "add"]).args(targets());
             match run(add.current_dir(repo.root())) {
                 Ok(()) => {
                     say("done");
@@ -158,7 +156,7 @@ pub fn setup(repo: &Repo) -> Result<()> {
 }
 
 fn by_hand() -> String {
-    format!("the Rust toolchain lacks a target; with rustup: rustup target add {}", TARGETS.join(" "))
+    format!("the Rust toolchain lacks a target; with rustup: rustup target add {}", targets().join(" "))
 }
 
 /// Makes a compiler that has the targets out of Debian's packages.
@@ -194,7 +192,7 @@ fn by_debian(repo: &Repo) -> Result<()> {
     let tools = repo.tools();
     say(&format!(
         "fetches {} in {} packages, keeps 0.5 GB in .tools/rust-thumb (0.9 GB while at work; \
-         nothing is installed), compiles `core` for half a minute",
+         nothing is installed), compiles `core` for half a minute per target",
         size(plan.bytes()),
         packages.len()
     ));
@@ -208,7 +206,7 @@ fn by_debian(repo: &Repo) -> Result<()> {
     let made = partial.join("bin/rustc");
     let host = host(repo, &made)?;
     link_linker(repo, &partial, &host)?;
-    for target in TARGETS {
+    for target in targets() {
         say(&format!("compiling `core` for {target}"));
         compile_core(repo, &made, &partial, target)?;
     }
@@ -323,13 +321,13 @@ pub fn pieces(repo: &Repo) -> Vec<Piece> {
     let usable = matches!(choose(Found::look(repo)), Step::Nothing(_));
     let version = ask_rustc(repo, &rustc, &["--version"]).unwrap_or_default();
     let version = version.split_whitespace().nth(1).unwrap_or("?").to_owned();
-    let row = |target: &&'static str| match library_folder(repo, &rustc, target)
+    let row = |target: &'static str| match library_folder(repo, &rustc, target)
         .filter(|_| usable && has(repo, &rustc, target))
     {
         Some(folder) => Piece::there(target, format!("rustc {version}"), repo.short(&folder)),
         None => Piece::missing(target, "`cargo xtask setup` fetches it"),
     };
-    TARGETS.iter().map(row).collect()
+    targets().into_iter().map(row).collect()
 }
 
 #[cfg(test)]

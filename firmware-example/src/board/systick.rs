@@ -1,0 +1,65 @@
+//! SysTick as a counter of instructions, for the boards that QEMU plays.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use cortex_m::Peripherals;
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{SCB, SYST};
+use cortex_m_rt::exception;
+
+/// `-icount shift=6`: every instruction takes 2^6 ns of the emulator's time.
+const NANOSECONDS_PER_INSTRUCTION: u64 = 1 << 6;
+/// SysTick counts down from here to 0: 24 bits.
+const RELOAD: u32 = 0x00ff_ffff;
+
+/// How often SysTick has reached 0. Written by its handler alone: Cortex-M0 can load and store atomically, and no more.
+static WRAPS: AtomicU32 = AtomicU32::new(0);
+
+#[exception]
+fn SysTick() {
+    WRAPS.store(WRAPS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+}
+
+/// Counts instructions with a SysTick that runs at `HZ`. Right only under `-icount shift=6`, which `cargo xtask qemu` and
+/// `cargo run` set: the emulator has no clock of the chip's otherwise.
+pub struct Systick<const HZ: u64> {
+    // Kept so that nobody else can stop it.
+    _syst: SYST,
+}
+
+impl<const HZ: u64> Systick<HZ> {
+    /// Starts SysTick on the processor's clock.
+    ///
+    /// # Panics
+    /// If it has been called before: there is one SysTick.
+    pub fn new() -> Self {
+        let mut syst = Peripherals::take().expect("the only taker").SYST;
+        syst.set_clock_source(SystClkSource::Core);
+        syst.set_reload(RELOAD);
+        syst.clear_current();
+        syst.enable_interrupt();
+        syst.enable_counter();
+        Self { _syst: syst }
+    }
+
+    /// Instructions that `run` takes, rounded to whole ones, reading the counter included.
+    pub fn count<T>(&mut self, run: impl FnOnce() -> T) -> (u64, T) {
+        let before = self.ticks();
+        let result = run();
+        let ticks = self.ticks() - before;
+        (ticks * 1_000_000_000 / HZ / NANOSECONDS_PER_INSTRUCTION, result)
+    }
+
+    /// Ticks since the start.
+    fn ticks(&mut self) -> u64 {
+        loop {
+            let wraps = WRAPS.load(Ordering::Relaxed);
+            let current = SYST::get_current();
+            // Else the counter reached 0 in between, and the two do not belong together.
+            if wraps == WRAPS.load(Ordering::Relaxed) && !SCB::is_pendst_pending() {
+                // It counts down, and the handler is called at 0, not at the reload behind it.
+                return (u64::from(wraps) << 24) + u64::from(current.wrapping_neg() & RELOAD);
+            }
+        }
+    }
+}

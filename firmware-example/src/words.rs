@@ -1,0 +1,59 @@
+//! Drawing words and counting what they take.
+
+use runtime::{End, Generator};
+
+use crate::board::{self, Stopwatch};
+use crate::model::{BLOB, STATE_BYTES};
+use crate::{Error, println, stack};
+
+/// Draws words, and keeps count.
+pub struct Words {
+    stopwatch: Stopwatch,
+    word: heapless::String<128>,
+    words: u32,
+    cut: u32,
+    characters: u32,
+    instructions: u64,
+}
+
+impl Words {
+    /// None yet.
+    ///
+    /// # Panics
+    /// If it has been called before: there is one [`Stopwatch`].
+    #[expect(clippy::new_without_default, reason = "takes the stopwatch, of which there is one")]
+    pub fn new() -> Self {
+        let word = heapless::String::new();
+        Self { stopwatch: Stopwatch::new(), word, words: 0, cut: 0, characters: 0, instructions: 0 }
+    }
+
+    /// Draws a word that begins with `prompt`.
+    ///
+    /// # Errors
+    /// A prompt that the model cannot read.
+    pub fn draw(&mut self, generator: &mut Generator<'_>, prompt: &str) -> Result<&str, Error> {
+        let (instructions, end) = self.stopwatch.count(|| generator.word(prompt, &mut self.word));
+        // The end of a word is a character, too: it was drawn.
+        let boundary = match end? {
+            End::Boundary => 1,
+            End::Limit => 0,
+        };
+        self.words += 1;
+        self.cut += 1 - boundary;
+        self.characters += self.word.chars().count() as u32 + boundary;
+        self.instructions += instructions;
+        Ok(&self.word)
+    }
+
+    /// Reports what it took, and what the program takes.
+    pub fn report(&self) {
+        println!("words={}", self.words);
+        println!("cut={}", self.cut);
+        println!("characters={}", self.characters);
+        println!("instructions_per_char={}", self.instructions / u64::from(self.characters.max(1)));
+        println!("stack_bytes={}", stack::high_water_mark_bytes());
+        println!("state_bytes={STATE_BYTES}");
+        println!("model_bytes={}", BLOB.len());
+        println!("board={}", board::NAME);
+    }
+}

@@ -1,0 +1,101 @@
+//! The same blob gives the same logits, and with the same seed the same words, bit by bit, on the host and on every kind
+//! of core, with an FPU or without.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use firmware_example::checksum;
+use runtime::{HeapState, Model, Sampling, Stream};
+use tests::{Firmware, blob, host_words};
+use xtask::firmware::report;
+
+/// Random contexts whose logits are compared.
+const CONTEXTS: u32 = 10_000;
+/// Words that are compared.
+const WORDS: usize = 1_000;
+/// Seed of both.
+const SEED: u64 = 1;
+/// 10,000 characters are up to eleven billion instructions: QEMU does about one billion in a second, a loaded machine less.
+const TIMEOUT: Duration = Duration::from_secs(900);
+
+/// A model, and what the host computes with it, once for all boards.
+struct Witness {
+    blob: &'static str,
+    logits_crc32: OnceLock<String>,
+    words: OnceLock<Vec<String>>,
+}
+
+impl Witness {
+    const fn new(blob: &'static str) -> Self {
+        Self { blob, logits_crc32: OnceLock::new(), words: OnceLock::new() }
+    }
+
+    fn logits_crc32(&self) -> &str {
+        self.logits_crc32.get_or_init(|| {
+            let blob = blob(self.blob);
+            let model = Model::new(blob.as_bytes()).expect("a shipped model");
+            let mut state = HeapState::new(&model);
+            let mut stream = Stream::new(&model, &mut state).expect("made for this model");
+            format!("{:08x}", checksum::of_logits(&mut stream, CONTEXTS, SEED))
+        })
+    }
+
+    fn words(&self) -> &[String] {
+        self.words.get_or_init(|| host_words(&blob(self.blob), Sampling::default(), SEED, "", WORDS))
+    }
+
+    fn agrees_with(&self, board: &str) {
+        let [contexts, seed, n] = [format!("contexts={CONTEXTS}"), format!("seed={SEED}"), format!("n={WORDS}")];
+        let run = Firmware::build(board, "selftest", self.blob).run_within(TIMEOUT, &[&contexts, &seed, "n=0"]);
+        assert!(run.success(), "{board}: {:?}", run.lines);
+        let (_, facts) = report(&run.lines);
+        assert_eq!(facts["board"], board);
+        assert_eq!(facts["contexts"], CONTEXTS.to_string());
+        assert_eq!(facts["logits_crc32"], self.logits_crc32(), "{} on {board}", self.blob);
+
+        let run = Firmware::build(board, "generate", self.blob).run_within(TIMEOUT, &[&n, &seed]);
+        assert!(run.success(), "{board}: {:?}", run.lines);
+        let (words, _) = report(&run.lines);
+        assert_eq!(words.len(), WORDS);
+        assert!(words == self.words(), "{} on {board}: other words than on the host", self.blob);
+    }
+}
+
+static F32: Witness = Witness::new("names.blob");
+static INT8: Witness = Witness::new("names.int8.blob");
+static INT4: Witness = Witness::new("names.int4.blob");
+
+#[test]
+fn f32_on_host_and_cortex_m4f() {
+    F32.agrees_with("mps2-an386");
+}
+
+#[test]
+fn int8_on_host_and_cortex_m4f() {
+    INT8.agrees_with("mps2-an386");
+}
+
+#[test]
+fn int8_on_host_and_cortex_m3() {
+    INT8.agrees_with("mps2-an385");
+}
+
+#[test]
+fn int8_on_host_and_cortex_m0() {
+    INT8.agrees_with("microbit");
+}
+
+#[test]
+fn int4_on_host_and_cortex_m4f() {
+    INT4.agrees_with("mps2-an386");
+}
+
+#[test]
+fn int4_on_host_and_cortex_m3() {
+    INT4.agrees_with("mps2-an385");
+}
+
+#[test]
+fn int4_on_host_and_cortex_m0() {
+    INT4.agrees_with("microbit");
+}

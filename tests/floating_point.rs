@@ -1,0 +1,63 @@
+//! An integer model's program has no floating point in it: on a core without an FPU every operation would be a call of
+//! one of the compiler's routines, and none of them is there.
+
+use object::{Object, ObjectSymbol};
+use tests::Firmware;
+
+/// The software floating point in a program, by the names of its routines.
+fn soft_float(firmware: &Firmware) -> Vec<String> {
+    let bytes = std::fs::read(firmware.elf()).expect("an ELF file");
+    let file = object::File::parse(&*bytes).expect("an ELF file");
+    let names: Vec<_> = file.symbols().map(|symbol| symbol.name().expect("a name").to_owned()).collect();
+    assert!(names.iter().any(|name| name == "main"), "no symbols to look at");
+    names.into_iter().filter(|name| is_soft_float(name)).collect()
+}
+
+/// Whether a symbol is a floating-point routine: of Arm's run-time ABI, or of the compiler's library under its own names.
+fn is_soft_float(name: &str) -> bool {
+    if let Some(routine) = name.strip_prefix("__aeabi_") {
+        // `fmul`, `dadd`, comparisons `cfcmple`, conversions `i2f`, `ul2d`, `h2f`; integers are `uidiv`, `lmul`, `memcpy`.
+        return routine.starts_with(['f', 'd', 'h'])
+            || routine.starts_with("cf")
+            || routine.starts_with("cd")
+            || routine.contains("2f")
+            || routine.contains("2d");
+    }
+    // `__mulsf3`, `__floatsidf`, `__fixsfsi`: sf and df are the types. Mangled: compiler_builtins::float::...
+    let own = name.starts_with("__") && (name.contains("sf") || name.contains("df"));
+    own || (name.contains("compiler_builtins") && name.contains("float"))
+}
+
+#[test]
+fn symbols_are_told_apart() {
+    for name in ["__aeabi_fmul", "__aeabi_dadd", "__aeabi_i2f", "__aeabi_ul2d", "__aeabi_cfcmple", "__aeabi_f2iz"] {
+        assert!(is_soft_float(name), "{name}");
+    }
+    for name in ["__mulsf3", "__adddf3", "__floatunsisf", "__fixdfdi", "_ZN17compiler_builtins5float3add17h0E"] {
+        assert!(is_soft_float(name), "{name}");
+    }
+    for name in ["__aeabi_uldivmod", "__aeabi_lmul", "__aeabi_memcpy4", "__aeabi_idiv", "__sidata", "__udivmoddi4"] {
+        assert!(!is_soft_float(name), "{name}");
+    }
+}
+
+#[test]
+fn integer_programs_have_no_floating_point() {
+    for board in ["mps2-an385", "microbit"] {
+        for blob in ["names.int8.blob", "names.int4.blob"] {
+            for bin in ["generate", "selftest"] {
+                let found = soft_float(&Firmware::build(board, bin, blob));
+                assert!(found.is_empty(), "{bin} with {blob} for {board} has {found:?}");
+            }
+        }
+    }
+}
+
+/// What the test above looks for is there to be found.
+#[test]
+fn a_program_in_single_precision_has() {
+    let found = soft_float(&Firmware::build("mps2-an385", "generate", "names.blob"));
+    for routine in ["__aeabi_fmul", "__aeabi_fadd"] {
+        assert!(found.iter().any(|name| name == routine), "no {routine} in {found:?}");
+    }
+}

@@ -15,7 +15,7 @@ const CONTEXTS: u32 = 10_000;
 const WORDS: usize = 1_000;
 /// Seed of both.
 const SEED: u64 = 1;
-/// 10,000 characters are up to eleven billion instructions: QEMU does about one billion in a second, a loaded machine less.
+/// 10,000 characters are up to twelve billion instructions: QEMU does about one billion in a second, a loaded machine less.
 const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// A model, and what the host computes with it, once for all boards.

@@ -9,7 +9,10 @@ mod validate;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use exporter::data::Words;
 
@@ -82,6 +85,30 @@ impl DataArgs {
         }
         Ok(words)
     }
+}
+
+/// Refuses an output that is one of the inputs, however the two are spelled.
+fn refuse_overwriting(out: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
+    let Ok(real) = out.canonicalize() else { return Ok(()) };
+    for input in inputs {
+        if input.canonicalize().is_ok_and(|input| input == real) {
+            anyhow::bail!("--out {} would overwrite {}", out.display(), input.display());
+        }
+    }
+    Ok(())
+}
+
+/// A flag that Ctrl-C raises; a second Ctrl-C ends the program at once.
+fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if handler.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    })
+    .context("cannot catch Ctrl-C")?;
+    Ok(stop)
 }
 
 /// A number with commas between thousands.

@@ -88,6 +88,8 @@ pub struct Words {
     pub words: Vec<String>,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
+    /// Whether [`Words::dedup`] was called.
+    pub deduplicated: bool,
 }
 
 impl Words {
@@ -137,7 +139,7 @@ impl Words {
                 words.push(word.to_owned());
             }
         }
-        Ok(Self { name: name.to_owned(), words, sha256: hash.finalize().into() })
+        Ok(Self { name: name.to_owned(), words, sha256: hash.finalize().into(), deduplicated: false })
     }
 
     /// Number of words that stood in the list before.
@@ -148,6 +150,7 @@ impl Words {
 
     /// Drops every word that stood in the list before; gives their number.
     pub fn dedup(&mut self) -> usize {
+        self.deduplicated = true;
         let before = self.words.len();
         let mut seen = HashSet::new();
         self.words.retain(|word| seen.insert(word.clone()));

@@ -58,7 +58,9 @@ pub struct Origin {
     pub preset: String,
     /// The recipe, as JSON.
     pub recipe: String,
-    /// Steps taken.
+    /// How it was trained on for four bits, as JSON; empty if it was not.
+    pub finetune: String,
+    /// The step with the best dev loss, whose weights these are.
     pub steps: usize,
     /// Seed of the training.
     pub seed: u64,
@@ -162,6 +164,9 @@ impl FoldedModel {
             ("dedup", origin.dedup.to_string()),
             ("exporter_version", origin.exporter_version.clone()),
         ]);
+        if !origin.finetune.is_empty() {
+            metadata.insert("finetune", origin.finetune.clone());
+        }
         let block_size: usize = self.architecture.levels.iter().map(|level| usize::from(level.fuse)).product();
         metadata.insert("block_size", block_size.to_string());
         for (key, value) in
@@ -287,6 +292,7 @@ impl FoldedModel {
         let origin = Origin {
             preset: get("preset")?.to_owned(),
             recipe: get("recipe")?.to_owned(),
+            finetune: metadata.get("finetune").cloned().unwrap_or_default(),
             steps: number("steps")?,
             seed: get("seed").and_then(|value| parse(value).ok_or_else(|| bad("seed", value)))?,
             threads: number("threads")?,

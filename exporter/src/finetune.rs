@@ -72,7 +72,7 @@ pub enum Event {
 
 /// Trains a folded model on; the result has four-bit steps in its inner levels, which `export --precision int4` keeps.
 ///
-/// `stop` ends the training early; the result is then what was reached.
+/// `stop` ends the training early. The result is what was best on the dev split.
 ///
 /// # Errors
 /// [`TrainError`] says what to change.
@@ -96,8 +96,10 @@ pub fn finetune(
     let train = Examples::new(&words.name, &split.train, vocab, config.block_size())?;
     let dev = Examples::new(&words.name, &split.dev, vocab, config.block_size())?;
     let steps = (options.epochs * train.len() as f64 / options.batch_size as f64).ceil() as usize;
-    if steps == 0 || options.batch_size == 0 || options.lr <= 0.0 || !(2..=4).contains(&options.bits) {
-        return Err(TrainError::Option("epochs, batch size and lr must be above 0, bits 2 to 4".to_owned()));
+    let sane = options.lr > 0.0 && options.lr.is_finite() && (1..=100_000_000).contains(&steps);
+    if !sane || options.batch_size == 0 || options.threads == 0 || !(2..=4).contains(&options.bits) {
+        let message = "lr, epochs, batch size and threads must be above 0 and within reason, bits 2 to 4".to_owned();
+        return Err(TrainError::Option(message));
     }
 
     tch::set_num_threads(i32::try_from(options.threads).unwrap_or(i32::MAX));
@@ -296,9 +298,10 @@ impl FakeQuantized {
         }
         model.output = FoldedLinear { weight: array(&self.output.0), bias: vector(&self.output.1), int4_step: None };
         let Options { bits, lr, epochs, batch_size, seed, .. } = options;
-        model.origin.recipe += &format!(
-            " finetuned for {bits}-bit inner levels: lr {lr}, {epochs} epochs, batch {batch_size}, {steps} steps, seed {seed}"
-        );
+        let record = serde_json::json!({
+            "bits": bits, "lr": lr, "epochs": epochs, "batch_size": batch_size, "seed": seed, "step": steps,
+        });
+        model.origin.finetune = record.to_string();
         (model.origin.train_nll, model.origin.dev_nll, model.origin.test_nll) = (None, None, None);
         model
     }

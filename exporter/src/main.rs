@@ -1,4 +1,4 @@
-//! `exporter`: train, export, eval, sample. See `exporter help`.
+//! The command line of the exporter: see `exporter help`.
 
 mod cli;
 

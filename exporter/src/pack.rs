@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
 use runtime::{FormatError, Model, Provenance, Token};
 
-/// Tokens of the golden text: three times the lecture's context, a moment's work at boot.
-const GOLDEN_LEN: usize = 24;
-
 use crate::file::{FoldedLinear, FoldedModel};
 use crate::quantize::{QuantizedLayer, QuantizedModel};
+
+/// Tokens of the golden text: three times the lecture's context, a moment's work at boot.
+const GOLDEN_LEN: usize = 24;
 
 /// Why a model cannot be packed.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,13 @@
 //! Words from a model, through the runtime: what a chip would print.
 
+use std::ops::ControlFlow;
+
 use runtime::{End, Generator, HeapState, Model, PromptError, Sampling};
 
 /// A drawn word, and whether it was cut short.
 pub type Drawn = (String, End);
 
-/// Draws `count` words that begin with `prompt`, of at most `max_len` characters.
+/// Draws `count` words that begin with `prompt`, of at most `max_len` characters, or until `each` has had enough.
 ///
 /// # Errors
 /// [`PromptError`] if the model cannot read the prompt, or it is longer than `max_len`.
@@ -19,7 +21,7 @@ pub fn words(
     prompt: &str,
     max_len: usize,
     count: usize,
-    mut each: impl FnMut(Drawn),
+    mut each: impl FnMut(Drawn) -> ControlFlow<()>,
 ) -> Result<(), PromptError> {
     let mut state = HeapState::new(model);
     let mut generator =
@@ -27,7 +29,9 @@ pub fn words(
     for _ in 0..count {
         let mut characters = generator.start(prompt)?;
         let word: String = characters.by_ref().collect();
-        each((word, characters.end().unwrap_or(End::Limit)));
+        if each((word, characters.end().unwrap_or(End::Limit))).is_break() {
+            break;
+        }
     }
     Ok(())
 }

@@ -159,12 +159,13 @@ pub fn train(
 
     let mut origin = Origin {
         preset: options.preset.clone(),
-        recipe: serde_json::to_string(recipe).expect("plain numbers"),
+        recipe: recipe_json(recipe, options.steps),
+        finetune: String::new(),
         steps,
         seed: options.seed,
         threads: options.threads,
         data_sha256: hex(&words.sha256),
-        dedup: words.duplicates() == 0,
+        dedup: words.deduplicated,
         train_nll: None,
         dev_nll: None,
         test_nll: None,
@@ -236,14 +237,23 @@ pub fn train(
     })
 }
 
+/// The recipe, and the steps where they were given instead of its epochs.
+fn recipe_json(recipe: &Recipe, steps: Option<usize>) -> String {
+    let Some(steps) = steps else { return serde_json::to_string(recipe).expect("plain numbers") };
+    let mut json = serde_json::to_value(recipe).expect("plain numbers");
+    json["epochs"] = serde_json::Value::Null;
+    json["steps"] = steps.into();
+    json.to_string()
+}
+
 fn check_options(options: &Options, steps: usize) -> Result<(), TrainError> {
     let refuse = |message: String| Err(TrainError::Option(message));
     let recipe = &options.recipe;
-    if steps == 0 || steps > 100_000_000 {
-        return refuse(format!("{steps} steps: there must be 1 to 100,000,000 (see --epochs, --steps)"));
-    }
     if recipe.batch_size < 2 {
         return refuse(format!("batch size {}: BatchNorm needs at least 2 examples", recipe.batch_size));
+    }
+    if steps == 0 || steps > 100_000_000 {
+        return refuse(format!("{steps} steps: there must be 1 to 100,000,000 (see --epochs, --steps)"));
     }
     if !(recipe.lr > 0.0 && recipe.lr.is_finite()) {
         return refuse(format!("learning rate {}: it must be above 0", recipe.lr));

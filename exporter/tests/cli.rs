@@ -318,7 +318,7 @@ fn bad_input_ends_in_one_clear_line() {
     export("cut.blob", "is not a safetensors file");
     let tiny = models("tiny.safetensors");
     fails(&["export", "--model", &tiny, "--out", "no/x.blob"], here, "there is no folder no");
-    fails(&["export", "--model", &tiny, "--out", &tiny], here, "would overwrite the model");
+    fails(&["export", "--model", &tiny, "--out", &tiny], here, "would overwrite");
     fails(&["sample", "--model", &tiny, "--prompt", "Ä"], here, "character 'Ä' is not in the model's vocabulary");
     fails(&["sample", "--model", &tiny, "--prompt", &"a".repeat(300)], here, "text is too long: 300, at most 32");
     fails(&["eval", "--model", &tiny, "--data", "digits.txt"], here, "outside the model's vocabulary");
@@ -345,8 +345,15 @@ fn a_wrong_command_line_is_explained() {
         assert!(text(&output.stderr).contains("--help"), "{arguments:?}");
     }
     let help = succeeds(&["train", "--help"], folder.path());
-    for word in ["--data", "--preset", "--seed", "[default: 42]", "[default: model.safetensors]", "wavenet-128-cosine"]
-    {
+    for word in [
+        "--data",
+        "--preset",
+        "--seed",
+        "[default: 42]",
+        "[default: model.safetensors]",
+        "wavenet-128-cosine",
+        "512 for wavenet-128-cosine",
+    ] {
         assert!(help.contains(word), "{word} is not in the help:\n{help}");
     }
 }

@@ -6,6 +6,8 @@ use core::str::FromStr;
 use runtime::Sampling;
 use semihosting::experimental::env::args;
 
+use crate::println;
+
 /// Longest command line in bytes, the program's name included.
 const MAX_BYTES: usize = 512;
 
@@ -38,13 +40,13 @@ pub enum ArgumentError {
 impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable => write!(f, "the command line is not UTF-8, or longer than {MAX_BYTES} bytes"),
+            Self::Unreadable => write!(f, "the command line is not UTF-8"),
             Self::Refused { argument, usage } => write!(f, "argument {argument:?}: takes {usage}"),
         }
     }
 }
 
-/// Reads the command line. A debugger that has none gives the defaults.
+/// Reads the command line. Where there is none, as with some debuggers, the defaults hold, and a line says so.
 ///
 /// # Errors
 /// [`ArgumentError`] for an argument that is unknown or out of range.
@@ -52,7 +54,10 @@ impl fmt::Display for ArgumentError {
 #[inline(never)]
 pub fn read<S: Settings>() -> Result<S, ArgumentError> {
     let mut settings = S::default();
-    let Ok(arguments) = args::<MAX_BYTES>() else { return Ok(settings) };
+    let Ok(arguments) = args::<MAX_BYTES>() else {
+        println!("note: no command line, or one over {MAX_BYTES} bytes: the defaults hold");
+        return Ok(settings);
+    };
     let mut arguments_begun = false;
     for argument in &arguments {
         let argument = argument.map_err(|_| ArgumentError::Unreadable)?;

@@ -24,6 +24,8 @@ pub const MAX_FUSE: usize = 64;
 pub const MAX_BLOCK_SIZE: usize = 1024;
 /// Widest level, and largest embedding.
 pub const MAX_WIDTH: usize = 4096;
+/// Most columns of a weight matrix. With [`MAX_WIDTH`] it keeps every size in bytes below 2^31, on 32-bit chips too.
+pub const MAX_FAN_IN: usize = 1 << 16;
 /// Largest vocabulary: 255 characters and the boundary, so that a [`crate::Token`] fits a byte.
 pub const MAX_VOCAB_SIZE: usize = 256;
 /// Smallest vocabulary: 2 characters and the boundary.
@@ -87,9 +89,12 @@ impl Config {
         within("n_embd", n_embd, 1, MAX_WIDTH)?;
         within("number of levels", levels.len(), 1, MAX_LEVELS)?;
         let mut block_size = 1;
+        let mut width_in = n_embd;
         for level in levels {
             within("fuse factor", level.fuse.into(), 2, MAX_FUSE)?;
             within("level width", level.width.into(), 1, MAX_WIDTH)?;
+            within("fan_in", usize::from(level.fuse) * width_in, 1, MAX_FAN_IN)?;
+            width_in = level.width.into();
             // Cannot overflow: at most MAX_BLOCK_SIZE * MAX_FUSE before the check.
             block_size *= usize::from(level.fuse);
             within("block_size", block_size, 1, MAX_BLOCK_SIZE)?;
@@ -158,13 +163,6 @@ impl Config {
     /// Multiply-accumulates per generated character: every level once ([`crate::Stream`]), and the output layer.
     pub fn macs_streaming(&self) -> usize {
         let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out).sum();
-        levels + self.n_hidden() * self.vocab_size
-    }
-
-    /// Multiply-accumulates per character when the whole window is evaluated, as PyTorch does.
-    pub fn macs_window(&self) -> usize {
-        let block_size = self.block_size();
-        let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out * (block_size / (s.dilation * s.fuse))).sum();
         levels + self.n_hidden() * self.vocab_size
     }
 

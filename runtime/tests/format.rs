@@ -167,6 +167,8 @@ fn dimensions_and_vocabulary_are_checked() {
     assert_eq!(refused(65, 1), bad("fuse factor", 65, 2, 64));
     assert_eq!(refused(2, 0), bad("level width", 0, 1, 4096));
     assert_eq!(refused(2, 4097), bad("level width", 4097, 1, 4096));
+    let wide = [Level { fuse: 2, width: 4096 }, Level { fuse: 17, width: 1 }];
+    assert_eq!(small(&levels(&wide), &[0.0; 3]), bad("fan_in", 69_632, 1, 65_536));
     let deep = [Level { fuse: 64, width: 1 }; 2];
     assert_eq!(small(&levels(&deep), &[0.0; 3]), bad("block_size", 4096, 1, 1024));
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
@@ -33,7 +34,12 @@ pub fn run(repo: &Repo, train_options: &[OsString]) -> Result<ExitCode> {
     if !train_options.iter().any(|option| option.to_string_lossy().starts_with("--data")) {
         train.args(["--data", DATA]);
     }
-    let losses = Losses::parse(&run_for_output(train.args(train_options))?)?;
+    // Cargo is started in the repository's top folder: a path of the user's is one from where the user is.
+    let options = train_options.iter().map(|option| match Path::new(option).canonicalize() {
+        Ok(path) if Path::new(option).is_file() => path.into_os_string(),
+        _ => option.clone(),
+    });
+    let losses = Losses::parse(&run_for_output(train.args(options))?)?;
 
     println!("\n== export");
     let mut export = exporter(repo);

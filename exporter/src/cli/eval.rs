@@ -78,6 +78,12 @@ impl Given {
                 words.name
             );
         }
+        if let ModelFile::Folded(model) = &self.file
+            && model.origin.dedup != words.deduplicated
+        {
+            let name = self.path.display();
+            eprintln!("note: {name} was trained with the other setting of --dedup, which splits the list otherwise");
+        }
         Ok(())
     }
 }

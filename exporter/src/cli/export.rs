@@ -1,7 +1,7 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use exporter::data::{Examples, Words};
 use exporter::file::FoldedModel;
@@ -12,7 +12,7 @@ use exporter::write::write_atomically;
 use runtime::{Model, Vocab};
 use tch::Tensor;
 
-use super::{count, quoted};
+use super::{count, quoted, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -45,7 +45,8 @@ fn calibration(args: &Args, model: &FoldedModel) -> anyhow::Result<Tensor> {
     let vocab = Vocab::new(&model.vocab)?;
     let config = model.architecture.config(vocab.len())?;
     let train = words.split()?.train;
-    Ok(calibration_contexts(&Examples::new(&words.name, &train, vocab, config.block_size())?))
+    let examples = Examples::new(&words.name, &train, vocab, config.block_size());
+    Ok(calibration_contexts(&examples.context("four bits are calibrated on words of the model: see --calibration")?))
 }
 
 fn int4_options(args: &Args) -> Int4Options {
@@ -56,7 +57,7 @@ fn int4_options(args: &Args) -> Int4Options {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum PrecisionArg {
     F32,
     Int8,
@@ -64,8 +65,11 @@ enum PrecisionArg {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    if args.model == args.out {
-        bail!("--out {} would overwrite the model", args.out.display());
+    let inputs: Vec<&Path> = [Some(args.model.as_path()), args.calibration.as_deref()].into_iter().flatten().collect();
+    refuse_overwriting(&args.out, &inputs)?;
+    let for_int4 = args.calibration.is_some() || args.nearest || args.int4_output;
+    if for_int4 && args.precision != PrecisionArg::Int4 {
+        bail!("--calibration, --nearest and --int4-output belong to --precision int4");
     }
     let model = FoldedModel::read(&args.model)?;
     let blob = match args.precision {

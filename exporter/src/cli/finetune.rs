@@ -1,14 +1,12 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use anyhow::Context;
 use exporter::file::FoldedModel;
 use exporter::finetune::{Event, Options, finetune};
 use exporter::write::check_writable;
 
-use super::{DataArgs, INTERRUPTED, count, quoted};
+use super::{DataArgs, INTERRUPTED, count, quoted, refuse_overwriting, stop_on_interrupt};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -41,6 +39,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let inputs: Vec<&Path> = [Some(args.model.as_path()), args.data.data.as_deref()].into_iter().flatten().collect();
+    refuse_overwriting(&args.out, &inputs)?;
     check_writable(&args.out)?;
     let model = FoldedModel::read(&args.model)?;
     let words = args.data.read()?;
@@ -53,15 +53,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        // The second one means it.
-        if handler.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-    })
-    .context("cannot catch Ctrl-C")?;
+    let stop = stop_on_interrupt()?;
     let mut divergence = f64::NAN;
     let tuned = finetune(&model, &words, &options, &stop, &mut |event| match event {
         Event::Start { steps, dev_nll } => {
@@ -74,10 +66,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     tuned.write(&args.out)?;
     let out = quoted(&args.out);
     eprintln!("\nwrote {out}. Next:");
-    eprintln!(
-        "  cargo run -p exporter -- export --model {out} --precision int4 --out {}",
-        quoted(&args.out.with_extension("blob"))
-    );
+    let blob = quoted(&args.out.with_extension("blob"));
+    let calibration = args.data.data.as_ref().map_or(String::new(), |path| format!(" --calibration {}", quoted(path)));
+    eprintln!("  cargo run -p exporter -- export --model {out} --precision int4{calibration} --out {blob}");
     Ok(if stop.load(Ordering::Relaxed) {
         eprintln!("interrupted: the file holds the best so far");
         ExitCode::from(INTERRUPTED)

@@ -1,4 +1,5 @@
 use std::io::{BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -48,9 +49,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut cut = 0;
     exporter::sample::words(&model, sampling, args.seed, &args.prompt, args.max_len, args.count, |(word, end)| {
         cut += usize::from(end == End::Limit);
-        if written.is_ok() {
-            written = writeln!(out, "{word}");
-        }
+        written = writeln!(out, "{word}");
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })
     .with_context(|| format!("prompt {:?}", args.prompt))?;
     // `sample | head` closes the pipe: that is the reader's choice, not an error.

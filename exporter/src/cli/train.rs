@@ -1,8 +1,7 @@
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -17,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Model, Sampling};
 use tch::{Cuda, Device};
 
-use super::{DataArgs, INTERRUPTED, count, quoted};
+use super::{DataArgs, INTERRUPTED, count, quoted, refuse_overwriting, stop_on_interrupt};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,32 +31,24 @@ pub struct Args {
     /// Seed of weights, batches and dropout (the split is always the lecture's)
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Times through the training words [default: the preset's]
-    #[arg(long, conflicts_with = "steps")]
+    #[arg(long, conflicts_with = "steps", help = per_preset("Times through the training words", |preset| preset.recipe.epochs))]
     epochs: Option<f64>,
     /// Steps, instead of epochs
     #[arg(long)]
     steps: Option<usize>,
-    /// Examples per step [default: the preset's]
-    #[arg(long)]
+    #[arg(long, help = per_preset("Examples per step", |preset| preset.recipe.batch_size))]
     batch_size: Option<usize>,
-    /// Highest learning rate [default: the preset's]
-    #[arg(long)]
+    #[arg(long, help = per_preset("Highest learning rate", |preset| preset.recipe.lr))]
     lr: Option<f64>,
-    /// AdamW's weight decay [default: the preset's]
-    #[arg(long)]
+    #[arg(long, help = per_preset("AdamW's weight decay", |preset| preset.recipe.weight_decay))]
     weight_decay: Option<f64>,
-    /// Chance that an output of a level is dropped while training [default: the preset's]
-    #[arg(long)]
+    #[arg(long, help = per_preset("Chance that an output of a level is dropped while training", |preset| preset.recipe.dropout))]
     dropout: Option<f64>,
-    /// Context length in characters; its prime factors become the levels [default: the preset's]
-    #[arg(long)]
+    #[arg(long, help = per_preset("Context length in characters; its prime factors become the levels", |preset| preset.block_size))]
     block_size: Option<usize>,
-    /// Values per character embedding [default: the preset's]
-    #[arg(long)]
+    #[arg(long, help = per_preset("Values per character embedding", |preset| preset.n_embd))]
     n_embd: Option<usize>,
-    /// Values per position after each level [default: the preset's]
-    #[arg(long)]
+    #[arg(long, help = per_preset("Values per position after each level", |preset| preset.n_hidden))]
     n_hidden: Option<usize>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
@@ -76,6 +67,12 @@ enum DeviceArg {
     Cuda,
 }
 
+/// The help of an option whose default is the preset's: with the value of each.
+fn per_preset<T: std::fmt::Display>(help: &str, value: impl Fn(&Preset) -> T) -> String {
+    let defaults: Vec<String> = PRESETS.iter().map(|preset| format!("{} for {}", value(preset), preset.name)).collect();
+    format!("{help} [default: {}]", defaults.join(", "))
+}
+
 fn preset_names() -> clap::builder::PossibleValuesParser {
     PRESETS.map(|preset| clap::builder::PossibleValue::new(preset.name).help(preset.about)).into()
 }
@@ -87,27 +84,26 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let preset = preset::find(&args.preset).context("clap checked the name")?;
     let options = options(&args, &preset)?;
     // Before the work, not after it.
+    refuse_overwriting(&args.out, &args.data.data.as_deref().into_iter().collect::<Vec<_>>())?;
     check_writable(&args.out)?;
+    let replaces = args.out.exists();
     let words = args.data.read()?;
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        // The second one means it.
-        if handler.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-    })
-    .context("cannot catch Ctrl-C")?;
-
+    let stop = stop_on_interrupt()?;
     let mut view = Progress::default();
     let outcome = train(&words, &options, &stop, &mut |event| view.show(event))?;
     view.finish();
-    outcome.model.write(&args.out)?;
+    // Half a training must not replace a whole one.
+    let out = if outcome.interrupted && replaces {
+        args.out.with_extension("interrupted.safetensors")
+    } else {
+        args.out.clone()
+    };
+    outcome.model.write(&out)?;
     if outcome.interrupted {
-        eprintln!("interrupted: {} holds the best model so far", args.out.display());
+        eprintln!("interrupted: {} holds the best model so far", out.display());
     }
-    report(&args, &outcome)?;
+    report(&args, &out, &outcome)?;
     Ok(if outcome.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
@@ -193,13 +189,16 @@ fn samples(model: &FoldedModel) -> Vec<String> {
     if let Ok(blob) = pack_f32(model)
         && let Ok(model) = Model::new(blob.as_bytes())
     {
-        let each = |(name, _)| names.push(name);
+        let each = |(name, _)| {
+            names.push(name);
+            ControlFlow::Continue(())
+        };
         exporter::sample::words(&model, Sampling::default(), 42, "", 12, SAMPLES, each).expect("no prompt, no error");
     }
     names
 }
 
-fn report(args: &Args, outcome: &Outcome) -> anyhow::Result<()> {
+fn report(args: &Args, out: &Path, outcome: &Outcome) -> anyhow::Result<()> {
     let origin = &outcome.model.origin;
     let losses = [origin.train_nll, origin.dev_nll, origin.test_nll].map(|nll| nll.unwrap_or(f64::NAN));
     let seconds = outcome.elapsed.as_secs_f64();
@@ -214,8 +213,8 @@ fn report(args: &Args, outcome: &Outcome) -> anyhow::Result<()> {
         count(folded_parameters(&outcome.model)),
         count(outcome.best_step)
     );
-    let model = quoted(&args.out);
-    let blob = quoted(&args.out.with_extension("blob"));
+    let model = quoted(out);
+    let blob = quoted(&out.with_extension("blob"));
     eprintln!("\nwrote {model}. Next:");
     eprintln!("  cargo run -p exporter -- sample --model {model} -n 20");
     eprintln!("  cargo run -p exporter -- export --model {model} --out {blob}");
@@ -226,7 +225,7 @@ fn report(args: &Args, outcome: &Outcome) -> anyhow::Result<()> {
         println!(
             "{}",
             serde_json::json!({
-                "model": args.out,
+                "model": out,
                 "train_nll": losses[0], "dev_nll": losses[1], "test_nll": losses[2],
                 "train_words": train_words, "dev_words": dev_words, "test_words": test_words,
                 "train_characters": train_characters,

@@ -45,14 +45,15 @@ pub fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
 
 /// `sum(w[i] * x[i])` of 8-bit weights and activations, exactly. What goes beyond the shorter one is left out.
 ///
-/// No overflow for up to 2^17 of them; layers have at most that many columns once [`crate::Model::new`] has checked their
+/// No overflow for up to 2^18 of them; layers have at most that many columns once [`crate::Model::new`] has checked their
 /// sums.
 ///
 /// ```
 /// assert_eq!(runtime::kernels::dot_i8(&[1, -2, 127], &[3, 4, 127]), 3 - 8 + 16_129);
 /// ```
 #[cfg(feature = "int8")]
-#[inline]
+// Not inlined: what is compiled does not depend on what surrounds it.
+#[inline(never)]
 pub fn dot_i8(weights: &[i8], x: &[i8]) -> i32 {
     // Wrapping: the sum is known to fit, and an overflow check costs more than the addition.
     weights.iter().zip(x).fold(0, |acc: i32, (&weight, &x)| acc.wrapping_add(i32::from(weight) * i32::from(x)))
@@ -65,7 +66,7 @@ pub fn dot_i8(weights: &[i8], x: &[i8]) -> i32 {
 /// assert_eq!(runtime::kernels::dot_i4(&[0xe3, 0x07], &[10, 1, 2]), 30 - 2 + 14);
 /// ```
 #[cfg(feature = "int4")]
-#[inline]
+#[inline(never)]
 pub fn dot_i4(weights: &[u8], x: &[i8]) -> i32 {
     weights.iter().zip(x.chunks(2)).fold(0, |acc: i32, (&byte, x)| {
         let (low, high) = unpack_i4(byte);

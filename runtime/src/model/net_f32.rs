@@ -3,7 +3,7 @@
 use super::state::BuffersF32;
 use super::unobserved;
 use crate::cache;
-use crate::config::{Config, LevelShape, MAX_LEVELS};
+use crate::config::{Config, MAX_LEVELS};
 use crate::error::FormatError;
 use crate::format::{Slab, WeightFormat};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
@@ -13,7 +13,7 @@ use crate::vocab::{BOUNDARY, Token};
 #[derive(Clone, Debug)]
 pub(super) struct NetF32<'a> {
     embedding: EmbeddingF32<'a>,
-    levels: heapless::Vec<(LevelShape, LinearF32<'a>), MAX_LEVELS>,
+    levels: heapless::Vec<LinearF32<'a>, MAX_LEVELS>,
     output: LinearF32<'a>,
 }
 
@@ -26,7 +26,7 @@ impl<'a> NetF32<'a> {
         let mut levels = heapless::Vec::new();
         for shape in config.shapes() {
             let linear = LinearF32::take(slab, shape.fan_in, shape.fan_out)?;
-            levels.push((shape, linear)).map_err(|_| FormatError::BadHeader)?;
+            levels.push(linear).map_err(|_| FormatError::BadHeader)?;
         }
         let output = LinearF32::take(slab, config.n_hidden(), config.vocab_size())?;
         Ok(Self { embedding: EmbeddingF32::new(embedding, config.n_embd()), levels, output })
@@ -71,12 +71,13 @@ impl<'a> NetF32<'a> {
         let mut rings: &mut [f32] = rings;
         let row = self.embedding.row(token);
         hidden.iter_mut().zip(row).for_each(|(hidden, &value)| *hidden = value);
-        for (index, ((shape, linear), oldest)) in self.levels.iter().zip(oldest.iter_mut()).enumerate() {
+        let levels = config.shapes().zip(&self.levels).zip(oldest.iter_mut());
+        for (index, ((shape, linear), oldest)) in levels.enumerate() {
             // The sizes follow from the same Config as the buffers, so that none of these is ever short.
             let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
             let Some(input) = input.get_mut(..shape.fan_in) else { return };
             rings = rest;
-            gather(shape, ring, oldest, hidden, input);
+            gather(&shape, ring, oldest, hidden, input);
             linear.forward(input, hidden);
             if let Some(values) = hidden.get_mut(..shape.fan_out) {
                 activate_f32(config.activation(), values);

@@ -14,7 +14,7 @@ use crate::vocab::{BOUNDARY, Token};
 #[derive(Clone, Debug)]
 pub(super) struct NetInt<'a> {
     embedding: &'a [i8],
-    levels: heapless::Vec<(LevelShape, LinearInt<'a>), MAX_LEVELS>,
+    levels: heapless::Vec<LinearInt<'a>, MAX_LEVELS>,
     output: LinearInt<'a>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> NetInt<'a> {
                 _ => shape.fan_in,
             };
             let linear = LinearInt::take(slab, format, [fan_in, shape.fan_out], index)?;
-            levels.push((shape, linear)).map_err(|_| FormatError::BadHeader)?;
+            levels.push(linear).map_err(|_| FormatError::BadHeader)?;
         }
         let (index, format) = next()?;
         if format == WeightFormat::Table {
@@ -81,7 +81,9 @@ impl<'a> NetInt<'a> {
     ) {
         let BuffersInt { tokens, rings, oldest, input, hidden, logits } = buffers;
         let mut rings: &mut [i8] = rings;
-        for (index, ((shape, linear), oldest)) in self.levels.iter().zip(oldest.iter_mut()).enumerate() {
+        // The shapes are computed anew rather than kept: a model on a small chip is 200 bytes smaller for it.
+        let levels = config.shapes().zip(&self.levels).zip(oldest.iter_mut());
+        for (index, ((shape, linear), oldest)) in levels.enumerate() {
             let activate = |hidden: &mut [i8], row: usize, pre_activation: i32| {
                 if let Some(value) = hidden.get_mut(row) {
                     *value = tanh_i8(pre_activation);
@@ -90,7 +92,7 @@ impl<'a> NetInt<'a> {
             if index == 0 {
                 let mut recent = [BOUNDARY; MAX_FUSE];
                 // Level 0 remembers characters, not what they stand for: entries of one token.
-                let shape = LevelShape { width_in: 1, ..*shape };
+                let shape = LevelShape { width_in: 1, ..shape };
                 let Some(recent) = recent.get_mut(..shape.fuse) else { return };
                 gather_tokens(&shape, tokens, oldest, &[token], recent);
                 if linear.is_table() {
@@ -109,7 +111,7 @@ impl<'a> NetInt<'a> {
                 let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
                 let Some(input) = input.get_mut(..shape.fan_in) else { return };
                 rings = rest;
-                gather(shape, ring, oldest, hidden, input);
+                gather(&shape, ring, oldest, hidden, input);
                 linear.forward(input, |row, value| activate(hidden, row, value));
             }
             if let Some(values) = hidden.get(..shape.fan_out) {

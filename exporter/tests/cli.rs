@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -319,6 +319,9 @@ fn bad_input_ends_in_one_clear_line() {
     let tiny = models("tiny.safetensors");
     fails(&["export", "--model", &tiny, "--out", "no/x.blob"], here, "there is no folder no");
     fails(&["export", "--model", &tiny, "--out", &tiny], here, "would overwrite");
+    fails(&["finetune", "--model", &tiny, "--out", &tiny], here, "would overwrite");
+    fails(&["train", "--data", "digits.txt", "--out", "./digits.txt"], here, "would overwrite digits.txt");
+    fails(&["export", "--model", &tiny, "--nearest", "--out", "x.blob"], here, "belong to --precision int4");
     fails(&["sample", "--model", &tiny, "--prompt", "Ä"], here, "character 'Ä' is not in the model's vocabulary");
     fails(&["sample", "--model", &tiny, "--prompt", &"a".repeat(300)], here, "text is too long: 300, at most 32");
     fails(&["eval", "--model", &tiny, "--data", "digits.txt"], here, "outside the model's vocabulary");
@@ -368,14 +371,12 @@ fn a_reader_that_leaves_is_no_error() {
     assert!(!text(&output.stderr).contains("error"));
 }
 
-#[test]
+/// Starts a training into `out`, interrupts it, and checks how it ends; gives what it said on stderr.
 #[cfg(unix)]
-fn control_c_keeps_the_model_so_far() {
-    let folder = TempDir::new().unwrap();
-    let out = folder.path().join("m.safetensors");
+fn interrupted_training(out: &Path) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_exporter"))
         .args(["train", "--preset", "tiny", "--steps", "1000000", "--threads", "1", "--out"])
-        .arg(&out)
+        .arg(out)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -401,8 +402,27 @@ fn control_c_keeps_the_model_so_far() {
     assert!(started.elapsed() < Duration::from_secs(60), "it stops soon");
     assert_eq!(status.code(), Some(130), "{rest}");
     assert!(rest.contains("interrupted"), "{rest}");
-    let out: PathBuf = fs::canonicalize(out).unwrap();
+    rest
+}
+
+#[test]
+#[cfg(unix)]
+fn control_c_keeps_the_model_so_far() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("m.safetensors");
+    interrupted_training(&out);
     let words = succeeds(&["sample", "--model", &out.display().to_string(), "-n", "3"], folder.path());
     assert_eq!(words.lines().count(), 3);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+}
+
+#[test]
+#[cfg(unix)]
+fn control_c_does_not_replace_an_older_model() {
+    let folder = folder_with(&[("m.safetensors", b"a model of many hours")]);
+    let stderr = interrupted_training(&folder.path().join("m.safetensors"));
+    assert!(stderr.contains("m.interrupted.safetensors"), "{stderr}");
+    assert_eq!(fs::read(folder.path().join("m.safetensors")).unwrap(), b"a model of many hours");
+    let words = succeeds(&["sample", "--model", "m.interrupted.safetensors", "-n", "3"], folder.path());
+    assert_eq!(words.lines().count(), 3);
 }

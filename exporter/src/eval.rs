@@ -3,10 +3,10 @@
 pub mod compare;
 pub mod validate;
 
-use ndarray::Array2;
 use runtime::{HeapState, Model, Stream};
 use tch::{Device, Kind, Tensor};
 
+use crate::arrays::{from_matrix, from_vector};
 use crate::data::{DataError, Examples};
 use crate::file::{FoldedLinear, FoldedModel};
 use crate::nn::mean_nll;
@@ -30,14 +30,15 @@ pub struct TorchModel {
 impl TorchModel {
     /// Copies the weights to `device`.
     pub fn new(model: &FoldedModel, device: Device) -> Self {
-        let tensors =
-            |linear: &FoldedLinear| (matrix(&linear.weight).to_device(device), vector(&linear.bias).to_device(device));
+        let tensors = |linear: &FoldedLinear| {
+            (from_matrix(&linear.weight).to_device(device), from_vector(&linear.bias).to_device(device))
+        };
         let levels = model.architecture.levels.iter().zip(&model.levels).map(|(level, linear)| {
             let (weight, bias) = tensors(linear);
             (i64::from(level.fuse), weight, bias)
         });
         Self {
-            embedding: matrix(&model.embedding).to_device(device),
+            embedding: from_matrix(&model.embedding).to_device(device),
             levels: levels.collect(),
             output: tensors(&model.output),
         }
@@ -92,13 +93,4 @@ pub fn tensors(examples: &Examples, device: Device) -> (Tensor, Tensor) {
     let contexts = Tensor::from_slice(&examples.contexts).view([-1, block_size]);
     let targets = Tensor::from_slice(&examples.targets);
     (contexts.to_kind(Kind::Int64).to_device(device), targets.to_kind(Kind::Int64).to_device(device))
-}
-
-fn matrix(array: &Array2<f32>) -> Tensor {
-    let shape: Vec<i64> = array.shape().iter().map(|&n| i64::try_from(n).expect("a dimension")).collect();
-    Tensor::from_slice(array.as_slice().expect("row-major")).view(shape.as_slice())
-}
-
-fn vector(array: &ndarray::Array1<f32>) -> Tensor {
-    Tensor::from_slice(array.as_slice().expect("contiguous"))
 }

@@ -14,6 +14,7 @@ use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FR
 use tch::nn::{OptimizerConfig, Path, VarStore};
 use tch::{Device, Kind, Tensor};
 
+use crate::arrays::{from_matrix, from_vector, to_matrix, to_vector};
 use crate::data::{Examples, Words};
 use crate::eval::{TorchModel, tensors};
 use crate::file::{FoldedLinear, FoldedModel};
@@ -202,42 +203,31 @@ struct FakeLevel {
 
 impl FakeQuantized {
     fn new(path: &Path<'_>, model: &FoldedModel, rounded: &QuantizedModel, weight_max: f64) -> Self {
-        let variable = |name: String, values: Vec<f32>, shape: &[i64]| {
-            let name: &str = &name;
-            path.var_copy(&name.replace('.', "_"), &Tensor::from_slice(&values).view(shape))
-        };
-        let matrix = |name: String, array: &Array2<f32>| {
-            let shape = [array.nrows() as i64, array.ncols() as i64];
-            variable(name, array.iter().copied().collect(), &shape)
-        };
-        let vector =
-            |name: String, array: &Array1<f32>| variable(name, array.iter().copied().collect(), &[array.len() as i64]);
+        let matrix = |name: &str, array: &Array2<f32>| path.var_copy(name, &from_matrix(array));
+        let vector = |name: &str, array: &Array1<f32>| path.var_copy(name, &from_vector(array));
         let levels = model.architecture.levels.iter().zip(&model.levels).enumerate();
         let levels = levels.map(|(index, (level, linear))| {
-            let name = |what: &str| format!("level{index}.{what}");
+            let name = |what: &str| format!("level{index}_{what}");
             let (fuse, fan_in) = (i64::from(level.fuse), linear.weight.ncols());
             if index == 0 {
-                let (weight, bias) = (matrix(name("weight"), &linear.weight), vector(name("bias"), &linear.bias));
+                let (weight, bias) = (matrix(&name("weight"), &linear.weight), vector(&name("bias"), &linear.bias));
                 return FakeLevel { fuse, weight, bias, log_step: None };
             }
             let real = dequantize(&rounded.layers[index]);
             let weight = Array2::from_shape_vec((real.steps.len(), fan_in), real.weights).expect("its shape");
             FakeLevel {
                 fuse,
-                weight: matrix(name("weight"), &weight),
-                bias: vector(name("bias"), &Array1::from(real.bias)),
-                log_step: Some(vector(name("log_step"), &real.steps.iter().map(|step| step.ln()).collect())),
+                weight: matrix(&name("weight"), &weight),
+                bias: vector(&name("bias"), &Array1::from(real.bias)),
+                log_step: Some(vector(&name("log_step"), &real.steps.iter().map(|step| step.ln()).collect())),
             }
         });
         let (vocab_size, n_embd) = model.embedding.dim();
         let first = model.architecture.levels[0];
         Self {
             levels: levels.collect(),
-            embedding: matrix("embedding".to_owned(), &model.embedding),
-            output: (
-                matrix("output.weight".to_owned(), &model.output.weight),
-                vector("output.bias".to_owned(), &model.output.bias),
-            ),
+            embedding: matrix("embedding", &model.embedding),
+            output: (matrix("output_weight", &model.output.weight), vector("output_bias", &model.output.bias)),
             weight_max,
             table: table_pays(first.fuse.into(), first.width.into(), vocab_size, n_embd),
         }
@@ -287,16 +277,17 @@ impl FakeQuantized {
     /// The model with the weights learned; those of the inner levels lie on their steps.
     fn fold(&self, model: &FoldedModel, options: &Options, steps: usize) -> FoldedModel {
         let mut model = model.clone();
-        model.embedding = array(&self.embedding);
+        model.embedding = to_matrix(&self.embedding);
         for (linear, level) in model.levels.iter_mut().zip(&self.levels) {
-            *linear = FoldedLinear { weight: array(&level.weight), bias: vector(&level.bias), int4_step: None };
+            *linear = FoldedLinear { weight: to_matrix(&level.weight), bias: to_vector(&level.bias), int4_step: None };
             if let Some(log_step) = &level.log_step {
                 let step = log_step.exp();
-                linear.weight = array(&to_steps(&level.weight, &step.unsqueeze(1), self.weight_max));
-                linear.int4_step = Some(vector(&step));
+                linear.weight = to_matrix(&to_steps(&level.weight, &step.unsqueeze(1), self.weight_max));
+                linear.int4_step = Some(to_vector(&step));
             }
         }
-        model.output = FoldedLinear { weight: array(&self.output.0), bias: vector(&self.output.1), int4_step: None };
+        model.output =
+            FoldedLinear { weight: to_matrix(&self.output.0), bias: to_vector(&self.output.1), int4_step: None };
         let Options { bits, lr, epochs, batch_size, seed, .. } = options;
         let record = serde_json::json!({
             "bits": bits, "lr": lr, "epochs": epochs, "batch_size": batch_size, "seed": seed, "step": steps,
@@ -326,14 +317,4 @@ fn to_steps(weight: &Tensor, step: &Tensor, max: f64) -> Tensor {
 fn to_8_bits(weight: &Tensor) -> Tensor {
     let largest = weight.abs().amax([1], true).clamp_min(1e-9).detach();
     to_steps(weight, &(largest / INT8_MAX), INT8_MAX)
-}
-
-fn array(tensor: &Tensor) -> Array2<f32> {
-    let (rows, columns) = tensor.size2().expect("a matrix");
-    let values = vector(&tensor.reshape([-1])).to_vec();
-    Array2::from_shape_vec((rows as usize, columns as usize), values).expect("as many values as the shape asks for")
-}
-
-fn vector(tensor: &Tensor) -> Array1<f32> {
-    Array1::from(Vec::<f32>::try_from(tensor.detach()).expect("a vector of f32"))
 }

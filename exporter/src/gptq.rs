@@ -10,11 +10,13 @@ use runtime::format::{Precision, WeightFormat};
 use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS};
 use tch::{Device, Kind, Tensor};
 
+use crate::arrays::{from_matrix, from_vector, to_matrix};
 use crate::data::Examples;
 use crate::eval::tensors;
 use crate::file::FoldedModel;
 use crate::quantize::{
-    INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input, round_to_nearest,
+    INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input,
+    round_to_nearest, round_to_steps,
 };
 
 /// Contexts to calibrate on: enough for the statistics of 256 inputs, little enough for a moment.
@@ -59,22 +61,25 @@ pub fn quantize_int4(model: &FoldedModel, contexts: &Tensor, options: Options) -
     let mut layers = vec![first];
     let reference = reference_activations(model, contexts);
     for (index, level) in model.levels.iter().enumerate().skip(1) {
-        if let Some(step) = &level.int4_step {
-            layers.push(on_steps(&RealLayer::inner(level, false), &step.mapv(f64::from)));
+        if let Some(steps) = &level.int4_step {
+            let real = RealLayer::inner(level, false);
+            let step = |row| f64::from(steps[row]).max(real.row_scale(row, f64::INFINITY));
+            layers.push(round_to_steps(&real, WeightFormat::Int4, INT4_MAX, step));
             continue;
         }
         let inputs = Inputs::new(model, &reference, &layers, index, contexts);
         layers.push(quantize_layer(&RealLayer::inner(level, false), &inputs, options.weight_max, options.rounding));
     }
     let last = RealLayer::inner(&model.output, true);
-    let inputs = Inputs::new(model, &reference, &layers, model.levels.len(), contexts);
     let finetuned = model.levels.iter().any(|level| level.int4_step.is_some());
-    layers.push(match (options.int4_output, options.rounding) {
-        // It has learned with its plain 8 bits.
-        (false, _) if finetuned => round_to_nearest(&last),
-        (true, rounding) => quantize_layer(&last, &inputs, INT4_MAX, rounding),
-        (false, Rounding::Nearest) => round_to_nearest(&last),
-        (false, rounding) => quantize_layer(&last, &inputs, INT8_MAX, rounding),
+    // A finetuned network has learned with its output layer in plain 8 bits.
+    let plain = finetuned || options.rounding == Rounding::Nearest;
+    layers.push(if plain && !options.int4_output {
+        round_to_nearest(&last)
+    } else {
+        let inputs = Inputs::new(model, &reference, &layers, model.levels.len(), contexts);
+        let weight_max = if options.int4_output { INT4_MAX } else { INT8_MAX };
+        quantize_layer(&last, &inputs, weight_max, options.rounding)
     });
     QuantizedModel { precision: Precision::Int4, embedding, layers }
 }
@@ -107,25 +112,11 @@ impl Inputs {
         let fuse = model.architecture.levels.get(index).map_or(1, |level| i64::from(level.fuse));
         let gather = |x: &Tensor| {
             let (b, t, c) = x.size3().expect("(B, T, C)");
-            to_array(&x.view([b * t / fuse, c * fuse]))
+            to_matrix(&x.view([b * t / fuse, c * fuse]))
         };
         let quantized = quantized_activations(model, layers, contexts);
         Self { reference: gather(&reference[index - 1]), quantized: gather(&quantized) }
     }
-}
-
-/// Weights that lie on four-bit steps already.
-fn on_steps(real: &RealLayer, steps: &Array1<f64>) -> QuantizedLayer {
-    let mut layer =
-        QuantizedLayer { format: WeightFormat::Int4, bias: Vec::new(), multiplier: Vec::new(), weights: Vec::new() };
-    for (row, &step) in steps.iter().enumerate() {
-        let step = step.max(real.row_scale(row, f64::INFINITY));
-        let (bias, multiplier) = real.bias_and_multiplier(row, step);
-        layer.bias.push(bias);
-        layer.multiplier.push(multiplier);
-        layer.weights.extend(real.weight.row(row).iter().map(|weight| nearest(weight / step, INT4_MAX)));
-    }
-    layer
 }
 
 fn quantize_layer(real: &RealLayer, inputs: &Inputs, weight_max: f64, rounding: Rounding) -> QuantizedLayer {
@@ -193,14 +184,14 @@ fn quantize_layer(real: &RealLayer, inputs: &Inputs, weight_max: f64, rounding: 
 
 /// `U` with `U^T U = H^-1`, upper triangular.
 fn inverse_cholesky(hessian: &Array2<f64>) -> Array2<f64> {
-    let tensor = from_array(hessian);
+    let tensor = from_matrix(hessian);
     let inverse = tensor.linalg_cholesky(false).cholesky_inverse(false);
-    to_array(&inverse.linalg_cholesky(true))
+    to_matrix(&inverse.linalg_cholesky(true))
 }
 
 /// The output of every level with nothing quantized, (B, T, C) each.
 fn reference_activations(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> {
-    let mut x = Tensor::embedding(&from_f32(&model.embedding), contexts, -1, false, false);
+    let mut x = embedding_rows(&from_f32(&model.embedding), contexts);
     model
         .architecture
         .levels
@@ -209,7 +200,7 @@ fn reference_activations(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> 
         .map(|(level, linear)| {
             let (b, t, c) = x.size3().expect("(B, T, C)");
             let fuse = i64::from(level.fuse);
-            let bias = from_array(&linear.bias.mapv(f64::from).insert_axis(Axis(0)));
+            let bias = from_vector(&linear.bias.mapv(f64::from));
             x = (x.view([b, t / fuse, c * fuse]).matmul(&from_f32(&linear.weight).tr()) + bias).tanh();
             x.shallow_clone()
         })
@@ -233,7 +224,7 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
             let table = weights.view([fuse, -1, fan_out]);
             let (b, t) = contexts.size2().expect("(B, T)");
             let tokens = contexts.view([b, t / fuse, fuse]);
-            let part = |position: i64| table.get(position).embedding_rows(&tokens.select(2, position));
+            let part = |position: i64| embedding_rows(&table.get(position), &tokens.select(2, position));
             (1..fuse).fold(part(0), |sum, position| sum + part(position)) + bias
         } else {
             if index == 0 {
@@ -241,7 +232,7 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
                 let (embedding, _) = quantize_input(model);
                 let table = Tensor::from_slice(&embedding).to_kind(Kind::Double);
                 let n_embd = i64::try_from(model.architecture.n_embd).expect("a dimension");
-                x = table.view([-1, n_embd]).embedding_rows(contexts);
+                x = embedding_rows(&table.view([-1, n_embd]), contexts);
             } else {
                 x *= activation;
             }
@@ -255,30 +246,11 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
     x
 }
 
-/// Rows of a matrix by index.
-trait EmbeddingRows {
-    fn embedding_rows(&self, indices: &Tensor) -> Tensor;
-}
-
-impl EmbeddingRows for Tensor {
-    fn embedding_rows(&self, indices: &Tensor) -> Tensor {
-        Tensor::embedding(self, indices, -1, false, false)
-    }
-}
-
 fn from_f32(array: &Array2<f32>) -> Tensor {
-    from_array(&array.mapv(f64::from))
+    from_matrix(&array.mapv(f64::from))
 }
 
-fn from_array(array: &Array2<f64>) -> Tensor {
-    let shape = [array.nrows(), array.ncols()].map(|n| i64::try_from(n).expect("a dimension"));
-    let values: Vec<f64> = array.iter().copied().collect();
-    Tensor::from_slice(&values).view(shape)
-}
-
-fn to_array(tensor: &Tensor) -> Array2<f64> {
-    let (rows, columns) = tensor.size2().expect("a matrix");
-    let shape = [rows, columns].map(|n| usize::try_from(n).expect("a dimension"));
-    let values = Vec::<f64>::try_from(tensor.to_device(Device::Cpu).reshape([-1])).expect("f64");
-    Array2::from_shape_vec(shape, values).expect("as many values as the shape asks for")
+/// Rows of a matrix by index.
+fn embedding_rows(table: &Tensor, indices: &Tensor) -> Tensor {
+    Tensor::embedding(table, indices, -1, false, false)
 }

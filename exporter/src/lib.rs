@@ -8,6 +8,7 @@
 //! reported belongs to the model that ships.
 
 pub mod architecture;
+pub mod arrays;
 pub mod data;
 pub mod eval;
 pub mod file;

@@ -97,17 +97,25 @@ impl RealLayer {
     }
 }
 
-/// Every weight to the nearest multiple of its row's scale.
+/// Every weight to the nearest multiple of its row's scale, in 8 bits.
 pub fn round_to_nearest(real: &RealLayer) -> QuantizedLayer {
-    let (fan_out, _) = real.weight.dim();
-    let mut layer =
-        QuantizedLayer { format: WeightFormat::Int8, bias: Vec::new(), multiplier: Vec::new(), weights: Vec::new() };
-    for row in 0..fan_out {
-        let scale = real.row_scale(row, INT8_MAX);
-        let (bias, multiplier) = real.bias_and_multiplier(row, scale);
+    round_to_steps(real, WeightFormat::Int8, INT8_MAX, |row| real.row_scale(row, INT8_MAX))
+}
+
+/// Every weight to the nearest multiple of `step(row)`, at most `weight_max` of them.
+pub fn round_to_steps(
+    real: &RealLayer,
+    format: WeightFormat,
+    weight_max: f64,
+    step: impl Fn(usize) -> f64,
+) -> QuantizedLayer {
+    let mut layer = QuantizedLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights: Vec::new() };
+    for (row, weights) in real.weight.rows().into_iter().enumerate() {
+        let step = step(row);
+        let (bias, multiplier) = real.bias_and_multiplier(row, step);
         layer.bias.push(bias);
         layer.multiplier.push(multiplier);
-        layer.weights.extend(real.weight.row(row).iter().map(|weight| nearest(weight / scale, INT8_MAX)));
+        layer.weights.extend(weights.iter().map(|weight| nearest(weight / step, weight_max)));
     }
     layer
 }

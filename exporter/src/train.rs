@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ndarray::{Array1, Array2};
 use runtime::{FormatError, Vocab};
 use tch::nn::{OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor};
 
 use crate::architecture::Architecture;
+use crate::arrays::{to_matrix, to_vector};
 use crate::data::{DataError, Examples, Words, hex};
 use crate::eval::tensors;
 use crate::file::{FoldedLinear, FoldedModel, Origin};
@@ -316,38 +316,27 @@ impl Batches {
 pub fn fold_network(network: &Sequential, architecture: &Architecture, vocab: &str, origin: Origin) -> FoldedModel {
     let fold = |linear: &Linear, batch_norm: &BatchNorm1d| {
         let stats = BatchNormStats {
-            weight: vector(&batch_norm.weight),
-            bias: vector(&batch_norm.bias),
-            running_mean: vector(&batch_norm.running_mean),
-            running_var: vector(&batch_norm.running_var),
+            weight: to_vector(&batch_norm.weight),
+            bias: to_vector(&batch_norm.bias),
+            running_mean: to_vector(&batch_norm.running_mean),
+            running_var: to_vector(&batch_norm.running_var),
             eps: BATCH_NORM_EPS,
         };
-        let (weight, bias) = fold_batch_norm(&matrix(&linear.weight), &stats);
+        let (weight, bias) = fold_batch_norm(&to_matrix(&linear.weight), &stats);
         FoldedLinear { weight, bias, int4_step: None }
     };
     FoldedModel {
         architecture: architecture.clone(),
         vocab: vocab.to_owned(),
-        embedding: matrix(&network.embedding.weight),
+        embedding: to_matrix(&network.embedding.weight),
         levels: network.levels.iter().map(|level| fold(&level.linear, &level.batch_norm)).collect(),
         output: FoldedLinear {
-            weight: matrix(&network.output.weight),
-            bias: vector(network.output.bias.as_ref().expect("the output layer has one")),
+            weight: to_matrix(&network.output.weight),
+            bias: to_vector(network.output.bias.as_ref().expect("the output layer has one")),
             int4_step: None,
         },
         origin,
     }
-}
-
-fn matrix(tensor: &Tensor) -> Array2<f32> {
-    let (rows, columns) = tensor.size2().expect("a matrix");
-    let shape = [rows, columns].map(|n| usize::try_from(n).expect("a dimension"));
-    Array2::from_shape_vec(shape, vector(&tensor.reshape([-1])).to_vec()).expect("as many values as the shape asks for")
-}
-
-fn vector(tensor: &Tensor) -> Array1<f32> {
-    let values = Vec::<f32>::try_from(tensor.detach().to_device(Device::Cpu)).expect("a vector of f32");
-    Array1::from(values)
 }
 
 #[cfg(test)]

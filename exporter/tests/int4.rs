@@ -1,9 +1,12 @@
 //! Four-bit weights: error-compensated rounding against plain rounding, and finetuning.
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use exporter::data::{Examples, SHIPPED_NAME, Words};
+use common::{words, workspace};
+use exporter::data::{Examples, Words};
 use exporter::eval::runtime_loss;
 use exporter::file::FoldedModel;
 use exporter::finetune::{self, finetune};
@@ -12,21 +15,6 @@ use exporter::pack::{pack_f32, pack_integer};
 use exporter::quantize::quantize_int8;
 use runtime::Model;
 use runtime::format::{AlignedBlob, Precision, WeightFormat};
-
-fn workspace(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-/// The lecture's list where it lies beside the repository, else the shipped one.
-fn words() -> Words {
-    let lecture = workspace("../shared/data/names.txt");
-    if lecture.exists() {
-        Words::read(&lecture).unwrap()
-    } else {
-        println!("{} is not there: using the shipped list", lecture.display());
-        Words::shipped().unwrap()
-    }
-}
 
 fn model(name: &str) -> FoldedModel {
     FoldedModel::read(&workspace("models").join(name)).unwrap()
@@ -44,7 +32,8 @@ fn loss(blob: &AlignedBlob, words: &[String]) -> f64 {
 
 #[test]
 fn four_bits_cost_little_and_compensation_pays() {
-    let (model, words) = (model("names.safetensors"), words());
+    let model = model("names.safetensors");
+    let (words, lecture) = words();
     let dev = words.split().unwrap().dev;
     let contexts = calibration(&model, &words);
     let four = |rounding| {
@@ -59,10 +48,10 @@ fn four_bits_cost_little_and_compensation_pays() {
     let (plain, compensated) = (loss(&plain, &dev) - f32, loss(&compensated, &dev) - f32);
     println!("f32 {f32:.4}, delta int8 {int8:+.4}, int4 rounded {plain:+.4}, compensated {compensated:+.4}");
     // The model does poorly on names it was not trained for, and there a coarser network may even be the better one.
-    let int8_tolerance = if words.name == SHIPPED_NAME { 0.002 } else { 0.001 };
+    let int8_tolerance = if lecture { 0.001 } else { 0.002 };
     assert!(int8.abs() <= int8_tolerance, "{int8:+.4}");
     assert!(compensated.abs() <= 0.005, "{compensated:+.4}");
-    if words.name != SHIPPED_NAME {
+    if lecture {
         assert!(compensated < plain, "{compensated:+.4} against {plain:+.4}");
     }
 }

@@ -1,8 +1,9 @@
 //! The runtime in f32 against libtorch: every dev context of the lecture's list, or of the shipped one.
 
-use std::path::{Path, PathBuf};
+mod common;
 
-use exporter::data::{Examples, Words};
+use common::{words, workspace};
+use exporter::data::Examples;
 use exporter::eval::{TorchModel, runtime_loss, tensors};
 use exporter::file::FoldedModel;
 use exporter::pack::pack_f32;
@@ -16,21 +17,6 @@ const LOGIT_TOLERANCE: f32 = 1e-4;
 /// Largest |delta nll|: measured 1.6e-8.
 const NLL_TOLERANCE: f64 = 1e-5;
 
-fn workspace(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-/// The lecture's list where it lies beside the repository, else the shipped one: the model reads both.
-fn words() -> Words {
-    let lecture = workspace("../shared/data/names.txt");
-    if lecture.exists() {
-        Words::read(&lecture).unwrap()
-    } else {
-        println!("{} is not there: using the shipped list", lecture.display());
-        Words::shipped().unwrap()
-    }
-}
-
 #[test]
 fn runtime_f32_agrees_with_libtorch() {
     const { assert!(TANH_MAX_ERROR < 1e-6) };
@@ -38,7 +24,7 @@ fn runtime_f32_agrees_with_libtorch() {
         let folded = FoldedModel::read(&workspace(&format!("models/{name}.safetensors"))).unwrap();
         let blob = pack_f32(&folded).unwrap();
         let model = Model::new(blob.as_bytes()).unwrap();
-        let words = words();
+        let (words, _) = words();
         let dev = words.split().unwrap().dev;
         let examples = Examples::new(&words.name, &dev, model.vocab(), model.config().block_size()).unwrap();
 

@@ -1,8 +1,8 @@
 //! What the shipped eight-bit model promises: no loss of accuracy, and its size.
 
-use std::path::{Path, PathBuf};
+mod common;
 
-use exporter::data::Words;
+use common::{words, workspace};
 use exporter::eval::compare::{Candidate, Comparison};
 use exporter::pack::ModelFile;
 use runtime::Model;
@@ -18,22 +18,6 @@ const FILE_BYTES: usize = 82_000;
 /// Bytes of RAM.
 const STATE_BYTES: usize = 2_560;
 
-fn workspace(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-/// The lecture's list, on which the model was trained, where it lies beside the repository, else the shipped one; and the
-/// tolerance there.
-fn words() -> (Words, f64) {
-    let lecture = workspace("../shared/data/names.txt");
-    if lecture.exists() {
-        (Words::read(&lecture).unwrap(), NLL_TOLERANCE)
-    } else {
-        println!("{} is not there: using the shipped list", lecture.display());
-        (Words::shipped().unwrap(), NLL_TOLERANCE_ELSEWHERE)
-    }
-}
-
 #[test]
 fn eight_bits_lose_nothing() {
     let files = ["names.safetensors", "names.int8.blob"]
@@ -41,7 +25,8 @@ fn eight_bits_lose_nothing() {
     let candidates = files.iter().map(|(name, file)| Candidate::new(name, file).unwrap()).collect();
     let comparison = Comparison::new(candidates).unwrap();
     assert_eq!(comparison.candidates()[1].kind(), "runtime int8");
-    let (words, tolerance) = words();
+    let (words, lecture) = words();
+    let tolerance = if lecture { NLL_TOLERANCE } else { NLL_TOLERANCE_ELSEWHERE };
     let distances = comparison.over(&words.name, &words.split().unwrap().dev).unwrap();
     let [f32, int8] = distances[..] else { panic!("two models") };
     println!(

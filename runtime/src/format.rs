@@ -144,8 +144,6 @@ pub const fn slab_offset(header_len: usize) -> usize {
 
 /// CRC-32 with one table of 1 KiB.
 pub(crate) static CRC: crc::Crc<u32, crc::Table<1>> = crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
-/// A CRC-32 being computed.
-pub(crate) type Digest = crc::Digest<'static, u32, crc::Table<1>>;
 
 /// The checksum of a blob: CRC-32 (ISO-HDLC, as in zlib and PNG) over all bytes but the checksum's own four.
 pub fn checksum(blob: &[u8]) -> u32 {

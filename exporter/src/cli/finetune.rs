@@ -6,7 +6,7 @@ use exporter::file::FoldedModel;
 use exporter::finetune::{Event, Options, finetune};
 use exporter::write::check_writable;
 
-use super::{DataArgs, INTERRUPTED, count, quoted, refuse_overwriting, stop_on_interrupt};
+use super::{DataArgs, INTERRUPTED, count, default_threads, quoted, refuse_overwriting, stop_on_interrupt};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -44,14 +44,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     check_writable(&args.out)?;
     let model = FoldedModel::read(&args.model)?;
     let words = args.data.read()?;
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options {
         bits: args.bits,
         lr: args.lr,
         epochs: args.epochs,
         batch_size: args.batch_size,
         seed: args.seed,
-        threads: args.threads.unwrap_or_else(cores),
+        threads: args.threads.unwrap_or_else(default_threads),
     };
     let stop = stop_on_interrupt()?;
     let mut divergence = f64::NAN;

@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Model, Sampling};
 use tch::{Cuda, Device};
 
-use super::{DataArgs, INTERRUPTED, count, quoted, refuse_overwriting, stop_on_interrupt};
+use super::{DataArgs, INTERRUPTED, count, default_threads, quoted, refuse_overwriting, stop_on_interrupt};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -119,7 +119,6 @@ fn options(args: &Args, preset: &Preset) -> anyhow::Result<Options> {
         DeviceArg::Cuda if Cuda::is_available() => Device::Cuda(0),
         DeviceArg::Cuda => bail!("this libtorch sees no CUDA device; use --device cpu"),
     };
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Options {
         preset: preset.name.to_owned(),
         architecture: Architecture::tree(
@@ -130,7 +129,7 @@ fn options(args: &Args, preset: &Preset) -> anyhow::Result<Options> {
         recipe,
         steps: args.steps,
         seed: args.seed,
-        threads: args.threads.unwrap_or_else(cores),
+        threads: args.threads.unwrap_or_else(default_threads),
         device,
         evaluations: 20,
     })

@@ -47,13 +47,13 @@ impl Logits<'_> {
         }
     }
 
-    /// Feeds the bytes of the logits, little-endian, to a checksum.
-    pub(crate) fn digest(&self, digest: &mut crate::format::Digest) {
+    /// Gives out the bytes of every logit, little-endian, in the order of the tokens: what checksums are taken of.
+    pub fn for_each_bytes(&self, mut each: impl FnMut([u8; 4])) {
         match self {
             #[cfg(feature = "f32")]
-            Self::F32(logits) => logits.iter().for_each(|logit| digest.update(&logit.to_le_bytes())),
+            Self::F32(logits) => logits.iter().for_each(|logit| each(logit.to_le_bytes())),
             #[cfg(feature = "int8")]
-            Self::Fixed(logits) => logits.iter().for_each(|logit| digest.update(&logit.to_le_bytes())),
+            Self::Fixed(logits) => logits.iter().for_each(|logit| each(logit.to_le_bytes())),
         }
     }
 }

@@ -1,0 +1,42 @@
+//! Chooses the kernels: the compiler's target becomes the cfg `kernel`.
+//!
+//! Stable Rust does not tell a crate whether the core has the DSP instructions or the vector extension, hence the names of
+//! target and core. To force a choice, for instance to compare: `RUSTFLAGS='--cfg kernel="portable"'`.
+
+use std::env;
+
+/// The kernels there are: one file in `src/kernels` has the assembly of each but the last.
+const KERNELS: [&str; 5] = ["v6m", "v7m", "dsp", "mve", "portable"];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let names = KERNELS.map(|name| format!("{name:?}")).join(", ");
+    println!("cargo::rustc-check-cfg=cfg(kernel, values({names}))");
+    // Separated by the ASCII unit separator; Cargo builds this script anew when they change.
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let forced = KERNELS.iter().any(|name| flags.contains(&format!("kernel=\"{name}\"")));
+    if !forced {
+        let target = env::var("TARGET").unwrap_or_default();
+        println!("cargo::rustc-cfg=kernel=\"{}\"", kernel(&target, &flags));
+    }
+}
+
+/// The kernels for a target and the core that the compiler's flags name.
+fn kernel(target: &str, flags: &str) -> &'static str {
+    let architecture = target.split('-').next().unwrap_or_default();
+    match architecture {
+        "thumbv6m" | "thumbv8m.base" => "v6m",
+        "thumbv7m" => "v7m",
+        "thumbv7em" => "dsp",
+        "thumbv8m.main" if has_core(flags, &["cortex-m55", "cortex-m85"]) => "mve",
+        "thumbv8m.main" if has_core(flags, &["cortex-m33", "cortex-m35p"]) => "dsp",
+        // The DSP instructions are an option of Armv8-M, and no core was named.
+        "thumbv8m.main" => "v7m",
+        _ => "portable",
+    }
+}
+
+/// Whether the compiler's flags name one of these cores.
+fn has_core(flags: &str, cores: &[&str]) -> bool {
+    cores.iter().any(|core| flags.contains(&format!("target-cpu={core}")))
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use runtime::Model;
-use runtime::format::{AlignedBlob, Precision};
+use runtime::format::{AlignedBlob, Layout, Precision, relayout};
 
 /// The model that is built in when the environment variable MODEL names none.
 const DEFAULT_MODEL: &str = "../models/names.blob";
@@ -28,8 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Copies the blob to where the program includes it, after the checks it would otherwise fail on the chip. The feature
-/// it needs.
+/// Copies the blob to where the program includes it, after the checks it would otherwise fail on the chip, and with its
+/// integers in the layout that is fastest there. The feature it needs.
 fn copy_model(out: &Path) -> Result<&'static str, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=MODEL");
     // A path of the user's is relative to where the user is, which a build script cannot know: the workspace it is.
@@ -48,8 +48,27 @@ fn copy_model(out: &Path) -> Result<&'static str, Box<dyn Error>> {
         Precision::Int4 => "int4",
         other => return Err(format!("the model {} is in {other:?}, which has no feature yet", path.display()).into()),
     };
+    let layout = layout()?;
+    let bytes = match layout {
+        Some(layout) if precision != "f32" => relayout(&model, layout)?,
+        _ => bytes,
+    };
     fs::write(out.join("model.blob"), bytes)?;
     Ok(precision)
+}
+
+/// The layout of integer weights: what the environment variable LAYOUT names, else that of the board.
+fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
+    println!("cargo::rerun-if-env-changed=LAYOUT");
+    let layouts = [("row-major", Layout::RowMajor), ("dual16", Layout::Dual16)];
+    match env::var("LAYOUT") {
+        Ok(name) => {
+            let found = layouts.iter().find(|(layout, _)| *layout == name);
+            found.map(|&(_, layout)| Some(layout)).ok_or_else(|| format!("no layout {name:?}").into())
+        }
+        // The board enables the feature of its layout.
+        Err(_) => Ok(layouts.iter().find(|(name, _)| has_feature(name)).map(|&(_, layout)| layout)),
+    }
 }
 
 /// Gives the linker the memory map of the one board whose feature is chosen.

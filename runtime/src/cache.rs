@@ -15,46 +15,34 @@
 
 use crate::config::LevelShape;
 
-/// [`advance`] or [`fill`].
-pub type Gather<T> = fn(&LevelShape, &mut [T], &mut u16, &[T], &mut [T]);
-
-/// Copies the inputs that a level fuses into `input`, oldest first, and puts `newest` into the ring in place of the
-/// oldest.
+/// The older input that a level fuses at `position` (0 is the oldest; the newest is in no ring yet); empty if there is none.
 ///
-/// Shapes: `ring` `[ring_len][width_in]`, `newest` `[width_in]`, `input` `[fuse][width_in]`. `oldest` is the slot of the
-/// oldest entry and moves on by one.
-pub fn advance<T: Copy>(shape: &LevelShape, ring: &mut [T], oldest: &mut u16, newest: &[T], input: &mut [T]) {
-    let width = shape.width_in.max(1);
-    let mut slot = usize::from(*oldest);
-    let mut segments = input.chunks_exact_mut(width);
-    for segment in segments.by_ref().take(shape.fuse - 1) {
-        if let Some(entry) = ring.chunks_exact(width).nth(slot) {
-            copy(segment, entry);
-        }
-        slot += shape.dilation;
-        if slot >= shape.ring_len {
-            slot -= shape.ring_len;
-        }
+/// Shapes: `ring` `[ring_len][width_in]`; `oldest` is the slot of the oldest entry.
+pub fn older<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16, position: usize) -> &'r [T] {
+    let mut slot = usize::from(oldest) + position * shape.dilation;
+    if slot >= shape.ring_len {
+        slot -= shape.ring_len;
     }
-    if let Some(segment) = segments.next() {
-        copy(segment, newest);
-    }
-    if let Some(entry) = ring.chunks_exact_mut(width).nth(usize::from(*oldest)) {
-        copy(entry, newest);
-    }
+    let start = slot * shape.width_in;
+    ring.get(start..start + shape.width_in).unwrap_or(&[])
+}
+
+/// Puts the newest input into the ring in place of the oldest, whose slot moves on by one.
+pub fn push<T: Copy>(shape: &LevelShape, ring: &mut [T], oldest: &mut u16, newest: &[T]) {
+    let start = usize::from(*oldest) * shape.width_in;
+    copy(ring.get_mut(start..start + shape.width_in).unwrap_or(&mut []), newest);
     let next = *oldest + 1;
     *oldest = if usize::from(next) >= shape.ring_len { 0 } else { next };
 }
 
-/// Fills a ring and the input with one and the same entry: the state of a level that has only ever seen the boundary.
-pub fn fill<T: Copy>(shape: &LevelShape, ring: &mut [T], oldest: &mut u16, entry: &[T], input: &mut [T]) {
-    let width = shape.width_in.max(1);
-    ring.chunks_exact_mut(width).chain(input.chunks_exact_mut(width)).for_each(|slot| copy(slot, entry));
+/// Fills a ring with one and the same entry: the state of a level that has only ever seen the boundary.
+pub fn fill<T: Copy>(shape: &LevelShape, ring: &mut [T], oldest: &mut u16, entry: &[T]) {
+    ring.chunks_exact_mut(shape.width_in.max(1)).for_each(|slot| copy(slot, entry));
     *oldest = 0;
 }
 
 /// `copy_from_slice` without its panic: what is longer on one side is left alone.
-fn copy<T: Copy>(to: &mut [T], from: &[T]) {
+pub fn copy<T: Copy>(to: &mut [T], from: &[T]) {
     to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
 }
 
@@ -79,13 +67,15 @@ mod tests {
                     ring_len: (fuse - 1) * dilation,
                 };
                 let mut ring = vec![0_i32; shape.ring_len * 2];
-                let mut input = vec![0; shape.fan_in];
                 let mut oldest = 7;
-                fill(&shape, &mut ring, &mut oldest, &[-1, -1], &mut input);
+                fill(&shape, &mut ring, &mut oldest, &[-1, -1]);
                 let mut history: Vec<i32> = Vec::new();
                 for t in 0..100 {
                     history.push(t);
-                    advance(&shape, &mut ring, &mut oldest, &[t, t], &mut input);
+                    let newest = [t, t];
+                    let older = (0..fuse - 1).map(|position| older(&shape, &ring, oldest, position));
+                    let input = older.chain([&newest[..]]).collect::<Vec<_>>().concat();
+                    push(&shape, &mut ring, &mut oldest, &newest);
                     let expected: Vec<i32> = (0..fuse)
                         .rev()
                         .flat_map(|k| {

@@ -168,7 +168,7 @@ impl Config {
 
     /// Where the f32 path keeps its buffers in a [`crate::State`].
     pub fn state_layout_f32(&self) -> StateLayout {
-        let mut layout = StateLayout { rings: 0, input: 0, hidden: self.n_embd, logits: padded(self.vocab_size) };
+        let mut layout = StateLayout { logits: padded(self.vocab_size), input: 0, rings: 0, hidden: self.n_embd };
         for shape in self.shapes() {
             layout.rings += shape.ring_len * shape.width_in;
             layout.input = layout.input.max(shape.fan_in);
@@ -177,44 +177,69 @@ impl Config {
         layout
     }
 
+    /// The sizes of every linear layer: the levels from the characters up, then the output layer.
+    pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape> + '_ {
+        let levels = self.shapes().map(|shape| LinearShape {
+            positions: shape.fuse,
+            width: shape.width_in,
+            fan_out: shape.fan_out,
+        });
+        levels.chain([LinearShape { positions: 1, width: self.n_hidden(), fan_out: self.vocab_size }])
+    }
+
     /// Where the integer path keeps its buffers: level 0 remembers tokens, the others their inputs.
     ///
-    /// `table` tells whether level 0 is a table, which needs no gathered input.
-    pub fn state_layout_int(&self, table: bool) -> StateLayout {
-        let mut layout = StateLayout { rings: 0, input: 0, hidden: 0, logits: self.vocab_size };
+    /// `input` is how many 32-bit words the largest input of a layer takes in the form its kernel reads.
+    pub fn state_layout_int(&self, input: usize) -> StateLayout {
+        let mut layout = StateLayout { logits: self.vocab_size, input, rings: 0, hidden: 0 };
         for (index, shape) in self.shapes().enumerate() {
             layout.rings += shape.ring_len * if index == 0 { 1 } else { shape.width_in };
-            if index > 0 || !table {
-                layout.input = layout.input.max(shape.fan_in);
-            }
             layout.hidden = layout.hidden.max(shape.fan_out);
         }
         layout
     }
 }
 
-/// Sizes of the buffers of a [`crate::State`], in values, in the order in which they lie.
+/// The sizes of a linear layer: `positions` inputs of `width` values each, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearShape {
+    /// Inputs fused.
+    pub positions: usize,
+    /// Values per input.
+    pub width: usize,
+    /// Rows of the weight matrix.
+    pub fan_out: usize,
+}
+
+impl LinearShape {
+    /// Columns of the weight matrix.
+    pub fn fan_in(&self) -> usize {
+        self.positions * self.width
+    }
+}
+
+/// Sizes of the buffers of a [`crate::State`], in the order in which they lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateLayout {
     /// The logits: `f32` padded for the kernel, or `i32`.
     pub logits: usize,
+    /// Words of the input of the layer being computed: `f32` side by side, or what an integer kernel makes of it.
+    pub input: usize,
     /// The older inputs of every level: `f32` or `i8`.
     pub rings: usize,
-    /// The input of the level being computed, gathered: `f32` or `i8`.
-    pub input: usize,
     /// The newest output of the level just computed: `f32` or `i8`.
     pub hidden: usize,
 }
 
 impl StateLayout {
-    /// 32-bit words in total where all values are `f32`.
+    /// 32-bit words in total where values are `f32`.
     pub fn words_f32(&self) -> usize {
         self.logits + self.rings + self.input + self.hidden
     }
 
-    /// 32-bit words in total where all but the logits are `i8`.
+    /// 32-bit words in total where values are `i8`.
     pub fn words_int(&self) -> usize {
-        self.logits + (self.rings + self.input + self.hidden).div_ceil(size_of::<u32>())
+        self.logits + self.input + (self.rings + self.hidden).div_ceil(size_of::<u32>())
     }
 }
 

@@ -3,9 +3,13 @@
 
 #[cfg(feature = "alloc")]
 mod encode;
+#[cfg(all(feature = "alloc", feature = "int8"))]
+mod relayout;
 
 #[cfg(feature = "alloc")]
 pub use encode::{AlignedBlob, IntegerLayer, Layers, LinearWeights, encode};
+#[cfg(all(feature = "alloc", feature = "int8"))]
+pub use relayout::relayout;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Activation, Level, MAX_LEVELS};
@@ -44,6 +48,8 @@ pub enum Layout {
     Rows8,
     /// Row after row, integers.
     RowMajor,
+    /// Integers for cores with dual 16-bit multiplications: Cortex-M4, M7, M33.
+    Dual16,
 }
 
 /// How the weights of one layer are stored.
@@ -247,10 +253,15 @@ impl<'a> Slab<'a> {
     }
 
     #[cfg(feature = "int8")]
-    pub fn take_i32(&mut self, len: usize) -> Result<&'a [i32], FormatError> {
+    pub fn take_u32(&mut self, len: usize) -> Result<&'a [u32], FormatError> {
         // Arrays begin at a multiple of 16 bytes from an aligned start: the cast cannot fail.
         let misaligned = FormatError::Misaligned { need: BLOB_ALIGN };
-        self.take(len * size_of::<i32>()).and_then(|bytes| bytemuck::try_cast_slice(bytes).map_err(|_| misaligned))
+        self.take(len * size_of::<u32>()).and_then(|bytes| bytemuck::try_cast_slice(bytes).map_err(|_| misaligned))
+    }
+
+    #[cfg(feature = "int8")]
+    pub fn take_i32(&mut self, len: usize) -> Result<&'a [i32], FormatError> {
+        self.take_u32(len).map(bytemuck::cast_slice)
     }
 
     /// Also refuses values that are not finite or above [`MAX_WEIGHT`].

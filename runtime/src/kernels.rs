@@ -12,9 +12,11 @@
 //! block 1: w[8][0] w[9][0] ...
 //! ```
 //!
-//! # Layout `RowMajor` (integers)
+//! # Integer layouts
 //!
-//! Row after row, four-bit weights two to a byte. Integer sums are exact, so that any order of summation gives the same.
+//! `RowMajor`: row after row, four-bit weights two to a byte; no core in mind, and the host's own. The others are packed for
+//! the instructions of a core, and each has a module here that defines it: [`dual16`]. Integer sums are exact, so that every
+//! layout gives the same bits on every core.
 //!
 //! # Summation order (f32)
 //!
@@ -23,6 +25,10 @@
 //! chip equal to the host, bit by bit. Interleaved rows keep it while eight rows run side by side: a row never needs
 //! a sum across SIMD lanes.
 
+#[cfg(feature = "dual16")]
+pub mod dual16;
+#[cfg(feature = "int8")]
+pub mod packed;
 pub mod portable;
 
 #[cfg(feature = "int8")]

@@ -79,11 +79,11 @@ impl<'a> Model<'a> {
             #[cfg(feature = "f32")]
             (Precision::F32, Layout::Rows8) => Net::F32(NetF32::new(&config, &header.weights, &mut slab)?),
             #[cfg(feature = "int8")]
-            (Precision::Int8, Layout::RowMajor) if !header.weights.contains(&format::WeightFormat::Int4) => {
-                Net::Int(NetInt::new(&config, &header.weights, &mut slab)?)
+            (Precision::Int8, layout) if !header.weights.contains(&format::WeightFormat::Int4) => {
+                Net::Int(NetInt::new(&config, layout, &header.weights, &mut slab)?)
             }
             #[cfg(feature = "int4")]
-            (Precision::Int4, Layout::RowMajor) => Net::Int(NetInt::new(&config, &header.weights, &mut slab)?),
+            (Precision::Int4, layout) => Net::Int(NetInt::new(&config, layout, &header.weights, &mut slab)?),
             _ => return Err(FormatError::UnsupportedFormat),
         };
         let golden = slab.take(golden_len)?;
@@ -144,6 +144,16 @@ impl<'a> Model<'a> {
         self.golden
     }
 
+    /// The embedding and the linear layers of an integer model, for those who write it anew.
+    #[cfg(all(feature = "alloc", feature = "int8"))]
+    pub(crate) fn integer_layers(&self) -> Option<(&'a [i8], alloc::vec::Vec<crate::layers::LinearInt<'a>>)> {
+        match &self.net {
+            #[cfg(feature = "f32")]
+            Net::F32(_) => None,
+            Net::Int(net) => Some(net.layers()),
+        }
+    }
+
     /// Computes the logits along the golden text and compares their checksum with that of the exporting host, bit by bit.
     ///
     /// Costs a character's time per token of the text. Run it once at boot: it finds a compiler, an FPU setting or a memory
@@ -187,7 +197,7 @@ pub(crate) fn state_size(config: &Config, header: &Header<'_>) -> Result<(StateL
         }
         #[cfg(feature = "int8")]
         Precision::Int8 | Precision::Int4 => {
-            let layout = config.state_layout_int(net_int::is_table(&header.weights));
+            let layout = config.state_layout_int(net_int::input_words(config, header.layout, &header.weights));
             Ok((layout, layout.words_int()))
         }
         #[allow(unreachable_patterns, reason = "reached where a precision is left out")]

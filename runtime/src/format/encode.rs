@@ -1,9 +1,11 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Header, PREAMBLE_BYTES, Preamble, SLAB_ALIGN, WeightFormat, checksum, slab_offset};
-use crate::config::Config;
+use super::{Header, Layout, PREAMBLE_BYTES, Preamble, SLAB_ALIGN, WeightFormat, checksum, slab_offset};
+use crate::config::{Config, LinearShape};
 use crate::error::FormatError;
+#[cfg(feature = "int8")]
+use crate::kernels::packed::Packed;
 use crate::kernels::{padded, rows8_index};
 use crate::model::{HeapState, Model, state_size};
 use crate::vocab::{Token, Vocab};
@@ -70,30 +72,28 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
     let config = Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?;
     let (_, state_words) = state_size(&config, header)?;
     let mut slab = Slab::default();
-    let mut shapes: Vec<[usize; 2]> = config.shapes().map(|shape| [shape.fan_in, shape.fan_out]).collect();
-    shapes.push([config.n_hidden(), config.vocab_size()]);
+    let shapes: Vec<LinearShape> = config.linear_shapes().collect();
     expect("number of weight formats", header.weights.len(), shapes.len())?;
     match layers {
         Layers::F32 { embedding, layers } => {
             expect("embedding weights", embedding.len(), config.vocab_size() * config.n_embd())?;
             slab.push_f32(embedding);
             expect("number of weighted layers", layers.len(), shapes.len())?;
-            for (linear, [fan_in, fan_out]) in layers.iter().zip(shapes) {
-                push_linear(&mut slab, linear, fan_in, fan_out)?;
+            for (linear, shape) in layers.iter().zip(shapes) {
+                push_linear(&mut slab, linear, shape.fan_in(), shape.fan_out)?;
             }
         }
         Layers::Integer { embedding, layers } => {
             let table = header.weights.first() == Some(&WeightFormat::Table);
             if table {
                 expect("embedding weights", embedding.len(), 0)?;
-                shapes[0][0] = config.shapes().next().map_or(0, |shape| shape.fuse) * config.vocab_size();
             } else {
                 expect("embedding weights", embedding.len(), config.vocab_size() * config.n_embd())?;
                 slab.push_i8(embedding);
             }
             expect("number of weighted layers", layers.len(), shapes.len())?;
             for (index, ((layer, &format), shape)) in layers.iter().zip(&header.weights).zip(shapes).enumerate() {
-                push_integer(&mut slab, layer, format, shape, index)?;
+                push_integer(&mut slab, layer, (header.layout, format), shape, config.vocab_size(), index)?;
             }
         }
     }
@@ -161,20 +161,36 @@ fn push_linear(slab: &mut Slab, linear: &LinearWeights<'_>, fan_in: usize, fan_o
 fn push_integer(
     slab: &mut Slab,
     layer: &IntegerLayer<'_>,
-    format: WeightFormat,
-    [fan_in, fan_out]: [usize; 2],
+    #[cfg_attr(not(feature = "int8"), allow(unused_variables))] (layout, format): (Layout, WeightFormat),
+    shape: LinearShape,
+    vocab_size: usize,
     index: usize,
 ) -> Result<(), FormatError> {
+    let fan_out = shape.fan_out;
+    let table = index == 0 && format == WeightFormat::Table;
+    let fan_in = if table { shape.positions * vocab_size } else { shape.fan_in() };
     expect("biases of a layer", layer.bias.len(), fan_out)?;
     expect("multipliers of a layer", layer.multiplier.len(), fan_out)?;
     expect("weights of a layer", layer.weights.len(), fan_out * fan_in)?;
+    let allowed = if format == WeightFormat::Int4 { -7..=7 } else { -127..=127 };
+    if layer.weights.iter().any(|weight| !allowed.contains(weight)) {
+        return Err(FormatError::BadValue { layer: index });
+    }
+    #[cfg(feature = "int8")]
+    if let Some(kernel) = Packed::new(layout, format) {
+        let (width, padded) = (shape.width, kernel.padded(shape.width));
+        let weight = |row: usize, column: usize| {
+            let (position, at) = (column / padded, column % padded);
+            if at < width { layer.weights[row * fan_in + position * width + at] } else { 0 }
+        };
+        let blocks = kernel.pack(layer.bias, layer.multiplier, weight, fan_out, shape.positions * padded);
+        slab.push(blocks.iter().flat_map(|word| word.to_le_bytes()));
+        return Ok(());
+    }
     slab.push_i32(layer.bias);
     slab.push_i32(layer.multiplier);
     match format {
         WeightFormat::Int4 => {
-            if layer.weights.iter().any(|weight| !(-7..=7).contains(weight)) {
-                return Err(FormatError::BadValue { layer: index });
-            }
             let pack = |pair: &[i8]| pair[0] as u8 & 15 | pair.get(1).map_or(0, |&high| (high as u8) << 4);
             slab.push(layer.weights.chunks(fan_in).flat_map(|row| row.chunks(2).map(pack)));
         }

@@ -1,69 +1,131 @@
+use crate::config::LinearShape;
 use crate::error::FormatError;
-use crate::format::{Slab, WeightFormat};
+use crate::format::{Layout, Slab, WeightFormat};
 use crate::kernels::dot_i8;
+use crate::kernels::packed::{Packed, ROWS_AT_ONCE};
 #[cfg(feature = "int4")]
 use crate::kernels::{dot_i4, unpack_i4};
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize};
 use crate::vocab::Token;
 
-/// The weights of an integer layer.
-#[derive(Clone, Copy, Debug)]
-pub enum Rows<'a> {
-    /// `[fuse][vocab_size][fan_out]`: what each character adds at each position of level 0.
-    Table(&'a [i8]),
-    /// `[fan_out][fan_in]`.
-    Int8(&'a [i8]),
-    /// `[fan_out][fan_in]`, two to a byte, each row a whole number of bytes.
-    #[cfg(feature = "int4")]
-    Int4(&'a [u8]),
-}
-
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearInt<'a> {
+    shape: LinearShape,
+    rows: Rows<'a>,
+}
+
+/// The weights of an integer layer.
+#[derive(Clone, Copy, Debug)]
+enum Rows<'a> {
+    /// `[position][vocab_size][fan_out]`: what each character adds at each position of level 0.
+    Table { scaling: Scaling<'a>, table: &'a [i8], vocab_size: usize },
+    /// `[fan_out][fan_in]`.
+    Int8 { scaling: Scaling<'a>, weights: &'a [i8] },
+    /// `[fan_out][fan_in]`, two to a byte, each row a whole number of bytes.
+    #[cfg(feature = "int4")]
+    Int4 { scaling: Scaling<'a>, weights: &'a [u8] },
+    /// Blocks of rows in the form of a kernel, with that many padded columns.
+    Packed { kernel: Packed, blocks: &'a [u32], columns: usize },
+}
+
+/// What a row has besides its weights; both `[fan_out]`.
+#[derive(Clone, Copy, Debug)]
+struct Scaling<'a> {
     bias: &'a [i32],
     multiplier: &'a [i32],
-    rows: Rows<'a>,
-    fan_in: usize,
+}
+
+impl<'a> Scaling<'a> {
+    fn take(slab: &mut Slab<'a>, fan_out: usize) -> Result<Self, FormatError> {
+        Ok(Self { bias: slab.take_i32(fan_out)?, multiplier: slab.take_i32(fan_out)? })
+    }
+
+    /// Bias and multiplier of the rows from `first`.
+    fn rows(&self, first: usize) -> impl Iterator<Item = (i32, i32)> + 'a {
+        let skip = |values: &'a [i32]| values.get(first..).unwrap_or(&[]).iter().copied();
+        skip(self.bias).zip(skip(self.multiplier))
+    }
+}
+
+/// A layer as [`crate::format::IntegerLayer`] has it, owned.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// One per row.
+    pub bias: alloc::vec::Vec<i32>,
+    /// One per row.
+    pub multiplier: alloc::vec::Vec<i32>,
+    /// `[fan_out][fan_in]`, for a table `[position][vocab_size][fan_out]`.
+    pub weights: alloc::vec::Vec<i8>,
+}
+
+/// What a layer reads.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'i> {
+    /// Characters, oldest first, for a table.
+    Tokens(&'i [Token]),
+    /// Activations, as [`LinearInt::prepare`] left them, and the sum of the constants it gave.
+    Prepared(&'i [u32], i32),
 }
 
 impl<'a> LinearInt<'a> {
-    /// Takes a layer from the front of the slab: bias, multipliers, weights.
-    ///
-    /// `shape` is `[fan_in, fan_out]`, for a table `[vocab_size * fuse, fan_out]`; `index` is for messages.
+    /// Takes a layer from the front of the slab. `vocab_size` is needed for a table; `index` is for messages.
     ///
     /// # Errors
     /// [`FormatError`] if the slab is too short, or a value is not allowed.
     pub(crate) fn take(
         slab: &mut Slab<'a>,
+        layout: Layout,
         format: WeightFormat,
-        [fan_in, fan_out]: [usize; 2],
+        shape: LinearShape,
+        vocab_size: usize,
         index: usize,
     ) -> Result<Self, FormatError> {
-        let bias = slab.take_i32(fan_out)?;
-        let multiplier = slab.take_i32(fan_out)?;
-        let rows = match format {
-            WeightFormat::Table => Rows::Table(slab.take_i8(fan_in * fan_out)?),
-            WeightFormat::Int8 => Rows::Int8(slab.take_i8(fan_in * fan_out)?),
+        let LinearShape { positions, fan_out, .. } = shape;
+        let rows = match (layout, format) {
+            (_, WeightFormat::Table) => Rows::Table {
+                scaling: Scaling::take(slab, fan_out)?,
+                table: slab.take_i8(positions * vocab_size * fan_out)?,
+                vocab_size,
+            },
+            (Layout::RowMajor, WeightFormat::Int8) => {
+                Rows::Int8 { scaling: Scaling::take(slab, fan_out)?, weights: slab.take_i8(shape.fan_in() * fan_out)? }
+            }
             #[cfg(feature = "int4")]
-            WeightFormat::Int4 => Rows::Int4(slab.take(fan_in.div_ceil(2) * fan_out)?),
-            _ => return Err(FormatError::UnsupportedFormat),
+            (Layout::RowMajor, WeightFormat::Int4) => Rows::Int4 {
+                scaling: Scaling::take(slab, fan_out)?,
+                weights: slab.take(shape.fan_in().div_ceil(2) * fan_out)?,
+            },
+            _ => {
+                let kernel = Packed::new(layout, format).ok_or(FormatError::UnsupportedFormat)?;
+                let columns = positions * kernel.padded(shape.width);
+                let blocks = fan_out.div_ceil(kernel.rows_per_block());
+                Rows::Packed { kernel, blocks: slab.take_u32(blocks * kernel.block_words(columns))?, columns }
+            }
         };
-        let layer = Self { bias, multiplier, rows, fan_in };
+        let layer = Self { shape, rows };
         layer.check(index)?;
         Ok(layer)
     }
 
-    /// Every sum of every row stays below [`ACC_LIMIT`] whatever the activations, every multiplier is positive or zero, and
-    /// no weight is the one number whose negative does not exist.
+    /// Every sum of every row stays below [`ACC_LIMIT`] whatever the activations, every multiplier is positive or zero, no
+    /// weight is the one number whose negative does not exist, and what belongs to no weight is zero.
     fn check(&self, index: usize) -> Result<(), FormatError> {
-        if self.multiplier.iter().any(|&multiplier| multiplier < 0) {
-            return Err(FormatError::BadValue { layer: index });
-        }
-        let fits = |sum: u64| sum < ACC_LIMIT as u64;
-        for (row, &bias) in self.bias.iter().enumerate() {
-            let magnitude = self.magnitude(row).ok_or(FormatError::BadValue { layer: index })?;
-            if !fits(u64::from(bias.unsigned_abs()) + magnitude) {
+        let bad = FormatError::BadValue { layer: index };
+        let rows = match self.rows {
+            Rows::Packed { kernel, .. } => self.shape.fan_out.next_multiple_of(kernel.rows_per_block()),
+            _ => self.shape.fan_out,
+        };
+        for row in 0..rows {
+            let magnitude = self.magnitude(row).ok_or(bad)?;
+            let bias = self.bias(row).ok_or(bad)?;
+            let multiplier = self.multiplier(row);
+            let padding = row >= self.shape.fan_out;
+            if multiplier < 0 || (padding && (magnitude != 0 || bias != 0 || multiplier != 0)) {
+                return Err(bad);
+            }
+            if u64::from(bias.unsigned_abs()) + magnitude >= ACC_LIMIT as u64 {
                 return Err(FormatError::AccumulatorOverflow { layer: index, row });
             }
         }
@@ -72,73 +134,215 @@ impl<'a> LinearInt<'a> {
 
     /// The largest sum a row can give without its bias; `None` if it has a weight that is not allowed.
     fn magnitude(&self, row: usize) -> Option<u64> {
-        let activation = ACTIVATION_MAX as u64;
-        match self.rows {
+        // What an input is at most, what a weight must not be, and values per position with padding.
+        let (largest, forbidden, padded) = match self.rows {
             // One entry per position: no more than all of the largest.
-            Rows::Table(table) => {
-                let rows = self.bias.len().max(1);
-                let entries = table.get(row..).unwrap_or(&[]).iter().step_by(rows);
-                entries.into_iter().try_fold(0, |sum, &entry| Some(sum + magnitude_i8(entry)?))
-            }
-            Rows::Int8(weights) => {
-                let weights = weights.get(row * self.fan_in..(row + 1) * self.fan_in)?;
-                weights.iter().try_fold(0, |sum, &weight| Some(sum + magnitude_i8(weight)? * activation))
-            }
+            Rows::Table { vocab_size, .. } => (1, i8::MIN, vocab_size),
+            Rows::Int8 { .. } => (ACTIVATION_MAX, i8::MIN, self.shape.width),
             #[cfg(feature = "int4")]
-            Rows::Int4(weights) => {
-                let bytes = self.fan_in.div_ceil(2);
-                let weights = weights.get(row * bytes..(row + 1) * bytes)?;
-                weights.iter().enumerate().try_fold(0, |sum, (at, &byte)| {
-                    let (low, high) = unpack_i4(byte);
-                    // The half behind the last column must be empty.
-                    let stray = 2 * at + 1 >= self.fan_in && high != 0;
-                    let pair = u64::from(low.unsigned_abs()) + u64::from(high.unsigned_abs());
-                    (low != -8 && high != -8 && !stray).then(|| sum + pair * activation)
-                })
+            Rows::Int4 { .. } => {
+                // The half byte behind an odd last column belongs to no weight.
+                let stray = self.shape.fan_in() % 2 == 1 && self.weight(row, 0, self.shape.fan_in()) != 0;
+                (ACTIVATION_MAX, if stray { return None } else { -8 }, self.shape.width)
+            }
+            Rows::Packed { kernel, .. } => {
+                (ACTIVATION_MAX, if kernel.is_i4() { -8 } else { i8::MIN }, kernel.padded(self.shape.width))
+            }
+        };
+        let mut sum = 0;
+        for position in 0..self.shape.positions {
+            for index in 0..padded {
+                let weight = self.weight(row, position, index);
+                let padding = index >= self.shape.width && matches!(self.rows, Rows::Packed { .. });
+                if weight == forbidden || (padding && weight != 0) {
+                    return None;
+                }
+                sum += u64::from(weight.unsigned_abs());
             }
         }
+        Some(sum * largest as u64)
     }
 
-    /// Requantized sums for the activations `x`, one for each row, in order.
-    pub fn forward(&self, x: &[i8], mut each: impl FnMut(usize, i32)) {
-        let scaled = self.bias.iter().zip(self.multiplier).enumerate();
+    /// The weight of a row for value `index` of a position; of a table, what the character `index` adds. 0 outside.
+    pub fn weight(&self, row: usize, position: usize, index: usize) -> i8 {
+        let column = position * self.shape.width + index;
         match self.rows {
-            Rows::Table(_) => {}
-            Rows::Int8(weights) => {
-                for ((row, (&bias, &multiplier)), weights) in scaled.zip(weights.chunks_exact(self.fan_in.max(1))) {
-                    each(row, requantize(bias.wrapping_add(dot_i8(weights, x)), multiplier));
-                }
+            Rows::Table { table, vocab_size, .. } => {
+                table.get((position * vocab_size + index) * self.shape.fan_out + row).copied().unwrap_or(0)
             }
+            Rows::Int8 { weights, .. } => weights.get(row * self.shape.fan_in() + column).copied().unwrap_or(0),
             #[cfg(feature = "int4")]
-            Rows::Int4(weights) => {
-                let bytes = self.fan_in.div_ceil(2).max(1);
-                for ((row, (&bias, &multiplier)), weights) in scaled.zip(weights.chunks_exact(bytes)) {
-                    each(row, requantize(bias.wrapping_add(dot_i4(weights, x)), multiplier));
-                }
+            Rows::Int4 { weights, .. } => {
+                let byte = weights.get(row * self.shape.fan_in().div_ceil(2) + column / 2).copied().unwrap_or(0);
+                let (low, high) = unpack_i4(byte);
+                if column.is_multiple_of(2) { low } else { high }
+            }
+            Rows::Packed { kernel, columns, .. } => {
+                let (block, row) = self.block(row);
+                kernel.weight(block, columns, row, position * kernel.padded(self.shape.width) + index)
             }
         }
     }
 
-    /// Requantized sums of a table for the characters of a level's positions, oldest first.
-    pub fn look_up(&self, vocab_size: usize, tokens: &[Token], mut each: impl FnMut(usize, i32)) {
-        let Rows::Table(table) = self.rows else { return };
-        let fan_out = self.bias.len();
-        for (row, (&bias, &multiplier)) in self.bias.iter().zip(self.multiplier).enumerate() {
-            let sum = tokens.iter().enumerate().fold(bias, |acc, (position, &token)| {
-                let at = (position * vocab_size + usize::from(token)) * fan_out + row;
-                acc.wrapping_add(table.get(at).map_or(0, |&entry| i32::from(entry)))
-            });
-            each(row, requantize(sum, multiplier));
+    /// The bias of a row; `None` if what stands in its place is none.
+    pub fn bias(&self, row: usize) -> Option<i32> {
+        match self.rows {
+            Rows::Packed { kernel, columns, .. } => {
+                let (block, row) = self.block(row);
+                kernel.bias(block, columns, row)
+            }
+            _ => self.scaling().bias.get(row).copied(),
+        }
+    }
+
+    /// The multiplier of a row; 0 outside.
+    pub fn multiplier(&self, row: usize) -> i32 {
+        match self.rows {
+            Rows::Packed { kernel, columns, .. } => {
+                let (block, row) = self.block(row);
+                kernel.multiplier(block, columns, row)
+            }
+            _ => self.scaling().multiplier.get(row).copied().unwrap_or(0),
+        }
+    }
+
+    /// The block that has a row, and the row's place in it.
+    fn block(&self, row: usize) -> (&'a [u32], usize) {
+        let Rows::Packed { kernel, blocks, columns } = self.rows else { return (&[], 0) };
+        let (rows, words) = (kernel.rows_per_block(), kernel.block_words(columns));
+        let start = row / rows * words;
+        (blocks.get(start..start + words).unwrap_or(&[]), row % rows)
+    }
+
+    /// Bias and multiplier where they are arrays of their own.
+    fn scaling(&self) -> Scaling<'a> {
+        match self.rows {
+            Rows::Table { scaling, .. } | Rows::Int8 { scaling, .. } => scaling,
+            #[cfg(feature = "int4")]
+            Rows::Int4 { scaling, .. } => scaling,
+            Rows::Packed { .. } => Scaling { bias: &[], multiplier: &[] },
         }
     }
 
     /// Whether the layer is a table.
     pub fn is_table(&self) -> bool {
-        matches!(self.rows, Rows::Table(_))
+        matches!(self.rows, Rows::Table { .. })
+    }
+
+    /// Rows of the layer.
+    pub fn fan_out(&self) -> usize {
+        self.shape.fan_out
+    }
+
+    /// How the weights are stored.
+    pub fn format(&self) -> WeightFormat {
+        match self.rows {
+            Rows::Table { .. } => WeightFormat::Table,
+            Rows::Int8 { .. } => WeightFormat::Int8,
+            #[cfg(feature = "int4")]
+            Rows::Int4 { .. } => WeightFormat::Int4,
+            Rows::Packed { kernel, .. } => {
+                if kernel.is_i4() {
+                    WeightFormat::Int4
+                } else {
+                    WeightFormat::Int8
+                }
+            }
+        }
+    }
+
+    /// The numbers themselves, in no particular layout.
+    #[cfg(feature = "alloc")]
+    pub fn unpack(&self) -> Unpacked {
+        let LinearShape { positions, width, fan_out } = self.shape;
+        let rows = 0..fan_out;
+        let weights = match self.rows {
+            Rows::Table { table, .. } => table.to_vec(),
+            _ => {
+                let columns = |row| (0..positions * width).map(move |column| (row, column / width, column % width));
+                rows.clone().flat_map(columns).map(|(row, position, index)| self.weight(row, position, index)).collect()
+            }
+        };
+        Unpacked {
+            // It was checked when the layer was taken.
+            bias: rows.clone().map(|row| self.bias(row).unwrap_or(0)).collect(),
+            multiplier: rows.map(|row| self.multiplier(row)).collect(),
+            weights,
+        }
+    }
+
+    /// Puts the activations of one position into the input, in the form the layer's kernel reads. The sum of what it gives
+    /// for all positions goes with the input.
+    pub fn prepare(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
+        match self.rows {
+            Rows::Packed { kernel, .. } => {
+                let words = kernel.prepared_words(kernel.padded(self.shape.width));
+                let prepared = input.get_mut(position * words..(position + 1) * words);
+                prepared.map_or(0, |prepared| kernel.prepare(x, prepared))
+            }
+            _ => {
+                let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
+                let start = position * self.shape.width;
+                let to = bytes.get_mut(start..start + self.shape.width).unwrap_or(&mut []);
+                to.iter_mut().zip(x).for_each(|(to, &from)| *to = from);
+                0
+            }
+        }
+    }
+
+    /// The requantized sums of the rows from `first` on, a multiple of [`ROWS_AT_ONCE`], as many of them as there are; gives
+    /// their number.
+    pub fn rows(&self, first: usize, input: Input<'_>, out: &mut [i32; ROWS_AT_ONCE]) -> usize {
+        let rows = self.shape.fan_out.saturating_sub(first).min(ROWS_AT_ONCE);
+        match (self.rows, input) {
+            (Rows::Table { scaling, table, vocab_size }, Input::Tokens(tokens)) => {
+                let Some(out) = out.get_mut(..rows) else { return 0 };
+                look_up(table, vocab_size, tokens, [first, self.shape.fan_out], out);
+                for (out, (bias, multiplier)) in out.iter_mut().zip(scaling.rows(first)) {
+                    *out = requantize(bias.wrapping_add(*out), multiplier);
+                }
+            }
+            (Rows::Int8 { scaling, weights }, Input::Prepared(input, _)) => {
+                let (fan_in, x) = (self.shape.fan_in(), bytemuck::cast_slice::<u32, i8>(input));
+                let Some(x) = x.get(..fan_in) else { return 0 };
+                let weights = weights.get(first * fan_in..).unwrap_or(&[]).chunks_exact(fan_in.max(1));
+                for ((out, (bias, multiplier)), weights) in out.iter_mut().zip(scaling.rows(first)).zip(weights) {
+                    *out = requantize(bias.wrapping_add(dot_i8(weights, x)), multiplier);
+                }
+            }
+            #[cfg(feature = "int4")]
+            (Rows::Int4 { scaling, weights }, Input::Prepared(input, _)) => {
+                let (fan_in, x) = (self.shape.fan_in(), bytemuck::cast_slice::<u32, i8>(input));
+                let Some(x) = x.get(..fan_in) else { return 0 };
+                let bytes = fan_in.div_ceil(2).max(1);
+                let weights = weights.get(first * bytes..).unwrap_or(&[]).chunks_exact(bytes);
+                for ((out, (bias, multiplier)), weights) in out.iter_mut().zip(scaling.rows(first)).zip(weights) {
+                    *out = requantize(bias.wrapping_add(dot_i4(weights, x)), multiplier);
+                }
+            }
+            (Rows::Packed { kernel, blocks, columns }, Input::Prepared(input, constant)) => {
+                let (per_block, words) = (kernel.rows_per_block(), kernel.block_words(columns));
+                let count = rows.div_ceil(per_block);
+                let start = first / per_block * words;
+                let blocks = blocks.get(start..start + count * words);
+                let input = input.get(..kernel.prepared_words(columns));
+                let (Some(blocks), Some(input), Some(out)) = (blocks, input, out.get_mut(..count * per_block)) else {
+                    return 0;
+                };
+                kernel.rows(blocks, input, constant, out);
+            }
+            _ => return 0,
+        }
+        rows
     }
 }
 
-/// `None` for -128.
-fn magnitude_i8(value: i8) -> Option<u64> {
-    (value != i8::MIN).then(|| u64::from(value.unsigned_abs()))
+/// `out[row] = sum of table[position][token][first + row]` over the positions' tokens; `[first, fan_out]`.
+fn look_up(table: &[i8], vocab_size: usize, tokens: &[Token], [first, fan_out]: [usize; 2], out: &mut [i32]) {
+    out.fill(0);
+    for (position, &token) in tokens.iter().enumerate() {
+        let start = (position * vocab_size + usize::from(token)) * fan_out + first;
+        let entries = table.get(start..).unwrap_or(&[]);
+        out.iter_mut().zip(entries).for_each(|(out, &entry)| *out += i32::from(entry));
+    }
 }

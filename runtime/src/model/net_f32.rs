@@ -37,12 +37,12 @@ impl<'a> NetF32<'a> {
     ///
     /// Never zeros: the training pads with the boundary character, whose embedding is not zero.
     pub fn reset(&self, config: &Config, buffers: &mut BuffersF32<'_>) {
-        self.step(config, buffers, BOUNDARY, cache::fill, unobserved);
+        self.step(config, buffers, BOUNDARY, true, unobserved);
     }
 
     /// Takes one character and computes the logits for the next.
     pub fn push(&self, config: &Config, buffers: &mut BuffersF32<'_>, token: Token) {
-        self.step(config, buffers, token, cache::advance, unobserved);
+        self.step(config, buffers, token, false, unobserved);
     }
 
     /// As [`Self::push`]; `observe` gets the output of every level.
@@ -53,18 +53,18 @@ impl<'a> NetF32<'a> {
         token: Token,
         observe: &mut dyn FnMut(usize, &[f32]),
     ) {
-        self.step(config, buffers, token, cache::advance, observe);
+        self.step(config, buffers, token, false, observe);
     }
 
-    // `gather` is a pointer rather than a generic parameter: one copy of the code. `observe` is generic, so that the copy
-    // in which nobody looks has no trace of it; the other exists only where `push_observed` is called.
+    // `observe` is generic, so that the copy in which nobody looks has no trace of it; the other exists only where
+    // `push_observed` is called.
     #[inline(never)]
     fn step(
         &self,
         config: &Config,
         buffers: &mut BuffersF32<'_>,
         token: Token,
-        gather: cache::Gather<f32>,
+        reset: bool,
         mut observe: impl FnMut(usize, &[f32]),
     ) {
         let BuffersF32 { rings, oldest, input, hidden, logits } = buffers;
@@ -77,7 +77,15 @@ impl<'a> NetF32<'a> {
             let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
             let Some(input) = input.get_mut(..shape.fan_in) else { return };
             rings = rest;
-            gather(&shape, ring, oldest, hidden, input);
+            let Some(newest) = hidden.get(..shape.width_in) else { return };
+            if reset {
+                cache::fill(&shape, ring, oldest, newest);
+            }
+            for (position, segment) in input.chunks_exact_mut(shape.width_in.max(1)).enumerate() {
+                let last = position + 1 == shape.fuse;
+                cache::copy(segment, if last { newest } else { cache::older(&shape, ring, *oldest, position) });
+            }
+            cache::push(&shape, ring, oldest, newest);
             linear.forward(input, hidden);
             if let Some(values) = hidden.get_mut(..shape.fan_out) {
                 activate_f32(config.activation(), values);

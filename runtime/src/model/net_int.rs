@@ -5,8 +5,9 @@ use super::unobserved;
 use crate::cache;
 use crate::config::{Config, LevelShape, MAX_FUSE, MAX_LEVELS};
 use crate::error::FormatError;
-use crate::format::{Slab, WeightFormat};
-use crate::layers::LinearInt;
+use crate::format::{Layout, Slab, WeightFormat};
+use crate::kernels::packed::{Packed, ROWS_AT_ONCE};
+use crate::layers::{Input, LinearInt};
 use crate::quant::tanh_i8;
 use crate::vocab::{BOUNDARY, Token};
 
@@ -19,41 +20,46 @@ pub(super) struct NetInt<'a> {
 }
 
 impl<'a> NetInt<'a> {
-    pub fn new(config: &Config, formats: &[WeightFormat], slab: &mut Slab<'a>) -> Result<Self, FormatError> {
+    pub fn new(
+        config: &Config,
+        layout: Layout,
+        formats: &[WeightFormat],
+        slab: &mut Slab<'a>,
+    ) -> Result<Self, FormatError> {
         let table = is_table(formats);
         let embedding = if table { &[] } else { slab.take_i8(config.vocab_size() * config.n_embd())? };
         if embedding.contains(&i8::MIN) {
             return Err(FormatError::BadValue { layer: 0 });
         }
         let mut levels = heapless::Vec::new();
-        let mut formats = formats.iter().copied().enumerate();
-        let mut next = || formats.next().ok_or(FormatError::UnsupportedFormat);
-        for shape in config.shapes() {
-            let (index, format) = next()?;
-            let fan_in = match format {
-                WeightFormat::Table if index > 0 => return Err(FormatError::UnsupportedFormat),
-                WeightFormat::Table => shape.fuse * config.vocab_size(),
-                _ => shape.fan_in,
-            };
-            let linear = LinearInt::take(slab, format, [fan_in, shape.fan_out], index)?;
+        let last = config.levels().len();
+        for (index, (shape, &format)) in config.linear_shapes().zip(formats).enumerate() {
+            if index > 0 && format == WeightFormat::Table {
+                return Err(FormatError::UnsupportedFormat);
+            }
+            let linear = LinearInt::take(slab, layout, format, shape, config.vocab_size(), index)?;
+            if index == last {
+                return Ok(Self { embedding, levels, output: linear });
+            }
             levels.push(linear).map_err(|_| FormatError::BadHeader)?;
         }
-        let (index, format) = next()?;
-        if format == WeightFormat::Table {
-            return Err(FormatError::UnsupportedFormat);
-        }
-        let output = LinearInt::take(slab, format, [config.n_hidden(), config.vocab_size()], index)?;
-        Ok(Self { embedding, levels, output })
+        Err(FormatError::UnsupportedFormat)
+    }
+
+    /// The embedding, and the levels with the output layer behind them.
+    #[cfg(feature = "alloc")]
+    pub fn layers(&self) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
+        (self.embedding, self.levels.iter().chain([&self.output]).copied().collect())
     }
 
     /// As for f32: every level as after an endless run of boundaries, and the logits for the first character.
     pub fn reset(&self, config: &Config, buffers: &mut BuffersInt<'_>) {
-        self.step(config, buffers, BOUNDARY, cache::fill, cache::fill, unobserved);
+        self.step(config, buffers, BOUNDARY, true, unobserved);
     }
 
     /// Takes one character and computes the logits for the next.
     pub fn push(&self, config: &Config, buffers: &mut BuffersInt<'_>, token: Token) {
-        self.step(config, buffers, known(config, token), cache::advance, cache::advance, unobserved);
+        self.step(config, buffers, known(config, token), false, unobserved);
     }
 
     /// As [`Self::push`]; `observe` gets the output of every level.
@@ -64,19 +70,18 @@ impl<'a> NetInt<'a> {
         token: Token,
         observe: &mut dyn FnMut(usize, &[i8]),
     ) {
-        self.step(config, buffers, known(config, token), cache::advance, cache::advance, observe);
+        self.step(config, buffers, known(config, token), false, observe);
     }
 
-    // Pointers rather than generic parameters: one copy of the code. `observe` is generic, so that the copy in which nobody
-    // looks has no trace of it; the other exists only where `push_observed` is called.
+    // `observe` is generic, so that the copy in which nobody looks has no trace of it; the other exists only where
+    // `push_observed` is called.
     #[inline(never)]
     fn step(
         &self,
         config: &Config,
         buffers: &mut BuffersInt<'_>,
         token: Token,
-        gather_tokens: cache::Gather<Token>,
-        gather: cache::Gather<i8>,
+        reset: bool,
         mut observe: impl FnMut(usize, &[i8]),
     ) {
         let BuffersInt { tokens, rings, oldest, input, hidden, logits } = buffers;
@@ -84,47 +89,86 @@ impl<'a> NetInt<'a> {
         // The shapes are computed anew rather than kept: a model on a small chip is 200 bytes smaller for it.
         let levels = config.shapes().zip(&self.levels).zip(oldest.iter_mut());
         for (index, ((shape, linear), oldest)) in levels.enumerate() {
-            let activate = |hidden: &mut [i8], row: usize, pre_activation: i32| {
-                if let Some(value) = hidden.get_mut(row) {
-                    *value = tanh_i8(pre_activation);
-                }
-            };
             if index == 0 {
                 let mut recent = [BOUNDARY; MAX_FUSE];
-                // Level 0 remembers characters, not what they stand for: entries of one token.
-                let shape = LevelShape { width_in: 1, ..shape };
                 let Some(recent) = recent.get_mut(..shape.fuse) else { return };
-                gather_tokens(&shape, tokens, oldest, &[token], recent);
-                if linear.is_table() {
-                    linear.look_up(config.vocab_size(), recent, |row, value| activate(hidden, row, value));
-                } else {
-                    let n_embd = config.n_embd().max(1);
-                    for (to, &token) in input.chunks_exact_mut(n_embd).zip(recent.iter()) {
-                        let row = self.embedding.chunks_exact(n_embd).nth(token.into()).unwrap_or(&[]);
-                        to.iter_mut().zip(row).for_each(|(to, &from)| *to = from);
-                    }
-                    let Some(input) = input.get(..n_embd * shape.fuse) else { return };
-                    linear.forward(input, |row, value| activate(hidden, row, value));
-                }
+                self.recent(&shape, tokens, oldest, token, reset, recent);
+                let constant = if linear.is_table() { 0 } else { self.embed(config.n_embd(), linear, recent, input) };
+                let from = if linear.is_table() { Input::Tokens(recent) } else { Input::Prepared(input, constant) };
+                activate(linear, from, hidden);
             } else {
                 // The sizes follow from the same Config as the buffers, so that none of these is ever short.
                 let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
-                let Some(input) = input.get_mut(..shape.fan_in) else { return };
+                let Some(newest) = hidden.get(..shape.width_in) else { return };
                 rings = rest;
-                gather(&shape, ring, oldest, hidden, input);
-                linear.forward(input, |row, value| activate(hidden, row, value));
+                if reset {
+                    cache::fill(&shape, ring, oldest, newest);
+                }
+                let mut constant = linear.prepare(shape.fuse - 1, newest, input);
+                for position in 0..shape.fuse - 1 {
+                    let older = cache::older(&shape, ring, *oldest, position);
+                    constant = constant.wrapping_add(linear.prepare(position, older, input));
+                }
+                cache::push(&shape, ring, oldest, newest);
+                activate(linear, Input::Prepared(input, constant), hidden);
             }
             if let Some(values) = hidden.get(..shape.fan_out) {
                 observe(index, values);
             }
         }
         if let Some(hidden) = hidden.get(..config.n_hidden()) {
-            self.output.forward(hidden, |row, value| {
-                if let Some(logit) = logits.get_mut(row) {
-                    *logit = value;
-                }
-            });
+            let constant = self.output.prepare(0, hidden, input);
+            each_rows(&self.output, Input::Prepared(input, constant), logits, cache::copy);
         }
+    }
+
+    /// The characters that level 0 fuses: it remembers them, not what they stand for.
+    fn recent(
+        &self,
+        shape: &LevelShape,
+        ring: &mut [Token],
+        oldest: &mut u16,
+        token: Token,
+        reset: bool,
+        recent: &mut [Token],
+    ) {
+        let shape = LevelShape { width_in: 1, ..*shape };
+        if reset {
+            cache::fill(&shape, ring, oldest, &[token]);
+        }
+        for (position, recent) in recent.iter_mut().enumerate() {
+            *recent = cache::older(&shape, ring, *oldest, position).first().copied().unwrap_or(BOUNDARY);
+        }
+        if let Some(newest) = recent.last_mut() {
+            *newest = token;
+        }
+        cache::push(&shape, ring, oldest, &[token]);
+    }
+
+    /// Puts the embeddings of characters into the input of level 0; gives the input's constant.
+    fn embed(&self, n_embd: usize, linear: &LinearInt<'_>, tokens: &[Token], input: &mut [u32]) -> i32 {
+        tokens.iter().enumerate().fold(0, |constant: i32, (position, &token)| {
+            let start = usize::from(token) * n_embd;
+            let row = self.embedding.get(start..start + n_embd).unwrap_or(&[]);
+            constant.wrapping_add(linear.prepare(position, row, input))
+        })
+    }
+}
+
+/// Computes a level: `hidden = tanh(W x + b)`.
+fn activate(linear: &LinearInt<'_>, input: Input<'_>, hidden: &mut [i8]) {
+    each_rows(linear, input, hidden, |hidden, rows| {
+        hidden.iter_mut().zip(rows).for_each(|(to, &pre_activation)| *to = tanh_i8(pre_activation));
+    });
+}
+
+/// Computes a layer, some rows at a time, and hands them to `each` with the part of `out` they belong to.
+fn each_rows<T>(linear: &LinearInt<'_>, input: Input<'_>, out: &mut [T], each: impl Fn(&mut [T], &[i32])) {
+    let mut rows = [0; ROWS_AT_ONCE];
+    let out = out.get_mut(..linear.fan_out()).unwrap_or(&mut []);
+    for (index, out) in out.chunks_mut(ROWS_AT_ONCE).enumerate() {
+        let count = linear.rows(index * ROWS_AT_ONCE, input, &mut rows);
+        each(out, rows.get(..count).unwrap_or(&[]));
     }
 }
 
@@ -134,6 +178,17 @@ fn known(config: &Config, token: Token) -> Token {
 }
 
 /// Whether level 0 is a table.
-pub(super) fn is_table(formats: &[WeightFormat]) -> bool {
+fn is_table(formats: &[WeightFormat]) -> bool {
     formats.first() == Some(&WeightFormat::Table)
+}
+
+/// Words of the largest input of a layer, in the form its kernel reads.
+pub(super) fn input_words(config: &Config, layout: Layout, formats: &[WeightFormat]) -> usize {
+    let words =
+        config.linear_shapes().zip(formats).map(|(shape, &format)| match (Packed::new(layout, format), format) {
+            (_, WeightFormat::Table) => 0,
+            (Some(kernel), _) => kernel.prepared_words(shape.positions * kernel.padded(shape.width)),
+            (None, _) => shape.fan_in().div_ceil(size_of::<u32>()),
+        });
+    words.max().unwrap_or(0)
 }

@@ -61,8 +61,8 @@ impl<'s> BuffersF32<'s> {
         // Same size and alignment: the cast always succeeds.
         let words: &mut [f32] = bytemuck::try_cast_slice_mut(state.words).map_err(|_| too_small)?;
         let (logits, words) = words.split_at_mut_checked(layout.logits).ok_or(too_small)?;
-        let (rings, words) = words.split_at_mut_checked(layout.rings).ok_or(too_small)?;
         let (input, words) = words.split_at_mut_checked(layout.input).ok_or(too_small)?;
+        let (rings, words) = words.split_at_mut_checked(layout.rings).ok_or(too_small)?;
         let (hidden, _) = words.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
         Ok(Self { rings, oldest: state.oldest, input, hidden, logits })
     }
@@ -74,7 +74,7 @@ pub(crate) struct BuffersInt<'s> {
     pub tokens: &'s mut [crate::Token],
     pub rings: &'s mut [i8],
     pub oldest: &'s mut [u16; MAX_LEVELS],
-    pub input: &'s mut [i8],
+    pub input: &'s mut [u32],
     pub hidden: &'s mut [i8],
     pub logits: &'s mut [i32],
 }
@@ -85,13 +85,14 @@ impl<'s> BuffersInt<'s> {
         let too_small = StateError::TooSmall { need: layout.words_int(), have: state.words.len() };
         let (logits, words) = state.words.split_at_mut_checked(layout.logits).ok_or(too_small)?;
         let logits: &mut [i32] = bytemuck::try_cast_slice_mut(logits).map_err(|_| too_small)?;
-        let bytes: &mut [u8] = bytemuck::try_cast_slice_mut(words).map_err(|_| too_small)?;
+        let (input, words) = words.split_at_mut_checked(layout.input).ok_or(too_small)?;
+        let bytes: &mut [i8] = bytemuck::try_cast_slice_mut(words).map_err(|_| too_small)?;
         let tokens = config.shapes().next().map_or(0, |shape| shape.ring_len);
-        let (tokens, bytes) = bytes.split_at_mut_checked(tokens).ok_or(too_small)?;
-        let bytes: &mut [i8] = bytemuck::try_cast_slice_mut(bytes).map_err(|_| too_small)?;
-        let (rings, bytes) = bytes.split_at_mut_checked(layout.rings - tokens.len()).ok_or(too_small)?;
-        let (input, bytes) = bytes.split_at_mut_checked(layout.input).ok_or(too_small)?;
-        let (hidden, _) = bytes.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
+        // The tokens behind the others: nodes of a multiple of four values stay aligned to words.
+        let (rings, bytes) = bytes.split_at_mut_checked(layout.rings - tokens).ok_or(too_small)?;
+        let (hidden, bytes) = bytes.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
+        let (bytes, _) = bytes.split_at_mut_checked(tokens).ok_or(too_small)?;
+        let tokens: &mut [u8] = bytemuck::try_cast_slice_mut(bytes).map_err(|_| too_small)?;
         Ok(Self { tokens, rings, oldest: state.oldest, input, hidden, logits })
     }
 }

@@ -1,0 +1,316 @@
+//! Layout `Dual16` with the DSP instructions of Armv7E-M and Armv8-M. What it computes is defined in the module above.
+//!
+//! Assembly, since the loops need every register there is, and Rust's `asm!` gives away neither r6 nor r7 on Thumb.
+//!
+//! # Rows of 8-bit weights
+//!
+//! ```text
+//! for each block of 4 rows:
+//!     acc[0..4] = start[0..4] + constant                     5 instructions
+//!     for each group of 8 columns:                           23 instructions for 32 multiply-accumulates
+//!         c1, c2, y1, y2 = 4 words of x                      one LDM, for all rows
+//!         for each row, two per LDM of weights:
+//!             v, w = 2 words
+//!             acc = SMLAD(v, c1, acc)                        raw words ...
+//!             acc = SMLAD(w, c2, acc)
+//!             v = SXTAB16(y2, v)                             ... and what they lack, in place
+//!             w = SXTAB16(y1, w)
+//!             acc = SMLAD(v, w, acc)
+//!     out[0..4] = SMMULR(acc, multiplier)                    (256 acc * m + 2^31) >> 32: `requantize`
+//! ```
+//!
+//! | register | holds |
+//! |---|---|
+//! | r0 | next word of the blocks: a stream read once |
+//! | r1 | next word of x; back to the start with every block |
+//! | r2 to r5 | acc |
+//! | r6 to r9 | weights of two rows |
+//! | r10, r11, r12, lr | c1, c2, y1, y2 |
+//!
+//! # Rows of 4-bit weights
+//!
+//! Two rows per block; per group of 16 columns 29 instructions for 32 multiply-accumulates.
+//!
+//! ```text
+//!     c_v, c_w, f_v, f_w = 4 words of x                      raw words, and their upper bytes
+//!     for each row:
+//!         v, w = 2 words
+//!         acc = SMLAD(v, c_v, acc)
+//!         acc = SMLAD(w, c_w, acc)
+//!         acc = SMLAD(SXTAB16(f_w, v >> 8), SXTAB16(f_v, w >> 8), acc)
+//!     a_v, b_v, a_w, b_w = 4 words of x                      even nibbles
+//!     for each row and each of its words v:
+//!         e = v & 0x0f0f0f0f
+//!         acc = SMLAD(UXTAB16(a_v, e), UXTAB16(b_v, e >> 8), acc)
+//! ```
+//!
+//! r2, r3: acc; r4 to r7: weights; r8 to r11: x; r12, lr: one product's factors.
+//!
+//! # Departures
+//!
+//! 1. Eight groups (4 bits: four) are unrolled: counting needs a register that there is not, so that the end is loaded from the stack each
+//!    time. A block with another number of groups enters the first round in its middle; the place is computed once.
+//! 2. Multipliers follow the weights in the stream, so that they need no pointer.
+
+#![allow(unsafe_code)]
+
+use core::arch::global_asm;
+
+#[cfg(feature = "int4")]
+use super::{COLUMNS_I4, GROUP_I4, ROWS_I4, block_words_i4};
+use super::{COLUMNS_I8, GROUP_I8, ROWS_I8, block_words_i8};
+
+global_asm!(
+    r#"
+    .syntax unified
+    .thumb
+
+    .macro DUAL16_ROW_I8 acc, v, w
+        smlad   \acc, \v, r10, \acc
+        smlad   \acc, \w, r11, \acc
+        sxtab16 \v, lr, \v
+        sxtab16 \w, r12, \w
+        smlad   \acc, \v, \w, \acc
+    .endm
+
+    .macro DUAL16_GROUP_I8
+        ldm.w   r1!, {r10, r11, r12, lr}
+        ldm.w   r0!, {r6, r7, r8, r9}
+        DUAL16_ROW_I8 r2, r6, r7
+        DUAL16_ROW_I8 r3, r8, r9
+        ldm.w   r0!, {r6, r7, r8, r9}
+        DUAL16_ROW_I8 r4, r6, r7
+        DUAL16_ROW_I8 r5, r8, r9
+    .endm
+
+    @ dual16_rows_i8(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out); at least one group and one block
+    .section .text.dual16_rows_i8, "ax", %progbits
+    .global dual16_rows_i8
+    .type dual16_rows_i8, %function
+    .thumb_func
+    .balign 4
+dual16_rows_i8:
+    push    {r4-r11, lr}            @ 36 bytes; [sp, #36] constant, [sp, #40] out
+    sub     sp, #20
+    str     r1, [sp, #0]            @ x
+    str     r2, [sp, #4]            @ its end
+    str     r3, [sp, #8]            @ end of the blocks
+    @ Where to enter the first round: 92 bytes per group to be left out.
+    sub     r2, r2, r1
+    lsr     r2, r2, #4              @ groups
+    rsb     r2, r2, #0
+    and     r2, r2, #7              @ groups left out
+    mov     r3, #92
+    adr.w   r4, 1f
+    mla     r2, r2, r3, r4
+    orr     r2, r2, #1              @ Thumb
+    str     r2, [sp, #12]
+    ldr     r12, [sp, #56]          @ constant
+0:  ldm.w   r0!, {r2, r3, r4, r5}
+    add     r2, r2, r12
+    add     r3, r3, r12
+    add     r4, r4, r12
+    add     r5, r5, r12
+    ldr     pc, [sp, #12]
+    .balign 4
+1:  .rept 8
+    DUAL16_GROUP_I8
+    .endr
+    ldr     r6, [sp, #4]
+    cmp     r1, r6
+    bne     1b
+    ldm.w   r0!, {r6, r7, r8, r9}
+    ldrd    r10, r12, [sp, #56]     @ constant, out
+    ldr     r11, [sp, #8]
+    smmulr  r2, r2, r6
+    smmulr  r3, r3, r7
+    smmulr  r4, r4, r8
+    smmulr  r5, r5, r9
+    stm.w   r12!, {r2, r3, r4, r5}
+    str     r12, [sp, #60]
+    mov     r12, r10
+    ldr     r1, [sp, #0]
+    cmp     r0, r11
+    bne     0b
+    add     sp, #20
+    pop     {r4-r11, pc}
+    .size dual16_rows_i8, . - dual16_rows_i8
+
+    @ r0 = dual16_prepare_i8(r0 x, r1 x_end, r2 prepared); x_end - x a multiple of 8, not 0
+    .section .text.dual16_prepare_i8, "ax", %progbits
+    .global dual16_prepare_i8
+    .type dual16_prepare_i8, %function
+    .thumb_func
+    .balign 4
+dual16_prepare_i8:
+    push    {r4-r9}
+    mvn     r3, #0x00ff00ff
+    mov     r12, #0
+0:  ldr     r4, [r0], #4            @ x0 to x3; need not be aligned
+    ldr     r5, [r0], #4            @ x4 to x7
+    sxtb16  r6, r4, ror #8          @ x1, x3
+    sxtb16  r7, r5, ror #8          @ x5, x7
+    and     r4, r3, r4, lsl #8      @ 256 x0, 256 x2
+    and     r5, r3, r5, lsl #8
+    ssub16  r8, r4, r6
+    ssub16  r9, r5, r7
+    smlad   r12, r8, r9, r12
+    stm     r2!, {r6, r7, r8, r9}
+    cmp     r0, r1
+    bne     0b
+    rsb     r0, r12, #0
+    pop     {r4-r9}
+    bx      lr
+    .size dual16_prepare_i8, . - dual16_prepare_i8
+
+    .macro DUAL16_RAW_I4 acc, v, w
+        smlad   \acc, \v, r8, \acc
+        smlad   \acc, \w, r9, \acc
+        sxtab16 r12, r11, \v, ror #8
+        sxtab16 lr, r10, \w, ror #8
+        smlad   \acc, r12, lr, \acc
+    .endm
+
+    .macro DUAL16_EVEN_I4 acc, w, second, first
+        and     \w, \w, #0x0f0f0f0f
+        uxtab16 r12, \second, \w
+        uxtab16 \w, \first, \w, ror #8
+        smlad   \acc, r12, \w, \acc
+    .endm
+
+    .macro DUAL16_GROUP_I4
+        ldm.w   r1!, {r8, r9, r10, r11}
+        ldm.w   r0!, {r4, r5, r6, r7}
+        DUAL16_RAW_I4 r2, r4, r5
+        DUAL16_RAW_I4 r3, r6, r7
+        ldm.w   r1!, {r8, r9, r10, r11}
+        DUAL16_EVEN_I4 r2, r4, r8, r9
+        DUAL16_EVEN_I4 r2, r5, r10, r11
+        DUAL16_EVEN_I4 r3, r6, r8, r9
+        DUAL16_EVEN_I4 r3, r7, r10, r11
+    .endm
+
+    @ dual16_rows_i4(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out); at least one group and one block
+    .section .text.dual16_rows_i4, "ax", %progbits
+    .global dual16_rows_i4
+    .type dual16_rows_i4, %function
+    .thumb_func
+    .balign 4
+dual16_rows_i4:
+    push    {r4-r11, lr}            @ 36 bytes; [sp, #36] constant, [sp, #40] out
+    sub     sp, #20
+    str     r1, [sp, #0]            @ x
+    str     r2, [sp, #4]            @ its end
+    str     r3, [sp, #8]            @ end of the blocks
+    @ Where to enter the first round: 116 bytes per group to be left out.
+    sub     r2, r2, r1
+    lsr     r2, r2, #5              @ groups
+    rsb     r2, r2, #0
+    and     r2, r2, #3              @ groups left out
+    mov     r3, #116
+    adr.w   r4, 1f
+    mla     r2, r2, r3, r4
+    orr     r2, r2, #1              @ Thumb
+    str     r2, [sp, #12]
+0:  ldr     r12, [sp, #56]          @ constant
+    ldm     r0!, {r2, r3}
+    add     r2, r2, r12
+    add     r3, r3, r12
+    ldr     pc, [sp, #12]
+    .balign 4
+1:  .rept 4
+    DUAL16_GROUP_I4
+    .endr
+    ldr     r4, [sp, #4]
+    cmp     r1, r4
+    bne     1b
+    ldm     r0!, {r4, r5}
+    ldr     r12, [sp, #60]          @ out
+    lsl     r2, r2, #4
+    lsl     r3, r3, #4
+    smmulr  r2, r2, r4
+    smmulr  r3, r3, r5
+    ldr     r6, [sp, #8]
+    stm     r12!, {r2, r3}
+    str     r12, [sp, #60]
+    ldr     r1, [sp, #0]
+    cmp     r0, r6
+    bne     0b
+    add     sp, #20
+    pop     {r4-r11, pc}
+    .size dual16_rows_i4, . - dual16_rows_i4
+    "#,
+    options(raw)
+);
+
+unsafe extern "C" {
+    /// # Safety
+    /// `blocks..blocks_end` is a whole number, not 0, of blocks of `4 + 2 n + 4` words with `n` groups of 8 columns, for which
+    /// `x..x_end` holds the `4 n` words; `n` is not 0; `out` has room for four words per block.
+    unsafe fn dual16_rows_i8(
+        blocks: *const u32,
+        x: *const u32,
+        x_end: *const u32,
+        blocks_end: *const u32,
+        constant: i32,
+        out: *mut i32,
+    );
+
+    /// # Safety
+    /// `x..x_end` is a multiple of 8 bytes, not 0; `prepared` has room for two bytes for each of them.
+    unsafe fn dual16_prepare_i8(x: *const i8, x_end: *const i8, prepared: *mut u32) -> i32;
+
+    /// # Safety
+    /// As `dual16_rows_i8`: blocks of `2 + 4 n + 2` words with `n` groups of 16 columns, `8 n` words of `x`, room for two words
+    /// per block in `out`.
+    #[cfg(feature = "int4")]
+    unsafe fn dual16_rows_i4(
+        blocks: *const u32,
+        x: *const u32,
+        x_end: *const u32,
+        blocks_end: *const u32,
+        constant: i32,
+        out: *mut i32,
+    );
+}
+
+/// Whether lengths are what the assembly takes for granted; nothing is computed otherwise.
+fn fits(blocks: usize, block_words: usize, prepared: usize, group: usize, out: usize, rows: usize) -> bool {
+    let n = blocks / block_words;
+    prepared > 0 && prepared.is_multiple_of(group) && n > 0 && blocks == n * block_words && out == n * rows
+}
+
+pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
+    let block_words = block_words_i8(prepared.len() / GROUP_I8 * COLUMNS_I8);
+    if fits(blocks.len(), block_words, prepared.len(), GROUP_I8, out.len(), ROWS_I8) {
+        let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
+        // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, four outputs per block.
+        unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr()) }
+    }
+}
+
+pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
+    let whole = x.len() / COLUMNS_I8 * COLUMNS_I8;
+    let (Some((groups, rest)), Some((to, behind))) =
+        (x.split_at_checked(whole), prepared.split_at_mut_checked(whole / COLUMNS_I8 * GROUP_I8))
+    else {
+        return 0;
+    };
+    let mut constant = 0;
+    if !groups.is_empty() {
+        let x = groups.as_ptr_range();
+        // SAFETY: whole groups, at least one; `to` has four words for each group of 8 bytes.
+        constant = unsafe { dual16_prepare_i8(x.start, x.end, to.as_mut_ptr()) };
+    }
+    constant.wrapping_add(super::prepare_i8_portable(rest, behind))
+}
+
+#[cfg(feature = "int4")]
+pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
+    let block_words = block_words_i4(prepared.len() / GROUP_I4 * COLUMNS_I4);
+    if fits(blocks.len(), block_words, prepared.len(), GROUP_I4, out.len(), ROWS_I4) {
+        let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
+        // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, two outputs per block.
+        unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr()) }
+    }
+}

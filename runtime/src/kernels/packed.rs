@@ -1,0 +1,119 @@
+//! The packed integer layouts behind one door: which kernel a layer runs on is decided when the model is loaded.
+
+#![cfg_attr(
+    not(feature = "dual16"),
+    allow(unused_variables, unreachable_code, reason = "a build without packed layouts has no kernel to choose")
+)]
+
+#[cfg(feature = "dual16")]
+use super::dual16;
+use crate::format::{Layout, WeightFormat};
+
+/// A packed layout with weights of one width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packed {
+    /// [`dual16`], 8 bits.
+    #[cfg(feature = "dual16")]
+    Dual16I8,
+    /// [`dual16`], 4 bits.
+    #[cfg(all(feature = "dual16", feature = "int4"))]
+    Dual16I4,
+}
+
+/// Calls the function of this name of the layout's module; constants likewise.
+macro_rules! of {
+    ($packed:expr, $i8:ident / $i4:ident $arguments:tt) => {
+        match $packed {
+            #[cfg(feature = "dual16")]
+            Packed::Dual16I8 => of!(@ dual16, $i8 $arguments),
+            #[cfg(all(feature = "dual16", feature = "int4"))]
+            Packed::Dual16I4 => of!(@ dual16, $i4 $arguments),
+        }
+    };
+    (@ $module:ident, $name:ident const) => { $module::$name };
+    (@ $module:ident, $name:ident ($($argument:expr),*)) => { $module::$name($($argument),*) };
+}
+
+impl Packed {
+    /// The kernel for weights of this format in this layout; `None` if there is none, or it was left out of this build.
+    pub fn new(layout: Layout, format: WeightFormat) -> Option<Self> {
+        match (layout, format) {
+            #[cfg(feature = "dual16")]
+            (Layout::Dual16, WeightFormat::Int8) => Some(Self::Dual16I8),
+            #[cfg(all(feature = "dual16", feature = "int4"))]
+            (Layout::Dual16, WeightFormat::Int4) => Some(Self::Dual16I4),
+            _ => None,
+        }
+    }
+
+    /// Whether the weights have 4 bits.
+    pub fn is_i4(self) -> bool {
+        match self {
+            #[cfg(feature = "dual16")]
+            Self::Dual16I8 => false,
+            #[cfg(all(feature = "dual16", feature = "int4"))]
+            Self::Dual16I4 => true,
+        }
+    }
+
+    /// Rows of a block; divides [`ROWS_AT_ONCE`].
+    pub fn rows_per_block(self) -> usize {
+        of!(self, ROWS_I8 / ROWS_I4 const)
+    }
+
+    /// The width of a position with its padding.
+    pub fn padded(self, width: usize) -> usize {
+        width.next_multiple_of(of!(self, COLUMNS_I8 / COLUMNS_I4 const))
+    }
+
+    /// Words of a block of rows with that many padded columns.
+    pub fn block_words(self, columns: usize) -> usize {
+        of!(self, block_words_i8 / block_words_i4(columns))
+    }
+
+    /// Words of the prepared input for that many padded columns.
+    pub fn prepared_words(self, columns: usize) -> usize {
+        of!(self, prepared_words_i8 / prepared_words_i4(columns))
+    }
+
+    /// Brings the activations of one position into the form the kernel reads; gives their share of [`Self::rows`]' constant.
+    pub fn prepare(self, x: &[i8], prepared: &mut [u32]) -> i32 {
+        of!(self, prepare_i8 / prepare_i4(x, prepared))
+    }
+
+    /// The requantized rows of whole blocks, `out.len()` of them.
+    pub fn rows(self, blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
+        of!(self, rows_i8 / rows_i4(blocks, prepared, constant, out));
+    }
+
+    /// A weight of a block.
+    pub fn weight(self, block: &[u32], columns: usize, row: usize, column: usize) -> i8 {
+        of!(self, weight_i8 / weight_i4(block, columns, row, column))
+    }
+
+    /// The bias of a row of a block, if there is one it can stand for.
+    pub fn bias(self, block: &[u32], columns: usize, row: usize) -> Option<i32> {
+        of!(self, bias_i8 / bias_i4(block, columns, row))
+    }
+
+    /// The multiplier of a row of a block.
+    pub fn multiplier(self, block: &[u32], columns: usize, row: usize) -> i32 {
+        of!(self, multiplier_i8 / multiplier_i4(block, columns, row))
+    }
+
+    /// The blocks of a layer.
+    #[cfg(feature = "alloc")]
+    pub fn pack(
+        self,
+        bias: &[i32],
+        multiplier: &[i32],
+        weight: impl Fn(usize, usize) -> i8,
+        rows: usize,
+        columns: usize,
+    ) -> alloc::vec::Vec<u32> {
+        of!(self, pack_i8 / pack_i4(bias, multiplier, weight, rows, columns))
+    }
+}
+
+/// Rows computed by one call: enough to make a call's cost small, few enough for a small stack.
+pub const ROWS_AT_ONCE: usize = 64;

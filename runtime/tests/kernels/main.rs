@@ -1,0 +1,23 @@
+//! One suite for every integer layout: what its kernel computes is what a naive sum gives, bit by bit.
+//!
+//! On the host these are the definitions in safe Rust; the firmware program `kerneltest` runs the same cases on a chip,
+//! where the assembly is compared with the definitions.
+
+#![cfg(feature = "int4")]
+
+mod suite;
+
+use suite::{Layout, layout};
+
+const DUAL16_I8: Layout = layout!(dual16, ROWS_I8, padded = COLUMNS_I8, i8, 127);
+const DUAL16_I4: Layout = layout!(dual16, ROWS_I4, padded = COLUMNS_I4, i4, 7);
+
+#[test]
+fn dual16_i8() {
+    DUAL16_I8.check();
+}
+
+#[test]
+fn dual16_i4() {
+    DUAL16_I4.check();
+}

@@ -1,0 +1,243 @@
+//! The cases, and what every layout must do with them.
+
+use runtime::quant::{ACC_LIMIT, requantize};
+
+/// The functions of a layout, of one weight width.
+pub struct Layout {
+    pub rows: usize,
+    pub columns: usize,
+    pub weight_max: i32,
+    pub block_words: fn(usize) -> usize,
+    pub prepared_words: fn(usize) -> usize,
+    pub prepare: fn(&[i8], &mut [u32]) -> i32,
+    pub run: fn(&[u32], &[u32], i32, &mut [i32]),
+    pub weight: fn(&[u32], usize, usize, usize) -> i8,
+    pub bias: fn(&[u32], usize, usize) -> Option<i32>,
+    pub multiplier: fn(&[u32], usize, usize) -> i32,
+    pub pack: fn(&[i32], &[i32], &dyn Fn(usize, usize) -> i8, usize, usize) -> Vec<u32>,
+}
+
+/// The functions of a module whose names end in `$width`.
+macro_rules! layout {
+    (@ $module:ident, $rows:ident, $columns:ident, $max:expr, $block:ident, $words:ident, $prepare:ident, $run:ident,
+     $weight:ident, $bias:ident, $multiplier:ident, $pack:ident) => {
+        suite::Layout {
+            rows: runtime::kernels::$module::$rows,
+            columns: runtime::kernels::$module::$columns,
+            weight_max: $max,
+            block_words: runtime::kernels::$module::$block,
+            prepared_words: runtime::kernels::$module::$words,
+            prepare: runtime::kernels::$module::$prepare,
+            run: runtime::kernels::$module::$run,
+            weight: runtime::kernels::$module::$weight,
+            bias: runtime::kernels::$module::$bias,
+            multiplier: runtime::kernels::$module::$multiplier,
+            pack: |bias, multiplier, weight, rows, columns| {
+                runtime::kernels::$module::$pack(bias, multiplier, weight, rows, columns)
+            },
+        }
+    };
+    ($module:ident, $rows:ident, padded = $columns:ident, i8, $max:expr) => {
+        layout!(@ $module, $rows, $columns, $max, block_words_i8, prepared_words_i8, prepare_i8, rows_i8, weight_i8, bias_i8,
+            multiplier_i8, pack_i8)
+    };
+    ($module:ident, $rows:ident, padded = $columns:ident, i4, $max:expr) => {
+        layout!(@ $module, $rows, $columns, $max, block_words_i4, prepared_words_i4, prepare_i4, rows_i4, weight_i4, bias_i4,
+            multiplier_i4, pack_i4)
+    };
+}
+pub(crate) use layout;
+
+/// A layer and an input. Weights `[rows][sum of the positions' widths]`.
+struct Case {
+    positions: Vec<Vec<i8>>,
+    weights: Vec<Vec<i8>>,
+    bias: Vec<i32>,
+    multiplier: Vec<i32>,
+}
+
+/// xorshift, so that a failing case is the same in every run.
+struct Random(u32);
+
+impl Random {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    /// In -max to max.
+    fn within(&mut self, max: i32) -> i32 {
+        ((u64::from(self.next()) * (2 * max as u64 + 1)) >> 32) as i32 - max
+    }
+}
+
+/// What values are made of.
+#[derive(Clone, Copy)]
+enum Pattern {
+    Random,
+    /// The largest magnitude, signs at random.
+    Extreme,
+    /// The largest magnitude, one sign.
+    Largest,
+    Smallest,
+    /// The largest magnitude, signs by turns.
+    Alternating,
+    Zero,
+}
+
+const PATTERNS: [Pattern; 6] =
+    [Pattern::Random, Pattern::Extreme, Pattern::Largest, Pattern::Smallest, Pattern::Alternating, Pattern::Zero];
+
+impl Pattern {
+    fn value(self, random: &mut Random, index: usize, max: i32) -> i8 {
+        (match self {
+            Self::Random => random.within(max),
+            Self::Extreme if random.next() & 1 == 0 => max,
+            Self::Extreme | Self::Smallest => -max,
+            Self::Largest => max,
+            Self::Alternating => max - 2 * max * (index as i32 & 1),
+            Self::Zero => 0,
+        }) as i8
+    }
+}
+
+impl Layout {
+    fn padded(&self, width: usize) -> usize {
+        width.next_multiple_of(self.columns)
+    }
+
+    fn case(&self, random: &mut Random, widths: &[usize], rows: usize, weights: Pattern, x: Pattern) -> Case {
+        let positions: Vec<Vec<i8>> =
+            widths.iter().map(|&width| (0..width).map(|at| x.value(random, at, 127)).collect()).collect();
+        let columns: usize = widths.iter().sum();
+        let weights: Vec<Vec<i8>> = (0..rows)
+            .map(|row| (0..columns).map(|at| weights.value(random, at + row % 2, self.weight_max)).collect())
+            .collect();
+        let bias = weights
+            .iter()
+            .map(|weights: &Vec<i8>| {
+                // Up to the last bias that the loader lets pass.
+                let sum: i32 = weights.iter().map(|&weight| 127 * i32::from(weight).abs()).sum();
+                let room = ACC_LIMIT - 1 - sum;
+                match random.next() % 3 {
+                    0 => room,
+                    1 => -room,
+                    _ => random.within(room),
+                }
+            })
+            .collect();
+        let multiplier = (0..rows)
+            .map(|_| match random.next() % 4 {
+                0 => i32::MAX,
+                1 => 0,
+                _ => (random.next() >> 1 >> (random.next() % 20)) as i32,
+            })
+            .collect();
+        Case { positions, weights, bias, multiplier }
+    }
+
+    /// What the layout makes of a case is what the naive sums give; and what went in comes out of the blocks.
+    fn check_case(&self, case: &Case) {
+        let widths: Vec<usize> = case.positions.iter().map(Vec::len).collect();
+        let columns: usize = widths.iter().map(|&width| self.padded(width)).sum();
+        // Column of the weights for a padded column.
+        let mut origin = vec![None; columns];
+        let (mut padded, mut plain) = (0, 0);
+        for &width in &widths {
+            (0..width).for_each(|at| origin[padded + at] = Some(plain + at));
+            padded += self.padded(width);
+            plain += width;
+        }
+        let rows = case.weights.len();
+        let weight = |row: usize, column: usize| origin[column].map_or(0, |column| case.weights[row][column]);
+        let blocks = (self.pack)(&case.bias, &case.multiplier, &weight, rows, columns);
+        let block_words = (self.block_words)(columns);
+        assert_eq!(blocks.len(), rows.div_ceil(self.rows) * block_words, "size of the blocks, widths {widths:?}");
+        assert_eq!(block_words % 4, 0, "blocks stay aligned to 16 bytes");
+
+        let mut prepared = vec![0xdead_beef; (self.prepared_words)(columns)];
+        let mut rest = &mut prepared[..];
+        let mut constant = 0_i32;
+        for x in &case.positions {
+            let (position, behind) = rest.split_at_mut((self.prepared_words)(self.padded(x.len())));
+            constant = constant.wrapping_add((self.prepare)(x, position));
+            rest = behind;
+        }
+        assert!(rest.is_empty());
+        let mut out = vec![i32::MIN; rows.div_ceil(self.rows) * self.rows];
+        (self.run)(&blocks, &prepared, constant, &mut out);
+
+        let x: Vec<i8> = case.positions.concat();
+        for row in 0..out.len() {
+            let (block, within) = (&blocks[row / self.rows * block_words..][..block_words], row % self.rows);
+            let expected = if row < rows {
+                let products = case.weights[row].iter().zip(&x).map(|(&w, &x)| i64::from(w) * i64::from(x));
+                let acc = i64::from(case.bias[row]) + products.sum::<i64>();
+                requantize(i32::try_from(acc).unwrap(), case.multiplier[row])
+            } else {
+                0
+            };
+            assert_eq!(out[row], expected, "row {row} of {rows}, widths {widths:?}");
+            assert_eq!(
+                (self.bias)(block, columns, within),
+                Some(case.bias.get(row).copied().unwrap_or(0)),
+                "bias {row}"
+            );
+            let multiplier = case.multiplier.get(row).copied().unwrap_or(0);
+            assert_eq!((self.multiplier)(block, columns, within), multiplier, "multiplier {row}");
+            for column in 0..columns {
+                let expected = if row < rows { weight(row, column) } else { 0 };
+                assert_eq!((self.weight)(block, columns, within, column), expected, "weight {row}, {column}");
+            }
+        }
+    }
+
+    /// The whole suite.
+    pub fn check(&self) {
+        let mut random = Random(0x2545_f491);
+        // The rows of 300 columns at the limit of 2^23: 300 * 127 * 127 fits.
+        for width in 1..=300 {
+            let rows = 1 + width % (2 * self.rows + 1);
+            let case = self.case(&mut random, &[width], rows, Pattern::Random, Pattern::Random);
+            self.check_case(&case);
+        }
+        for weights in PATTERNS {
+            for x in PATTERNS {
+                for widths in [&[1][..], &[17], &[64], &[300], &[128, 128], &[86, 86], &[10, 10, 10], &[1, 2, 3, 33]] {
+                    let case = self.case(&mut random, widths, self.rows + 1, weights, x);
+                    self.check_case(&case);
+                }
+            }
+        }
+        // 10,000 random rows.
+        for _ in 0..10_000 / (3 * self.rows) + 1 {
+            let widths = [1 + random.next() as usize % 80, 1 + random.next() as usize % 80];
+            let case = self.case(&mut random, &widths, 3 * self.rows, Pattern::Random, Pattern::Random);
+            self.check_case(&case);
+        }
+        self.check_mismatched_lengths();
+    }
+
+    /// Lengths that do not belong together are nobody's undoing.
+    fn check_mismatched_lengths(&self) {
+        let words = vec![0x8181_8181; 200];
+        let x = [127; 100];
+        for len in 0..100 {
+            let mut prepared = vec![0; len];
+            let constant = (self.prepare)(&x[..(len * 7) % 100], &mut prepared);
+            for blocks in [0, 1, len, 3 * len % 200, 200] {
+                let mut out = vec![0; len % 13];
+                (self.run)(&words[..blocks], &prepared, constant, &mut out);
+            }
+            for at in [0, 1, 7, 100, usize::MAX] {
+                let block = &words[..len];
+                (self.weight)(block, len, at, len);
+                (self.weight)(block, 64, len, at);
+                (self.bias)(block, len, at);
+                (self.multiplier)(block, len, at);
+            }
+        }
+    }
+}

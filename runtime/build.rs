@@ -1,4 +1,4 @@
-//! Chooses the kernels: the compiler's target becomes the cfg `kernel`.
+//! Chooses the kernels: the compiler's target becomes the cfg `kernel`, and `fpu` where there is one.
 //!
 //! Stable Rust does not tell a crate whether the core has the DSP instructions or the vector extension, hence the names of
 //! target and core. To force a choice, for instance to compare: `RUSTFLAGS='--cfg kernel="portable"'`.
@@ -14,10 +14,15 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(kernel, values({names}))");
     // Separated by the ASCII unit separator; Cargo builds this script anew when they change.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    println!("cargo::rustc-check-cfg=cfg(fpu)");
     let forced = KERNELS.iter().any(|name| flags.contains(&format!("kernel=\"{name}\"")));
     if !forced {
         let target = env::var("TARGET").unwrap_or_default();
         println!("cargo::rustc-cfg=kernel=\"{}\"", kernel(&target, &flags));
+        // The ABI that passes numbers in registers of a floating-point unit.
+        if target.starts_with("thumb") && target.ends_with("eabihf") {
+            println!("cargo::rustc-cfg=fpu");
+        }
     }
 }
 

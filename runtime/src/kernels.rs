@@ -28,15 +28,21 @@
 #[cfg(feature = "dual16")]
 pub mod dual16;
 #[cfg(feature = "int8")]
+pub mod insn;
+#[cfg(feature = "int8")]
 pub mod packed;
 pub mod portable;
+#[cfg(all(feature = "f32", fpu))]
+mod vfp;
 
 #[cfg(feature = "int8")]
 pub use portable::dot_i8;
-#[cfg(feature = "f32")]
+#[cfg(all(feature = "f32", not(fpu)))]
 pub use portable::vec_mat_f32;
 #[cfg(feature = "int4")]
 pub use portable::{dot_i4, unpack_i4};
+#[cfg(all(feature = "f32", fpu))]
+pub use vfp::vec_mat_f32;
 
 /// Rows computed together.
 pub const LANES: usize = 8;

@@ -297,10 +297,7 @@ impl<'a> LinearInt<'a> {
         match (self.rows, input) {
             (Rows::Table { scaling, table, vocab_size }, Input::Tokens(tokens)) => {
                 let Some(out) = out.get_mut(..rows) else { return 0 };
-                look_up(table, vocab_size, tokens, [first, self.shape.fan_out], out);
-                for (out, (bias, multiplier)) in out.iter_mut().zip(scaling.rows(first)) {
-                    *out = requantize(bias.wrapping_add(*out), multiplier);
-                }
+                look_up(scaling, table, vocab_size, tokens, [first, self.shape.fan_out], out);
             }
             (Rows::Int8 { scaling, weights }, Input::Prepared(input, _)) => {
                 let (fan_in, x) = (self.shape.fan_in(), bytemuck::cast_slice::<u32, i8>(input));
@@ -337,12 +334,34 @@ impl<'a> LinearInt<'a> {
     }
 }
 
-/// `out[row] = sum of table[position][token][first + row]` over the positions' tokens; `[first, fan_out]`.
-fn look_up(table: &[i8], vocab_size: usize, tokens: &[Token], [first, fan_out]: [usize; 2], out: &mut [i32]) {
+/// `out[row] = requantize(bias + sum of table[position][token][first + row], multiplier)`; `[first, fan_out]`.
+fn look_up(
+    scaling: Scaling<'_>,
+    table: &[i8],
+    vocab_size: usize,
+    tokens: &[Token],
+    [first, fan_out]: [usize; 2],
+    out: &mut [i32],
+) {
+    let entries = |position: usize, token: Token| {
+        let start = (position * vocab_size + usize::from(token)) * fan_out + first;
+        table.get(start..start + out.len()).unwrap_or(&[])
+    };
+    let scaling = scaling.rows(first);
+    if let &[older, newer] = tokens {
+        // The usual level in one pass.
+        let (older, newer) = (entries(0, older), entries(1, newer));
+        for (((out, (bias, multiplier)), &older), &newer) in out.iter_mut().zip(scaling).zip(older).zip(newer) {
+            *out = requantize(bias.wrapping_add(i32::from(older) + i32::from(newer)), multiplier);
+        }
+        return;
+    }
     out.fill(0);
     for (position, &token) in tokens.iter().enumerate() {
         let start = (position * vocab_size + usize::from(token)) * fan_out + first;
-        let entries = table.get(start..).unwrap_or(&[]);
-        out.iter_mut().zip(entries).for_each(|(out, &entry)| *out += i32::from(entry));
+        out.iter_mut().zip(table.get(start..).unwrap_or(&[])).for_each(|(out, &entry)| *out += i32::from(entry));
+    }
+    for (out, (bias, multiplier)) in out.iter_mut().zip(scaling) {
+        *out = requantize(bias.wrapping_add(*out), multiplier);
     }
 }

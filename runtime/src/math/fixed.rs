@@ -41,16 +41,16 @@ const LN_2: u32 = LN[64];
 /// `2^-x` for `x` with 16 fraction bits, as a weight with [`WEIGHT_FRACTION_BITS`]: a table of 64 steps and a line between
 /// two of its entries.
 #[inline]
-pub fn exp2_neg(x: u64) -> u32 {
+pub fn exp2_neg(x: u32) -> u32 {
     let whole = x >> 16;
-    if whole > u64::from(WEIGHT_FRACTION_BITS) {
+    if whole > WEIGHT_FRACTION_BITS {
         return 0;
     }
-    let (step, rest) = ((x >> 10) as usize & 63, x as u32 & 1023);
+    let (step, rest) = ((x >> 10) as usize & 63, x & 1023);
     let (Some(&from), Some(&to)) = (EXP2_NEG.get(step), EXP2_NEG.get(step + 1)) else { return 0 };
     // 2^28 * 2^-0 - 2^28 * 2^-(1/64) is below 2^22, and the rest below 2^10: no overflow.
     let value = from - (((from - to) * rest) >> 10);
-    let shift = 28 - WEIGHT_FRACTION_BITS + whole as u32;
+    let shift = 28 - WEIGHT_FRACTION_BITS + whole;
     (value + (1 << (shift - 1))) >> shift
 }
 
@@ -74,8 +74,8 @@ mod tests {
     fn exp2_neg_is_within_its_bound() {
         let one = f64::from(1 << WEIGHT_FRACTION_BITS);
         let mut worst = 0.0_f64;
-        for x in 0..26_u64 << 16 {
-            let exact = one * (-(x as f64) / 65_536.0).exp2();
+        for x in 0..26_u32 << 16 {
+            let exact = one * (-f64::from(x) / 65_536.0).exp2();
             let error = (f64::from(exp2_neg(x)) - exact).abs() - 0.5;
             worst = worst.max(error / exact);
             // Beyond 24 halvings the weight is cut to zero: less than half its last bit.
@@ -83,7 +83,7 @@ mod tests {
         }
         assert!(worst > 0.5 * EXP_NEG_MAX_RELATIVE_ERROR, "the bound is slack: {worst:e}");
         assert_eq!(exp2_neg(0), 1 << WEIGHT_FRACTION_BITS);
-        assert_eq!(exp2_neg(u64::MAX), 0);
+        assert_eq!(exp2_neg(u32::MAX), 0);
     }
 
     #[test]

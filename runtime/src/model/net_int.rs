@@ -86,6 +86,7 @@ impl<'a> NetInt<'a> {
     ) {
         let BuffersInt { tokens, rings, oldest, input, hidden, logits } = buffers;
         let mut rings: &mut [i8] = rings;
+        let mut rows = [0; ROWS_AT_ONCE];
         // The shapes are computed anew rather than kept: a model on a small chip is 200 bytes smaller for it.
         let levels = config.shapes().zip(&self.levels).zip(oldest.iter_mut());
         for (index, ((shape, linear), oldest)) in levels.enumerate() {
@@ -95,7 +96,7 @@ impl<'a> NetInt<'a> {
                 self.recent(&shape, tokens, oldest, token, reset, recent);
                 let constant = if linear.is_table() { 0 } else { self.embed(config.n_embd(), linear, recent, input) };
                 let from = if linear.is_table() { Input::Tokens(recent) } else { Input::Prepared(input, constant) };
-                activate(linear, from, hidden);
+                activate(linear, from, &mut rows, hidden);
             } else {
                 // The sizes follow from the same Config as the buffers, so that none of these is ever short.
                 let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
@@ -110,7 +111,7 @@ impl<'a> NetInt<'a> {
                     constant = constant.wrapping_add(linear.prepare(position, older, input));
                 }
                 cache::push(&shape, ring, oldest, newest);
-                activate(linear, Input::Prepared(input, constant), hidden);
+                activate(linear, Input::Prepared(input, constant), &mut rows, hidden);
             }
             if let Some(values) = hidden.get(..shape.fan_out) {
                 observe(index, values);
@@ -118,7 +119,7 @@ impl<'a> NetInt<'a> {
         }
         if let Some(hidden) = hidden.get(..config.n_hidden()) {
             let constant = self.output.prepare(0, hidden, input);
-            each_rows(&self.output, Input::Prepared(input, constant), logits, cache::copy);
+            each_rows(&self.output, Input::Prepared(input, constant), &mut rows, logits, cache::copy);
         }
     }
 
@@ -156,18 +157,26 @@ impl<'a> NetInt<'a> {
 }
 
 /// Computes a level: `hidden = tanh(W x + b)`.
-fn activate(linear: &LinearInt<'_>, input: Input<'_>, hidden: &mut [i8]) {
-    each_rows(linear, input, hidden, |hidden, rows| {
-        hidden.iter_mut().zip(rows).for_each(|(to, &pre_activation)| *to = tanh_i8(pre_activation));
+fn activate(linear: &LinearInt<'_>, input: Input<'_>, rows: &mut [i32; ROWS_AT_ONCE], hidden: &mut [i8]) {
+    each_rows(linear, input, rows, hidden, |hidden, rows| {
+        let (hidden, rest) = hidden.as_chunks_mut::<4>();
+        let (rows, rest_rows) = rows.as_chunks::<4>();
+        hidden.iter_mut().zip(rows).for_each(|(to, rows)| *to = rows.map(tanh_i8));
+        rest.iter_mut().zip(rest_rows).for_each(|(to, &row)| *to = tanh_i8(row));
     });
 }
 
 /// Computes a layer, some rows at a time, and hands them to `each` with the part of `out` they belong to.
-fn each_rows<T>(linear: &LinearInt<'_>, input: Input<'_>, out: &mut [T], each: impl Fn(&mut [T], &[i32])) {
-    let mut rows = [0; ROWS_AT_ONCE];
+fn each_rows<T>(
+    linear: &LinearInt<'_>,
+    input: Input<'_>,
+    rows: &mut [i32; ROWS_AT_ONCE],
+    out: &mut [T],
+    each: impl Fn(&mut [T], &[i32]),
+) {
     let out = out.get_mut(..linear.fan_out()).unwrap_or(&mut []);
     for (index, out) in out.chunks_mut(ROWS_AT_ONCE).enumerate() {
-        let count = linear.rows(index * ROWS_AT_ONCE, input, &mut rows);
+        let count = linear.rows(index * ROWS_AT_ONCE, input, rows);
         each(out, rows.get(..count).unwrap_or(&[]));
     }
 }

@@ -16,17 +16,22 @@ const _: () = assert!(LOGIT_FRACTION_BITS == 10);
 /// [`crate::quant`].
 pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     let temperature = u32::from(temperature_milli.max(1));
-    let factor = u64::from((EXPONENT_PER_LOGIT + temperature / 2) / temperature);
+    let factor = (EXPONENT_PER_LOGIT + temperature / 2) / temperature;
     let largest = logits.iter().copied().max().unwrap_or(0);
     let mut total = 0_u32;
     for logit in logits {
-        let exponent = (u64::from(largest.abs_diff(*logit)) * factor) >> 12;
-        let weight = exp2_neg(exponent);
+        let weight = weight(largest.abs_diff(*logit), factor);
         // At most 256 weights of at most 2^23: no overflow.
         total = total.wrapping_add(weight);
         *logit = weight as i32;
     }
     total
+}
+
+/// The weight of a logit so far below the largest.
+fn weight(below: u32, factor: u32) -> u32 {
+    // An exponent beyond 32 bits is far beyond the last weight that is not 0.
+    exp2_neg(u32::try_from((u64::from(below) * u64::from(factor)) >> 12).unwrap_or(u32::MAX))
 }
 
 /// The token whose share of the weights, laid end to end, holds `random / 2^32` of their sum.
@@ -47,10 +52,8 @@ pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
 /// 4,294 nats.
 pub fn nll_micronats(logits: &[i32], logit: i32) -> u32 {
     let largest = logits.iter().copied().max().unwrap_or(logit);
-    let factor = u64::from((EXPONENT_PER_LOGIT + 500) / 1000);
-    let total = logits
-        .iter()
-        .fold(0_u32, |total, &other| total.wrapping_add(exp2_neg((u64::from(largest.abs_diff(other)) * factor) >> 12)));
+    let factor = (EXPONENT_PER_LOGIT + 500) / 1000;
+    let total = logits.iter().fold(0_u32, |total, &other| total.wrapping_add(weight(largest.abs_diff(other), factor)));
     let nats = u64::from(ln(total)) + (u64::from(largest.abs_diff(logit)) << (24 - LOGIT_FRACTION_BITS));
     // Saturating: logits at both ends of what requantization can give lie 2^31 apart.
     u32::try_from(nats.saturating_mul(1_000_000) >> 24).unwrap_or(u32::MAX)

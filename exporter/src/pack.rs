@@ -33,15 +33,15 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
     pack(model, Precision::F32, Layout::Rows8, &formats, &layers)
 }
 
-/// Packs the integers that a model has become.
+/// Packs the integers that a model has become, in a layout for integers.
 ///
 /// # Errors
 /// [`PackError`] if no runtime would read the result.
-pub fn pack_integer(model: &FoldedModel, quantized: &QuantizedModel) -> Result<AlignedBlob, PackError> {
+pub fn pack_integer(model: &FoldedModel, quantized: &QuantizedModel, layout: Layout) -> Result<AlignedBlob, PackError> {
     let layers = quantized.layers.iter().map(QuantizedLayer::view).collect();
     let layers = Layers::Integer { embedding: &quantized.embedding, layers };
     let formats: Vec<WeightFormat> = quantized.layers.iter().map(|layer| layer.format).collect();
-    pack(model, quantized.precision, Layout::RowMajor, &formats, &layers)
+    pack(model, quantized.precision, layout, &formats, &layers)
 }
 
 fn pack(

@@ -14,7 +14,7 @@ use exporter::gptq::{Options, Rounding, calibration_contexts, quantize_int4};
 use exporter::pack::{pack_f32, pack_integer};
 use exporter::quantize::quantize_int8;
 use runtime::Model;
-use runtime::format::{AlignedBlob, Precision, WeightFormat};
+use runtime::format::{AlignedBlob, Layout, Precision, WeightFormat};
 
 fn model(name: &str) -> FoldedModel {
     FoldedModel::read(&workspace("models").join(name)).unwrap()
@@ -38,10 +38,10 @@ fn four_bits_cost_little_and_compensation_pays() {
     let contexts = calibration(&model, &words);
     let four = |rounding| {
         let quantized = quantize_int4(&model, &contexts, Options { rounding, ..Options::default() });
-        pack_integer(&model, &quantized).unwrap()
+        pack_integer(&model, &quantized, Layout::RowMajor).unwrap()
     };
     let f32 = loss(&pack_f32(&model).unwrap(), &dev);
-    let int8 = loss(&pack_integer(&model, &quantize_int8(&model)).unwrap(), &dev) - f32;
+    let int8 = loss(&pack_integer(&model, &quantize_int8(&model), Layout::RowMajor).unwrap(), &dev) - f32;
     let (plain, compensated) = (four(Rounding::Nearest), four(Rounding::Compensated));
     assert_eq!(compensated.as_bytes(), four(Rounding::Compensated).as_bytes(), "the same words, the same bytes");
     assert!(compensated.as_bytes().len() <= 48_000, "{} bytes", compensated.as_bytes().len());
@@ -83,7 +83,7 @@ fn finetuned_weights_lie_on_steps_that_the_blob_keeps() {
     assert_eq!(quantized.precision, Precision::Int4);
     assert_eq!(quantized.layers[1].format, WeightFormat::Int4);
     // What the chip computes is what was trained: the fake quantization and the runtime agree on the loss.
-    let runtime = loss(&pack_integer(&tuned, &quantized).unwrap(), &words.split().unwrap().dev);
+    let runtime = loss(&pack_integer(&tuned, &quantized, Layout::RowMajor).unwrap(), &words.split().unwrap().dev);
     let best = dev.iter().copied().fold(f64::INFINITY, f64::min);
     assert!((runtime - best).abs() < 2e-3, "runtime {runtime:.4}, fake quantization {best:.4}");
     assert!(best <= dev[0], "never worse than where it began");

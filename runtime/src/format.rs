@@ -52,6 +52,16 @@ pub enum Layout {
     Dual16,
 }
 
+impl Layout {
+    /// The layouts of integer weights that this build reads.
+    #[cfg(feature = "int8")]
+    pub const INTEGERS: &'static [Self] = &[
+        Self::RowMajor,
+        #[cfg(feature = "dual16")]
+        Self::Dual16,
+    ];
+}
+
 /// How the weights of one layer are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

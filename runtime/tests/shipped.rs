@@ -17,10 +17,29 @@ fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
 }
 
-/// The bytes of the tiny models that this build can run, or of those that it cannot.
-fn tiny(runs: bool) -> Vec<(&'static str, Vec<u8>)> {
+/// The bytes of the tiny models that this build can run, or of those that it cannot; integers in every layout.
+fn tiny(runs: bool) -> Vec<(String, Vec<u8>)> {
     let names = TINY.into_iter().filter(|&(_, can)| can == runs).map(|(name, _)| name);
-    names.filter_map(|name| Some((name, fs::read(models().join(name)).ok()?))).collect()
+    let files = names.filter_map(|name| Some((name.to_owned(), fs::read(models().join(name)).ok()?)));
+    files.flat_map(|(name, bytes)| if runs { in_every_layout(&name, bytes) } else { vec![(name, bytes)] }).collect()
+}
+
+#[cfg(feature = "int8")]
+fn in_every_layout(name: &str, bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
+    use runtime::format::{Layout, Precision, relayout};
+
+    let blob = AlignedBlob::from(bytes.as_slice());
+    let model = Model::new(blob.as_bytes()).unwrap();
+    if model.precision() == Precision::F32 {
+        return vec![(name.to_owned(), bytes)];
+    }
+    let layouts = Layout::INTEGERS.iter();
+    layouts.map(|&layout| (format!("{name} as {layout:?}"), relayout(&model, layout).unwrap())).collect()
+}
+
+#[cfg(not(feature = "int8"))]
+fn in_every_layout(name: &str, bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
+    vec![(name.to_owned(), bytes)]
 }
 
 /// Makes the checksum right again, so that the checks behind it are reached.
@@ -141,6 +160,31 @@ fn the_self_test_of_every_shipped_model_passes() {
         let model = Model::new(blob.as_bytes()).unwrap();
         assert!(!model.golden().is_empty(), "{name} has no golden text");
         assert_eq!(model.self_test(&mut HeapState::new(&model)), Ok(()), "{name}");
+    }
+}
+
+/// From any layout to any other: the same logits, and the bytes that exporting in that layout would have given.
+#[cfg(feature = "int8")]
+#[test]
+fn layouts_are_exchangeable() {
+    use runtime::format::{Layout, Precision, relayout};
+
+    for (name, blob) in all() {
+        let model = Model::new(blob.as_bytes()).unwrap();
+        if model.precision() == Precision::F32 {
+            assert_eq!(relayout(&model, Layout::RowMajor), Err(FormatError::UnsupportedFormat), "{name}");
+            continue;
+        }
+        assert_eq!(relayout(&model, Layout::Rows8), Err(FormatError::UnsupportedFormat), "{name}");
+        let plain = relayout(&model, Layout::RowMajor).unwrap();
+        let checksum = model.golden_checksum(&mut HeapState::new(&model));
+        for &layout in Layout::INTEGERS {
+            let packed = AlignedBlob::from(relayout(&model, layout).unwrap().as_slice());
+            let packed = Model::new(packed.as_bytes()).unwrap();
+            assert_eq!((packed.layout(), packed.precision()), (layout, model.precision()), "{name}");
+            assert_eq!(packed.golden_checksum(&mut HeapState::new(&packed)), checksum, "{name} as {layout:?}");
+            assert_eq!(relayout(&packed, Layout::RowMajor).unwrap(), plain, "{name} as {layout:?} and back");
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use clap::ValueEnum;
 use exporter::data::{Examples, Words};
 use exporter::file::FoldedModel;
 use exporter::gptq::{Options as Int4Options, Rounding, calibration_contexts, quantize_int4};
-use exporter::pack::{pack_f32, pack_integer};
+use exporter::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::quantize::quantize_int8;
 use exporter::write::write_atomically;
+use runtime::format::{AlignedBlob, Layout, Precision, relayout};
 use runtime::{Model, Vocab};
 use tch::Tensor;
 
@@ -16,12 +17,19 @@ use super::{count, quoted, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folded model, as `train` writes it
+    /// A folded model, as `train` writes it; or an integer blob, whose layout alone is then changed
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// Number format of weights and activations
-    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
-    precision: PrecisionArg,
+    /// Number format of weights and activations [default: f32; of a blob, its own]
+    #[arg(long, value_enum)]
+    precision: Option<PrecisionArg>,
+    /// Order of integer weights in the blob: every layout gives the same logits on every core, each is fastest on its own.
+    /// auto takes that of --core
+    #[arg(long, value_enum, default_value_t = LayoutArg::Auto)]
+    layout: LayoutArg,
+    /// The core that the blob is for
+    #[arg(long, value_enum, default_value_t = Core::Host)]
+    core: Core,
     /// int4: words that the rounding is calibrated on, best those of the training [default: the shipped list of names]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
@@ -64,21 +72,78 @@ enum PrecisionArg {
     Int4,
 }
 
+impl PrecisionArg {
+    fn of(precision: Precision) -> Option<Self> {
+        [(Self::F32, Precision::F32), (Self::Int8, Precision::Int8), (Self::Int4, Precision::Int4)]
+            .into_iter()
+            .find_map(|(argument, other)| (other == precision).then_some(argument))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum LayoutArg {
+    Auto,
+    RowMajor,
+    Dual16,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Core {
+    Host,
+    M4,
+    M7,
+    M33,
+}
+
+/// The layout of integer weights that was asked for.
+fn layout(args: &Args) -> Layout {
+    match (args.layout, args.core) {
+        (LayoutArg::RowMajor, _) | (LayoutArg::Auto, Core::Host) => Layout::RowMajor,
+        (LayoutArg::Dual16, _) | (LayoutArg::Auto, Core::M4 | Core::M7 | Core::M33) => Layout::Dual16,
+    }
+}
+
+/// The blob of a model in the precision that was asked for.
+fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
+    let layout = layout(args);
+    let model = match ModelFile::read(&args.model)? {
+        ModelFile::Blob(blob) => {
+            let model = Model::new(blob.as_bytes())?;
+            let own = PrecisionArg::of(model.precision());
+            if own == Some(PrecisionArg::F32) {
+                bail!(
+                    "{} is a blob in f32, which has one layout: export the model it was made of",
+                    quoted(&args.model)
+                );
+            }
+            if args.calibration.is_some() || args.nearest || args.int4_output {
+                bail!("a blob's weights are rounded already: only its layout can be changed");
+            }
+            if args.precision.is_some() && args.precision != own {
+                bail!("a blob keeps its precision: export the model that {} was made of", quoted(&args.model));
+            }
+            return Ok(AlignedBlob::from(relayout(&model, layout)?.as_slice()));
+        }
+        ModelFile::Folded(model) => model,
+    };
+    Ok(match args.precision.unwrap_or(PrecisionArg::F32) {
+        PrecisionArg::F32 if args.layout != LayoutArg::Auto => bail!("--layout is for integers: see --precision"),
+        PrecisionArg::F32 => pack_f32(&model)?,
+        PrecisionArg::Int8 => pack_integer(&model, &quantize_int8(&model), layout)?,
+        PrecisionArg::Int4 => {
+            pack_integer(&model, &quantize_int4(&model, &calibration(args, &model)?, int4_options(args)), layout)?
+        }
+    })
+}
+
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let inputs: Vec<&Path> = [Some(args.model.as_path()), args.calibration.as_deref()].into_iter().flatten().collect();
     refuse_overwriting(&args.out, &inputs)?;
     let for_int4 = args.calibration.is_some() || args.nearest || args.int4_output;
-    if for_int4 && args.precision != PrecisionArg::Int4 {
+    if for_int4 && args.precision != Some(PrecisionArg::Int4) {
         bail!("--calibration, --nearest and --int4-output belong to --precision int4");
     }
-    let model = FoldedModel::read(&args.model)?;
-    let blob = match args.precision {
-        PrecisionArg::F32 => pack_f32(&model)?,
-        PrecisionArg::Int8 => pack_integer(&model, &quantize_int8(&model))?,
-        PrecisionArg::Int4 => {
-            pack_integer(&model, &quantize_int4(&model, &calibration(args, &model)?, int4_options(args)))?
-        }
-    };
+    let blob = pack(args)?;
     write_atomically(&args.out, blob.as_bytes())?;
     let packed = Model::new(blob.as_bytes())?;
     let config = packed.config();

@@ -98,7 +98,7 @@ impl Naive {
         newest
     }
 
-    fn blob(&self) -> AlignedBlob {
+    fn blob(&self, layout: Layout) -> AlignedBlob {
         let all: Vec<&Layer> = self.levels.iter().map(|(_, layer)| layer).chain([&self.output]).collect();
         let four_bits = all.iter().any(|layer| layer.format == WeightFormat::Int4);
         let levels =
@@ -106,7 +106,7 @@ impl Naive {
         let vocab = vocab(self.vocab_size);
         let header = Header {
             precision: if four_bits { Precision::Int4 } else { Precision::Int8 },
-            layout: Layout::RowMajor,
+            layout,
             activation: Activation::Tanh,
             n_embd: self.n_embd as u16,
             levels,
@@ -265,8 +265,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn streaming_equals_whole_windows(naive in naive(), tokens in prop::collection::vec(any::<u8>(), 1..40)) {
-        let blob = naive.blob();
+    fn streaming_equals_whole_windows(
+        naive in naive(),
+        tokens in prop::collection::vec(any::<u8>(), 1..40),
+        layout in prop::sample::select(Layout::INTEGERS),
+    ) {
+        let blob = naive.blob(layout);
         let model = Model::new(blob.as_bytes()).unwrap();
         let mut state = HeapState::new(&model);
         let mut stream = Stream::new(&model, &mut state).unwrap();

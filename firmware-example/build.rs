@@ -12,8 +12,14 @@ use runtime::format::{AlignedBlob, Layout, Precision, relayout};
 const DEFAULT_MODEL: &str = "../models/names.blob";
 
 /// The boards and their targets, as in xtask/src/board.rs; a test there compares.
-const BOARDS: [(&str, &str); 3] =
-    [("mps2-an386", "thumbv7em-none-eabihf"), ("mps2-an385", "thumbv7m-none-eabi"), ("microbit", "thumbv6m-none-eabi")];
+const BOARDS: [(&str, &str); 6] = [
+    ("mps2-an386", "thumbv7em-none-eabihf"),
+    ("mps2-an385", "thumbv7m-none-eabi"),
+    ("microbit", "thumbv6m-none-eabi"),
+    ("mps2-an500", "thumbv7em-none-eabihf"),
+    ("mps2-an505", "thumbv8m.main-none-eabihf"),
+    ("mps3-an547", "thumbv8m.main-none-eabihf"),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);

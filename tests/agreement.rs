@@ -71,6 +71,21 @@ fn f32_on_host_and_cortex_m4f() {
 }
 
 #[test]
+fn f32_on_host_and_cortex_m7() {
+    F32.agrees_with("mps2-an500");
+}
+
+#[test]
+fn f32_on_host_and_cortex_m33() {
+    F32.agrees_with("mps2-an505");
+}
+
+#[test]
+fn f32_on_host_and_cortex_m55() {
+    F32.agrees_with("mps3-an547");
+}
+
+#[test]
 fn int8_on_host_and_cortex_m4f() {
     INT8.agrees_with("mps2-an386");
 }
@@ -86,6 +101,21 @@ fn int8_on_host_and_cortex_m0() {
 }
 
 #[test]
+fn int8_on_host_and_cortex_m7() {
+    INT8.agrees_with("mps2-an500");
+}
+
+#[test]
+fn int8_on_host_and_cortex_m33() {
+    INT8.agrees_with("mps2-an505");
+}
+
+#[test]
+fn int8_on_host_and_cortex_m55() {
+    INT8.agrees_with("mps3-an547");
+}
+
+#[test]
 fn int4_on_host_and_cortex_m4f() {
     INT4.agrees_with("mps2-an386");
 }
@@ -98,4 +128,14 @@ fn int4_on_host_and_cortex_m3() {
 #[test]
 fn int4_on_host_and_cortex_m0() {
     INT4.agrees_with("microbit");
+}
+
+#[test]
+fn int4_on_host_and_cortex_m33() {
+    INT4.agrees_with("mps2-an505");
+}
+
+#[test]
+fn int4_on_host_and_cortex_m55() {
+    INT4.agrees_with("mps3-an547");
 }

@@ -1,7 +1,13 @@
 //! The boards that firmware is built for. A row here, and in `firmware-example` a feature, a memory map and a few lines
 //! of code: set-up, runners, tests and sizes follow.
 
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+
 use anyhow::{Context, Result};
+
+use crate::repo::Repo;
 
 /// A board, as Cargo and QEMU know it.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,18 +16,30 @@ pub struct Board {
     pub name: &'static str,
     /// The processor.
     pub core: &'static str,
-    /// What the compiler calls it.
+    /// What the compiler calls its architecture.
     pub target: &'static str,
+    /// The compiler's `target-cpu`, where the core has instructions that the architecture leaves open: they choose the
+    /// kernels, too.
+    pub cpu: Option<&'static str>,
     /// What QEMU calls the board.
     pub machine: &'static str,
 }
 
 /// The boards, the default first. Plain `cargo run` for a target starts the first board that has it.
+#[rustfmt::skip]
 pub const BOARDS: &[Board] = &[
-    Board { name: "mps2-an386", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", machine: "mps2-an386" },
-    Board { name: "mps2-an385", core: "Cortex-M3", target: "thumbv7m-none-eabi", machine: "mps2-an385" },
-    Board { name: "microbit", core: "Cortex-M0", target: "thumbv6m-none-eabi", machine: "microbit" },
+    Board { name: "mps2-an386", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: "mps2-an386" },
+    Board { name: "mps2-an385", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: "mps2-an385" },
+    Board { name: "microbit", core: "Cortex-M0", target: "thumbv6m-none-eabi", cpu: None, machine: "microbit" },
+    // No `target-cpu`: the same code as for Cortex-M4F.
+    Board { name: "mps2-an500", core: "Cortex-M7", target: "thumbv7em-none-eabihf", cpu: None, machine: "mps2-an500" },
+    // The DSP instructions.
+    Board { name: "mps2-an505", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: "mps2-an505" },
+    // The vector extension (MVE, "Helium").
+    Board { name: "mps3-an547", core: "Cortex-M55", target: V8M, cpu: Some("cortex-m55"), machine: "mps3-an547" },
 ];
+
+const V8M: &str = "thumbv8m.main-none-eabihf";
 
 /// The board where none is named.
 pub fn default() -> &'static Board {
@@ -48,6 +66,25 @@ pub fn targets() -> Vec<&'static str> {
 }
 
 impl Board {
+    /// Cargo in the firmware's folder, with the compiler's flags for this board's core.
+    pub fn cargo(&self, repo: &Repo) -> Command {
+        let mut cargo = repo.firmware_cargo();
+        if let Some(cpu) = self.cpu {
+            // Where the first is set Cargo does not look at the second. What the user asks for stays.
+            let (variable, separator) = match env::var_os("CARGO_ENCODED_RUSTFLAGS") {
+                Some(_) => ("CARGO_ENCODED_RUSTFLAGS", "\x1f"),
+                None => ("RUSTFLAGS", " "),
+            };
+            let mut flags = env::var_os(variable).unwrap_or_default();
+            if !flags.is_empty() {
+                flags.push(separator);
+            }
+            flags.push(OsString::from(format!("-Ctarget-cpu={cpu}")));
+            cargo.env(variable, flags);
+        }
+        cargo
+    }
+
     /// QEMU's command line but for the program, the same as in `.cargo/config.toml`.
     ///
     /// The console is semihosting, on stdout alone. `-icount` advances virtual time by 2^6 ns for each instruction:
@@ -62,13 +99,26 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::Repo;
 
     #[test]
     fn boards_are_found_by_name() {
         assert_eq!(find("microbit").unwrap().target, "thumbv6m-none-eabi");
         let error = find("microbot").unwrap_err().to_string();
-        assert_eq!(error, "no board `microbot`; there are mps2-an386, mps2-an385, microbit");
+        assert_eq!(
+            error,
+            "no board `microbot`; there are mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547"
+        );
+    }
+
+    #[test]
+    fn a_core_is_named_to_the_compiler() {
+        let flags = |board: &str| {
+            let cargo = find(board).unwrap().cargo(&Repo::find());
+            let mut flags = cargo.get_envs().filter(|(name, _)| name.to_string_lossy().ends_with("RUSTFLAGS"));
+            flags.next().and_then(|(_, value)| value).map(|value| value.to_string_lossy().into_owned())
+        };
+        assert!(flags("mps3-an547").unwrap().ends_with("-Ctarget-cpu=cortex-m55"));
+        assert_eq!(flags("mps2-an500"), None);
     }
 
     /// What `firmware-example` has to have for a board.

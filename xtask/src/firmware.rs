@@ -56,7 +56,7 @@ pub fn build(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Res
     let lock = File::create(programs.join("lock")).context("cannot create a lock file")?;
     lock.lock().with_context(|| format!("cannot lock {}", programs.display()))?;
 
-    let mut cargo = repo.firmware_cargo();
+    let mut cargo = board.cargo(repo);
     cargo.args(["build", "--package", "firmware-example", "--bin", bin]);
     cargo.args(["--profile", PROFILE, "--target", board.target]);
     cargo.arg("--no-default-features").args(["--features", &format!("{},{precision}", board.name)]);

@@ -23,7 +23,7 @@ cargo xtask <command>
   demo [-- OPTIONS]    train on the names list, export, run on the emulated chip; OPTIONS go to `train`
   qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
                        build a firmware program (generate, selftest) and run it on the emulated board
-                       (mps2-an386, mps2-an385, microbit)
+                       (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547)
   size [BIN] [--board NAME] [--model FILE] [--json]
                        flash and static RAM of a firmware program, from its ELF sections
   test                 format, lints, docs, no_std build and all tests; what CI runs

@@ -52,32 +52,34 @@ fn checks(repo: &Repo) -> Vec<(String, Command)> {
         cargo
     };
     // `cargo <command> --target <target> --package <package> ...`, as the chip's compiler needs it.
-    let for_chip = |command: &str, target: &str, package: &str, rest: &[&str]| {
-        let mut cargo = repo.firmware_cargo();
+    let for_chip = |mut cargo: Command, command: &str, target: &str, package: &str, rest: &[&str]| {
         cargo.args([command, "--target", target, "--package", package]).args(rest);
         cargo
     };
     let mut checks = vec![("format".to_owned(), cargo(&["fmt", "--all", "--check"]))];
     for target in board::targets() {
         let name = format!("runtime alone on {target} (no_std)");
-        checks.push((name, for_chip("build", target, "runtime", &[])));
+        checks.push((name, for_chip(repo.firmware_cargo(), "build", target, "runtime", &[])));
     }
     for precision in PRECISIONS {
         // The core that can do least.
         let target = board::find("microbit").expect("a board").target;
         let name = format!("runtime with {precision} alone");
-        checks.push((name, for_chip("build", target, "runtime", &["--no-default-features", "--features", precision])));
+        let choice = ["--no-default-features", "--features", precision];
+        checks.push((name, for_chip(repo.firmware_cargo(), "build", target, "runtime", &choice)));
     }
     // Debian's compiler comes without clippy, and the toolchain's cannot read its libraries.
     let debian = thumb::uses_debian(repo);
-    for Board { name: board, target, .. } in BOARDS {
-        let features = format!("{board},{}", PRECISIONS.join(","));
+    for board @ Board { name, target, .. } in BOARDS {
+        let for_board =
+            |command: &str, rest: &[&str]| for_chip(board.cargo(repo), command, target, "firmware-example", rest);
+        let features = format!("{name},{}", PRECISIONS.join(","));
         let choice = ["--no-default-features", "--features", &features];
         checks.push(if debian {
-            (format!("firmware for {board} compiles"), for_chip("check", target, "firmware-example", &choice))
+            (format!("firmware for {name} compiles"), for_board("check", &choice))
         } else {
             let rest = [&choice[..], &["--", "-Dwarnings"]].concat();
-            (format!("lints of the firmware for {board}"), for_chip("clippy", target, "firmware-example", &rest))
+            (format!("lints of the firmware for {name}"), for_board("clippy", &rest))
         });
     }
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);

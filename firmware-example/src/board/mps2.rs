@@ -1,4 +1,4 @@
-//! Arm MPS2 with the images AN385 (Cortex-M3) and AN386 (Cortex-M4F), in QEMU. Console and exit by semihosting.
+//! Arm MPS2 with the images AN385 (Cortex-M3), AN386 (Cortex-M4F) and AN500 (Cortex-M7), in QEMU. Console and exit by semihosting.
 
 use super::systick::Systick;
 

@@ -14,6 +14,7 @@ pub struct Layout {
     pub weight: fn(&[u32], usize, usize, usize) -> i8,
     pub bias: fn(&[u32], usize, usize) -> Option<i32>,
     pub multiplier: fn(&[u32], usize, usize) -> i32,
+    #[allow(clippy::type_complexity, reason = "the signature of every layout's pack")]
     pub pack: fn(&[i32], &[i32], &dyn Fn(usize, usize) -> i8, usize, usize) -> Vec<u32>,
 }
 

@@ -15,9 +15,12 @@ fn main() {
     // Separated by the ASCII unit separator; Cargo builds this script anew when they change.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     println!("cargo::rustc-check-cfg=cfg(fpu)");
+    let target = env::var("TARGET").unwrap_or_default();
+    // Any core of the architecture that has the DSP instructions, for the assembler.
+    let cpu = if target.starts_with("thumbv8m") { "cortex-m33" } else { "cortex-m4" };
+    println!("cargo::rustc-env=DSP_CPU={cpu}");
     let forced = KERNELS.iter().any(|name| flags.contains(&format!("kernel=\"{name}\"")));
     if !forced {
-        let target = env::var("TARGET").unwrap_or_default();
         println!("cargo::rustc-cfg=kernel=\"{}\"", kernel(&target, &flags));
         // The ABI that passes numbers in registers of a floating-point unit.
         if target.starts_with("thumb") && target.ends_with("eabihf") {

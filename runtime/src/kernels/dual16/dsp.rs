@@ -61,6 +61,8 @@ use super::{COLUMNS_I4, GROUP_I4, ROWS_I4, block_words_i4};
 use super::{COLUMNS_I8, GROUP_I8, ROWS_I8, block_words_i8};
 
 global_asm!(
+    // Assembly of a file's own does not get the compiler's `target-cpu`.
+    concat!(".cpu ", env!("DSP_CPU")),
     r#"
     .syntax unified
     .thumb

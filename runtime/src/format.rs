@@ -50,6 +50,8 @@ pub enum Layout {
     RowMajor,
     /// Integers for cores with dual 16-bit multiplications: Cortex-M4, M7, M33.
     Dual16,
+    /// Integers for cores with vectors of 128 bits: Cortex-M55, M85.
+    Vector128,
 }
 
 impl Layout {
@@ -59,6 +61,8 @@ impl Layout {
         Self::RowMajor,
         #[cfg(feature = "dual16")]
         Self::Dual16,
+        #[cfg(feature = "vector128")]
+        Self::Vector128,
     ];
 }
 

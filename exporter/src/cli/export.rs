@@ -85,6 +85,7 @@ enum LayoutArg {
     Auto,
     RowMajor,
     Dual16,
+    Vector128,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -93,6 +94,8 @@ enum Core {
     M4,
     M7,
     M33,
+    M55,
+    M85,
 }
 
 /// The layout of integer weights that was asked for.
@@ -100,6 +103,7 @@ fn layout(args: &Args) -> Layout {
     match (args.layout, args.core) {
         (LayoutArg::RowMajor, _) | (LayoutArg::Auto, Core::Host) => Layout::RowMajor,
         (LayoutArg::Dual16, _) | (LayoutArg::Auto, Core::M4 | Core::M7 | Core::M33) => Layout::Dual16,
+        (LayoutArg::Vector128, _) | (LayoutArg::Auto, Core::M55 | Core::M85) => Layout::Vector128,
     }
 }
 

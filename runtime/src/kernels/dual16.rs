@@ -60,7 +60,7 @@ use alloc::vec::Vec;
 #[cfg(kernel = "dsp")]
 mod dsp;
 
-use crate::quant::requantize;
+use crate::quant::{requantize, tanh_i8};
 
 /// Rows of a block of 8-bit weights.
 pub const ROWS_I8: usize = 4;
@@ -106,8 +106,8 @@ pub fn prepare_i8_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
 
 /// `out[row] = requantize(bias[row] + sum(w[row][c] * x[c]), multiplier[row])` for the rows of whole blocks.
 ///
-/// Shapes: `blocks` `[n][block_words_i8(columns)]`, `prepared` `[prepared_words_i8(columns)]`, `out` `[n * ROWS_I8]`; anything
-/// else does nothing. `constant` is the sum of what [`prepare_i8`] gave for each position.
+/// Shapes: `blocks` `[n][block_words_i8(columns)]`, `prepared` `[prepared_words_i8(columns)]`, `out` `[n * ROWS_I8]`; where they
+/// do not match, `out` is not what it should be. `constant` is the sum of what [`prepare_i8`] gave for each position.
 pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
     #[cfg(kernel = "dsp")]
     dsp::rows_i8(blocks, prepared, constant, out);
@@ -115,8 +115,25 @@ pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
     rows_i8_portable(blocks, prepared, constant, out);
 }
 
+/// [`rows_i8`], and [`tanh_i8`] of them.
+pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    #[cfg(kernel = "dsp")]
+    dsp::rows_tanh_i8(blocks, prepared, constant, out);
+    #[cfg(not(kernel = "dsp"))]
+    rows_tanh_i8_portable(blocks, prepared, constant, out);
+}
+
 /// The definition of [`rows_i8`].
 pub fn rows_i8_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
+    each_row_i8(blocks, prepared, constant, out, |row| row);
+}
+
+/// The definition of [`rows_tanh_i8`].
+pub fn rows_tanh_i8_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    each_row_i8(blocks, prepared, constant, out, tanh_i8);
+}
+
+fn each_row_i8<T>(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [T], last: impl Fn(i32) -> T) {
     let words = block_words_i8(prepared.len() / GROUP_I8 * COLUMNS_I8);
     let (x, _) = prepared.as_chunks::<GROUP_I8>();
     let (out, _) = out.as_chunks_mut::<ROWS_I8>();
@@ -135,7 +152,7 @@ pub fn rows_i8_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &m
         }
         for ((out, acc), &multiplier) in out.iter_mut().zip(acc).zip(multiplier) {
             // Exact: the sum is a multiple of 256.
-            *out = requantize(acc >> 8, multiplier as i32);
+            *out = last(requantize(acc >> 8, multiplier as i32));
         }
     }
 }
@@ -284,9 +301,29 @@ pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
     rows_i4_portable(blocks, prepared, constant, out);
 }
 
+/// [`rows_i4`], and [`tanh_i8`] of them.
+#[cfg(feature = "int4")]
+pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    #[cfg(kernel = "dsp")]
+    dsp::rows_tanh_i4(blocks, prepared, constant, out);
+    #[cfg(not(kernel = "dsp"))]
+    rows_tanh_i4_portable(blocks, prepared, constant, out);
+}
+
 /// The definition of [`rows_i4`].
 #[cfg(feature = "int4")]
 pub fn rows_i4_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
+    each_row_i4(blocks, prepared, constant, out, |row| row);
+}
+
+/// The definition of [`rows_tanh_i4`].
+#[cfg(feature = "int4")]
+pub fn rows_tanh_i4_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    each_row_i4(blocks, prepared, constant, out, tanh_i8);
+}
+
+#[cfg(feature = "int4")]
+fn each_row_i4<T>(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [T], last: impl Fn(i32) -> T) {
     let words = block_words_i4(prepared.len() / GROUP_I4 * COLUMNS_I4);
     let (x, _) = prepared.as_chunks::<GROUP_I4>();
     let (out, _) = out.as_chunks_mut::<ROWS_I4>();
@@ -308,7 +345,7 @@ pub fn rows_i4_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &m
         }
         for ((out, acc), &multiplier) in out.iter_mut().zip(acc).zip(multiplier) {
             // Exact: the sum is a multiple of 16.
-            *out = requantize(acc >> 4, multiplier as i32);
+            *out = last(requantize(acc >> 4, multiplier as i32));
         }
     }
 }

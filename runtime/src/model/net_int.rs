@@ -6,9 +6,8 @@ use crate::cache;
 use crate::config::{Config, LevelShape, MAX_FUSE, MAX_LEVELS};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
-use crate::kernels::packed::{Packed, ROWS_AT_ONCE};
+use crate::kernels::packed::Packed;
 use crate::layers::{Input, LinearInt};
-use crate::quant::tanh_i8;
 use crate::vocab::{BOUNDARY, Token};
 
 /// Views of the weights, in the order of the slab: embedding (unless level 0 is a table), levels, output.
@@ -86,17 +85,17 @@ impl<'a> NetInt<'a> {
     ) {
         let BuffersInt { tokens, rings, oldest, input, hidden, logits } = buffers;
         let mut rings: &mut [i8] = rings;
-        let mut rows = [0; ROWS_AT_ONCE];
-        // The shapes are computed anew rather than kept: a model on a small chip is 200 bytes smaller for it.
-        let levels = config.shapes().zip(&self.levels).zip(oldest.iter_mut());
-        for (index, ((shape, linear), oldest)) in levels.enumerate() {
+        let mut dilation = 1;
+        for (index, (linear, oldest)) in self.levels.iter().zip(oldest.iter_mut()).enumerate() {
+            let shape = linear.level_shape(dilation);
+            dilation *= shape.fuse;
             if index == 0 {
                 let mut recent = [BOUNDARY; MAX_FUSE];
                 let Some(recent) = recent.get_mut(..shape.fuse) else { return };
                 self.recent(&shape, tokens, oldest, token, reset, recent);
                 let constant = if linear.is_table() { 0 } else { self.embed(config.n_embd(), linear, recent, input) };
                 let from = if linear.is_table() { Input::Tokens(recent) } else { Input::Prepared(input, constant) };
-                activate(linear, from, &mut rows, hidden);
+                linear.forward_tanh(from, hidden);
             } else {
                 // The sizes follow from the same Config as the buffers, so that none of these is ever short.
                 let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
@@ -111,7 +110,7 @@ impl<'a> NetInt<'a> {
                     constant = constant.wrapping_add(linear.prepare(position, older, input));
                 }
                 cache::push(&shape, ring, oldest, newest);
-                activate(linear, Input::Prepared(input, constant), &mut rows, hidden);
+                linear.forward_tanh(Input::Prepared(input, constant), hidden);
             }
             if let Some(values) = hidden.get(..shape.fan_out) {
                 observe(index, values);
@@ -119,7 +118,7 @@ impl<'a> NetInt<'a> {
         }
         if let Some(hidden) = hidden.get(..config.n_hidden()) {
             let constant = self.output.prepare(0, hidden, input);
-            each_rows(&self.output, Input::Prepared(input, constant), &mut rows, logits, cache::copy);
+            self.output.forward(Input::Prepared(input, constant), logits);
         }
     }
 
@@ -153,31 +152,6 @@ impl<'a> NetInt<'a> {
             let row = self.embedding.get(start..start + n_embd).unwrap_or(&[]);
             constant.wrapping_add(linear.prepare(position, row, input))
         })
-    }
-}
-
-/// Computes a level: `hidden = tanh(W x + b)`.
-fn activate(linear: &LinearInt<'_>, input: Input<'_>, rows: &mut [i32; ROWS_AT_ONCE], hidden: &mut [i8]) {
-    each_rows(linear, input, rows, hidden, |hidden, rows| {
-        let (hidden, rest) = hidden.as_chunks_mut::<4>();
-        let (rows, rest_rows) = rows.as_chunks::<4>();
-        hidden.iter_mut().zip(rows).for_each(|(to, rows)| *to = rows.map(tanh_i8));
-        rest.iter_mut().zip(rest_rows).for_each(|(to, &row)| *to = tanh_i8(row));
-    });
-}
-
-/// Computes a layer, some rows at a time, and hands them to `each` with the part of `out` they belong to.
-fn each_rows<T>(
-    linear: &LinearInt<'_>,
-    input: Input<'_>,
-    rows: &mut [i32; ROWS_AT_ONCE],
-    out: &mut [T],
-    each: impl Fn(&mut [T], &[i32]),
-) {
-    let out = out.get_mut(..linear.fan_out()).unwrap_or(&mut []);
-    for (index, out) in out.chunks_mut(ROWS_AT_ONCE).enumerate() {
-        let count = linear.rows(index * ROWS_AT_ONCE, input, rows);
-        each(out, rows.get(..count).unwrap_or(&[]));
     }
 }
 

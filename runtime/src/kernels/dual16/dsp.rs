@@ -17,6 +17,7 @@
 //!             w = SXTAB16(y1, w)
 //!             acc = SMLAD(v, w, acc)
 //!     out[0..4] = SMMULR(acc, multiplier)                    (256 acc * m + 2^31) >> 32: `requantize`
+//!                 or tanh of it: saturated, looked up
 //! ```
 //!
 //! | register | holds |
@@ -55,10 +56,12 @@
 #![allow(unsafe_code)]
 
 use core::arch::global_asm;
+use core::ptr::null;
 
 #[cfg(feature = "int4")]
 use super::{COLUMNS_I4, GROUP_I4, ROWS_I4, block_words_i4};
 use super::{COLUMNS_I8, GROUP_I8, ROWS_I8, block_words_i8};
+use crate::quant::TANH;
 
 global_asm!(
     // Assembly of a file's own does not get the compiler's `target-cpu`.
@@ -85,7 +88,15 @@ global_asm!(
         DUAL16_ROW_I8 r5, r8, r9
     .endm
 
-    @ dual16_rows_i8(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out); at least one group and one block
+    @ A requantized row through the table at r11, to r10
+    .macro DUAL16_TANH row
+        ssat    \row, #9, \row
+        ubfx    \row, \row, #0, #9
+        ldrb    \row, [r11, \row]
+        strb    \row, [r10], #1
+    .endm
+
+    @ dual16_rows_i8(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out, tanh); at least one group and one block
     .section .text.dual16_rows_i8, "ax", %progbits
     .global dual16_rows_i8
     .type dual16_rows_i8, %function
@@ -122,17 +133,24 @@ dual16_rows_i8:
     cmp     r1, r6
     bne     1b
     ldm.w   r0!, {r6, r7, r8, r9}
-    ldrd    r10, r12, [sp, #56]     @ constant, out
-    ldr     r11, [sp, #8]
+    ldrd    r10, r11, [sp, #60]     @ out, tanh
     smmulr  r2, r2, r6
     smmulr  r3, r3, r7
     smmulr  r4, r4, r8
     smmulr  r5, r5, r9
-    stm.w   r12!, {r2, r3, r4, r5}
-    str     r12, [sp, #60]
-    mov     r12, r10
+    cmp     r11, #0
+    beq     2f
+    DUAL16_TANH r2
+    DUAL16_TANH r3
+    DUAL16_TANH r4
+    DUAL16_TANH r5
+    b       3f
+2:  stm.w   r10!, {r2, r3, r4, r5}
+3:  ldr     r6, [sp, #8]
+    str     r10, [sp, #60]
+    ldr     r12, [sp, #56]
     ldr     r1, [sp, #0]
-    cmp     r0, r11
+    cmp     r0, r6
     bne     0b
     add     sp, #20
     pop     {r4-r11, pc}
@@ -192,7 +210,7 @@ dual16_prepare_i8:
         DUAL16_EVEN_I4 r3, r7, r10, r11
     .endm
 
-    @ dual16_rows_i4(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out); at least one group and one block
+    @ dual16_rows_i4(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out, tanh); at least one group and one block
     .section .text.dual16_rows_i4, "ax", %progbits
     .global dual16_rows_i4
     .type dual16_rows_i4, %function
@@ -227,14 +245,19 @@ dual16_rows_i4:
     cmp     r1, r4
     bne     1b
     ldm     r0!, {r4, r5}
-    ldr     r12, [sp, #60]          @ out
+    ldrd    r10, r11, [sp, #60]     @ out, tanh
     lsl     r2, r2, #4
     lsl     r3, r3, #4
     smmulr  r2, r2, r4
     smmulr  r3, r3, r5
-    ldr     r6, [sp, #8]
-    stm     r12!, {r2, r3}
-    str     r12, [sp, #60]
+    cmp     r11, #0
+    beq     2f
+    DUAL16_TANH r2
+    DUAL16_TANH r3
+    b       3f
+2:  stm     r10!, {r2, r3}
+3:  ldr     r6, [sp, #8]
+    str     r10, [sp, #60]
     ldr     r1, [sp, #0]
     cmp     r0, r6
     bne     0b
@@ -305,7 +328,8 @@ unsafe extern "C" {
         x_end: *const u32,
         blocks_end: *const u32,
         constant: i32,
-        out: *mut i32,
+        out: *mut u8,
+        tanh: *const i8,
     );
 
     /// # Safety
@@ -319,7 +343,7 @@ unsafe extern "C" {
 
     /// # Safety
     /// As `dual16_rows_i8`: blocks of `2 + 4 n + 2` words with `n` groups of 16 columns, `8 n` words of `x`, room for two words
-    /// per block in `out`.
+    /// or bytes per block in `out`.
     #[cfg(feature = "int4")]
     unsafe fn dual16_rows_i4(
         blocks: *const u32,
@@ -327,7 +351,8 @@ unsafe extern "C" {
         x_end: *const u32,
         blocks_end: *const u32,
         constant: i32,
-        out: *mut i32,
+        out: *mut u8,
+        tanh: *const i8,
     );
 }
 
@@ -342,7 +367,16 @@ pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
     if fits(blocks.len(), block_words, prepared.len(), GROUP_I8, out.len(), ROWS_I8) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
         // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, four outputs per block.
-        unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr()) }
+        unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr().cast(), null()) }
+    }
+}
+
+pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    let block_words = block_words_i8(prepared.len() / GROUP_I8 * COLUMNS_I8);
+    if fits(blocks.len(), block_words, prepared.len(), GROUP_I8, out.len(), ROWS_I8) {
+        let (x, blocks, out, tanh) = (prepared.as_ptr_range(), blocks.as_ptr_range(), out.as_mut_ptr(), TANH.as_ptr());
+        // SAFETY: as in `rows_i8`, with bytes; the table has 512 of them.
+        unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.cast(), tanh) }
     }
 }
 
@@ -368,7 +402,17 @@ pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
     if fits(blocks.len(), block_words, prepared.len(), GROUP_I4, out.len(), ROWS_I4) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
         // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, two outputs per block.
-        unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr()) }
+        unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr().cast(), null()) }
+    }
+}
+
+#[cfg(feature = "int4")]
+pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    let block_words = block_words_i4(prepared.len() / GROUP_I4 * COLUMNS_I4);
+    if fits(blocks.len(), block_words, prepared.len(), GROUP_I4, out.len(), ROWS_I4) {
+        let (x, blocks, out, tanh) = (prepared.as_ptr_range(), blocks.as_ptr_range(), out.as_mut_ptr(), TANH.as_ptr());
+        // SAFETY: as in `rows_i4`, with bytes; the table has 512 of them.
+        unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.cast(), tanh) }
     }
 }
 

@@ -1,0 +1,410 @@
+//! The loops of the layout for the vector extension; each function equals the one of its name in [`super::portable`].
+//!
+//! # A block of rows
+//!
+//! ```text
+//! for each block:
+//!     acc[8] = start values                              r0 r2 r4 r6 r8 r10 r12 lr
+//!     for each group:
+//!         x = 16 activations
+//!         for each row: acc[row] += w[row] . x           VLDRB, VMLADAVA
+//!     q0 = acc of rows 0 2 4 6, q1 = acc of rows 1 3 5 7
+//!     q0, q1 = VRMULH(256 * q, multipliers)
+//!     out = q0, q1 interleaved, or their tanh as bytes
+//! ```
+//!
+//! ```text
+//! r1  block: weights, start values, multipliers        r7  out: low, as a narrowing VSTRB asks
+//! r3  activations                                       r9  end of the activations
+//! r5  table of tanh, 0 for none                         r11 end of out
+//! [sp]     first activation                             [sp, 4]  where a block begins: 2, 4, 5 or 6 below
+//! [sp, 8]  where its whole fours of groups begin        [sp, 12] end of the groups before them    [sp, 16] table
+//! ```
+//!
+//! Departures from the plain loop:
+//!
+//! 1. VMLADAVA takes its sum from an even register, of which there are eight (sp is none). lr is one of them, so that the
+//!    loop instructions, which count in lr, are out of reach: eight groups to a turn instead, and the loop is entered in
+//!    its middle where the fours of groups are odd. One to three groups come before.
+//! 2. Loads and multiplications alternate. The core works on a vector for two cycles and begins another each cycle if it
+//!    needs another unit: with 9 loads to 8 multiplications the loads take all the time there is, 18 cycles a group.
+//! 3. 8 bits: the activations of four groups by one VLDM, which takes the eight cycles that four VLDRB would: no load here
+//!    can hide behind anything but a multiplication, and those are taken by weights.
+//! 4. 4 bits: VLDRB for them, between others. Multiplications are the bottleneck there, 16 cycles a group.
+//! 5. Even and odd rows lie in different registers, because narrowing to 16 bits puts the lanes of two registers side by
+//!    side: so the bytes come out in order. VLD2 and VST2 do the same for words in memory.
+//! 6. tanh: saturated to 9 bits by shifting up with saturation and down again without sign, which makes the index of
+//!    [`crate::quant::TANH`]; a gather load looks up eight.
+#![allow(unsafe_code, reason = "vector instructions: assembly, and calls of it")]
+
+use core::arch::global_asm;
+
+use super::portable::{self, table_fits};
+use super::{GROUP, ROWS, columns};
+use crate::quant::TANH;
+
+global_asm!(
+    r#"
+    .cpu    cortex-m55
+    .macro runtime_v128_begin       @ r0 blocks, r1 activations, r2 groups, r3 out; on the stack: end of out, table
+        push    {r4-r11, lr}
+        vpush   {d8-d11}
+        sub     sp, #20
+        mov     r7, r3
+        ldrd    r11, r5, [sp, #88]
+        mov     r6, r1
+        add     r9, r1, r2, lsl #4
+        mov     r1, r0
+        adr.w   r8, 6f              @ where the fours of groups begin: at the end if there are none,
+        lsrs    r3, r2, #2
+        beq     1f
+        adr.w   r8, 4f
+        lsls    r3, r3, #31
+        beq     1f
+        adr.w   r8, 5f              @ in the middle of the loop if they are odd
+    1:  add     r8, r8, #1          @ Thumb
+        mov     r0, r8
+        ands    r2, r2, #3
+        beq     1f
+        adr.w   r0, 2f
+        add     r0, r0, #1
+    1:  add     r2, r6, r2, lsl #4
+        strd    r6, r0, [sp]
+        strd    r8, r2, [sp, #8]
+        str     r5, [sp, #16]
+    .endm
+
+    .macro runtime_v128_end
+        add     sp, #20
+        vpop    {d8-d11}
+        pop     {r4-r11, pc}
+    .endm
+
+    .macro runtime_v128_block
+        ldm     r1!, {r0, r2, r4, r6, r8, r10, r12, lr}
+        ldm     sp, {r3, pc}        @ the first activation, and where to begin: 2, 4, 5 or 6
+    .endm
+
+    .macro runtime_v128_singles group
+    2:  ldr     r5, [sp, #12]
+    3:  vldrb.u8 q0, [r3], #16
+        \group  q0
+        cmp     r3, r5
+        bne     3b
+        ldr     r5, [sp, #16]
+        ldr     pc, [sp, #8]
+    .endm
+
+    .macro runtime_v128_sums        @ q0: rows 0 2 4 6, q1: rows 1 3 5 7; q2, q3: their multipliers
+        vmov    q0[2], q0[0], r0, r8
+        vmov    q1[2], q1[0], r2, r10
+        vmov    q0[3], q0[1], r4, r12
+        vmov    q1[3], q1[1], r6, lr
+        vld20.32 {q2, q3}, [r1]
+        vld21.32 {q2, q3}, [r1]!
+    .endm
+
+    .macro runtime_v128_tanh out, table     @ of q0 and q1, eight bytes to out
+        vqmovnb.s32 q0, q0
+        vqmovnt.s32 q0, q1
+        vqshl.s16 q0, q0, #7
+        vshr.u16 q0, q0, #7
+        vldrb.u16 q2, [\table, q0]
+        vstrb.16 q2, [\out], #8
+    .endm
+
+    .macro runtime_v128_rest        @ q0, q1: 256 times the sums
+        vrmulh.s32 q0, q0, q2
+        vrmulh.s32 q1, q1, q3
+        cbz     r5, 7f
+        runtime_v128_tanh r7, r5
+        cmp     r7, r11
+        bne.w   1b
+        runtime_v128_end
+    7:  vst20.32 {q0, q1}, [r7]
+        vst21.32 {q0, q1}, [r7]!
+        cmp     r7, r11
+        bne.w   1b
+        runtime_v128_end
+    .endm
+
+    .macro runtime_v128_i8_row acc, x, w
+        vldrb.u8 \w, [r1], #16
+        vmladava.s8 \acc, \x, \w
+    .endm
+
+    .macro runtime_v128_i8_group x
+        runtime_v128_i8_row r0, \x, q4
+        runtime_v128_i8_row r2, \x, q5
+        runtime_v128_i8_row r4, \x, q4
+        runtime_v128_i8_row r6, \x, q5
+        runtime_v128_i8_row r8, \x, q4
+        runtime_v128_i8_row r10, \x, q5
+        runtime_v128_i8_row r12, \x, q4
+        runtime_v128_i8_row lr, \x, q5
+    .endm
+
+    .macro runtime_v128_i8_four
+        vldmia  r3!, {d0-d7}
+        runtime_v128_i8_group q0
+        runtime_v128_i8_group q1
+        runtime_v128_i8_group q2
+        runtime_v128_i8_group q3
+    .endm
+
+    .section .text.runtime_v128_rows_i8, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_rows_i8
+    .type   runtime_v128_rows_i8, %function
+    .thumb_func
+runtime_v128_rows_i8:
+        runtime_v128_begin
+    1:  runtime_v128_block
+        runtime_v128_singles runtime_v128_i8_group
+    4:  runtime_v128_i8_four
+    5:  runtime_v128_i8_four
+        cmp     r3, r9
+        bne.w   4b
+    6:  runtime_v128_sums
+        vshl.i32 q0, q0, #8
+        vshl.i32 q1, q1, #8
+        runtime_v128_rest
+    .size   runtime_v128_rows_i8, . - runtime_v128_rows_i8
+
+    @ r0 words, r1 out, r2 eights of them, r3 table
+    .section .text.runtime_v128_tanh_slice, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_tanh_slice
+    .type   runtime_v128_tanh_slice, %function
+    .thumb_func
+runtime_v128_tanh_slice:
+        push    {r7, lr}
+        wls     lr, r2, 2f
+    1:  vld20.32 {q0, q1}, [r0]
+        vld21.32 {q0, q1}, [r0]!
+        runtime_v128_tanh r1, r3
+        le      lr, 1b
+    2:  pop     {r7, pc}
+    .size   runtime_v128_tanh_slice, . - runtime_v128_tanh_slice
+
+    @ r0 bias, r1 multipliers, r2 and r3 entries; on the stack: out, eights of it, table
+    .section .text.runtime_v128_table, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_table
+    .type   runtime_v128_table, %function
+    .thumb_func
+runtime_v128_table:
+        push    {r4-r6, lr}
+        ldrd    r4, r5, [sp, #16]
+        ldr     r6, [sp, #24]
+        wls     lr, r5, 2f
+    1:  vldrb.s16 q0, [r2], #8
+        vldrb.s16 q1, [r3], #8
+        vadd.i16 q0, q0, q1
+        vld20.32 {q2, q3}, [r0]
+        vmovlt.s16 q1, q0
+        vld21.32 {q2, q3}, [r0]!
+        vmovlb.s16 q0, q0
+        vadd.i32 q1, q1, q3
+        vadd.i32 q0, q0, q2
+        vld20.32 {q2, q3}, [r1]
+        vshl.i32 q1, q1, #8
+        vld21.32 {q2, q3}, [r1]!
+        vshl.i32 q0, q0, #8
+        vrmulh.s32 q0, q0, q2
+        vrmulh.s32 q1, q1, q3
+        runtime_v128_tanh r4, r6
+        le      lr, 1b
+    2:  pop     {r4-r6, pc}
+    .size   runtime_v128_table, . - runtime_v128_table
+    .text
+    "#,
+    options(raw)
+);
+
+#[cfg(feature = "int4")]
+global_asm!(
+    r#"
+    .cpu    cortex-m55
+    .macro runtime_v128_i4_pair even, odd, x, w, low
+        vldrb.u8 \w, [r1], #16
+        vmladava.s8 \odd, \x, \w
+        vshl.i8 \low, \w, #4
+        vmladava.s8 \even, \x, \low
+    .endm
+
+    .macro runtime_v128_i4_group x
+        runtime_v128_i4_pair r0, r2, \x, q2, q3
+        runtime_v128_i4_pair r4, r6, \x, q4, q5
+        runtime_v128_i4_pair r8, r10, \x, q2, q3
+        runtime_v128_i4_pair r12, lr, \x, q4, q5
+    .endm
+
+    .macro runtime_v128_i4_group_and_load x, next
+        runtime_v128_i4_pair r0, r2, \x, q2, q3
+        runtime_v128_i4_pair r4, r6, \x, q4, q5
+        runtime_v128_i4_pair r8, r10, \x, q2, q3
+        vldrb.u8 q4, [r1], #16
+        vmladava.s8 lr, \x, q4
+        vshl.i8 q5, q4, #4
+        vldrb.u8 \next, [r3], #16
+        vmladava.s8 r12, \x, q5
+    .endm
+
+    .macro runtime_v128_i4_four
+        vldrb.u8 q0, [r3], #16
+        runtime_v128_i4_group_and_load q0, q1
+        runtime_v128_i4_group_and_load q1, q0
+        runtime_v128_i4_group_and_load q0, q1
+        runtime_v128_i4_group q1
+    .endm
+
+    .section .text.runtime_v128_rows_i4, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_rows_i4
+    .type   runtime_v128_rows_i4, %function
+    .thumb_func
+runtime_v128_rows_i4:
+        runtime_v128_begin
+    1:  runtime_v128_block
+        runtime_v128_singles runtime_v128_i4_group
+    4:  runtime_v128_i4_four
+    5:  runtime_v128_i4_four
+        cmp     r3, r9
+        bne.w   4b
+    6:  runtime_v128_sums
+        vshl.i32 q1, q1, #4
+        vsub.i32 q1, q1, q0
+        vshl.i32 q0, q0, #4
+        runtime_v128_rest
+    .size   runtime_v128_rows_i4, . - runtime_v128_rows_i4
+    .text
+    "#,
+    options(raw)
+);
+
+unsafe extern "C" {
+    /// Reads `blocks` `[blocks][block_words_i8(16 * groups)]` and `x` `[16 * groups]`; writes from `out` to `end`, of which
+    /// there is as much as blocks: 8 bytes each, tanh by the table of 512, or without a table 8 words each. At least one
+    /// block.
+    fn runtime_v128_rows_i8(
+        blocks: *const u32,
+        x: *const u32,
+        groups: usize,
+        out: *mut u8,
+        end: *mut u8,
+        table: *const i8,
+    );
+
+    /// The same for blocks of `block_words_i4(16 * groups)` words.
+    #[cfg(feature = "int4")]
+    fn runtime_v128_rows_i4(
+        blocks: *const u32,
+        x: *const u32,
+        groups: usize,
+        out: *mut u8,
+        end: *mut u8,
+        table: *const i8,
+    );
+
+    /// Reads 8 * `eights` words, writes as many bytes.
+    fn runtime_v128_tanh_slice(pre_activations: *const i32, out: *mut i8, eights: usize, table: *const i8);
+
+    /// Reads 8 * `eights` words of bias and multiplier and bytes of both entries, writes as many bytes.
+    fn runtime_v128_table(
+        bias: *const i32,
+        multiplier: *const i32,
+        first: *const i8,
+        second: *const i8,
+        out: *mut i8,
+        eights: usize,
+        table: *const i8,
+    );
+}
+
+/// As [`portable::rows_i8`].
+#[inline]
+pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
+    let Some(columns) = columns(super::block_words_i8, blocks, prepared, out.len()) else { return };
+    if out.is_empty() {
+        return;
+    }
+    let out = out.as_mut_ptr_range();
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    // SAFETY: `columns` has found `x` to be `groups` groups and `blocks` to be as many whole blocks of that width as `out`
+    // has eights of words. There is at least one. No table: words are written.
+    unsafe { runtime_v128_rows_i8(blocks, x, groups, out.start.cast(), out.end.cast(), core::ptr::null()) }
+}
+
+/// As [`portable::rows_tanh_i8`].
+#[inline]
+pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i8]) {
+    let Some(columns) = columns(super::block_words_i8, blocks, prepared, out.len()) else { return };
+    if out.is_empty() {
+        return;
+    }
+    let out = out.as_mut_ptr_range();
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    // SAFETY: as in `rows_i8`, for as many bytes; the table has 512 entries.
+    unsafe { runtime_v128_rows_i8(blocks, x, groups, out.start.cast(), out.end.cast(), TANH.as_ptr()) }
+}
+
+/// As [`portable::rows_i4`].
+#[cfg(feature = "int4")]
+#[inline]
+pub fn rows_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
+    let Some(columns) = columns(super::block_words_i4, blocks, prepared, out.len()) else { return };
+    if out.is_empty() {
+        return;
+    }
+    let out = out.as_mut_ptr_range();
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    // SAFETY: as in `rows_i8`, with the blocks of four bits.
+    unsafe { runtime_v128_rows_i4(blocks, x, groups, out.start.cast(), out.end.cast(), core::ptr::null()) }
+}
+
+/// As [`portable::rows_tanh_i4`].
+#[cfg(feature = "int4")]
+#[inline]
+pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i8]) {
+    let Some(columns) = columns(super::block_words_i4, blocks, prepared, out.len()) else { return };
+    if out.is_empty() {
+        return;
+    }
+    let out = out.as_mut_ptr_range();
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    // SAFETY: as in `rows_tanh_i8`, with the blocks of four bits.
+    unsafe { runtime_v128_rows_i4(blocks, x, groups, out.start.cast(), out.end.cast(), TANH.as_ptr()) }
+}
+
+/// As [`portable::tanh_i8_slice`].
+#[inline]
+pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
+    let eights = pre_activations.len().min(out.len()) / ROWS;
+    // SAFETY: both have at least `eights` eights; the table has 512 entries.
+    unsafe { runtime_v128_tanh_slice(pre_activations.as_ptr(), out.as_mut_ptr(), eights, TANH.as_ptr()) }
+    let done = eights * ROWS;
+    if let (Some(pre_activations), Some(out)) = (pre_activations.get(done..), out.get_mut(done..)) {
+        portable::tanh_i8_slice(pre_activations, out);
+    }
+}
+
+/// As [`portable::table_tanh_i8`].
+#[inline]
+pub fn table_tanh_i8(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], out: &mut [i8]) {
+    if !table_fits(bias, multiplier, entries, out) {
+        return;
+    }
+    let [first, second] = entries;
+    let eights = out.len() / ROWS;
+    let (to, table) = (out.as_mut_ptr(), TANH.as_ptr());
+    let (first_at, second_at) = (first.as_ptr(), second.as_ptr());
+    // SAFETY: all have the length of `out`, which is at least `eights` eights; the table has 512 entries.
+    unsafe { runtime_v128_table(bias.as_ptr(), multiplier.as_ptr(), first_at, second_at, to, eights, table) }
+    let done = eights * ROWS;
+    if let (Some(bias), Some(multiplier), Some(first), Some(second), Some(out)) =
+        (bias.get(done..), multiplier.get(done..), first.get(done..), second.get(done..), out.get_mut(done..))
+    {
+        portable::table_tanh_i8(bias, multiplier, [first, second], out);
+    }
+}

@@ -52,7 +52,7 @@ use alloc::vec::Vec;
 
 #[cfg(feature = "int4")]
 pub use backend::{rows_i4, rows_tanh_i4};
-pub use backend::{rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice};
+pub use backend::{rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
 
 /// Whether this build has the instructions; without them [`portable`] stands behind the same names.
 pub const ASSEMBLY: bool = cfg!(kernel = "mve");

@@ -1,6 +1,8 @@
 //! Layout `vector128`: the vector instructions against [`portable`], on random words (which need not be a model's: sums
 //! wrap alike) and on extremes; then instructions for the shapes of the shipped model.
 
+use core::hint::black_box;
+
 use cortex_m::singleton;
 use firmware_example::board::Stopwatch;
 use firmware_example::println;
@@ -120,6 +122,37 @@ impl Bench {
         }
     }
 
+    fn weigh(&mut self) {
+        for case in 0..5_000_usize {
+            let len = case % 257;
+            let shift = self.random() % 31;
+            // Temperatures of all magnitudes, and 0.
+            let temperature = (self.random() >> 16 >> (self.random() % 17)) as u16;
+            let mut out = [[0; 256]; 2];
+            out[0].iter_mut().for_each(|logit| *logit = self.random() as i32 >> shift);
+            if case % 7 == 0 {
+                out[0][case % 256] = i32::MIN;
+                out[0][case % 255] = i32::MAX;
+            }
+            out[1] = out[0];
+            let totals =
+                (layout::weigh(&mut out[0][..len], temperature), portable::weigh(&mut out[1][..len], temperature));
+            self.compare(out[0] == out[1] && totals.0 == totals.1);
+        }
+        // Every exponent up to where the weights end, and the ends of the table's steps: at this temperature a
+        // difference of 1 is one of 2^-1.4 steps.
+        for first in 0..2_000 {
+            let mut out = [[0; 16]; 2];
+            for (at, logit) in out[0].iter_mut().enumerate().skip(1) {
+                *logit = -(15 * first + at as i32);
+            }
+            out[1] = out[0];
+            let temperature = 1_000 + (first % 3) as u16 * 400;
+            let totals = (layout::weigh(&mut out[0], temperature), portable::weigh(&mut out[1], temperature));
+            self.compare(out[0] == out[1] && totals.0 == totals.1);
+        }
+    }
+
     /// Instructions of every part, calls included, an empty region taken off.
     fn count(&self, stopwatch: &mut Stopwatch) {
         let (nothing, ()) = stopwatch.count(|| ());
@@ -144,13 +177,13 @@ impl Bench {
         report("tanh_128", &mut || layout::tanh_i8_slice(&words, &mut bytes));
         let entries = [bytes, bytes];
         report("table_128", &mut || layout::table_tanh_i8(&words, &words, [&entries[0], &entries[1]], &mut bytes));
-        report("prepare_128", &mut || _ = layout::prepare_i8(&bytes, &mut prepared));
-        let mut logits = core::array::from_fn(|at| 300 * (at as i32 % 7) - 90 * at as i32);
-        report("sampling_27", &mut || {
-            let logits: &mut [i32; 27] = &mut logits;
-            let total = fixed::weigh(logits, 1000);
-            words[0] = i32::from(fixed::pick(logits, total, 0x8000_0000));
-        });
+        report("prepare_128", &mut || _ = layout::prepare_i8(black_box(&bytes), black_box(&mut prepared)));
+        let mut logits: [i32; 27] = core::array::from_fn(|at| 300 * (at as i32 % 7) - 90 * at as i32);
+        let mut same = logits;
+        let mut totals = [0; 2];
+        report("portable_weigh_27", &mut || totals[0] = fixed::weigh(&mut same, 1000));
+        report("weigh_27", &mut || totals[1] = layout::weigh(&mut logits, 1000));
+        report("pick_27", &mut || words[0] = i32::from(fixed::pick(black_box(&logits), totals[1], 0x8000_0000)));
         // So that nothing is left out.
         println!("checksum={:08x}", words[0] as u32 ^ prepared[0] ^ bytes[0] as u32);
     }
@@ -171,6 +204,7 @@ pub fn run(stopwatch: &mut Stopwatch) {
     bench.extreme_rows();
     bench.tanh();
     bench.table();
+    bench.weigh();
     println!("vector128_cases={}", bench.cases);
     println!("vector128_mismatches={}", bench.mismatches);
     bench.count(stopwatch);

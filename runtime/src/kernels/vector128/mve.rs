@@ -35,13 +35,25 @@
 //!    side: so the bytes come out in order. VLD2 and VST2 do the same for words in memory.
 //! 6. tanh: saturated to 9 bits by shifting up with saturation and down again without sign, which makes the index of
 //!    [`crate::quant::TANH`]; a gather load looks up eight.
+//!
+//! # Weights of logits
+//!
+//! Four at a time, as [`crate::sampling::fixed::weigh`] and [`crate::math::fixed::exp2_neg`] have it:
+//!
+//! 1. `e = (d * factor) >> 12` for d = largest - logit takes 64 bits. With z leading zeros of the factor it is the upper half
+//!    of `(d << (20 - z)) * (factor << z)`. Where d is so large that the shift saturates, e is 2^31 - 1 or more: its weight
+//!    is 0, as it should be.
+//! 2. `((T[i] - T[i + 1]) * r) >> 10` is the upper half of `(T[i] - T[i + 1]) * (r << 22)`.
+//! 3. `(v + 2^(n + 4)) >> (n + 5)` is VRSHL by `-n - 5 = (65535 - (5 << 16) - e) >> 16`. Where n > 23 that is replaced by 0.
 #![allow(unsafe_code, reason = "vector instructions: assembly, and calls of it")]
 
 use core::arch::global_asm;
 
 use super::portable::{self, table_fits};
 use super::{GROUP, ROWS, columns};
+use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
 use crate::quant::TANH;
+use crate::sampling::fixed;
 
 global_asm!(
     r#"
@@ -217,6 +229,54 @@ runtime_v128_table:
         le      lr, 1b
     2:  pop     {r4-r6, pc}
     .size   runtime_v128_table, . - runtime_v128_table
+
+    @ r0 logits, r1 how many of them (not 0), r2 factor << z, r3 T; on the stack: 20 - z, 65535 - (5 << 16), 24 << 16
+    .section .text.runtime_v128_weigh, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_weigh
+    .type   runtime_v128_weigh, %function
+    .thumb_func
+runtime_v128_weigh:
+        push    {r4-r8, lr}
+        vpush   {d8-d13}
+        vdup.32 q4, r2
+        ldrd    r5, r6, [sp, #72]
+        ldr     r7, [sp, #80]
+        vdup.32 q5, r6
+        mov     r4, #0x80000000
+        mov     r2, r0
+        dlstp.32 lr, r1
+    1:  vldrw.u32 q0, [r2], #16
+        vmaxv.s32 r4, q0
+        letp    lr, 1b
+        vdup.32 q6, r4
+        mov     r4, #0
+        add     r8, r3, #4
+        dlstp.32 lr, r1
+    2:  vldrw.u32 q0, [r0]
+        vsub.i32 q0, q6, q0
+        vqshl.u32 q0, r5
+        vmulh.u32 q0, q0, q4        @ e
+        vshl.i32 q1, q0, #16
+        vshr.u32 q1, q1, #26        @ i
+        vldrw.u32 q2, [r3, q1, uxtw #2]
+        vldrw.u32 q3, [r8, q1, uxtw #2]
+        vshl.i32 q1, q0, #22
+        vsub.i32 q3, q2, q3
+        vmulh.u32 q3, q3, q1
+        vsub.i32 q1, q5, q0
+        vshr.s32 q1, q1, #16        @ -n - 5
+        vsub.i32 q2, q2, q3         @ v
+        vrshl.u32 q2, q2, q1
+        vpt.u32 cs, q0, r7
+        vmovt.i32 q2, #0
+        vstrw.32 q2, [r0], #16
+        vaddva.u32 r4, q2
+        letp    lr, 2b
+        mov     r0, r4
+        vpop    {d8-d13}
+        pop     {r4-r8, pc}
+    .size   runtime_v128_weigh, . - runtime_v128_weigh
     .text
     "#,
     options(raw)
@@ -320,6 +380,34 @@ unsafe extern "C" {
         eights: usize,
         table: *const i8,
     );
+}
+
+unsafe extern "C" {
+    /// Replaces `count` logits by weights; their sum. `count` is not 0; `exponents` has 65 entries.
+    fn runtime_v128_weigh(
+        logits: *mut i32,
+        count: usize,
+        factor: u32,
+        exponents: *const u32,
+        shift: u32,
+        rounding: i32,
+        end: u32,
+    ) -> u32;
+}
+
+/// As [`portable::weigh`].
+#[inline]
+pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
+    if logits.is_empty() {
+        return 0;
+    }
+    let factor = fixed::factor(temperature_milli);
+    // 3 to 19: the factor is 2^13 to 2^29.
+    let zeros = factor.leading_zeros();
+    let (count, rounding, end) = (logits.len(), 65_535 - (5 << 16), (WEIGHT_FRACTION_BITS + 1) << 16);
+    let (logits, exponents) = (logits.as_mut_ptr(), EXP2_NEG.as_ptr());
+    // SAFETY: `logits` has `count` entries, at least one; the table has 65, and the largest index is 64.
+    unsafe { runtime_v128_weigh(logits, count, factor << zeros, exponents, 20 - zeros, rounding, end) }
 }
 
 /// As [`portable::rows_i8`].

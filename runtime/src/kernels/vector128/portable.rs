@@ -4,6 +4,7 @@
 
 use super::{GROUP, ROWS, columns};
 use crate::quant::tanh_i8;
+pub use crate::sampling::fixed::weigh;
 
 /// VRMULH: `256 * acc` gives [`crate::quant::requantize`] where |acc| < 2^23.
 #[inline]

@@ -50,9 +50,9 @@ use mve as backend;
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
+pub use backend::{copy_i8, rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
 #[cfg(feature = "int4")]
 pub use backend::{rows_i4, rows_tanh_i4};
-pub use backend::{rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
 
 /// Whether this build has the instructions; without them [`portable`] stands behind the same names.
 pub const ASSEMBLY: bool = cfg!(kernel = "mve");
@@ -93,13 +93,16 @@ pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     if prepared.len() == prepared_words_i8(x.len())
         && let Some((to, padding)) = bytemuck::cast_slice_mut(prepared).split_at_mut_checked(x.len())
     {
-        to.copy_from_slice(x);
-        padding.fill(0_i8);
+        copy_i8(x, to);
+        if !padding.is_empty() {
+            padding.fill(0_i8);
+        }
     }
     0
 }
 
 /// The shape of a matrix as its arrays tell it: columns of `x`, and whether everything fits.
+#[inline]
 fn columns(block_words: fn(usize) -> usize, blocks: &[u32], prepared: &[u32], rows: usize) -> Option<usize> {
     let columns = prepared.len().checked_mul(4)?;
     let words = block_words(columns).checked_mul(rows / ROWS)?;

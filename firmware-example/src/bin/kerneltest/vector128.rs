@@ -107,6 +107,19 @@ impl Bench {
         }
     }
 
+    fn copy(&mut self) {
+        for len in 0..300 {
+            let mut from = [0; 300];
+            from.iter_mut().for_each(|byte| *byte = self.random() as i8);
+            // Any alignment.
+            let begin = len % 7;
+            let mut out = [[9; 310]; 2];
+            layout::copy_i8(&from[..len], &mut out[0][begin..]);
+            portable::copy_i8(&from[..len], &mut out[1][begin..]);
+            self.compare(out[0] == out[1]);
+        }
+    }
+
     fn table(&mut self) {
         for case in 0..2_000 {
             let len = case % (ROWS + 1);
@@ -154,39 +167,70 @@ impl Bench {
     }
 
     /// Instructions of every part, calls included, an empty region taken off.
-    fn count(&self, stopwatch: &mut Stopwatch) {
-        let (nothing, ()) = stopwatch.count(|| ());
-        let mut report = |name: &str, run: &mut dyn FnMut()| {
-            println!("{name}_instructions={}", stopwatch.count(run).0 - nothing);
+    fn count(&mut self, stopwatch: &mut Stopwatch) {
+        let nothing = stopwatch.count(|| ()).0;
+        let mut report = |name: &str, shape: &str, run: &mut dyn FnMut()| {
+            println!("{name}_{shape}_instructions={}", stopwatch.count(run).0 - nothing);
         };
-        report("empty", &mut || ());
-        let (mut words, mut bytes, mut prepared) = ([0; ROWS], [0; ROWS], [0; ROWS / 4]);
-        for (name, columns, rows) in [("256_128", 256, 128), ("128_32", 128, 32), ("112_32", 112, 32)] {
+        let (mut words, mut bytes) = ([0; ROWS], [0; ROWS]);
+        for (shape, columns, rows) in [("256_128", 256, 128), ("128_32", 128, 32), ("112_32", 112, 32)] {
             let blocks = &self.blocks[..layout::block_words_i8(columns) * rows / layout::ROWS];
             let x = &self.prepared[..columns / 4];
-            println!("shape={name}");
-            report("rows_i8", &mut || layout::rows_i8(blocks, x, 0, &mut words[..rows]));
-            report("rows_tanh_i8", &mut || layout::rows_tanh_i8(blocks, x, 0, &mut bytes[..rows]));
+            report("rows_i8", shape, &mut || layout::rows_i8(blocks, x, 0, &mut words[..rows]));
+            report("rows_tanh_i8", shape, &mut || layout::rows_tanh_i8(blocks, x, 0, &mut bytes[..rows]));
             #[cfg(feature = "int4")]
             {
                 let blocks = &self.blocks[..layout::block_words_i4(columns) * rows / layout::ROWS];
-                report("rows_i4", &mut || layout::rows_i4(blocks, x, 0, &mut words[..rows]));
-                report("rows_tanh_i4", &mut || layout::rows_tanh_i4(blocks, x, 0, &mut bytes[..rows]));
+                report("rows_i4", shape, &mut || layout::rows_i4(blocks, x, 0, &mut words[..rows]));
+                report("rows_tanh_i4", shape, &mut || layout::rows_tanh_i4(blocks, x, 0, &mut bytes[..rows]));
             }
         }
-        report("tanh_128", &mut || layout::tanh_i8_slice(&words, &mut bytes));
         let entries = [bytes, bytes];
-        report("table_128", &mut || layout::table_tanh_i8(&words, &words, [&entries[0], &entries[1]], &mut bytes));
-        report("prepare_128", &mut || _ = layout::prepare_i8(black_box(&bytes), black_box(&mut prepared)));
+        let entries = [&entries[0][..], &entries[1][..]];
+        let mut prepared = [0; ROWS / 4];
+        report("tanh", "128", &mut || layout::tanh_i8_slice(&words, &mut bytes));
+        report("table", "128", &mut || layout::table_tanh_i8(&words, &words, entries, &mut bytes));
+        report("copy", "128", &mut || layout::copy_i8(entries[0], black_box(&mut bytes)));
+        report("prepare", "128", &mut || _ = layout::prepare_i8(entries[0], black_box(&mut prepared)));
         let mut logits: [i32; 27] = core::array::from_fn(|at| 300 * (at as i32 % 7) - 90 * at as i32);
         let mut same = logits;
         let mut totals = [0; 2];
-        report("portable_weigh_27", &mut || totals[0] = fixed::weigh(&mut same, 1000));
-        report("weigh_27", &mut || totals[1] = layout::weigh(&mut logits, 1000));
-        report("pick_27", &mut || words[0] = i32::from(fixed::pick(black_box(&logits), totals[1], 0x8000_0000)));
+        report("portable_weigh", "27", &mut || totals[0] = fixed::weigh(&mut same, 1000));
+        report("weigh", "27", &mut || totals[1] = layout::weigh(&mut logits, 1000));
+        let mut token = 0;
+        report("pick", "27", &mut || token = fixed::pick(black_box(&logits), totals[1], 0x8000_0000));
+
+        // What a character of the shipped shape takes: a table of pairs, two levels of 256 -> 128 with a ring each, 27
+        // logits, a draw.
+        let blocks = &self.blocks[..];
+        let output = &self.blocks[..layout::block_words_i8(128) * 32 / layout::ROWS];
+        let (mut inputs, mut rings) = ([[0_u32; 64]; 2], [[0_i8; 128]; 2]);
+        let mut hidden = [0; 32];
+        report("character", "i8", &mut || {
+            let [first, second] = &mut inputs;
+            let [older, newer] = halves(first);
+            layout::copy_i8(&rings[0], older);
+            layout::table_tanh_i8(&words, &words, entries, newer);
+            layout::copy_i8(newer, &mut rings[0]);
+            let [older, newer] = halves(second);
+            layout::copy_i8(&rings[1], older);
+            layout::rows_tanh_i8(blocks, first, 0, newer);
+            layout::copy_i8(newer, &mut rings[1]);
+            layout::rows_tanh_i8(blocks, second, 0, bytemuck::cast_slice_mut(&mut hidden));
+            let mut logits = [0; 32];
+            layout::rows_i8(output, &hidden, 0, &mut logits);
+            let total = layout::weigh(&mut logits[..27], 1000);
+            token = fixed::pick(&logits[..27], total, 0x8000_0000);
+        });
         // So that nothing is left out.
-        println!("checksum={:08x}", words[0] as u32 ^ prepared[0] ^ bytes[0] as u32);
+        println!("vector128_checksum={:08x}", words[0] as u32 ^ prepared[0] ^ bytes[0] as u32 ^ u32::from(token));
     }
+}
+
+/// The two segments of an input.
+fn halves(input: &mut [u32; 64]) -> [&mut [i8]; 2] {
+    let (older, newer) = bytemuck::cast_slice_mut(input).split_at_mut(128);
+    [older, newer]
 }
 
 /// Compares, counts, and reports.
@@ -203,6 +247,7 @@ pub fn run(stopwatch: &mut Stopwatch) {
     bench.random_rows();
     bench.extreme_rows();
     bench.tanh();
+    bench.copy();
     bench.table();
     bench.weigh();
     println!("vector128_cases={}", bench.cases);

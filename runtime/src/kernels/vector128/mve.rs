@@ -183,6 +183,21 @@ runtime_v128_rows_i8:
         runtime_v128_rest
     .size   runtime_v128_rows_i8, . - runtime_v128_rows_i8
 
+    @ r0 from, r1 to, r2 bytes
+    .section .text.runtime_v128_copy, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_copy
+    .type   runtime_v128_copy, %function
+    .thumb_func
+runtime_v128_copy:
+        push    {r7, lr}
+        wlstp.8 lr, r2, 2f
+    1:  vldrb.u8 q0, [r0], #16
+        vstrb.8 q0, [r1], #16
+        letp    lr, 1b
+    2:  pop     {r7, pc}
+    .size   runtime_v128_copy, . - runtime_v128_copy
+
     @ r0 words, r1 out, r2 eights of them, r3 table
     .section .text.runtime_v128_tanh_slice, "ax", %progbits
     .p2align 2
@@ -367,6 +382,9 @@ unsafe extern "C" {
         table: *const i8,
     );
 
+    /// Copies `count` bytes that do not overlap.
+    fn runtime_v128_copy(from: *const i8, to: *mut i8, count: usize);
+
     /// Reads 8 * `eights` words, writes as many bytes.
     fn runtime_v128_tanh_slice(pre_activations: *const i32, out: *mut i8, eights: usize, table: *const i8);
 
@@ -465,6 +483,14 @@ pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut 
     unsafe { runtime_v128_rows_i4(blocks, x, groups, out.start.cast(), out.end.cast(), TANH.as_ptr()) }
 }
 
+/// As [`portable::copy_i8`].
+#[inline]
+pub fn copy_i8(from: &[i8], to: &mut [i8]) {
+    let count = from.len().min(to.len());
+    // SAFETY: both have at least `count` bytes, and one is borrowed mutably, so that they do not overlap.
+    unsafe { runtime_v128_copy(from.as_ptr(), to.as_mut_ptr(), count) }
+}
+
 /// As [`portable::tanh_i8_slice`].
 #[inline]
 pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
@@ -472,6 +498,9 @@ pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
     // SAFETY: both have at least `eights` eights; the table has 512 entries.
     unsafe { runtime_v128_tanh_slice(pre_activations.as_ptr(), out.as_mut_ptr(), eights, TANH.as_ptr()) }
     let done = eights * ROWS;
+    if done == pre_activations.len() {
+        return;
+    }
     if let (Some(pre_activations), Some(out)) = (pre_activations.get(done..), out.get_mut(done..)) {
         portable::tanh_i8_slice(pre_activations, out);
     }
@@ -490,6 +519,9 @@ pub fn table_tanh_i8(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], out:
     // SAFETY: all have the length of `out`, which is at least `eights` eights; the table has 512 entries.
     unsafe { runtime_v128_table(bias.as_ptr(), multiplier.as_ptr(), first_at, second_at, to, eights, table) }
     let done = eights * ROWS;
+    if done == out.len() {
+        return;
+    }
     if let (Some(bias), Some(multiplier), Some(first), Some(second), Some(out)) =
         (bias.get(done..), multiplier.get(done..), first.get(done..), second.get(done..), out.get_mut(done..))
     {

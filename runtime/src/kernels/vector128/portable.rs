@@ -96,6 +96,12 @@ fn parts(block: &[u32]) -> Option<([i32; ROWS], &[i8], [i32; ROWS])> {
     Some((start.map(|word| word as i32), bytemuck::cast_slice(weights), multipliers.map(|word| word as i32)))
 }
 
+/// Copies; what goes beyond the shorter one is left alone.
+#[inline]
+pub fn copy_i8(from: &[i8], to: &mut [i8]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+}
+
 /// [`tanh_i8`] of each; what goes beyond the shorter one is left alone.
 #[inline(never)]
 pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
@@ -108,6 +114,7 @@ pub use crate::kernels::portable::table_tanh_i8;
 
 /// Whether all are as long as `out`.
 #[cfg(kernel = "mve")]
+#[inline]
 pub(super) fn table_fits(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], out: &[i8]) -> bool {
     [bias.len(), multiplier.len(), entries[0].len(), entries[1].len()].iter().all(|&len| len == out.len())
 }

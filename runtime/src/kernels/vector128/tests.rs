@@ -315,3 +315,15 @@ fn a_table_of_pairs() {
         }
     }
 }
+
+#[test]
+fn copies_and_weights() {
+    copy_i8(&[1, 2], &mut []);
+    let mut to = [9; 3];
+    copy_i8(&[1, 2], &mut to);
+    assert_eq!(to, [1, 2, 9]);
+    assert_eq!(weigh(&mut [], 1000), 0);
+    let mut logits = [0, -1024];
+    assert_eq!(weigh(&mut logits, 1000), (logits[0] + logits[1]) as u32);
+    assert_eq!(logits[0], 1 << 23);
+}

@@ -212,7 +212,7 @@ mod int4 {
         prepare_i8(x, prepared)
     }
 
-    /// A weight of a block; 0 for one that is not there. A byte that [`pack_i4`] never writes may give -8 or 8.
+    /// A weight of a block; 0 for one that is not there. A byte that stands for none in -7..=7 may give -8 or 8.
     pub fn weight_i4(block: &[u32], columns: usize, row: usize, column: usize) -> i8 {
         if row >= ROWS || column >= padded_i4(columns) {
             return 0;

@@ -17,24 +17,27 @@
 //! r1  block: weights, start values, multipliers        r7  out: low, as a narrowing VSTRB asks
 //! r3  activations                                       r9  end of the activations
 //! r5  table of tanh, 0 for none                         r11 end of out
-//! [sp]     first activation                             [sp, 4]  where a block begins: 2, 4, 5 or 6 below
+//! [sp]     first activation                             [sp, 4]  where a block begins: 2, a four before 5, or 6
 //! [sp, 8]  where its whole fours of groups begin        [sp, 12] end of the groups before them    [sp, 16] table
 //! ```
 //!
 //! Departures from the plain loop:
 //!
 //! 1. VMLADAVA takes its sum from an even register, of which there are eight (sp is none). lr is one of them, so that the
-//!    loop instructions, which count in lr, are out of reach: eight groups to a turn instead, and the loop is entered in
-//!    its middle where the fours of groups are odd. One to three groups come before.
+//!    loop instructions, which count in lr, are out of reach: 16 groups to a turn instead, and the loop is entered in its
+//!    middle where the fours of groups are no multiple of four. One to three groups come before.
 //! 2. Loads and multiplications alternate. The core works on a vector for two cycles and begins another each cycle if it
 //!    needs another unit: with 9 loads to 8 multiplications the loads take all the time there is, 18 cycles a group.
 //! 3. 8 bits: the activations of four groups by one VLDM, which takes the eight cycles that four VLDRB would: no load here
 //!    can hide behind anything but a multiplication, and those are taken by weights.
-//! 4. 4 bits: VLDRB for them, between others. Multiplications are the bottleneck there, 16 cycles a group.
+//! 4. 4 bits: VLDRB for them, between others. Multiplications are the bottleneck there: 16 cycles a group, 17 with them.
 //! 5. Even and odd rows lie in different registers, because narrowing to 16 bits puts the lanes of two registers side by
 //!    side: so the bytes come out in order. VLD2 and VST2 do the same for words in memory.
 //! 6. tanh: saturated to 9 bits by shifting up with saturation and down again without sign, which makes the index of
 //!    [`crate::quant::TANH`]; a gather load looks up eight.
+//!
+//! Cycles are those of a model of the core (an instruction a cycle; loads, stores, multiplications and the rest of the vector
+//! arithmetic each busy for two), without wait states, and not measured.
 //!
 //! # Weights of logits
 //!
@@ -58,7 +61,8 @@ use crate::sampling::fixed;
 global_asm!(
     r#"
     .cpu    cortex-m55
-    .macro runtime_v128_begin       @ r0 blocks, r1 activations, r2 groups, r3 out; on the stack: end of out, table
+    @ bytes: of code for four groups. r0 blocks, r1 activations, r2 groups, r3 out; on the stack: end of out, table
+    .macro runtime_v128_begin bytes
         push    {r4-r11, lr}
         vpush   {d8-d11}
         sub     sp, #20
@@ -67,13 +71,15 @@ global_asm!(
         mov     r6, r1
         add     r9, r1, r2, lsl #4
         mov     r1, r0
-        adr.w   r8, 6f              @ where the fours of groups begin: at the end if there are none,
+        adr.w   r8, 6f              @ where the fours of groups begin: at their end if there are none,
         lsrs    r3, r2, #2
         beq     1f
-        adr.w   r8, 4f
-        lsls    r3, r3, #31
-        beq     1f
-        adr.w   r8, 5f              @ in the middle of the loop if they are odd
+        adr.w   r8, 5f              @ else so many before the loop's end as remain of turns of four
+        sub     r3, r3, #1
+        and     r3, r3, #3
+        add     r3, r3, #1
+        movw    r4, #\bytes
+        mls     r8, r3, r4, r8
     1:  add     r8, r8, #1          @ Thumb
         mov     r0, r8
         ands    r2, r2, #3
@@ -94,7 +100,7 @@ global_asm!(
 
     .macro runtime_v128_block
         ldm     r1!, {r0, r2, r4, r6, r8, r10, r12, lr}
-        ldm     sp, {r3, pc}        @ the first activation, and where to begin: 2, 4, 5 or 6
+        ldm     sp, {r3, pc}        @ the first activation, and where to begin
     .endm
 
     .macro runtime_v128_singles group
@@ -170,12 +176,14 @@ global_asm!(
     .type   runtime_v128_rows_i8, %function
     .thumb_func
 runtime_v128_rows_i8:
-        runtime_v128_begin
+        runtime_v128_begin 260
     1:  runtime_v128_block
         runtime_v128_singles runtime_v128_i8_group
     4:  runtime_v128_i8_four
-    5:  runtime_v128_i8_four
-        cmp     r3, r9
+        runtime_v128_i8_four
+        runtime_v128_i8_four
+        runtime_v128_i8_four
+    5:  cmp     r3, r9
         bne.w   4b
     6:  runtime_v128_sums
         vshl.i32 q0, q0, #8
@@ -340,12 +348,14 @@ global_asm!(
     .type   runtime_v128_rows_i4, %function
     .thumb_func
 runtime_v128_rows_i4:
-        runtime_v128_begin
+        runtime_v128_begin 272
     1:  runtime_v128_block
         runtime_v128_singles runtime_v128_i4_group
     4:  runtime_v128_i4_four
-    5:  runtime_v128_i4_four
-        cmp     r3, r9
+        runtime_v128_i4_four
+        runtime_v128_i4_four
+        runtime_v128_i4_four
+    5:  cmp     r3, r9
         bne.w   4b
     6:  runtime_v128_sums
         vshl.i32 q1, q1, #4

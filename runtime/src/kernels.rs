@@ -29,6 +29,8 @@
 pub mod dual16;
 #[cfg(feature = "int8")]
 pub mod insn;
+#[cfg(feature = "lanes16")]
+pub mod lanes16;
 #[cfg(feature = "int8")]
 pub mod packed;
 pub mod portable;

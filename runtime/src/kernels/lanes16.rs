@@ -1,12 +1,13 @@
 //! Layout `lanes16`: four rows to a block, two rows to a 32-bit word, for cores that multiply 32 by 32 bits to 32 and
-//! no more (Cortex-M0, Cortex-M3). Elsewhere, and as its definition, the same algorithm is
-//! plain Rust ([`portable`]).
+//! no more: Cortex-M0 and Cortex-M3, which have it in assembly. Its definition, which also runs elsewhere, is the same
+//! algorithm in plain Rust ([`portable`]).
 //!
 //! Everything below is modulo 2^32. A word has two 16-bit lanes: row A is the low one, row B the high one.
 //!
 //! # Eight bits: two rows times two columns with two multiplications
 //!
-//! Weights are stored with an offset, `u = w + 128`, in bytes; `REV16` swaps the bytes of both lanes in one instruction:
+//! Weights are stored with an offset, `u = w + 128`, in bytes; `REV16` swaps the bytes of both lanes in one
+//! instruction:
 //!
 //! ```text
 //! R        = a0 + 2^8 a1 + 2^16 (b0 + 2^8 b1)          a, b: the offset weights of columns 0 and 1 in rows A and B
@@ -24,8 +25,8 @@
 //! P = c R + d REV16(R) + k = (A + 2^15) + 2^16 B       A, B: what the two columns add to the sums of the rows
 //! ```
 //!
-//! `|A|, |B| <= 2 * 127 * 127 = 32,258 < 2^15`, so `A + 2^15` neither borrows from the high lane nor carries into it, and
-//! `P >> 16` (arithmetic) is exactly `B`. Two 32-bit accumulators per pair of rows sum over all pairs of columns:
+//! `|A|, |B| <= 2 * 127 * 127 = 32,258 < 2^15`, so `A + 2^15` neither borrows from the high lane nor carries into it,
+//! and `P >> 16` (arithmetic) is exactly `B`. Two 32-bit accumulators per pair of rows sum over all pairs of columns:
 //!
 //! ```text
 //! total += P             high += P >> 16
@@ -37,11 +38,11 @@
 //!
 //! # Eight bits, light: four columns between splits
 //!
-//! The last two operations per word (adding to `total` and to `high`) are saved for every second word where four columns
-//! cannot leave a lane: if `|w0| + |w1| + |w2| + |w3| <= 258` ([`is_light`]), then `|A| <= 258 * 127 = 32,766 < 2^15`.
-//! `P` is then the sum of two words' products and one `k`. A matrix that is light everywhere may be stored this way; the
-//! words of its blocks are the same (only what [`write_block_i8_light`] folds into the start values differs), the
-//! prepared input is `c0 d0 c1 d1 k` for four columns.
+//! The last two operations per word (adding to `total` and to `high`) are saved for every second word where four
+//! columns cannot leave a lane: if `|w0| + |w1| + |w2| + |w3| <= 258` ([`is_light`]), then `|A| <= 258 * 127 = 32,766 <
+//! 2^15`. `P` is then the sum of two words' products and one `k`. A matrix that is light everywhere may be stored this
+//! way; the words of its blocks are the same (only what [`write_block_i8_light`] folds into the start values differs),
+//! the prepared input is `c0 d0 c1 d1 k` for four columns.
 //!
 //! # Four bits: two rows times four columns with four multiplications
 //!
@@ -53,8 +54,9 @@
 //!     c2 + 2^8 c3 = x1 - 16 x0      2^8 c2 + c3 = x3 - 16 x2          odd columns: R has them 16 times
 //! ```
 //!
-//! Lanes hold 32 columns: `32 * 7 * 127 = 28,448 < 2^15`. So one `k = 2^15 - 8 (1 + 2^16) (x0 + ... + x31)` starts the sum
-//! of 32 columns, and `total` and `high` take it up at their end. Prepared input: `k`, then eight times `c0 c1 c2 c3`.
+//! Lanes hold 32 columns: `32 * 7 * 127 = 28,448 < 2^15`. So one `k = 2^15 - 8 (1 + 2^16) (x0 + ... + x31)` starts the
+//! sum of 32 columns, and `total` and `high` take it up at their end. Prepared input: `k`, then eight times `c0 c1 c2
+//! c3`.
 //!
 //! # Block
 //!
@@ -66,9 +68,10 @@
 //!
 //! # Limits
 //!
-//! Activations -127 to 127; weights -127 to 127 (four bits: -7 to 7), light ones as above; every row's sum with its bias
-//! below 2^23 in magnitude; multipliers 0 to 2^31 - 1; up to [`LIMIT`] columns and blocks. Outside of them the results are wrong, and
-//! may differ between cores, but nothing panics and no memory is touched that was not passed.
+//! Activations -127 to 127; weights -127 to 127 (four bits: -7 to 7), light ones as above; every row's sum with its
+//! bias below 2^23 in magnitude; multipliers 0 to 2^31 - 1. Outside of them results are wrong, and may differ between
+//! cores. Sizes: at least one group of columns, at most [`LIMIT`] columns and as many blocks; otherwise nothing is
+//! done. Whatever the numbers, nothing panics, and no memory is touched that was not passed.
 
 #[cfg(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m")))]
 mod assembly;
@@ -185,8 +188,8 @@ const fn inverse(odd: u32) -> u32 {
 
 /// Whether blocks, prepared input and output belong together, for `GROUP` columns in `WORDS` prepared words.
 ///
-/// Without a division, which Cortex-M0 does not have: where `WORDS` divides the length, multiplying with the inverse gives
-/// the quotient, and elsewhere something that is too large. For the same reason there are [`LIMIT`]s.
+/// Without a division, which Cortex-M0 does not have: where `WORDS` divides the length, multiplying with the inverse
+/// gives the quotient, and elsewhere something that is too large. For the same reason there are [`LIMIT`]s.
 #[inline]
 fn matches<const GROUP: usize, const WORDS: usize>(
     blocks: &[u32],
@@ -200,6 +203,7 @@ fn matches<const GROUP: usize, const WORDS: usize>(
     let groups = (len >> twos).wrapping_mul(inverse) as usize;
     let count = out.len() / ROWS;
     len & const { (1 << WORDS.trailing_zeros()) - 1 } == 0
+        && groups != 0
         && groups <= const { LIMIT / GROUP }
         && count <= LIMIT
         && out.len().is_multiple_of(ROWS)

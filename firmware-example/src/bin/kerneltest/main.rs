@@ -1,5 +1,5 @@
-//! Whether the kernels in assembly compute what their definitions in Rust do, on this core; and how many instructions they
-//! take. For a new layout: a module with a function like [`lanes16::run`].
+//! Whether the kernels in assembly compute what their definitions in Rust do, on this core; and how many instructions
+//! they take. For a new layout: a module with a function like [`lanes16::run`].
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]

@@ -1,4 +1,4 @@
-//! What surrounds the assembly: the functions of [`portable`], each a check of every length and then a call.
+//! What surrounds the assembly: the functions of [`super::portable`], each a check of every length and then a call.
 //!
 //! The same for all cores, whose files define the same symbols, one core at a time.
 #![allow(unsafe_code, reason = "the kernels are assembly")]
@@ -6,7 +6,7 @@
 use super::prepare::segment;
 #[cfg(feature = "int4")]
 use super::{GROUP_I4, WORDS_I4, matches_i4};
-use super::{GROUP_I8, WORDS_I8, WORDS_I8_LIGHT, matches_i8, matches_i8_light, portable};
+use super::{GROUP_I8, WORDS_I8, WORDS_I8_LIGHT, matches_i8, matches_i8_light};
 
 #[cfg(kernel = "v6m")]
 mod v6m;
@@ -47,38 +47,35 @@ unsafe extern "C" {
 #[inline]
 unsafe fn call(kernel: Kernel, blocks: &[u32], prepared: &[u32], out: &mut [i32]) {
     let (prepared, out) = (prepared.as_ptr_range(), out.as_mut_ptr_range());
-    // SAFETY: 1. the caller saw to whole groups, not none, and a slice is readable. 2. Likewise whole blocks' values, and
-    // it is borrowed to be written. 3. The caller saw to it that `blocks` has the length that the two others ask for.
+    // SAFETY: 1. the caller saw to whole groups, not none, and a slice is readable. 2. Likewise whole blocks' values,
+    // and it is borrowed to be written. 3. The caller saw to it that `blocks` has the length that the two others ask
+    // for.
     unsafe { kernel(blocks.as_ptr(), prepared.start, out.start, prepared.end, out.end) }
 }
 
-/// [`portable::rows_i8`].
-pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
-    if prepared.is_empty() || out.is_empty() || !matches_i8(blocks, prepared, out) {
-        // No columns, or nothing to do.
-        return portable::rows_i8(blocks, prepared, constant, out);
+/// [`super::portable::rows_i8`].
+pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
+    if !out.is_empty() && matches_i8(blocks, prepared, out) {
+        // SAFETY: checked above; `matches_i8` refuses empty input.
+        unsafe { call(runtime_lanes16_i8, blocks, prepared, out) }
     }
-    // SAFETY: checked above.
-    unsafe { call(runtime_lanes16_i8, blocks, prepared, out) }
 }
 
-/// [`portable::rows_i8_light`].
-pub fn rows_i8_light(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
-    if prepared.is_empty() || out.is_empty() || !matches_i8_light(blocks, prepared, out) {
-        return portable::rows_i8_light(blocks, prepared, constant, out);
+/// [`super::portable::rows_i8_light`].
+pub fn rows_i8_light(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
+    if !out.is_empty() && matches_i8_light(blocks, prepared, out) {
+        // SAFETY: checked above; `matches_i8_light` refuses empty input.
+        unsafe { call(runtime_lanes16_i8_light, blocks, prepared, out) }
     }
-    // SAFETY: checked above.
-    unsafe { call(runtime_lanes16_i8_light, blocks, prepared, out) }
 }
 
-/// [`portable::rows_i4`].
+/// [`super::portable::rows_i4`].
 #[cfg(feature = "int4")]
-pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
-    if prepared.is_empty() || out.is_empty() || !matches_i4(blocks, prepared, out) {
-        return portable::rows_i4(blocks, prepared, constant, out);
+pub fn rows_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
+    if !out.is_empty() && matches_i4(blocks, prepared, out) {
+        // SAFETY: checked above; `matches_i4` refuses empty input.
+        unsafe { call(runtime_lanes16_i4, blocks, prepared, out) }
     }
-    // SAFETY: checked above.
-    unsafe { call(runtime_lanes16_i4, blocks, prepared, out) }
 }
 
 /// What prepares whole groups: values, their prepared words, end of the values.
@@ -115,7 +112,7 @@ unsafe fn prepare<const GROUP: usize, const WORDS: usize>(x: &[i8], prepared: &m
     });
 }
 
-/// [`portable::prepare_i8`].
+/// [`super::portable::prepare_i8`].
 #[inline(never)]
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     // SAFETY: these are its numbers.
@@ -123,7 +120,7 @@ pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     0
 }
 
-/// [`portable::prepare_i8_light`].
+/// [`super::portable::prepare_i8_light`].
 #[inline(never)]
 pub fn prepare_i8_light(x: &[i8], prepared: &mut [u32]) -> i32 {
     // SAFETY: these are its numbers.
@@ -131,7 +128,7 @@ pub fn prepare_i8_light(x: &[i8], prepared: &mut [u32]) -> i32 {
     0
 }
 
-/// [`portable::prepare_i4`].
+/// [`super::portable::prepare_i4`].
 #[cfg(feature = "int4")]
 #[inline(never)]
 pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {

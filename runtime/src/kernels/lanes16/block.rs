@@ -117,8 +117,8 @@ impl Kind {
     }
 }
 
-/// Whether four neighbouring 8-bit weights of a row (columns `4 i` to `4 i + 3`) can leave no lane: their magnitudes sum
-/// to at most 258.
+/// Whether four neighbouring 8-bit weights of a row (columns `4 i` to `4 i + 3`) can leave no lane: their magnitudes
+/// sum to at most 258.
 ///
 /// ```
 /// use runtime::kernels::lanes16::is_light;
@@ -134,7 +134,7 @@ macro_rules! kind {
         #[doc = concat!("Writes one block of ", $what, ".")]
         ///
         /// `weight(row, column)` with rows from 0 to 3 and `columns` padded columns, 0 for padding. Does nothing where
-        /// the length of `block` is not that of one block.
+        /// the length of `block` is not that of one block. What weights may be is for the caller to see to.
         pub fn $write(
             block: &mut [u32],
             columns: usize,
@@ -145,12 +145,12 @@ macro_rules! kind {
             $kind.write(block, columns, bias, multiplier, weight);
         }
 
-        #[doc = concat!("A weight of a block of ", $what, "; one that is not allowed comes out as the most negative number.")]
+        #[doc = concat!("A weight of a block of ", $what, "; the most negative number for one not allowed.")]
         pub fn $weight(block: &[u32], _columns: usize, row: usize, column: usize) -> i8 {
             $kind.weight(block, row, column)
         }
 
-        #[doc = concat!("A row's bias in a block of ", $what, "; `None` if the start values stand for none below 2^23.")]
+        #[doc = concat!("A row's bias in a block of ", $what, "; `None` if start values stand for none below 2^23.")]
         pub fn $bias(block: &[u32], columns: usize, row: usize) -> Option<i32> {
             $kind.bias(block, columns, row)
         }

@@ -1,4 +1,5 @@
-//! Layout `lanes16` for Armv6-M (Cortex-M0, M0+, M1) and Armv8-M baseline: what [`crate::kernels::lanes16::portable`] defines, in assembly.
+//! Layout `lanes16` for Armv6-M (Cortex-M0, M0+, M1) and Armv8-M baseline: what
+//! [`crate::kernels::lanes16::portable`] defines, in assembly.
 //!
 //! The loop of `rows_i8`, for two columns of four rows, `w` and `x` walking through block and prepared input:
 //!
@@ -10,13 +11,15 @@
 //!
 //! Why it is written out here, and how:
 //!
-//! 1. Eight registers (r0 to r7) can do more than move and add. The accumulators, which are only added to, and the ends of
-//!    loops live in r8 to r12 and lr, where compilers of this core put nothing.
+//! 1. Eight registers (r0 to r7) can do more than move and add. The accumulators, which are only added to, and the ends
+//!    of loops live in r8 to r12 and lr, where compilers of this core put nothing.
 //! 2. `LDM` brings two words of weights and three of input in one instruction each: four rows share the input.
 //! 3. `MULS` overwrites a factor. `R * c` overwrites `R`, after its bytes were swapped into a scratch register; where a
 //!    coefficient is used for the last time it is overwritten instead, which saves the scratch register.
 //! 4. The conditional branch reaches 256 bytes. A longer loop ends with one that leaves it and an unconditional one.
 //! 5. There is no 32 by 32 to 64 bit multiplication: `requantize` is put together from four of 16 by 16.
+//!
+//! Some chips have the small multiplier, which takes 32 cycles for a `MULS`; all of this is for the fast one.
 //!
 //! # Requantizing without a long multiplication
 //!
@@ -24,7 +27,7 @@
 //! acc = 2^8 p + q       |p| <= 2^15, 0 <= q < 2^8
 //! m   = 2^16 s + t      0 <= s < 2^15, 0 <= t < 2^16
 //! acc m + 2^23 = 2^24 p s + 2^8 p t + 2^16 q s + q t + 2^23
-//!     u = p t + (q t >> 8)          -2^31 < u < 2^31, as |p t| <= 2^31 - 2^15 and p t <= 2^31 - 98,303, q t >> 8 < 65,280
+//!     u = p t + (q t >> 8)          -(2^31 - 2^15) <= p t <= 2^31 - 98,303 and q t >> 8 < 65,280
 //!     v = q s + (u >> 8) + 2^7
 //!     requantize(acc, m) = p s + (v >> 8)
 //! ```
@@ -151,8 +154,8 @@ runtime_lanes16_i8:
 //     R = c0 * R + d0 * rev16(R) + c1 * V + d1 * rev16(V) + k; total01 += R; high01 += R >> 16
 //     S = c0 * S + d0 * rev16(S) + c1 * W + d1 * rev16(W) + k; total23 += S; high23 += S >> 16
 //
-// Loads run ahead, so that they come in pairs: `S V` and `W` with the next step's `R`; `k` with the next `c0 d0`. The last
-// step of a block reads its first multiplier for an `R`; the last one of a turn does not read ahead in the input.
+// Loads run ahead, so that they come in pairs: `S V` and `W` with the next step's `R`; `k` with the next `c0 d0`. The
+// last step of a block reads its first multiplier for an `R`; the last one of a turn does not read ahead in the input.
 //
 // r0 w, r1 x, r3 r4 = c d; r5 = S; r6 r7 = R V in even steps, V R in odd ones; r2 = scratch, W, k;
 // r8 to r12, lr and the stack as above.
@@ -271,8 +274,8 @@ runtime_lanes16_i8_light:
 //     c2, c3 = x[2..4]
 //     sum01 += c2 * R + c3 * rev16(R); sum23 += c2 * S + c3 * rev16(S)
 //
-// r0 w, r1 x, r2 r3 = c0 c1, then r2 r5 = c2 c3; r4 r5 = R S; the odd columns of R in r3 and those of S in r4; r6 scratch;
-// r7 mask; r8 r9 = sum01 sum23; r10 r11 r12 lr = total01 high01 total23 high23.
+// r0 w, r1 x, r2 r3 = c0 c1, then r2 r5 = c2 c3; r4 r5 = R S; the odd columns of R in r3 and those of S in r4; r6
+// scratch; r7 mask; r8 r9 = sum01 sum23; r10 r11 r12 lr = total01 high01 total23 high23.
 // Stack: prepared, out, end of prepared, mask, r8 to r11, r4 to r7, lr, out_end.
 //
 // 27 instructions for 16 products, and 15 per turn of 128: 1.80 per product.

@@ -1,4 +1,5 @@
-//! Layout `lanes16` for Armv7-M (Cortex-M3) and Armv8-M mainline: what [`crate::kernels::lanes16::portable`] defines, in assembly.
+//! Layout `lanes16` for Armv7-M (Cortex-M3) and Armv8-M mainline: what
+//! [`crate::kernels::lanes16::portable`] defines, in assembly.
 //!
 //! The loop of `rows_i8`, for two columns of four rows, `w` and `x` walking through block and prepared input:
 //!
@@ -13,7 +14,8 @@
 //! 1. All of r0 to r12 and lr are in use, which compilers do not manage without going through memory. Ends of loops are
 //!    on the stack.
 //! 2. `LDM` brings four words of weights, two steps' worth, and three of input: four rows share the input.
-//! 3. `MLA` adds without overwriting a factor; the shift before an addition is free. Five instructions for four products.
+//! 3. `MLA` adds without overwriting a factor; the shift before an addition is free. Five instructions for four
+//!    products.
 //! 4. `SMLAL`, with which compilers do it, takes 4 to 7 cycles on Cortex-M3; `MLA` takes 2.
 //!
 //! Requantizing: `acc * m / 2^24 = (2^8 acc) m / 2^32`, and `2^8 acc` fits, as `|acc| < 2^23`. So the upper half of one
@@ -111,10 +113,11 @@ runtime_lanes16_i8:
 //     P = c0 * R + k; P += d0 * rev16(R); P += c1 * V; P += d1 * rev16(V); total01 += P; high01 += P >> 16
 //     Q = c0 * S + k; Q += d0 * rev16(S); Q += c1 * W; Q += d1 * rev16(W); total23 += Q; high23 += Q >> 16
 //
-// r2 and r3 are free once c0 and d0 have been used: one `LDM` brings V and W into them, and the next step's R and S. The
-// last step of a block so reads the first two multipliers, which stay where they are.
+// r2 and r3 are free once c0 and d0 have been used: one `LDM` brings V and W into them, and the next step's R and S.
+// The last step of a block so reads the first two multipliers, which stay where they are.
 //
-// r0 w, r1 x, r2 to r6 = c0 d0 c1 d1 k, r7 r8 = R S; then r2 r3 = V W; r9 = P, r6 = Q; r10 to lr and the stack as above.
+// r0 w, r1 x, r2 to r6 = c0 d0 c1 d1 k, r7 r8 = R S; then r2 r3 = V W; r9 = P, r6 = Q; r10 to lr and the stack as
+// above.
 //
 // 18 instructions for 16 products, and 3 per turn of 64: 1.17 per product.
 global_asm!(
@@ -175,8 +178,8 @@ runtime_lanes16_i8_light:
 
 // runtime_lanes16_i4(blocks, prepared, out, prepared_end, out_end)
 //
-// A turn is 32 columns: k into both sums, eight times four columns, the sums into the accumulators, which are in memory.
-// All in place, as swapping bytes and taking odd columns can change places:
+// A turn is 32 columns: k into both sums, eight times four columns, the sums into the accumulators, which are in
+// memory. All in place, as swapping bytes and taking odd columns can change places:
 //
 //     sum += c0 * R; R = rev16(R);           sum += c1 * R
 //     R = (R >> 4) & mask;                   sum += c3 * R          R: the odd columns, swapped

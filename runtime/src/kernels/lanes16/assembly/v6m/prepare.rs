@@ -7,8 +7,8 @@ use core::arch::global_asm;
 //
 //     c = x0 - (x1 << 8); c += c << 16; d = x1 - (c << 8); k = (x0 + x1) * factor + 2^15
 //
-// r0 = end of x, r1 = prepared, r2 scratch, r3 r4 r5 = c d k, r6 = - values left, r7 = factor = -128 (1 + 2^16), r12 = 2^15.
-// 15 instructions for two columns.
+// r0 = end of x, r1 = prepared, r2 scratch, r3 r4 r5 = c d k, r6 = - values left, r7 = factor = -128 (1 + 2^16), r12 =
+// 2^15. 15 instructions for two columns.
 global_asm!(
     r#"
     .macro LANES16_V6M_COEFFICIENTS low, high, scratch

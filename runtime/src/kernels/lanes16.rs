@@ -86,6 +86,8 @@ use assembly as chosen;
 #[cfg(not(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m"))))]
 use portable as chosen;
 
+use crate::quant::tanh_i8;
+
 #[cfg(all(feature = "alloc", feature = "int4"))]
 pub use block::pack_i4;
 #[cfg(feature = "int4")]
@@ -102,11 +104,21 @@ pub use chosen::{prepare_i8, prepare_i8_light, rows_i8, rows_i8_light};
 
 /// Rows of a block.
 pub const ROWS: usize = 4;
+/// [`ROWS`], by the name that every layout has for it.
+pub const ROWS_I8: usize = ROWS;
+/// As [`ROWS_I8`].
+#[cfg(feature = "int4")]
+pub const ROWS_I4: usize = ROWS;
 /// Columns of 8-bit weights that belong together: what the loops do in one turn.
 pub const GROUP_I8: usize = 16;
 /// Columns of 4-bit weights that belong together: as many as a lane can hold.
 #[cfg(feature = "int4")]
 pub const GROUP_I4: usize = 32;
+/// [`GROUP_I8`], by the name that every layout has for it.
+pub const COLUMNS_I8: usize = GROUP_I8;
+/// As [`COLUMNS_I8`].
+#[cfg(feature = "int4")]
+pub const COLUMNS_I4: usize = GROUP_I4;
 
 /// Prepared words of a group of 8-bit weights.
 const WORDS_I8: usize = GROUP_I8 / 2 * 3;
@@ -172,6 +184,30 @@ pub const fn block_words_i4(columns: usize) -> usize {
 #[cfg(feature = "int4")]
 pub const fn prepared_words_i4(columns: usize) -> usize {
     (columns / GROUP_I4).saturating_mul(WORDS_I4)
+}
+
+/// [`rows_i8`], and [`tanh_i8`] of them.
+pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    let words = block_words_i8(prepared.len() / WORDS_I8 * GROUP_I8);
+    rows_tanh(blocks, words, out, |blocks, rows| rows_i8(blocks, prepared, constant, rows));
+}
+
+/// [`rows_i4`], and [`tanh_i8`] of them.
+#[cfg(feature = "int4")]
+pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    let words = block_words_i4(prepared.len() / WORDS_I4 * GROUP_I4);
+    rows_tanh(blocks, words, out, |blocks, rows| rows_i4(blocks, prepared, constant, rows));
+}
+
+/// Some blocks at a time: enough to make a call's cost small, few enough for a small stack.
+fn rows_tanh(blocks: &[u32], words: usize, out: &mut [i8], rows: impl Fn(&[u32], &mut [i32])) {
+    const AT_ONCE: usize = 16;
+    let mut buffer = [0; AT_ONCE * ROWS];
+    for (blocks, out) in blocks.chunks(AT_ONCE * words).zip(out.chunks_mut(AT_ONCE * ROWS)) {
+        let Some(buffer) = buffer.get_mut(..out.len()) else { return };
+        rows(blocks, buffer);
+        out.iter_mut().zip(buffer).for_each(|(out, row)| *out = tanh_i8(*row));
+    }
 }
 
 /// The inverse of an odd number modulo 2^32.

@@ -1,12 +1,14 @@
 //! The packed integer layouts behind one door: which kernel a layer runs on is decided when the model is loaded.
 
 #![cfg_attr(
-    not(any(feature = "dual16", feature = "vector128")),
+    not(any(feature = "dual16", feature = "lanes16", feature = "vector128")),
     allow(unused_variables, unreachable_code, reason = "a build without packed layouts has no kernel to choose")
 )]
 
 #[cfg(feature = "dual16")]
 use super::dual16;
+#[cfg(feature = "lanes16")]
+use super::lanes16;
 #[cfg(feature = "vector128")]
 use super::vector128;
 use crate::format::{Layout, WeightFormat};
@@ -20,6 +22,12 @@ pub enum Packed {
     /// [`dual16`], 4 bits.
     #[cfg(all(feature = "dual16", feature = "int4"))]
     Dual16I4,
+    /// [`lanes16`], 8 bits.
+    #[cfg(feature = "lanes16")]
+    Lanes16I8,
+    /// [`lanes16`], 4 bits.
+    #[cfg(all(feature = "lanes16", feature = "int4"))]
+    Lanes16I4,
     /// [`vector128`], 8 bits.
     #[cfg(feature = "vector128")]
     Vector128I8,
@@ -36,6 +44,10 @@ macro_rules! of {
             Packed::Dual16I8 => of!(@ dual16, $i8 $arguments),
             #[cfg(all(feature = "dual16", feature = "int4"))]
             Packed::Dual16I4 => of!(@ dual16, $i4 $arguments),
+            #[cfg(feature = "lanes16")]
+            Packed::Lanes16I8 => of!(@ lanes16, $i8 $arguments),
+            #[cfg(all(feature = "lanes16", feature = "int4"))]
+            Packed::Lanes16I4 => of!(@ lanes16, $i4 $arguments),
             #[cfg(feature = "vector128")]
             Packed::Vector128I8 => of!(@ vector128, $i8 $arguments),
             #[cfg(all(feature = "vector128", feature = "int4"))]
@@ -54,6 +66,10 @@ impl Packed {
             (Layout::Dual16, WeightFormat::Int8) => Some(Self::Dual16I8),
             #[cfg(all(feature = "dual16", feature = "int4"))]
             (Layout::Dual16, WeightFormat::Int4) => Some(Self::Dual16I4),
+            #[cfg(feature = "lanes16")]
+            (Layout::Lanes16, WeightFormat::Int8) => Some(Self::Lanes16I8),
+            #[cfg(all(feature = "lanes16", feature = "int4"))]
+            (Layout::Lanes16, WeightFormat::Int4) => Some(Self::Lanes16I4),
             #[cfg(feature = "vector128")]
             (Layout::Vector128, WeightFormat::Int8) => Some(Self::Vector128I8),
             #[cfg(all(feature = "vector128", feature = "int4"))]
@@ -69,6 +85,10 @@ impl Packed {
             Self::Dual16I8 => false,
             #[cfg(all(feature = "dual16", feature = "int4"))]
             Self::Dual16I4 => true,
+            #[cfg(feature = "lanes16")]
+            Self::Lanes16I8 => false,
+            #[cfg(all(feature = "lanes16", feature = "int4"))]
+            Self::Lanes16I4 => true,
             #[cfg(feature = "vector128")]
             Self::Vector128I8 => false,
             #[cfg(all(feature = "vector128", feature = "int4"))]

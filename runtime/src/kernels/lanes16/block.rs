@@ -76,8 +76,11 @@ impl Kind {
         }
     }
 
-    fn weight(self, block: &[u32], row: usize, column: usize) -> i8 {
-        let (word, shift) = self.place(row % ROWS, column);
+    fn weight(self, block: &[u32], columns: usize, row: usize, column: usize) -> i8 {
+        if row >= ROWS || column >= columns {
+            return 0;
+        }
+        let (word, shift) = self.place(row, column);
         let stored = block.get(word).map_or(0, |word| (word >> shift) & self.mask());
         (stored as i32 - self.offset()) as i8
     }
@@ -146,8 +149,8 @@ macro_rules! kind {
         }
 
         #[doc = concat!("A weight of a block of ", $what, "; the most negative number for one not allowed.")]
-        pub fn $weight(block: &[u32], _columns: usize, row: usize, column: usize) -> i8 {
-            $kind.weight(block, row, column)
+        pub fn $weight(block: &[u32], columns: usize, row: usize, column: usize) -> i8 {
+            $kind.weight(block, columns, row, column)
         }
 
         #[doc = concat!("A row's bias in a block of ", $what, "; `None` if start values stand for none below 2^23.")]

@@ -76,6 +76,12 @@ pub fn dot_i4(weights: &[u8], x: &[i8]) -> i32 {
     })
 }
 
+/// Copies bytes; what goes beyond the shorter one is left alone.
+#[cfg(feature = "int8")]
+pub fn copy_i8(from: &[i8], to: &mut [i8]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+}
+
 /// Level 0 from a table, for two characters: `out[row] = tanh_i8(requantize(bias + entries[0] + entries[1], multiplier))`.
 ///
 /// All have the length of `out`; what goes beyond the shortest is left alone.

@@ -6,6 +6,7 @@ use crate::cache;
 use crate::config::{Config, LevelShape, MAX_FUSE, MAX_LEVELS};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
+use crate::kernels::copy_i8;
 use crate::kernels::packed::Packed;
 use crate::layers::{Input, LinearInt};
 use crate::vocab::{BOUNDARY, Token};
@@ -109,7 +110,7 @@ impl<'a> NetInt<'a> {
                     let older = cache::older(&shape, ring, *oldest, position);
                     constant = constant.wrapping_add(linear.prepare(position, older, input));
                 }
-                cache::push(&shape, ring, oldest, newest);
+                copy_i8(newest, cache::push(&shape, ring, oldest));
                 linear.forward_tanh(Input::Prepared(input, constant), hidden);
             }
             if let Some(values) = hidden.get(..shape.fan_out) {
@@ -142,7 +143,7 @@ impl<'a> NetInt<'a> {
         if let Some(newest) = recent.last_mut() {
             *newest = token;
         }
-        cache::push(&shape, ring, oldest, &[token]);
+        cache::copy(cache::push(&shape, ring, oldest), &[token]);
     }
 
     /// Puts the embeddings of characters into the input of level 0; gives the input's constant.

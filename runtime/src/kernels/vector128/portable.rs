@@ -96,12 +96,6 @@ fn parts(block: &[u32]) -> Option<([i32; ROWS], &[i8], [i32; ROWS])> {
     Some((start.map(|word| word as i32), bytemuck::cast_slice(weights), multipliers.map(|word| word as i32)))
 }
 
-/// Copies; what goes beyond the shorter one is left alone.
-#[inline]
-pub fn copy_i8(from: &[i8], to: &mut [i8]) {
-    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
-}
-
 /// [`tanh_i8`] of each; what goes beyond the shorter one is left alone.
 #[inline(never)]
 pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
@@ -110,7 +104,7 @@ pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
     }
 }
 
-pub use crate::kernels::portable::table_tanh_i8;
+pub use crate::kernels::portable::{copy_i8, table_tanh_i8};
 
 /// Whether all are as long as `out`.
 #[cfg(kernel = "mve")]

@@ -96,7 +96,7 @@ impl Packed {
         }
     }
 
-    /// Rows of a block, at most [`MAX_ROWS`].
+    /// Rows of a block, a divisor of [`super::LANES`].
     pub fn rows_per_block(self) -> usize {
         of!(self, ROWS_I8 / ROWS_I4 const)
     }
@@ -159,6 +159,3 @@ impl Packed {
         of!(self, pack_i8 / pack_i4(bias, multiplier, weight, rows, columns))
     }
 }
-
-/// Most rows of a block.
-pub const MAX_ROWS: usize = 8;

@@ -1,11 +1,10 @@
-use crate::cache::copy;
 use crate::config::{LevelShape, LinearShape};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
-use crate::kernels::packed::{MAX_ROWS, Packed};
+use crate::kernels::packed::Packed;
+use crate::kernels::{copy_i8, dot_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
 use crate::kernels::{dot_i4, unpack_i4};
-use crate::kernels::{dot_i8, table_tanh_i8};
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
 use crate::vocab::Token;
 
@@ -26,8 +25,8 @@ enum Rows<'a> {
     /// `[fan_out][fan_in]`, two to a byte, each row a whole number of bytes.
     #[cfg(feature = "int4")]
     Int4 { scaling: Scaling<'a>, weights: &'a [u8] },
-    /// Blocks of rows in the form of a kernel, with that many padded columns.
-    Packed { kernel: Packed, blocks: &'a [u32], columns: usize },
+    /// Blocks of rows in the form of a kernel, with that many padded columns; a position's input takes `position` words.
+    Packed { kernel: Packed, blocks: &'a [u32], columns: usize, position: usize },
 }
 
 /// What a row has besides its weights; both `[fan_out]`.
@@ -101,7 +100,8 @@ impl<'a> LinearInt<'a> {
                 let kernel = Packed::new(layout, format).ok_or(FormatError::UnsupportedFormat)?;
                 let columns = positions * kernel.padded(shape.width);
                 let blocks = fan_out.div_ceil(kernel.rows_per_block());
-                Rows::Packed { kernel, blocks: slab.take_u32(blocks * kernel.block_words(columns))?, columns }
+                let blocks = slab.take_u32(blocks * kernel.block_words(columns))?;
+                Rows::Packed { kernel, blocks, columns, position: kernel.prepared_words(columns) / positions }
             }
         };
         let layer = Self { shape, rows };
@@ -208,7 +208,7 @@ impl<'a> LinearInt<'a> {
 
     /// The block that has a row, and the row's place in it.
     fn block(&self, row: usize) -> (&'a [u32], usize) {
-        let Rows::Packed { kernel, blocks, columns } = self.rows else { return (&[], 0) };
+        let Rows::Packed { kernel, blocks, columns, .. } = self.rows else { return (&[], 0) };
         let (rows, words) = (kernel.rows_per_block(), kernel.block_words(columns));
         let start = row / rows * words;
         (blocks.get(start..start + words).unwrap_or(&[]), row % rows)
@@ -275,55 +275,57 @@ impl<'a> LinearInt<'a> {
     /// Puts the activations of one position into the input, in the form the layer's kernel reads. The sum of what it gives
     /// for all positions goes with the input.
     pub fn prepare(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
-        match self.rows {
-            Rows::Packed { kernel, .. } => {
-                let words = kernel.prepared_words(kernel.padded(self.shape.width));
-                let prepared = input.get_mut(position * words..(position + 1) * words);
-                prepared.map_or(0, |prepared| kernel.prepare(x, prepared))
-            }
-            _ => {
-                let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
-                let start = position * self.shape.width;
-                let to = bytes.get_mut(start..start + self.shape.width).unwrap_or(&mut []);
-                to.iter_mut().zip(x).for_each(|(to, &from)| *to = from);
-                0
-            }
+        if let Rows::Packed { kernel, position: words, .. } = self.rows {
+            let prepared = input.get_mut(position * words..).and_then(|input| input.get_mut(..words));
+            return prepared.map_or(0, |prepared| kernel.prepare(x, prepared));
         }
+        let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
+        copy_i8(x, bytes.get_mut(position * self.shape.width..).unwrap_or(&mut []));
+        0
     }
 
-    /// The layer's requantized sums: `out` `[fan_out]`.
+    /// The layer's requantized sums. `out` has room for `fan_out` rounded up to whole blocks; what is behind `fan_out` is
+    /// of no meaning.
     pub fn forward(&self, input: Input<'_>, out: &mut [i32]) {
-        let Some(out) = out.get_mut(..self.shape.fan_out) else { return };
         self.run(input, out, Packed::rows, |row| row);
     }
 
-    /// The layer and [`tanh_i8`] behind it: `out` `[fan_out]`.
+    /// The layer and [`tanh_i8`] behind it; as [`Self::forward`].
     pub fn forward_tanh(&self, input: Input<'_>, out: &mut [i8]) {
-        let Some(out) = out.get_mut(..self.shape.fan_out) else { return };
-        if let (Rows::Table { scaling, table, vocab_size }, Input::Tokens(&[older, newer])) = (self.rows, input) {
+        if let (Rows::Table { scaling, table, vocab_size }, Input::Tokens(&[older, newer])) = (&self.rows, input) {
             // The usual level 0.
+            let fan_out = self.shape.fan_out;
             let entries =
-                [entries(table, vocab_size, 0, older, out.len()), entries(table, vocab_size, 1, newer, out.len())];
+                [entries(table, *vocab_size, 0, older, fan_out), entries(table, *vocab_size, 1, newer, fan_out)];
+            let Some(out) = out.get_mut(..fan_out) else { return };
             table_tanh_i8(scaling.bias, scaling.multiplier, entries, out);
         } else {
             self.run(input, out, Packed::rows_tanh, tanh_i8);
         }
     }
 
-    /// All rows: whole blocks by `packed`, single ones through `last`.
-    fn run<T: Copy + Default>(
+    /// All rows: of packed layouts by `packed`, of others each through `last`.
+    #[inline]
+    fn run<T>(
         &self,
         input: Input<'_>,
         out: &mut [T],
         packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T]),
         last: impl Fn(i32) -> T,
     ) {
-        match (self.rows, input) {
+        match (&self.rows, input) {
+            (Rows::Packed { kernel, blocks, position, .. }, Input::Prepared(input, constant)) => {
+                let input = input.get(..self.shape.positions * position);
+                let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
+                if let (Some(input), Some(out)) = (input, out) {
+                    packed(*kernel, blocks, input, constant, out);
+                }
+            }
             (Rows::Table { scaling, table, vocab_size }, Input::Tokens(tokens)) => {
-                let fan_out = out.len();
+                let fan_out = self.shape.fan_out;
                 for (row, (out, (bias, multiplier))) in out.iter_mut().zip(scaling.rows()).enumerate() {
                     let sum = tokens.iter().enumerate().fold(bias, |sum: i32, (position, &token)| {
-                        let entries = entries(table, vocab_size, position, token, fan_out);
+                        let entries = entries(table, *vocab_size, position, token, fan_out);
                         sum.wrapping_add(entries.get(row).map_or(0, |&entry| entry.into()))
                     });
                     *out = last(requantize(sum, multiplier));
@@ -344,23 +346,6 @@ impl<'a> LinearInt<'a> {
                 let rows = scaling.rows().zip(weights.chunks_exact(fan_in.div_ceil(2).max(1)));
                 for (out, ((bias, multiplier), weights)) in out.iter_mut().zip(rows) {
                     *out = last(requantize(bias.wrapping_add(dot_i4(weights, x)), multiplier));
-                }
-            }
-            (Rows::Packed { kernel, blocks, columns }, Input::Prepared(input, constant)) => {
-                let Some(input) = input.get(..kernel.prepared_words(columns)) else { return };
-                let rows = kernel.rows_per_block();
-                let whole = out.len() / rows;
-                let split = blocks.split_at_checked(whole * kernel.block_words(columns));
-                let (Some((blocks, partial)), Some((out, rest))) = (split, out.split_at_mut_checked(whole * rows))
-                else {
-                    return;
-                };
-                packed(kernel, blocks, input, constant, out);
-                if !rest.is_empty() {
-                    // The last block has more rows than there are.
-                    let mut all = [T::default(); MAX_ROWS];
-                    packed(kernel, partial, input, constant, all.get_mut(..rows).unwrap_or(&mut []));
-                    copy(rest, &all);
                 }
             }
             _ => {}

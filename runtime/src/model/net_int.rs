@@ -91,12 +91,13 @@ impl<'a> NetInt<'a> {
             let shape = linear.level_shape(dilation);
             dilation *= shape.fuse;
             if index == 0 {
-                let mut recent = [BOUNDARY; MAX_FUSE];
-                let Some(recent) = recent.get_mut(..shape.fuse) else { return };
-                self.recent(&shape, tokens, oldest, token, reset, recent);
-                let constant = if linear.is_table() { 0 } else { self.embed(config.n_embd(), linear, recent, input) };
-                let from = if linear.is_table() { Input::Tokens(recent) } else { Input::Prepared(input, constant) };
-                linear.forward_tanh(from, hidden);
+                let recent = recent(&shape, tokens, oldest, token, reset);
+                if linear.is_table() {
+                    linear.forward_tanh(Input::Tokens(&recent), hidden);
+                } else {
+                    let constant = self.embed(config.n_embd(), linear, &recent, input);
+                    linear.forward_tanh(Input::Prepared(input, constant), hidden);
+                }
             } else {
                 // The sizes follow from the same Config as the buffers, so that none of these is ever short.
                 let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
@@ -123,29 +124,6 @@ impl<'a> NetInt<'a> {
         }
     }
 
-    /// The characters that level 0 fuses: it remembers them, not what they stand for.
-    fn recent(
-        &self,
-        shape: &LevelShape,
-        ring: &mut [Token],
-        oldest: &mut u16,
-        token: Token,
-        reset: bool,
-        recent: &mut [Token],
-    ) {
-        let shape = LevelShape { width_in: 1, ..*shape };
-        if reset {
-            cache::fill(&shape, ring, oldest, &[token]);
-        }
-        for (position, recent) in recent.iter_mut().enumerate() {
-            *recent = cache::older(&shape, ring, *oldest, position).first().copied().unwrap_or(BOUNDARY);
-        }
-        if let Some(newest) = recent.last_mut() {
-            *newest = token;
-        }
-        cache::copy(cache::push(&shape, ring, oldest), &[token]);
-    }
-
     /// Puts the embeddings of characters into the input of level 0; gives the input's constant.
     fn embed(&self, n_embd: usize, linear: &LinearInt<'_>, tokens: &[Token], input: &mut [u32]) -> i32 {
         tokens.iter().enumerate().fold(0, |constant: i32, (position, &token)| {
@@ -154,6 +132,24 @@ impl<'a> NetInt<'a> {
             constant.wrapping_add(linear.prepare(position, row, input))
         })
     }
+}
+
+/// The characters that level 0 fuses, oldest first: it remembers them, not what they stand for.
+fn recent(
+    shape: &LevelShape,
+    ring: &mut [Token],
+    oldest: &mut u16,
+    token: Token,
+    reset: bool,
+) -> heapless::Vec<Token, MAX_FUSE> {
+    let shape = LevelShape { width_in: 1, ..*shape };
+    if reset {
+        cache::fill(&shape, ring, oldest, &[token]);
+    }
+    let older = (0..shape.fuse - 1).filter_map(|position| cache::older(&shape, ring, *oldest, position).first());
+    let recent = older.copied().chain([token]).collect();
+    cache::copy(cache::push(&shape, ring, oldest), &[token]);
+    recent
 }
 
 /// The token, or the boundary in place of one outside the vocabulary.

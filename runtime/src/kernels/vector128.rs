@@ -87,16 +87,13 @@ pub const fn prepared_words_i8(columns: usize) -> usize {
 
 /// Brings a segment into the form that the kernels read: a copy, padded with zeros. Its share of the constant is 0.
 ///
-/// Shapes: `prepared` `[prepared_words_i8(x.len())]`; where it is not, nothing is done.
+/// Shapes: `prepared` `[prepared_words_i8(x.len())]`; what goes beyond it is left out.
 #[inline]
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
-    if prepared.len() == prepared_words_i8(x.len())
-        && let Some((to, padding)) = bytemuck::cast_slice_mut(prepared).split_at_mut_checked(x.len())
-    {
-        copy_i8(x, to);
-        if !padding.is_empty() {
-            padding.fill(0_i8);
-        }
+    let bytes: &mut [i8] = bytemuck::cast_slice_mut(prepared);
+    copy_i8(x, bytes);
+    if let Some(padding) = bytes.get_mut(x.len()..) {
+        padding.fill(0);
     }
     0
 }

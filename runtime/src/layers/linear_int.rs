@@ -230,6 +230,11 @@ impl<'a> LinearInt<'a> {
         LevelShape { fuse, width_in, fan_in: fuse * width_in, fan_out, dilation, ring_len: (fuse - 1) * dilation }
     }
 
+    /// Values per position.
+    pub fn width(&self) -> usize {
+        self.shape.width
+    }
+
     /// Whether the layer is a table.
     pub fn is_table(&self) -> bool {
         matches!(self.rows, Rows::Table { .. })

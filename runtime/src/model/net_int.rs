@@ -91,13 +91,17 @@ impl<'a> NetInt<'a> {
             let shape = linear.level_shape(dilation);
             dilation *= shape.fuse;
             if index == 0 {
-                let recent = recent(&shape, tokens, oldest, token, reset);
+                let shape = LevelShape { width_in: 1, ..shape };
+                if reset {
+                    cache::fill(&shape, tokens, oldest, &[token]);
+                }
                 if linear.is_table() {
-                    linear.forward_tanh(Input::Tokens(&recent), hidden);
+                    look_up(&shape, linear, tokens, *oldest, token, hidden);
                 } else {
-                    let constant = self.embed(config.n_embd(), linear, &recent, input);
+                    let constant = self.embed(&shape, linear, tokens, *oldest, token, input);
                     linear.forward_tanh(Input::Prepared(input, constant), hidden);
                 }
+                cache::copy(cache::push(&shape, tokens, oldest), &[token]);
             } else {
                 // The sizes follow from the same Config as the buffers, so that none of these is ever short.
                 let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
@@ -107,11 +111,14 @@ impl<'a> NetInt<'a> {
                     cache::fill(&shape, ring, oldest, newest);
                 }
                 let mut constant = linear.prepare(shape.fuse - 1, newest, input);
-                for position in 0..shape.fuse - 1 {
+                for position in 1..shape.fuse - 1 {
                     let older = cache::older(&shape, ring, *oldest, position);
                     constant = constant.wrapping_add(linear.prepare(position, older, input));
                 }
-                copy_i8(newest, cache::push(&shape, ring, oldest));
+                // The oldest last: its place is taken by the newest.
+                let slot = cache::push(&shape, ring, oldest);
+                constant = constant.wrapping_add(linear.prepare(0, slot, input));
+                copy_i8(newest, slot);
                 linear.forward_tanh(Input::Prepared(input, constant), hidden);
             }
             if let Some(values) = hidden.get(..shape.fan_out) {
@@ -124,32 +131,35 @@ impl<'a> NetInt<'a> {
         }
     }
 
-    /// Puts the embeddings of characters into the input of level 0; gives the input's constant.
-    fn embed(&self, n_embd: usize, linear: &LinearInt<'_>, tokens: &[Token], input: &mut [u32]) -> i32 {
-        tokens.iter().enumerate().fold(0, |constant: i32, (position, &token)| {
-            let start = usize::from(token) * n_embd;
-            let row = self.embedding.get(start..start + n_embd).unwrap_or(&[]);
+    /// Puts the embeddings of the characters that level 0 fuses into its input; gives the input's constant.
+    fn embed(
+        &self,
+        shape: &LevelShape,
+        linear: &LinearInt<'_>,
+        ring: &[Token],
+        oldest: u16,
+        newest: Token,
+        input: &mut [u32],
+    ) -> i32 {
+        (0..shape.fuse).fold(0, |constant: i32, position| {
+            let older = cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
+            let token = if position + 1 == shape.fuse { newest } else { older };
+            let start = usize::from(token) * linear.width();
+            let row = self.embedding.get(start..start + linear.width()).unwrap_or(&[]);
             constant.wrapping_add(linear.prepare(position, row, input))
         })
     }
 }
 
-/// The characters that level 0 fuses, oldest first: it remembers them, not what they stand for.
-fn recent(
-    shape: &LevelShape,
-    ring: &mut [Token],
-    oldest: &mut u16,
-    token: Token,
-    reset: bool,
-) -> heapless::Vec<Token, MAX_FUSE> {
-    let shape = LevelShape { width_in: 1, ..*shape };
-    if reset {
-        cache::fill(&shape, ring, oldest, &[token]);
+/// Level 0 by its table. It remembers characters, not what they stand for.
+fn look_up(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[Token], oldest: u16, newest: Token, hidden: &mut [i8]) {
+    let older = |position| cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
+    if shape.fuse == 2 {
+        linear.forward_tanh(Input::Tokens(&[older(0), newest]), hidden);
+    } else {
+        let tokens: heapless::Vec<Token, MAX_FUSE> = (0..shape.fuse - 1).map(older).chain([newest]).collect();
+        linear.forward_tanh(Input::Tokens(&tokens), hidden);
     }
-    let older = (0..shape.fuse - 1).filter_map(|position| cache::older(&shape, ring, *oldest, position).first());
-    let recent = older.copied().chain([token]).collect();
-    cache::copy(cache::push(&shape, ring, oldest), &[token]);
-    recent
 }
 
 /// The token, or the boundary in place of one outside the vocabulary.

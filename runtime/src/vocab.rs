@@ -81,7 +81,14 @@ impl<'a> Vocab<'a> {
 
     /// The character of a token; `None` for [`BOUNDARY`] and for tokens outside the vocabulary.
     pub fn decode(&self, token: Token) -> Option<char> {
-        if token == BOUNDARY { None } else { self.text.chars().nth(token.into()) }
+        if token == BOUNDARY {
+            None
+        } else if self.text.len() == self.len {
+            // All in ASCII, a byte each.
+            self.text.as_bytes().get(usize::from(token)).map(|&byte| byte.into())
+        } else {
+            self.text.chars().nth(token.into())
+        }
     }
 }
 

@@ -19,8 +19,8 @@
 //!
 //! # 4 bits: two rows in a byte
 //!
-//! The byte of column c for rows 2p and 2p + 1 is, with a borrow, `b[c] = 16 * w1[c] + w0[c]`: |b| <= 16 * 7 + 7 = 119, a
-//! signed byte. Shifted left by four it is `16 * w0[c]` in a signed byte, because the upper half falls out. Two
+//! The byte of column c for rows 2p and 2p + 1 is, with a borrow, `b[c] = 16 * w1[c] + w0[c]`: |b| <= 16 * 7 + 7 = 119,
+//! a signed byte. Shifted left by four it is `16 * w0[c]` in a signed byte, because the upper half falls out. Two
 //! multiplications give, without unpacking the upper half,
 //!
 //! ```text
@@ -28,8 +28,8 @@
 //! odd  = start1 + sum  b[c]       * x[c] = 16 * acc1 + acc0          start1 = 16 * bias1 + bias0
 //! ```
 //!
-//! and `16 * odd - even = 256 * acc1`. All of it holds modulo 2^32, and |256 * acc| < 2^31. The usual way, one row's even
-//! and odd columns in a byte, needs an AND for each pair in addition.
+//! and `16 * odd - even = 256 * acc1`. All of it holds modulo 2^32, and |256 * acc| < 2^31. The usual way, one row's
+//! even and odd columns in a byte, needs an AND for each pair in addition.
 //!
 //! # Requantization
 //!

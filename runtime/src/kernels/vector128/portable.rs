@@ -21,8 +21,8 @@ fn dot(acc: i32, w: &[i8], x: &[i8]) -> i32 {
 
 /// `out[row] = requantize(bias[row] + sum w[row][c] * x[c])` for whole blocks of 8-bit weights.
 ///
-/// Shapes: `prepared` `[prepared_words_i8(columns)]`, `blocks` `[out.len() / 8][block_words_i8(columns)]`. Where they do
-/// not match, nothing is done. The constant is 0 in this layout, and not looked at.
+/// Shapes: `prepared` `[prepared_words_i8(columns)]`, `blocks` `[out.len() / 8][block_words_i8(columns)]`. Where they
+/// do not match, nothing is done. The constant is 0 in this layout, and not looked at.
 // Not inlined: one copy serves all layers.
 #[inline(never)]
 pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {

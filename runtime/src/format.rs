@@ -9,7 +9,7 @@ mod relayout;
 #[cfg(feature = "alloc")]
 pub use encode::{AlignedBlob, IntegerLayer, Layers, LinearWeights, encode};
 #[cfg(all(feature = "alloc", feature = "int8"))]
-pub use relayout::relayout;
+pub use relayout::{relayout, tabulate_pairs};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Activation, Level, MAX_LEVELS};
@@ -82,6 +82,15 @@ pub enum WeightFormat {
     Int8,
     /// 4 bits per weight.
     Int4,
+    /// Level 0 of two characters only: what the level gives for every pair of them, in 8 bits. Nothing is left to compute.
+    Pairs,
+}
+
+impl WeightFormat {
+    /// Whether a layer in this format reads characters rather than their embeddings.
+    pub(crate) fn reads_tokens(self) -> bool {
+        matches!(self, Self::Table | Self::Pairs)
+    }
 }
 
 /// Layers of a network: the levels and the output layer.

@@ -154,6 +154,16 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// What level 0 of an integer model gives for every pair of characters.
+    #[cfg(all(feature = "alloc", feature = "int8"))]
+    pub(crate) fn integer_pairs(&self) -> Option<alloc::vec::Vec<i8>> {
+        match &self.net {
+            #[cfg(feature = "f32")]
+            Net::F32(_) => None,
+            Net::Int(net) => net.pairs(&self.config),
+        }
+    }
+
     /// Computes the logits along the golden text and compares their checksum with that of the exporting host, bit by bit.
     ///
     /// Costs a character's time per token of the text. Run it once at boot: it finds a compiler, an FPU setting or a memory

@@ -188,6 +188,33 @@ fn layouts_are_exchangeable() {
     }
 }
 
+/// Level 0 for all pairs of characters gives the logits that computing it gives, in every layout.
+#[cfg(feature = "int8")]
+#[test]
+fn pairs_give_the_same_logits() {
+    use runtime::format::{Layout, Precision, WeightFormat, relayout, tabulate_pairs};
+
+    for (name, blob) in all() {
+        let model = Model::new(blob.as_bytes()).unwrap();
+        if model.precision() == Precision::F32 {
+            assert_eq!(tabulate_pairs(&model), Err(FormatError::UnsupportedFormat), "{name}");
+            continue;
+        }
+        let checksum = model.golden_checksum(&mut HeapState::new(&model));
+        let pairs = AlignedBlob::from(tabulate_pairs(&model).unwrap().as_slice());
+        for &layout in Layout::INTEGERS {
+            let packed = AlignedBlob::from(relayout(&model, layout).unwrap().as_slice());
+            let tabulated = tabulate_pairs(&Model::new(packed.as_bytes()).unwrap()).unwrap();
+            let moved = relayout(&Model::new(pairs.as_bytes()).unwrap(), layout).unwrap();
+            assert_eq!(tabulated, moved, "{name} as {layout:?}: in either order");
+            let tabulated = AlignedBlob::from(tabulated.as_slice());
+            let tabulated = Model::new(tabulated.as_bytes()).unwrap();
+            assert_eq!(tabulated.golden_checksum(&mut HeapState::new(&tabulated)), checksum, "{name} as {layout:?}");
+            assert!(format!("{tabulated:?}").contains(&format!("{:?}", WeightFormat::Pairs)), "{name}");
+        }
+    }
+}
+
 #[test]
 fn the_self_test_finds_a_wrong_checksum() {
     for (name, bytes) in tiny(true) {

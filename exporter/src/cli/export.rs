@@ -9,7 +9,7 @@ use exporter::gptq::{Options as Int4Options, Rounding, calibration_contexts, qua
 use exporter::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::quantize::quantize_int8;
 use exporter::write::write_atomically;
-use runtime::format::{AlignedBlob, Layout, Precision, relayout};
+use runtime::format::{AlignedBlob, Layout, Precision, relayout, tabulate_pairs};
 use runtime::{Model, Vocab};
 use tch::Tensor;
 
@@ -30,6 +30,10 @@ pub struct Args {
     /// The core that the blob is for
     #[arg(long, value_enum, default_value_t = Core::Host)]
     core: Core,
+    /// Integers: store what level 0 gives for every pair of characters, instead of computing it: faster, and larger by the
+    /// square of the vocabulary
+    #[arg(long)]
+    pairs: bool,
     /// int4: words that the rounding is calibrated on, best those of the training [default: the shipped list of names]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
@@ -146,6 +150,16 @@ fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
     })
 }
 
+/// The blob with level 0 tabulated.
+fn with_pairs(blob: &AlignedBlob) -> anyhow::Result<AlignedBlob> {
+    let model = Model::new(blob.as_bytes())?;
+    if model.precision() == Precision::F32 {
+        bail!("--pairs is for integers: see --precision");
+    }
+    let tabulated = tabulate_pairs(&model).context("--pairs needs a first level of two characters")?;
+    Ok(AlignedBlob::from(tabulated.as_slice()))
+}
+
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let inputs: Vec<&Path> = [Some(args.model.as_path()), args.calibration.as_deref()].into_iter().flatten().collect();
     refuse_overwriting(&args.out, &inputs)?;
@@ -154,6 +168,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("--calibration, --nearest and --int4-output belong to --precision int4");
     }
     let blob = pack(args)?;
+    let blob = if args.pairs { with_pairs(&blob)? } else { blob };
     write_atomically(&args.out, blob.as_bytes())?;
     let packed = Model::new(blob.as_bytes())?;
     let config = packed.config();

@@ -84,8 +84,7 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
             }
         }
         Layers::Integer { embedding, layers } => {
-            let table = header.weights.first() == Some(&WeightFormat::Table);
-            if table {
+            if header.weights.first().is_some_and(|format| format.reads_tokens()) {
                 expect("embedding weights", embedding.len(), 0)?;
             } else {
                 expect("embedding weights", embedding.len(), config.vocab_size() * config.n_embd())?;
@@ -168,6 +167,12 @@ fn push_integer(
 ) -> Result<(), FormatError> {
     let fan_out = shape.fan_out;
     let table = index == 0 && format == WeightFormat::Table;
+    if index == 0 && format == WeightFormat::Pairs {
+        expect("entries of pairs", layer.weights.len(), vocab_size * vocab_size * fan_out)?;
+        expect("biases of pairs", layer.bias.len() + layer.multiplier.len(), 0)?;
+        slab.push_i8(layer.weights);
+        return Ok(());
+    }
     let fan_in = if table { shape.positions * vocab_size } else { shape.fan_in() };
     expect("biases of a layer", layer.bias.len(), fan_out)?;
     expect("multipliers of a layer", layer.multiplier.len(), fan_out)?;

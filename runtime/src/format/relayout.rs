@@ -1,7 +1,8 @@
 use alloc::vec::Vec;
 
-use super::{Header, IntegerLayer, Layers, Layout, encode};
+use super::{Header, IntegerLayer, Layers, Layout, WeightFormat, encode};
 use crate::error::FormatError;
+use crate::layers::Unpacked;
 use crate::model::Model;
 
 /// The blob of an integer model with its weights in another layout. Nothing else changes: the same logits, bit by bit, and the
@@ -12,14 +13,39 @@ use crate::model::Model;
 /// out of this build.
 pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, FormatError> {
     let (embedding, linears) = model.integer_layers().ok_or(FormatError::UnsupportedFormat)?;
-    let layers: Vec<_> = linears.iter().map(|linear| linear.unpack()).collect();
+    let layers: Vec<_> = linears.iter().map(|linear| (linear.format(), linear.unpack())).collect();
+    write(model, layout, embedding, &layers)
+}
+
+/// The blob of an integer model with level 0 as the activations for every pair of characters ([`WeightFormat::Pairs`]), as
+/// the level gives them: the same logits, bit by bit, without computing the level. It takes `vocab_size^2` times the level's
+/// width in bytes, and there is no way back.
+///
+/// # Errors
+/// [`FormatError::UnsupportedFormat`] for a model in single precision, or whose level 0 fuses more than two characters.
+pub fn tabulate_pairs(model: &Model<'_>) -> Result<Vec<u8>, FormatError> {
+    let (_, linears) = model.integer_layers().ok_or(FormatError::UnsupportedFormat)?;
+    let weights = model.integer_pairs().ok_or(FormatError::UnsupportedFormat)?;
+    let mut layers: Vec<_> = linears.iter().map(|linear| (linear.format(), linear.unpack())).collect();
+    if let Some(first) = layers.first_mut() {
+        *first = (WeightFormat::Pairs, Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights });
+    }
+    write(model, model.layout(), &[], &layers)
+}
+
+fn write(
+    model: &Model<'_>,
+    layout: Layout,
+    embedding: &[i8],
+    layers: &[(WeightFormat, Unpacked)],
+) -> Result<Vec<u8>, FormatError> {
     let header = Header {
         precision: model.precision(),
         layout,
         activation: model.config().activation(),
         n_embd: u16::try_from(model.config().n_embd()).map_err(|_| FormatError::BadHeader)?,
         levels: heapless::Vec::from_slice(model.config().levels()).map_err(|_| FormatError::BadHeader)?,
-        weights: linears.iter().map(|linear| linear.format()).collect(),
+        weights: layers.iter().map(|(format, _)| *format).collect(),
         golden_len: 0,
         golden_crc32: 0,
         vocab: model.vocab().as_str(),
@@ -27,7 +53,7 @@ pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, FormatErro
     };
     let layers = layers
         .iter()
-        .map(|layer| IntegerLayer { bias: &layer.bias, multiplier: &layer.multiplier, weights: &layer.weights })
+        .map(|(_, layer)| IntegerLayer { bias: &layer.bias, multiplier: &layer.multiplier, weights: &layer.weights })
         .collect();
     encode(&header, &Layers::Integer { embedding, layers }, model.golden())
 }

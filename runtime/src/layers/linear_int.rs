@@ -1,3 +1,6 @@
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
 use crate::config::{LevelShape, LinearShape};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
@@ -20,6 +23,8 @@ pub struct LinearInt<'a> {
 enum Rows<'a> {
     /// `[position][vocab_size][fan_out]`: what each character adds at each position of level 0.
     Table { scaling: Scaling<'a>, table: &'a [i8], vocab_size: usize },
+    /// `[vocab_size][vocab_size][fan_out]`: the activations for every pair of characters at level 0.
+    Pairs { activations: &'a [i8], vocab_size: usize },
     /// `[fan_out][fan_in]`.
     Int8 { scaling: Scaling<'a>, weights: &'a [i8] },
     /// `[fan_out][fan_in]`, two to a byte, each row a whole number of bytes.
@@ -52,11 +57,11 @@ impl<'a> Scaling<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpacked {
     /// One per row.
-    pub bias: alloc::vec::Vec<i32>,
+    pub bias: Vec<i32>,
     /// One per row.
-    pub multiplier: alloc::vec::Vec<i32>,
+    pub multiplier: Vec<i32>,
     /// `[fan_out][fan_in]`, for a table `[position][vocab_size][fan_out]`.
-    pub weights: alloc::vec::Vec<i8>,
+    pub weights: Vec<i8>,
 }
 
 /// What a layer reads.
@@ -88,6 +93,9 @@ impl<'a> LinearInt<'a> {
                 table: slab.take_i8(positions * vocab_size * fan_out)?,
                 vocab_size,
             },
+            (_, WeightFormat::Pairs) if positions == 2 => {
+                Rows::Pairs { activations: slab.take_i8(vocab_size * vocab_size * fan_out)?, vocab_size }
+            }
             (Layout::RowMajor, WeightFormat::Int8) => {
                 Rows::Int8 { scaling: Scaling::take(slab, fan_out)?, weights: slab.take_i8(shape.fan_in() * fan_out)? }
             }
@@ -113,6 +121,9 @@ impl<'a> LinearInt<'a> {
     /// weight is the one number whose negative does not exist, and what belongs to no weight is zero.
     fn check(&self, index: usize) -> Result<(), FormatError> {
         let bad = FormatError::BadValue { layer: index };
+        if let Rows::Pairs { activations, .. } = self.rows {
+            return if activations.contains(&i8::MIN) { Err(bad) } else { Ok(()) };
+        }
         let rows = match self.rows {
             Rows::Packed { kernel, .. } => self.shape.fan_out.next_multiple_of(kernel.rows_per_block()),
             _ => self.shape.fan_out,
@@ -138,6 +149,7 @@ impl<'a> LinearInt<'a> {
         let (largest, forbidden, padded) = match self.rows {
             // One entry per position: no more than all of the largest.
             Rows::Table { vocab_size, .. } => (1, i8::MIN, vocab_size),
+            Rows::Pairs { .. } => return Some(0),
             Rows::Int8 { .. } => (ACTIVATION_MAX, i8::MIN, self.shape.width),
             #[cfg(feature = "int4")]
             Rows::Int4 { .. } => {
@@ -170,6 +182,7 @@ impl<'a> LinearInt<'a> {
             Rows::Table { table, vocab_size, .. } => {
                 table.get((position * vocab_size + index) * self.shape.fan_out + row).copied().unwrap_or(0)
             }
+            Rows::Pairs { .. } => 0,
             Rows::Int8 { weights, .. } => weights.get(row * self.shape.fan_in() + column).copied().unwrap_or(0),
             #[cfg(feature = "int4")]
             Rows::Int4 { weights, .. } => {
@@ -220,7 +233,7 @@ impl<'a> LinearInt<'a> {
             Rows::Table { scaling, .. } | Rows::Int8 { scaling, .. } => scaling,
             #[cfg(feature = "int4")]
             Rows::Int4 { scaling, .. } => scaling,
-            Rows::Packed { .. } => Scaling { bias: &[], multiplier: &[] },
+            Rows::Pairs { .. } | Rows::Packed { .. } => Scaling { bias: &[], multiplier: &[] },
         }
     }
 
@@ -230,20 +243,30 @@ impl<'a> LinearInt<'a> {
         LevelShape { fuse, width_in, fan_in: fuse * width_in, fan_out, dilation, ring_len: (fuse - 1) * dilation }
     }
 
+    /// Words of the input in the form the layer's kernel reads.
+    #[cfg(feature = "alloc")]
+    pub fn input_words(&self) -> usize {
+        match self.rows {
+            Rows::Packed { position, .. } => self.shape.positions * position,
+            _ => self.shape.fan_in().div_ceil(size_of::<u32>()),
+        }
+    }
+
     /// Values per position.
     pub fn width(&self) -> usize {
         self.shape.width
     }
 
-    /// Whether the layer is a table.
-    pub fn is_table(&self) -> bool {
-        matches!(self.rows, Rows::Table { .. })
+    /// Whether the layer reads characters.
+    pub fn reads_tokens(&self) -> bool {
+        matches!(self.rows, Rows::Table { .. } | Rows::Pairs { .. })
     }
 
     /// How the weights are stored.
     pub fn format(&self) -> WeightFormat {
         match self.rows {
             Rows::Table { .. } => WeightFormat::Table,
+            Rows::Pairs { .. } => WeightFormat::Pairs,
             Rows::Int8 { .. } => WeightFormat::Int8,
             #[cfg(feature = "int4")]
             Rows::Int4 { .. } => WeightFormat::Int4,
@@ -261,6 +284,9 @@ impl<'a> LinearInt<'a> {
     #[cfg(feature = "alloc")]
     pub fn unpack(&self) -> Unpacked {
         let LinearShape { positions, width, fan_out } = self.shape;
+        if let Rows::Pairs { activations, .. } = self.rows {
+            return Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights: activations.to_vec() };
+        }
         let rows = 0..fan_out;
         let weights = match self.rows {
             Rows::Table { table, .. } => table.to_vec(),
@@ -297,15 +323,19 @@ impl<'a> LinearInt<'a> {
 
     /// The layer and [`tanh_i8`] behind it; as [`Self::forward`].
     pub fn forward_tanh(&self, input: Input<'_>, out: &mut [i8]) {
-        if let (Rows::Table { scaling, table, vocab_size }, Input::Tokens(&[older, newer])) = (&self.rows, input) {
+        let fan_out = self.shape.fan_out;
+        match (&self.rows, input) {
+            (Rows::Pairs { activations, vocab_size }, Input::Tokens(&[older, newer])) => {
+                copy_i8(entries(activations, *vocab_size, older.into(), newer, fan_out), out);
+            }
             // The usual level 0.
-            let fan_out = self.shape.fan_out;
-            let entries =
-                [entries(table, *vocab_size, 0, older, fan_out), entries(table, *vocab_size, 1, newer, fan_out)];
-            let Some(out) = out.get_mut(..fan_out) else { return };
-            table_tanh_i8(scaling.bias, scaling.multiplier, entries, out);
-        } else {
-            self.run(input, out, Packed::rows_tanh, tanh_i8);
+            (Rows::Table { scaling, table, vocab_size }, Input::Tokens(&[older, newer])) => {
+                let older = entries(table, *vocab_size, 0, older, fan_out);
+                let newer = entries(table, *vocab_size, 1, newer, fan_out);
+                let Some(out) = out.get_mut(..fan_out) else { return };
+                table_tanh_i8(scaling.bias, scaling.multiplier, [older, newer], out);
+            }
+            _ => self.run(input, out, Packed::rows_tanh, tanh_i8),
         }
     }
 
@@ -358,7 +388,7 @@ impl<'a> LinearInt<'a> {
     }
 }
 
-/// What a character adds to every row at a position of a table.
+/// What a table has for a character at a position, or pairs for a character behind another: `[fan_out]`.
 fn entries(table: &[i8], vocab_size: usize, position: usize, token: Token, fan_out: usize) -> &[i8] {
     let start = (position * vocab_size + usize::from(token)) * fan_out;
     table.get(start..start + fan_out).unwrap_or(&[])

@@ -26,15 +26,18 @@ impl<'a> NetInt<'a> {
         formats: &[WeightFormat],
         slab: &mut Slab<'a>,
     ) -> Result<Self, FormatError> {
-        let table = is_table(formats);
-        let embedding = if table { &[] } else { slab.take_i8(config.vocab_size() * config.n_embd())? };
+        let embedding = if formats.first().is_some_and(|format| format.reads_tokens()) {
+            &[]
+        } else {
+            slab.take_i8(config.vocab_size() * config.n_embd())?
+        };
         if embedding.contains(&i8::MIN) {
             return Err(FormatError::BadValue { layer: 0 });
         }
         let mut levels = heapless::Vec::new();
         let last = config.levels().len();
         for (index, (shape, &format)) in config.linear_shapes().zip(formats).enumerate() {
-            if index > 0 && format == WeightFormat::Table {
+            if index > 0 && format.reads_tokens() {
                 return Err(FormatError::UnsupportedFormat);
             }
             let linear = LinearInt::take(slab, layout, format, shape, config.vocab_size(), index)?;
@@ -50,6 +53,32 @@ impl<'a> NetInt<'a> {
     #[cfg(feature = "alloc")]
     pub fn layers(&self) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
         (self.embedding, self.levels.iter().chain([&self.output]).copied().collect())
+    }
+
+    /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][fan_out]`; `None` if it fuses more than two.
+    #[cfg(feature = "alloc")]
+    pub fn pairs(&self, config: &Config) -> Option<alloc::vec::Vec<i8>> {
+        let (linear, shape) = (self.levels.first()?, config.shapes().next()?);
+        if shape.fuse != 2 {
+            return None;
+        }
+        let width = crate::kernels::padded(shape.fan_out);
+        // At most 256 tokens.
+        let tokens = || 0..config.vocab_size() as u16;
+        let mut input = alloc::vec![0; linear.input_words()];
+        let mut all = alloc::vec::Vec::new();
+        for (older, newer) in tokens().flat_map(|older| tokens().map(move |newer| (older as Token, newer as Token))) {
+            let mut activations = alloc::vec![0; width];
+            if linear.reads_tokens() {
+                linear.forward_tanh(Input::Tokens(&[older, newer]), &mut activations);
+            } else {
+                let shape = LevelShape { width_in: 1, ..shape };
+                let constant = self.embed(&shape, linear, &[older], 0, newer, &mut input);
+                linear.forward_tanh(Input::Prepared(&input, constant), &mut activations);
+            }
+            all.extend(activations.get(..shape.fan_out)?);
+        }
+        Some(all)
     }
 
     /// As for f32: every level as after an endless run of boundaries, and the logits for the first character.
@@ -95,7 +124,7 @@ impl<'a> NetInt<'a> {
                 if reset {
                     cache::fill(&shape, tokens, oldest, &[token]);
                 }
-                if linear.is_table() {
+                if linear.reads_tokens() {
                     look_up(&shape, linear, tokens, *oldest, token, hidden);
                 } else {
                     let constant = self.embed(&shape, linear, tokens, *oldest, token, input);
@@ -167,16 +196,11 @@ fn known(config: &Config, token: Token) -> Token {
     if usize::from(token) < config.vocab_size() { token } else { BOUNDARY }
 }
 
-/// Whether level 0 is a table.
-fn is_table(formats: &[WeightFormat]) -> bool {
-    formats.first() == Some(&WeightFormat::Table)
-}
-
 /// Words of the largest input of a layer, in the form its kernel reads.
 pub(super) fn input_words(config: &Config, layout: Layout, formats: &[WeightFormat]) -> usize {
     let words =
         config.linear_shapes().zip(formats).map(|(shape, &format)| match (Packed::new(layout, format), format) {
-            (_, WeightFormat::Table) => 0,
+            (_, format) if format.reads_tokens() => 0,
             (Some(kernel), _) => kernel.prepared_words(shape.positions * kernel.padded(shape.width)),
             (None, _) => shape.fan_in().div_ceil(size_of::<u32>()),
         });

@@ -86,6 +86,7 @@ pub enum WeightFormat {
     Pairs,
 }
 
+#[cfg(any(feature = "int8", feature = "alloc"))]
 impl WeightFormat {
     /// Whether a layer in this format reads characters rather than their embeddings.
     pub(crate) fn reads_tokens(self) -> bool {

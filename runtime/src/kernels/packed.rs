@@ -96,6 +96,18 @@ impl Packed {
         }
     }
 
+    /// Whether a prepared input is the activations themselves.
+    pub fn reads_bytes(self) -> bool {
+        match self {
+            #[cfg(feature = "vector128")]
+            Self::Vector128I8 => true,
+            #[cfg(all(feature = "vector128", feature = "int4"))]
+            Self::Vector128I4 => true,
+            #[allow(unreachable_patterns, reason = "where there is no other layout")]
+            _ => false,
+        }
+    }
+
     /// Rows of a block, a divisor of [`super::LANES`].
     pub fn rows_per_block(self) -> usize {
         of!(self, ROWS_I8 / ROWS_I4 const)

@@ -92,19 +92,22 @@ pub const fn prepared_words_i8(columns: usize) -> usize {
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     let bytes: &mut [i8] = bytemuck::cast_slice_mut(prepared);
     copy_i8(x, bytes);
-    if let Some(padding) = bytes.get_mut(x.len()..) {
+    if let Some(padding) = bytes.get_mut(x.len()..)
+        && !padding.is_empty()
+    {
         padding.fill(0);
     }
     0
 }
 
 /// The shape of a matrix as its arrays tell it: columns of `x`, and whether everything fits.
-#[inline]
 fn columns(block_words: fn(usize) -> usize, blocks: &[u32], prepared: &[u32], rows: usize) -> Option<usize> {
-    let columns = prepared.len().checked_mul(4)?;
-    let words = block_words(columns).checked_mul(rows / ROWS)?;
+    // So that the products below fit 32 bits: wider and higher than any layer.
+    const LIMIT: usize = 1 << 15;
+    let columns = 4 * prepared.len().min(LIMIT);
+    let words = block_words(columns) * (rows / ROWS).min(LIMIT / GROUP);
     let fits = columns.is_multiple_of(GROUP) && rows.is_multiple_of(ROWS) && words == blocks.len();
-    fits.then_some(columns)
+    (fits && prepared.len() <= LIMIT && rows <= LIMIT / 2).then_some(columns)
 }
 
 /// A byte of a block's weights.

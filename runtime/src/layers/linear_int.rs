@@ -315,6 +315,16 @@ impl<'a> LinearInt<'a> {
         0
     }
 
+    /// The activations of a layer of one position as its input, if its kernel reads them as they are.
+    pub fn as_prepared<'x>(&self, x: &'x [i8]) -> Option<&'x [u32]> {
+        match self.rows {
+            Rows::Packed { kernel, position, .. } if kernel.reads_bytes() && 4 * position == x.len() => {
+                bytemuck::try_cast_slice(x).ok()
+            }
+            _ => None,
+        }
+    }
+
     /// The layer's requantized sums. `out` has room for `fan_out` rounded up to whole blocks; what is behind `fan_out` is
     /// of no meaning.
     pub fn forward(&self, input: Input<'_>, out: &mut [i32]) {

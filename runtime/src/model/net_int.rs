@@ -137,7 +137,8 @@ impl<'a> NetInt<'a> {
                 let Some(newest) = hidden.get(..shape.width_in) else { return };
                 rings = rest;
                 if reset {
-                    cache::fill(&shape, ring, oldest, newest);
+                    ring.chunks_exact_mut(shape.width_in.max(1)).for_each(|slot| copy_i8(newest, slot));
+                    *oldest = 0;
                 }
                 let mut constant = linear.prepare(shape.fuse - 1, newest, input);
                 for position in 1..shape.fuse - 1 {
@@ -155,8 +156,14 @@ impl<'a> NetInt<'a> {
             }
         }
         if let Some(hidden) = hidden.get(..config.n_hidden()) {
-            let constant = self.output.prepare(0, hidden, input);
-            self.output.forward(Input::Prepared(input, constant), logits);
+            let from = match self.output.as_prepared(hidden) {
+                Some(prepared) => Input::Prepared(prepared, 0),
+                None => {
+                    let constant = self.output.prepare(0, hidden, input);
+                    Input::Prepared(input, constant)
+                }
+            };
+            self.output.forward(from, logits);
         }
     }
 

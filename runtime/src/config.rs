@@ -189,10 +189,12 @@ impl Config {
 
     /// Where the integer path keeps its buffers: level 0 remembers tokens, the others their inputs.
     ///
-    /// `input` is how many 32-bit words the largest input of a layer takes in the form its kernel reads.
-    pub fn state_layout_int(&self, input: usize) -> StateLayout {
+    /// `levels` and `output` are how many 32-bit words the largest input of a level and that of the output layer take, in the
+    /// form their kernels read. The logits lie at the end of the input: when they are computed, no level needs it any more.
+    pub fn state_layout_int(&self, levels: usize, output: usize) -> StateLayout {
         // Outputs in whole blocks of rows, whatever the layout: kernels never have to stop in the middle of one.
-        let mut layout = StateLayout { logits: padded(self.vocab_size), input, rings: 0, hidden: 0 };
+        let logits = padded(self.vocab_size);
+        let mut layout = StateLayout { logits, input: levels.max(output + logits), rings: 0, hidden: 0 };
         for (index, shape) in self.shapes().enumerate() {
             layout.rings += shape.ring_len * if index == 0 { 1 } else { shape.width_in };
             layout.hidden = layout.hidden.max(padded(shape.fan_out));
@@ -222,7 +224,7 @@ impl LinearShape {
 /// Sizes of the buffers of a [`crate::State`], in the order in which they lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateLayout {
-    /// The logits: `f32` padded for the kernel, or `i32`.
+    /// The logits, padded for the kernel: `f32`; or `i32`, the last words of the input.
     pub logits: usize,
     /// Words of the input of the layer being computed: `f32` side by side, or what an integer kernel makes of it.
     pub input: usize,
@@ -240,7 +242,7 @@ impl StateLayout {
 
     /// 32-bit words in total where values are `i8`.
     pub fn words_int(&self) -> usize {
-        self.logits + self.input + (self.rings + self.hidden).div_ceil(size_of::<u32>())
+        self.input + (self.rings + self.hidden).div_ceil(size_of::<u32>())
     }
 }
 

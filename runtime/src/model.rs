@@ -207,7 +207,8 @@ pub(crate) fn state_size(config: &Config, header: &Header<'_>) -> Result<(StateL
         }
         #[cfg(feature = "int8")]
         Precision::Int8 | Precision::Int4 => {
-            let layout = config.state_layout_int(net_int::input_words(config, header.layout, &header.weights));
+            let (levels, output) = net_int::input_words(config, header.layout, &header.weights);
+            let layout = config.state_layout_int(levels, output);
             Ok((layout, layout.words_int()))
         }
         #[allow(unreachable_patterns, reason = "reached where a precision is left out")]

@@ -113,7 +113,7 @@ impl<'a> NetInt<'a> {
         reset: bool,
         mut observe: impl FnMut(usize, &[i8]),
     ) {
-        let BuffersInt { tokens, rings, oldest, input, hidden, logits } = buffers;
+        let BuffersInt { tokens, rings, oldest, input, hidden, .. } = buffers;
         let mut rings: &mut [i8] = rings;
         let mut dilation = 1;
         for (index, (linear, oldest)) in self.levels.iter().zip(oldest.iter_mut()).enumerate() {
@@ -155,6 +155,7 @@ impl<'a> NetInt<'a> {
                 observe(index, values);
             }
         }
+        let (input, logits, hidden) = buffers.for_output();
         if let Some(hidden) = hidden.get(..config.n_hidden()) {
             let from = match self.output.as_prepared(hidden) {
                 Some(prepared) => Input::Prepared(prepared, 0),
@@ -203,13 +204,14 @@ fn known(config: &Config, token: Token) -> Token {
     if usize::from(token) < config.vocab_size() { token } else { BOUNDARY }
 }
 
-/// Words of the largest input of a layer, in the form its kernel reads.
-pub(super) fn input_words(config: &Config, layout: Layout, formats: &[WeightFormat]) -> usize {
+/// Words of the largest input of a level, and of the input of the output layer, in the form their kernels read.
+pub(super) fn input_words(config: &Config, layout: Layout, formats: &[WeightFormat]) -> (usize, usize) {
     let words =
         config.linear_shapes().zip(formats).map(|(shape, &format)| match (Packed::new(layout, format), format) {
             (_, format) if format.reads_tokens() => 0,
             (Some(kernel), _) => kernel.prepared_words(shape.positions * kernel.padded(shape.width)),
             (None, _) => shape.fan_in().div_ceil(size_of::<u32>()),
         });
-    words.max().unwrap_or(0)
+    // The last is that of the output layer.
+    words.fold((0, 0), |(levels, output), words| (levels.max(output), words))
 }

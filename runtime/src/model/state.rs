@@ -76,16 +76,15 @@ pub(crate) struct BuffersInt<'s> {
     pub oldest: &'s mut [u16; MAX_LEVELS],
     pub input: &'s mut [u32],
     pub hidden: &'s mut [i8],
-    pub logits: &'s mut [i32],
+    /// Words of the input in front of the logits.
+    before_logits: usize,
 }
 
 #[cfg(feature = "int8")]
 impl<'s> BuffersInt<'s> {
     pub fn new(layout: StateLayout, config: &crate::Config, state: StateMut<'s>) -> Result<Self, StateError> {
         let too_small = StateError::TooSmall { need: layout.words_int(), have: state.words.len() };
-        let (logits, words) = state.words.split_at_mut_checked(layout.logits).ok_or(too_small)?;
-        let logits: &mut [i32] = bytemuck::try_cast_slice_mut(logits).map_err(|_| too_small)?;
-        let (input, words) = words.split_at_mut_checked(layout.input).ok_or(too_small)?;
+        let (input, words) = state.words.split_at_mut_checked(layout.input).ok_or(too_small)?;
         let bytes: &mut [i8] = bytemuck::try_cast_slice_mut(words).map_err(|_| too_small)?;
         let tokens = config.shapes().next().map_or(0, |shape| shape.ring_len);
         // The tokens behind the others: nodes of a multiple of four values stay aligned to words.
@@ -93,7 +92,26 @@ impl<'s> BuffersInt<'s> {
         let (hidden, bytes) = bytes.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
         let (bytes, _) = bytes.split_at_mut_checked(tokens).ok_or(too_small)?;
         let tokens: &mut [u8] = bytemuck::try_cast_slice_mut(bytes).map_err(|_| too_small)?;
-        Ok(Self { tokens, rings, oldest: state.oldest, input, hidden, logits })
+        Ok(Self { tokens, rings, oldest: state.oldest, input, hidden, before_logits: layout.input - layout.logits })
+    }
+}
+
+#[cfg(feature = "int8")]
+impl BuffersInt<'_> {
+    /// The logits, with what pads them.
+    pub fn logits(&self) -> &[i32] {
+        bytemuck::cast_slice(self.input.get(self.before_logits..).unwrap_or(&[]))
+    }
+
+    /// The same, to be changed.
+    pub fn logits_mut(&mut self) -> &mut [i32] {
+        bytemuck::cast_slice_mut(self.input.get_mut(self.before_logits..).unwrap_or(&mut []))
+    }
+
+    /// The input, the logits behind it, and what the last level gave.
+    pub fn for_output(&mut self) -> (&mut [u32], &mut [i32], &[i8]) {
+        let (input, logits) = self.input.split_at_mut_checked(self.before_logits).unwrap_or((&mut [], &mut []));
+        (input, bytemuck::cast_slice_mut(logits), self.hidden)
     }
 }
 

@@ -227,7 +227,7 @@ impl<'m> Stream<'m> {
             #[cfg(feature = "f32")]
             Buffers::F32(buffers) => Logits::F32(buffers.logits.get(..vocab_size).unwrap_or(&[])),
             #[cfg(feature = "int8")]
-            Buffers::Int(buffers) => Logits::Fixed(buffers.logits.get(..vocab_size).unwrap_or(&[])),
+            Buffers::Int(buffers) => Logits::Fixed(buffers.logits().get(..vocab_size).unwrap_or(&[])),
         }
     }
 
@@ -238,7 +238,7 @@ impl<'m> Stream<'m> {
             #[cfg(feature = "f32")]
             Buffers::F32(buffers) => LogitsMut::F32(buffers.logits.get_mut(..vocab_size).unwrap_or(&mut [])),
             #[cfg(feature = "int8")]
-            Buffers::Int(buffers) => LogitsMut::Fixed(buffers.logits.get_mut(..vocab_size).unwrap_or(&mut [])),
+            Buffers::Int(buffers) => LogitsMut::Fixed(buffers.logits_mut().get_mut(..vocab_size).unwrap_or(&mut [])),
         };
         sampling.draw(logits, rng)
     }

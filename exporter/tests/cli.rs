@@ -426,3 +426,46 @@ fn control_c_does_not_replace_an_older_model() {
     let words = succeeds(&["sample", "--model", "m.interrupted.safetensors", "-n", "3"], folder.path());
     assert_eq!(words.lines().count(), 3);
 }
+
+#[test]
+fn a_blob_changes_its_layout_and_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    let (f32, int8, int4) = (models("tiny.blob"), models("tiny.int8.blob"), models("tiny.int4.blob"));
+    let original = fs::read(&int8).unwrap();
+    for core in ["m0+", "m4", "m55", "host"] {
+        succeeds(&["export", "--model", &int8, "--core", core, "--out", "packed.blob"], at);
+        let packed = fs::read(at.join("packed.blob")).unwrap();
+        assert_eq!(packed == original, core == "host", "{core}");
+        succeeds(&["export", "--model", "packed.blob", "--layout", "row-major", "--out", "back.blob"], at);
+        assert_eq!(fs::read(at.join("back.blob")).unwrap(), original, "{core} and back");
+        assert_eq!(
+            succeeds(&["sample", "--model", "packed.blob", "--count", "20"], at),
+            succeeds(&["sample", "--model", &int8, "--count", "20"], at),
+            "{core}"
+        );
+    }
+    // The folded model gives the same bytes in one step.
+    let folded = models("tiny.safetensors");
+    succeeds(&["export", "--model", &folded, "--precision", "int8", "--core", "m4", "--out", "direct.blob"], at);
+    succeeds(&["export", "--model", &int8, "--layout", "dual16", "--out", "packed.blob"], at);
+    assert_eq!(fs::read(at.join("direct.blob")).unwrap(), fs::read(at.join("packed.blob")).unwrap());
+    // Pairs are larger, and give the same words.
+    for blob in [&int8, &int4] {
+        succeeds(&["export", "--model", blob, "--pairs", "--out", "pairs.blob"], at);
+        assert!(fs::metadata(at.join("pairs.blob")).unwrap().len() > fs::metadata(blob).unwrap().len());
+        let words = |model: &str| succeeds(&["sample", "--model", model, "--count", "20"], at);
+        assert_eq!(words("pairs.blob"), words(blob));
+    }
+
+    for (arguments, expected) in [
+        (&["--model", &f32, "--core", "m4"][..], "has one layout"),
+        (&["--model", &folded, "--layout", "dual16"], "--layout is for integers"),
+        (&["--model", &folded, "--pairs"], "--pairs is for integers"),
+        (&["--model", &int8, "--precision", "int4"], "a blob keeps its precision"),
+        (&["--model", &int4, "--nearest", "--precision", "int4"], "rounded already"),
+    ] {
+        fails(&[&["export", "--out", "no.blob"], arguments].concat(), at, expected);
+    }
+    assert!(!at.join("no.blob").exists());
+}

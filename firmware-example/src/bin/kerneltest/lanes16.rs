@@ -1,8 +1,8 @@
-//! Layout `lanes16`: the core's kernels against `portable`.
+//! Layout `Lanes16`: the core's kernels against `portable`.
 
 use firmware_example::board::Stopwatch;
 use firmware_example::println;
-use runtime::kernels::lanes16::{self, ROWS, portable};
+use runtime::kernels::lanes16::{self, ROWS_I8 as ROWS, portable};
 use runtime::quant::ACC_LIMIT;
 
 use crate::random::Random;
@@ -37,8 +37,6 @@ type Write = fn(&mut [u32], usize, [i32; ROWS], [i32; ROWS], &dyn Fn(usize, usiz
 struct Kind {
     name: &'static str,
     largest: i8,
-    /// The largest weights that are light whatever their neighbours.
-    harmless: i8,
     group: usize,
     block_words: fn(usize) -> usize,
     prepared_words: fn(usize) -> usize,
@@ -53,8 +51,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "lanes16_i8",
         largest: 127,
-        harmless: 127,
-        group: lanes16::GROUP_I8,
+        group: lanes16::COLUMNS_I8,
         block_words: lanes16::block_words_i8,
         prepared_words: lanes16::prepared_words_i8,
         prepare: lanes16::prepare_i8,
@@ -65,27 +62,11 @@ const KINDS: &[Kind] = &[
             lanes16::write_block_i8(block, columns, bias, multiplier, weight);
         },
     },
-    Kind {
-        name: "lanes16_i8_light",
-        largest: 127,
-        harmless: 64,
-        group: lanes16::GROUP_I8,
-        block_words: lanes16::block_words_i8_light,
-        prepared_words: lanes16::prepared_words_i8_light,
-        prepare: lanes16::prepare_i8_light,
-        prepare_defined: portable::prepare_i8_light,
-        rows: lanes16::rows_i8_light,
-        defined: portable::rows_i8_light,
-        write: |block, columns, bias, multiplier, weight| {
-            lanes16::write_block_i8_light(block, columns, bias, multiplier, weight);
-        },
-    },
     #[cfg(feature = "int4")]
     Kind {
         name: "lanes16_i4",
         largest: 7,
-        harmless: 7,
-        group: lanes16::GROUP_I4,
+        group: lanes16::COLUMNS_I4,
         block_words: lanes16::block_words_i4,
         prepared_words: lanes16::prepared_words_i4,
         prepare: lanes16::prepare_i4,
@@ -153,12 +134,12 @@ impl Case {
         for (row, weights) in self.weights.iter_mut().enumerate() {
             for (column, weight) in weights.iter_mut().enumerate() {
                 *weight = match style >> 1 & 3 {
-                    0 => random.within(kind.harmless),
-                    1 => random.sign(kind.harmless),
+                    0 => random.within(kind.largest),
+                    1 => random.sign(kind.largest),
                     // The largest sums there are, in both directions.
-                    2 if row & 1 == 0 => kind.harmless * self.x[column].signum(),
-                    2 => -kind.harmless * self.x[column].signum(),
-                    // Light, and as much as that allows.
+                    2 if row & 1 == 0 => kind.largest * self.x[column].signum(),
+                    2 => -kind.largest * self.x[column].signum(),
+                    // Full lanes, and nothing.
                     _ => [kind.largest, -kind.largest, 4, 0][(column + row / 2) % 4] * self.x[column].signum(),
                 };
             }

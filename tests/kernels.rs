@@ -1,20 +1,71 @@
 //! The kernels in assembly compute, on their chip, what their definitions in Rust do.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::thread;
 
 use tests::Firmware;
+use xtask::board::{BOARDS, Board};
 use xtask::firmware::report;
 
-/// Most of the time goes into the definitions.
-const TIMEOUT: Duration = Duration::from_secs(300);
+/// Numbers compared at least, of every kernel that computes rows.
+const ENOUGH: u32 = 10_000;
+
+/// The layout of integer weights that a board's core has kernels for.
+fn layout(board: &Board) -> &'static str {
+    match board.core {
+        "Cortex-M0" | "Cortex-M3" => "lanes16",
+        "Cortex-M55" => "vector128",
+        _ => "dual16",
+    }
+}
+
+/// Whether the core has a floating-point unit.
+fn has_fpu(board: &Board) -> bool {
+    board.target.ends_with("eabihf")
+}
+
+/// Runs the program with a model's precision: none of the numbers differs, and these kernels are among the tested.
+fn check(board: &Board, blob: &str, kernels: &[String]) {
+    let run = Firmware::build(board.name, "kerneltest", blob).run(&[]);
+    assert!(run.success(), "{}: {:?}", board.name, run.lines);
+    let (text, facts) = report(&run.lines);
+    assert!(text.is_empty(), "{}: {text:?}", board.name);
+    assert_eq!((facts["board"], facts["assembly"]), (board.name, "true"));
+    let of = |end: &str| -> BTreeMap<&str, u32> {
+        let named = facts.iter().filter_map(|(key, value)| Some((key.strip_suffix(end)?, value)));
+        named.map(|(kernel, value)| (kernel, value.parse().expect("a number"))).collect()
+    };
+    let (cases, mismatches) = (of("_cases"), of("_mismatches"));
+    assert!(cases.keys().eq(mismatches.keys()) && cases.values().all(|&cases| cases > 0), "{facts:?}");
+    assert!(mismatches.values().all(|&mismatches| mismatches == 0), "{mismatches:?}");
+    for kernel in kernels {
+        assert!(cases.get(&**kernel).is_some_and(|&cases| cases >= ENOUGH), "{}, {kernel}: {cases:?}", board.name);
+    }
+}
 
 #[test]
-fn vector128_on_cortex_m55() {
-    // An int4 program has the kernels of both precisions.
-    let run = Firmware::build("mps3-an547", "kerneltest", "tiny.int4.blob").run_within(TIMEOUT, &[]);
-    assert!(run.success(), "{:?}", run.lines);
-    let (_, facts) = report(&run.lines);
-    assert_eq!(facts["vector128_assembly"], "true");
-    assert_eq!(facts["vector128_mismatches"], "0");
-    assert!(facts["vector128_cases"].parse::<u32>().expect("a number") >= 20_000);
+fn integer_kernels() {
+    // Boards at once: one program is built while another runs.
+    thread::scope(|scope| {
+        for board in BOARDS {
+            scope.spawn(|| {
+                let layout = layout(board);
+                // An int4 program has the kernels of both widths.
+                let mut kernels = vec![format!("{layout}_i8"), format!("{layout}_i4")];
+                if layout == "dual16" {
+                    kernels.push("smmulr".to_owned());
+                }
+                check(board, "tiny.int4.blob", &kernels);
+            });
+        }
+    });
+}
+
+#[test]
+fn floating_point_kernel() {
+    thread::scope(|scope| {
+        for board in BOARDS.iter().filter(|board| has_fpu(board)) {
+            scope.spawn(|| check(board, "tiny.blob", &["vec_mat_f32".to_owned()]));
+        }
+    });
 }

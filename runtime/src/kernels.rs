@@ -52,6 +52,9 @@ pub use vector128::{copy_i8, table_tanh_i8};
 #[cfg(all(feature = "f32", fpu))]
 pub use vfp::vec_mat_f32;
 
+/// Whether [`vec_mat_f32`] is assembly in this build; without it its definition in [`portable`] has its name.
+#[cfg(feature = "f32")]
+pub const ASSEMBLY_F32: bool = cfg!(fpu);
 /// Rows computed together.
 pub const LANES: usize = 8;
 

@@ -60,14 +60,19 @@ use alloc::vec::Vec;
 #[cfg(kernel = "dsp")]
 mod dsp;
 
+#[cfg(feature = "alloc")]
+use super::packed;
 use crate::quant::{requantize, tanh_i8};
+
+/// Whether this build has the kernels in assembly; without them their definitions stand behind the same names.
+pub const ASSEMBLY: bool = cfg!(kernel = "dsp");
 
 /// Rows of a block of 8-bit weights.
 pub const ROWS_I8: usize = 4;
 /// Columns of a group: widths are padded to a multiple of it.
 pub const COLUMNS_I8: usize = 8;
 /// Words of the prepared input per group.
-const GROUP_I8: usize = 4;
+const WORDS_I8: usize = 4;
 
 /// Words of a block of [`ROWS_I8`] rows; `columns` is a multiple of [`COLUMNS_I8`].
 pub const fn block_words_i8(columns: usize) -> usize {
@@ -76,7 +81,7 @@ pub const fn block_words_i8(columns: usize) -> usize {
 
 /// Words of the prepared input; `columns` is a multiple of [`COLUMNS_I8`].
 pub const fn prepared_words_i8(columns: usize) -> usize {
-    columns / COLUMNS_I8 * GROUP_I8
+    columns / COLUMNS_I8 * WORDS_I8
 }
 
 /// Activations in the form [`rows_i8`] reads, for one position of the level: per group the words
@@ -93,7 +98,7 @@ pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
 
 /// The definition of [`prepare_i8`].
 pub fn prepare_i8_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
-    let (groups, _) = prepared.as_chunks_mut::<GROUP_I8>();
+    let (groups, _) = prepared.as_chunks_mut::<WORDS_I8>();
     let mut constant = 0_i32;
     for (x, group) in x.chunks(COLUMNS_I8).zip(groups) {
         let x = |at: usize| x.get(at).map_or(0, |&x| i32::from(x));
@@ -134,8 +139,8 @@ pub fn rows_tanh_i8_portable(blocks: &[u32], prepared: &[u32], constant: i32, ou
 }
 
 fn each_row_i8<T>(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [T], last: impl Fn(i32) -> T) {
-    let words = block_words_i8(prepared.len() / GROUP_I8 * COLUMNS_I8);
-    let (x, _) = prepared.as_chunks::<GROUP_I8>();
+    let words = block_words_i8(prepared.len() / WORDS_I8 * COLUMNS_I8);
+    let (x, _) = prepared.as_chunks::<WORDS_I8>();
     let (out, _) = out.as_chunks_mut::<ROWS_I8>();
     for (block, out) in blocks.chunks_exact(words).zip(out) {
         let Some((start, rest)) = block.split_first_chunk::<ROWS_I8>() else { return };
@@ -193,8 +198,34 @@ pub fn multiplier_i8(block: &[u32], columns: usize, row: usize) -> i32 {
     block.get(ROWS_I8 + columns..).and_then(|multiplier| multiplier.get(row)).map_or(0, |&multiplier| multiplier as i32)
 }
 
-/// The blocks of a layer. `bias` and `multiplier` `[rows]`; `weight(row, column)` in -127 to 127, 0 in columns of padding;
-/// `|bias| + 127 sum |w| < 2^23` in every row.
+/// Writes one block: `weight(row, column)` in -127 to 127 for every padded column, 0 for padding; `|bias| + 127 sum |w| < 2^23`
+/// in every row. Does nothing where the length of `block` is not that of one.
+pub fn write_block_i8(
+    block: &mut [u32],
+    columns: usize,
+    bias: [i32; ROWS_I8],
+    multiplier: [i32; ROWS_I8],
+    weight: impl Fn(usize, usize) -> i8,
+) {
+    if block.len() != block_words_i8(columns) {
+        return;
+    }
+    let weights = block.iter_mut().skip(ROWS_I8);
+    for (index, word) in weights.enumerate().take(columns * ROWS_I8 / 4) {
+        let (row, column) = (index / 2 % ROWS_I8, index / (2 * ROWS_I8) * COLUMNS_I8 + index % 2 * 4);
+        let weight = |at: usize| i32::from(weight(row, column + at));
+        *word = lanes(weight(0) + 256 * weight(1), weight(2) + 256 * weight(3));
+    }
+    if let Some((_, last)) = block.split_last_chunk_mut::<ROWS_I8>() {
+        *last = multiplier.map(|multiplier| multiplier as u32);
+    }
+    let start: [u32; ROWS_I8] = core::array::from_fn(|row| (bias[row] << 8).wrapping_sub(cross_i8(block, row)) as u32);
+    if let Some((first, _)) = block.split_first_chunk_mut::<ROWS_I8>() {
+        *first = start;
+    }
+}
+
+/// The blocks of a layer: those of [`write_block_i8`]. `bias` and `multiplier` `[rows]`.
 #[cfg(feature = "alloc")]
 pub fn pack_i8(
     bias: &[i32],
@@ -203,26 +234,9 @@ pub fn pack_i8(
     rows: usize,
     columns: usize,
 ) -> Vec<u32> {
-    let weight = |row: usize, column: usize| if row < rows { i32::from(weight(row, column)) } else { 0 };
-    let mut words = Vec::with_capacity(rows.div_ceil(ROWS_I8) * block_words_i8(columns));
-    for first in (0..rows).step_by(ROWS_I8) {
-        let block = words.len();
-        words.extend([0; ROWS_I8]);
-        for column in (0..columns).step_by(COLUMNS_I8) {
-            for row in first..first + ROWS_I8 {
-                for column in [column, column + 4] {
-                    let lane = |at: usize| weight(row, column + at) + 256 * weight(row, column + at + 1);
-                    words.push(lanes(lane(0), lane(2)));
-                }
-            }
-        }
-        words.extend((first..first + ROWS_I8).map(|row| multiplier.get(row).map_or(0, |&value| value as u32)));
-        for row in 0..ROWS_I8 {
-            let bias = bias.get(first + row).map_or(0, |&bias| bias << 8);
-            words[block + row] = bias.wrapping_sub(cross_i8(&words[block..], row)) as u32;
-        }
-    }
-    words
+    packed::blocks(block_words_i8(columns), bias, multiplier, weight, rows, |block, bias, multiplier, weight| {
+        write_block_i8(block, columns, bias, multiplier, weight);
+    })
 }
 
 /// Rows of a block of 4-bit weights.
@@ -233,7 +247,7 @@ pub const ROWS_I4: usize = 2;
 pub const COLUMNS_I4: usize = 16;
 /// Words of the prepared input per group.
 #[cfg(feature = "int4")]
-const GROUP_I4: usize = 8;
+const WORDS_I4: usize = 8;
 /// The even nibbles of a word.
 #[cfg(feature = "int4")]
 const EVEN: u32 = 0x0f0f_0f0f;
@@ -256,7 +270,7 @@ pub const fn block_words_i4(columns: usize) -> usize {
 /// Words of the prepared input; `columns` is a multiple of [`COLUMNS_I4`].
 #[cfg(feature = "int4")]
 pub const fn prepared_words_i4(columns: usize) -> usize {
-    columns / COLUMNS_I4 * GROUP_I4
+    columns / COLUMNS_I4 * WORDS_I4
 }
 
 /// Activations in the form [`rows_i4`] reads, for one position. Per group of 16, with `x` the first and `z` the last 8:
@@ -275,7 +289,7 @@ pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
 /// The definition of [`prepare_i4`].
 #[cfg(feature = "int4")]
 pub fn prepare_i4_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
-    let (groups, _) = prepared.as_chunks_mut::<GROUP_I4>();
+    let (groups, _) = prepared.as_chunks_mut::<WORDS_I4>();
     let mut constant = 0_i32;
     for (x, group) in x.chunks(COLUMNS_I4).zip(groups) {
         let x = |at: usize| x.get(at).map_or(0, |&x| i32::from(x));
@@ -324,8 +338,8 @@ pub fn rows_tanh_i4_portable(blocks: &[u32], prepared: &[u32], constant: i32, ou
 
 #[cfg(feature = "int4")]
 fn each_row_i4<T>(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [T], last: impl Fn(i32) -> T) {
-    let words = block_words_i4(prepared.len() / GROUP_I4 * COLUMNS_I4);
-    let (x, _) = prepared.as_chunks::<GROUP_I4>();
+    let words = block_words_i4(prepared.len() / WORDS_I4 * COLUMNS_I4);
+    let (x, _) = prepared.as_chunks::<WORDS_I4>();
     let (out, _) = out.as_chunks_mut::<ROWS_I4>();
     for (block, out) in blocks.chunks_exact(words).zip(out) {
         let Some((start, rest)) = block.split_first_chunk::<ROWS_I4>() else { return };
@@ -398,7 +412,38 @@ pub fn multiplier_i4(block: &[u32], columns: usize, row: usize) -> i32 {
     multipliers.and_then(|multiplier| multiplier.get(row)).map_or(0, |&multiplier| multiplier as i32)
 }
 
-/// The blocks of a layer of 4-bit weights, -7 to 7; as [`pack_i8`].
+/// As [`write_block_i8`], for weights in -7 to 7.
+#[cfg(feature = "int4")]
+pub fn write_block_i4(
+    block: &mut [u32],
+    columns: usize,
+    bias: [i32; ROWS_I4],
+    multiplier: [i32; ROWS_I4],
+    weight: impl Fn(usize, usize) -> i8,
+) {
+    if block.len() != block_words_i4(columns) {
+        return;
+    }
+    let weights = block.iter_mut().skip(ROWS_I4);
+    for (index, word) in weights.enumerate().take(columns * ROWS_I4 / 8) {
+        let (row, column) = (index / 2 % ROWS_I4, index / (2 * ROWS_I4) * COLUMNS_I4 + index % 2 * 8);
+        let bits = |column: usize| {
+            let at = nibble(column % 8);
+            let offset = if at % 4 < 3 { 8 } else { 0 };
+            ((i32::from(weight(row, column)) + offset) as u32 & 15) << (4 * at)
+        };
+        *word = (column..column + 8).map(bits).sum();
+    }
+    if let Some((_, last)) = block.split_last_chunk_mut::<ROWS_I4>() {
+        *last = multiplier.map(|multiplier| multiplier as u32);
+    }
+    let start: [u32; ROWS_I4] = core::array::from_fn(|row| (bias[row] << 4).wrapping_sub(cross_i4(block, row)) as u32);
+    if let Some((first, _)) = block.split_first_chunk_mut::<ROWS_I4>() {
+        *first = start;
+    }
+}
+
+/// As [`pack_i8`], of [`write_block_i4`].
 #[cfg(all(feature = "alloc", feature = "int4"))]
 pub fn pack_i4(
     bias: &[i32],
@@ -407,28 +452,9 @@ pub fn pack_i4(
     rows: usize,
     columns: usize,
 ) -> Vec<u32> {
-    let weight = |row: usize, column: usize| if row < rows { i32::from(weight(row, column)) } else { 0 };
-    let nibble = |row: usize, column: usize| {
-        let at = nibble(column % 8);
-        let offset = if at % 4 < 3 { 8 } else { 0 };
-        ((weight(row, column) + offset) as u32 & 15) << (4 * at)
-    };
-    let mut words = Vec::with_capacity(rows.div_ceil(ROWS_I4) * block_words_i4(columns));
-    for first in (0..rows).step_by(ROWS_I4) {
-        let block = words.len();
-        words.extend([0; ROWS_I4]);
-        for column in (0..columns).step_by(COLUMNS_I4) {
-            for row in first..first + ROWS_I4 {
-                words.extend([column, column + 8].map(|from| (from..from + 8).map(|at| nibble(row, at)).sum::<u32>()));
-            }
-        }
-        words.extend((first..first + ROWS_I4).map(|row| multiplier.get(row).map_or(0, |&value| value as u32)));
-        for row in 0..ROWS_I4 {
-            let bias = bias.get(first + row).map_or(0, |&bias| bias << 4);
-            words[block + row] = bias.wrapping_sub(cross_i4(&words[block..], row)) as u32;
-        }
-    }
-    words
+    packed::blocks(block_words_i4(columns), bias, multiplier, weight, rows, |block, bias, multiplier, weight| {
+        write_block_i4(block, columns, bias, multiplier, weight);
+    })
 }
 
 /// A word of two lanes; each wraps at 16 bits.

@@ -1,4 +1,4 @@
-//! Layout `lanes16`: four rows to a block, two rows to a 32-bit word, for cores that multiply 32 by 32 bits to 32 and
+//! Layout `Lanes16`: four rows to a block, two rows to a 32-bit word, for cores that multiply 32 by 32 bits to 32 and
 //! no more: Cortex-M0 and Cortex-M3, which have it in assembly. Its definition, which also runs elsewhere, is the same
 //! algorithm in plain Rust ([`portable`]).
 //!
@@ -36,14 +36,6 @@
 //! Both sums are below 2^23 in magnitude, so that knowing them modulo 2^32 is knowing them; nothing depends on how many
 //! columns there are. `- 2^15 n` and the biases are in the start values of the block. Prepared input: `c d k` per pair.
 //!
-//! # Eight bits, light: four columns between splits
-//!
-//! The last two operations per word (adding to `total` and to `high`) are saved for every second word where four
-//! columns cannot leave a lane: if `|w0| + |w1| + |w2| + |w3| <= 258` ([`is_light`]), then `|A| <= 258 * 127 = 32,766 <
-//! 2^15`. `P` is then the sum of two words' products and one `k`. A matrix that is light everywhere may be stored this
-//! way; the words of its blocks are the same (only what [`write_block_i8_light`] folds into the start values differs),
-//! the prepared input is `c0 d0 c1 d1 k` for four columns.
-//!
 //! # Four bits: two rows times four columns with four multiplications
 //!
 //! Offset `n = w + 8`; nibble `i` of a lane is column `i`. With `N = (R >> 4) & 0x0f0f0f0f`, the odd columns alone:
@@ -68,7 +60,7 @@
 //!
 //! # Limits
 //!
-//! Activations -127 to 127; weights -127 to 127 (four bits: -7 to 7), light ones as above; every row's sum with its
+//! Activations -127 to 127; weights -127 to 127 (four bits: -7 to 7); every row's sum with its
 //! bias below 2^23 in magnitude; multipliers 0 to 2^31 - 1. Outside of them results are wrong, and may differ between
 //! cores. Sizes: at least one group of columns, at most [`LIMIT`] columns and as many blocks; otherwise nothing is
 //! done. Whatever the numbers, nothing panics, and no memory is touched that was not passed.
@@ -90,43 +82,34 @@ use crate::quant::tanh_i8;
 
 #[cfg(all(feature = "alloc", feature = "int4"))]
 pub use block::pack_i4;
+#[cfg(feature = "alloc")]
+pub use block::pack_i8;
 #[cfg(feature = "int4")]
 pub use block::{bias_i4, multiplier_i4, weight_i4, write_block_i4};
-pub use block::{
-    bias_i8, bias_i8_light, is_light, multiplier_i8, multiplier_i8_light, weight_i8, weight_i8_light, write_block_i8,
-    write_block_i8_light,
-};
-#[cfg(feature = "alloc")]
-pub use block::{pack_i8, pack_i8_light};
+pub use block::{bias_i8, multiplier_i8, weight_i8, write_block_i8};
 #[cfg(feature = "int4")]
 pub use chosen::{prepare_i4, rows_i4};
-pub use chosen::{prepare_i8, prepare_i8_light, rows_i8, rows_i8_light};
+pub use chosen::{prepare_i8, rows_i8};
 
-/// Rows of a block.
-pub const ROWS: usize = 4;
-/// [`ROWS`], by the name that every layout has for it.
+/// Rows of a block, whatever the width of the weights.
+const ROWS: usize = 4;
+/// Rows of a block of 8-bit weights.
 pub const ROWS_I8: usize = ROWS;
-/// As [`ROWS_I8`].
+/// Rows of a block of 4-bit weights.
 #[cfg(feature = "int4")]
 pub const ROWS_I4: usize = ROWS;
-/// Columns of 8-bit weights that belong together: what the loops do in one turn.
-pub const GROUP_I8: usize = 16;
-/// Columns of 4-bit weights that belong together: as many as a lane can hold.
+/// Columns of a group of 8-bit weights: what the loops do in one turn. Widths are padded to a multiple of it.
+pub const COLUMNS_I8: usize = 16;
+/// Columns of a group of 4-bit weights: as many as a lane can hold. Widths are padded to a multiple of it.
 #[cfg(feature = "int4")]
-pub const GROUP_I4: usize = 32;
-/// [`GROUP_I8`], by the name that every layout has for it.
-pub const COLUMNS_I8: usize = GROUP_I8;
-/// As [`COLUMNS_I8`].
+pub const COLUMNS_I4: usize = 32;
+/// Words of the prepared input per group of 8-bit weights.
+const WORDS_I8: usize = COLUMNS_I8 / 2 * 3;
+/// Words of the prepared input per group of 4-bit weights.
 #[cfg(feature = "int4")]
-pub const COLUMNS_I4: usize = GROUP_I4;
-
-/// Prepared words of a group of 8-bit weights.
-const WORDS_I8: usize = GROUP_I8 / 2 * 3;
-/// Prepared words of a group of light weights.
-const WORDS_I8_LIGHT: usize = GROUP_I8 / 4 * 5;
-/// Prepared words of a group of 4-bit weights.
-#[cfg(feature = "int4")]
-const WORDS_I4: usize = GROUP_I4 + 1;
+const WORDS_I4: usize = COLUMNS_I4 + 1;
+/// Whether this build has the kernels in assembly; without them [`portable`] stands behind the same names.
+pub const ASSEMBLY: bool = cfg!(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m")));
 
 /// Most columns and most blocks of a matrix, so that their product fits 32 bits.
 pub const LIMIT: usize = 0x7fff;
@@ -138,64 +121,38 @@ const MIDDLE: u32 = 1 << 15;
 /// A one in both lanes.
 const BOTH: u32 = 1 + (1 << 16);
 
-/// A segment's values rounded up to whole groups, 8-bit weights.
-pub const fn padded_i8(width: usize) -> usize {
-    width.div_ceil(GROUP_I8) * GROUP_I8
-}
-
-/// 32-bit words of a block of 8-bit weights; `columns` is a multiple of [`GROUP_I8`].
+/// 32-bit words of a block of 8-bit weights; `columns` is a multiple of [`COLUMNS_I8`].
 pub const fn block_words_i8(columns: usize) -> usize {
     columns.saturating_add(EDGE_WORDS)
 }
 
-/// 32-bit words of prepared input for 8-bit weights; `columns` is a multiple of [`GROUP_I8`].
+/// 32-bit words of prepared input for 8-bit weights; `columns` is a multiple of [`COLUMNS_I8`].
 pub const fn prepared_words_i8(columns: usize) -> usize {
-    (columns / GROUP_I8).saturating_mul(WORDS_I8)
+    (columns / COLUMNS_I8).saturating_mul(WORDS_I8)
 }
 
-/// As [`padded_i8`].
-pub const fn padded_i8_light(width: usize) -> usize {
-    padded_i8(width)
-}
-
-/// As [`block_words_i8`].
-pub const fn block_words_i8_light(columns: usize) -> usize {
-    block_words_i8(columns)
-}
-
-/// 32-bit words of prepared input for light weights; `columns` is a multiple of [`GROUP_I8`].
-pub const fn prepared_words_i8_light(columns: usize) -> usize {
-    (columns / GROUP_I8).saturating_mul(WORDS_I8_LIGHT)
-}
-
-/// A segment's values rounded up to whole groups, 4-bit weights.
-#[cfg(feature = "int4")]
-pub const fn padded_i4(width: usize) -> usize {
-    width.div_ceil(GROUP_I4) * GROUP_I4
-}
-
-/// 32-bit words of a block of 4-bit weights; `columns` is a multiple of [`GROUP_I4`].
+/// 32-bit words of a block of 4-bit weights; `columns` is a multiple of [`COLUMNS_I4`].
 #[cfg(feature = "int4")]
 pub const fn block_words_i4(columns: usize) -> usize {
     (columns / 2).saturating_add(EDGE_WORDS)
 }
 
-/// 32-bit words of prepared input for 4-bit weights; `columns` is a multiple of [`GROUP_I4`].
+/// 32-bit words of prepared input for 4-bit weights; `columns` is a multiple of [`COLUMNS_I4`].
 #[cfg(feature = "int4")]
 pub const fn prepared_words_i4(columns: usize) -> usize {
-    (columns / GROUP_I4).saturating_mul(WORDS_I4)
+    (columns / COLUMNS_I4).saturating_mul(WORDS_I4)
 }
 
 /// [`rows_i8`], and [`tanh_i8`] of them.
 pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    let words = block_words_i8(prepared.len() / WORDS_I8 * GROUP_I8);
+    let words = block_words_i8(prepared.len() / WORDS_I8 * COLUMNS_I8);
     rows_tanh(blocks, words, out, |blocks, rows| rows_i8(blocks, prepared, constant, rows));
 }
 
 /// [`rows_i4`], and [`tanh_i8`] of them.
 #[cfg(feature = "int4")]
 pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    let words = block_words_i4(prepared.len() / WORDS_I4 * GROUP_I4);
+    let words = block_words_i4(prepared.len() / WORDS_I4 * COLUMNS_I4);
     rows_tanh(blocks, words, out, |blocks, rows| rows_i4(blocks, prepared, constant, rows));
 }
 
@@ -249,18 +206,12 @@ fn matches<const GROUP: usize, const WORDS: usize>(
 /// [`matches`] for 8-bit weights.
 #[inline]
 fn matches_i8(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
-    matches::<GROUP_I8, WORDS_I8>(blocks, prepared, out, block_words_i8)
-}
-
-/// [`matches`] for light 8-bit weights.
-#[inline]
-fn matches_i8_light(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
-    matches::<GROUP_I8, WORDS_I8_LIGHT>(blocks, prepared, out, block_words_i8_light)
+    matches::<COLUMNS_I8, WORDS_I8>(blocks, prepared, out, block_words_i8)
 }
 
 /// [`matches`] for 4-bit weights.
 #[cfg(feature = "int4")]
 #[inline]
 fn matches_i4(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
-    matches::<GROUP_I4, WORDS_I4>(blocks, prepared, out, block_words_i4)
+    matches::<COLUMNS_I4, WORDS_I4>(blocks, prepared, out, block_words_i4)
 }

@@ -1,8 +1,8 @@
-//! Layout `vector128`: for the vector extension of Cortex-M55 and M85 (MVE, "Helium"), whose registers hold 16 bytes.
+//! Layout `Vector128`: for the vector extension of Cortex-M55 and M85 (MVE, "Helium"), whose registers hold 16 bytes.
 //!
 //! # Memory order
 //!
-//! Rows are taken in blocks of [`ROWS`], columns in groups of [`GROUP`]. A block is read once from start to end:
+//! Rows are taken in blocks of 8, columns in groups of 16. A block is read once from start to end:
 //!
 //! ```text
 //! block:    8 start values (i32) | group 0 | group 1 | ... | 8 multipliers (i32)
@@ -50,39 +50,38 @@ use mve as backend;
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
+#[cfg(feature = "alloc")]
+use super::packed;
+
 pub use backend::{copy_i8, rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
 #[cfg(feature = "int4")]
 pub use backend::{rows_i4, rows_tanh_i4};
 
-/// Whether this build has the instructions; without them [`portable`] stands behind the same names.
+/// Whether this build has the kernels in assembly; without them [`portable`] stands behind the same names.
 pub const ASSEMBLY: bool = cfg!(kernel = "mve");
-/// Rows per block.
-pub const ROWS: usize = 8;
-/// [`ROWS`], by the name that every layout has for it.
+/// Rows of a block, whatever the width of the weights.
+const ROWS: usize = 8;
+/// Rows of a block of 8-bit weights.
 pub const ROWS_I8: usize = ROWS;
-/// As [`ROWS_I8`].
+/// Rows of a block of 4-bit weights.
 #[cfg(feature = "int4")]
 pub const ROWS_I4: usize = ROWS;
-/// Columns per group: the bytes of a vector.
-pub const GROUP: usize = 16;
-/// [`GROUP`], by the name that every layout has for it.
-pub const COLUMNS_I8: usize = GROUP;
-/// As [`COLUMNS_I8`].
+/// Columns of a group, whatever the width of the weights: the bytes of a vector.
+const COLUMNS: usize = 16;
+/// Columns of a group of 8-bit weights. Widths are padded to a multiple of it.
+pub const COLUMNS_I8: usize = COLUMNS;
+/// Columns of a group of 4-bit weights. Widths are padded to a multiple of it.
 #[cfg(feature = "int4")]
-pub const COLUMNS_I4: usize = GROUP;
-/// Values of a segment with its padding.
-pub const fn padded_i8(width: usize) -> usize {
-    width.next_multiple_of(GROUP)
-}
+pub const COLUMNS_I4: usize = COLUMNS;
 
 /// `u32` words of a block for so many columns, padding included. A multiple of four.
 pub const fn block_words_i8(columns: usize) -> usize {
-    2 * ROWS + padded_i8(columns) * ROWS / 4
+    2 * ROWS + columns.next_multiple_of(COLUMNS) * ROWS / 4
 }
 
 /// `u32` words of a prepared input of so many columns.
 pub const fn prepared_words_i8(columns: usize) -> usize {
-    padded_i8(columns) / 4
+    columns.next_multiple_of(COLUMNS) / 4
 }
 
 /// Brings a segment into the form that the kernels read: a copy, padded with zeros. Its share of the constant is 0.
@@ -105,8 +104,8 @@ fn columns(block_words: fn(usize) -> usize, blocks: &[u32], prepared: &[u32], ro
     // So that the products below fit 32 bits: wider and higher than any layer.
     const LIMIT: usize = 1 << 15;
     let columns = 4 * prepared.len().min(LIMIT);
-    let words = block_words(columns) * (rows / ROWS).min(LIMIT / GROUP);
-    let fits = columns.is_multiple_of(GROUP) && rows.is_multiple_of(ROWS) && words == blocks.len();
+    let words = block_words(columns) * (rows / ROWS).min(LIMIT / COLUMNS);
+    let fits = columns.is_multiple_of(COLUMNS) && rows.is_multiple_of(ROWS) && words == blocks.len();
     (fits && prepared.len() <= LIMIT && rows <= LIMIT / 2).then_some(columns)
 }
 
@@ -115,17 +114,17 @@ fn byte(block: &[u32], index: usize) -> i8 {
     bytemuck::cast_slice(block).get(4 * ROWS + index).copied().unwrap_or(0)
 }
 
-/// A start value (`row` below [`ROWS`]).
+/// A start value (`row` below [`ROWS_I8`]).
 fn start(block: &[u32], row: usize) -> i32 {
     block.get(row).map_or(0, |&word| word as i32)
 }
 
 /// A weight of a block; 0 for one that is not there.
 pub fn weight_i8(block: &[u32], columns: usize, row: usize, column: usize) -> i8 {
-    if row >= ROWS || column >= padded_i8(columns) {
+    if row >= ROWS || column >= columns.next_multiple_of(COLUMNS) {
         return 0;
     }
-    byte(block, (column / GROUP * ROWS + row) * GROUP + column % GROUP)
+    byte(block, (column / COLUMNS * ROWS + row) * COLUMNS + column % COLUMNS)
 }
 
 /// The bias of a row. Every word can stand for one.
@@ -142,6 +141,42 @@ fn multiplier(block: &[u32], words: usize, row: usize) -> i32 {
     if row < ROWS { block.get(words - ROWS + row).map_or(0, |&word| word as i32) } else { 0 }
 }
 
+/// Writes one block: `weight(row, column)` for every padded column, 0 for padding. Does nothing where the length of `block`
+/// is not that of one.
+pub fn write_block_i8(
+    block: &mut [u32],
+    columns: usize,
+    bias: [i32; ROWS_I8],
+    multiplier: [i32; ROWS_I8],
+    weight: impl Fn(usize, usize) -> i8,
+) {
+    if block.len() == block_words_i8(columns) {
+        write(block, bias, multiplier, ROWS, weight);
+    }
+}
+
+/// What both widths share: `lines` bytes per column, each `byte(line, column)`.
+fn write(
+    block: &mut [u32],
+    start: [i32; ROWS],
+    multiplier: [i32; ROWS],
+    lines: usize,
+    byte: impl Fn(usize, usize) -> i8,
+) {
+    let Some((first, rest)) = block.split_first_chunk_mut::<ROWS>() else { return };
+    let Some((weights, last)) = rest.split_last_chunk_mut::<ROWS>() else { return };
+    *first = start.map(|start| start as u32);
+    *last = multiplier.map(|multiplier| multiplier as u32);
+    for (group, words) in weights.chunks_mut(lines * COLUMNS / 4).enumerate() {
+        for (line, words) in words.chunks_mut(COLUMNS / 4).enumerate() {
+            for (at, word) in words.iter_mut().enumerate() {
+                let column = group * COLUMNS + 4 * at;
+                *word = u32::from_le_bytes([0, 1, 2, 3].map(|at| byte(line, column + at) as u8));
+            }
+        }
+    }
+}
+
 /// All blocks of a layer. `weight(row, column)` is asked for the rows there are and every padded column.
 ///
 /// Shapes: `bias` and `multiplier` `[rows]`; `columns` with the padding of each segment. Rows beyond `rows` are zero.
@@ -153,35 +188,9 @@ pub fn pack_i8(
     rows: usize,
     columns: usize,
 ) -> Vec<u32> {
-    let weight = |row: usize, column: usize| if row < rows { weight(row, column) } else { 0 };
-    let bias = |row: usize| if row < rows { bias.get(row).copied().unwrap_or(0) } else { 0 };
-    pack(multiplier, rows, columns, ROWS, bias, |first, line, column| weight(first + line, column))
-}
-
-/// What both precisions share: `lines` bytes per column and block, each made by `byte(first row, line, column)`.
-#[cfg(feature = "alloc")]
-fn pack(
-    multiplier: &[i32],
-    rows: usize,
-    columns: usize,
-    lines: usize,
-    start: impl Fn(usize) -> i32,
-    byte: impl Fn(usize, usize, usize) -> i8,
-) -> Vec<u32> {
-    let mut words = Vec::new();
-    for first in (0..rows).step_by(ROWS) {
-        words.extend((first..first + ROWS).map(|row| start(row) as u32));
-        for group in (0..padded_i8(columns)).step_by(GROUP) {
-            for line in 0..lines {
-                for column in (group..group + GROUP).step_by(4) {
-                    words.push(u32::from_le_bytes([0, 1, 2, 3].map(|at| byte(first, line, column + at) as u8)));
-                }
-            }
-        }
-        let multiplier = |row: usize| if row < rows { multiplier.get(row).copied().unwrap_or(0) } else { 0 };
-        words.extend((first..first + ROWS).map(|row| multiplier(row) as u32));
-    }
-    words
+    packed::blocks(block_words_i8(columns), bias, multiplier, weight, rows, |block, bias, multiplier, weight| {
+        write_block_i8(block, columns, bias, multiplier, weight);
+    })
 }
 
 #[cfg(feature = "int4")]
@@ -191,14 +200,9 @@ pub use int4::*;
 mod int4 {
     use super::*;
 
-    /// Values of a segment with its padding.
-    pub const fn padded_i4(width: usize) -> usize {
-        padded_i8(width)
-    }
-
     /// `u32` words of a block for so many columns, padding included. A multiple of four.
     pub const fn block_words_i4(columns: usize) -> usize {
-        2 * ROWS + padded_i4(columns) * ROWS / 8
+        2 * ROWS + columns.next_multiple_of(COLUMNS) * ROWS / 8
     }
 
     /// `u32` words of a prepared input of so many columns.
@@ -214,10 +218,10 @@ mod int4 {
 
     /// A weight of a block; 0 for one that is not there. A byte that stands for none in -7..=7 may give -8 or 8.
     pub fn weight_i4(block: &[u32], columns: usize, row: usize, column: usize) -> i8 {
-        if row >= ROWS || column >= padded_i4(columns) {
+        if row >= ROWS || column >= columns.next_multiple_of(COLUMNS) {
             return 0;
         }
-        let byte = i32::from(byte(block, (column / GROUP * (ROWS / 2) + row / 2) * GROUP + column % GROUP));
+        let byte = i32::from(byte(block, (column / COLUMNS * (ROWS / 2) + row / 2) * COLUMNS + column % COLUMNS));
         // The lower half with its sign; then what it borrowed is given back.
         let even = (byte << 28) >> 28;
         if row.is_multiple_of(2) { even as i8 } else { ((byte - even) >> 4) as i8 }
@@ -238,7 +242,27 @@ mod int4 {
         multiplier(block, block_words_i4(columns), row)
     }
 
-    /// As [`pack_i8`], for weights in -7..=7 and biases below 2^23 in magnitude.
+    /// As [`write_block_i8`], for weights in -7..=7 and biases below 2^23 in magnitude.
+    pub fn write_block_i4(
+        block: &mut [u32],
+        columns: usize,
+        bias: [i32; ROWS_I4],
+        multiplier: [i32; ROWS_I4],
+        weight: impl Fn(usize, usize) -> i8,
+    ) {
+        if block.len() != block_words_i4(columns) {
+            return;
+        }
+        let start = core::array::from_fn(|row| {
+            let below = if row.is_multiple_of(2) { 0 } else { bias[row - 1] };
+            bias[row].wrapping_mul(16).wrapping_add(below)
+        });
+        write(block, start, multiplier, ROWS / 2, |pair, column| {
+            weight(2 * pair + 1, column).wrapping_mul(16).wrapping_add(weight(2 * pair, column))
+        });
+    }
+
+    /// As [`pack_i8`], of [`write_block_i4`].
     #[cfg(feature = "alloc")]
     pub fn pack_i4(
         bias: &[i32],
@@ -247,15 +271,8 @@ mod int4 {
         rows: usize,
         columns: usize,
     ) -> Vec<u32> {
-        let weight = |row: usize, column: usize| if row < rows { weight(row, column) } else { 0 };
-        let bias = |row: usize| if row < rows { bias.get(row).copied().unwrap_or(0) } else { 0 };
-        let start = |row: usize| {
-            let below = if row.is_multiple_of(2) { 0 } else { bias(row - 1) };
-            bias(row).wrapping_mul(16).wrapping_add(below)
-        };
-        pack(multiplier, rows, columns, ROWS / 2, start, |first, pair, column| {
-            let [even, odd] = [0, 1].map(|at| weight(first + 2 * pair + at, column));
-            odd.wrapping_mul(16).wrapping_add(even)
+        packed::blocks(block_words_i4(columns), bias, multiplier, weight, rows, |block, bias, multiplier, weight| {
+            write_block_i4(block, columns, bias, multiplier, weight);
         })
     }
 }

@@ -59,8 +59,8 @@ use core::arch::global_asm;
 use core::ptr::null;
 
 #[cfg(feature = "int4")]
-use super::{COLUMNS_I4, GROUP_I4, ROWS_I4, block_words_i4};
-use super::{COLUMNS_I8, GROUP_I8, ROWS_I8, block_words_i8};
+use super::{COLUMNS_I4, ROWS_I4, WORDS_I4, block_words_i4};
+use super::{COLUMNS_I8, ROWS_I8, WORDS_I8, block_words_i8};
 use crate::quant::TANH;
 
 global_asm!(
@@ -363,8 +363,8 @@ fn fits(blocks: usize, block_words: usize, prepared: usize, group: usize, out: u
 }
 
 pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
-    let block_words = block_words_i8(prepared.len() / GROUP_I8 * COLUMNS_I8);
-    if fits(blocks.len(), block_words, prepared.len(), GROUP_I8, out.len(), ROWS_I8) {
+    let block_words = block_words_i8(prepared.len() / WORDS_I8 * COLUMNS_I8);
+    if fits(blocks.len(), block_words, prepared.len(), WORDS_I8, out.len(), ROWS_I8) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
         // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, four outputs per block.
         unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr().cast(), null()) }
@@ -372,8 +372,8 @@ pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
 }
 
 pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    let block_words = block_words_i8(prepared.len() / GROUP_I8 * COLUMNS_I8);
-    if fits(blocks.len(), block_words, prepared.len(), GROUP_I8, out.len(), ROWS_I8) {
+    let block_words = block_words_i8(prepared.len() / WORDS_I8 * COLUMNS_I8);
+    if fits(blocks.len(), block_words, prepared.len(), WORDS_I8, out.len(), ROWS_I8) {
         let (x, blocks, out, tanh) = (prepared.as_ptr_range(), blocks.as_ptr_range(), out.as_mut_ptr(), TANH.as_ptr());
         // SAFETY: as in `rows_i8`, with bytes; the table has 512 of them.
         unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.cast(), tanh) }
@@ -383,7 +383,7 @@ pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     let whole = x.len() / COLUMNS_I8 * COLUMNS_I8;
     let (Some((groups, rest)), Some((to, behind))) =
-        (x.split_at_checked(whole), prepared.split_at_mut_checked(whole / COLUMNS_I8 * GROUP_I8))
+        (x.split_at_checked(whole), prepared.split_at_mut_checked(whole / COLUMNS_I8 * WORDS_I8))
     else {
         return 0;
     };
@@ -398,8 +398,8 @@ pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
 
 #[cfg(feature = "int4")]
 pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
-    let block_words = block_words_i4(prepared.len() / GROUP_I4 * COLUMNS_I4);
-    if fits(blocks.len(), block_words, prepared.len(), GROUP_I4, out.len(), ROWS_I4) {
+    let block_words = block_words_i4(prepared.len() / WORDS_I4 * COLUMNS_I4);
+    if fits(blocks.len(), block_words, prepared.len(), WORDS_I4, out.len(), ROWS_I4) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
         // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, two outputs per block.
         unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr().cast(), null()) }
@@ -408,8 +408,8 @@ pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
 
 #[cfg(feature = "int4")]
 pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    let block_words = block_words_i4(prepared.len() / GROUP_I4 * COLUMNS_I4);
-    if fits(blocks.len(), block_words, prepared.len(), GROUP_I4, out.len(), ROWS_I4) {
+    let block_words = block_words_i4(prepared.len() / WORDS_I4 * COLUMNS_I4);
+    if fits(blocks.len(), block_words, prepared.len(), WORDS_I4, out.len(), ROWS_I4) {
         let (x, blocks, out, tanh) = (prepared.as_ptr_range(), blocks.as_ptr_range(), out.as_mut_ptr(), TANH.as_ptr());
         // SAFETY: as in `rows_i4`, with bytes; the table has 512 of them.
         unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.cast(), tanh) }
@@ -420,7 +420,7 @@ pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [
 pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
     let count = x.len() / COLUMNS_I4;
     let (Some((groups, rest)), Some((to, behind))) =
-        (x.split_at_checked(count * COLUMNS_I4), prepared.split_at_mut_checked(count * GROUP_I4))
+        (x.split_at_checked(count * COLUMNS_I4), prepared.split_at_mut_checked(count * WORDS_I4))
     else {
         return 0;
     };

@@ -5,8 +5,8 @@
 
 use super::prepare::segment;
 #[cfg(feature = "int4")]
-use super::{GROUP_I4, WORDS_I4, matches_i4};
-use super::{GROUP_I8, WORDS_I8, WORDS_I8_LIGHT, matches_i8, matches_i8_light};
+use super::{COLUMNS_I4, WORDS_I4, matches_i4};
+use super::{COLUMNS_I8, WORDS_I8, matches_i8};
 
 #[cfg(kernel = "v6m")]
 mod v6m;
@@ -20,22 +20,12 @@ type Kernel =
 unsafe extern "C" {
     /// # Safety
     /// 1. `prepared` to `end`: whole groups of prepared input, at least one, readable.
-    /// 2. `out` to `out_end`: [`super::ROWS`] values per block, of at least one block, writable.
+    /// 2. `out` to `out_end`: [`super::ROWS_I8`] values per block, of at least one block, writable.
     /// 3. `blocks`: as many blocks of as many columns, readable.
     fn runtime_lanes16_i8(blocks: *const u32, prepared: *const u32, out: *mut i32, end: *const u32, out_end: *mut i32);
 
     /// # Safety
     /// As for the one above.
-    fn runtime_lanes16_i8_light(
-        blocks: *const u32,
-        prepared: *const u32,
-        out: *mut i32,
-        end: *const u32,
-        out_end: *mut i32,
-    );
-
-    /// # Safety
-    /// As for the first.
     #[cfg(feature = "int4")]
     fn runtime_lanes16_i4(blocks: *const u32, prepared: *const u32, out: *mut i32, end: *const u32, out_end: *mut i32);
 }
@@ -61,14 +51,6 @@ pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]
     }
 }
 
-/// [`super::portable::rows_i8_light`].
-pub fn rows_i8_light(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
-    if !out.is_empty() && matches_i8_light(blocks, prepared, out) {
-        // SAFETY: checked above; `matches_i8_light` refuses empty input.
-        unsafe { call(runtime_lanes16_i8_light, blocks, prepared, out) }
-    }
-}
-
 /// [`super::portable::rows_i4`].
 #[cfg(feature = "int4")]
 pub fn rows_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
@@ -89,10 +71,6 @@ unsafe extern "C" {
 
     /// # Safety
     /// As for the one above.
-    fn runtime_lanes16_prepare_i8_light(x: *const i8, prepared: *mut u32, end: *const i8);
-
-    /// # Safety
-    /// As for the first.
     #[cfg(feature = "int4")]
     fn runtime_lanes16_prepare_i4(x: *const i8, prepared: *mut u32, end: *const i8);
 }
@@ -116,15 +94,7 @@ unsafe fn prepare<const GROUP: usize, const WORDS: usize>(x: &[i8], prepared: &m
 #[inline(never)]
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     // SAFETY: these are its numbers.
-    unsafe { prepare::<GROUP_I8, WORDS_I8>(x, prepared, runtime_lanes16_prepare_i8) }
-    0
-}
-
-/// [`super::portable::prepare_i8_light`].
-#[inline(never)]
-pub fn prepare_i8_light(x: &[i8], prepared: &mut [u32]) -> i32 {
-    // SAFETY: these are its numbers.
-    unsafe { prepare::<GROUP_I8, WORDS_I8_LIGHT>(x, prepared, runtime_lanes16_prepare_i8_light) }
+    unsafe { prepare::<COLUMNS_I8, WORDS_I8>(x, prepared, runtime_lanes16_prepare_i8) }
     0
 }
 
@@ -133,6 +103,6 @@ pub fn prepare_i8_light(x: &[i8], prepared: &mut [u32]) -> i32 {
 #[inline(never)]
 pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
     // SAFETY: these are its numbers.
-    unsafe { prepare::<GROUP_I4, WORDS_I4>(x, prepared, runtime_lanes16_prepare_i4) }
+    unsafe { prepare::<COLUMNS_I4, WORDS_I4>(x, prepared, runtime_lanes16_prepare_i4) }
     0
 }

@@ -1,14 +1,16 @@
 //! Writing and reading blocks; how they look stands in [`super`].
 
 #[cfg(feature = "alloc")]
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
-use super::{BOTH, MIDDLE, ROWS, block_words_i8, block_words_i8_light};
+use super::{BOTH, MIDDLE, ROWS, block_words_i8};
 #[cfg(feature = "int4")]
-use super::{GROUP_I4, block_words_i4};
+use super::{COLUMNS_I4, block_words_i4};
+#[cfg(feature = "alloc")]
+use crate::kernels::packed;
 use crate::quant::ACC_LIMIT;
 
-/// What tells the three kinds of block apart.
+/// What tells the two kinds of block apart.
 #[derive(Clone, Copy)]
 struct Kind {
     /// Bits of a weight.
@@ -19,9 +21,8 @@ struct Kind {
 }
 
 const I8: Kind = Kind { bits: 8, split: 2, words: block_words_i8 };
-const I8_LIGHT: Kind = Kind { bits: 8, split: 4, words: block_words_i8_light };
 #[cfg(feature = "int4")]
-const I4: Kind = Kind { bits: 4, split: GROUP_I4, words: block_words_i4 };
+const I4: Kind = Kind { bits: 4, split: COLUMNS_I4, words: block_words_i4 };
 
 impl Kind {
     /// Word in the block, and shift in it, of a weight.
@@ -97,38 +98,6 @@ impl Kind {
         let at = (self.words)(columns).wrapping_sub(ROWS).wrapping_add(row % ROWS);
         block.get(at).map_or(0, |&multiplier| multiplier as i32)
     }
-
-    #[cfg(feature = "alloc")]
-    fn pack(
-        self,
-        bias: &[i32],
-        multiplier: &[i32],
-        weight: impl Fn(usize, usize) -> i8,
-        rows: usize,
-        columns: usize,
-    ) -> Vec<u32> {
-        let mut blocks = vec![0; (self.words)(columns) * rows.div_ceil(ROWS)];
-        let at = |values: &[i32], row: usize| values.get(row).copied().filter(|_| row < rows).unwrap_or(0);
-        for (index, block) in blocks.chunks_exact_mut((self.words)(columns)).enumerate() {
-            let row = |row: usize| index * ROWS + row;
-            let weight = |r: usize, column: usize| if row(r) < rows { weight(row(r), column) } else { 0 };
-            let bias = core::array::from_fn(|r| at(bias, row(r)));
-            let multiplier = core::array::from_fn(|r| at(multiplier, row(r)));
-            self.write(block, columns, bias, multiplier, weight);
-        }
-        blocks
-    }
-}
-
-/// Whether four neighbouring 8-bit weights of a row (columns `4 i` to `4 i + 3`) can leave no lane: their magnitudes
-/// sum to at most 258.
-///
-/// ```
-/// use runtime::kernels::lanes16::is_light;
-/// assert!(is_light([127, -127, 0, 4]) && !is_light([127, -127, 1, 4]));
-/// ```
-pub fn is_light(weights: [i8; 4]) -> bool {
-    weights.map(|weight| u32::from(weight.unsigned_abs())).iter().sum::<u32>() <= 258
 }
 
 /// The functions of one kind of block.
@@ -175,21 +144,14 @@ macro_rules! kind {
             rows: usize,
             columns: usize,
         ) -> Vec<u32> {
-            $kind.pack(bias, multiplier, weight, rows, columns)
+            packed::blocks(($kind.words)(columns), bias, multiplier, weight, rows, |block, bias, multiplier, weight| {
+                $kind.write(block, columns, bias, multiplier, weight);
+            })
         }
     };
 }
 
 kind!(I8, write_block_i8, weight_i8, bias_i8, multiplier_i8, pack_i8, "8-bit weights");
-kind!(
-    I8_LIGHT,
-    write_block_i8_light,
-    weight_i8_light,
-    bias_i8_light,
-    multiplier_i8_light,
-    pack_i8_light,
-    "8-bit weights that are light everywhere"
-);
 #[cfg(feature = "int4")]
 kind!(I4, write_block_i4, weight_i4, bias_i4, multiplier_i4, pack_i4, "4-bit weights");
 

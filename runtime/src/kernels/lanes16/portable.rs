@@ -2,35 +2,23 @@
 
 #[cfg(feature = "int4")]
 use super::prepare::{nibbles, nibbles_constant};
-use super::prepare::{pair, quad, segment};
+use super::prepare::{pair, segment};
 #[cfg(feature = "int4")]
-use super::{GROUP_I4, WORDS_I4, block_words_i4, matches_i4};
-use super::{
-    GROUP_I8, ROWS, WORDS_I8, WORDS_I8_LIGHT, block_words_i8, block_words_i8_light, matches_i8, matches_i8_light,
-};
+use super::{COLUMNS_I4, WORDS_I4, block_words_i4, matches_i4};
+use super::{COLUMNS_I8, ROWS, WORDS_I8, block_words_i8, matches_i8};
 use crate::quant::requantize;
 
 /// Activations of a segment for [`rows_i8`]: three words for two values.
 ///
-/// `prepared` has `prepared_words_i8(padded_i8(x.len()))` words; otherwise nothing is done. Segments follow each other.
+/// `prepared` has the [`super::prepared_words_i8`] of as many columns, padded; otherwise nothing is done. Segments follow
+/// each other.
 /// The share of the constant is always 0: this layout has everything in its start values.
 // Not inlined: what is compiled does not depend on what surrounds it.
 #[inline(never)]
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
-    segment::<GROUP_I8, WORDS_I8>(x, prepared, |x, prepared| {
+    segment::<COLUMNS_I8, WORDS_I8>(x, prepared, |x, prepared| {
         for (&x, words) in x.as_chunks().0.iter().zip(prepared.as_chunks_mut().0) {
             *words = pair(x);
-        }
-    });
-    0
-}
-
-/// As [`prepare_i8`], for [`rows_i8_light`]: five words for four values.
-#[inline(never)]
-pub fn prepare_i8_light(x: &[i8], prepared: &mut [u32]) -> i32 {
-    segment::<GROUP_I8, WORDS_I8_LIGHT>(x, prepared, |x, prepared| {
-        for (&x, words) in x.as_chunks().0.iter().zip(prepared.as_chunks_mut().0) {
-            *words = quad(x);
         }
     });
     0
@@ -40,9 +28,9 @@ pub fn prepare_i8_light(x: &[i8], prepared: &mut [u32]) -> i32 {
 #[cfg(feature = "int4")]
 #[inline(never)]
 pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
-    segment::<GROUP_I4, WORDS_I4>(x, prepared, |x, prepared| {
+    segment::<COLUMNS_I4, WORDS_I4>(x, prepared, |x, prepared| {
         let (groups, _) = prepared.as_chunks_mut::<WORDS_I4>();
-        for (x, [k, words @ ..]) in x.chunks_exact(GROUP_I4).zip(groups) {
+        for (x, [k, words @ ..]) in x.chunks_exact(COLUMNS_I4).zip(groups) {
             *k = nibbles_constant(x);
             for (&x, words) in x.as_chunks().0.iter().zip(words.as_chunks_mut().0) {
                 *words = nibbles(x);
@@ -109,7 +97,7 @@ fn blocks_of(blocks: &[u32], words: usize, out: &mut [i32], sum: impl Fn(&[[u32;
 /// `out[row] = requantize(bias[row] + sum(w[row][column] * x[column]), multiplier[row])`, 8-bit weights.
 ///
 /// `blocks`: whole blocks, one after the other; `prepared`: what [`prepare_i8`] made of the activations; `out`: a
-/// number per row, [`ROWS`] per block. Does nothing where they do not belong together. `constant` is 0 in this layout,
+/// number per row, [`super::ROWS_I8`] per block. Does nothing where they do not belong together. `constant` is 0 in this layout,
 /// and not looked at. What the numbers may be stands in [`super`].
 #[inline(never)]
 pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
@@ -126,22 +114,6 @@ pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]
     });
 }
 
-/// As [`rows_i8`], for weights that are light everywhere and prepared input of [`prepare_i8_light`].
-#[inline(never)]
-pub fn rows_i8_light(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
-    if !matches_i8_light(blocks, prepared, out) {
-        return;
-    }
-    let (prepared, _) = prepared.as_chunks::<5>();
-    blocks_of(blocks, block_words_i8_light(4 * prepared.len()), out, |weights, pairs| {
-        for ([first, second], &[c0, d0, c1, d1, k]) in weights.as_chunks().0.iter().zip(prepared) {
-            for ((pair, &first), &second) in pairs.iter_mut().zip(first).zip(second) {
-                pair.add(dot([c0, d0], first).wrapping_add(dot([c1, d1], second)).wrapping_add(k));
-            }
-        }
-    });
-}
-
 /// As [`rows_i8`], for 4-bit weights and prepared input of [`prepare_i4`].
 #[cfg(feature = "int4")]
 #[inline(never)]
@@ -150,8 +122,8 @@ pub fn rows_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]
         return;
     }
     let (prepared, _) = prepared.as_chunks::<WORDS_I4>();
-    blocks_of(blocks, block_words_i4(GROUP_I4 * prepared.len()), out, |weights, pairs| {
-        for (words, [k, coefficients @ ..]) in weights.as_chunks::<{ GROUP_I4 / 4 }>().0.iter().zip(prepared) {
+    blocks_of(blocks, block_words_i4(COLUMNS_I4 * prepared.len()), out, |weights, pairs| {
+        for (words, [k, coefficients @ ..]) in weights.as_chunks::<{ COLUMNS_I4 / 4 }>().0.iter().zip(prepared) {
             let mut lanes = [*k; 2];
             for (words, &[c0, c1, c2, c3]) in words.iter().zip(coefficients.as_chunks().0) {
                 for (lanes, &word) in lanes.iter_mut().zip(words) {

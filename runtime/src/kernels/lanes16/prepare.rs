@@ -53,15 +53,6 @@ pub(super) fn pair(x: [i8; 2]) -> [u32; 3] {
     [c, d, constant(x0 + x1, 7)]
 }
 
-/// Four columns of light weights.
-#[inline]
-pub(super) fn quad(x: [i8; 4]) -> [u32; 5] {
-    let [x0, x1, x2, x3] = x.map(i32::from);
-    let [c0, d0] = coefficients(x0, x1);
-    let [c1, d1] = coefficients(x2, x3);
-    [c0, d0, c1, d1, constant(x0 + x1 + x2 + x3, 7)]
-}
-
 /// Four columns of 4-bit weights, without their constant.
 #[cfg(feature = "int4")]
 #[inline]

@@ -15,8 +15,8 @@ type Write = fn(&mut [u32], usize, [i32; 4], [i32; 4], &dyn Fn(usize, usize) -> 
 #[derive(Clone, Copy)]
 struct Kind {
     largest: i8,
-    light: bool,
-    padded: fn(usize) -> usize,
+    /// Columns of a group.
+    columns: usize,
     block_words: fn(usize) -> usize,
     prepared_words: fn(usize) -> usize,
     prepare: fn(&[i8], &mut [u32]) -> i32,
@@ -27,11 +27,16 @@ struct Kind {
     multiplier: fn(&[u32], usize, usize) -> i32,
 }
 
+impl Kind {
+    fn padded(self, width: usize) -> usize {
+        width.next_multiple_of(self.columns)
+    }
+}
+
 const KINDS: &[Kind] = &[
     Kind {
         largest: 127,
-        light: false,
-        padded: padded_i8,
+        columns: COLUMNS_I8,
         block_words: block_words_i8,
         prepared_words: prepared_words_i8,
         prepare: prepare_i8,
@@ -41,26 +46,10 @@ const KINDS: &[Kind] = &[
         bias: bias_i8,
         multiplier: multiplier_i8,
     },
-    Kind {
-        largest: 127,
-        light: true,
-        padded: padded_i8_light,
-        block_words: block_words_i8_light,
-        prepared_words: prepared_words_i8_light,
-        prepare: prepare_i8_light,
-        rows: rows_i8_light,
-        write: |block, columns, bias, multiplier, weight| {
-            write_block_i8_light(block, columns, bias, multiplier, weight)
-        },
-        weight: weight_i8_light,
-        bias: bias_i8_light,
-        multiplier: multiplier_i8_light,
-    },
     #[cfg(feature = "int4")]
     Kind {
         largest: 7,
-        light: false,
-        padded: padded_i4,
+        columns: COLUMNS_I4,
         block_words: block_words_i4,
         prepared_words: prepared_words_i4,
         prepare: prepare_i4,
@@ -90,22 +79,9 @@ impl Random {
     }
 }
 
-/// Makes all quads of a row of padded columns light, if they must be.
-fn lighten(kind: Kind, row: &mut [i8]) {
-    if kind.light {
-        for quad in row.chunks_exact_mut(4) {
-            while !is_light([quad[0], quad[1], quad[2], quad[3]]) {
-                // From the last one: what comes first stays extreme.
-                let last = quad.iter_mut().rev().find(|weight| **weight != 0).unwrap();
-                *last -= last.signum();
-            }
-        }
-    }
-}
-
 /// Rows of padded weights, biases and multipliers against segments of activations; round trip of the block as well.
 fn check(kind: Kind, weights: &[Vec<i8>], bias: &[i32], multiplier: &[i32], segments: &[&[i8]], message: &str) {
-    let columns: usize = segments.iter().map(|x| (kind.padded)(x.len())).sum();
+    let columns: usize = segments.iter().map(|x| kind.padded(x.len())).sum();
     let words = (kind.block_words)(columns);
     assert!(words.is_multiple_of(4));
     let mut prepared = vec![0; (kind.prepared_words)(columns)];
@@ -113,10 +89,10 @@ fn check(kind: Kind, weights: &[Vec<i8>], bias: &[i32], multiplier: &[i32], segm
     let mut padded_x = Vec::new();
     let mut constant = 0_i32;
     for x in segments {
-        let (part, behind) = rest.split_at_mut((kind.prepared_words)((kind.padded)(x.len())));
+        let (part, behind) = rest.split_at_mut((kind.prepared_words)(kind.padded(x.len())));
         constant = constant.wrapping_add((kind.prepare)(x, part));
         padded_x.extend_from_slice(x);
-        padded_x.resize(padded_x.len() + (kind.padded)(x.len()) - x.len(), 0);
+        padded_x.resize(padded_x.len() + kind.padded(x.len()) - x.len(), 0);
         rest = behind;
     }
     let mut blocks = vec![0; words * weights.len().div_ceil(ROWS)];
@@ -176,9 +152,8 @@ fn random_case(kind: Kind, random: &mut Random, rows: usize, widths: &[usize], s
                     }
                 });
             }
-            row.resize(start + (kind.padded)(x.len()), 0);
+            row.resize(start + kind.padded(x.len()), 0);
         }
-        lighten(kind, &mut row);
         let magnitude: i32 = row.iter().map(|w| i32::from(w.unsigned_abs()) * 127).sum();
         let room = ACC_LIMIT - 1 - magnitude;
         let drawn = random.below(room as u32 + 1) as i32;
@@ -250,10 +225,9 @@ fn extremes_in_all_sign_patterns() {
             let digit = |at: u32| (pattern / 3_usize.pow(at) % 3) as i32 - 1;
             let x: Vec<i8> = (0..4).map(|at| (digit(at) * 127) as i8).collect();
             let mut row: Vec<i8> = (4..8).map(|at| (digit(at) * most) as i8).collect();
-            row.resize((kind.padded)(4), 0);
+            row.resize(kind.padded(4), 0);
             let turned = row.iter().map(|w| -w).collect();
-            let mut rows = vec![row.clone(), turned, row.clone(), row];
-            rows.iter_mut().for_each(|row| lighten(kind, row));
+            let rows = vec![row.clone(), turned, row.clone(), row];
             check(kind, &rows, &[0, 1, -1, 2], &[1 << 24; 4], &[&x], &std::format!("pattern {pattern}"));
         }
     }
@@ -263,15 +237,13 @@ fn extremes_in_all_sign_patterns() {
 #[test]
 fn full_lanes() {
     for &kind in KINDS {
-        for quad in [[127, 127, 4, 0], [0, 4, 127, 127], [65, 65, 64, 64], [127, 1, 127, 3], [1, 127, 4, 126]] {
+        for quad in [[127; 4], [127, 0, 127, 0], [0, 127, 127, 0], [127, 127, 4, 1]] {
             let quad = quad.map(|w: i8| w.min(kind.largest));
             for signs in 0..16 {
                 let x: Vec<i8> = (0..64).map(|at| if signs >> (at % 4) & 1 == 0 { 127 } else { -127 }).collect();
                 let up: Vec<i8> = x.iter().enumerate().map(|(at, x)| quad[at % 4] * x.signum()).collect();
                 let down: Vec<i8> = up.iter().map(|w| -w).collect();
-                let mut rows =
-                    vec![up.clone(), down.clone(), down.clone(), up.clone(), up.clone(), up, down.clone(), down];
-                rows.iter_mut().for_each(|row| lighten(kind, row));
+                let rows = vec![up.clone(), down.clone(), down.clone(), up.clone(), up.clone(), up, down.clone(), down];
                 check(kind, &rows, &[0; 8], &[1 << 24; 8], &[&x], &std::format!("{quad:?}, signs {signs}"));
             }
         }
@@ -281,7 +253,7 @@ fn full_lanes() {
 #[test]
 fn what_does_not_match_is_left_alone() {
     for &kind in KINDS {
-        let columns = (kind.padded)(20);
+        let columns = kind.padded(20);
         let words = (kind.block_words)(columns);
         for (blocks, prepared, out) in [(2, 0, 4), (2, 0, 12), (1, 0, 8), (2, 1, 8), (2, 0, 7), (0, 0, 4), (2, 2, 8)] {
             let blocks = vec![0; blocks * words];
@@ -311,7 +283,7 @@ fn what_does_not_match_is_left_alone() {
 #[test]
 fn start_values_that_stand_for_no_bias() {
     for &kind in KINDS {
-        let columns = (kind.padded)(1);
+        let columns = kind.padded(1);
         let mut block = vec![0; (kind.block_words)(columns)];
         let largest = ACC_LIMIT - 1;
         (kind.write)(&mut block, columns, [largest, -largest, 0, 0], [0; 4], &|_, _| 0);
@@ -371,9 +343,6 @@ fn a_packed_layer_is_packed_from_its_own_contents() {
         columns,
     );
     assert_eq!(again, blocks);
-    // Light or not, the weights lie in the same places.
-    let light = pack_i8_light(&bias, &multiplier, at, rows, columns);
-    assert_eq!(light[ROWS..block_words_i8(columns)], blocks[ROWS..block_words_i8(columns)]);
     #[cfg(feature = "int4")]
     {
         let blocks = pack_i4(&bias, &multiplier, |row, column| at(row, column) / 10, rows, columns);

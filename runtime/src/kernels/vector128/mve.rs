@@ -43,7 +43,7 @@
 
 use core::arch::global_asm;
 
-use super::{GROUP, columns};
+use super::{COLUMNS, columns};
 use crate::quant::TANH;
 
 /// What the blocks of assembly share. Each begins with it, for nothing says that they are assembled together: the
@@ -297,7 +297,7 @@ pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]
         return;
     }
     let out = out.as_mut_ptr_range();
-    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / COLUMNS);
     // SAFETY: `columns` has found `x` to be `groups` groups and `blocks` to be as many whole blocks of that width as
     // `out` has eights of words. There is at least one. No table: words are written.
     unsafe { runtime_v128_rows_i8(blocks, x, groups, out.start.cast(), out.end.cast(), core::ptr::null()) }
@@ -311,7 +311,7 @@ pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut 
         return;
     }
     let out = out.as_mut_ptr_range();
-    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / COLUMNS);
     // SAFETY: as in `rows_i8`, for as many bytes; the table has 512 entries.
     unsafe { runtime_v128_rows_i8(blocks, x, groups, out.start.cast(), out.end.cast(), TANH.as_ptr()) }
 }
@@ -325,7 +325,7 @@ pub fn rows_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]
         return;
     }
     let out = out.as_mut_ptr_range();
-    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / COLUMNS);
     // SAFETY: as in `rows_i8`, with the blocks of four bits.
     unsafe { runtime_v128_rows_i4(blocks, x, groups, out.start.cast(), out.end.cast(), core::ptr::null()) }
 }
@@ -339,7 +339,7 @@ pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut 
         return;
     }
     let out = out.as_mut_ptr_range();
-    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / COLUMNS);
     // SAFETY: as in `rows_tanh_i8`, with the blocks of four bits.
     unsafe { runtime_v128_rows_i4(blocks, x, groups, out.start.cast(), out.end.cast(), TANH.as_ptr()) }
 }

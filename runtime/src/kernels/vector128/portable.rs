@@ -2,7 +2,7 @@
 //!
 //! Sums wrap, as in registers: with the weights and biases of a checked model nothing ever does.
 
-use super::{GROUP, ROWS, columns};
+use super::{COLUMNS, ROWS, columns};
 use crate::quant::tanh_i8;
 pub use crate::sampling::fixed::weigh;
 
@@ -40,8 +40,8 @@ fn each_block_i8<T>(blocks: &[u32], prepared: &[u32], out: &mut [T], last: impl 
     let x: &[i8] = bytemuck::cast_slice(prepared);
     for (block, out) in blocks.chunks_exact(super::block_words_i8(columns)).zip(out.chunks_exact_mut(ROWS)) {
         let Some((mut acc, weights, multipliers)) = parts(block) else { return };
-        for (group, x) in weights.chunks_exact(ROWS * GROUP).zip(x.chunks_exact(GROUP)) {
-            for (acc, row) in acc.iter_mut().zip(group.chunks_exact(GROUP)) {
+        for (group, x) in weights.chunks_exact(ROWS * COLUMNS).zip(x.chunks_exact(COLUMNS)) {
+            for (acc, row) in acc.iter_mut().zip(group.chunks_exact(COLUMNS)) {
                 *acc = dot(*acc, row, x);
             }
         }
@@ -72,8 +72,8 @@ fn each_block_i4<T>(blocks: &[u32], prepared: &[u32], out: &mut [T], last: impl 
     for (block, out) in blocks.chunks_exact(super::block_words_i4(columns)).zip(out.chunks_exact_mut(ROWS)) {
         let Some((mut acc, weights, multipliers)) = parts(block) else { return };
         let (pairs, _) = acc.as_chunks_mut::<2>();
-        for (group, x) in weights.chunks_exact(ROWS / 2 * GROUP).zip(x.chunks_exact(GROUP)) {
-            for ([even, odd], bytes) in pairs.iter_mut().zip(group.as_chunks::<GROUP>().0) {
+        for (group, x) in weights.chunks_exact(ROWS / 2 * COLUMNS).zip(x.chunks_exact(COLUMNS)) {
+            for ([even, odd], bytes) in pairs.iter_mut().zip(group.as_chunks::<COLUMNS>().0) {
                 *odd = dot(*odd, bytes, x);
                 *even = dot(*even, &bytes.map(|byte| byte << 4), x);
             }

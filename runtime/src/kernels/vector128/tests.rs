@@ -64,17 +64,17 @@ impl Layer {
     }
 
     fn columns(&self) -> usize {
-        self.widths.iter().map(|&width| padded_i8(width)).sum()
+        self.widths.iter().map(|&width| width.next_multiple_of(COLUMNS)).sum()
     }
 
     /// The weight at a column that counts padding.
     fn padded(&self, row: usize, mut column: usize) -> i8 {
         let mut begin = row * self.fan_in();
         for &width in &self.widths {
-            if column < padded_i8(width) {
+            if column < width.next_multiple_of(COLUMNS) {
                 return if column < width { self.weights[begin + column] } else { 0 };
             }
-            column -= padded_i8(width);
+            column -= width.next_multiple_of(COLUMNS);
             begin += width;
         }
         panic!("no such column")

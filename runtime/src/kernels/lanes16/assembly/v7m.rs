@@ -1,4 +1,4 @@
-//! Layout `lanes16` for Armv7-M (Cortex-M3) and Armv8-M mainline: what
+//! Layout `Lanes16` for Armv7-M (Cortex-M3) and Armv8-M mainline: what
 //! [`crate::kernels::lanes16::portable`] defines, in assembly.
 //!
 //! The loop of `rows_i8`, for two columns of four rows, `w` and `x` walking through block and prepared input:
@@ -101,76 +101,6 @@ runtime_lanes16_i8:
     add     sp, #12
     pop     {r4-r11, pc}
     .size   runtime_lanes16_i8, . - runtime_lanes16_i8
-    .text
-    "#,
-    options(raw)
-);
-
-// runtime_lanes16_i8_light(blocks, prepared, out, prepared_end, out_end)
-//
-// Four columns a step. `R` and `S` are the words of columns 0 and 1, `V` and `W` those of columns 2 and 3:
-//
-//     P = c0 * R + k; P += d0 * rev16(R); P += c1 * V; P += d1 * rev16(V); total01 += P; high01 += P >> 16
-//     Q = c0 * S + k; Q += d0 * rev16(S); Q += c1 * W; Q += d1 * rev16(W); total23 += Q; high23 += Q >> 16
-//
-// r2 and r3 are free once c0 and d0 have been used: one `LDM` brings V and W into them, and the next step's R and S.
-// The last step of a block so reads the first two multipliers, which stay where they are.
-//
-// r0 w, r1 x, r2 to r6 = c0 d0 c1 d1 k, r7 r8 = R S; then r2 r3 = V W; r9 = P, r6 = Q; r10 to lr and the stack as
-// above.
-//
-// 18 instructions for 16 products, and 3 per turn of 64: 1.17 per product.
-global_asm!(
-    r#"
-    .section .text.runtime_lanes16_i8_light,"ax",%progbits
-    .global runtime_lanes16_i8_light
-    .type   runtime_lanes16_i8_light,%function
-    .p2align 2
-    .thumb_func
-runtime_lanes16_i8_light:
-    push    {r4-r11, lr}
-    push    {r1-r3}
-1:  ldmia   r0!, {r10, r11, r12, lr}
-    ldmia   r0!, {r7, r8}
-    ldr     r1, [sp]
-2:  .rept   4
-    ldmia   r1!, {r2-r6}
-    mla     r9, r7, r2, r6
-    rev16   r7, r7
-    mla     r9, r7, r3, r9
-    mla     r6, r8, r2, r6
-    rev16   r8, r8
-    mla     r6, r8, r3, r6
-    ldmia   r0!, {r2, r3, r7, r8}
-    mla     r9, r2, r4, r9
-    rev16   r2, r2
-    mla     r9, r2, r5, r9
-    mla     r6, r3, r4, r6
-    rev16   r3, r3
-    mla     r6, r3, r5, r6
-    add     r10, r9
-    add     r11, r11, r9, asr #16
-    add     r12, r6
-    add     lr, lr, r6, asr #16
-    .endr
-    ldr     r9, [sp, #8]
-    cmp     r1, r9
-    bne     2b
-    ldmia   r0!, {r6, r9}
-    LANES16_SHIFTED r10, r11, r12, lr
-    LANES16_REQUANTIZE r2, r7, r10
-    LANES16_REQUANTIZE r3, r8, r10
-    LANES16_REQUANTIZE r4, r6, r10
-    LANES16_REQUANTIZE r5, r9, r10
-    ldr     r1, [sp, #4]
-    stmia   r1!, {r2-r5}
-    str     r1, [sp, #4]
-    ldr     r9, [sp, #48]
-    cmp     r1, r9
-    bne     1b
-    add     sp, #12
-    pop     {r4-r11, pc}
-    .size   runtime_lanes16_i8_light, . - runtime_lanes16_i8_light
     .text
     "#,
     options(raw)

@@ -61,43 +61,6 @@ runtime_lanes16_prepare_i8:
     options(raw)
 );
 
-// runtime_lanes16_prepare_i8_light(x, prepared, end of x), whole groups: registers as above. 29 for four columns.
-global_asm!(
-    r#"
-    .section .text.runtime_lanes16_prepare_i8_light,"ax",%progbits
-    .global runtime_lanes16_prepare_i8_light
-    .type   runtime_lanes16_prepare_i8_light,%function
-    .p2align 2
-    .thumb_func
-runtime_lanes16_prepare_i8_light:
-    push    {r4-r7, lr}
-    LANES16_V6M_FACTOR 7
-1:  ldrsb   r3, [r0, r6]
-    adds    r6, #1
-    ldrsb   r4, [r0, r6]
-    adds    r6, #1
-    adds    r5, r3, r4
-    LANES16_V6M_COEFFICIENTS r3, r4, r2
-    stmia   r1!, {r3, r4}
-    ldrsb   r3, [r0, r6]
-    adds    r6, #1
-    ldrsb   r4, [r0, r6]
-    adds    r6, #1
-    adds    r5, r5, r3
-    adds    r5, r5, r4
-    LANES16_V6M_COEFFICIENTS r3, r4, r2
-    muls    r5, r7, r5
-    add     r5, r12
-    stmia   r1!, {r3-r5}
-    cmp     r6, #0
-    bne     1b
-    pop     {r4-r7, pc}
-    .size   runtime_lanes16_prepare_i8_light, . - runtime_lanes16_prepare_i8_light
-    .text
-    "#,
-    options(raw)
-);
-
 // runtime_lanes16_prepare_i4(x, prepared, end of x), whole groups
 //
 // r0 = end of x, r1 = prepared, r2 r3 r4 r5 = c0 c1 c2 c3 from x0 x2 x1 x3, r6 = - values left, r7 scratch;

@@ -44,41 +44,6 @@ runtime_lanes16_prepare_i8:
     options(raw)
 );
 
-// runtime_lanes16_prepare_i8_light(x, prepared, end of x), whole groups
-//
-// r4 r5 r6 r7 r8 = c0 d0 c1 d1 k; the rest as above. 17 instructions for four columns.
-global_asm!(
-    r#"
-    .section .text.runtime_lanes16_prepare_i8_light,"ax",%progbits
-    .global runtime_lanes16_prepare_i8_light
-    .type   runtime_lanes16_prepare_i8_light,%function
-    .p2align 2
-    .thumb_func
-runtime_lanes16_prepare_i8_light:
-    push    {r4-r8, lr}
-    movw    r12, #0xff80
-    movt    r12, #0xff7f
-    mov     lr, #0x8000
-1:  ldrsb   r4, [r0], #1
-    ldrsb   r5, [r0], #1
-    ldrsb   r6, [r0], #1
-    ldrsb   r7, [r0], #1
-    add     r8, r4, r5
-    add     r8, r6
-    add     r8, r7
-    LANES16_V7M_COEFFICIENTS r4, r5
-    LANES16_V7M_COEFFICIENTS r6, r7
-    mla     r8, r8, r12, lr
-    stmia   r1!, {r4-r8}
-    cmp     r0, r2
-    bne     1b
-    pop     {r4-r8, pc}
-    .size   runtime_lanes16_prepare_i8_light, . - runtime_lanes16_prepare_i8_light
-    .text
-    "#,
-    options(raw)
-);
-
 // runtime_lanes16_prepare_i4(x, prepared, end of x), whole groups
 //
 // r0 x, r1 = prepared, r2 = end of x, r3 = end of the group's values, r4 r5 r6 r7 = c0 c1 c2 c3 from x0 x2 x1 x3,

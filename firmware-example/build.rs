@@ -73,7 +73,12 @@ fn copy_model(out: &Path) -> Result<&'static str, Box<dyn Error>> {
 /// The layout of integer weights: what the environment variable LAYOUT names, else that of the board.
 fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=LAYOUT");
-    let layouts = [("row-major", Layout::RowMajor), ("dual16", Layout::Dual16)];
+    let layouts = [
+        ("row-major", Layout::RowMajor),
+        ("dual16", Layout::Dual16),
+        ("lanes16", Layout::Lanes16),
+        ("vector128", Layout::Vector128),
+    ];
     match env::var("LAYOUT") {
         Ok(name) => {
             let found = layouts.iter().find(|(layout, _)| *layout == name);

@@ -11,6 +11,11 @@ pub enum Error {
     Arguments(ArgumentError),
     /// The model, the state or the prompt.
     Runtime(runtime::Error),
+    /// Kernels that compute something else than their definitions.
+    Kernels {
+        /// Numbers that differ.
+        mismatches: u32,
+    },
 }
 
 impl fmt::Display for Error {
@@ -18,6 +23,7 @@ impl fmt::Display for Error {
         match self {
             Self::Arguments(error) => error.fmt(f),
             Self::Runtime(error) => error.fmt(f),
+            Self::Kernels { mismatches } => write!(f, "{mismatches} numbers differ from their definition"),
         }
     }
 }

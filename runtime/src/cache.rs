@@ -27,12 +27,12 @@ pub fn older<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16, position: us
     ring.get(start..start + shape.width_in).unwrap_or(&[])
 }
 
-/// Puts the newest input into the ring in place of the oldest, whose slot moves on by one.
-pub fn push<T: Copy>(shape: &LevelShape, ring: &mut [T], oldest: &mut u16, newest: &[T]) {
+/// The slot of the oldest entry, for the newest input to take its place; the oldest is now the next one.
+pub fn push<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> &'r mut [T] {
     let start = usize::from(*oldest) * shape.width_in;
-    copy(ring.get_mut(start..start + shape.width_in).unwrap_or(&mut []), newest);
     let next = *oldest + 1;
     *oldest = if usize::from(next) >= shape.ring_len { 0 } else { next };
+    ring.get_mut(start..start + shape.width_in).unwrap_or(&mut [])
 }
 
 /// Fills a ring with one and the same entry: the state of a level that has only ever seen the boundary.
@@ -75,7 +75,7 @@ mod tests {
                     let newest = [t, t];
                     let older = (0..fuse - 1).map(|position| older(&shape, &ring, oldest, position));
                     let input = older.chain([&newest[..]]).collect::<Vec<_>>().concat();
-                    push(&shape, &mut ring, &mut oldest, &newest);
+                    copy(push(&shape, &mut ring, &mut oldest), &newest);
                     let expected: Vec<i32> = (0..fuse)
                         .rev()
                         .flat_map(|k| {

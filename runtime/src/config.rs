@@ -191,10 +191,11 @@ impl Config {
     ///
     /// `input` is how many 32-bit words the largest input of a layer takes in the form its kernel reads.
     pub fn state_layout_int(&self, input: usize) -> StateLayout {
-        let mut layout = StateLayout { logits: self.vocab_size, input, rings: 0, hidden: 0 };
+        // Outputs in whole blocks of rows, whatever the layout: kernels never have to stop in the middle of one.
+        let mut layout = StateLayout { logits: padded(self.vocab_size), input, rings: 0, hidden: 0 };
         for (index, shape) in self.shapes().enumerate() {
             layout.rings += shape.ring_len * if index == 0 { 1 } else { shape.width_in };
-            layout.hidden = layout.hidden.max(shape.fan_out);
+            layout.hidden = layout.hidden.max(padded(shape.fan_out));
         }
         layout
     }

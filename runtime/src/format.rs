@@ -50,6 +50,10 @@ pub enum Layout {
     RowMajor,
     /// Integers for cores with dual 16-bit multiplications: Cortex-M4, M7, M33.
     Dual16,
+    /// Integers for cores that multiply 32 bits by 32 to 32: Cortex-M0, M0+, M3.
+    Lanes16,
+    /// Integers for cores with vectors of 128 bits: Cortex-M55, M85.
+    Vector128,
 }
 
 impl Layout {
@@ -59,6 +63,10 @@ impl Layout {
         Self::RowMajor,
         #[cfg(feature = "dual16")]
         Self::Dual16,
+        #[cfg(feature = "lanes16")]
+        Self::Lanes16,
+        #[cfg(feature = "vector128")]
+        Self::Vector128,
     ];
 }
 

@@ -15,7 +15,7 @@
 //! # Integer layouts
 //!
 //! `RowMajor`: row after row, four-bit weights two to a byte; no core in mind, and the host's own. The others are packed for
-//! the instructions of a core, and each has a module here that defines it: [`dual16`]. Integer sums are exact, so that every
+//! the instructions of a core, and each has a module here that defines it. Integer sums are exact, so that every
 //! layout gives the same bits on every core.
 //!
 //! # Summation order (f32)
@@ -29,9 +29,13 @@
 pub mod dual16;
 #[cfg(feature = "int8")]
 pub mod insn;
+#[cfg(feature = "lanes16")]
+pub mod lanes16;
 #[cfg(feature = "int8")]
 pub mod packed;
 pub mod portable;
+#[cfg(feature = "vector128")]
+pub mod vector128;
 #[cfg(all(feature = "f32", fpu))]
 mod vfp;
 
@@ -39,8 +43,12 @@ mod vfp;
 pub use portable::dot_i8;
 #[cfg(all(feature = "f32", not(fpu)))]
 pub use portable::vec_mat_f32;
+#[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
+pub use portable::{copy_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
 pub use portable::{dot_i4, unpack_i4};
+#[cfg(all(kernel = "mve", feature = "vector128"))]
+pub use vector128::{copy_i8, table_tanh_i8};
 #[cfg(all(feature = "f32", fpu))]
 pub use vfp::vec_mat_f32;
 

@@ -5,11 +5,15 @@
 
 use rand_core::Rng;
 
+#[cfg(all(kernel = "mve", feature = "vector128"))]
+use crate::kernels::vector128::weigh;
 use crate::model::LogitsMut;
 use crate::vocab::Token;
 
 #[cfg(feature = "int8")]
 pub mod fixed;
+#[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
+use fixed::weigh;
 #[cfg(feature = "f32")]
 pub mod float;
 
@@ -72,7 +76,7 @@ impl Sampling {
                 0 => argmax(logits, i32::MIN),
                 _ => {
                     keep_top_k(logits, self.top_k.into(), i32::MIN);
-                    let total = fixed::weigh(logits, self.temperature_milli);
+                    let total = weigh(logits, self.temperature_milli);
                     fixed::pick(logits, total, rng.next_u32())
                 }
             },

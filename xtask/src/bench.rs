@@ -280,8 +280,8 @@ fn on_host(blob: &Path) -> Result<(u64, Vec<String>)> {
     Ok((model.macs_streaming() as u64, words))
 }
 
-/// Bytes of code of the kernels: functions of the runtime's `kernels` module, and assembly, whose names begin with their
-/// layout's.
+/// Bytes of code of the kernels: functions of the runtime's `kernels` module, and assembly, whose names begin with
+/// `runtime_`, their layout's, or `vfp_`.
 fn kernel_bytes(elf: &Path) -> Result<u64> {
     let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
     let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", elf.display()))?;
@@ -291,19 +291,20 @@ fn kernel_bytes(elf: &Path) -> Result<u64> {
 
 /// Whether a symbol is a kernel.
 fn is_kernel(symbol: &str) -> bool {
-    let mut assembly = Layout::INTEGERS.iter().map(|&layout| layout_name(layout)).chain(["vfp".to_owned()]);
+    let mut assembly =
+        Layout::INTEGERS.iter().map(|&layout| layout_name(layout)).chain(["runtime", "vfp"].map(str::to_owned));
     symbol.contains("7runtime7kernels") || assembly.any(|name| symbol.starts_with(&format!("{name}_")))
 }
 
-/// The host's own bench, next to libtorch.
+/// The host's own bench: characters per second, next to libtorch with the same weights.
 fn host(repo: &Repo, json: bool) -> Result<ExitCode> {
-    for precision in ["", ".int8", ".int4"] {
-        let model = format!("models/{SHIPPED}{precision}.blob");
-        let mut cargo = repo.cargo();
-        cargo.args(["run", "--quiet", "--release", "--package", "exporter", "--", "bench", "--model", &model]);
-        cargo.args(json.then_some("--json"));
-        run_command(&mut cargo)?;
+    let mut cargo = repo.cargo();
+    cargo.args(["run", "--quiet", "--release", "--package", "exporter", "--", "bench"]);
+    for extension in ["safetensors", "int8.blob", "int4.blob"] {
+        cargo.args(["--model", &format!("models/{SHIPPED}.{extension}")]);
     }
+    cargo.args(json.then_some("--json"));
+    run_command(&mut cargo)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -369,7 +370,9 @@ mod tests {
 
     #[test]
     fn kernels_by_their_symbols() {
-        for kernel in ["dual16_rows_i8", "vfp_vec_mat_f32", "_ZN7runtime7kernels8portable6dot_i817hcfE"] {
+        for kernel in
+            ["dual16_rows_i8", "runtime_lanes16_i8", "vfp_vec_mat_f32", "_ZN7runtime7kernels8portable6dot_i817hcfE"]
+        {
             assert!(is_kernel(kernel), "{kernel}");
         }
         for other in ["main", "_ZN7runtime5model7net_int6NetInt4step17hE", "dual"] {

@@ -152,6 +152,8 @@ pub struct Timing {
     /// A load behind a load: the two share a cycle.
     load_behind_load: u32,
     store: u32,
+    /// Whether several words move two at a time, and without a cycle to begin.
+    wide_bus: bool,
     multiply_add: u32,
     multiply_long: u32,
     multiply_long_add: u32,
@@ -170,6 +172,7 @@ const M0: Timing = Timing {
     load: 2,
     load_behind_load: 2,
     store: 2,
+    wide_bus: false,
     multiply_add: 1,
     multiply_long: 1,
     multiply_long_add: 1,
@@ -211,8 +214,10 @@ const M7: Timing = Timing {
 const M33: Timing =
     Timing { note: "Cortex-M4's table, an upper estimate: Cortex-M33 pairs some 16-bit instructions", ..M4 };
 const M55: Timing = Timing {
-    note: "Cortex-M4's table for scalars, an upper estimate. Vectors: 64 bits per cycle, so 2 for an instruction, and 1 \
-           where a load or store and arithmetic alternate, since they overlap by half; LE 0 where it loops",
+    note: "Cortex-M4's table for scalars, an upper estimate, but for loads and stores of N words: N / 2, as the bus has 64 \
+           bits. Vectors: 64 bits per cycle, so 2 for an instruction, and 1 where a load or store and arithmetic \
+           alternate, since they overlap by half; LE 0 where it loops",
+    wide_bus: true,
     ..M4
 };
 
@@ -237,6 +242,7 @@ impl Timing {
             Kind::Load if previous == Kind::Load => self.load_behind_load,
             Kind::Load => self.load,
             Kind::Store => self.store,
+            Kind::LoadMany(words) | Kind::StoreMany(words) if self.wide_bus => words.div_ceil(2),
             Kind::LoadMany(words) | Kind::StoreMany(words) => 1 + words,
             Kind::MultiplyAdd => self.multiply_add,
             Kind::MultiplyLong => self.multiply_long,
@@ -349,6 +355,7 @@ mod tests {
         assert_eq!(cycles("Cortex-M4F", Other, Other, true), 3);
         assert_eq!(cycles("Cortex-M55", VectorMemory, VectorArithmetic, false), 1);
         assert_eq!(cycles("Cortex-M55", VectorArithmetic, VectorArithmetic, false), 2);
+        assert_eq!(cycles("Cortex-M55", VectorMemory, LoadMany(16), false), 8);
         assert_eq!(cycles("Cortex-M55", VectorMemory, LoopEnd, true), 0);
         assert_eq!(Timing::of("Cortex-M1000"), None);
     }

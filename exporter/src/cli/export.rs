@@ -85,14 +85,22 @@ enum LayoutArg {
     Auto,
     RowMajor,
     Dual16,
+    Lanes16,
+    Vector128,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Core {
     Host,
+    M0,
+    #[value(name = "m0+")]
+    M0Plus,
+    M3,
     M4,
     M7,
     M33,
+    M55,
+    M85,
 }
 
 /// The layout of integer weights that was asked for.
@@ -100,6 +108,8 @@ fn layout(args: &Args) -> Layout {
     match (args.layout, args.core) {
         (LayoutArg::RowMajor, _) | (LayoutArg::Auto, Core::Host) => Layout::RowMajor,
         (LayoutArg::Dual16, _) | (LayoutArg::Auto, Core::M4 | Core::M7 | Core::M33) => Layout::Dual16,
+        (LayoutArg::Lanes16, _) | (LayoutArg::Auto, Core::M0 | Core::M0Plus | Core::M3) => Layout::Lanes16,
+        (LayoutArg::Vector128, _) | (LayoutArg::Auto, Core::M55 | Core::M85) => Layout::Vector128,
     }
 }
 

@@ -33,23 +33,26 @@
 //! 8 bits   4 rows    start [4], per 8 columns: [row][2 words], multiplier [4]
 //!          word: columns 0 1 | 2 3 as w0 + 256 w1 | w2 + 256 w3
 //! 4 bits   2 rows    start [2], per 16 columns: [row][2 words], multiplier [2]
-//!          word: columns 0 1 2 3 | 4 5 6 7 as nibbles, the first three of a lane offset by 8, the last in two's complement
+//!          word: columns 0 1 4 5 | 2 3 6 7 as nibbles, the first three of a lane offset by 8, the last in two's complement
 //! ```
 //!
 //! `start` is the bias times 256 (4 bits: 16) less the row's sum of `v w`. Widths are padded to whole groups with zeros.
 //!
 //! # Four bits
 //!
-//! A lane is `h = u0 + 16 u1 + 256 u2 + 4096 s3`, where `u = w + 8`. Its upper byte, signed, is `f = u2 + 16 s3`.
+//! A lane is `h = u0 + 16 u1 + 256 u4 + 4096 s5`, where `u = w + 8`. Its upper byte, signed, is `f = u4 + 16 s5`.
 //!
 //! ```text
-//! h * x1  +  f * (x3 - 256 x1)  +  u0 * (16 x0 - x1)  +  u2 * (16 x2 - x3)  =  16 (u0 x0 + u1 x1 + u2 x2 + s3 x3)
+//! h * x1  +  f * (x5 - 256 x1)  +  u0 * (16 x0 - x1)  +  u4 * (16 x4 - x5)  =  16 (u0 x0 + u1 x1 + u4 x4 + s5 x5)
 //! ```
 //!
-//! The offsets add `16 * 8 (x0 + x1 + x2)`, which is part of the input's constant. The products of `u0` and `u2` are one
-//! pair, those of `f` in two neighbouring words the other: 29 instructions for 32 multiply-accumulates. Four nibbles to a lane
-//! need four coefficients each, and 16-bit lanes can be multiplied raw only once: that is why 4 bits take more
-//! instructions here than 8, though fewer cycles (half the loads).
+//! The offsets add `16 * 8 (x0 + x1 + x4)`, which is part of the input's constant. The products of `u0` and `u4` are one
+//! pair, those of `f` in two neighbouring words the other: 29 instructions for 32 multiply-accumulates. The coefficients of
+//! `u0` and `u4` are kept 2048 larger, since an activation offset by 128 is cheaper to multiply by 16; the row's part of
+//! the difference is in its start value.
+//!
+//! Why 4 bits take more instructions than 8: a product gives one coefficient to each of two lanes, and a lane of four
+//! weights needs four. The first is free (the raw word), the others are extracted.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -57,7 +60,7 @@ use alloc::vec::Vec;
 #[cfg(kernel = "dsp")]
 mod dsp;
 
-use crate::quant::requantize;
+use crate::quant::{requantize, tanh_i8};
 
 /// Rows of a block of 8-bit weights.
 pub const ROWS_I8: usize = 4;
@@ -103,8 +106,8 @@ pub fn prepare_i8_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
 
 /// `out[row] = requantize(bias[row] + sum(w[row][c] * x[c]), multiplier[row])` for the rows of whole blocks.
 ///
-/// Shapes: `blocks` `[n][block_words_i8(columns)]`, `prepared` `[prepared_words_i8(columns)]`, `out` `[n * ROWS_I8]`; anything
-/// else does nothing. `constant` is the sum of what [`prepare_i8`] gave for each position.
+/// Shapes: `blocks` `[n][block_words_i8(columns)]`, `prepared` `[prepared_words_i8(columns)]`, `out` `[n * ROWS_I8]`; where they
+/// do not match, `out` is not what it should be. `constant` is the sum of what [`prepare_i8`] gave for each position.
 pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
     #[cfg(kernel = "dsp")]
     dsp::rows_i8(blocks, prepared, constant, out);
@@ -112,8 +115,25 @@ pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
     rows_i8_portable(blocks, prepared, constant, out);
 }
 
+/// [`rows_i8`], and [`tanh_i8`] of them.
+pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    #[cfg(kernel = "dsp")]
+    dsp::rows_tanh_i8(blocks, prepared, constant, out);
+    #[cfg(not(kernel = "dsp"))]
+    rows_tanh_i8_portable(blocks, prepared, constant, out);
+}
+
 /// The definition of [`rows_i8`].
 pub fn rows_i8_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
+    each_row_i8(blocks, prepared, constant, out, |row| row);
+}
+
+/// The definition of [`rows_tanh_i8`].
+pub fn rows_tanh_i8_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    each_row_i8(blocks, prepared, constant, out, tanh_i8);
+}
+
+fn each_row_i8<T>(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [T], last: impl Fn(i32) -> T) {
     let words = block_words_i8(prepared.len() / GROUP_I8 * COLUMNS_I8);
     let (x, _) = prepared.as_chunks::<GROUP_I8>();
     let (out, _) = out.as_chunks_mut::<ROWS_I8>();
@@ -132,7 +152,7 @@ pub fn rows_i8_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &m
         }
         for ((out, acc), &multiplier) in out.iter_mut().zip(acc).zip(multiplier) {
             // Exact: the sum is a multiple of 256.
-            *out = requantize(acc >> 8, multiplier as i32);
+            *out = last(requantize(acc >> 8, multiplier as i32));
         }
     }
 }
@@ -217,6 +237,15 @@ const GROUP_I4: usize = 8;
 /// The even nibbles of a word.
 #[cfg(feature = "int4")]
 const EVEN: u32 = 0x0f0f_0f0f;
+/// What the coefficients of even nibbles are larger than they should be.
+#[cfg(feature = "int4")]
+const EVEN_OFFSET: i32 = 16 * 128;
+
+/// The nibble of a word in which a column lies, of 8.
+#[cfg(feature = "int4")]
+const fn nibble(column: usize) -> usize {
+    (column & 1) | (column & 2) << 1 | (column & 4) >> 1
+}
 
 /// Words of a block of [`ROWS_I4`] rows; `columns` is a multiple of [`COLUMNS_I4`].
 #[cfg(feature = "int4")]
@@ -230,37 +259,34 @@ pub const fn prepared_words_i4(columns: usize) -> usize {
     columns / COLUMNS_I4 * GROUP_I4
 }
 
-/// Activations in the form [`rows_i4`] reads, for one position. With `x` the first and `z` the last 8 of a group, per lane:
-/// `x1`, `z1`, `x3 - 256 x1`, `z3 - 256 z1`, `16 x2 - x3`, `16 x0 - x1`, `16 z2 - z3`, `16 z0 - z1`.
+/// Activations in the form [`rows_i4`] reads, for one position. Per group of 16, with `x` the first and `z` the last 8:
+/// lanes for columns 0, 1, 4, 5 and 2, 3, 6, 7 of `x1`, `z1`, `x5 - 256 x1`, `z5 - 256 z1`, `16 x4 - x5 + 2048`,
+/// `16 x0 - x1 + 2048`, and the last two of `z`.
 ///
 /// As [`prepare_i8`] otherwise.
 #[cfg(feature = "int4")]
 pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
+    #[cfg(kernel = "dsp")]
+    return dsp::prepare_i4(x, prepared);
+    #[cfg(not(kernel = "dsp"))]
+    prepare_i4_portable(x, prepared)
+}
+
+/// The definition of [`prepare_i4`].
+#[cfg(feature = "int4")]
+pub fn prepare_i4_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
     let (groups, _) = prepared.as_chunks_mut::<GROUP_I4>();
     let mut constant = 0_i32;
-    let (whole, rest) = x.as_chunks::<COLUMNS_I4>();
-    let mut last = [0; COLUMNS_I4];
-    last.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
-    let rest = if rest.is_empty() { &[][..] } else { core::slice::from_ref(&last) };
-    for (x, group) in whole.iter().chain(rest).zip(groups) {
-        let x = x.map(i32::from);
-        let pair = |f: fn([i32; 4]) -> i32, at: usize| {
-            lanes(f([x[at], x[at + 1], x[at + 2], x[at + 3]]), f([x[at + 4], x[at + 5], x[at + 6], x[at + 7]]))
-        };
-        let (raw, upper) = (|x: [i32; 4]| x[1], |x: [i32; 4]| x[3] - 256 * x[1]);
-        let (second, first) = (|x: [i32; 4]| 16 * x[2] - x[3], |x: [i32; 4]| 16 * x[0] - x[1]);
-        *group = [
-            pair(raw, 0),
-            pair(raw, 8),
-            pair(upper, 0),
-            pair(upper, 8),
-            pair(second, 0),
-            pair(first, 0),
-            pair(second, 8),
-            pair(first, 8),
-        ];
+    for (x, group) in x.chunks(COLUMNS_I4).zip(groups) {
+        let x = |at: usize| x.get(at).map_or(0, |&x| i32::from(x));
+        let raw = |at: usize| lanes(x(at + 1), x(at + 3));
+        let upper = |at: usize| lanes(x(at + 5) - 256 * x(at + 1), x(at + 7) - 256 * x(at + 3));
+        let even = |at: usize| 16 * x(at) - x(at + 1) + EVEN_OFFSET;
+        let second = |at: usize| lanes(even(at + 4), even(at + 6));
+        let first = |at: usize| lanes(even(at), even(at + 2));
+        *group = [raw(0), raw(8), upper(0), upper(8), second(0), first(0), second(8), first(8)];
         let products = smlad(group[2], group[3], smlad(group[4], group[5], smlad(group[6], group[7], 0)));
-        let offset: i32 = [0, 4, 8, 12].iter().map(|&at| x[at] + x[at + 1] + x[at + 2]).sum();
+        let offset: i32 = [0, 1, 2, 3, 4, 6, 8, 9, 10, 11, 12, 14].into_iter().map(x).sum();
         constant = constant.wrapping_sub(products).wrapping_sub(16 * 8 * offset);
     }
     constant
@@ -275,9 +301,29 @@ pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
     rows_i4_portable(blocks, prepared, constant, out);
 }
 
+/// [`rows_i4`], and [`tanh_i8`] of them.
+#[cfg(feature = "int4")]
+pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    #[cfg(kernel = "dsp")]
+    dsp::rows_tanh_i4(blocks, prepared, constant, out);
+    #[cfg(not(kernel = "dsp"))]
+    rows_tanh_i4_portable(blocks, prepared, constant, out);
+}
+
 /// The definition of [`rows_i4`].
 #[cfg(feature = "int4")]
 pub fn rows_i4_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
+    each_row_i4(blocks, prepared, constant, out, |row| row);
+}
+
+/// The definition of [`rows_tanh_i4`].
+#[cfg(feature = "int4")]
+pub fn rows_tanh_i4_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    each_row_i4(blocks, prepared, constant, out, tanh_i8);
+}
+
+#[cfg(feature = "int4")]
+fn each_row_i4<T>(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [T], last: impl Fn(i32) -> T) {
     let words = block_words_i4(prepared.len() / GROUP_I4 * COLUMNS_I4);
     let (x, _) = prepared.as_chunks::<GROUP_I4>();
     let (out, _) = out.as_chunks_mut::<ROWS_I4>();
@@ -299,7 +345,7 @@ pub fn rows_i4_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &m
         }
         for ((out, acc), &multiplier) in out.iter_mut().zip(acc).zip(multiplier) {
             // Exact: the sum is a multiple of 16.
-            *out = requantize(acc >> 4, multiplier as i32);
+            *out = last(requantize(acc >> 4, multiplier as i32));
         }
     }
 }
@@ -311,8 +357,9 @@ pub fn weight_i4(block: &[u32], columns: usize, row: usize, column: usize) -> i8
         return 0;
     }
     let at = ROWS_I4 + (column / 16 * ROWS_I4 + row) * 2 + column % 16 / 8;
-    let nibble = block.get(at).copied().unwrap_or(0) >> (column % 8 * 4) & 15;
-    if column % 4 < 3 { nibble as i8 - 8 } else { (nibble << 4) as i8 >> 4 }
+    let at_nibble = nibble(column % 8);
+    let bits = block.get(at).copied().unwrap_or(0) >> (4 * at_nibble) & 15;
+    if at_nibble % 4 < 3 { bits as i8 - 8 } else { (bits << 4) as i8 >> 4 }
 }
 
 /// The products of weights with weights that are part of a row's start value.
@@ -324,9 +371,14 @@ fn cross_i4(block: &[u32], row: usize) -> i32 {
     groups.iter().fold(0, |acc, group| {
         let (rows, _) = group.as_chunks::<2>();
         rows.get(row).map_or(acc, |&[v, w]| {
-            let acc = smlad(sxtab16(0, v >> 8), sxtab16(0, w >> 8), acc);
-            let (v, w) = (v & EVEN, w & EVEN);
-            smlad(sxtab16(0, v), sxtab16(0, v >> 8), smlad(sxtab16(0, w), sxtab16(0, w >> 8), acc))
+            let mut acc = smlad(sxtab16(0, v >> 8), sxtab16(0, w >> 8), acc);
+            for even in [v & EVEN, w & EVEN] {
+                // The offset of both coefficients: (2048 + u)(2048 + v) less what does not depend on the weights.
+                let offset = lanes(EVEN_OFFSET, EVEN_OFFSET);
+                acc = smlad(sxtab16(offset, even), sxtab16(offset, even >> 8), acc);
+                acc = acc.wrapping_sub(2 * EVEN_OFFSET * EVEN_OFFSET);
+            }
+            acc
         })
     })
 }
@@ -357,8 +409,9 @@ pub fn pack_i4(
 ) -> Vec<u32> {
     let weight = |row: usize, column: usize| if row < rows { i32::from(weight(row, column)) } else { 0 };
     let nibble = |row: usize, column: usize| {
-        let offset = if column % 4 < 3 { 8 } else { 0 };
-        ((weight(row, column) + offset) as u32 & 15) << (column % 8 * 4)
+        let at = nibble(column % 8);
+        let offset = if at % 4 < 3 { 8 } else { 0 };
+        ((weight(row, column) + offset) as u32 & 15) << (4 * at)
     };
     let mut words = Vec::with_capacity(rows.div_ceil(ROWS_I4) * block_words_i4(columns));
     for first in (0..rows).step_by(ROWS_I4) {

@@ -1,12 +1,16 @@
 //! The packed integer layouts behind one door: which kernel a layer runs on is decided when the model is loaded.
 
 #![cfg_attr(
-    not(feature = "dual16"),
+    not(any(feature = "dual16", feature = "lanes16", feature = "vector128")),
     allow(unused_variables, unreachable_code, reason = "a build without packed layouts has no kernel to choose")
 )]
 
 #[cfg(feature = "dual16")]
 use super::dual16;
+#[cfg(feature = "lanes16")]
+use super::lanes16;
+#[cfg(feature = "vector128")]
+use super::vector128;
 use crate::format::{Layout, WeightFormat};
 
 /// A packed layout with weights of one width.
@@ -18,6 +22,18 @@ pub enum Packed {
     /// [`dual16`], 4 bits.
     #[cfg(all(feature = "dual16", feature = "int4"))]
     Dual16I4,
+    /// [`lanes16`], 8 bits.
+    #[cfg(feature = "lanes16")]
+    Lanes16I8,
+    /// [`lanes16`], 4 bits.
+    #[cfg(all(feature = "lanes16", feature = "int4"))]
+    Lanes16I4,
+    /// [`vector128`], 8 bits.
+    #[cfg(feature = "vector128")]
+    Vector128I8,
+    /// [`vector128`], 4 bits.
+    #[cfg(all(feature = "vector128", feature = "int4"))]
+    Vector128I4,
 }
 
 /// Calls the function of this name of the layout's module; constants likewise.
@@ -28,6 +44,14 @@ macro_rules! of {
             Packed::Dual16I8 => of!(@ dual16, $i8 $arguments),
             #[cfg(all(feature = "dual16", feature = "int4"))]
             Packed::Dual16I4 => of!(@ dual16, $i4 $arguments),
+            #[cfg(feature = "lanes16")]
+            Packed::Lanes16I8 => of!(@ lanes16, $i8 $arguments),
+            #[cfg(all(feature = "lanes16", feature = "int4"))]
+            Packed::Lanes16I4 => of!(@ lanes16, $i4 $arguments),
+            #[cfg(feature = "vector128")]
+            Packed::Vector128I8 => of!(@ vector128, $i8 $arguments),
+            #[cfg(all(feature = "vector128", feature = "int4"))]
+            Packed::Vector128I4 => of!(@ vector128, $i4 $arguments),
         }
     };
     (@ $module:ident, $name:ident const) => { $module::$name };
@@ -42,6 +66,14 @@ impl Packed {
             (Layout::Dual16, WeightFormat::Int8) => Some(Self::Dual16I8),
             #[cfg(all(feature = "dual16", feature = "int4"))]
             (Layout::Dual16, WeightFormat::Int4) => Some(Self::Dual16I4),
+            #[cfg(feature = "lanes16")]
+            (Layout::Lanes16, WeightFormat::Int8) => Some(Self::Lanes16I8),
+            #[cfg(all(feature = "lanes16", feature = "int4"))]
+            (Layout::Lanes16, WeightFormat::Int4) => Some(Self::Lanes16I4),
+            #[cfg(feature = "vector128")]
+            (Layout::Vector128, WeightFormat::Int8) => Some(Self::Vector128I8),
+            #[cfg(all(feature = "vector128", feature = "int4"))]
+            (Layout::Vector128, WeightFormat::Int4) => Some(Self::Vector128I4),
             _ => None,
         }
     }
@@ -53,10 +85,18 @@ impl Packed {
             Self::Dual16I8 => false,
             #[cfg(all(feature = "dual16", feature = "int4"))]
             Self::Dual16I4 => true,
+            #[cfg(feature = "lanes16")]
+            Self::Lanes16I8 => false,
+            #[cfg(all(feature = "lanes16", feature = "int4"))]
+            Self::Lanes16I4 => true,
+            #[cfg(feature = "vector128")]
+            Self::Vector128I8 => false,
+            #[cfg(all(feature = "vector128", feature = "int4"))]
+            Self::Vector128I4 => true,
         }
     }
 
-    /// Rows of a block; divides [`ROWS_AT_ONCE`].
+    /// Rows of a block, a divisor of [`super::LANES`].
     pub fn rows_per_block(self) -> usize {
         of!(self, ROWS_I8 / ROWS_I4 const)
     }
@@ -84,6 +124,11 @@ impl Packed {
     /// The requantized rows of whole blocks, `out.len()` of them.
     pub fn rows(self, blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
         of!(self, rows_i8 / rows_i4(blocks, prepared, constant, out));
+    }
+
+    /// As [`Self::rows`], and [`crate::quant::tanh_i8`] of them.
+    pub fn rows_tanh(self, blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+        of!(self, rows_tanh_i8 / rows_tanh_i4(blocks, prepared, constant, out));
     }
 
     /// A weight of a block.
@@ -114,6 +159,3 @@ impl Packed {
         of!(self, pack_i8 / pack_i4(bias, multiplier, weight, rows, columns))
     }
 }
-
-/// Rows computed by one call: enough to make a call's cost small, few enough for a small stack.
-pub const ROWS_AT_ONCE: usize = 64;

@@ -76,6 +76,27 @@ pub fn dot_i4(weights: &[u8], x: &[i8]) -> i32 {
     })
 }
 
+/// Copies bytes; what goes beyond the shorter one is left alone.
+#[cfg(feature = "int8")]
+pub fn copy_i8(from: &[i8], to: &mut [i8]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+}
+
+/// Level 0 from a table, for two characters: `out[row] = tanh_i8(requantize(bias + entries[0] + entries[1], multiplier))`.
+///
+/// All have the length of `out`; what goes beyond the shortest is left alone.
+#[cfg(feature = "int8")]
+#[inline(never)]
+pub fn table_tanh_i8(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], out: &mut [i8]) {
+    use crate::quant::{requantize, tanh_i8};
+
+    let [older, newer] = entries;
+    let rows = bias.iter().zip(multiplier).zip(older.iter().zip(newer));
+    for (out, ((&bias, &multiplier), (&older, &newer))) in out.iter_mut().zip(rows) {
+        *out = tanh_i8(requantize(bias.wrapping_add(i32::from(older) + i32::from(newer)), multiplier));
+    }
+}
+
 /// The two weights of a byte, the low half first.
 #[cfg(feature = "int4")]
 #[inline]

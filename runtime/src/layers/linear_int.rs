@@ -1,11 +1,11 @@
-use crate::config::LinearShape;
+use crate::config::{LevelShape, LinearShape};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
-use crate::kernels::dot_i8;
-use crate::kernels::packed::{Packed, ROWS_AT_ONCE};
+use crate::kernels::packed::Packed;
+use crate::kernels::{copy_i8, dot_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
 use crate::kernels::{dot_i4, unpack_i4};
-use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize};
+use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
 use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
@@ -25,8 +25,8 @@ enum Rows<'a> {
     /// `[fan_out][fan_in]`, two to a byte, each row a whole number of bytes.
     #[cfg(feature = "int4")]
     Int4 { scaling: Scaling<'a>, weights: &'a [u8] },
-    /// Blocks of rows in the form of a kernel, with that many padded columns.
-    Packed { kernel: Packed, blocks: &'a [u32], columns: usize },
+    /// Blocks of rows in the form of a kernel, with that many padded columns; a position's input takes `position` words.
+    Packed { kernel: Packed, blocks: &'a [u32], columns: usize, position: usize },
 }
 
 /// What a row has besides its weights; both `[fan_out]`.
@@ -41,10 +41,9 @@ impl<'a> Scaling<'a> {
         Ok(Self { bias: slab.take_i32(fan_out)?, multiplier: slab.take_i32(fan_out)? })
     }
 
-    /// Bias and multiplier of the rows from `first`.
-    fn rows(&self, first: usize) -> impl Iterator<Item = (i32, i32)> + 'a {
-        let skip = |values: &'a [i32]| values.get(first..).unwrap_or(&[]).iter().copied();
-        skip(self.bias).zip(skip(self.multiplier))
+    /// Bias and multiplier of every row.
+    fn rows(&self) -> impl Iterator<Item = (i32, i32)> + 'a {
+        self.bias.iter().copied().zip(self.multiplier.iter().copied())
     }
 }
 
@@ -101,7 +100,8 @@ impl<'a> LinearInt<'a> {
                 let kernel = Packed::new(layout, format).ok_or(FormatError::UnsupportedFormat)?;
                 let columns = positions * kernel.padded(shape.width);
                 let blocks = fan_out.div_ceil(kernel.rows_per_block());
-                Rows::Packed { kernel, blocks: slab.take_u32(blocks * kernel.block_words(columns))?, columns }
+                let blocks = slab.take_u32(blocks * kernel.block_words(columns))?;
+                Rows::Packed { kernel, blocks, columns, position: kernel.prepared_words(columns) / positions }
             }
         };
         let layer = Self { shape, rows };
@@ -208,7 +208,7 @@ impl<'a> LinearInt<'a> {
 
     /// The block that has a row, and the row's place in it.
     fn block(&self, row: usize) -> (&'a [u32], usize) {
-        let Rows::Packed { kernel, blocks, columns } = self.rows else { return (&[], 0) };
+        let Rows::Packed { kernel, blocks, columns, .. } = self.rows else { return (&[], 0) };
         let (rows, words) = (kernel.rows_per_block(), kernel.block_words(columns));
         let start = row / rows * words;
         (blocks.get(start..start + words).unwrap_or(&[]), row % rows)
@@ -224,14 +224,15 @@ impl<'a> LinearInt<'a> {
         }
     }
 
+    /// The sizes of the level whose linear layer this is.
+    pub fn level_shape(&self, dilation: usize) -> LevelShape {
+        let LinearShape { positions: fuse, width: width_in, fan_out } = self.shape;
+        LevelShape { fuse, width_in, fan_in: fuse * width_in, fan_out, dilation, ring_len: (fuse - 1) * dilation }
+    }
+
     /// Whether the layer is a table.
     pub fn is_table(&self) -> bool {
         matches!(self.rows, Rows::Table { .. })
-    }
-
-    /// Rows of the layer.
-    pub fn fan_out(&self) -> usize {
-        self.shape.fan_out
     }
 
     /// How the weights are stored.
@@ -274,94 +275,86 @@ impl<'a> LinearInt<'a> {
     /// Puts the activations of one position into the input, in the form the layer's kernel reads. The sum of what it gives
     /// for all positions goes with the input.
     pub fn prepare(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
-        match self.rows {
-            Rows::Packed { kernel, .. } => {
-                let words = kernel.prepared_words(kernel.padded(self.shape.width));
-                let prepared = input.get_mut(position * words..(position + 1) * words);
-                prepared.map_or(0, |prepared| kernel.prepare(x, prepared))
-            }
-            _ => {
-                let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
-                let start = position * self.shape.width;
-                let to = bytes.get_mut(start..start + self.shape.width).unwrap_or(&mut []);
-                to.iter_mut().zip(x).for_each(|(to, &from)| *to = from);
-                0
-            }
+        if let Rows::Packed { kernel, position: words, .. } = self.rows {
+            let prepared = input.get_mut(position * words..).and_then(|input| input.get_mut(..words));
+            return prepared.map_or(0, |prepared| kernel.prepare(x, prepared));
+        }
+        let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
+        copy_i8(x, bytes.get_mut(position * self.shape.width..).unwrap_or(&mut []));
+        0
+    }
+
+    /// The layer's requantized sums. `out` has room for `fan_out` rounded up to whole blocks; what is behind `fan_out` is
+    /// of no meaning.
+    pub fn forward(&self, input: Input<'_>, out: &mut [i32]) {
+        self.run(input, out, Packed::rows, |row| row);
+    }
+
+    /// The layer and [`tanh_i8`] behind it; as [`Self::forward`].
+    pub fn forward_tanh(&self, input: Input<'_>, out: &mut [i8]) {
+        if let (Rows::Table { scaling, table, vocab_size }, Input::Tokens(&[older, newer])) = (&self.rows, input) {
+            // The usual level 0.
+            let fan_out = self.shape.fan_out;
+            let entries =
+                [entries(table, *vocab_size, 0, older, fan_out), entries(table, *vocab_size, 1, newer, fan_out)];
+            let Some(out) = out.get_mut(..fan_out) else { return };
+            table_tanh_i8(scaling.bias, scaling.multiplier, entries, out);
+        } else {
+            self.run(input, out, Packed::rows_tanh, tanh_i8);
         }
     }
 
-    /// The requantized sums of the rows from `first` on, a multiple of [`ROWS_AT_ONCE`], as many of them as there are; gives
-    /// their number.
-    pub fn rows(&self, first: usize, input: Input<'_>, out: &mut [i32; ROWS_AT_ONCE]) -> usize {
-        let rows = self.shape.fan_out.saturating_sub(first).min(ROWS_AT_ONCE);
-        match (self.rows, input) {
+    /// All rows: of packed layouts by `packed`, of others each through `last`.
+    #[inline]
+    fn run<T>(
+        &self,
+        input: Input<'_>,
+        out: &mut [T],
+        packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T]),
+        last: impl Fn(i32) -> T,
+    ) {
+        match (&self.rows, input) {
+            (Rows::Packed { kernel, blocks, position, .. }, Input::Prepared(input, constant)) => {
+                let input = input.get(..self.shape.positions * position);
+                let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
+                if let (Some(input), Some(out)) = (input, out) {
+                    packed(*kernel, blocks, input, constant, out);
+                }
+            }
             (Rows::Table { scaling, table, vocab_size }, Input::Tokens(tokens)) => {
-                let Some(out) = out.get_mut(..rows) else { return 0 };
-                look_up(scaling, table, vocab_size, tokens, [first, self.shape.fan_out], out);
+                let fan_out = self.shape.fan_out;
+                for (row, (out, (bias, multiplier))) in out.iter_mut().zip(scaling.rows()).enumerate() {
+                    let sum = tokens.iter().enumerate().fold(bias, |sum: i32, (position, &token)| {
+                        let entries = entries(table, *vocab_size, position, token, fan_out);
+                        sum.wrapping_add(entries.get(row).map_or(0, |&entry| entry.into()))
+                    });
+                    *out = last(requantize(sum, multiplier));
+                }
             }
             (Rows::Int8 { scaling, weights }, Input::Prepared(input, _)) => {
                 let (fan_in, x) = (self.shape.fan_in(), bytemuck::cast_slice::<u32, i8>(input));
-                let Some(x) = x.get(..fan_in) else { return 0 };
-                let weights = weights.get(first * fan_in..).unwrap_or(&[]).chunks_exact(fan_in.max(1));
-                for ((out, (bias, multiplier)), weights) in out.iter_mut().zip(scaling.rows(first)).zip(weights) {
-                    *out = requantize(bias.wrapping_add(dot_i8(weights, x)), multiplier);
+                let Some(x) = x.get(..fan_in) else { return };
+                let rows = scaling.rows().zip(weights.chunks_exact(fan_in.max(1)));
+                for (out, ((bias, multiplier), weights)) in out.iter_mut().zip(rows) {
+                    *out = last(requantize(bias.wrapping_add(dot_i8(weights, x)), multiplier));
                 }
             }
             #[cfg(feature = "int4")]
             (Rows::Int4 { scaling, weights }, Input::Prepared(input, _)) => {
                 let (fan_in, x) = (self.shape.fan_in(), bytemuck::cast_slice::<u32, i8>(input));
-                let Some(x) = x.get(..fan_in) else { return 0 };
-                let bytes = fan_in.div_ceil(2).max(1);
-                let weights = weights.get(first * bytes..).unwrap_or(&[]).chunks_exact(bytes);
-                for ((out, (bias, multiplier)), weights) in out.iter_mut().zip(scaling.rows(first)).zip(weights) {
-                    *out = requantize(bias.wrapping_add(dot_i4(weights, x)), multiplier);
+                let Some(x) = x.get(..fan_in) else { return };
+                let rows = scaling.rows().zip(weights.chunks_exact(fan_in.div_ceil(2).max(1)));
+                for (out, ((bias, multiplier), weights)) in out.iter_mut().zip(rows) {
+                    *out = last(requantize(bias.wrapping_add(dot_i4(weights, x)), multiplier));
                 }
             }
-            (Rows::Packed { kernel, blocks, columns }, Input::Prepared(input, constant)) => {
-                let (per_block, words) = (kernel.rows_per_block(), kernel.block_words(columns));
-                let count = rows.div_ceil(per_block);
-                let start = first / per_block * words;
-                let blocks = blocks.get(start..start + count * words);
-                let input = input.get(..kernel.prepared_words(columns));
-                let (Some(blocks), Some(input), Some(out)) = (blocks, input, out.get_mut(..count * per_block)) else {
-                    return 0;
-                };
-                kernel.rows(blocks, input, constant, out);
-            }
-            _ => return 0,
+            _ => {}
         }
-        rows
     }
 }
 
-/// `out[row] = requantize(bias + sum of table[position][token][first + row], multiplier)`; `[first, fan_out]`.
-fn look_up(
-    scaling: Scaling<'_>,
-    table: &[i8],
-    vocab_size: usize,
-    tokens: &[Token],
-    [first, fan_out]: [usize; 2],
-    out: &mut [i32],
-) {
-    let entries = |position: usize, token: Token| {
-        let start = (position * vocab_size + usize::from(token)) * fan_out + first;
-        table.get(start..start + out.len()).unwrap_or(&[])
-    };
-    let scaling = scaling.rows(first);
-    if let &[older, newer] = tokens {
-        // The usual level in one pass.
-        let (older, newer) = (entries(0, older), entries(1, newer));
-        for (((out, (bias, multiplier)), &older), &newer) in out.iter_mut().zip(scaling).zip(older).zip(newer) {
-            *out = requantize(bias.wrapping_add(i32::from(older) + i32::from(newer)), multiplier);
-        }
-        return;
-    }
-    out.fill(0);
-    for (position, &token) in tokens.iter().enumerate() {
-        let start = (position * vocab_size + usize::from(token)) * fan_out + first;
-        out.iter_mut().zip(table.get(start..).unwrap_or(&[])).for_each(|(out, &entry)| *out += i32::from(entry));
-    }
-    for (out, (bias, multiplier)) in out.iter_mut().zip(scaling) {
-        *out = requantize(bias.wrapping_add(*out), multiplier);
-    }
+/// What a character adds to every row at a position of a table.
+fn entries(table: &[i8], vocab_size: usize, position: usize, token: Token, fan_out: usize) -> &[i8] {
+    let start = (position * vocab_size + usize::from(token)) * fan_out;
+    table.get(start..start + fan_out).unwrap_or(&[])
 }

@@ -85,7 +85,7 @@ impl<'a> NetF32<'a> {
                 let last = position + 1 == shape.fuse;
                 cache::copy(segment, if last { newest } else { cache::older(&shape, ring, *oldest, position) });
             }
-            cache::push(&shape, ring, oldest, newest);
+            cache::copy(cache::push(&shape, ring, oldest), newest);
             linear.forward(input, hidden);
             if let Some(values) = hidden.get_mut(..shape.fan_out) {
                 activate_f32(config.activation(), values);

@@ -6,9 +6,9 @@ use crate::cache;
 use crate::config::{Config, LevelShape, MAX_FUSE, MAX_LEVELS};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
-use crate::kernels::packed::{Packed, ROWS_AT_ONCE};
+use crate::kernels::copy_i8;
+use crate::kernels::packed::Packed;
 use crate::layers::{Input, LinearInt};
-use crate::quant::tanh_i8;
 use crate::vocab::{BOUNDARY, Token};
 
 /// Views of the weights, in the order of the slab: embedding (unless level 0 is a table), levels, output.
@@ -86,17 +86,18 @@ impl<'a> NetInt<'a> {
     ) {
         let BuffersInt { tokens, rings, oldest, input, hidden, logits } = buffers;
         let mut rings: &mut [i8] = rings;
-        let mut rows = [0; ROWS_AT_ONCE];
-        // The shapes are computed anew rather than kept: a model on a small chip is 200 bytes smaller for it.
-        let levels = config.shapes().zip(&self.levels).zip(oldest.iter_mut());
-        for (index, ((shape, linear), oldest)) in levels.enumerate() {
+        let mut dilation = 1;
+        for (index, (linear, oldest)) in self.levels.iter().zip(oldest.iter_mut()).enumerate() {
+            let shape = linear.level_shape(dilation);
+            dilation *= shape.fuse;
             if index == 0 {
-                let mut recent = [BOUNDARY; MAX_FUSE];
-                let Some(recent) = recent.get_mut(..shape.fuse) else { return };
-                self.recent(&shape, tokens, oldest, token, reset, recent);
-                let constant = if linear.is_table() { 0 } else { self.embed(config.n_embd(), linear, recent, input) };
-                let from = if linear.is_table() { Input::Tokens(recent) } else { Input::Prepared(input, constant) };
-                activate(linear, from, &mut rows, hidden);
+                let recent = recent(&shape, tokens, oldest, token, reset);
+                if linear.is_table() {
+                    linear.forward_tanh(Input::Tokens(&recent), hidden);
+                } else {
+                    let constant = self.embed(config.n_embd(), linear, &recent, input);
+                    linear.forward_tanh(Input::Prepared(input, constant), hidden);
+                }
             } else {
                 // The sizes follow from the same Config as the buffers, so that none of these is ever short.
                 let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
@@ -110,8 +111,8 @@ impl<'a> NetInt<'a> {
                     let older = cache::older(&shape, ring, *oldest, position);
                     constant = constant.wrapping_add(linear.prepare(position, older, input));
                 }
-                cache::push(&shape, ring, oldest, newest);
-                activate(linear, Input::Prepared(input, constant), &mut rows, hidden);
+                copy_i8(newest, cache::push(&shape, ring, oldest));
+                linear.forward_tanh(Input::Prepared(input, constant), hidden);
             }
             if let Some(values) = hidden.get(..shape.fan_out) {
                 observe(index, values);
@@ -119,31 +120,8 @@ impl<'a> NetInt<'a> {
         }
         if let Some(hidden) = hidden.get(..config.n_hidden()) {
             let constant = self.output.prepare(0, hidden, input);
-            each_rows(&self.output, Input::Prepared(input, constant), &mut rows, logits, cache::copy);
+            self.output.forward(Input::Prepared(input, constant), logits);
         }
-    }
-
-    /// The characters that level 0 fuses: it remembers them, not what they stand for.
-    fn recent(
-        &self,
-        shape: &LevelShape,
-        ring: &mut [Token],
-        oldest: &mut u16,
-        token: Token,
-        reset: bool,
-        recent: &mut [Token],
-    ) {
-        let shape = LevelShape { width_in: 1, ..*shape };
-        if reset {
-            cache::fill(&shape, ring, oldest, &[token]);
-        }
-        for (position, recent) in recent.iter_mut().enumerate() {
-            *recent = cache::older(&shape, ring, *oldest, position).first().copied().unwrap_or(BOUNDARY);
-        }
-        if let Some(newest) = recent.last_mut() {
-            *newest = token;
-        }
-        cache::push(&shape, ring, oldest, &[token]);
     }
 
     /// Puts the embeddings of characters into the input of level 0; gives the input's constant.
@@ -156,29 +134,22 @@ impl<'a> NetInt<'a> {
     }
 }
 
-/// Computes a level: `hidden = tanh(W x + b)`.
-fn activate(linear: &LinearInt<'_>, input: Input<'_>, rows: &mut [i32; ROWS_AT_ONCE], hidden: &mut [i8]) {
-    each_rows(linear, input, rows, hidden, |hidden, rows| {
-        let (hidden, rest) = hidden.as_chunks_mut::<4>();
-        let (rows, rest_rows) = rows.as_chunks::<4>();
-        hidden.iter_mut().zip(rows).for_each(|(to, rows)| *to = rows.map(tanh_i8));
-        rest.iter_mut().zip(rest_rows).for_each(|(to, &row)| *to = tanh_i8(row));
-    });
-}
-
-/// Computes a layer, some rows at a time, and hands them to `each` with the part of `out` they belong to.
-fn each_rows<T>(
-    linear: &LinearInt<'_>,
-    input: Input<'_>,
-    rows: &mut [i32; ROWS_AT_ONCE],
-    out: &mut [T],
-    each: impl Fn(&mut [T], &[i32]),
-) {
-    let out = out.get_mut(..linear.fan_out()).unwrap_or(&mut []);
-    for (index, out) in out.chunks_mut(ROWS_AT_ONCE).enumerate() {
-        let count = linear.rows(index * ROWS_AT_ONCE, input, rows);
-        each(out, rows.get(..count).unwrap_or(&[]));
+/// The characters that level 0 fuses, oldest first: it remembers them, not what they stand for.
+fn recent(
+    shape: &LevelShape,
+    ring: &mut [Token],
+    oldest: &mut u16,
+    token: Token,
+    reset: bool,
+) -> heapless::Vec<Token, MAX_FUSE> {
+    let shape = LevelShape { width_in: 1, ..*shape };
+    if reset {
+        cache::fill(&shape, ring, oldest, &[token]);
     }
+    let older = (0..shape.fuse - 1).filter_map(|position| cache::older(&shape, ring, *oldest, position).first());
+    let recent = older.copied().chain([token]).collect();
+    cache::copy(cache::push(&shape, ring, oldest), &[token]);
+    recent
 }
 
 /// The token, or the boundary in place of one outside the vocabulary.

@@ -15,8 +15,7 @@ const _: () = assert!(LOGIT_FRACTION_BITS == 10);
 /// A probability is off by at most 5e-5 relative plus 2^-23 at temperature 1 and below; above, the factor is coarser: see
 /// [`crate::quant`].
 pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
-    let temperature = u32::from(temperature_milli.max(1));
-    let factor = (EXPONENT_PER_LOGIT + temperature / 2) / temperature;
+    let factor = factor(temperature_milli);
     let largest = logits.iter().copied().max().unwrap_or(0);
     let mut total = 0_u32;
     for logit in logits {
@@ -26,6 +25,13 @@ pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
         *logit = weight as i32;
     }
     total
+}
+
+/// What a difference of one unit of logit is at a temperature, as an exponent of two in units of 2^-28.
+#[inline]
+pub(crate) fn factor(temperature_milli: u16) -> u32 {
+    let temperature = u32::from(temperature_milli.max(1));
+    (EXPONENT_PER_LOGIT + temperature / 2) / temperature
 }
 
 /// The weight of a logit so far below the largest.
@@ -52,7 +58,7 @@ pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
 /// 4,294 nats.
 pub fn nll_micronats(logits: &[i32], logit: i32) -> u32 {
     let largest = logits.iter().copied().max().unwrap_or(logit);
-    let factor = (EXPONENT_PER_LOGIT + 500) / 1000;
+    let factor = factor(1000);
     let total = logits.iter().fold(0_u32, |total, &other| total.wrapping_add(weight(largest.abs_diff(other), factor)));
     let nats = u64::from(ln(total)) + (u64::from(largest.abs_diff(logit)) << (24 - LOGIT_FRACTION_BITS));
     // Saturating: logits at both ends of what requantization can give lie 2^31 apart.

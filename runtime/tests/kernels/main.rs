@@ -12,6 +12,11 @@ use suite::{Layout, layout};
 const DUAL16_I8: Layout = layout!(dual16, ROWS_I8, padded = COLUMNS_I8, i8, 127);
 const DUAL16_I4: Layout = layout!(dual16, ROWS_I4, padded = COLUMNS_I4, i4, 7);
 
+const LANES16_I8: Layout = layout!(lanes16, ROWS_I8, padded = COLUMNS_I8, i8, 127);
+const LANES16_I4: Layout = layout!(lanes16, ROWS_I4, padded = COLUMNS_I4, i4, 7);
+const VECTOR128_I8: Layout = layout!(vector128, ROWS_I8, padded = COLUMNS_I8, i8, 127);
+const VECTOR128_I4: Layout = layout!(vector128, ROWS_I4, padded = COLUMNS_I4, i4, 7);
+
 #[test]
 fn dual16_i8() {
     DUAL16_I8.check();
@@ -20,4 +25,24 @@ fn dual16_i8() {
 #[test]
 fn dual16_i4() {
     DUAL16_I4.check();
+}
+
+#[test]
+fn lanes16_i8() {
+    LANES16_I8.check();
+}
+
+#[test]
+fn lanes16_i4() {
+    LANES16_I4.check();
+}
+
+#[test]
+fn vector128_i8() {
+    VECTOR128_I8.check();
+}
+
+#[test]
+fn vector128_i4() {
+    VECTOR128_I4.check();
 }

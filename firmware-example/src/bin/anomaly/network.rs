@@ -2,8 +2,11 @@
 
 use runtime::format::{Layout, WeightFormat};
 use runtime::kernels::dot_i8;
-use runtime::kernels::packed::{Packed, ROWS_AT_ONCE};
+use runtime::kernels::packed::Packed;
 use runtime::quant::{ACTIVATION_MAX, requantize};
+
+/// Rows computed by one call: enough to make a call's cost small, few enough for a small stack.
+const ROWS_AT_ONCE: usize = 64;
 
 /// `y = clamp(requantize(W x + b), lowest, 127)`.
 pub struct Layer {
@@ -53,7 +56,6 @@ impl Network {
         &self.values[..OUTPUT.len()]
     }
 
-    /// As `LinearInt` runs a layer.
     fn packed(&mut self, layer: &Layer, kernel: Packed, blocks: &[u32]) {
         let columns = kernel.padded(layer.columns);
         let prepared = &mut self.prepared[..kernel.prepared_words(columns)];

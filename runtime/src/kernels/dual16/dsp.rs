@@ -17,6 +17,7 @@
 //!             w = SXTAB16(y1, w)
 //!             acc = SMLAD(v, w, acc)
 //!     out[0..4] = SMMULR(acc, multiplier)                    (256 acc * m + 2^31) >> 32: `requantize`
+//!                 or tanh of it: saturated, looked up
 //! ```
 //!
 //! | register | holds |
@@ -48,17 +49,19 @@
 //!
 //! # Departures
 //!
-//! 1. Eight groups (4 bits: four) are unrolled: counting needs a register that there is not, so that the end is loaded from the stack each
+//! 1. Eight groups are unrolled: counting needs a register that there is not, so that the end is loaded from the stack each
 //!    time. A block with another number of groups enters the first round in its middle; the place is computed once.
 //! 2. Multipliers follow the weights in the stream, so that they need no pointer.
 
 #![allow(unsafe_code)]
 
 use core::arch::global_asm;
+use core::ptr::null;
 
 #[cfg(feature = "int4")]
 use super::{COLUMNS_I4, GROUP_I4, ROWS_I4, block_words_i4};
 use super::{COLUMNS_I8, GROUP_I8, ROWS_I8, block_words_i8};
+use crate::quant::TANH;
 
 global_asm!(
     // Assembly of a file's own does not get the compiler's `target-cpu`.
@@ -85,7 +88,15 @@ global_asm!(
         DUAL16_ROW_I8 r5, r8, r9
     .endm
 
-    @ dual16_rows_i8(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out); at least one group and one block
+    @ A requantized row through the table at r11, to r10
+    .macro DUAL16_TANH row
+        ssat    \row, #9, \row
+        ubfx    \row, \row, #0, #9
+        ldrb    \row, [r11, \row]
+        strb    \row, [r10], #1
+    .endm
+
+    @ dual16_rows_i8(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out, tanh); at least one group and one block
     .section .text.dual16_rows_i8, "ax", %progbits
     .global dual16_rows_i8
     .type dual16_rows_i8, %function
@@ -122,17 +133,24 @@ dual16_rows_i8:
     cmp     r1, r6
     bne     1b
     ldm.w   r0!, {r6, r7, r8, r9}
-    ldrd    r10, r12, [sp, #56]     @ constant, out
-    ldr     r11, [sp, #8]
+    ldrd    r10, r11, [sp, #60]     @ out, tanh
     smmulr  r2, r2, r6
     smmulr  r3, r3, r7
     smmulr  r4, r4, r8
     smmulr  r5, r5, r9
-    stm.w   r12!, {r2, r3, r4, r5}
-    str     r12, [sp, #60]
-    mov     r12, r10
+    cmp     r11, #0
+    beq     2f
+    DUAL16_TANH r2
+    DUAL16_TANH r3
+    DUAL16_TANH r4
+    DUAL16_TANH r5
+    b       3f
+2:  stm.w   r10!, {r2, r3, r4, r5}
+3:  ldr     r6, [sp, #8]
+    str     r10, [sp, #60]
+    ldr     r12, [sp, #56]
     ldr     r1, [sp, #0]
-    cmp     r0, r11
+    cmp     r0, r6
     bne     0b
     add     sp, #20
     pop     {r4-r11, pc}
@@ -192,7 +210,7 @@ dual16_prepare_i8:
         DUAL16_EVEN_I4 r3, r7, r10, r11
     .endm
 
-    @ dual16_rows_i4(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out); at least one group and one block
+    @ dual16_rows_i4(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out, tanh); at least one group and one block
     .section .text.dual16_rows_i4, "ax", %progbits
     .global dual16_rows_i4
     .type dual16_rows_i4, %function
@@ -208,7 +226,7 @@ dual16_rows_i4:
     sub     r2, r2, r1
     lsr     r2, r2, #5              @ groups
     rsb     r2, r2, #0
-    and     r2, r2, #3              @ groups left out
+    and     r2, r2, #7              @ groups left out
     mov     r3, #116
     adr.w   r4, 1f
     mla     r2, r2, r3, r4
@@ -220,27 +238,82 @@ dual16_rows_i4:
     add     r3, r3, r12
     ldr     pc, [sp, #12]
     .balign 4
-1:  .rept 4
+1:  .rept 8
     DUAL16_GROUP_I4
     .endr
     ldr     r4, [sp, #4]
     cmp     r1, r4
     bne     1b
     ldm     r0!, {r4, r5}
-    ldr     r12, [sp, #60]          @ out
+    ldrd    r10, r11, [sp, #60]     @ out, tanh
     lsl     r2, r2, #4
     lsl     r3, r3, #4
     smmulr  r2, r2, r4
     smmulr  r3, r3, r5
-    ldr     r6, [sp, #8]
-    stm     r12!, {r2, r3}
-    str     r12, [sp, #60]
+    cmp     r11, #0
+    beq     2f
+    DUAL16_TANH r2
+    DUAL16_TANH r3
+    b       3f
+2:  stm     r10!, {r2, r3}
+3:  ldr     r6, [sp, #8]
+    str     r10, [sp, #60]
     ldr     r1, [sp, #0]
     cmp     r0, r6
     bne     0b
     add     sp, #20
     pop     {r4-r11, pc}
     .size dual16_rows_i4, . - dual16_rows_i4
+
+    @ Eight columns: raw to [r2, at], upper to [r2, at + 8], second and first to [r2, 2 at + 16]
+    .macro DUAL16_PREPARE_I4 at, upper
+        ldr     r4, [r0], #4            @ x0 to x3; need not be aligned
+        ldr     r5, [r0], #4            @ x4 to x7
+        sxtb16  r6, r4, ror #8          @ x1, x3
+        sxtb16  r7, r5, ror #8          @ x5, x7
+        and     \upper, r3, r4          @ 256 x1, 256 x3
+        ssub16  \upper, r7, \upper
+        str     r6, [r2, #\at]
+        str     \upper, [r2, #\at + 8]
+        eor     r4, r4, #0x80808080     @ x + 128 from here on; the caller takes its constant back
+        eor     r5, r5, #0x80808080
+        usada8  r10, r4, lr, r10
+        and     r4, r9, r4, lsl #4      @ 16 x0, 16 x2
+        and     r5, r9, r5, lsl #4      @ 16 x4, 16 x6
+        smlad   r12, r5, r11, r12       @ 8 * 16 (x + 128)
+        ssub16  r4, r4, r6
+        ssub16  r5, r5, r7
+        smlad   r12, r4, r5, r12
+        str     r5, [r2, #2 * \at + 16]
+        str     r4, [r2, #2 * \at + 20]
+    .endm
+
+    @ r0 = dual16_prepare_i4(r0 x, r1 x_end, r2 prepared); x_end - x a multiple of 16, not 0
+    .section .text.dual16_prepare_i4, "ax", %progbits
+    .global dual16_prepare_i4
+    .type dual16_prepare_i4, %function
+    .thumb_func
+    .balign 4
+dual16_prepare_i4:
+    push    {r4-r11, lr}
+    mov     r3, #0xff00ff00
+    movw    r9, #0x0ff0
+    movt    r9, #0x0ff0
+    mov     r10, #0
+    mov     r11, #0x00080008
+    mov     r12, #0
+    mov     lr, #0
+0:  DUAL16_PREPARE_I4 0, r8
+    DUAL16_PREPARE_I4 4, r8
+    ldr     r6, [r2, #8]            @ upper of the first eight
+    smlad   r12, r6, r8, r12
+    adds    r2, #32
+    cmp     r0, r1
+    bne     0b
+    add     r12, r12, r10, lsl #7   @ 16 * 8 (x + 128)
+    rsb     r0, r12, #0
+    pop     {r4-r11, pc}
+    .size dual16_prepare_i4, . - dual16_prepare_i4
     "#,
     options(raw)
 );
@@ -255,7 +328,8 @@ unsafe extern "C" {
         x_end: *const u32,
         blocks_end: *const u32,
         constant: i32,
-        out: *mut i32,
+        out: *mut u8,
+        tanh: *const i8,
     );
 
     /// # Safety
@@ -263,8 +337,13 @@ unsafe extern "C" {
     unsafe fn dual16_prepare_i8(x: *const i8, x_end: *const i8, prepared: *mut u32) -> i32;
 
     /// # Safety
+    /// As `dual16_prepare_i8`, of 16 bytes.
+    #[cfg(feature = "int4")]
+    unsafe fn dual16_prepare_i4(x: *const i8, x_end: *const i8, prepared: *mut u32) -> i32;
+
+    /// # Safety
     /// As `dual16_rows_i8`: blocks of `2 + 4 n + 2` words with `n` groups of 16 columns, `8 n` words of `x`, room for two words
-    /// per block in `out`.
+    /// or bytes per block in `out`.
     #[cfg(feature = "int4")]
     unsafe fn dual16_rows_i4(
         blocks: *const u32,
@@ -272,7 +351,8 @@ unsafe extern "C" {
         x_end: *const u32,
         blocks_end: *const u32,
         constant: i32,
-        out: *mut i32,
+        out: *mut u8,
+        tanh: *const i8,
     );
 }
 
@@ -287,7 +367,16 @@ pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
     if fits(blocks.len(), block_words, prepared.len(), GROUP_I8, out.len(), ROWS_I8) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
         // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, four outputs per block.
-        unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr()) }
+        unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr().cast(), null()) }
+    }
+}
+
+pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    let block_words = block_words_i8(prepared.len() / GROUP_I8 * COLUMNS_I8);
+    if fits(blocks.len(), block_words, prepared.len(), GROUP_I8, out.len(), ROWS_I8) {
+        let (x, blocks, out, tanh) = (prepared.as_ptr_range(), blocks.as_ptr_range(), out.as_mut_ptr(), TANH.as_ptr());
+        // SAFETY: as in `rows_i8`, with bytes; the table has 512 of them.
+        unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.cast(), tanh) }
     }
 }
 
@@ -313,6 +402,35 @@ pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
     if fits(blocks.len(), block_words, prepared.len(), GROUP_I4, out.len(), ROWS_I4) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
         // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, two outputs per block.
-        unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr()) }
+        unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr().cast(), null()) }
     }
+}
+
+#[cfg(feature = "int4")]
+pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    let block_words = block_words_i4(prepared.len() / GROUP_I4 * COLUMNS_I4);
+    if fits(blocks.len(), block_words, prepared.len(), GROUP_I4, out.len(), ROWS_I4) {
+        let (x, blocks, out, tanh) = (prepared.as_ptr_range(), blocks.as_ptr_range(), out.as_mut_ptr(), TANH.as_ptr());
+        // SAFETY: as in `rows_i4`, with bytes; the table has 512 of them.
+        unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.cast(), tanh) }
+    }
+}
+
+#[cfg(feature = "int4")]
+pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
+    let count = x.len() / COLUMNS_I4;
+    let (Some((groups, rest)), Some((to, behind))) =
+        (x.split_at_checked(count * COLUMNS_I4), prepared.split_at_mut_checked(count * GROUP_I4))
+    else {
+        return 0;
+    };
+    let mut constant = 0;
+    if !groups.is_empty() {
+        let x = groups.as_ptr_range();
+        // SAFETY: whole groups, at least one; `to` has eight words for each group of 16 bytes.
+        constant = unsafe { dual16_prepare_i4(x.start, x.end, to.as_mut_ptr()) };
+        // Twelve activations of a group are counted, each with an offset of 128.
+        constant = constant.wrapping_add(16 * 8 * 128 * 12 * count as i32);
+    }
+    constant.wrapping_add(super::prepare_i4_portable(rest, behind))
 }

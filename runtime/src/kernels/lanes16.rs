@@ -1,0 +1,266 @@
+//! Layout `lanes16`: four rows to a block, two rows to a 32-bit word, for cores that multiply 32 by 32 bits to 32 and
+//! no more: Cortex-M0 and Cortex-M3, which have it in assembly. Its definition, which also runs elsewhere, is the same
+//! algorithm in plain Rust ([`portable`]).
+//!
+//! Everything below is modulo 2^32. A word has two 16-bit lanes: row A is the low one, row B the high one.
+//!
+//! # Eight bits: two rows times two columns with two multiplications
+//!
+//! Weights are stored with an offset, `u = w + 128`, in bytes; `REV16` swaps the bytes of both lanes in one
+//! instruction:
+//!
+//! ```text
+//! R        = a0 + 2^8 a1 + 2^16 (b0 + 2^8 b1)          a, b: the offset weights of columns 0 and 1 in rows A and B
+//! REV16(R) = a1 + 2^8 a0 + 2^16 (b1 + 2^8 b0)
+//! c R + d REV16(R) = (a0 x0 + a1 x1) + 2^16 (b0 x0 + b1 x1)
+//!     where c + 2^8 d = x0 and 2^8 c + d = x1
+//!     so    c = (x0 - 2^8 x1) / (1 - 2^16) = (x0 - 2^8 x1) (1 + 2^16),  as (1 - 2^16)(1 + 2^16) = 1
+//!           d = x1 - 2^8 c
+//! ```
+//!
+//! The offset is taken off, and the low lane moved into the middle of its 16 bits, by one addition:
+//!
+//! ```text
+//! k = 2^15 - 128 (x0 + x1) (1 + 2^16)
+//! P = c R + d REV16(R) + k = (A + 2^15) + 2^16 B       A, B: what the two columns add to the sums of the rows
+//! ```
+//!
+//! `|A|, |B| <= 2 * 127 * 127 = 32,258 < 2^15`, so `A + 2^15` neither borrows from the high lane nor carries into it,
+//! and `P >> 16` (arithmetic) is exactly `B`. Two 32-bit accumulators per pair of rows sum over all pairs of columns:
+//!
+//! ```text
+//! total += P             high += P >> 16
+//! sum of B = high        sum of A = total - 2^16 high - 2^15 n       n pairs of columns
+//! ```
+//!
+//! Both sums are below 2^23 in magnitude, so that knowing them modulo 2^32 is knowing them; nothing depends on how many
+//! columns there are. `- 2^15 n` and the biases are in the start values of the block. Prepared input: `c d k` per pair.
+//!
+//! # Eight bits, light: four columns between splits
+//!
+//! The last two operations per word (adding to `total` and to `high`) are saved for every second word where four
+//! columns cannot leave a lane: if `|w0| + |w1| + |w2| + |w3| <= 258` ([`is_light`]), then `|A| <= 258 * 127 = 32,766 <
+//! 2^15`. `P` is then the sum of two words' products and one `k`. A matrix that is light everywhere may be stored this
+//! way; the words of its blocks are the same (only what [`write_block_i8_light`] folds into the start values differs),
+//! the prepared input is `c0 d0 c1 d1 k` for four columns.
+//!
+//! # Four bits: two rows times four columns with four multiplications
+//!
+//! Offset `n = w + 8`; nibble `i` of a lane is column `i`. With `N = (R >> 4) & 0x0f0f0f0f`, the odd columns alone:
+//!
+//! ```text
+//! sum = c0 R + c1 REV16(R) + c2 N + c3 REV16(N)
+//!     c0 + 2^8 c1 = x0              2^8 c0 + c1 = x2                  even columns, which only R has
+//!     c2 + 2^8 c3 = x1 - 16 x0      2^8 c2 + c3 = x3 - 16 x2          odd columns: R has them 16 times
+//! ```
+//!
+//! Lanes hold 32 columns: `32 * 7 * 127 = 28,448 < 2^15`. So one `k = 2^15 - 8 (1 + 2^16) (x0 + ... + x31)` starts the
+//! sum of 32 columns, and `total` and `high` take it up at their end. Prepared input: `k`, then eight times `c0 c1 c2
+//! c3`.
+//!
+//! # Block
+//!
+//! ```text
+//! total01 high01 total23 high23          start values; rows 0 and 2 are low lanes, 1 and 3 high lanes
+//! R01 R23  R01 R23  ...                  columns in ascending order: two to a word (eight bits) or four (four bits)
+//! m0 m1 m2 m3                            multipliers
+//! ```
+//!
+//! # Limits
+//!
+//! Activations -127 to 127; weights -127 to 127 (four bits: -7 to 7), light ones as above; every row's sum with its
+//! bias below 2^23 in magnitude; multipliers 0 to 2^31 - 1. Outside of them results are wrong, and may differ between
+//! cores. Sizes: at least one group of columns, at most [`LIMIT`] columns and as many blocks; otherwise nothing is
+//! done. Whatever the numbers, nothing panics, and no memory is touched that was not passed.
+
+#[cfg(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m")))]
+mod assembly;
+mod block;
+pub mod portable;
+mod prepare;
+#[cfg(test)]
+mod tests;
+
+#[cfg(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m")))]
+use assembly as chosen;
+#[cfg(not(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m"))))]
+use portable as chosen;
+
+use crate::quant::tanh_i8;
+
+#[cfg(all(feature = "alloc", feature = "int4"))]
+pub use block::pack_i4;
+#[cfg(feature = "int4")]
+pub use block::{bias_i4, multiplier_i4, weight_i4, write_block_i4};
+pub use block::{
+    bias_i8, bias_i8_light, is_light, multiplier_i8, multiplier_i8_light, weight_i8, weight_i8_light, write_block_i8,
+    write_block_i8_light,
+};
+#[cfg(feature = "alloc")]
+pub use block::{pack_i8, pack_i8_light};
+#[cfg(feature = "int4")]
+pub use chosen::{prepare_i4, rows_i4};
+pub use chosen::{prepare_i8, prepare_i8_light, rows_i8, rows_i8_light};
+
+/// Rows of a block.
+pub const ROWS: usize = 4;
+/// [`ROWS`], by the name that every layout has for it.
+pub const ROWS_I8: usize = ROWS;
+/// As [`ROWS_I8`].
+#[cfg(feature = "int4")]
+pub const ROWS_I4: usize = ROWS;
+/// Columns of 8-bit weights that belong together: what the loops do in one turn.
+pub const GROUP_I8: usize = 16;
+/// Columns of 4-bit weights that belong together: as many as a lane can hold.
+#[cfg(feature = "int4")]
+pub const GROUP_I4: usize = 32;
+/// [`GROUP_I8`], by the name that every layout has for it.
+pub const COLUMNS_I8: usize = GROUP_I8;
+/// As [`COLUMNS_I8`].
+#[cfg(feature = "int4")]
+pub const COLUMNS_I4: usize = GROUP_I4;
+
+/// Prepared words of a group of 8-bit weights.
+const WORDS_I8: usize = GROUP_I8 / 2 * 3;
+/// Prepared words of a group of light weights.
+const WORDS_I8_LIGHT: usize = GROUP_I8 / 4 * 5;
+/// Prepared words of a group of 4-bit weights.
+#[cfg(feature = "int4")]
+const WORDS_I4: usize = GROUP_I4 + 1;
+
+/// Most columns and most blocks of a matrix, so that their product fits 32 bits.
+pub const LIMIT: usize = 0x7fff;
+
+/// Start values and multipliers of a block.
+const EDGE_WORDS: usize = 2 * ROWS;
+/// The middle of the low lane.
+const MIDDLE: u32 = 1 << 15;
+/// A one in both lanes.
+const BOTH: u32 = 1 + (1 << 16);
+
+/// A segment's values rounded up to whole groups, 8-bit weights.
+pub const fn padded_i8(width: usize) -> usize {
+    width.div_ceil(GROUP_I8) * GROUP_I8
+}
+
+/// 32-bit words of a block of 8-bit weights; `columns` is a multiple of [`GROUP_I8`].
+pub const fn block_words_i8(columns: usize) -> usize {
+    columns.saturating_add(EDGE_WORDS)
+}
+
+/// 32-bit words of prepared input for 8-bit weights; `columns` is a multiple of [`GROUP_I8`].
+pub const fn prepared_words_i8(columns: usize) -> usize {
+    (columns / GROUP_I8).saturating_mul(WORDS_I8)
+}
+
+/// As [`padded_i8`].
+pub const fn padded_i8_light(width: usize) -> usize {
+    padded_i8(width)
+}
+
+/// As [`block_words_i8`].
+pub const fn block_words_i8_light(columns: usize) -> usize {
+    block_words_i8(columns)
+}
+
+/// 32-bit words of prepared input for light weights; `columns` is a multiple of [`GROUP_I8`].
+pub const fn prepared_words_i8_light(columns: usize) -> usize {
+    (columns / GROUP_I8).saturating_mul(WORDS_I8_LIGHT)
+}
+
+/// A segment's values rounded up to whole groups, 4-bit weights.
+#[cfg(feature = "int4")]
+pub const fn padded_i4(width: usize) -> usize {
+    width.div_ceil(GROUP_I4) * GROUP_I4
+}
+
+/// 32-bit words of a block of 4-bit weights; `columns` is a multiple of [`GROUP_I4`].
+#[cfg(feature = "int4")]
+pub const fn block_words_i4(columns: usize) -> usize {
+    (columns / 2).saturating_add(EDGE_WORDS)
+}
+
+/// 32-bit words of prepared input for 4-bit weights; `columns` is a multiple of [`GROUP_I4`].
+#[cfg(feature = "int4")]
+pub const fn prepared_words_i4(columns: usize) -> usize {
+    (columns / GROUP_I4).saturating_mul(WORDS_I4)
+}
+
+/// [`rows_i8`], and [`tanh_i8`] of them.
+pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    let words = block_words_i8(prepared.len() / WORDS_I8 * GROUP_I8);
+    rows_tanh(blocks, words, out, |blocks, rows| rows_i8(blocks, prepared, constant, rows));
+}
+
+/// [`rows_i4`], and [`tanh_i8`] of them.
+#[cfg(feature = "int4")]
+pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
+    let words = block_words_i4(prepared.len() / WORDS_I4 * GROUP_I4);
+    rows_tanh(blocks, words, out, |blocks, rows| rows_i4(blocks, prepared, constant, rows));
+}
+
+/// Some blocks at a time: enough to make a call's cost small, few enough for a small stack.
+fn rows_tanh(blocks: &[u32], words: usize, out: &mut [i8], rows: impl Fn(&[u32], &mut [i32])) {
+    const AT_ONCE: usize = 16;
+    let mut buffer = [0; AT_ONCE * ROWS];
+    for (blocks, out) in blocks.chunks(AT_ONCE * words).zip(out.chunks_mut(AT_ONCE * ROWS)) {
+        let Some(buffer) = buffer.get_mut(..out.len()) else { return };
+        rows(blocks, buffer);
+        out.iter_mut().zip(buffer).for_each(|(out, row)| *out = tanh_i8(*row));
+    }
+}
+
+/// The inverse of an odd number modulo 2^32.
+const fn inverse(odd: u32) -> u32 {
+    // Right in three bits to begin with; each step doubles them (Newton).
+    let mut inverse = odd;
+    let mut step = 0;
+    while step < 4 {
+        inverse = inverse.wrapping_mul(2_u32.wrapping_sub(odd.wrapping_mul(inverse)));
+        step += 1;
+    }
+    inverse
+}
+
+/// Whether blocks, prepared input and output belong together, for `GROUP` columns in `WORDS` prepared words.
+///
+/// Without a division, which Cortex-M0 does not have: where `WORDS` divides the length, multiplying with the inverse
+/// gives the quotient, and elsewhere something that is too large. For the same reason there are [`LIMIT`]s.
+#[inline]
+fn matches<const GROUP: usize, const WORDS: usize>(
+    blocks: &[u32],
+    prepared: &[u32],
+    out: &[i32],
+    block_words: impl Fn(usize) -> usize,
+) -> bool {
+    let twos = const { WORDS.trailing_zeros() };
+    let inverse = const { inverse((WORDS >> WORDS.trailing_zeros()) as u32) };
+    let Ok(len) = u32::try_from(prepared.len()) else { return false };
+    let groups = (len >> twos).wrapping_mul(inverse) as usize;
+    let count = out.len() / ROWS;
+    len & const { (1 << WORDS.trailing_zeros()) - 1 } == 0
+        && groups != 0
+        && groups <= const { LIMIT / GROUP }
+        && count <= LIMIT
+        && out.len().is_multiple_of(ROWS)
+        && blocks.len() == count * block_words(groups * GROUP)
+}
+
+/// [`matches`] for 8-bit weights.
+#[inline]
+fn matches_i8(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
+    matches::<GROUP_I8, WORDS_I8>(blocks, prepared, out, block_words_i8)
+}
+
+/// [`matches`] for light 8-bit weights.
+#[inline]
+fn matches_i8_light(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
+    matches::<GROUP_I8, WORDS_I8_LIGHT>(blocks, prepared, out, block_words_i8_light)
+}
+
+/// [`matches`] for 4-bit weights.
+#[cfg(feature = "int4")]
+#[inline]
+fn matches_i4(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
+    matches::<GROUP_I4, WORDS_I4>(blocks, prepared, out, block_words_i4)
+}

@@ -1,0 +1,540 @@
+//! The loops of the layout for the vector extension; each function equals the one of its name in [`super::portable`].
+//!
+//! # A block of rows
+//!
+//! ```text
+//! for each block:
+//!     acc[8] = start values                              r0 r2 r4 r6 r8 r10 r12 lr
+//!     for each group:
+//!         x = 16 activations
+//!         for each row: acc[row] += w[row] . x           VLDRB, VMLADAVA
+//!     q0 = acc of rows 0 2 4 6, q1 = acc of rows 1 3 5 7
+//!     q0, q1 = VRMULH(256 * q, multipliers)
+//!     out = q0, q1 interleaved, or their tanh as bytes
+//! ```
+//!
+//! ```text
+//! r1  block: weights, start values, multipliers        r7  out: low, as a narrowing VSTRB asks
+//! r3  activations                                       r9  end of the activations
+//! r5  table of tanh, 0 for none                         r11 end of out
+//! [sp]     first activation                             [sp, 4]  where a block begins: 2, a four before 5, or 6
+//! [sp, 8]  where its whole fours of groups begin        [sp, 12] end of the groups before them    [sp, 16] table
+//! ```
+//!
+//! Departures from the plain loop:
+//!
+//! 1. VMLADAVA takes its sum from an even register, of which there are eight (sp is none). lr is one of them, so that the
+//!    loop instructions, which count in lr, are out of reach: 16 groups to a turn instead, and the loop is entered in its
+//!    middle where the fours of groups are no multiple of four. One to three groups come before.
+//! 2. Loads and multiplications alternate. The core works on a vector for two cycles and begins another each cycle if it
+//!    needs another unit: with 9 loads to 8 multiplications the loads take all the time there is, 18 cycles a group.
+//! 3. 8 bits: the activations of four groups by one VLDM, which takes the eight cycles that four VLDRB would: no load here
+//!    can hide behind anything but a multiplication, and those are taken by weights.
+//! 4. 4 bits: VLDRB for them, between others. Multiplications are the bottleneck there: 16 cycles a group, 17 with them.
+//! 5. Even and odd rows lie in different registers, because narrowing to 16 bits puts the lanes of two registers side by
+//!    side: so the bytes come out in order. VLD2 and VST2 do the same for words in memory.
+//! 6. tanh: saturated to 9 bits by shifting up with saturation and down again without sign, which makes the index of
+//!    [`crate::quant::TANH`]; a gather load looks up eight.
+//!
+//! Cycles are those of a model of the core (an instruction a cycle; loads, stores, multiplications and the rest of the vector
+//! arithmetic each busy for two), without wait states, and not measured.
+//!
+//! # Weights of logits
+//!
+//! Four at a time, as [`crate::sampling::fixed::weigh`] and [`crate::math::fixed::exp2_neg`] have it:
+//!
+//! 1. `e = (d * factor) >> 12` for d = largest - logit takes 64 bits. With z leading zeros of the factor it is the upper half
+//!    of `(d << (20 - z)) * (factor << z)`. Where d is so large that the shift saturates, e is 2^31 - 1 or more: its weight
+//!    is 0, as it should be.
+//! 2. `((T[i] - T[i + 1]) * r) >> 10` is the upper half of `(T[i] - T[i + 1]) * (r << 22)`.
+//! 3. `(v + 2^(n + 4)) >> (n + 5)` is VRSHL by `-n - 5 = (65535 - (5 << 16) - e) >> 16`. Where n > 23 that is replaced by 0.
+#![allow(unsafe_code, reason = "vector instructions: assembly, and calls of it")]
+
+use core::arch::global_asm;
+
+use super::portable::{self, table_fits};
+use super::{GROUP, ROWS, columns};
+use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
+use crate::quant::TANH;
+use crate::sampling::fixed;
+
+global_asm!(
+    r#"
+    .cpu    cortex-m55
+    @ bytes: of code for four groups. r0 blocks, r1 activations, r2 groups, r3 out; on the stack: end of out, table
+    .macro runtime_v128_begin bytes
+        push    {r4-r11, lr}
+        vpush   {d8-d11}
+        sub     sp, #20
+        mov     r7, r3
+        ldrd    r11, r5, [sp, #88]
+        mov     r6, r1
+        add     r9, r1, r2, lsl #4
+        mov     r1, r0
+        adr.w   r8, 6f              @ where the fours of groups begin: at their end if there are none,
+        lsrs    r3, r2, #2
+        beq     1f
+        adr.w   r8, 5f              @ else so many before the loop's end as remain of turns of four
+        sub     r3, r3, #1
+        and     r3, r3, #3
+        add     r3, r3, #1
+        movw    r4, #\bytes
+        mls     r8, r3, r4, r8
+    1:  add     r8, r8, #1          @ Thumb
+        mov     r0, r8
+        ands    r2, r2, #3
+        beq     1f
+        adr.w   r0, 2f
+        add     r0, r0, #1
+    1:  add     r2, r6, r2, lsl #4
+        strd    r6, r0, [sp]
+        strd    r8, r2, [sp, #8]
+        str     r5, [sp, #16]
+    .endm
+
+    .macro runtime_v128_end
+        add     sp, #20
+        vpop    {d8-d11}
+        pop     {r4-r11, pc}
+    .endm
+
+    .macro runtime_v128_block
+        ldm     r1!, {r0, r2, r4, r6, r8, r10, r12, lr}
+        ldm     sp, {r3, pc}        @ the first activation, and where to begin
+    .endm
+
+    .macro runtime_v128_singles group
+    2:  ldr     r5, [sp, #12]
+    3:  vldrb.u8 q0, [r3], #16
+        \group  q0
+        cmp     r3, r5
+        bne     3b
+        ldr     r5, [sp, #16]
+        ldr     pc, [sp, #8]
+    .endm
+
+    .macro runtime_v128_sums        @ q0: rows 0 2 4 6, q1: rows 1 3 5 7; q2, q3: their multipliers
+        vmov    q0[2], q0[0], r0, r8
+        vmov    q1[2], q1[0], r2, r10
+        vmov    q0[3], q0[1], r4, r12
+        vmov    q1[3], q1[1], r6, lr
+        vld20.32 {q2, q3}, [r1]
+        vld21.32 {q2, q3}, [r1]!
+    .endm
+
+    .macro runtime_v128_tanh out, table     @ of q0 and q1, eight bytes to out
+        vqmovnb.s32 q0, q0
+        vqmovnt.s32 q0, q1
+        vqshl.s16 q0, q0, #7
+        vshr.u16 q0, q0, #7
+        vldrb.u16 q2, [\table, q0]
+        vstrb.16 q2, [\out], #8
+    .endm
+
+    .macro runtime_v128_rest        @ q0, q1: 256 times the sums
+        vrmulh.s32 q0, q0, q2
+        vrmulh.s32 q1, q1, q3
+        cbz     r5, 7f
+        runtime_v128_tanh r7, r5
+        cmp     r7, r11
+        bne.w   1b
+        runtime_v128_end
+    7:  vst20.32 {q0, q1}, [r7]
+        vst21.32 {q0, q1}, [r7]!
+        cmp     r7, r11
+        bne.w   1b
+        runtime_v128_end
+    .endm
+
+    .macro runtime_v128_i8_row acc, x, w
+        vldrb.u8 \w, [r1], #16
+        vmladava.s8 \acc, \x, \w
+    .endm
+
+    .macro runtime_v128_i8_group x
+        runtime_v128_i8_row r0, \x, q4
+        runtime_v128_i8_row r2, \x, q5
+        runtime_v128_i8_row r4, \x, q4
+        runtime_v128_i8_row r6, \x, q5
+        runtime_v128_i8_row r8, \x, q4
+        runtime_v128_i8_row r10, \x, q5
+        runtime_v128_i8_row r12, \x, q4
+        runtime_v128_i8_row lr, \x, q5
+    .endm
+
+    .macro runtime_v128_i8_four
+        vldmia  r3!, {d0-d7}
+        runtime_v128_i8_group q0
+        runtime_v128_i8_group q1
+        runtime_v128_i8_group q2
+        runtime_v128_i8_group q3
+    .endm
+
+    .section .text.runtime_v128_rows_i8, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_rows_i8
+    .type   runtime_v128_rows_i8, %function
+    .thumb_func
+runtime_v128_rows_i8:
+        runtime_v128_begin 260
+    1:  runtime_v128_block
+        runtime_v128_singles runtime_v128_i8_group
+    4:  runtime_v128_i8_four
+        runtime_v128_i8_four
+        runtime_v128_i8_four
+        runtime_v128_i8_four
+    5:  cmp     r3, r9
+        bne.w   4b
+    6:  runtime_v128_sums
+        vshl.i32 q0, q0, #8
+        vshl.i32 q1, q1, #8
+        runtime_v128_rest
+    .size   runtime_v128_rows_i8, . - runtime_v128_rows_i8
+
+    @ r0 from, r1 to, r2 bytes
+    .section .text.runtime_v128_copy, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_copy
+    .type   runtime_v128_copy, %function
+    .thumb_func
+runtime_v128_copy:
+        push    {r7, lr}
+        wlstp.8 lr, r2, 2f
+    1:  vldrb.u8 q0, [r0], #16
+        vstrb.8 q0, [r1], #16
+        letp    lr, 1b
+    2:  pop     {r7, pc}
+    .size   runtime_v128_copy, . - runtime_v128_copy
+
+    @ r0 words, r1 out, r2 eights of them, r3 table
+    .section .text.runtime_v128_tanh_slice, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_tanh_slice
+    .type   runtime_v128_tanh_slice, %function
+    .thumb_func
+runtime_v128_tanh_slice:
+        push    {r7, lr}
+        wls     lr, r2, 2f
+    1:  vld20.32 {q0, q1}, [r0]
+        vld21.32 {q0, q1}, [r0]!
+        runtime_v128_tanh r1, r3
+        le      lr, 1b
+    2:  pop     {r7, pc}
+    .size   runtime_v128_tanh_slice, . - runtime_v128_tanh_slice
+
+    @ r0 bias, r1 multipliers, r2 and r3 entries; on the stack: out, eights of it, table
+    .section .text.runtime_v128_table, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_table
+    .type   runtime_v128_table, %function
+    .thumb_func
+runtime_v128_table:
+        push    {r4-r6, lr}
+        ldrd    r4, r5, [sp, #16]
+        ldr     r6, [sp, #24]
+        wls     lr, r5, 2f
+    1:  vldrb.s16 q0, [r2], #8
+        vldrb.s16 q1, [r3], #8
+        vadd.i16 q0, q0, q1
+        vld20.32 {q2, q3}, [r0]
+        vmovlt.s16 q1, q0
+        vld21.32 {q2, q3}, [r0]!
+        vmovlb.s16 q0, q0
+        vadd.i32 q1, q1, q3
+        vadd.i32 q0, q0, q2
+        vld20.32 {q2, q3}, [r1]
+        vshl.i32 q1, q1, #8
+        vld21.32 {q2, q3}, [r1]!
+        vshl.i32 q0, q0, #8
+        vrmulh.s32 q0, q0, q2
+        vrmulh.s32 q1, q1, q3
+        runtime_v128_tanh r4, r6
+        le      lr, 1b
+    2:  pop     {r4-r6, pc}
+    .size   runtime_v128_table, . - runtime_v128_table
+
+    @ r0 logits, r1 how many of them (not 0), r2 factor << z, r3 T; on the stack: 20 - z, 65535 - (5 << 16), 24 << 16
+    .section .text.runtime_v128_weigh, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_weigh
+    .type   runtime_v128_weigh, %function
+    .thumb_func
+runtime_v128_weigh:
+        push    {r4-r8, lr}
+        vpush   {d8-d13}
+        vdup.32 q4, r2
+        ldrd    r5, r6, [sp, #72]
+        ldr     r7, [sp, #80]
+        vdup.32 q5, r6
+        mov     r4, #0x80000000
+        mov     r2, r0
+        dlstp.32 lr, r1
+    1:  vldrw.u32 q0, [r2], #16
+        vmaxv.s32 r4, q0
+        letp    lr, 1b
+        vdup.32 q6, r4
+        mov     r4, #0
+        add     r8, r3, #4
+        dlstp.32 lr, r1
+    2:  vldrw.u32 q0, [r0]
+        vsub.i32 q0, q6, q0
+        vqshl.u32 q0, r5
+        vmulh.u32 q0, q0, q4        @ e
+        vshl.i32 q1, q0, #16
+        vshr.u32 q1, q1, #26        @ i
+        vldrw.u32 q2, [r3, q1, uxtw #2]
+        vldrw.u32 q3, [r8, q1, uxtw #2]
+        vshl.i32 q1, q0, #22
+        vsub.i32 q3, q2, q3
+        vmulh.u32 q3, q3, q1
+        vsub.i32 q1, q5, q0
+        vshr.s32 q1, q1, #16        @ -n - 5
+        vsub.i32 q2, q2, q3         @ v
+        vrshl.u32 q2, q2, q1
+        vpt.u32 cs, q0, r7
+        vmovt.i32 q2, #0
+        vstrw.32 q2, [r0], #16
+        vaddva.u32 r4, q2
+        letp    lr, 2b
+        mov     r0, r4
+        vpop    {d8-d13}
+        pop     {r4-r8, pc}
+    .size   runtime_v128_weigh, . - runtime_v128_weigh
+    .text
+    "#,
+    options(raw)
+);
+
+#[cfg(feature = "int4")]
+global_asm!(
+    r#"
+    .cpu    cortex-m55
+    .macro runtime_v128_i4_pair even, odd, x, w, low
+        vldrb.u8 \w, [r1], #16
+        vmladava.s8 \odd, \x, \w
+        vshl.i8 \low, \w, #4
+        vmladava.s8 \even, \x, \low
+    .endm
+
+    .macro runtime_v128_i4_group x
+        runtime_v128_i4_pair r0, r2, \x, q2, q3
+        runtime_v128_i4_pair r4, r6, \x, q4, q5
+        runtime_v128_i4_pair r8, r10, \x, q2, q3
+        runtime_v128_i4_pair r12, lr, \x, q4, q5
+    .endm
+
+    .macro runtime_v128_i4_group_and_load x, next
+        runtime_v128_i4_pair r0, r2, \x, q2, q3
+        runtime_v128_i4_pair r4, r6, \x, q4, q5
+        runtime_v128_i4_pair r8, r10, \x, q2, q3
+        vldrb.u8 q4, [r1], #16
+        vmladava.s8 lr, \x, q4
+        vshl.i8 q5, q4, #4
+        vldrb.u8 \next, [r3], #16
+        vmladava.s8 r12, \x, q5
+    .endm
+
+    .macro runtime_v128_i4_four
+        vldrb.u8 q0, [r3], #16
+        runtime_v128_i4_group_and_load q0, q1
+        runtime_v128_i4_group_and_load q1, q0
+        runtime_v128_i4_group_and_load q0, q1
+        runtime_v128_i4_group q1
+    .endm
+
+    .section .text.runtime_v128_rows_i4, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_rows_i4
+    .type   runtime_v128_rows_i4, %function
+    .thumb_func
+runtime_v128_rows_i4:
+        runtime_v128_begin 272
+    1:  runtime_v128_block
+        runtime_v128_singles runtime_v128_i4_group
+    4:  runtime_v128_i4_four
+        runtime_v128_i4_four
+        runtime_v128_i4_four
+        runtime_v128_i4_four
+    5:  cmp     r3, r9
+        bne.w   4b
+    6:  runtime_v128_sums
+        vshl.i32 q1, q1, #4
+        vsub.i32 q1, q1, q0
+        vshl.i32 q0, q0, #4
+        runtime_v128_rest
+    .size   runtime_v128_rows_i4, . - runtime_v128_rows_i4
+    .text
+    "#,
+    options(raw)
+);
+
+unsafe extern "C" {
+    /// Reads `blocks` `[blocks][block_words_i8(16 * groups)]` and `x` `[16 * groups]`; writes from `out` to `end`, of which
+    /// there is as much as blocks: 8 bytes each, tanh by the table of 512, or without a table 8 words each. At least one
+    /// block.
+    fn runtime_v128_rows_i8(
+        blocks: *const u32,
+        x: *const u32,
+        groups: usize,
+        out: *mut u8,
+        end: *mut u8,
+        table: *const i8,
+    );
+
+    /// The same for blocks of `block_words_i4(16 * groups)` words.
+    #[cfg(feature = "int4")]
+    fn runtime_v128_rows_i4(
+        blocks: *const u32,
+        x: *const u32,
+        groups: usize,
+        out: *mut u8,
+        end: *mut u8,
+        table: *const i8,
+    );
+
+    /// Copies `count` bytes that do not overlap.
+    fn runtime_v128_copy(from: *const i8, to: *mut i8, count: usize);
+
+    /// Reads 8 * `eights` words, writes as many bytes.
+    fn runtime_v128_tanh_slice(pre_activations: *const i32, out: *mut i8, eights: usize, table: *const i8);
+
+    /// Reads 8 * `eights` words of bias and multiplier and bytes of both entries, writes as many bytes.
+    fn runtime_v128_table(
+        bias: *const i32,
+        multiplier: *const i32,
+        first: *const i8,
+        second: *const i8,
+        out: *mut i8,
+        eights: usize,
+        table: *const i8,
+    );
+}
+
+unsafe extern "C" {
+    /// Replaces `count` logits by weights; their sum. `count` is not 0; `exponents` has 65 entries.
+    fn runtime_v128_weigh(
+        logits: *mut i32,
+        count: usize,
+        factor: u32,
+        exponents: *const u32,
+        shift: u32,
+        rounding: i32,
+        end: u32,
+    ) -> u32;
+}
+
+/// As [`portable::weigh`].
+#[inline]
+pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
+    if logits.is_empty() {
+        return 0;
+    }
+    let factor = fixed::factor(temperature_milli);
+    // 3 to 19: the factor is 2^13 to 2^29.
+    let zeros = factor.leading_zeros();
+    let (count, rounding, end) = (logits.len(), 65_535 - (5 << 16), (WEIGHT_FRACTION_BITS + 1) << 16);
+    let (logits, exponents) = (logits.as_mut_ptr(), EXP2_NEG.as_ptr());
+    // SAFETY: `logits` has `count` entries, at least one; the table has 65, and the largest index is 64.
+    unsafe { runtime_v128_weigh(logits, count, factor << zeros, exponents, 20 - zeros, rounding, end) }
+}
+
+/// As [`portable::rows_i8`].
+#[inline]
+pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
+    let Some(columns) = columns(super::block_words_i8, blocks, prepared, out.len()) else { return };
+    if out.is_empty() {
+        return;
+    }
+    let out = out.as_mut_ptr_range();
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    // SAFETY: `columns` has found `x` to be `groups` groups and `blocks` to be as many whole blocks of that width as `out`
+    // has eights of words. There is at least one. No table: words are written.
+    unsafe { runtime_v128_rows_i8(blocks, x, groups, out.start.cast(), out.end.cast(), core::ptr::null()) }
+}
+
+/// As [`portable::rows_tanh_i8`].
+#[inline]
+pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i8]) {
+    let Some(columns) = columns(super::block_words_i8, blocks, prepared, out.len()) else { return };
+    if out.is_empty() {
+        return;
+    }
+    let out = out.as_mut_ptr_range();
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    // SAFETY: as in `rows_i8`, for as many bytes; the table has 512 entries.
+    unsafe { runtime_v128_rows_i8(blocks, x, groups, out.start.cast(), out.end.cast(), TANH.as_ptr()) }
+}
+
+/// As [`portable::rows_i4`].
+#[cfg(feature = "int4")]
+#[inline]
+pub fn rows_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
+    let Some(columns) = columns(super::block_words_i4, blocks, prepared, out.len()) else { return };
+    if out.is_empty() {
+        return;
+    }
+    let out = out.as_mut_ptr_range();
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    // SAFETY: as in `rows_i8`, with the blocks of four bits.
+    unsafe { runtime_v128_rows_i4(blocks, x, groups, out.start.cast(), out.end.cast(), core::ptr::null()) }
+}
+
+/// As [`portable::rows_tanh_i4`].
+#[cfg(feature = "int4")]
+#[inline]
+pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i8]) {
+    let Some(columns) = columns(super::block_words_i4, blocks, prepared, out.len()) else { return };
+    if out.is_empty() {
+        return;
+    }
+    let out = out.as_mut_ptr_range();
+    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / GROUP);
+    // SAFETY: as in `rows_tanh_i8`, with the blocks of four bits.
+    unsafe { runtime_v128_rows_i4(blocks, x, groups, out.start.cast(), out.end.cast(), TANH.as_ptr()) }
+}
+
+/// As [`portable::copy_i8`].
+#[inline]
+pub fn copy_i8(from: &[i8], to: &mut [i8]) {
+    let count = from.len().min(to.len());
+    // SAFETY: both have at least `count` bytes, and one is borrowed mutably, so that they do not overlap.
+    unsafe { runtime_v128_copy(from.as_ptr(), to.as_mut_ptr(), count) }
+}
+
+/// As [`portable::tanh_i8_slice`].
+#[inline]
+pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
+    let eights = pre_activations.len().min(out.len()) / ROWS;
+    // SAFETY: both have at least `eights` eights; the table has 512 entries.
+    unsafe { runtime_v128_tanh_slice(pre_activations.as_ptr(), out.as_mut_ptr(), eights, TANH.as_ptr()) }
+    let done = eights * ROWS;
+    if done == pre_activations.len() {
+        return;
+    }
+    if let (Some(pre_activations), Some(out)) = (pre_activations.get(done..), out.get_mut(done..)) {
+        portable::tanh_i8_slice(pre_activations, out);
+    }
+}
+
+/// As [`portable::table_tanh_i8`].
+#[inline]
+pub fn table_tanh_i8(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], out: &mut [i8]) {
+    if !table_fits(bias, multiplier, entries, out) {
+        return;
+    }
+    let [first, second] = entries;
+    let eights = out.len() / ROWS;
+    let (to, table) = (out.as_mut_ptr(), TANH.as_ptr());
+    let (first_at, second_at) = (first.as_ptr(), second.as_ptr());
+    // SAFETY: all have the length of `out`, which is at least `eights` eights; the table has 512 entries.
+    unsafe { runtime_v128_table(bias.as_ptr(), multiplier.as_ptr(), first_at, second_at, to, eights, table) }
+    let done = eights * ROWS;
+    if done == out.len() {
+        return;
+    }
+    if let (Some(bias), Some(multiplier), Some(first), Some(second), Some(out)) =
+        (bias.get(done..), multiplier.get(done..), first.get(done..), second.get(done..), out.get_mut(done..))
+    {
+        portable::table_tanh_i8(bias, multiplier, [first, second], out);
+    }
+}

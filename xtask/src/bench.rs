@@ -31,6 +31,9 @@ pub const WAVENET: &str = "wavenet-128";
 /// The model of `models/`.
 pub const SHIPPED: &str = "names";
 
+/// The precisions, features of `firmware-example`.
+pub const PRECISIONS: [&str; 3] = ["f32", "int8", "int4"];
+
 /// Words that are drawn, and their seed.
 const WORDS: usize = 64;
 const SEED: u64 = 42;
@@ -126,7 +129,7 @@ fn cases(options: &Options) -> Vec<Case> {
     let mut cases = Vec::new();
     let layouts = || Layout::INTEGERS.iter().map(|&layout| layout_name(layout));
     for board in BOARDS.iter().filter(|board| options.board.is_none_or(|only| only == *board)) {
-        for precision in ["f32", "int8", "int4"] {
+        for precision in PRECISIONS {
             let is_float = precision == "f32";
             if options.precision.as_ref().is_some_and(|only| only != precision) || (is_float && !has_fpu(board)) {
                 continue;
@@ -251,6 +254,7 @@ pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
         model: case.model.to_owned(),
         precision: case.precision.to_owned(),
         layout,
+        is_own: case.layout.is_none(),
         macs,
         instructions,
         cycles,

@@ -171,7 +171,7 @@ fn bench_options(mut args: lexopt::Parser) -> Result<bench::Options> {
             Long("board") => options.board = Some(board::find(&args.value()?.string()?)?),
             Long("precision") => {
                 let precision = args.value()?.string()?;
-                if !["f32", "int8", "int4"].contains(&&*precision) {
+                if !bench::PRECISIONS.contains(&&*precision) {
                     bail!("no precision `{precision}`; there are f32, int8, int4");
                 }
                 options.precision = Some(precision);

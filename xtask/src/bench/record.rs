@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::{PRECISIONS, SHIPPED, WAVENET};
+use crate::board::BOARDS;
 use crate::repo::Repo;
 
 /// The network that is no character model; see `firmware-example/build/anomaly.rs`.
@@ -27,6 +29,8 @@ pub struct Row {
     pub precision: String,
     /// `rows8`, `row-major`, and so on.
     pub layout: String,
+    /// Whether that is what the board has unless told otherwise.
+    pub is_own: bool,
     /// Multiply-accumulates per character, tables left out; of [`ANOMALY`], per inference.
     pub macs: u64,
     /// Instructions per character, everything included; of [`ANOMALY`], per inference.
@@ -74,6 +78,7 @@ impl Row {
             "model": self.model,
             "precision": self.precision,
             "layout": self.layout,
+            "own": self.is_own,
             "macs": self.macs,
             "instructions_per_mac": rounded,
             "parts": parts,
@@ -96,6 +101,7 @@ impl Row {
             model: text("model")?,
             precision: text("precision")?,
             layout: text("layout")?,
+            is_own: row["own"].as_bool()?,
             macs: row["macs"].as_u64()?,
             instructions: row[format!("instructions_per_{per}")].as_u64()?,
             cycles: row[format!("estimated_cycles_per_{per}")].as_u64(),
@@ -155,14 +161,29 @@ impl Record {
         self.rows.iter().find(|recorded| recorded.key() == row.key())
     }
 
-    /// Takes rows in, in place of those of the same combinations.
+    /// Takes rows in, in place of those of the same combinations. The order is that of the boards.
     pub fn update(&mut self, rows: &[Row]) {
         for row in rows {
+            let same_but_layout = |other: &Row| other.key()[..3] == row.key()[..3];
+            // A board that has got a layout of its own has no other.
+            for other in self.rows.iter_mut().filter(|other| row.is_own && same_but_layout(other)) {
+                other.is_own = false;
+            }
             match self.rows.iter_mut().find(|recorded| recorded.key() == row.key()) {
                 Some(recorded) => *recorded = row.clone(),
                 None => self.rows.push(row.clone()),
             }
         }
+        let boards: Vec<_> = BOARDS.iter().map(|board| board.name).collect();
+        let place = |names: &[&str], name: &str| names.iter().position(|other| *other == name);
+        self.rows.sort_by_key(|row| {
+            (
+                place(&boards, &row.board),
+                place(&[WAVENET, SHIPPED, ANOMALY], &row.model),
+                place(&PRECISIONS, &row.precision),
+                !row.is_own,
+            )
+        });
     }
 }
 
@@ -201,6 +222,7 @@ pub(super) mod tests {
             model: "wavenet-128".to_owned(),
             precision: "int8".to_owned(),
             layout: "dual16".to_owned(),
+            is_own: true,
             macs: 68_992,
             instructions,
             cycles: Some(90_000),
@@ -234,10 +256,14 @@ pub(super) mod tests {
 
     #[test]
     fn new_figures_replace_old_ones() {
-        let mut record = Record { made: String::new(), rows: vec![row(1), Row { board: "b".to_owned(), ..row(2) }] };
-        record.update(&[Row { layout: "row-major".to_owned(), ..row(4) }, row(3)]);
-        let instructions: Vec<_> = record.rows.iter().map(|row| row.instructions).collect();
-        assert_eq!(instructions, [3, 2, 4]);
+        let int4 = Row { precision: "int4".to_owned(), ..row(2) };
+        let mut record = Record { made: String::new(), rows: vec![int4, row(1)] };
+        let other = |is_own| Row { layout: "row-major".to_owned(), is_own, ..row(4) };
+        record.update(&[other(false), row(3)]);
+        let instructions = |record: &Record| record.rows.iter().map(|row| row.instructions).collect::<Vec<_>>();
+        assert_eq!(instructions(&record), [3, 4, 2]);
         assert_eq!(record.find(&row(0)).unwrap().instructions, 3);
+        record.update(&[other(true)]);
+        assert_eq!(instructions(&record), [4, 3, 2]);
     }
 }

@@ -79,17 +79,11 @@ fn parts(rows: &[&Row]) -> String {
     table(&header, 3, rows)
 }
 
-/// What others take, against the first int8 row of each core, which is that in its own layout.
+/// What others take, against the int8 row of each core in its own layout.
 fn peers(rows: &[&Row]) -> String {
     let mut header = vec!["core", "ours"];
     header.extend(PEERS.iter().map(|peer| peer.name));
-    let mut seen = Vec::new();
-    let own = rows.iter().filter(|row| row.precision == "int8").filter(|row| {
-        let first = !seen.contains(&&row.board);
-        seen.push(&row.board);
-        first
-    });
-    let rows = own.map(|row| {
+    let rows = rows.iter().filter(|row| row.precision == "int8" && row.is_own).map(|row| {
         let ratio = |theirs: u64| format!("{:.1}", theirs as f64 / row.instructions as f64);
         let theirs = PEERS.iter().map(|peer| peer.instructions(&row.core).map_or_else(String::new, ratio));
         [row.core.clone(), thousands(row.instructions)].into_iter().chain(theirs).collect()
@@ -206,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_row_stands_in_its_tables() {
-        let rows = [row(60_000), Row { layout: "row-major".to_owned(), ..row(240_000) }];
+        let rows = [row(60_000), Row { layout: "row-major".to_owned(), is_own: false, ..row(240_000) }];
         let record = Record { made: String::new(), rows: vec![row(50_000)] };
         let text = tables(&rows, &record);
         for expected in ["60,000", "+20.0 %", " new |", "0.870", "2,756", "sampling", "1.30"] {

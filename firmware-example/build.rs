@@ -5,6 +5,9 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "build/anomaly.rs"]
+mod anomaly;
+
 use runtime::Model;
 use runtime::format::{AlignedBlob, Layout, Precision, relayout};
 
@@ -24,7 +27,11 @@ const BOARDS: [(&str, &str); 6] = [
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build/anomaly.rs");
     let precision = copy_model(&out)?;
+    if has_feature("int8") {
+        fs::write(out.join("anomaly.rs"), anomaly::source(layout()?.unwrap_or(Layout::RowMajor)))?;
+    }
     if env::var("CARGO_CFG_TARGET_OS")? == "none" {
         if !has_feature(precision) {
             println!("cargo::error=the model is {precision}: enable the feature {precision}");

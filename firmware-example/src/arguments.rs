@@ -157,3 +157,34 @@ impl Settings for SelfTest {
         Some(())
     }
 }
+
+/// What the `bench` program can be told.
+#[derive(Debug)]
+pub struct Bench {
+    /// Seed of the words.
+    pub seed: u64,
+    /// How many words.
+    pub n: u32,
+    /// Over how many characters the parts are measured.
+    pub parts: u32,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self { seed: 42, n: 64, parts: 64 }
+    }
+}
+
+impl Settings for Bench {
+    const USAGE: &'static str = "seed=N n=N parts=N";
+
+    fn set(&mut self, key: &str, value: &str) -> Option<()> {
+        match key {
+            "seed" => self.seed = number(value)?,
+            "n" => self.n = number(value)?,
+            "parts" => self.parts = number(value)?,
+            _ => return None,
+        }
+        Some(())
+    }
+}

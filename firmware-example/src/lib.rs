@@ -16,7 +16,11 @@ mod error;
 mod handlers;
 pub mod model;
 #[cfg(target_os = "none")]
+pub mod parts;
+#[cfg(target_os = "none")]
 pub mod stack;
+#[cfg(target_os = "none")]
+pub mod window;
 #[cfg(target_os = "none")]
 pub mod words;
 

@@ -23,8 +23,13 @@ impl Words {
     /// If it has been called before: there is one [`Stopwatch`].
     #[expect(clippy::new_without_default, reason = "takes the stopwatch, of which there is one")]
     pub fn new() -> Self {
+        Self::with(Stopwatch::new())
+    }
+
+    /// None yet, with a stopwatch that has been used before.
+    pub fn with(stopwatch: Stopwatch) -> Self {
         let word = heapless::String::new();
-        Self { stopwatch: Stopwatch::new(), word, words: 0, cut: 0, characters: 0, instructions: 0 }
+        Self { stopwatch, word, words: 0, cut: 0, characters: 0, instructions: 0 }
     }
 
     /// Draws a word that begins with `prompt`.
@@ -47,13 +52,18 @@ impl Words {
 
     /// Reports what it took, and what the program takes.
     pub fn report(&self) {
-        println!("words={}", self.words);
-        println!("cut={}", self.cut);
-        println!("characters={}", self.characters);
-        println!("instructions_per_char={}", self.instructions / u64::from(self.characters.max(1)));
+        self.report_work();
         println!("stack_bytes={}", stack::high_water_mark_bytes());
         println!("state_bytes={STATE_BYTES}");
         println!("model_bytes={}", BLOB.len());
         println!("board={}", board::NAME);
+    }
+
+    /// Reports what it took.
+    pub fn report_work(&self) {
+        println!("words={}", self.words);
+        println!("cut={}", self.cut);
+        println!("characters={}", self.characters);
+        println!("instructions_per_char={}", self.instructions / u64::from(self.characters.max(1)));
     }
 }

@@ -144,6 +144,15 @@ impl<'a> Model<'a> {
         self.golden
     }
 
+    /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
+    #[cfg(all(feature = "alloc", feature = "int8"))]
+    pub fn macs_streaming(&self) -> usize {
+        let table =
+            self.integer_layers().and_then(|(_, layers)| layers.first().copied()).filter(|first| first.reads_tokens());
+        let first = self.config.linear_shapes().next().filter(|_| table.is_some());
+        self.config.macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
+    }
+
     /// The embedding and the linear layers of an integer model, for those who write it anew.
     #[cfg(all(feature = "alloc", feature = "int8"))]
     pub(crate) fn integer_layers(&self) -> Option<(&'a [i8], alloc::vec::Vec<crate::layers::LinearInt<'a>>)> {

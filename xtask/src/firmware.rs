@@ -31,6 +31,9 @@ const PROFILE: &str = "firmware";
 /// The model that is built in where none is named, from the repository's top.
 const DEFAULT_MODEL: &str = "models/names.blob";
 
+/// The plain layout of integers, which every program can read.
+pub const ROW_MAJOR: &str = "row-major";
+
 /// Where finished programs are kept, from the repository's top.
 const PROGRAMS: &str = "target/elf";
 
@@ -42,6 +45,18 @@ const PROGRAMS: &str = "target/elf";
 /// Cargo knows one place for a program, whatever it was built with. So that tests may build at the same time, the file
 /// is copied, under a lock, to a name that tells board, precision and model apart.
 pub fn build(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Result<PathBuf> {
+    build_in_layout(repo, board, bin, model, None)
+}
+
+/// [`build`], with the integers in another layout than the board's own. Its name is that of its feature, but for
+/// `row-major`, which needs none.
+pub fn build_in_layout(
+    repo: &Repo,
+    board: &Board,
+    bin: &str,
+    model: Option<&Path>,
+    layout: Option<&str>,
+) -> Result<PathBuf> {
     let model = match model {
         Some(model) => model.to_path_buf(),
         None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| DEFAULT_MODEL.into())),
@@ -59,13 +74,21 @@ pub fn build(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Res
     let mut cargo = board.cargo(repo);
     cargo.args(["build", "--package", "firmware-example", "--bin", bin]);
     cargo.args(["--profile", PROFILE, "--target", board.target]);
-    cargo.arg("--no-default-features").args(["--features", &format!("{},{precision}", board.name)]);
+    let mut features = format!("{},{precision}", board.name);
+    if let Some(layout) = layout {
+        cargo.env("LAYOUT", layout);
+        if layout != ROW_MAJOR {
+            features += &format!(",{layout}");
+        }
+    }
+    cargo.arg("--no-default-features").args(["--features", &features]);
     // So that nobody has to guess the target folder.
     cargo.arg("--message-format=json-render-diagnostics").env("MODEL", model);
     let messages = run_for_output(&mut cargo)?;
     let built = executable(&messages, bin).with_context(|| format!("cargo named no program `{bin}`"))?;
 
-    let place = programs.join(format!("{bin}-{}-{precision}-{checksum:08x}.elf", board.name));
+    let layout = layout.map_or_else(String::new, |layout| format!("-{layout}"));
+    let place = programs.join(format!("{bin}-{}-{precision}{layout}-{checksum:08x}.elf", board.name));
     // Renamed into place: another process may be running the one that is there.
     let partial = place.with_extension("partial");
     fs::copy(&built, &partial).with_context(|| format!("cannot copy {}", built.display()))?;
@@ -118,7 +141,7 @@ impl Run {
 }
 
 /// An emulator that does not outlive us.
-struct Emulator(Child);
+pub(crate) struct Emulator(pub(crate) Child);
 
 impl Drop for Emulator {
     fn drop(&mut self) {
@@ -132,6 +155,15 @@ impl Drop for Emulator {
 ///
 /// `arguments` reach it by semihosting's command line, behind the program's name.
 pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
+    watch(start(repo, board, elf, arguments)?, timeout, |line| println!("{line}"))
+}
+
+/// [`run`], without showing the console.
+pub fn run_quietly(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
+    watch(start(repo, board, elf, arguments)?, timeout, |_| ())
+}
+
+fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result<Emulator> {
     let mut qemu = emulator(&qemu::program(repo), board, elf, arguments)?;
     eprintln!("$ {}", show(&qemu));
     let child = qemu
@@ -139,11 +171,11 @@ pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start qemu-system-arm: `cargo xtask setup` installs it")?;
-    watch(Emulator(child), timeout)
+    Ok(Emulator(child))
 }
 
 /// The emulator's whole command line.
-fn emulator(program: &Path, board: &Board, elf: &Path, arguments: &[String]) -> Result<Command> {
+pub(crate) fn emulator(program: &Path, board: &Board, elf: &Path, arguments: &[String]) -> Result<Command> {
     let mut options = board.qemu_args();
     let mut semihosting = options.pop().context("no options")?.to_owned();
     let name = elf.file_stem().context("no program")?.to_string_lossy();
@@ -159,7 +191,7 @@ fn emulator(program: &Path, board: &Board, elf: &Path, arguments: &[String]) -> 
 }
 
 /// Reads the console until the program ends or the time is over.
-fn watch(mut emulator: Emulator, timeout: Duration) -> Result<Run> {
+fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str)) -> Result<Run> {
     let stdout = emulator.0.stdout.take().context("no console")?;
     let (sender, receiver) = mpsc::channel();
     // A read cannot be given a timeout, waiting for a channel can.
@@ -176,7 +208,7 @@ fn watch(mut emulator: Emulator, timeout: Duration) -> Result<Run> {
     loop {
         match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(line) => {
-                println!("{line}");
+                show(&line);
                 lines.push(line);
             }
             Err(RecvTimeoutError::Disconnected) => break,
@@ -263,13 +295,13 @@ mod tests {
             let child = shell.args(["-c", script]).stdout(Stdio::piped()).spawn();
             Emulator(child.unwrap())
         };
-        let run = watch(spawn("echo a; echo b; exit 3"), TIMEOUT).unwrap();
+        let run = watch(spawn("echo a; echo b; exit 3"), TIMEOUT, |_| ()).unwrap();
         assert_eq!(run.lines, ["a", "b"]);
         assert!(!run.success());
         assert_eq!(run.exit_code(), ExitCode::from(3));
 
         let start = Instant::now();
-        assert!(watch(spawn("exec sleep 60"), Duration::from_millis(50)).is_err());
+        assert!(watch(spawn("exec sleep 60"), Duration::from_millis(50), |_| ()).is_err());
         assert!(start.elapsed() < Duration::from_secs(30));
     }
 }

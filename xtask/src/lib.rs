@@ -2,8 +2,10 @@
 //!
 //! This crate never depends on what it sets up: it builds with nothing but Rust.
 
+pub mod bench;
 pub mod board;
 pub mod command;
+pub mod cycles;
 pub mod demo;
 pub mod doctor;
 pub mod firmware;

@@ -12,7 +12,7 @@ use lexopt::prelude::*;
 
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
-use xtask::{demo, doctor, firmware, setup, size, test};
+use xtask::{bench, demo, doctor, firmware, setup, size, test};
 
 /// Subcommands and what each does, in the order a newcomer needs them.
 const HELP: &str = "\
@@ -26,6 +26,11 @@ cargo xtask <command>
                        (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547)
   size [BIN] [--board NAME] [--model FILE] [--json]
                        flash and static RAM of a firmware program, from its ELF sections
+  bench [--board NAME] [--precision f32|int8|int4] [--all] [--record] [--json]
+                       instructions per character on every emulated core, against docs/performance.json, which
+                       --record rewrites with docs/performance.md; --all: every layout on every core
+  bench --host [--json]
+                       characters per second on this machine, next to libtorch
   test                 format, lints, docs, no_std build and all tests; what CI runs
   help                 this list
 ";
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         "demo" => demo_command(rest),
         "qemu" => qemu_command(rest),
         "size" => size_command(rest),
+        "bench" => bench_options(rest).and_then(|options| bench::run(&Repo::find(), &options)),
         "test" => no_options(rest).and_then(|()| test::run(&Repo::find())),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -158,6 +164,28 @@ fn size_command(args: lexopt::Parser) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn bench_options(mut args: lexopt::Parser) -> Result<bench::Options> {
+    let mut options = bench::Options::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("board") => options.board = Some(board::find(&args.value()?.string()?)?),
+            Long("precision") => {
+                let precision = args.value()?.string()?;
+                if !bench::PRECISIONS.contains(&&*precision) {
+                    bail!("no precision `{precision}`; there are f32, int8, int4");
+                }
+                options.precision = Some(precision);
+            }
+            Long("all") => options.all = true,
+            Long("record") => options.record = true,
+            Long("json") => options.json = true,
+            Long("host") => options.host = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(options)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,5 +219,16 @@ mod tests {
         assert!(options(&["one", "two"]).is_err());
         assert!(options(&["--frobnicate"]).is_err());
         assert!(options(&["--board", "none"]).is_err());
+    }
+
+    #[test]
+    fn bench_options_are_read() {
+        let options = |args: &[&str]| bench_options(lexopt::Parser::from_args(args));
+        let some = options(&["--board", "microbit", "--precision=int4", "--json"]).unwrap();
+        assert_eq!(some.board.unwrap().name, "microbit");
+        assert_eq!(some.precision.as_deref(), Some("int4"));
+        assert!(some.json && !some.record && !some.all && !some.host);
+        assert!(options(&["--precision", "int5"]).is_err());
+        assert!(options(&["names"]).is_err());
     }
 }

@@ -46,8 +46,16 @@ impl<const HZ: u64> Systick<HZ> {
     pub fn count<T>(&mut self, run: impl FnOnce() -> T) -> (u64, T) {
         let before = self.ticks();
         let result = run();
-        let ticks = self.ticks() - before;
-        (ticks * 1_000_000_000 / HZ / NANOSECONDS_PER_INSTRUCTION, result)
+        (Self::instructions(self.ticks() - before), result)
+    }
+
+    /// Instructions since the start, as [`Self::count`] counts them: for laps.
+    pub fn now(&mut self) -> u64 {
+        Self::instructions(self.ticks())
+    }
+
+    fn instructions(ticks: u64) -> u64 {
+        ticks * 1_000_000_000 / HZ / NANOSECONDS_PER_INSTRUCTION
     }
 
     /// Ticks since the start.

@@ -1,0 +1,40 @@
+//! Counts the instructions of a dense network in the shape of MLPerf Tiny's anomaly detector, by which kernels can be
+//! compared with the published results of others.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod network;
+
+#[cfg(not(target_os = "none"))]
+fn main() {
+    firmware_example::how_to_run("anomaly");
+}
+
+#[cfg(target_os = "none")]
+#[firmware_example::entry]
+fn entry() -> ! {
+    firmware_example::finish(chip::anomaly())
+}
+
+#[cfg(target_os = "none")]
+mod chip {
+    use firmware_example::board::{self, Stopwatch};
+    use firmware_example::{Error, println, window};
+
+    use crate::network::{INPUT, LAYOUT, MACS, Network, OUTPUT};
+
+    // A frame of its own, as with the programs that have a model.
+    #[inline(never)]
+    pub fn anomaly() -> Result<(), Error> {
+        let mut network = Network::new();
+        let mut stopwatch = Stopwatch::new();
+        let (instructions, output) = stopwatch.count(|| window::of(|| network.run(&INPUT)));
+        assert!(output == OUTPUT, "other outputs than on the host");
+        println!("macs={MACS}");
+        println!("instructions={instructions}");
+        println!("instructions_per_mac_milli={}", instructions * 1000 / MACS);
+        println!("layout={LAYOUT:?}");
+        println!("board={}", board::NAME);
+        Ok(())
+    }
+}

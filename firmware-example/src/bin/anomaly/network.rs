@@ -1,0 +1,89 @@
+//! The network; weights, input and expected outputs are written by `build/anomaly.rs`.
+
+use runtime::format::{Layout, WeightFormat};
+use runtime::kernels::dot_i8;
+use runtime::kernels::packed::Packed;
+use runtime::quant::{ACTIVATION_MAX, requantize};
+
+/// Rows computed by one call: enough to make a call's cost small, few enough for a small stack.
+const ROWS_AT_ONCE: usize = 64;
+
+/// `y = clamp(requantize(W x + b), lowest, 127)`.
+pub struct Layer {
+    rows: usize,
+    columns: usize,
+    /// 0 where the layer has a ReLU.
+    lowest: i32,
+    weights: Weights,
+}
+
+/// Weights in one of the layouts; a program has one of them.
+#[allow(dead_code, reason = "which one depends on the layout")]
+enum Weights {
+    /// Blocks of a packed layout.
+    Packed(&'static [u32]),
+    /// Bias, multiplier, weights.
+    RowMajor(&'static [i32], &'static [i32], &'static [i8]),
+}
+
+include!(concat!(env!("OUT_DIR"), "/anomaly.rs"));
+
+/// The buffers, and the kernel of packed layouts.
+pub struct Network {
+    kernel: Option<Packed>,
+    values: [i8; INPUT.len()],
+    prepared: [u32; PREPARED],
+    rows: [i32; ROWS_AT_ONCE],
+}
+
+impl Network {
+    pub fn new() -> Self {
+        let kernel = Packed::new(LAYOUT, WeightFormat::Int8);
+        Self { kernel, values: [0; INPUT.len()], prepared: [0; PREPARED], rows: [0; ROWS_AT_ONCE] }
+    }
+
+    /// The outputs.
+    pub fn run(&mut self, input: &[i8]) -> &[i8] {
+        self.values.iter_mut().zip(input).for_each(|(to, &from)| *to = from);
+        for layer in &LAYERS {
+            match (&layer.weights, self.kernel) {
+                (Weights::Packed(blocks), Some(kernel)) => self.packed(layer, kernel, blocks),
+                (Weights::RowMajor(bias, multiplier, weights), _) => self.row_major(layer, bias, multiplier, weights),
+                // The build script packs what there is a kernel for.
+                _ => {}
+            }
+        }
+        &self.values[..OUTPUT.len()]
+    }
+
+    fn packed(&mut self, layer: &Layer, kernel: Packed, blocks: &[u32]) {
+        let columns = kernel.padded(layer.columns);
+        let prepared = &mut self.prepared[..kernel.prepared_words(columns)];
+        // The outputs may take the place of the input: it is not read again.
+        let constant = kernel.prepare(&self.values[..layer.columns], prepared);
+        let (per_block, words) = (kernel.rows_per_block(), kernel.block_words(columns));
+        let blocks = blocks.chunks(ROWS_AT_ONCE / per_block * words);
+        for (blocks, out) in blocks.zip(self.values[..layer.rows].chunks_mut(ROWS_AT_ONCE)) {
+            let rows = &mut self.rows[..blocks.len() / words * per_block];
+            kernel.rows(blocks, prepared, constant, rows);
+            activate(layer, rows, out);
+        }
+    }
+
+    fn row_major(&mut self, layer: &Layer, bias: &[i32], multiplier: &[i32], weights: &[i8]) {
+        let x = self.values;
+        let x = &x[..layer.columns];
+        let scaling = bias.iter().zip(multiplier);
+        let rows = weights
+            .chunks_exact(layer.columns)
+            .zip(scaling)
+            .map(|(weights, (bias, &multiplier))| requantize(bias.wrapping_add(dot_i8(weights, x)), multiplier));
+        for (out, row) in self.values.iter_mut().zip(rows) {
+            *out = row.clamp(layer.lowest, ACTIVATION_MAX) as i8;
+        }
+    }
+}
+
+fn activate(layer: &Layer, rows: &[i32], out: &mut [i8]) {
+    out.iter_mut().zip(rows).for_each(|(out, row)| *out = (*row).clamp(layer.lowest, ACTIVATION_MAX) as i8);
+}

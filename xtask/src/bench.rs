@@ -1,0 +1,392 @@
+//! `cargo xtask bench`: what a character takes on every emulated core, in instructions, exactly, and in cycles, estimated.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use object::{Object, ObjectSymbol};
+use runtime::format::{AlignedBlob, Layout, tabulate_pairs};
+use runtime::{Generator, HeapState, Model, Sampling};
+
+mod peers;
+mod record;
+mod report;
+mod trace;
+mod wavenet;
+
+pub use record::{ANOMALY, Change, Record, Row, TOLERANCE_PERCENT, change};
+pub use report::show;
+
+use crate::board::{BOARDS, Board};
+use crate::command::{ask, run as run_command};
+use crate::firmware::{self, ROW_MAJOR};
+use crate::repo::Repo;
+use crate::setup::qemu;
+use crate::size;
+
+/// The lecture's larger network with random weights.
+pub const WAVENET: &str = "wavenet-128";
+/// The same, with level 0 for every pair of characters.
+pub const PAIRS: &str = "wavenet-128-pairs";
+/// The model of `models/`.
+pub const SHIPPED: &str = "names";
+
+/// The precisions, features of `firmware-example`.
+pub const PRECISIONS: [&str; 3] = ["f32", "int8", "int4"];
+
+/// Words that are drawn, and their seed.
+const WORDS: usize = 64;
+const SEED: u64 = 42;
+/// Characters over which the parts are averaged.
+const PARTS: u32 = 64;
+/// Words that are followed instruction by instruction.
+const TRACED_WORDS: usize = 1;
+/// The slowest takes a few seconds, followed a minute.
+const TIMEOUT: Duration = Duration::from_secs(600);
+/// Where blobs made here go, from the repository's top.
+const BLOBS: &str = "target/bench";
+
+/// What is measured, and what becomes of it.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// This board alone.
+    pub board: Option<&'static Board>,
+    /// This precision alone.
+    pub precision: Option<String>,
+    /// Every layout on every board.
+    pub all: bool,
+    /// Keep the figures: in `docs/performance.json`, and as tables in `docs/performance.md`.
+    pub record: bool,
+    /// Rows for programs, instead of tables.
+    pub json: bool,
+    /// The host instead of the chips.
+    pub host: bool,
+}
+
+/// A combination to be measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// The board.
+    pub board: &'static Board,
+    /// [`WAVENET`], [`PAIRS`], [`SHIPPED`] or the anomaly detector.
+    pub model: &'static str,
+    /// Of the model.
+    pub precision: &'static str,
+    /// Of its integers; `None` for the board's own.
+    pub layout: Option<String>,
+}
+
+/// The command.
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+    if options.host {
+        return host(repo, options.json);
+    }
+    let mut record = Record::read(repo)?;
+    let (mut rows, mut failed) = (Vec::<Row>::new(), Vec::new());
+    for case in cases(options) {
+        if is_measured(&case, &rows) {
+            continue;
+        }
+        match measure(repo, &case, true) {
+            Ok(row) => {
+                eprintln!("{}: {} instructions", case.name(), row.instructions);
+                rows.push(row);
+            }
+            Err(error) => {
+                eprintln!("{}: {error:#}", case.name());
+                failed.push(case.name());
+            }
+        }
+    }
+    if options.json {
+        for row in &rows {
+            println!("{}", row.to_json());
+        }
+    } else {
+        print!("{}", report::tables(&rows, &record));
+    }
+    let mut good = failed.is_empty();
+    for row in &rows {
+        if let change @ Change::Grown(_) = change(record.find(row), row) {
+            eprintln!("more instructions than recorded: {} {}", row.key().join(" "), show(change));
+            good &= options.record;
+        }
+    }
+    if !failed.is_empty() {
+        eprintln!("not measured: {}", failed.join("; "));
+    }
+    if options.record {
+        record.update(&rows);
+        record.made = made(repo);
+        record.write(repo)?;
+        report::write(repo, &record)?;
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is to be measured, each core's own layout first.
+fn cases(options: &Options) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let layouts = || Layout::INTEGERS.iter().map(|&layout| layout_name(layout));
+    for board in BOARDS.iter().filter(|board| options.board.is_none_or(|only| only == *board)) {
+        for precision in PRECISIONS {
+            let is_float = precision == "f32";
+            if options.precision.as_ref().is_some_and(|only| only != precision) || (is_float && !has_fpu(board)) {
+                continue;
+            }
+            let case = |model, layout| Case { board, model, precision, layout };
+            cases.extend([case(WAVENET, None), case(SHIPPED, None)]);
+            if precision == "int8" {
+                cases.extend([case(PAIRS, None), case(ANOMALY, None)]);
+            }
+            if options.all && !is_float {
+                cases.extend(layouts().map(|layout| case(WAVENET, Some(layout))));
+            } else if precision == "int8" {
+                cases.push(case(WAVENET, Some(ROW_MAJOR.to_owned())));
+            }
+            if options.all && precision == "int8" {
+                cases.extend(layouts().map(|layout| case(ANOMALY, Some(layout))));
+            }
+        }
+    }
+    cases
+}
+
+/// Software floating point is another matter.
+fn has_fpu(board: &Board) -> bool {
+    board.target.ends_with("eabihf")
+}
+
+/// Whether the layout that is asked for has turned out to be the board's own.
+fn is_measured(case: &Case, rows: &[Row]) -> bool {
+    let Some(layout) = &case.layout else { return false };
+    rows.iter().any(|row| row.key() == [case.board.name, case.model, case.precision, layout])
+}
+
+/// The name of a layout: that of its feature. `RowMajor` is `row-major`.
+fn layout_name(layout: Layout) -> String {
+    kebab(&format!("{layout:?}"))
+}
+
+fn kebab(name: &str) -> String {
+    let mut text = String::new();
+    for character in name.chars() {
+        if character.is_ascii_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.push(character.to_ascii_lowercase());
+    }
+    text
+}
+
+impl Case {
+    fn name(&self) -> String {
+        let layout = self.layout.as_ref().map_or_else(String::new, |layout| format!(" {layout}"));
+        format!("{} {} {}{layout}", self.board.name, self.model, self.precision)
+    }
+
+    /// The blob, from the top of the repository. The anomaly detector is in the program; it is built as for an int8 model.
+    fn blob(&self, repo: &Repo) -> Result<PathBuf> {
+        if ![WAVENET, PAIRS].contains(&self.model) {
+            let precision = if self.precision == "f32" { String::new() } else { format!(".{}", self.precision) };
+            return Ok(repo.root().join(format!("models/{SHIPPED}{precision}.blob")));
+        }
+        let folder = repo.root().join(BLOBS);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", repo.short(&folder)))?;
+        let file = folder.join(format!("{}.{}.blob", self.model, self.precision));
+        let mut blob = wavenet::blob(self.precision)?;
+        if self.model == PAIRS {
+            let plain = AlignedBlob::from(blob.as_slice());
+            blob = tabulate_pairs(&Model::new(plain.as_bytes())?)?;
+        }
+        // Cargo would build anew for a newer file.
+        if fs::read(&file).ok().as_ref() != Some(&blob) {
+            fs::write(&file, blob).with_context(|| format!("cannot write {}", repo.short(&file)))?;
+        }
+        Ok(file)
+    }
+}
+
+/// Builds the program of a case and runs it; with an estimate of cycles if `cycles`.
+pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
+    let is_anomaly = case.model == ANOMALY;
+    let bin = if is_anomaly { ANOMALY } else { "bench" };
+    let blob = case.blob(repo)?;
+    let elf = firmware::build_in_layout(repo, case.board, bin, Some(&blob), case.layout.as_deref())?;
+    let run = |arguments: &[String]| firmware::run_quietly(repo, case.board, &elf, arguments, TIMEOUT);
+    let arguments = |words: usize, parts: u32| match is_anomaly {
+        true => Vec::new(),
+        false => vec![format!("seed={SEED}"), format!("n={words}"), format!("parts={parts}")],
+    };
+    let console = run(&arguments(WORDS, PARTS))?;
+    let (text, facts) = firmware::report(&console.lines);
+    if !console.success() {
+        bail!("{}", text.last().unwrap_or(&"the program failed"));
+    }
+    let number = |key: &str| -> Result<u64> {
+        let value = facts.get(key).with_context(|| format!("the program reports no {key}"))?;
+        value.parse().with_context(|| format!("{key}={value}"))
+    };
+    let (macs, instructions) = if is_anomaly {
+        (number("macs")?, number("instructions")?)
+    } else {
+        let (macs, words) = on_host(&blob)?;
+        ensure!(text == words, "other words than on the host");
+        (macs, number("instructions_per_char")?)
+    };
+    let layout = kebab(facts.get("layout").context("the program reports no layout")?);
+    let cycles = if cycles {
+        let short = if is_anomaly { None } else { Some(run(&arguments(TRACED_WORDS, 0))?) };
+        let (_, facts) = firmware::report(&short.as_ref().unwrap_or(&console).lines);
+        let fact = |key: &str| facts.get(key).and_then(|value| value.parse::<f64>().ok()).unwrap_or(1.0);
+        let counted =
+            if is_anomaly { fact("instructions") } else { fact("instructions_per_char") * fact("characters") };
+        let work = trace::run(repo, case.board, &elf, &arguments(TRACED_WORDS, 0), TIMEOUT)?;
+        work.map(|work| cycles_of(instructions, work, counted)).transpose()?
+    } else {
+        None
+    };
+    let is_part = |key: &str| key.starts_with("level_") || ["output", "sampling"].contains(&key);
+    let mut parts = Vec::new();
+    for (&key, _) in facts.iter().filter(|(key, _)| is_part(key)) {
+        parts.push((key.to_owned(), number(key)?));
+    }
+    let size = size::of_file(&elf)?;
+    Ok(Row {
+        board: case.board.name.to_owned(),
+        core: case.board.core.to_owned(),
+        model: case.model.to_owned(),
+        precision: case.precision.to_owned(),
+        layout,
+        is_own: case.layout.is_none(),
+        macs,
+        instructions,
+        cycles,
+        parts,
+        kernel_bytes: kernel_bytes(&elf)?,
+        flash_bytes: size.flash(),
+        ram_bytes: size.ram(),
+    })
+}
+
+/// Cycles of so many instructions, by those that were followed; `counted` is what the chip itself counted of them.
+fn cycles_of(instructions: u64, work: trace::Work, counted: f64) -> Result<u64> {
+    let traced = work.instructions as f64;
+    // The same work: else the trace has lines too many or too few.
+    ensure!((traced / counted - 1.0).abs() < 0.005, "{traced} instructions traced, {counted} counted");
+    Ok((instructions as f64 * work.cycles as f64 / traced).round() as u64)
+}
+
+/// Multiply-accumulates of a model, and the words that a chip has to draw from it.
+fn on_host(blob: &Path) -> Result<(u64, Vec<String>)> {
+    let bytes = fs::read(blob).with_context(|| format!("cannot read {}", blob.display()))?;
+    let blob = AlignedBlob::from(bytes.as_slice());
+    let model = Model::new(blob.as_bytes())?;
+    let mut state = HeapState::new(&model);
+    let mut generator = Generator::new(&model, &mut state, Sampling::default(), SEED)?;
+    let words = (0..WORDS).map(|_| Ok(generator.start("")?.collect())).collect::<Result<_>>()?;
+    Ok((model.macs_streaming() as u64, words))
+}
+
+/// Bytes of code of the kernels: functions of the runtime's `kernels` module, and assembly, whose names begin with
+/// `runtime_`, their layout's, or `vfp_`.
+fn kernel_bytes(elf: &Path) -> Result<u64> {
+    let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", elf.display()))?;
+    let sizes = file.symbols().filter(|symbol| symbol.name().is_ok_and(is_kernel)).map(|symbol| symbol.size());
+    Ok(sizes.sum())
+}
+
+/// Whether a symbol is a kernel.
+fn is_kernel(symbol: &str) -> bool {
+    let mut assembly =
+        Layout::INTEGERS.iter().map(|&layout| layout_name(layout)).chain(["runtime", "vfp"].map(str::to_owned));
+    symbol.contains("7runtime7kernels") || assembly.any(|name| symbol.starts_with(&format!("{name}_")))
+}
+
+/// The host's own bench: characters per second, next to libtorch with the same weights.
+fn host(repo: &Repo, json: bool) -> Result<ExitCode> {
+    let mut cargo = repo.cargo();
+    cargo.args(["run", "--quiet", "--release", "--package", "exporter", "--", "bench"]);
+    for extension in ["safetensors", "int8.blob", "int4.blob"] {
+        cargo.args(["--model", &format!("models/{SHIPPED}.{extension}")]);
+    }
+    cargo.args(json.then_some("--json"));
+    run_command(&mut cargo)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// When and with what the figures were made.
+fn made(repo: &Repo) -> String {
+    let first_line = |text: Option<String>| text.and_then(|text| text.lines().next().map(str::to_owned));
+    let date = ask(Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
+    let rustc = ask(Command::new("rustc").arg("--version").current_dir(repo.root())).unwrap_or_default();
+    let qemu = first_line(ask(Command::new(qemu::program(repo)).arg("--version"))).unwrap_or_default();
+    // Without the distribution's own version behind it.
+    let qemu = qemu.split(" (").next().unwrap_or_default();
+    format!("Measured on {date} with {rustc} and {qemu}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board;
+
+    #[test]
+    fn layouts_have_the_names_of_their_features() {
+        assert_eq!(layout_name(Layout::RowMajor), ROW_MAJOR);
+        assert_eq!(layout_name(Layout::Dual16), "dual16");
+        let build = fs::read_to_string(Repo::find().firmware().join("build.rs")).unwrap();
+        for &layout in Layout::INTEGERS {
+            assert!(build.contains(&format!("{:?}", layout_name(layout))), "{layout:?} has another name in build.rs");
+        }
+    }
+
+    #[test]
+    fn every_board_and_precision_is_measured() {
+        let all = cases(&Options::default());
+        for board in BOARDS {
+            let of =
+                |precision: &str| all.iter().filter(|case| case.board == board && case.precision == precision).count();
+            assert_eq!(
+                (of("f32"), of("int8"), of("int4")),
+                (if has_fpu(board) { 2 } else { 0 }, 5, 2),
+                "{}",
+                board.name
+            );
+        }
+        let some = Options {
+            board: Some(board::default()),
+            precision: Some("int8".to_owned()),
+            all: true,
+            ..Options::default()
+        };
+        assert_eq!(cases(&some).len(), 4 + 2 * Layout::INTEGERS.len());
+    }
+
+    #[test]
+    fn a_boards_own_layout_is_measured_once() {
+        let row = record::tests::row(1);
+        let board = board::find(&row.board).unwrap();
+        let case =
+            |layout: Option<&str>| Case { board, model: WAVENET, precision: "int8", layout: layout.map(str::to_owned) };
+        let rows = [row];
+        assert!(is_measured(&case(Some("dual16")), &rows));
+        assert!(!is_measured(&case(Some(ROW_MAJOR)), &rows));
+        assert!(!is_measured(&case(None), &rows));
+    }
+
+    #[test]
+    fn kernels_by_their_symbols() {
+        for kernel in
+            ["dual16_rows_i8", "runtime_lanes16_i8", "vfp_vec_mat_f32", "_ZN7runtime7kernels8portable6dot_i817hcfE"]
+        {
+            assert!(is_kernel(kernel), "{kernel}");
+        }
+        for other in ["main", "_ZN7runtime5model7net_int6NetInt4step17hE", "dual"] {
+            assert!(!is_kernel(other), "{other}");
+        }
+    }
+}

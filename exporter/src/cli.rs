@@ -3,6 +3,7 @@
 mod eval;
 mod export;
 mod finetune;
+mod presets;
 mod sample;
 mod train;
 mod validate;
@@ -28,6 +29,8 @@ struct Cli {
 enum Command {
     /// Train a model on a list of words and write it, folded, as safetensors
     Train(train::Args),
+    /// List the presets: networks and how they are trained
+    Presets(presets::Args),
     /// Train a model on with the rounding of four-bit weights, so that it learns to live with it
     Finetune(finetune::Args),
     /// Pack a model for the chip
@@ -44,6 +47,7 @@ enum Command {
 pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Train(args) => train::run(args),
+        Command::Presets(args) => presets::run(&args),
         Command::Finetune(args) => finetune::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Eval(args) => eval::run(&args),

@@ -20,6 +20,8 @@ pub mod pack;
 pub mod preset;
 pub mod python_random;
 pub mod quantize;
+pub mod recipe;
+pub mod run;
 pub mod sample;
 pub mod train;
 pub mod write;

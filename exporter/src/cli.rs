@@ -5,6 +5,7 @@ mod export;
 mod finetune;
 mod presets;
 mod sample;
+mod sweep;
 mod train;
 mod validate;
 
@@ -28,7 +29,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Train a model on a list of words and write it, folded, as safetensors
-    Train(train::Args),
+    Train(Box<train::Args>),
+    /// Train a grid of settings and seeds, and rank what came of it
+    Sweep(sweep::Args),
     /// List the presets: networks and how they are trained
     Presets(presets::Args),
     /// Train a model on with the rounding of four-bit weights, so that it learns to live with it
@@ -46,7 +49,8 @@ enum Command {
 /// Runs the command of the command line.
 pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
-        Command::Train(args) => train::run(args),
+        Command::Train(args) => train::run(*args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Presets(args) => presets::run(&args),
         Command::Finetune(args) => finetune::run(&args),
         Command::Export(args) => export::run(&args),

@@ -23,5 +23,6 @@ pub mod quantize;
 pub mod recipe;
 pub mod run;
 pub mod sample;
+pub mod sweep;
 pub mod train;
 pub mod write;

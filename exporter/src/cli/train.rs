@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use exporter::data::hex;
+use exporter::data::{Words, hex};
 use exporter::file::FoldedModel;
 use exporter::nn::Statistics;
 use exporter::pack::pack_f32;
@@ -122,7 +122,7 @@ fn per_preset<T: std::fmt::Display>(help: &str, value: impl Fn(&Preset) -> Optio
     format!("{help} [default: {}]", defaults.iter().map(each).collect::<Vec<_>>().join(", "))
 }
 
-fn preset_names() -> clap::builder::PossibleValuesParser {
+pub fn preset_names() -> clap::builder::PossibleValuesParser {
     PRESETS.map(|preset| clap::builder::PossibleValue::new(preset.name).help(preset.about)).into()
 }
 
@@ -254,6 +254,29 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         println!("{result}");
     }
     Ok(if outcome.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+impl Args {
+    /// Finds out without training whether the settings can be used.
+    pub fn check(&self, words: &Words) -> anyhow::Result<()> {
+        let preset = preset::find(&self.settings.preset).context("clap checked the name")?;
+        exporter::train::check(words, &options(&self.settings, &preset)?)?;
+        Ok(())
+    }
+
+    /// Whether a `config.json` is of the same settings; the number of threads may differ.
+    pub fn has_settings(&self, config: &serde_json::Value) -> bool {
+        let Ok(config) = serde_json::from_value::<Config>(config.clone()) else { return false };
+        let plain = |settings: &Settings| {
+            serde_json::to_value(Settings { threads: None, ..settings.clone() }).expect("plain numbers")
+        };
+        config.dedup == self.data.dedup && plain(&config.settings) == plain(&self.settings)
+    }
+}
+
+/// Whether a preset's network can be written as a model.
+pub fn is_foldable(preset: &str) -> bool {
+    preset::find(preset).is_some_and(|preset| preset.statistics == Statistics::BatchAndPositions)
 }
 
 /// What plots take at most.

@@ -3,6 +3,7 @@
 mod eval;
 mod export;
 mod finetune;
+mod plot;
 mod presets;
 mod sample;
 mod sweep;
@@ -32,6 +33,8 @@ enum Command {
     Train(Box<train::Args>),
     /// Train a grid of settings and seeds, and rank what came of it
     Sweep(sweep::Args),
+    /// Draw what trainings have recorded, as SVG and PNG
+    Plot(plot::Args),
     /// List the presets: networks and how they are trained
     Presets(presets::Args),
     /// Train a model on with the rounding of four-bit weights, so that it learns to live with it
@@ -51,6 +54,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Train(args) => train::run(*args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Presets(args) => presets::run(&args),
         Command::Finetune(args) => finetune::run(&args),
         Command::Export(args) => export::run(&args),

@@ -17,6 +17,7 @@ pub mod fold;
 pub mod gptq;
 pub mod nn;
 pub mod pack;
+pub mod plot;
 pub mod preset;
 pub mod python_random;
 pub mod quantize;

@@ -53,7 +53,7 @@ fn models(name: &str) -> String {
     fs::canonicalize(&path).unwrap_or_else(|_| panic!("no {}", path.display())).display().to_string()
 }
 
-const TRAIN: [&str; 7] = ["train", "--preset", "tiny", "--steps", "30", "--threads", "1"];
+const TRAIN: [&str; 8] = ["train", "--preset", "tiny", "--steps", "30", "--threads", "1", "--no-plots"];
 
 #[test]
 fn train_export_eval_and_sample_go_together() {

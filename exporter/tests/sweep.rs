@@ -16,7 +16,7 @@ fn exporter(arguments: &[&str], folder: &Path) -> Output {
         .expect("the program starts")
 }
 
-const SWEEP: [&str; 12] = [
+const SWEEP: [&str; 13] = [
     "sweep",
     "--preset",
     "tiny",
@@ -29,6 +29,7 @@ const SWEEP: [&str; 12] = [
     "--threads",
     "1",
     "--jobs=2",
+    "--no-plots",
 ];
 
 #[test]
@@ -101,7 +102,8 @@ fn a_grid_that_makes_no_sense_is_refused_before_anything_is_trained() {
 #[test]
 fn a_run_that_diverges_does_not_stop_the_others() {
     let folder = TempDir::new().unwrap();
-    let grid = ["sweep", "--preset", "tiny", "--set", "steps=20", "--set", "lr=1e30,1e-2", "--threads", "1"];
+    let grid =
+        ["sweep", "--preset", "tiny", "--set", "steps=20", "--set", "lr=1e30,1e-2", "--threads", "1", "--no-plots"];
     let output = exporter(&grid, folder.path());
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(1), "{stderr}");

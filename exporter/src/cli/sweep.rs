@@ -35,11 +35,15 @@ pub struct Args {
     /// Threads of each [default: the cores, divided by the jobs]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// No plots
+    #[arg(long)]
+    no_plots: bool,
     /// Folder with a folder per run, results.jsonl and results.csv; runs that are finished there are not repeated
     #[arg(long, value_name = "FOLDER", default_value = "runs/sweep")]
     out: PathBuf,
 }
 
+const NO_PLOTS: &str = "--no-plots";
 /// How long trainings have to write down their state after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -66,10 +70,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Err(error) => bail!("{}: {}", run.name(), error.to_string().lines().next().unwrap_or_default()),
         };
         expected.check(&words).with_context(|| run.name())?;
-        if let Ok(config) = run::read_config(&folder) {
-            if config["data_sha256"] != sha256.as_str() || !expected.has_settings(&config) {
-                bail!("{} holds a run with other settings or words: choose another --out", folder.display());
-            }
+        if let Ok(config) = run::read_config(&folder)
+            && (config["data_sha256"] != sha256.as_str() || !expected.has_settings(&config))
+        {
+            bail!("{} holds a run with other settings or words: choose another --out", folder.display());
         }
         match finished(run, &folder)? {
             Some(row) => results.lock().expect("no thread panics").add(row)?,
@@ -143,6 +147,9 @@ fn arguments(args: &Args, run: &Run, threads: usize, folder: &Path) -> Vec<Strin
     if args.data.dedup {
         arguments.push("--dedup".to_owned());
     }
+    if args.no_plots {
+        arguments.push(NO_PLOTS.to_owned());
+    }
     arguments
 }
 
@@ -168,6 +175,7 @@ fn start_and_wait(run: &Run, folder: &Path, arguments: Vec<String>, stop: &Atomi
     if run::read_config(folder).is_ok() {
         eprintln!("{}: goes on", run.name());
         command.arg("train").arg("--resume").arg(folder);
+        command.args(arguments.iter().filter(|argument| *argument == NO_PLOTS));
     } else {
         eprintln!("{}: starts", run.name());
         command.args(&arguments[1..]);

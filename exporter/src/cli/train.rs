@@ -10,6 +10,7 @@ use exporter::data::{Words, hex};
 use exporter::file::FoldedModel;
 use exporter::nn::Statistics;
 use exporter::pack::pack_f32;
+use exporter::plot::{RunData, plot_run};
 use exporter::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
 use exporter::recipe::{Length, Optimizer};
 use exporter::run::metrics::Row;
@@ -248,6 +249,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     } else {
         folder.finish(&result)?;
+    }
+    if !args.no_plots {
+        let run = folder.path();
+        if let Err(error) = RunData::read(run).and_then(|data| plot_run(&data, run)) {
+            // The model is there; pictures can be drawn again.
+            eprintln!("note: no plots: {error}");
+        }
     }
     report(&outcome, out.as_deref(), folder.path(), &words.name);
     if args.json {

@@ -8,6 +8,7 @@ use tch::{Device, IndexOp, Kind, Tensor};
 
 use crate::architecture::Architecture;
 use crate::recipe::Modules;
+use crate::train::batch::{Batch, WordBatch};
 
 /// BatchNorm's `eps`, PyTorch's default.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
@@ -316,13 +317,48 @@ impl Sequential {
         self.output.forward(&x, train)
     }
 
-    /// Shapes that dropout sees for a batch of windows.
-    pub fn dropout_shapes(&self, batch_size: i64) -> Vec<Vec<i64>> {
+    /// The same network over whole words, every node once: -> logits (N, vocab_size). See [`crate::train::batch`].
+    ///
+    /// In eval mode a character's logits are those of its window. In training BatchNorm sees every node once, not once for
+    /// each window that it is in.
+    ///
+    /// # Panics
+    /// If BatchNorm keeps statistics per position, of which whole words have none.
+    pub fn forward_words(&self, words: &WordBatch, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+        let n = words.targets.size()[0];
+        let mut x = self.embedding.forward(&words.tokens, train).view([n, -1]);
+        for (index, level) in self.levels.iter().enumerate() {
+            assert_eq!(level.batch_norm.statistics, Statistics::BatchAndPositions);
+            if index > 0 {
+                x = x.index_select(0, &words.inputs[index - 1]).view([n, -1]);
+            }
+            x = level.batch_norm.forward(&level.linear.forward(&x, train), train);
+            x = level.activation.forward(&x, train);
+            watch(&x);
+            x = level.dropout.forward(&x, train);
+        }
+        self.output.forward(&x, train)
+    }
+
+    /// Logits of a batch of either form.
+    pub fn forward_batch(&self, batch: &Batch, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+        match batch {
+            Batch::Windows { contexts, .. } => self.forward_watched(contexts, train, watch),
+            Batch::Words(words) => self.forward_words(words, train, watch),
+        }
+    }
+
+    /// Shapes that dropout sees for a batch.
+    pub fn dropout_shapes(&self, batch: &Batch) -> Vec<Vec<i64>> {
+        let n = batch.targets().size()[0];
         let mut positions: i64 = self.levels.iter().map(|level| level.flatten.n).product();
         let shape = |level: &LevelBlock| {
             positions /= level.flatten.n;
             let channels = level.batch_norm.weight.size()[0];
-            if positions == 1 { vec![batch_size, channels] } else { vec![batch_size, positions, channels] }
+            match batch {
+                Batch::Windows { .. } if positions > 1 => vec![n, positions, channels],
+                _ => vec![n, channels],
+            }
         };
         self.levels.iter().map(shape).collect()
     }

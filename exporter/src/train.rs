@@ -1,5 +1,6 @@
 //! The training loop.
 
+pub mod batch;
 pub mod checkpoint;
 mod draws;
 mod optimizer;
@@ -20,8 +21,9 @@ use crate::eval::{TorchModel, tensors};
 use crate::file::{FileError, FoldedLinear, FoldedModel, Origin};
 use crate::fold::{BatchNormStats, fold_batch_norm};
 use crate::nn::{BATCH_NORM_EPS, BatchNorm1d, Linear, Sequential, Statistics, mean_nll};
-use crate::recipe::{Keep, Length, Recipe};
+use crate::recipe::{Form, Keep, Length, Recipe, Sampling};
 use crate::write::WriteError;
+use batch::{Encoded, Source};
 use checkpoint::{Checkpoint, CheckpointError};
 pub use draws::Batches;
 pub use optimizer::Optimizer;
@@ -231,9 +233,10 @@ pub fn train(
     let sample = i64::try_from(train.len().min(dev.len())).expect("they fit the memory");
     let (sample_contexts, sample_targets) = (contexts.narrow(0, 0, sample), targets.narrow(0, 0, sample));
     let mut optimizer = Optimizer::new(recipe.optimizer, &store);
-    let batch_size = i64::try_from(recipe.batch_size.min(train.len())).expect("no more than the examples");
-    let examples = i64::try_from(train.len()).expect("they fit the memory");
-    let mut batches = Batches::new(examples, batch_size, recipe.sampling, options.device);
+    let encode = |words: &[String]| Encoded::new("the word list", words, vocab);
+    let (train_words, dev_words) = (encode(&split.train)?, encode(&split.dev)?);
+    let sample_words = encode(&split.train[..split.train.len().min(split.dev.len())])?;
+    let mut source = Source::new(recipe, &options.architecture, (&contexts, &targets), &train_words, options.device);
 
     let shapes = network.shapes(&contexts.narrow(0, 0, 1));
     observe(Event::Start { shapes: &shapes, parameters, done, steps });
@@ -266,10 +269,11 @@ pub fn train(
             };
             best = Some((step, nll, model));
         }
-        let shapes = network.dropout_shapes(batch_size);
         for _ in 0..done {
-            let _ = batches.next_batch();
-            draws::skip_dropout(recipe.dropout, &shapes, options.device);
+            let batch = source.next_batch();
+            if recipe.dropout > 0.0 {
+                draws::skip_dropout(recipe.dropout, &network.dropout_shapes(&batch), options.device);
+            }
         }
     }
 
@@ -281,17 +285,21 @@ pub fn train(
     let mut losses: Vec<Tensor> = Vec::new();
     let mut saved = Instant::now();
     let measure = |contexts: &Tensor, targets: &Tensor| mean_nll(|x| network.forward(x, false), contexts, targets);
+    let measure_either = |words: &Encoded, contexts: &Tensor, targets: &Tensor| match recipe.form {
+        Form::Windows => measure(contexts, targets),
+        Form::Words => words.mean_nll(&network, &options.architecture, options.device),
+    };
     for step in done + 1..=steps {
         let lr = recipe.lr * recipe.schedule.share(step, steps);
         let watched = step == 1 || step % watch_every == 0;
-        let batch = batches.next_batch();
+        let batch = source.next_batch();
         let mut activations = Vec::new();
-        let logits = network.forward_watched(&contexts.index_select(0, &batch), true, &mut |output| {
+        let logits = network.forward_batch(&batch, true, &mut |output| {
             if watched {
                 activations.push(Activations::of(output));
             }
         });
-        let loss = logits.cross_entropy_for_logits(&targets.index_select(0, &batch));
+        let loss = logits.cross_entropy_for_logits(batch.targets());
         let before = watched.then(|| Before::of(&store));
         optimizer.backward_step(&loss, lr);
         losses.push(loss.detach());
@@ -320,13 +328,13 @@ pub fn train(
             observe(Event::Statistics { step, activations: &activations, weights: &before.compare() });
         }
         let mut evaluated = |best: &mut Option<_>| -> Result<(), TrainError> {
-            let nll = measure(&dev_contexts, &dev_targets);
+            let nll = measure_either(&dev_words, &dev_contexts, &dev_targets);
             if !nll.is_finite() {
                 return Err(TrainError::Diverged { step, loss: nll, lr: recipe.lr });
             }
             origin.dev_nll = Some(nll);
             let folded = fold_network(&network, &options.architecture, &vocab_text, origin.clone()).ok();
-            let train_nll = measure(&sample_contexts, &sample_targets);
+            let train_nll = measure_either(&sample_words, &sample_contexts, &sample_targets);
             observe(Event::Dev { step, nll, train_nll, model: folded.as_ref() });
             if recipe.keep == Keep::Last || best.as_ref().is_none_or(|(_, best, _)| nll < *best) {
                 *best = Some((step, nll, folded));
@@ -469,6 +477,10 @@ fn check_options(options: &Options, steps: usize) -> Result<(), TrainError> {
         && !(weight_decay >= 0.0 && weight_decay.is_finite())
     {
         return refuse(format!("weight decay {weight_decay}: it must be at least 0"));
+    }
+    let per_position = options.statistics == Statistics::BatchOnly;
+    if recipe.form == Form::Words && (per_position || recipe.sampling == Sampling::WithReplacement) {
+        return refuse(format!("--form words: {} is defined over windows, drawn one by one", options.preset));
     }
     if options.threads == 0 {
         return refuse("0 threads: there must be at least 1".to_owned());

@@ -256,6 +256,8 @@ fn presets_are_listed() {
     assert_eq!(row("mlp-8")["parameters"], 22_097);
     assert_eq!(row("wavenet-128")["macs_per_character"], 75_136);
     assert_eq!(row("wavenet-128-cosine")["default"], true);
+    let words = ["train", "--preset", "mlp-3", "--form", "words"];
+    fails(&words, folder.path(), "--form words: mlp-3 is defined over windows");
     fails(&["train", "--preset", "mlp-3", "--weight-decay", "0.1"], folder.path(), "--weight-decay is AdamW's");
 }
 

@@ -16,6 +16,9 @@ const COSINE: [&str; 10] =
 /// The lecture's kind: SGD, drawn with replacement, the last weights kept.
 const LECTURE: [&str; 8] = ["--preset", "mlp-3", "--steps", "600", "--n-hidden", "20", "--threads", "1"];
 
+/// Whole words instead of windows.
+const WORDS: [&str; 8] = ["--preset", "tiny", "--form", "words", "--steps", "600", "--threads", "1"];
+
 fn exporter(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_exporter"));
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -69,7 +72,7 @@ fn losses(folder: &Path, run: &str) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_killed_training_goes_on_to_the_same_bytes() {
-    for recipe in [&COSINE[..], &LECTURE] {
+    for recipe in [&COSINE[..], &LECTURE, &[&WORDS[..], &["--dropout", "0.1"]].concat()] {
         let folder = TempDir::new().unwrap();
         let here = folder.path();
         succeeds(here, &[recipe, &["--out", "whole.safetensors", "--run-dir", "whole"]].concat());

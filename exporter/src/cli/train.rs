@@ -12,7 +12,7 @@ use exporter::nn::Statistics;
 use exporter::pack::pack_f32;
 use exporter::plot::{RunData, plot_run};
 use exporter::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
-use exporter::recipe::{Length, Optimizer};
+use exporter::recipe::{Form, Length, Optimizer};
 use exporter::run::metrics::Row;
 use exporter::run::{self, RunFolder};
 use exporter::train::checkpoint::Checkpoint;
@@ -38,7 +38,7 @@ pub struct Args {
     run_dir: Option<PathBuf>,
     /// Continue the training of a folder, with all its settings, from its last checkpoint
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "dedup", "run_dir", "preset", "seed", "epochs", "steps",
-        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "device", "threads"])]
+        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "form", "device", "threads"])]
     resume: Option<PathBuf>,
     /// How often to write down the state: a number of steps, or a time as in 30s or 5m
     #[arg(long, value_name = "STEPS|TIME", default_value = "30s", value_parser = interval)]
@@ -87,6 +87,10 @@ pub struct Settings {
     n_embd: Option<usize>,
     #[arg(long, help = per_preset("Values per position after each level", |preset| Some(preset.n_hidden)))]
     n_hidden: Option<usize>,
+    /// How the tree is evaluated while training: a window per example, or whole words with every node once [default: the
+    /// preset's]
+    #[arg(long, value_enum)]
+    form: Option<FormArg>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     device: DeviceArg,
@@ -100,6 +104,13 @@ pub struct Settings {
 enum DeviceArg {
     Cpu,
     Cuda,
+}
+
+#[derive(Clone, Copy, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FormArg {
+    Windows,
+    Words,
 }
 
 /// The help of an option whose default is the preset's: with the value of each.
@@ -314,6 +325,11 @@ fn options(settings: &Settings, preset: &Preset) -> anyhow::Result<Options> {
     recipe.batch_size = settings.batch_size.unwrap_or(recipe.batch_size);
     recipe.lr = settings.lr.unwrap_or(recipe.lr);
     recipe.dropout = settings.dropout.unwrap_or(recipe.dropout);
+    recipe.form = match settings.form {
+        None => recipe.form,
+        Some(FormArg::Windows) => Form::Windows,
+        Some(FormArg::Words) => Form::Words,
+    };
     match (&mut recipe.optimizer, settings.weight_decay) {
         (Optimizer::AdamW { weight_decay, .. }, Some(given)) => *weight_decay = given,
         (Optimizer::Sgd, Some(_)) => bail!("--weight-decay is AdamW's; {} uses SGD", preset.name),

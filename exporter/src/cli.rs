@@ -5,6 +5,7 @@ mod export;
 mod finetune;
 mod plot;
 mod presets;
+mod race;
 mod sample;
 mod sweep;
 mod train;
@@ -33,6 +34,9 @@ enum Command {
     Train(Box<train::Args>),
     /// Train a grid of settings and seeds, and rank what came of it
     Sweep(sweep::Args),
+    /// Time our training to the lecture's loss against a plain loop of the lecture's
+    #[command(hide = true)]
+    Race(race::Args),
     /// Draw what trainings have recorded, as SVG and PNG
     Plot(plot::Args),
     /// List the presets: networks and how they are trained
@@ -54,6 +58,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Train(args) => train::run(*args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Race(args) => race::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Presets(args) => presets::run(&args),
         Command::Finetune(args) => finetune::run(&args),

@@ -21,6 +21,7 @@ pub mod plot;
 pub mod preset;
 pub mod python_random;
 pub mod quantize;
+pub mod race;
 pub mod recipe;
 pub mod run;
 pub mod sample;

@@ -83,7 +83,7 @@ pub fn plain_loop(words: &Words, preset: &Preset, steps: usize, threads: usize) 
     Ok((took, mean_nll(|x| network.forward(x, false), &contexts, &targets)))
 }
 
-/// Our training, from the first step to the end of the last, with its measurement of the dev loss.
+/// Our training, from the first step to the end of the last; the measurement of the dev loss is not in the time either.
 ///
 /// # Errors
 /// [`TrainError`] says what to change.
@@ -92,8 +92,9 @@ pub fn ours(words: &Words, options: &Options) -> Result<(Took, Outcome), TrainEr
     let stop = std::sync::atomic::AtomicBool::new(false);
     let outcome = train(words, options, None, &stop, &mut |event| match event {
         Event::Start { .. } => watch = Stopwatch::start(),
-        Event::Dev { .. } => took = Some(watch.read()),
+        // Told when the loss has been read, before the measurement.
+        Event::Step { .. } => took = Some(watch.read()),
         _ => {}
     })?;
-    Ok((took.expect("a training measures its last step"), outcome))
+    Ok((took.expect("a training tells of its last step"), outcome))
 }

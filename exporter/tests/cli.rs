@@ -336,6 +336,9 @@ fn bad_input_ends_in_one_clear_line() {
     options(&["--lr", "1e30", "--steps", "50"], "diverged");
     options(&["--dropout", "1"], "dropout 1");
     options(&["--threads", "0"], "0 threads");
+    if !tch::Cuda::is_available() {
+        options(&["--device", "cuda"], "this libtorch sees no CUDA device");
+    }
     assert!(!here.join("m.safetensors").exists() && !here.join("model.safetensors").exists());
 
     for command in [&["eval", "--model"][..], &["sample", "--model"]] {
@@ -370,6 +373,9 @@ fn a_wrong_command_line_is_explained() {
         &["sample"][..],
         &["train", "--preset", "nonsense"],
         &["train", "--epochs", "1", "--steps", "1"],
+        &["train", "--checkpoint-every", "0"],
+        &["train", "--checkpoint-every", "5h"],
+        &["train", "--resume", "runs/a", "--preset", "tiny"],
         &["sample", "--model", "x", "--temperature", "-1"],
         &["sample", "--model", "x", "--temperature", "NaN"],
         &["export", "--model", "x", "--precision", "f64", "--out", "y"],

@@ -180,6 +180,10 @@ fn start_and_wait(run: &Run, folder: &Path, arguments: Vec<String>, stop: &Atomi
         eprintln!("{}: starts", run.name());
         command.args(&arguments[1..]);
     }
+    // Threads that wait without sleeping take the cores that the other trainings need.
+    if std::env::var_os("OMP_WAIT_POLICY").is_none() {
+        command.env("OMP_WAIT_POLICY", "passive");
+    }
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn()?;
     if wait(&mut child, stop)?.success() {
         return Ok(());

@@ -82,7 +82,14 @@ fn panel(area: &Area<'_>, panel: &Panel<'_>, last: bool) -> Result<(), Failed> {
         let digits = format!("{:.1}", 10_f64.powf(value - exponent));
         match exponent {
             ..-2.0 => format!("{}e{exponent}", digits.trim_end_matches(".0")),
-            _ => format!("{:.3}", number).trim_end_matches('0').trim_end_matches('.').to_owned(),
+            _ => {
+                let decimals = (1.0 - exponent).max(0.0) as usize;
+                let text = format!("{number:.decimals$}");
+                match text.contains('.') {
+                    true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                    false => text,
+                }
+            }
         }
     };
     let span = panel.y.end - panel.y.start;

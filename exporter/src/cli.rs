@@ -3,7 +3,11 @@
 mod eval;
 mod export;
 mod finetune;
+mod plot;
+mod presets;
+mod race;
 mod sample;
+mod sweep;
 mod train;
 mod validate;
 
@@ -27,7 +31,16 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Train a model on a list of words and write it, folded, as safetensors
-    Train(train::Args),
+    Train(Box<train::Args>),
+    /// Train a grid of settings and seeds, and rank what came of it
+    Sweep(sweep::Args),
+    /// Time our training to the lecture's loss against a plain loop of the lecture's
+    #[command(hide = true)]
+    Race(race::Args),
+    /// Draw what trainings have recorded, as SVG and PNG
+    Plot(plot::Args),
+    /// List the presets: networks and how they are trained
+    Presets(presets::Args),
     /// Train a model on with the rounding of four-bit weights, so that it learns to live with it
     Finetune(finetune::Args),
     /// Pack a model for the chip
@@ -43,7 +56,11 @@ enum Command {
 /// Runs the command of the command line.
 pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
-        Command::Train(args) => train::run(args),
+        Command::Train(args) => train::run(*args),
+        Command::Sweep(args) => sweep::run(&args),
+        Command::Race(args) => race::run(&args),
+        Command::Plot(args) => plot::run(&args),
+        Command::Presets(args) => presets::run(&args),
         Command::Finetune(args) => finetune::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Eval(args) => eval::run(&args),

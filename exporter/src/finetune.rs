@@ -21,7 +21,8 @@ use crate::file::{FoldedLinear, FoldedModel};
 use crate::gptq::{self, calibration_contexts, quantize_int4};
 use crate::nn::mean_nll;
 use crate::quantize::{INT8_MAX, QuantizedLayer, QuantizedModel, table_pays};
-use crate::train::{Batches, TrainError, schedule};
+use crate::recipe::{Sampling, Schedule};
+use crate::train::{Batches, TrainError};
 
 /// How to train on.
 #[derive(Clone, Copy, Debug)]
@@ -124,13 +125,13 @@ pub fn finetune(
     let mut optimizer = adamw.build(&store, options.lr)?;
     let examples = i64::try_from(train.len()).expect("they fit the memory");
     let batch_size = i64::try_from(options.batch_size).expect("a batch fits the memory").min(examples);
-    let mut batches = Batches::new(examples, batch_size, Device::Cpu);
+    let mut batches = Batches::new(examples, batch_size, Sampling::Shuffled, Device::Cpu);
     let report_every = (steps / 100).clamp(1, 50);
     let evaluate_every = steps.div_ceil(10);
     let (mut running, mut count) = (0.0, 0);
     for step in 1..=steps {
-        optimizer.set_lr(options.lr * schedule(step, 100, steps));
-        let x = contexts.index_select(0, &batches.next());
+        optimizer.set_lr(options.lr * Schedule::Cosine { warmup_steps: 100 }.share(step, steps));
+        let x = contexts.index_select(0, &batches.next_batch());
         let wanted = tch::no_grad(|| teacher.forward(&x).log_softmax(-1, Kind::Float));
         let given = student.forward(&x).log_softmax(-1, Kind::Float);
         let divergence = (wanted.exp() * (wanted - given)).sum(Kind::Float) / batch_size as f64;

@@ -8,8 +8,16 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(code) => code,
         Err(error) => {
-            // One line: the chain of causes, each of which says something the one before does not.
-            eprintln!("error: {error:#}");
+            // One line: the chain of causes, without those that the one before has in its own words.
+            let mut line = String::new();
+            for cause in error.chain().map(ToString::to_string) {
+                if line.is_empty() {
+                    line = cause;
+                } else if !line.contains(&cause) {
+                    line += &format!(": {cause}");
+                }
+            }
+            eprintln!("error: {line}");
             ExitCode::FAILURE
         }
     }

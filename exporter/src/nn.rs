@@ -4,14 +4,25 @@
 //! (positions), channels.
 
 use tch::nn::{Init, Path};
-use tch::{IndexOp, Kind, Tensor};
+use tch::{Device, IndexOp, Kind, Tensor};
 
 use crate::architecture::Architecture;
+use crate::recipe::Modules;
+use crate::train::batch::{Batch, WordBatch};
 
 /// BatchNorm's `eps`, PyTorch's default.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
 /// How fast running statistics follow, PyTorch's default.
 const BATCH_NORM_MOMENTUM: f64 = 0.1;
+
+/// What BatchNorm takes its statistics over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistics {
+    /// Batch and positions: a channel has one mean and one variance.
+    BatchAndPositions,
+    /// The batch only, so that every position has its own: the lecture's first version, a bug it then mends.
+    BatchOnly,
+}
 
 /// A block of the network.
 pub trait Block: Send {
@@ -80,6 +91,17 @@ impl Linear {
             bias: bias.then(|| path.var("bias", &[fan_out], init)),
         }
     }
+
+    /// A new layer under `path` with the lecture's weights: `randn(fan_in, fan_out) / fan_in**0.5 * gain`, biases zero.
+    pub fn lecture(path: Path<'_>, fan_in: i64, fan_out: i64, bias: bool, gain: f64) -> Self {
+        // The lecture keeps the transpose, and its values are drawn in that order; on the CPU, whatever the device.
+        let drawn = Tensor::randn([fan_in, fan_out], (Kind::Float, Device::Cpu)) / (fan_in as f64).sqrt();
+        let drawn = if gain == 1.0 { drawn } else { drawn * gain };
+        Self {
+            weight: path.var_copy("weight", &drawn.tr().contiguous()),
+            bias: bias.then(|| path.zeros("bias", &[fan_out])),
+        }
+    }
 }
 
 impl Block for Linear {
@@ -101,20 +123,30 @@ pub struct BatchNorm1d {
     pub weight: Tensor,
     /// beta `[C]`, zeros at the start.
     pub bias: Tensor,
-    /// `[C]`, not trained.
+    /// `[C]`, not trained; `[T C]` for [`Statistics::BatchOnly`].
     pub running_mean: Tensor,
-    /// `[C]`, not trained.
+    /// As `running_mean`.
     pub running_var: Tensor,
+    /// What they are taken over.
+    pub statistics: Statistics,
+    /// Whether a batch is divided by its own deviation or the one estimated from it.
+    pub modules: Modules,
 }
 
 impl BatchNorm1d {
-    /// A new layer under `path`.
-    pub fn new(path: Path<'_>, channels: i64) -> Self {
+    /// A new layer under `path` for inputs (B, `positions`, `channels`).
+    pub fn new(path: Path<'_>, channels: i64, positions: i64, statistics: Statistics, modules: Modules) -> Self {
+        let kept = match statistics {
+            Statistics::BatchAndPositions => channels,
+            Statistics::BatchOnly => positions * channels,
+        };
         Self {
             weight: path.var("weight", &[channels], Init::Const(1.0)),
             bias: path.var("bias", &[channels], Init::Const(0.0)),
-            running_mean: path.zeros_no_train("running_mean", &[channels]),
-            running_var: path.ones_no_train("running_var", &[channels]),
+            running_mean: path.zeros_no_train("running_mean", &[kept]),
+            running_var: path.ones_no_train("running_var", &[kept]),
+            statistics,
+            modules,
         }
     }
 }
@@ -123,18 +155,34 @@ impl Block for BatchNorm1d {
     fn forward(&self, x: &Tensor, train: bool) -> Tensor {
         let shape = x.size();
         let channels = *shape.last().expect("BatchNorm1d takes at least (B, C)");
-        x.reshape([-1, channels])
-            .batch_norm(
-                Some(&self.weight),
-                Some(&self.bias),
-                Some(&self.running_mean),
-                Some(&self.running_var),
-                train,
-                BATCH_NORM_MOMENTUM,
-                BATCH_NORM_EPS,
-                false,
-            )
-            .view(shape.as_slice())
+        let kept = self.running_mean.size()[0];
+        let x = x.reshape([-1, kept]);
+        // With the bug, positions are channels of their own that share gamma and beta.
+        let (weight, bias) = match self.statistics {
+            Statistics::BatchAndPositions => (self.weight.shallow_clone(), self.bias.shallow_clone()),
+            Statistics::BatchOnly => (self.weight.repeat([kept / channels]), self.bias.repeat([kept / channels])),
+        };
+        // gamma / sqrt(n / (n - 1) var + eps) = gamma sqrt((n - 1) / n) / sqrt(var + (n - 1) / n eps): the estimated deviation
+        // out of libtorch's operation, which knows the batch's own only. The running variance is estimated in either case.
+        let (weight, eps) = match self.modules {
+            Modules::Lecture if train => {
+                let n = x.size()[0] as f64;
+                let ratio = (n - 1.0) / n;
+                (weight * ratio.sqrt(), BATCH_NORM_EPS * ratio)
+            }
+            _ => (weight, BATCH_NORM_EPS),
+        };
+        x.batch_norm(
+            Some(&weight),
+            Some(&bias),
+            Some(&self.running_mean),
+            Some(&self.running_var),
+            train,
+            BATCH_NORM_MOMENTUM,
+            eps,
+            false,
+        )
+        .view(shape.as_slice())
     }
 
     fn describe(&self) -> String {
@@ -204,6 +252,24 @@ pub struct Sequential {
 impl Sequential {
     /// Builds the network under `path`; parameters are named by their place (`levels.0.linear.weight`).
     pub fn new(path: &Path<'_>, architecture: &Architecture, vocab_size: usize, dropout: f64) -> Self {
+        Self::with(path, architecture, vocab_size, dropout, Modules::Pytorch, Statistics::BatchAndPositions)
+    }
+
+    /// The same, with the modules' kind and BatchNorm's statistics chosen.
+    pub fn with(
+        path: &Path<'_>,
+        architecture: &Architecture,
+        vocab_size: usize,
+        dropout: f64,
+        modules: Modules,
+        statistics: Statistics,
+    ) -> Self {
+        let linear = |path: Path<'_>, fan_in, fan_out, output: bool| match modules {
+            Modules::Pytorch => Linear::new(path, fan_in, fan_out, output),
+            // The last layer starts less confident.
+            Modules::Lecture => Linear::lecture(path, fan_in, fan_out, output, if output { 0.1 } else { 1.0 }),
+        };
+        let mut positions: i64 = architecture.levels.iter().map(|level| i64::from(level.fuse)).product();
         let n_embd = i64::try_from(architecture.n_embd).expect("checked by Config");
         let vocab_size = i64::try_from(vocab_size).expect("at most 256");
         let embedding = Embedding::new(path / "embedding", vocab_size, n_embd);
@@ -212,16 +278,17 @@ impl Sequential {
         for (index, level) in architecture.levels.iter().enumerate() {
             let path = path / "levels" / index;
             let (n, fan_out) = (i64::from(level.fuse), i64::from(level.width));
+            positions /= n;
             levels.push(LevelBlock {
                 flatten: FlattenConsecutive { n },
-                linear: Linear::new(&path / "linear", width * n, fan_out, false),
-                batch_norm: BatchNorm1d::new(&path / "batch_norm", fan_out),
+                linear: linear(&path / "linear", width * n, fan_out, false),
+                batch_norm: BatchNorm1d::new(&path / "batch_norm", fan_out, positions, statistics, modules),
                 activation: Tanh,
                 dropout: Dropout { p: dropout },
             });
             width = fan_out;
         }
-        let output = Linear::new(path / "output", width, vocab_size, true);
+        let output = linear(path / "output", width, vocab_size, true);
         Self { embedding, levels, output }
     }
 
@@ -234,9 +301,66 @@ impl Sequential {
 
     /// Contexts (B, T) of indices -> logits (B, vocab_size).
     pub fn forward(&self, contexts: &Tensor, train: bool) -> Tensor {
-        let mut blocks = self.blocks().into_iter();
-        let first = blocks.next().expect("there is an embedding");
-        blocks.fold(first.forward(contexts, train), |x, block| block.forward(&x, train))
+        self.forward_watched(contexts, train, &mut |_| {})
+    }
+
+    /// The same; `watch` sees the output of every level's activation, from the characters up.
+    pub fn forward_watched(&self, contexts: &Tensor, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+        let mut x = self.embedding.forward(contexts, train);
+        for level in &self.levels {
+            x = level.flatten.forward(&x, train);
+            x = level.batch_norm.forward(&level.linear.forward(&x, train), train);
+            x = level.activation.forward(&x, train);
+            watch(&x);
+            x = level.dropout.forward(&x, train);
+        }
+        self.output.forward(&x, train)
+    }
+
+    /// The same network over whole words, every node once: -> logits (N, vocab_size). See [`crate::train::batch`].
+    ///
+    /// In eval mode a character's logits are those of its window. In training BatchNorm sees every node once, not once for
+    /// each window that it is in.
+    ///
+    /// # Panics
+    /// If BatchNorm keeps statistics per position, of which whole words have none.
+    pub fn forward_words(&self, words: &WordBatch, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+        let n = words.targets.size()[0];
+        let mut x = self.embedding.forward(&words.tokens, train).view([n, -1]);
+        for (index, level) in self.levels.iter().enumerate() {
+            assert_eq!(level.batch_norm.statistics, Statistics::BatchAndPositions);
+            if index > 0 {
+                x = x.index_select(0, &words.inputs[index - 1]).view([n, -1]);
+            }
+            x = level.batch_norm.forward(&level.linear.forward(&x, train), train);
+            x = level.activation.forward(&x, train);
+            watch(&x);
+            x = level.dropout.forward(&x, train);
+        }
+        self.output.forward(&x, train)
+    }
+
+    /// Logits of a batch of either form.
+    pub fn forward_batch(&self, batch: &Batch, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+        match batch {
+            Batch::Windows { contexts, .. } => self.forward_watched(contexts, train, watch),
+            Batch::Words(words) => self.forward_words(words, train, watch),
+        }
+    }
+
+    /// Shapes that dropout sees for a batch.
+    pub fn dropout_shapes(&self, batch: &Batch) -> Vec<Vec<i64>> {
+        let n = batch.targets().size()[0];
+        let mut positions: i64 = self.levels.iter().map(|level| level.flatten.n).product();
+        let shape = |level: &LevelBlock| {
+            positions /= level.flatten.n;
+            let channels = level.batch_norm.weight.size()[0];
+            match batch {
+                Batch::Windows { .. } if positions > 1 => vec![n, positions, channels],
+                _ => vec![n, channels],
+            }
+        };
+        self.levels.iter().map(shape).collect()
     }
 
     /// A line per block: its name and parameters, and the shape of its output for `contexts`, as the lecture prints them.

@@ -1,25 +1,10 @@
 //! Networks and recipes by name.
 
-use crate::architecture::{Architecture, ArchitectureError};
+use runtime::{Activation, Level};
 
-/// How a network is trained: AdamW, a linear warm-up, then a cosine down to zero.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Recipe {
-    /// Learning rate at the top of the schedule.
-    pub lr: f64,
-    /// AdamW's averages of gradients and of their squares.
-    pub betas: (f64, f64),
-    /// AdamW's decay of weights.
-    pub weight_decay: f64,
-    /// Steps from nothing to `lr`.
-    pub warmup_steps: usize,
-    /// Examples per step.
-    pub batch_size: usize,
-    /// Times through the training split, unless `--steps` says otherwise.
-    pub epochs: f64,
-    /// Chance that an output of a level is dropped while training.
-    pub dropout: f64,
-}
+use crate::architecture::{Architecture, ArchitectureError};
+use crate::nn::Statistics;
+use crate::recipe::{Form, Keep, Length, Modules, Optimizer, Recipe, Sampling, Schedule};
 
 /// A network and its recipe.
 #[derive(Clone, Debug)]
@@ -28,61 +13,203 @@ pub struct Preset {
     pub name: &'static str,
     /// One line about it.
     pub about: &'static str,
-    /// Context length.
-    pub block_size: usize,
+    /// Positions that each level joins, from the characters up.
+    pub fuses: &'static [u8],
     /// Values per character embedding.
     pub n_embd: usize,
     /// Values per position after each level.
-    pub n_hidden: usize,
+    pub n_hidden: u16,
+    /// What BatchNorm takes its statistics over.
+    pub statistics: Statistics,
     /// How it is trained.
     pub recipe: Recipe,
 }
 
 impl Preset {
+    /// Context length: the product of what the levels join.
+    pub fn block_size(&self) -> usize {
+        self.fuses.iter().map(|&fuse| usize::from(fuse)).product()
+    }
+
     /// The network of the preset.
+    pub fn architecture(&self) -> Architecture {
+        let level = |&fuse| Level { fuse, width: self.n_hidden };
+        Architecture {
+            n_embd: self.n_embd,
+            levels: self.fuses.iter().map(level).collect(),
+            activation: Activation::Tanh,
+        }
+    }
+
+    /// The network after changes by the user. Another context length becomes a tree of its prime factors.
     ///
     /// # Errors
-    /// None for the presets of [`PRESETS`], which the tests build; [`ArchitectureError`] after a change by the user.
-    pub fn architecture(&self) -> Result<Architecture, ArchitectureError> {
-        Architecture::tree(self.block_size, self.n_embd, self.n_hidden)
+    /// [`ArchitectureError`] where there is no such network.
+    pub fn changed(
+        &self,
+        block_size: Option<usize>,
+        n_embd: Option<usize>,
+        n_hidden: Option<usize>,
+    ) -> Result<Architecture, ArchitectureError> {
+        let n_embd = n_embd.unwrap_or(self.n_embd);
+        let n_hidden = n_hidden.unwrap_or(self.n_hidden.into());
+        match block_size {
+            Some(block_size) if block_size != self.block_size() => Architecture::tree(block_size, n_embd, n_hidden),
+            _ => {
+                let width = u16::try_from(n_hidden).map_err(|_| ArchitectureError::Width { n_hidden })?;
+                let mut architecture = Architecture { n_embd, ..self.architecture() };
+                architecture.levels.iter_mut().for_each(|level| level.width = width);
+                Ok(architecture)
+            }
+        }
     }
 }
 
 /// What `train` does when no preset is named.
 pub const DEFAULT_PRESET: &str = "wavenet-128-cosine";
 
-/// All presets.
-pub const PRESETS: [Preset; 2] = [
+/// What is soonest at the lecture's best loss.
+pub const FAST_PRESET: &str = "wavenet-128-fast";
+
+/// The lecture's training: plain gradient descent over batches drawn with replacement, the last weights kept.
+const LECTURE: Recipe = Recipe {
+    optimizer: Optimizer::Sgd,
+    lr: 0.1,
+    schedule: Schedule::Drop { at: 150_000, factor: 0.1 },
+    batch_size: 32,
+    length: Length::Steps(200_000),
+    dropout: 0.0,
+    sampling: Sampling::WithReplacement,
+    modules: Modules::Lecture,
+    keep: Keep::Last,
+    form: Form::Windows,
+};
+
+/// All presets: the lecture's in the order of the lecture, then ours.
+pub const PRESETS: [Preset; 9] = [
     Preset {
-        name: DEFAULT_PRESET,
-        about: "the lecture's larger network (8 characters, levels 2,2,2 of 128), AdamW with warm-up and cosine",
-        block_size: 8,
+        name: "mlp-3",
+        about: "the lecture's first network: 3 characters into one layer of 200",
+        fuses: &[3],
+        n_embd: 10,
+        n_hidden: 200,
+        statistics: Statistics::BatchAndPositions,
+        recipe: LECTURE,
+    },
+    Preset {
+        name: "mlp-8",
+        about: "the same with 8 characters",
+        fuses: &[8],
+        n_embd: 10,
+        n_hidden: 200,
+        statistics: Statistics::BatchAndPositions,
+        recipe: LECTURE,
+    },
+    Preset {
+        name: "wavenet-68",
+        about: "the lecture's tree: 8 characters, levels 2,2,2 of 68, as many parameters as mlp-8",
+        fuses: &[2, 2, 2],
+        n_embd: 10,
+        n_hidden: 68,
+        statistics: Statistics::BatchAndPositions,
+        recipe: LECTURE,
+    },
+    Preset {
+        name: "wavenet-68-bn-bug",
+        about: "the same with the lecture's first BatchNorm, whose statistics are per position; cannot be exported",
+        fuses: &[2, 2, 2],
+        n_embd: 10,
+        n_hidden: 68,
+        statistics: Statistics::BatchOnly,
+        recipe: LECTURE,
+    },
+    Preset {
+        name: "wavenet-128",
+        about: "the lecture's last network: n_embd 24, levels 2,2,2 of 128",
+        fuses: &[2, 2, 2],
         n_embd: 24,
         n_hidden: 128,
+        statistics: Statistics::BatchAndPositions,
+        recipe: LECTURE,
+    },
+    Preset {
+        name: "wavenet-128-adamw",
+        about: "the same network with AdamW and a falling learning rate",
+        fuses: &[2, 2, 2],
+        n_embd: 24,
+        n_hidden: 128,
+        statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
+            optimizer: Optimizer::AdamW { betas: (0.9, 0.999), weight_decay: 0.01 },
+            lr: 1e-3,
+            schedule: Schedule::Steps { every: 5_000, factor: 0.3 },
+            batch_size: 64,
+            length: Length::Steps(15_000),
+            dropout: 0.0,
+            sampling: Sampling::Shuffled,
+            modules: Modules::Pytorch,
+            keep: Keep::Last,
+            form: Form::Windows,
+        },
+    },
+    Preset {
+        name: DEFAULT_PRESET,
+        about: "the same network, AdamW with warm-up and cosine over large batches",
+        fuses: &[2, 2, 2],
+        n_embd: 24,
+        n_hidden: 128,
+        statistics: Statistics::BatchAndPositions,
+        recipe: Recipe {
+            optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.05 },
             lr: 4e-3,
-            betas: (0.9, 0.98),
-            weight_decay: 0.05,
-            warmup_steps: 300,
+            schedule: Schedule::Cosine { warmup_steps: 300 },
             batch_size: 512,
-            epochs: 30.0,
+            length: Length::Epochs(30.0),
             dropout: 0.02,
+            sampling: Sampling::Shuffled,
+            modules: Modules::Pytorch,
+            keep: Keep::Best,
+            form: Form::Windows,
+        },
+    },
+    Preset {
+        name: FAST_PRESET,
+        about: "the same network at the lecture's loss in seconds: whole words, few epochs",
+        fuses: &[2, 2, 2],
+        n_embd: 24,
+        n_hidden: 128,
+        statistics: Statistics::BatchAndPositions,
+        recipe: Recipe {
+            optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.0 },
+            lr: 8e-3,
+            schedule: Schedule::Cosine { warmup_steps: 100 },
+            batch_size: 512,
+            length: Length::Epochs(8.0),
+            dropout: 0.0,
+            sampling: Sampling::Shuffled,
+            modules: Modules::Pytorch,
+            keep: Keep::Last,
+            form: Form::Words,
         },
     },
     Preset {
         name: "tiny",
         about: "a few kB for tests: 4 characters, levels 2,2 of 16; names of little use",
-        block_size: 4,
+        fuses: &[2, 2],
         n_embd: 6,
         n_hidden: 16,
+        statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
+            optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.0 },
             lr: 1e-2,
-            betas: (0.9, 0.98),
-            weight_decay: 0.0,
-            warmup_steps: 50,
+            schedule: Schedule::Cosine { warmup_steps: 50 },
             batch_size: 256,
-            epochs: 5.0,
+            length: Length::Epochs(5.0),
             dropout: 0.0,
+            sampling: Sampling::Shuffled,
+            modules: Modules::Pytorch,
+            keep: Keep::Best,
+            form: Form::Windows,
         },
     },
 ];
@@ -97,13 +224,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_preset_is_a_network() {
-        for preset in PRESETS {
-            assert!(preset.architecture().unwrap().config(27).is_ok(), "{}", preset.name);
+    fn every_preset_has_the_parameters_of_the_table() {
+        // Counted as the lecture does, gamma and beta included, of which folding leaves one bias.
+        let expected = [12_097, 22_097, 22_397, 22_397, 76_579, 76_579, 76_579, 76_579];
+        for (preset, expected) in PRESETS.iter().zip(expected) {
+            let config = preset.architecture().config(27).unwrap();
+            let gammas: usize = preset.architecture().levels.iter().map(|level| usize::from(level.width)).sum();
+            assert_eq!(config.parameters() + gammas, expected, "{}", preset.name);
         }
-        let default = find(DEFAULT_PRESET).unwrap().architecture().unwrap().config(27).unwrap();
-        assert_eq!(default.block_size(), 8);
-        // The lecture counts gamma and beta: 2 * 3 * 128, of which folding leaves one bias.
-        assert_eq!(default.parameters() + 3 * 128, 76_579);
+        assert!(find("tiny").unwrap().architecture().config(27).is_ok());
+        assert_eq!(find("mlp-8").unwrap().block_size(), 8);
+    }
+
+    #[test]
+    fn changes_keep_the_levels_unless_the_context_changes() {
+        let preset = find("mlp-8").unwrap();
+        assert_eq!(preset.changed(None, None, Some(50)).unwrap().levels, [Level { fuse: 8, width: 50 }]);
+        assert_eq!(preset.changed(Some(4), None, None).unwrap().levels, [Level { fuse: 2, width: 200 }; 2]);
     }
 }

@@ -37,6 +37,25 @@ pub fn check_writable(path: &Path) -> Result<(), WriteError> {
     temporary_beside(path).map(drop).map_err(error)
 }
 
+/// Finds out before long work whether `folder` takes a file of `bytes` bytes: that it can be written to, and that the disk
+/// is not full.
+///
+/// # Errors
+/// [`WriteError`] names the folder and what the system says.
+pub fn check_room(folder: &Path, bytes: usize) -> Result<(), WriteError> {
+    let error = |source| WriteError { path: folder.to_owned(), source };
+    let mut file = temporary_beside(&folder.join("probe")).map_err(error)?;
+    // Not zeros, which some file systems keep without taking room.
+    let block: Vec<u8> = (0..1 << 16).map(|index: u32| index.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let mut left = bytes;
+    while left > 0 {
+        let part = left.min(block.len());
+        file.write_all(&block[..part]).map_err(error)?;
+        left -= part;
+    }
+    file.as_file().sync_all().map_err(error)
+}
+
 fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -53,7 +53,7 @@ fn models(name: &str) -> String {
     fs::canonicalize(&path).unwrap_or_else(|_| panic!("no {}", path.display())).display().to_string()
 }
 
-const TRAIN: [&str; 7] = ["train", "--preset", "tiny", "--steps", "30", "--threads", "1"];
+const TRAIN: [&str; 8] = ["train", "--preset", "tiny", "--steps", "30", "--threads", "1", "--no-plots"];
 
 #[test]
 fn train_export_eval_and_sample_go_together() {
@@ -228,6 +228,40 @@ fn models_that_do_not_belong_together_end_in_one_clear_line() {
 }
 
 #[test]
+fn the_lectures_bug_trains_and_is_not_written() {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    let bug = ["train", "--preset", "wavenet-68-bn-bug", "--steps", "40", "--threads", "1", "--no-plots"];
+    let output = exporter(&[&bug[..], &["--json"]].concat(), here);
+    let stderr = text(&output.stderr);
+    assert!(output.status.success() && stderr.contains("would differ from position to position"), "{stderr}");
+    let trained = parse(&text(&output.stdout));
+    assert!(trained["model"].is_null() && trained["dev_nll"].as_f64().is_some_and(|nll| nll < 3.3), "{trained}");
+    assert!(!here.join("model.safetensors").exists());
+    fails(&[&bug[..], &["--out", "m.safetensors"]].concat(), here, "cannot be folded or exported");
+    // Where every level sees one position the bug changes nothing: the mended network is another one.
+    let mended = [&["train", "--preset", "wavenet-68"], &bug[3..], &["--json"]].concat();
+    assert_ne!(parse(&succeeds(&mended, here))["dev_nll"], trained["dev_nll"]);
+}
+
+#[test]
+fn presets_are_listed() {
+    let folder = TempDir::new().unwrap();
+    let table = succeeds(&["presets"], folder.path());
+    for part in ["76,579    75,136  SGD 0.1", "wavenet-68-bn-bug", "cannot be exported", "AdamW 0.001"] {
+        assert!(table.contains(part), "{part:?} is not in:\n{table}");
+    }
+    let list = parse(&succeeds(&["presets", "--json"], folder.path()));
+    let row = |name: &str| list.as_array().unwrap().iter().find(|row| row["preset"] == name).unwrap().clone();
+    assert_eq!(row("mlp-8")["parameters"], 22_097);
+    assert_eq!(row("wavenet-128")["macs_per_character"], 75_136);
+    assert_eq!(row("wavenet-128-cosine")["default"], true);
+    let words = ["train", "--preset", "mlp-3", "--form", "words"];
+    fails(&words, folder.path(), "--form words: mlp-3 is defined over windows");
+    fails(&["train", "--preset", "mlp-3", "--weight-decay", "0.1"], folder.path(), "--weight-decay is AdamW's");
+}
+
+#[test]
 fn options_change_the_network() {
     let folder = TempDir::new().unwrap();
     let here = folder.path();
@@ -302,6 +336,9 @@ fn bad_input_ends_in_one_clear_line() {
     options(&["--lr", "1e30", "--steps", "50"], "diverged");
     options(&["--dropout", "1"], "dropout 1");
     options(&["--threads", "0"], "0 threads");
+    if !tch::Cuda::is_available() {
+        options(&["--device", "cuda"], "this libtorch sees no CUDA device");
+    }
     assert!(!here.join("m.safetensors").exists() && !here.join("model.safetensors").exists());
 
     for command in [&["eval", "--model"][..], &["sample", "--model"]] {
@@ -336,6 +373,9 @@ fn a_wrong_command_line_is_explained() {
         &["sample"][..],
         &["train", "--preset", "nonsense"],
         &["train", "--epochs", "1", "--steps", "1"],
+        &["train", "--checkpoint-every", "0"],
+        &["train", "--checkpoint-every", "5h"],
+        &["train", "--resume", "runs/a", "--preset", "tiny"],
         &["sample", "--model", "x", "--temperature", "-1"],
         &["sample", "--model", "x", "--temperature", "NaN"],
         &["export", "--model", "x", "--precision", "f64", "--out", "y"],
@@ -374,9 +414,12 @@ fn a_reader_that_leaves_is_no_error() {
 /// Starts a training into `out`, interrupts it, and checks how it ends; gives what it said on stderr.
 #[cfg(unix)]
 fn interrupted_training(out: &Path) -> String {
+    // What a run leaves in the working folder.
+    let runs = TempDir::new().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_exporter"))
         .args(["train", "--preset", "tiny", "--steps", "1000000", "--threads", "1", "--out"])
         .arg(out)
+        .current_dir(runs.path())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

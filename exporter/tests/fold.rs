@@ -31,7 +31,7 @@ fn largest_difference(seed: i64, change: impl Fn(&Sequential)) -> f64 {
         set(&level.batch_norm.running_var, &(random().square() + 0.05));
     }
     change(&network);
-    let folded = fold_network(&network, &architecture, &vocab, Origin::default());
+    let folded = fold_network(&network, &architecture, &vocab, Origin::default()).unwrap();
     let contexts = Tensor::randint(27, [1000, 8], (Kind::Int64, Device::Cpu));
     let difference =
         tch::no_grad(|| network.forward(&contexts, false)) - TorchModel::new(&folded, Device::Cpu).forward(&contexts);

@@ -6,12 +6,18 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use exporter::architecture::Architecture;
+use exporter::data::{Words, hex};
 use exporter::file::FoldedModel;
+use exporter::nn::Statistics;
 use exporter::pack::pack_f32;
+use exporter::plot::{RunData, plot_run};
 use exporter::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
-use exporter::train::{Event, Options, Outcome, train};
-use exporter::write::check_writable;
+use exporter::recipe::{Form, Length, Optimizer};
+use exporter::run::metrics::Row;
+use exporter::run::{self, RunFolder};
+use exporter::train::checkpoint::Checkpoint;
+use exporter::train::{Event, FoldError, Interval, Options, Outcome, train};
+use exporter::write::{check_room, check_writable};
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Model, Sampling};
 use tch::{Cuda, Device};
@@ -22,132 +28,348 @@ use super::{DataArgs, INTERRUPTED, count, default_threads, quoted, refuse_overwr
 pub struct Args {
     #[command(flatten)]
     data: DataArgs,
-    /// Where the trained model goes
-    #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
-    out: PathBuf,
+    /// Where the trained model goes [default: model.safetensors]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Folder that keeps settings, losses, checkpoint and plots [default: runs/PRESET-seedSEED, with a number behind it where that is taken]
+    #[arg(long, value_name = "FOLDER")]
+    run_dir: Option<PathBuf>,
+    /// Continue the training of a folder, with all its settings, from its last checkpoint
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "dedup", "run_dir", "preset", "seed", "epochs", "steps",
+        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "form", "device", "threads"])]
+    resume: Option<PathBuf>,
+    /// How often to write down the state: a number of steps, or a time as in 30s or 5m
+    #[arg(long, value_name = "STEPS|TIME", default_value = "30s", value_parser = interval)]
+    checkpoint_every: Interval,
+    /// No plots at the end
+    #[arg(long)]
+    no_plots: bool,
+    /// One JSON object with losses and counts on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// What decides the result, together with the words; kept in `config.json`.
+#[derive(clap::Args, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Settings {
     /// Network and recipe; the options below change parts of it
     #[arg(long, default_value = DEFAULT_PRESET, value_parser = preset_names())]
     preset: String,
     /// Seed of weights, batches and dropout (the split is always the lecture's)
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    #[arg(long, conflicts_with = "steps", help = per_preset("Times through the training words", |preset| preset.recipe.epochs))]
+    #[arg(long, conflicts_with = "steps", help = per_preset("Times through the training words", |preset| match preset.recipe.length {
+        Length::Epochs(epochs) => Some(epochs),
+        Length::Steps(_) => None,
+    }))]
     epochs: Option<f64>,
-    /// Steps, instead of epochs
-    #[arg(long)]
+    #[arg(long, help = per_preset("Steps, instead of epochs", |preset| match preset.recipe.length {
+        Length::Epochs(_) => None,
+        Length::Steps(steps) => Some(steps),
+    }))]
     steps: Option<usize>,
-    #[arg(long, help = per_preset("Examples per step", |preset| preset.recipe.batch_size))]
+    #[arg(long, help = per_preset("Examples per step", |preset| Some(preset.recipe.batch_size)))]
     batch_size: Option<usize>,
-    #[arg(long, help = per_preset("Highest learning rate", |preset| preset.recipe.lr))]
+    #[arg(long, help = per_preset("Highest learning rate", |preset| Some(preset.recipe.lr)))]
     lr: Option<f64>,
-    #[arg(long, help = per_preset("AdamW's weight decay", |preset| preset.recipe.weight_decay))]
+    #[arg(long, help = per_preset("AdamW's weight decay", |preset| match preset.recipe.optimizer {
+        Optimizer::AdamW { weight_decay, .. } => Some(weight_decay),
+        Optimizer::Sgd => None,
+    }))]
     weight_decay: Option<f64>,
-    #[arg(long, help = per_preset("Chance that an output of a level is dropped while training", |preset| preset.recipe.dropout))]
+    #[arg(long, help = per_preset("Chance that an output of a level is dropped while training", |preset| Some(preset.recipe.dropout)))]
     dropout: Option<f64>,
-    #[arg(long, help = per_preset("Context length in characters; its prime factors become the levels", |preset| preset.block_size))]
+    #[arg(long, help = per_preset("Context length in characters; the prime factors of another one become its levels", |preset| Some(preset.block_size())))]
     block_size: Option<usize>,
-    #[arg(long, help = per_preset("Values per character embedding", |preset| preset.n_embd))]
+    #[arg(long, help = per_preset("Values per character embedding", |preset| Some(preset.n_embd)))]
     n_embd: Option<usize>,
-    #[arg(long, help = per_preset("Values per position after each level", |preset| preset.n_hidden))]
+    #[arg(long, help = per_preset("Values per position after each level", |preset| Some(preset.n_hidden)))]
     n_hidden: Option<usize>,
+    /// How the tree is evaluated while training: a window per example, or whole words with every node once [default: the
+    /// preset's]
+    #[arg(long, value_enum)]
+    form: Option<FormArg>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     device: DeviceArg,
     /// Threads; the same seed and threads give the same bytes [default: one per core]
     #[arg(long)]
     threads: Option<usize>,
-    /// One JSON object with losses and counts on stdout
-    #[arg(long)]
-    json: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum DeviceArg {
     Cpu,
     Cuda,
 }
 
-/// The help of an option whose default is the preset's: with the value of each.
-fn per_preset<T: std::fmt::Display>(help: &str, value: impl Fn(&Preset) -> T) -> String {
-    let defaults: Vec<String> = PRESETS.iter().map(|preset| format!("{} for {}", value(preset), preset.name)).collect();
-    format!("{help} [default: {}]", defaults.join(", "))
+#[derive(Clone, Copy, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FormArg {
+    Windows,
+    Words,
 }
 
-fn preset_names() -> clap::builder::PossibleValuesParser {
+/// The help of an option whose default is the preset's: with the value of each.
+fn per_preset<T: std::fmt::Display>(help: &str, value: impl Fn(&Preset) -> Option<T>) -> String {
+    let mut defaults: Vec<(String, Vec<&str>)> = Vec::new();
+    // That of the default preset comes first.
+    let (default, others): (Vec<_>, Vec<_>) = PRESETS.iter().partition(|preset| preset.name == DEFAULT_PRESET);
+    for preset in default.into_iter().chain(others) {
+        let Some(value) = value(preset).map(|value| value.to_string()) else { continue };
+        match defaults.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, names)) => names.push(preset.name),
+            None => defaults.push((value, vec![preset.name])),
+        }
+    }
+    // The value of many needs no list of them.
+    let most = defaults.iter().map(|(_, names)| names.len()).max().unwrap_or(0);
+    let each = |(value, names): &(String, Vec<&str>)| match names.len() {
+        n if n > 1 && n == most => format!("{value} for most"),
+        _ => format!("{value} for {}", names.join(" and ")),
+    };
+    format!("{help} [default: {}]", defaults.iter().map(each).collect::<Vec<_>>().join(", "))
+}
+
+pub fn preset_names() -> clap::builder::PossibleValuesParser {
     PRESETS.map(|preset| clap::builder::PossibleValue::new(preset.name).help(preset.about)).into()
+}
+
+fn interval(text: &str) -> Result<Interval, String> {
+    let refused = || "a number of steps, or a time as in 30s or 5m".to_owned();
+    let (number, unit) = match text.strip_suffix(['s', 'm']) {
+        Some(number) => (number, text.len() - number.len()),
+        None => (text, 0),
+    };
+    let number: u64 = number.parse().map_err(|_| refused())?;
+    match (number, unit) {
+        (0, _) => Err(refused()),
+        (steps, 0) => Ok(Interval::Steps(usize::try_from(steps).map_err(|_| refused())?)),
+        (time, _) if text.ends_with('s') => Ok(Interval::Time(Duration::from_secs(time))),
+        (time, _) => Ok(Interval::Time(Duration::from_secs(time.saturating_mul(60)))),
+    }
 }
 
 /// Names drawn at every measurement of the dev loss, always from the same seed, so that one can watch them improve.
 const SAMPLES: usize = 6;
+/// Where the model goes unless told otherwise.
+const DEFAULT_OUT: &str = "model.safetensors";
+
+/// What `config.json` says, as far as `--resume` needs it. Paths are absolute there, and as they were given before.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Config {
+    /// None for the shipped list.
+    data: Option<PathBuf>,
+    dedup: bool,
+    /// None for a network that cannot be written.
+    out: Option<PathBuf>,
+    settings: Settings,
+}
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let preset = preset::find(&args.preset).context("clap checked the name")?;
-    let options = options(&args, &preset)?;
-    // Before the work, not after it.
-    refuse_overwriting(&args.out, &args.data.data.as_deref().into_iter().collect::<Vec<_>>())?;
-    check_writable(&args.out)?;
-    let replaces = args.out.exists();
-    let words = args.data.read()?;
+    let (config, checkpoint) = match &args.resume {
+        Some(folder) => {
+            let mut config: Config = serde_json::from_value(run::read_config(folder)?)
+                .with_context(|| format!("{} was not written by this program", folder.join("config.json").display()))?;
+            if run::result_path(folder).exists() {
+                bail!("the run in {} is finished: there is nothing to continue", folder.display());
+            }
+            if let Some(out) = &args.out {
+                config.out = Some(out.clone());
+            }
+            let path = run::checkpoint_path(folder);
+            // Ended before its first checkpoint: then the beginning is where it goes on.
+            (config, path.exists().then(|| Checkpoint::read(&path)).transpose()?)
+        }
+        None => (new_config(&args)?, None),
+    };
+    let preset = preset::find(&config.settings.preset).context("clap checked the name")?;
+    let mut options = options(&config.settings, &preset)?;
+    if let Some(out) = &config.out {
+        // Before the work, not after it.
+        refuse_overwriting(out, &config.data.as_deref().into_iter().collect::<Vec<_>>())?;
+        check_writable(out)?;
+    }
+    let replaces = config.out.as_ref().is_some_and(|out| out.exists());
+    let words = DataArgs { data: config.data.clone(), dedup: config.dedup }.read()?;
+    // What can be refused is refused before there is a folder.
+    let needed = exporter::train::check(&words, &options)?;
+
+    let mut folder = match (&args.resume, &args.run_dir) {
+        (Some(path), _) => RunFolder::resume(path, checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step))?,
+        (None, Some(path)) => RunFolder::create(path)?,
+        (None, None) => {
+            let name = format!("{}-seed{}", preset.name, options.seed);
+            RunFolder::create_numbered(Path::new(run::DEFAULT_PARENT), &name)?
+        }
+    };
+    // The checkpoint that is replaced stays until the new one is whole; then models, metrics and plots.
+    folder.check_room(2 * needed.checkpoint_bytes + needed.metrics_bytes + PLOT_BYTES)?;
+    if let Some(out) = &config.out {
+        check_room(out.parent().unwrap_or(Path::new(".")), needed.checkpoint_bytes)?;
+    }
+    if args.resume.is_none() {
+        let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
+        let (data, out) = (absolute(&config.data)?, absolute(&config.out)?);
+        let mut json = serde_json::to_value(Config { data, out, ..config.clone() })?;
+        json["recipe"] = serde_json::to_value(&options.recipe)?;
+        json["levels"] =
+            options.architecture.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
+        json["n_embd"] = options.architecture.n_embd.into();
+        json["steps"] = needed.steps.into();
+        json["data_sha256"] = hex(&words.sha256).into();
+        json["exporter_version"] = env!("CARGO_PKG_VERSION").into();
+        folder.write_config(&json)?;
+    }
+    options.checkpoints = Some((run::checkpoint_path(folder.path()), args.checkpoint_every));
 
     let stop = stop_on_interrupt()?;
     let mut view = Progress::default();
-    let outcome = train(&words, &options, &stop, &mut |event| view.show(event))?;
+    let mut lost = None;
+    let outcome = train(&words, &options, checkpoint.as_ref(), &stop, &mut |event| {
+        if let Some(row) = Row::of(&event) {
+            lost = folder.record(&row).err().or(lost.take());
+        }
+        view.show(event);
+    })?;
     view.finish();
-    // Half a training must not replace a whole one.
-    let out = if outcome.interrupted && replaces {
-        args.out.with_extension("interrupted.safetensors")
-    } else {
-        args.out.clone()
-    };
-    outcome.model.write(&out)?;
-    if outcome.interrupted {
-        eprintln!("interrupted: {} holds the best model so far", out.display());
+    if let Some(error) = lost {
+        eprintln!("note: metrics are missing: {error}");
     }
-    report(&args, &out, &outcome)?;
+    // Half a training must not replace a whole one.
+    let out = config.out.map(|out| match outcome.interrupted && replaces {
+        true => out.with_extension("interrupted.safetensors"),
+        false => out,
+    });
+    if let (Some(model), Some(out)) = (&outcome.model, &out) {
+        model.write(out)?;
+        let copy = run::model_path(folder.path());
+        if !outcome.interrupted && std::path::absolute(&copy)? != std::path::absolute(out)? {
+            model.write(&copy)?;
+        }
+    }
+    let result = result(&config.settings, out.as_deref(), &outcome);
+    if outcome.interrupted {
+        if let Some(out) = &out {
+            eprintln!("interrupted: {} holds the best model so far", relative(out).display());
+        } else {
+            eprintln!("interrupted");
+        }
+    } else {
+        folder.finish(&result)?;
+    }
+    if !args.no_plots {
+        let run = folder.path();
+        if let Err(error) = RunData::read(run).and_then(|data| plot_run(&data, run)) {
+            // The model is there; pictures can be drawn again.
+            eprintln!("note: no plots: {error}");
+        }
+    }
+    report(&outcome, out.as_deref(), folder.path(), &words.name);
+    if args.json {
+        println!("{result}");
+    }
     Ok(if outcome.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
-fn options(args: &Args, preset: &Preset) -> anyhow::Result<Options> {
+impl Args {
+    /// Finds out without training whether the settings can be used.
+    pub fn check(&self, words: &Words) -> anyhow::Result<()> {
+        let preset = preset::find(&self.settings.preset).context("clap checked the name")?;
+        exporter::train::check(words, &options(&self.settings, &preset)?)?;
+        Ok(())
+    }
+
+    /// Whether a `config.json` is of the same settings; the number of threads may differ.
+    pub fn has_settings(&self, config: &serde_json::Value) -> bool {
+        let Ok(config) = serde_json::from_value::<Config>(config.clone()) else { return false };
+        let plain = |settings: &Settings| {
+            serde_json::to_value(Settings { threads: None, ..settings.clone() }).expect("plain numbers")
+        };
+        config.dedup == self.data.dedup && plain(&config.settings) == plain(&self.settings)
+    }
+}
+
+/// Whether a preset's network can be written as a model.
+pub fn is_foldable(preset: &str) -> bool {
+    preset::find(preset).is_some_and(|preset| preset.statistics == Statistics::BatchAndPositions)
+}
+
+/// What plots take at most.
+const PLOT_BYTES: usize = 4 << 20;
+
+fn new_config(args: &Args) -> anyhow::Result<Config> {
+    let preset = preset::find(&args.settings.preset).context("clap checked the name")?;
+    let out = match (&args.out, preset.statistics) {
+        (Some(_), Statistics::BatchOnly) => bail!("{} has no model to write: {}", preset.name, FoldError::PerPosition),
+        (None, Statistics::BatchOnly) => None,
+        (Some(out), _) => Some(out.clone()),
+        (None, _) => Some(PathBuf::from(DEFAULT_OUT)),
+    };
+    let mut settings = args.settings.clone();
+    // Written down, so that a training that goes on elsewhere is the same.
+    settings.threads = settings.threads.or_else(|| Some(default_threads()));
+    Ok(Config { data: args.data.data.clone(), dedup: args.data.dedup, out, settings })
+}
+
+fn options(settings: &Settings, preset: &Preset) -> anyhow::Result<Options> {
     let mut recipe = preset.recipe.clone();
-    recipe.epochs = args.epochs.unwrap_or(recipe.epochs);
-    recipe.batch_size = args.batch_size.unwrap_or(recipe.batch_size);
-    recipe.lr = args.lr.unwrap_or(recipe.lr);
-    recipe.weight_decay = args.weight_decay.unwrap_or(recipe.weight_decay);
-    recipe.dropout = args.dropout.unwrap_or(recipe.dropout);
-    let device = match args.device {
+    if let Some(epochs) = settings.epochs {
+        recipe.length = Length::Epochs(epochs);
+    } else if let Some(steps) = settings.steps {
+        recipe.length = Length::Steps(steps);
+    }
+    recipe.batch_size = settings.batch_size.unwrap_or(recipe.batch_size);
+    recipe.lr = settings.lr.unwrap_or(recipe.lr);
+    recipe.dropout = settings.dropout.unwrap_or(recipe.dropout);
+    recipe.form = match settings.form {
+        None => recipe.form,
+        Some(FormArg::Windows) => Form::Windows,
+        Some(FormArg::Words) => Form::Words,
+    };
+    match (&mut recipe.optimizer, settings.weight_decay) {
+        (Optimizer::AdamW { weight_decay, .. }, Some(given)) => *weight_decay = given,
+        (Optimizer::Sgd, Some(_)) => bail!("--weight-decay is AdamW's; {} uses SGD", preset.name),
+        (_, None) => {}
+    }
+    let device = match settings.device {
         DeviceArg::Cpu => Device::Cpu,
         DeviceArg::Cuda if Cuda::is_available() => Device::Cuda(0),
         DeviceArg::Cuda => bail!("this libtorch sees no CUDA device; use --device cpu"),
     };
     Ok(Options {
         preset: preset.name.to_owned(),
-        architecture: Architecture::tree(
-            args.block_size.unwrap_or(preset.block_size),
-            args.n_embd.unwrap_or(preset.n_embd),
-            args.n_hidden.unwrap_or(preset.n_hidden),
-        )?,
+        architecture: preset.changed(settings.block_size, settings.n_embd, settings.n_hidden)?,
+        statistics: preset.statistics,
         recipe,
-        steps: args.steps,
-        seed: args.seed,
-        threads: args.threads.unwrap_or_else(default_threads),
+        seed: settings.seed,
+        threads: settings.threads.unwrap_or_else(default_threads),
         device,
         evaluations: 20,
+        checkpoints: None,
     })
 }
 
 /// Progress on stderr: a bar on a terminal, a line per measurement anywhere.
 #[derive(Default)]
 struct Progress {
-    loss: f64,
+    loss: f32,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
     fn show(&mut self, event: Event<'_>) {
         match event {
-            Event::Start { shapes, parameters, steps } => {
+            Event::Start { shapes, parameters, done, steps } => {
                 eprint!("{shapes}");
-                eprintln!("  {} parameters, {} steps\n", count(parameters), count(steps));
+                eprint!("  {} parameters, {} steps", count(parameters), count(steps));
+                match done {
+                    0 => eprintln!("\n"),
+                    done => eprintln!(", {} of them done before\n", count(done)),
+                }
                 eprintln!("   step   train     dev  drawn so far");
                 if std::io::stderr().is_terminal() {
                     let bar = ProgressBar::new(steps as u64);
@@ -157,20 +379,28 @@ impl Progress {
                     self.bar = Some(bar);
                 }
             }
-            Event::Step { step, loss } => {
-                self.loss = loss;
+            Event::Step { step, losses, .. } => {
+                self.loss = losses.iter().sum::<f32>() / losses.len() as f32;
                 if let Some(bar) = &self.bar {
                     bar.set_position(step as u64);
-                    bar.set_message(format!("{loss:.4}"));
+                    bar.set_message(format!("{:.4}", self.loss));
                 }
             }
-            Event::Dev { step, nll, model } => {
-                let line = format!("{step:>7}  {:.4}  {nll:.4}  {}", self.loss, samples(model).join(" "));
-                match &self.bar {
-                    Some(bar) => bar.println(line),
-                    None => eprintln!("{line}"),
-                }
+            Event::Dev { step, nll, model, .. } => {
+                let drawn = model.map(samples).unwrap_or_default().join(" ");
+                self.line(&format!("{step:>7}  {:.4}  {nll:.4}  {drawn}", self.loss));
             }
+            Event::Statistics { .. } | Event::Checkpoint { result: Ok(()), .. } => {}
+            Event::Checkpoint { step, result: Err(error) } => {
+                self.line(&format!("{step:>7}  no checkpoint: {error}; the last one stays"));
+            }
+        }
+    }
+
+    fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
         }
     }
 
@@ -197,49 +427,61 @@ fn samples(model: &FoldedModel) -> Vec<String> {
     names
 }
 
-fn report(args: &Args, out: &Path, outcome: &Outcome) -> anyhow::Result<()> {
-    let origin = &outcome.model.origin;
-    let losses = [origin.train_nll, origin.dev_nll, origin.test_nll].map(|nll| nll.unwrap_or(f64::NAN));
+fn result(settings: &Settings, out: Option<&Path>, outcome: &Outcome) -> serde_json::Value {
+    let [train_words, dev_words, test_words] = outcome.words;
+    let [train_characters, dev_characters, test_characters] = outcome.examples;
+    let [train_nll, dev_nll, test_nll] = outcome.losses;
+    serde_json::json!({
+        "model": out.map(relative),
+        "preset": settings.preset, "seed": settings.seed,
+        "train_nll": train_nll, "dev_nll": dev_nll, "test_nll": test_nll,
+        "train_words": train_words, "dev_words": dev_words, "test_words": test_words,
+        "train_characters": train_characters,
+        "dev_characters": dev_characters,
+        "test_characters": test_characters,
+        "parameters": outcome.parameters,
+        "steps": outcome.best_step,
+        "seconds": outcome.elapsed.as_secs_f64(),
+        "interrupted": outcome.interrupted,
+    })
+}
+
+fn report(outcome: &Outcome, out: Option<&Path>, run: &Path, words: &str) {
     let seconds = outcome.elapsed.as_secs_f64();
     eprintln!("\n         nll     words  characters");
     for (index, split) in ["train", "dev", "test"].iter().enumerate() {
         let (words, characters) = (count(outcome.words[index]), count(outcome.examples[index]));
-        eprintln!("{split:<5} {:.4}  {words:>8}  {characters:>10}", losses[index]);
+        eprintln!("{split:<5} {:.4}  {words:>8}  {characters:>10}", outcome.losses[index]);
     }
-    eprintln!(
-        "{} parameters ({} folded), best at step {}, {seconds:.0} s",
-        count(outcome.parameters),
-        count(folded_parameters(&outcome.model)),
-        count(outcome.best_step)
-    );
-    let model = quoted(out);
-    let blob = quoted(&out.with_extension("blob"));
-    eprintln!("\nwrote {model}. Next:");
-    eprintln!("  cargo run -p exporter -- sample --model {model} -n 20");
-    eprintln!("  cargo run -p exporter -- export --model {model} --out {blob}");
-    eprintln!("  cargo xtask qemu --model {blob}");
-    if args.json {
-        let [train_words, dev_words, test_words] = outcome.words;
-        let [train_characters, dev_characters, test_characters] = outcome.examples;
-        println!(
-            "{}",
-            serde_json::json!({
-                "model": out,
-                "train_nll": losses[0], "dev_nll": losses[1], "test_nll": losses[2],
-                "train_words": train_words, "dev_words": dev_words, "test_words": test_words,
-                "train_characters": train_characters,
-                "dev_characters": dev_characters,
-                "test_characters": test_characters,
-                "parameters": outcome.parameters,
-                "steps": outcome.best_step,
-                "seconds": seconds,
-                "interrupted": outcome.interrupted,
-            })
-        );
+    let folded = outcome.model.as_ref().map_or(String::new(), |model| {
+        let parameters = model.architecture.config(model.vocab_size()).map_or(0, |config| config.parameters());
+        format!(" ({} folded)", count(parameters))
+    });
+    let (parameters, step) = (count(outcome.parameters), count(outcome.best_step));
+    eprintln!("{parameters} parameters{folded}, of step {step}, {seconds:.0} s");
+    if outcome.interrupted {
+        eprintln!("\nto go on: cargo run -p exporter -- train --resume {}", quoted(run));
     }
-    Ok(())
+    match (out, &outcome.model) {
+        (Some(out), Some(_)) => {
+            let out = relative(out);
+            let model = quoted(&out);
+            let blob = quoted(&out.with_extension("blob"));
+            eprintln!("\nwrote {model}, the run's record is in {}. Next:", quoted(run));
+            eprintln!("  cargo run -p exporter -- sample --model {model} -n 20");
+            eprintln!("  cargo run -p exporter -- export --model {model} --out {blob}");
+            eprintln!("  cargo xtask qemu --model {blob}");
+        }
+        _ => eprintln!(
+            "\nno model of {words} is written, the run's record is in {}: {}",
+            quoted(run),
+            FoldError::PerPosition
+        ),
+    }
 }
 
-fn folded_parameters(model: &FoldedModel) -> usize {
-    model.architecture.config(model.vocab_size()).map_or(0, |config| config.parameters())
+/// A file of the working folder without that folder's path, as it was probably given.
+fn relative(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).to_owned()
 }

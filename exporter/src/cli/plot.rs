@@ -1,0 +1,28 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use exporter::plot::{RunData, plot_run, plot_runs};
+
+use super::quoted;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Folders that `train` has left; the plots of several are laid over one another
+    #[arg(required = true, value_name = "FOLDER")]
+    runs: Vec<PathBuf>,
+    /// Where the plots go [default: the folder itself for one, plots for several]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let runs = args.runs.iter().map(|folder| RunData::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    let single = runs.len() == 1;
+    let default = || if single { args.runs[0].clone() } else { PathBuf::from("plots") };
+    let out = args.out.clone().unwrap_or_else(default);
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    let written = if single { plot_run(&runs[0], &out)? } else { plot_runs(&runs.iter().collect::<Vec<_>>(), &out)? };
+    eprintln!("wrote {} as .svg and .png to {}", written.join(", "), quoted(&out));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,68 @@
+use std::process::ExitCode;
+
+use exporter::nn::Statistics;
+use exporter::preset::{DEFAULT_PRESET, PRESETS};
+
+use super::count;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A JSON array on stdout instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// The alphabet of the shipped list and of the lecture's, with the boundary.
+const VOCAB_SIZE: usize = 27;
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut rows = Vec::new();
+    if !args.json {
+        println!(
+            "{:<20} {:>7} {:>6} {:<13} {:>10} {:>9}  recipe",
+            "preset", "context", "n_embd", "levels", "parameters", "MACs/char"
+        );
+    }
+    for preset in &PRESETS {
+        let architecture = preset.architecture();
+        let config = architecture.config(VOCAB_SIZE)?;
+        // BatchNorm's gamma and beta, of which folding leaves one bias.
+        let gammas: usize = config.levels().iter().map(|level| usize::from(level.width)).sum();
+        let parameters = config.parameters() + gammas;
+        // Streaming computes one node per level, and the output.
+        let macs =
+            config.shapes().map(|shape| shape.fan_in * shape.fan_out).sum::<usize>() + config.n_hidden() * VOCAB_SIZE;
+        let fuses: Vec<String> = preset.fuses.iter().map(u8::to_string).collect();
+        let levels = format!("{} x {}", fuses.join(","), preset.n_hidden);
+        let default = preset.name == DEFAULT_PRESET;
+        let exportable = preset.statistics == Statistics::BatchAndPositions;
+        if args.json {
+            rows.push(serde_json::json!({
+                "preset": preset.name, "about": preset.about, "default": default, "exportable": exportable,
+                "block_size": preset.block_size(), "n_embd": preset.n_embd, "levels": preset.fuses,
+                "n_hidden": preset.n_hidden, "parameters": parameters, "macs_per_character": macs,
+                "recipe": preset.recipe,
+            }));
+        } else {
+            println!(
+                "{:<20} {:>7} {:>6} {levels:<13} {:>10} {:>9}  {}{}{}",
+                preset.name,
+                preset.block_size(),
+                preset.n_embd,
+                count(parameters),
+                count(macs),
+                preset.recipe,
+                if default { " (the default)" } else { "" },
+                if exportable { "" } else { " (for comparison only, cannot be exported)" },
+            );
+        }
+    }
+    if args.json {
+        println!("{}", serde_json::Value::from(rows));
+    } else {
+        println!(
+            "\nParameters while training, with {VOCAB_SIZE} characters; multiply-accumulates per character as the chip computes them."
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,224 @@
+//! What a step computes on: windows of characters, or whole words.
+//!
+//! A window of 8 characters is a tree of 4 + 2 + 1 nodes, and the next window shares most of them. Over a whole word the tree
+//! is a causal dilated convolution (van den Oord et al., "WaveNet", 2016): level l has one node per character, which reads
+//! its inputs at distances 0, d, 2d, ... where d is the product of the fuse factors below. Every node is computed once:
+//!
+//! ```text
+//! level 2      . - - - a . . . b        b reads a and itself, d = 2: 3 nodes a character instead of 7
+//! level 1      . - a - b
+//! characters   . e m m a
+//! ```
+//!
+//! What lies before the word is all boundary, and so is the word's first node, which has seen nothing but boundaries: an
+//! input from before the word is the word's first node. So there is no padding.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::architecture::Architecture;
+use crate::data::DataError;
+use crate::recipe::{Form, Recipe};
+use runtime::{BOUNDARY, Token, Vocab};
+
+use super::draws::Batches;
+
+/// One step's examples.
+pub enum Batch {
+    /// A window each.
+    Windows {
+        /// `[B, block_size]`.
+        contexts: Tensor,
+        /// `[B]`.
+        targets: Tensor,
+    },
+    /// Whole words, one behind the other.
+    Words(WordBatch),
+}
+
+impl Batch {
+    /// What comes next after each.
+    pub fn targets(&self) -> &Tensor {
+        match self {
+            Self::Windows { targets, .. } => targets,
+            Self::Words(words) => &words.targets,
+        }
+    }
+}
+
+/// Whole words, one behind the other: N characters in all, the end of each word included.
+pub struct WordBatch {
+    /// `[N, fuse]`: what the nodes of the first level join.
+    pub tokens: Tensor,
+    /// For every level above it `[N * fuse]`: the nodes of the level below that its nodes join.
+    pub inputs: Vec<Tensor>,
+    /// `[N]`.
+    pub targets: Tensor,
+}
+
+/// Words as numbers.
+pub struct Encoded(Vec<Vec<Token>>);
+
+impl Encoded {
+    /// Encodes words.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownCharacter`] for a word the vocabulary does not cover; `name` is what to call the list.
+    pub fn new(name: &str, words: &[String], vocab: Vocab<'_>) -> Result<Self, DataError> {
+        let encode = |word: &String| {
+            word.chars()
+                .map(|character| {
+                    vocab.encode(character).map_err(|source| DataError::UnknownCharacter {
+                        name: name.to_owned(),
+                        word: word.clone(),
+                        source,
+                    })
+                })
+                .collect()
+        };
+        Ok(Self(words.iter().map(encode).collect::<Result<_, _>>()?))
+    }
+
+    /// The batch of these words.
+    pub fn batch(&self, words: impl Iterator<Item = usize>, architecture: &Architecture, device: Device) -> WordBatch {
+        let levels = &architecture.levels;
+        let mut tokens: Vec<i64> = Vec::new();
+        let mut inputs: Vec<Vec<i64>> = vec![Vec::new(); levels.len() - 1];
+        let mut targets: Vec<i64> = Vec::new();
+        for word in words {
+            let word = &self.0[word];
+            let first = targets.len();
+            for at in 0..=word.len() {
+                // The characters before `at` have been read, so the newest is the one at `at - 1`.
+                for back in (0..usize::from(levels[0].fuse)).rev() {
+                    tokens.push(i64::from(at.checked_sub(back + 1).map_or(BOUNDARY, |at| word[at])));
+                }
+                let mut distance = usize::from(levels[0].fuse);
+                for (inputs, level) in inputs.iter_mut().zip(&levels[1..]) {
+                    for back in (0..usize::from(level.fuse)).rev() {
+                        let node = first + at.saturating_sub(back * distance);
+                        inputs.push(i64::try_from(node).expect("it fits the memory"));
+                    }
+                    distance *= usize::from(level.fuse);
+                }
+                targets.push(i64::from(word.get(at).copied().unwrap_or(BOUNDARY)));
+            }
+        }
+        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        WordBatch {
+            tokens: tensor(&tokens).view([-1, i64::from(levels[0].fuse)]),
+            inputs: inputs.iter().map(|inputs| tensor(inputs)).collect(),
+            targets: tensor(&targets),
+        }
+    }
+
+    fn characters(&self, word: usize) -> usize {
+        self.0[word].len() + 1
+    }
+
+    /// Mean cross-entropy in eval mode over all words.
+    pub fn mean_nll(&self, network: &crate::nn::Sequential, architecture: &Architecture, device: Device) -> f64 {
+        const BATCH: usize = 1024;
+        let (mut sum, mut characters) = (0.0, 0);
+        tch::no_grad(|| {
+            for start in (0..self.0.len()).step_by(BATCH) {
+                let batch = self.batch(start..(start + BATCH).min(self.0.len()), architecture, device);
+                let log_probs = network.forward_words(&batch, false, &mut |_| {}).log_softmax(-1, Kind::Float);
+                let picked = log_probs.gather(1, &batch.targets.unsqueeze(1), false);
+                sum -= picked.sum(Kind::Double).double_value(&[]);
+                characters += picked.numel();
+            }
+        });
+        sum / characters as f64
+    }
+}
+
+/// A number that libtorch drew below the number of words.
+fn index(drawn: i64) -> usize {
+    usize::try_from(drawn).expect("not below 0")
+}
+
+/// Where batches come from.
+pub enum Source<'a> {
+    /// Examples by their indices.
+    Windows {
+        /// The indices.
+        batches: Batches,
+        /// All contexts.
+        contexts: &'a Tensor,
+        /// All targets.
+        targets: &'a Tensor,
+    },
+    /// Words in a new order every epoch, as many as have about `batch_size` characters.
+    Words {
+        /// All words.
+        words: &'a Encoded,
+        /// The network they are for.
+        architecture: &'a Architecture,
+        /// Characters of a batch, at least.
+        batch_size: usize,
+        /// The order of this epoch.
+        permutation: Vec<i64>,
+        /// How far it has got.
+        next: usize,
+        /// Where tensors go.
+        device: Device,
+    },
+}
+
+impl<'a> Source<'a> {
+    /// As the recipe has it.
+    pub fn new(
+        recipe: &Recipe,
+        architecture: &'a Architecture,
+        (contexts, targets): (&'a Tensor, &'a Tensor),
+        words: &'a Encoded,
+        device: Device,
+    ) -> Self {
+        match recipe.form {
+            Form::Windows => {
+                let examples = targets.size()[0];
+                let batch_size = i64::try_from(recipe.batch_size).unwrap_or(i64::MAX).min(examples);
+                let batches = Batches::new(examples, batch_size, recipe.sampling, device);
+                Self::Windows { batches, contexts, targets }
+            }
+            Form::Words => {
+                let batch_size = recipe.batch_size;
+                Self::Words { words, architecture, batch_size, permutation: Vec::new(), next: 0, device }
+            }
+        }
+    }
+
+    /// The next batch.
+    pub fn next_batch(&mut self) -> Batch {
+        match self {
+            Self::Windows { batches, contexts, targets } => {
+                let batch = batches.next_batch();
+                Batch::Windows { contexts: contexts.index_select(0, &batch), targets: targets.index_select(0, &batch) }
+            }
+            Self::Words { words, architecture, batch_size, permutation, next, device } => {
+                let take = |permutation: &[i64], from: usize| {
+                    let mut characters = 0;
+                    let mut to = from;
+                    while to < permutation.len() && characters < *batch_size {
+                        characters += words.characters(index(permutation[to]));
+                        to += 1;
+                    }
+                    (to, characters >= *batch_size)
+                };
+                let (mut to, full) = take(permutation, *next);
+                // What is left of an epoch and fills no batch is skipped; a list smaller than a batch is taken whole.
+                if !full {
+                    let count = i64::try_from(words.0.len()).expect("it fits the memory");
+                    let drawn = Tensor::randperm(count, (Kind::Int64, Device::Cpu));
+                    *permutation = Vec::try_from(drawn).expect("numbers");
+                    *next = 0;
+                    (to, _) = take(permutation, 0);
+                }
+                let chosen = permutation[*next..to].iter().map(|&word| index(word));
+                let batch = words.batch(chosen, architecture, *device);
+                *next = to;
+                Batch::Words(batch)
+            }
+        }
+    }
+}

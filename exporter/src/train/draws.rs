@@ -1,0 +1,77 @@
+//! Everything drawn at random after the first weights, in the order libtorch's generator is asked for it.
+//!
+//! libtorch's C interface, which `tch` stands on, gives no access to the generator's state. So a training that is
+//! continued asks for the same draws again and throws them away: exact by construction, and it takes a few millionths of a
+//! second per step, more where there is dropout.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::recipe::Sampling;
+
+/// Batches of indices.
+pub struct Batches {
+    examples: i64,
+    batch_size: i64,
+    sampling: Sampling,
+    next: i64,
+    permutation: Tensor,
+    device: Device,
+}
+
+impl Batches {
+    /// Of `batch_size` out of `examples`. What is left of an epoch when it is shuffled is skipped.
+    pub fn new(examples: i64, batch_size: i64, sampling: Sampling, device: Device) -> Self {
+        let permutation = Tensor::zeros([0], (Kind::Int64, device));
+        // The first call draws the first permutation.
+        Self { examples, batch_size, sampling, next: examples, permutation, device }
+    }
+
+    /// The next batch.
+    pub fn next_batch(&mut self) -> Tensor {
+        // Drawn on the CPU, so that the order does not depend on the device.
+        let options = (Kind::Int64, Device::Cpu);
+        if self.sampling == Sampling::WithReplacement {
+            return Tensor::randint(self.examples, [self.batch_size], options).to_device(self.device);
+        }
+        if self.next + self.batch_size > self.examples {
+            self.permutation = Tensor::randperm(self.examples, options).to_device(self.device);
+            self.next = 0;
+        }
+        let batch = self.permutation.narrow(0, self.next, self.batch_size);
+        self.next += self.batch_size;
+        batch
+    }
+}
+
+/// The draws of dropout over tensors of these shapes, thrown away.
+pub fn skip_dropout(p: f64, shapes: &[Vec<i64>], device: Device) {
+    if p > 0.0 {
+        for shape in shapes {
+            let _ = Tensor::empty(shape.as_slice(), (Kind::Float, device)).bernoulli_float_(1.0 - p);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(batch: Tensor) -> Vec<i64> {
+        batch.try_into().unwrap()
+    }
+
+    /// In one test, because the generator belongs to the whole program.
+    #[test]
+    fn batches_and_dropout() {
+        tch::manual_seed(1);
+        let mut batches = Batches::new(10, 5, Sampling::Shuffled, Device::Cpu);
+        for _ in 0..3 {
+            let mut seen: Vec<i64> = Vec::new();
+            for _ in 0..2 {
+                seen.extend(drawn(batches.next_batch()));
+            }
+            seen.sort_unstable();
+            assert_eq!(seen, (0..10).collect::<Vec<_>>(), "every example comes once an epoch");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Whole words, every node computed once, against a window per character: the same function of the same weights.
+
+use exporter::architecture::Architecture;
+use exporter::data::Examples;
+use exporter::eval::tensors;
+use exporter::nn::Sequential;
+use exporter::train::batch::Encoded;
+use runtime::{Activation, Level, Vocab};
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+
+/// Largest difference of a logit: sums of the same products in another order.
+const LOGIT_TOLERANCE: f64 = 1e-5;
+/// Largest difference of a gradient, where the largest is of the order of 1.
+const GRADIENT_TOLERANCE: f64 = 1e-5;
+
+#[test]
+fn whole_words_are_the_windows() {
+    let words: Vec<String> = ["emma", "a", "olivia", "maximiliana", "", "isabella-sophia"].map(str::to_owned).into();
+    let vocab_text = ".abcdefghijklmnopqrstuvwxyz-";
+    let vocab = Vocab::new(vocab_text).unwrap();
+    for fuses in [&[2, 2, 2][..], &[3], &[8], &[2, 3], &[3, 2, 2], &[2, 2, 2, 2]] {
+        let levels = fuses.iter().map(|&fuse| Level { fuse, width: 24 }).collect();
+        let architecture = Architecture { n_embd: 6, levels, activation: Activation::Tanh };
+        let block_size = architecture.config(vocab.len()).unwrap().block_size();
+        let store = VarStore::new(Device::Cpu);
+        let network = Sequential::new(&store.root(), &architecture, vocab.len(), 0.0);
+        // Running statistics of a network that has seen something.
+        for level in &network.levels {
+            let random = || Tensor::randn([24], (Kind::Float, Device::Cpu));
+            tch::no_grad(|| {
+                level.batch_norm.running_mean.shallow_clone().copy_(&random());
+                level.batch_norm.running_var.shallow_clone().copy_(&(random().square() + 0.5));
+                level.batch_norm.weight.shallow_clone().copy_(&random());
+                level.batch_norm.bias.shallow_clone().copy_(&random());
+            });
+        }
+
+        let examples = Examples::new("the words", &words, vocab, block_size).unwrap();
+        let (contexts, targets) = tensors(&examples, Device::Cpu);
+        let encoded = Encoded::new("the words", &words, vocab).unwrap();
+        let batch = encoded.batch(0..words.len(), &architecture, Device::Cpu);
+        assert_eq!(batch.targets, targets);
+        assert_eq!(batch.inputs.len(), fuses.len() - 1);
+
+        let gradients = |logits: &Tensor| -> Vec<(String, Tensor)> {
+            for mut variable in store.trainable_variables() {
+                variable.zero_grad();
+            }
+            logits.cross_entropy_for_logits(&targets).backward();
+            let mut named: Vec<(String, Tensor)> = store
+                .variables()
+                .into_iter()
+                .filter(|(_, variable)| variable.requires_grad())
+                .map(|(name, variable)| (name, variable.grad().copy()))
+                .collect();
+            named.sort_by(|a, b| a.0.cmp(&b.0));
+            named
+        };
+        let windows = network.forward(&contexts, false);
+        let whole = network.forward_words(&batch, false, &mut |_| {});
+        let difference = (&windows - &whole).abs().max().double_value(&[]);
+        assert!(difference <= LOGIT_TOLERANCE, "levels {fuses:?}: logits differ by {difference:e}");
+        for ((name, windows), (_, whole)) in gradients(&windows).into_iter().zip(gradients(&whole)) {
+            let difference = (&windows - &whole).abs().max().double_value(&[]);
+            assert!(difference <= GRADIENT_TOLERANCE, "levels {fuses:?}: gradients of {name} differ by {difference:e}");
+            assert!(windows.abs().max().double_value(&[]) > 1e-4, "{name} has a gradient");
+        }
+        let nll = encoded.mean_nll(&network, &architecture, Device::Cpu);
+        let expected = exporter::nn::mean_nll(|x| network.forward(x, false), &contexts, &targets);
+        assert!((nll - expected).abs() < 1e-6, "levels {fuses:?}: {nll} instead of {expected}");
+    }
+}

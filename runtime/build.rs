@@ -5,8 +5,8 @@
 
 use std::env;
 
-/// The kernels there are: one file in `src/kernels` has the assembly of each but the last.
-const KERNELS: [&str; 5] = ["v6m", "v7m", "dsp", "mve", "portable"];
+/// The kernels there are: one file in `src/kernels` has the assembly of each but the last, and the intrinsics of `x86`.
+const KERNELS: [&str; 6] = ["v6m", "v7m", "dsp", "mve", "x86", "portable"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -40,6 +40,7 @@ fn kernel(target: &str, flags: &str) -> &'static str {
         "thumbv8m.main" if has_core(flags, &["cortex-m33", "cortex-m35p"]) => "dsp",
         // The DSP instructions are an option of Armv8-M, and no core was named.
         "thumbv8m.main" => "v7m",
+        "x86_64" => "x86",
         _ => "portable",
     }
 }

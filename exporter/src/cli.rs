@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod bench;
 mod eval;
 mod export;
 mod finetune;
@@ -51,6 +52,8 @@ enum Command {
     Validate(validate::Args),
     /// Draw words from a model, as the chip would
     Sample(sample::Args),
+    /// Measure how fast this computer draws words: the runtime next to libtorch
+    Bench(bench::Args),
 }
 
 /// Runs the command of the command line.
@@ -66,6 +69,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Sample(args) => sample::run(&args),
+        Command::Bench(args) => bench::run(&args),
     }
 }
 

@@ -3,7 +3,7 @@
 pub mod compare;
 pub mod validate;
 
-use runtime::{HeapState, Model, Stream};
+use runtime::{Config, HeapState, Model, Stream};
 use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector};
@@ -41,6 +41,28 @@ impl TorchModel {
             embedding: from_matrix(&model.embedding).to_device(device),
             levels: levels.collect(),
             output: tensors(&model.output),
+        }
+    }
+
+    /// A network of those dimensions with random weights, where only its speed is of interest.
+    ///
+    /// # Panics
+    /// Never: dimensions are limited.
+    pub fn untrained(config: &Config, device: Device) -> Self {
+        let random = |shape: &[usize]| {
+            let shape: Vec<i64> = shape.iter().map(|&n| i64::try_from(n).expect("a dimension")).collect();
+            let fan_in = *shape.last().expect("at least one dimension") as f64;
+            (Tensor::rand(&shape, (Kind::Float, device)) * 2.0 - 1.0) / fan_in.sqrt()
+        };
+        let linear = |fan_in: usize, fan_out: usize| (random(&[fan_out, fan_in]), random(&[fan_out]));
+        let levels = config.shapes().map(|shape| {
+            let (weight, bias) = linear(shape.fan_in, shape.fan_out);
+            (i64::try_from(shape.fuse).expect("at most 64"), weight, bias)
+        });
+        Self {
+            embedding: random(&[config.vocab_size(), config.n_embd()]),
+            levels: levels.collect(),
+            output: linear(config.n_hidden(), config.vocab_size()),
         }
     }
 

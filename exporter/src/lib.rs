@@ -9,6 +9,7 @@
 
 pub mod architecture;
 pub mod arrays;
+pub mod bench;
 pub mod data;
 pub mod eval;
 pub mod file;

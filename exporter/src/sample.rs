@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use runtime::batch::Batch;
 use runtime::{End, Generator, HeapState, Model, PromptError, Sampling};
 
 /// A drawn word, and whether it was cut short.
@@ -31,6 +32,35 @@ pub fn words(
         let word: String = characters.by_ref().collect();
         if each((word, characters.end().unwrap_or(End::Limit))).is_break() {
             break;
+        }
+    }
+    Ok(())
+}
+
+/// Words drawn before the first of them is given out. Enough that threads hardly ever wait for each other.
+const WORDS_AT_ONCE: usize = 1 << 16;
+
+/// As [`words`], many at once on all cores; the words of [`runtime::batch`], which are others.
+///
+/// # Errors
+/// [`PromptError`] if the model cannot read the prompt, or it is longer than `max_len`.
+pub fn words_in_parallel(
+    model: &Model<'_>,
+    sampling: Sampling,
+    seed: u64,
+    prompt: &str,
+    max_len: usize,
+    count: usize,
+    mut each: impl FnMut(Drawn) -> ControlFlow<()>,
+) -> Result<(), PromptError> {
+    let batch = Batch::new(model, sampling).max_len(max_len).prompt(prompt)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    for start in (0..count).step_by(WORDS_AT_ONCE) {
+        let end = count.min(start + WORDS_AT_ONCE);
+        for word in batch.words(seed, start as u64..end as u64, threads) {
+            if each((word.text, word.end)).is_break() {
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -402,6 +402,46 @@ fn a_wrong_command_line_is_explained() {
 }
 
 #[test]
+fn many_words_at_once_are_the_same_words() {
+    let here = std::env::temp_dir();
+    let sample = |more: &[&str]| {
+        let model = models("tiny.int8.blob");
+        succeeds(&[&["sample", "--parallel", "--seed", "7", "--model", &model], more].concat(), &here)
+    };
+    let words = sample(&["-n", "200"]);
+    assert_eq!(words.lines().count(), 200);
+    assert!(words.starts_with(&sample(&["-n", "50"])), "word i does not depend on how many there are");
+    let alone = succeeds(&["sample", "--seed", "7", "-n", "200", "--model", &models("tiny.int8.blob")], &here);
+    assert_ne!(words, alone, "another list");
+    assert!(sample(&["-n", "20", "--prompt", "ma"]).lines().all(|word| word.starts_with("ma")));
+    let too_long = ["sample", "--parallel", "--model", &models("tiny.blob"), "--prompt", "abc", "--max-len", "2"];
+    fails(&too_long, &here, "text is too long: 3, at most 2");
+}
+
+#[test]
+fn bench_compares_with_libtorch() {
+    let here = std::env::temp_dir();
+    let (f32, int8) = (models("tiny.safetensors"), models("tiny.int8.blob"));
+    let small = ["--turns", "1", "--threads", "1", "--batch", "40", "--json"];
+    let json = succeeds(&[&["bench", "--model", &f32, "--model", &int8], &small[..]].concat(), &here);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("one JSON object");
+    let rows = json["rows"].as_array().expect("rows");
+    let names: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} {} {}", row["engine"], row["precision"], row["words_at_once"]).replace('"', ""))
+        .collect();
+    let engines = ["libtorch f32", "runtime f32", "runtime int8"];
+    let expected = [1, 40].map(|words| engines.map(|engine| format!("{engine} {words}")));
+    assert_eq!(names, expected.concat());
+    for row in rows {
+        assert!(row["characters_per_second"].as_f64().expect("a number") > 0.0, "{row}");
+    }
+    // Without weights of its own, libtorch gets a network of the same shape.
+    succeeds(&[&["bench", "--model", &int8], &small[..]].concat(), &here);
+    fails(&["bench", "--model", &int8, "--model", &models("names.int8.blob")], &here, "other dimensions");
+}
+
+#[test]
 #[cfg(unix)]
 fn a_reader_that_leaves_is_no_error() {
     let pipe =

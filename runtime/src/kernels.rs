@@ -25,8 +25,12 @@
 //! chip equal to the host, bit by bit. Interleaved rows keep it while eight rows run side by side: a row never needs
 //! a sum across SIMD lanes.
 
+#[cfg(feature = "std")]
+mod body;
 #[cfg(feature = "dual16")]
 pub mod dual16;
+#[cfg(feature = "std")]
+pub mod host;
 #[cfg(feature = "int8")]
 pub mod insn;
 #[cfg(feature = "lanes16")]
@@ -38,6 +42,8 @@ pub mod portable;
 pub mod vector128;
 #[cfg(all(feature = "f32", fpu))]
 mod vfp;
+#[cfg(all(feature = "std", kernel = "x86"))]
+mod x86;
 
 #[cfg(feature = "int8")]
 pub use portable::dot_i8;

@@ -37,6 +37,8 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 #[cfg(target_endian = "big")]
 compile_error!("the blob is little-endian and read in place: big-endian targets are not supported");
@@ -47,6 +49,8 @@ compile_error!("models are larger than a 16-bit address space: 32-bit targets or
 #[cfg(not(any(feature = "f32", feature = "int8", feature = "int4")))]
 compile_error!("without a precision there is nothing to run: enable f32, int8 or int4");
 
+#[cfg(feature = "std")]
+pub mod batch;
 pub mod cache;
 pub mod config;
 pub mod error;

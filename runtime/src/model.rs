@@ -1,9 +1,9 @@
 //! A model, the buffers it runs in, and the two together.
 
 #[cfg(feature = "f32")]
-mod net_f32;
+pub(crate) mod net_f32;
 #[cfg(feature = "int8")]
-mod net_int;
+pub(crate) mod net_int;
 mod state;
 mod stream;
 
@@ -38,13 +38,13 @@ pub struct Model<'a> {
     golden: &'a [Token],
     golden_crc32: u32,
     state_layout: StateLayout,
-    net: Net<'a>,
+    pub(crate) net: Net<'a>,
 }
 
 /// The weights in one of the precisions this build has.
 #[allow(clippy::large_enum_variant, reason = "there is no heap to put one on")]
 #[derive(Clone, Debug)]
-enum Net<'a> {
+pub(crate) enum Net<'a> {
     #[cfg(feature = "f32")]
     F32(NetF32<'a>),
     #[cfg(feature = "int8")]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use exporter::pack::ModelFile;
+use exporter::sample::{Drawn, words, words_in_parallel};
 use runtime::generator::DEFAULT_MAX_LEN;
 use runtime::{End, Model, Sampling};
 
@@ -16,6 +17,10 @@ pub struct Args {
     /// How many words
     #[arg(short = 'n', long, default_value_t = 20)]
     count: usize,
+    /// Many words at once, on all cores: for thousands of them. Each has a seed of its own, made of --seed and its place in
+    /// the list, so that the list is another one than without, and the same whatever the number of cores
+    #[arg(long)]
+    parallel: bool,
     /// Seed: the same words every time, here and on the chip
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -47,11 +52,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut written = Ok(());
     let mut cut = 0;
-    exporter::sample::words(&model, sampling, args.seed, &args.prompt, args.max_len, args.count, |(word, end)| {
+    let each = |(word, end): Drawn| {
         cut += usize::from(end == End::Limit);
         written = writeln!(out, "{word}");
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })
+    };
+    if args.parallel {
+        words_in_parallel(&model, sampling, args.seed, &args.prompt, args.max_len, args.count, each)
+    } else {
+        words(&model, sampling, args.seed, &args.prompt, args.max_len, args.count, each)
+    }
     .with_context(|| format!("prompt {:?}", args.prompt))?;
     // `sample | head` closes the pipe: that is the reader's choice, not an error.
     match written.and_then(|()| out.flush()) {

@@ -1,6 +1,6 @@
 use crate::error::FormatError;
 use crate::format::Slab;
-use crate::kernels::{padded, vec_mat_f32};
+use crate::kernels::padded;
 
 /// `y = W x + b` (`nn.Linear`), weights in layout `Rows8` (see [`crate::kernels`]), rows padded to a whole block.
 ///
@@ -21,8 +21,17 @@ impl<'a> LinearF32<'a> {
         Ok(Self { bias: slab.take_f32(rows)?, weight: slab.take_f32(rows * fan_in)? })
     }
 
+    /// Weights and biases, in blocks of eight rows.
+    #[cfg(feature = "std")]
+    pub(crate) fn parts(&self) -> (&'a [f32], &'a [f32]) {
+        (self.weight, self.bias)
+    }
+
     /// Computes the layer. `x` has `fan_in` values, `y` has `padded(fan_out)`.
     pub fn forward(&self, x: &[f32], y: &mut [f32]) {
-        vec_mat_f32(self.weight, self.bias, x, y);
+        #[cfg(feature = "std")]
+        crate::kernels::host::VectorUnit::best().vec_mat_f32(self.weight, self.bias, x, y);
+        #[cfg(not(feature = "std"))]
+        crate::kernels::vec_mat_f32(self.weight, self.bias, x, y);
     }
 }

@@ -1,3 +1,6 @@
+#[cfg(feature = "std")]
+mod host;
+
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
@@ -328,11 +331,19 @@ impl<'a> LinearInt<'a> {
     /// The layer's requantized sums. `out` has room for `fan_out` rounded up to whole blocks; what is behind `fan_out` is
     /// of no meaning.
     pub fn forward(&self, input: Input<'_>, out: &mut [i32]) {
+        #[cfg(feature = "std")]
+        if self.forward_host(input, out) {
+            return;
+        }
         self.run(input, out, Packed::rows, |row| row);
     }
 
     /// The layer and [`tanh_i8`] behind it; as [`Self::forward`].
     pub fn forward_tanh(&self, input: Input<'_>, out: &mut [i8]) {
+        #[cfg(feature = "std")]
+        if self.forward_tanh_host(input, out) {
+            return;
+        }
         let fan_out = self.shape.fan_out;
         match (&self.rows, input) {
             (Rows::Pairs { activations, vocab_size }, Input::Tokens(&[older, newer])) => {

@@ -11,7 +11,7 @@ use crate::vocab::{BOUNDARY, Token};
 
 /// Views of the weights, in the order of the slab: embedding, levels, output.
 #[derive(Clone, Debug)]
-pub(super) struct NetF32<'a> {
+pub(crate) struct NetF32<'a> {
     embedding: EmbeddingF32<'a>,
     levels: heapless::Vec<LinearF32<'a>, MAX_LEVELS>,
     output: LinearF32<'a>,
@@ -30,6 +30,12 @@ impl<'a> NetF32<'a> {
         }
         let output = LinearF32::take(slab, config.n_hidden(), config.vocab_size())?;
         Ok(Self { embedding: EmbeddingF32::new(embedding, config.n_embd()), levels, output })
+    }
+
+    /// The embedding, the levels, the output layer.
+    #[cfg(feature = "std")]
+    pub fn parts(&self) -> (EmbeddingF32<'a>, &[LinearF32<'a>], LinearF32<'a>) {
+        (self.embedding, &self.levels, self.output)
     }
 
     /// Puts every level into the state it has after an endless run of boundaries, and computes the logits for the

@@ -13,7 +13,7 @@ use crate::vocab::{BOUNDARY, Token};
 
 /// Views of the weights, in the order of the slab: embedding (unless level 0 is a table), levels, output.
 #[derive(Clone, Debug)]
-pub(super) struct NetInt<'a> {
+pub(crate) struct NetInt<'a> {
     embedding: &'a [i8],
     levels: heapless::Vec<LinearInt<'a>, MAX_LEVELS>,
     output: LinearInt<'a>,
@@ -58,27 +58,34 @@ impl<'a> NetInt<'a> {
     /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][fan_out]`; `None` if it fuses more than two.
     #[cfg(feature = "alloc")]
     pub fn pairs(&self, config: &Config) -> Option<alloc::vec::Vec<i8>> {
-        let (linear, shape) = (self.levels.first()?, config.shapes().next()?);
+        let shape = config.shapes().next()?;
         if shape.fuse != 2 {
             return None;
         }
-        let width = crate::kernels::padded(shape.fan_out);
         // At most 256 tokens.
         let tokens = || 0..config.vocab_size() as u16;
-        let mut input = alloc::vec![0; linear.input_words()];
-        let mut all = alloc::vec::Vec::new();
-        for (older, newer) in tokens().flat_map(|older| tokens().map(move |newer| (older as Token, newer as Token))) {
-            let mut activations = alloc::vec![0; width];
-            if linear.reads_tokens() {
-                linear.forward_tanh(Input::Tokens(&[older, newer]), &mut activations);
-            } else {
-                let shape = LevelShape { width_in: 1, ..shape };
-                let constant = self.embed(&shape, linear, &[older], 0, newer, &mut input);
-                linear.forward_tanh(Input::Prepared(&input, constant), &mut activations);
-            }
-            all.extend(activations.get(..shape.fan_out)?);
+        let pairs = tokens().flat_map(|older| tokens().map(move |newer| [older as Token, newer as Token]));
+        Some(pairs.flat_map(|pair| self.level_0(&pair)).collect())
+    }
+
+    /// What level 0 gives for the characters it fuses, oldest first.
+    #[cfg(feature = "alloc")]
+    pub fn level_0(&self, tokens: &[Token]) -> alloc::vec::Vec<i8> {
+        let (Some(linear), Some((newest, ring))) = (self.levels.first(), tokens.split_last()) else {
+            return alloc::vec::Vec::new();
+        };
+        let shape = linear.level_shape(1);
+        let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
+        if linear.reads_tokens() {
+            linear.forward_tanh(Input::Tokens(tokens), &mut activations);
+        } else {
+            let mut input = alloc::vec![0; linear.input_words()];
+            let shape = LevelShape { width_in: 1, ..shape };
+            let constant = self.embed(&shape, linear, ring, 0, *newest, &mut input);
+            linear.forward_tanh(Input::Prepared(&input, constant), &mut activations);
         }
-        Some(all)
+        activations.truncate(shape.fan_out);
+        activations
     }
 
     /// As for f32: every level as after an endless run of boundaries, and the logits for the first character.

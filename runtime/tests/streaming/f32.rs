@@ -149,5 +149,6 @@ proptest! {
             }
             stream.reset();
         }
+        super::check_batch(&model);
     }
 }

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
-use runtime::format::{AlignedBlob, Header, IntegerLayer, Layers, Layout, Precision, WeightFormat, encode};
+use runtime::format::{
+    AlignedBlob, Header, IntegerLayer, Layers, Layout, Precision, WeightFormat, encode, tabulate_pairs,
+};
 use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
 
 use super::{NO_PROVENANCE, fuses, vocab};
@@ -292,6 +294,10 @@ proptest! {
                 }
             }
             stream.reset();
+        }
+        super::check_batch(&model);
+        if let Ok(pairs) = tabulate_pairs(&model) {
+            super::check_batch(&Model::new(AlignedBlob::from(pairs.as_slice()).as_bytes()).unwrap());
         }
     }
 }

@@ -6,7 +6,8 @@ mod f32;
 mod integer;
 
 use proptest::prelude::*;
-use runtime::Provenance;
+use runtime::batch::{Batch, word_seed};
+use runtime::{Generator, HeapState, Model, Provenance, Sampling};
 
 const NO_PROVENANCE: Provenance<'_> =
     Provenance { preset: "random", exporter_version: "", data_sha256: [0; 32], seed: 0, dev_nll_micronats: u32::MAX };
@@ -42,6 +43,19 @@ fn fuses() -> impl Strategy<Value = Vec<u8>> {
     .map(|fuses| fuses.to_vec())
     .collect();
     prop::sample::select(all)
+}
+
+/// Words drawn together are those drawn alone.
+fn check_batch(model: &Model<'_>) {
+    let sampling = Sampling::default().temperature_milli(2000);
+    let words = Batch::new(model, sampling).max_len(10).words(5, 0..40, 1);
+    let mut state = HeapState::new(model);
+    for (index, word) in words.iter().enumerate() {
+        let seed = word_seed(5, index as u64);
+        let mut generator = Generator::new(model, &mut state, sampling, seed).unwrap().max_len(10);
+        let alone: String = generator.start("").unwrap().collect();
+        assert_eq!(word.text, alone, "word {index}");
+    }
 }
 
 /// A vocabulary of that size.

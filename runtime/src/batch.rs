@@ -1,0 +1,247 @@
+//! Many words at once, on all cores of a computer.
+//!
+//! A chip draws one word after the other; a computer draws [`STREAMS`] at a time on every core. Weights are then read once
+//! for all of them, and a vector holds a value of each word instead of the values of one.
+//!
+//! # Which words
+//!
+//! Word `i` of a seed is the first word of a [`crate::Generator`] with the seed [`word_seed`]`(seed, i)`, bit by bit the
+//! same. So it depends neither on how many words are drawn nor on the number of threads, and any part of the list can be
+//! drawn alone, elsewhere, or on a chip.
+//!
+//! It is another list than that of one `Generator`, whose words share one stream of random numbers: there, where a word
+//! begins depends on all before it.
+//!
+//! ```
+//! use runtime::batch::{Batch, word_seed};
+//! use runtime::{Generator, HeapState, Model, Sampling};
+//! # #[cfg(feature = "f32")]
+//! # static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.blob");
+//! # #[cfg(not(feature = "f32"))]
+//! # static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.int8.blob");
+//! let model = Model::new(BLOB)?;
+//! let threads = std::thread::available_parallelism().map_or(1, usize::from);
+//! let words = Batch::new(&model, Sampling::default()).words(42, 0..100, threads);
+//!
+//! let mut state = HeapState::new(&model);
+//! let mut generator = Generator::new(&model, &mut state, Sampling::default(), word_seed(42, 7))?;
+//! let word: String = generator.start("")?.collect();
+//! assert_eq!(words[7].text, word);
+//! # Ok::<(), runtime::Error>(())
+//! ```
+
+#[cfg(feature = "f32")]
+mod float;
+#[cfg(feature = "int8")]
+mod integer;
+mod lanes;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use rand_core::SeedableRng;
+use rand_xoshiro::Xoshiro128PlusPlus;
+
+use self::lanes::{Lanes, Network};
+use crate::error::PromptError;
+use crate::generator::{DEFAULT_MAX_LEN, End};
+use crate::kernels::host::STREAMS;
+use crate::model::{Model, Net};
+use crate::sampling::Sampling;
+use crate::vocab::{BOUNDARY, Token};
+
+/// A word that was drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Its characters, those of the prompt included. May be empty.
+    pub text: String,
+    /// How it ended.
+    pub end: End,
+}
+
+/// The seed of word `index` of the list that belongs to `seed`: output `index` of the generator SplitMix64 that starts
+/// from `seed`.
+///
+/// (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.) Outputs of it can be had in any order.
+///
+/// ```
+/// use rand_core::{Rng, SeedableRng};
+/// let mut generator = rand_xoshiro::SplitMix64::from_seed(42_u64.to_le_bytes());
+/// assert_eq!(runtime::batch::word_seed(42, 0), generator.next_u64());
+/// assert_eq!(runtime::batch::word_seed(42, 1), generator.next_u64());
+/// ```
+pub const fn word_seed(seed: u64, index: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(index.wrapping_add(1)));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A model made ready to draw many words at once.
+///
+/// Costs level 0 for all combinations of characters where they are few, and for integers a copy of the weights in an order of
+/// its own. That is made of the numbers themselves, so that every layout of a blob, and every form of its level 0, does
+/// equally well.
+pub struct Batch<'m> {
+    model: &'m Model<'m>,
+    sampling: Sampling,
+    network: AnyNetwork<'m>,
+    prompt: Vec<Token>,
+    max_len: usize,
+}
+
+enum AnyNetwork<'m> {
+    #[cfg(feature = "f32")]
+    F32(float::Float<'m>),
+    #[cfg(feature = "int8")]
+    Int(integer::Integer<'m>),
+}
+
+impl<'m> Batch<'m> {
+    /// Words of at most [`DEFAULT_MAX_LEN`] characters, without a prompt.
+    pub fn new(model: &'m Model<'m>, sampling: Sampling) -> Self {
+        let network = match &model.net {
+            #[cfg(feature = "f32")]
+            Net::F32(net) => AnyNetwork::F32(float::Float::new(model.config(), net)),
+            #[cfg(feature = "int8")]
+            Net::Int(net) => AnyNetwork::Int(integer::Integer::new(model.config(), net)),
+        };
+        Self { model, sampling, network, prompt: Vec::new(), max_len: DEFAULT_MAX_LEN }
+    }
+
+    /// Sets the most characters of a word, the prompt included (default [`DEFAULT_MAX_LEN`]).
+    #[must_use]
+    pub fn max_len(mut self, max_len: usize) -> Self {
+        self.max_len = max_len;
+        self
+    }
+
+    /// Sets what every word begins with.
+    ///
+    /// # Errors
+    /// [`PromptError::UnknownCharacter`] names the first character the model does not know. A prompt that is longer than a
+    /// word may be is [`PromptError::TooLong`]: set the length first.
+    pub fn prompt(mut self, prompt: &str) -> Result<Self, PromptError> {
+        let vocab = self.model.vocab();
+        let tokens = prompt.chars().map(|character| vocab.encode(character)).collect::<Result<Vec<_>, _>>()?;
+        if tokens.len() > self.max_len {
+            return Err(PromptError::TooLong { len: tokens.len(), max: self.max_len });
+        }
+        self.prompt = tokens;
+        Ok(self)
+    }
+
+    /// The words `indices` of the list that belongs to `seed`, in the order of their indices, drawn on `threads` threads (at
+    /// least one).
+    pub fn words(&self, seed: u64, indices: Range<u64>, threads: usize) -> Vec<Word> {
+        match &self.network {
+            #[cfg(feature = "f32")]
+            AnyNetwork::F32(network) => self.draw(network, seed, indices, threads),
+            #[cfg(feature = "int8")]
+            AnyNetwork::Int(network) => self.draw(network, seed, indices, threads),
+        }
+    }
+
+    fn draw<N: Network + Sync>(&self, network: &N, seed: u64, indices: Range<u64>, threads: usize) -> Vec<Word> {
+        // More threads than there are tiles would have nothing to do.
+        let tiles = (indices.end.saturating_sub(indices.start)).div_ceil(STREAMS as u64);
+        let threads = threads.clamp(1, usize::try_from(tiles).unwrap_or(usize::MAX).max(1));
+        let characters: Vec<char> = self.model.vocab().as_str().chars().collect();
+        let next = AtomicU64::new(indices.start);
+        let worker =
+            || Worker { batch: self, network, characters: &characters, seed, end: indices.end, next: &next }.run();
+        let mut words = if threads == 1 {
+            worker()
+        } else {
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+                let parts = threads.into_iter().map(|thread| thread.join());
+                parts.flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            })
+        };
+        words.sort_unstable_by_key(|&(index, _)| index);
+        words.into_iter().map(|(_, word)| word).collect()
+    }
+}
+
+/// What one thread does: whenever a word has ended, its stream takes the next index that nobody has taken.
+struct Worker<'b, N> {
+    batch: &'b Batch<'b>,
+    network: &'b N,
+    characters: &'b [char],
+    seed: u64,
+    end: u64,
+    next: &'b AtomicU64,
+}
+
+/// A word being drawn.
+struct Draft {
+    index: u64,
+    rng: Xoshiro128PlusPlus,
+    word: Word,
+    /// Characters it may still get.
+    left: usize,
+}
+
+impl<N: Network> Worker<'_, N> {
+    fn run(self) -> Vec<(u64, Word)> {
+        let mut done = Vec::new();
+        let Batch { sampling, prompt, .. } = self.batch;
+        let mut lanes = Lanes::new(self.network, prompt);
+        let mut drafts: [Option<Draft>; STREAMS] = core::array::from_fn(|_| self.take());
+        let mut tokens = [BOUNDARY; STREAMS];
+        loop {
+            for (stream, (slot, token)) in drafts.iter_mut().zip(&mut tokens).enumerate() {
+                // Until the stream has a character to take: words may end with their first draw, and some begin at the limit.
+                while let Some(draft) = slot {
+                    let drawn = if draft.left == 0 {
+                        draft.word.end = End::Limit;
+                        BOUNDARY
+                    } else {
+                        lanes.draw(stream, sampling, &mut draft.rng)
+                    };
+                    match self.characters.get(usize::from(drawn)) {
+                        Some(&character) if drawn != BOUNDARY => {
+                            draft.word.text.push(character);
+                            draft.left -= 1;
+                            if draft.left > 0 {
+                                *token = drawn;
+                                break;
+                            }
+                        }
+                        _ => {
+                            let next = self.take();
+                            if let Some(draft) = core::mem::replace(slot, next) {
+                                done.push((draft.index, draft.word));
+                            }
+                            lanes.restart(stream);
+                        }
+                    }
+                }
+            }
+            if drafts.iter().all(Option::is_none) {
+                return done;
+            }
+            lanes.push(&tokens);
+        }
+    }
+
+    /// The next word that nobody has begun.
+    fn take(&self) -> Option<Draft> {
+        let Batch { prompt, max_len, .. } = self.batch;
+        // Nothing else is shared, so that the order in which threads see the counter move does not matter.
+        let next = |index: u64| (index < self.end).then(|| index + 1);
+        let index = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        Some(Draft {
+            index,
+            rng: Xoshiro128PlusPlus::seed_from_u64(word_seed(self.seed, index)),
+            word: Word {
+                text: prompt.iter().filter_map(|&token| self.characters.get(usize::from(token))).collect(),
+                end: End::Boundary,
+            },
+            left: max_len.saturating_sub(prompt.len()),
+        })
+    }
+}

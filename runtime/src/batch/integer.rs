@@ -1,0 +1,152 @@
+//! The integer network for tiles.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::lanes::{Network, Pairs};
+use crate::config::{Config, LevelShape};
+use crate::kernels::host::{Scaling, Tile, VectorUnit};
+use crate::kernels::{LANES, padded};
+use crate::layers::{LinearInt, Unpacked};
+use crate::model::LogitsMut;
+use crate::model::net_int::NetInt;
+use crate::vocab::Token;
+
+/// Activations in a cell.
+const PER_CELL: usize = 4;
+
+/// Weights in the order of [`VectorUnit::tile_i8`], whatever their order in the blob.
+pub struct Integer<'m> {
+    unit: VectorUnit,
+    config: &'m Config,
+    net: &'m NetInt<'m>,
+    shapes: Vec<LevelShape>,
+    pairs: Pairs<u32>,
+    /// From level 1 on.
+    levels: Vec<Packed>,
+    output: Packed,
+}
+
+impl<'m> Integer<'m> {
+    /// Packs the weights.
+    pub fn new(config: &'m Config, net: &'m NetInt<'m>) -> Self {
+        let (_, linears) = net.layers();
+        let shapes: Vec<LevelShape> = config.shapes().collect();
+        let first = |tokens: &[Token]| Self::level_0(net, tokens);
+        let pairs = Pairs::new(config.vocab_size(), shapes[0].fuse, Self::cells(shapes[0].fan_out), first);
+        let pack = |(linear, shape): (&LinearInt<'_>, &LevelShape)| Packed::new(linear, shape.fuse, shape.width_in);
+        let output = Packed::new(&linears[shapes.len()], 1, config.n_hidden());
+        Self {
+            unit: VectorUnit::best(),
+            levels: linears.iter().zip(&shapes).skip(1).map(pack).collect(),
+            output,
+            config,
+            net,
+            shapes,
+            pairs,
+        }
+    }
+}
+
+impl Integer<'_> {
+    /// Level 0, which is computed for each word by itself.
+    fn level_0(net: &NetInt<'_>, tokens: &[Token]) -> Vec<u32> {
+        let mut values = net.level_0(tokens);
+        values.resize(values.len().next_multiple_of(PER_CELL), 0);
+        cells_of(&values).collect()
+    }
+}
+
+/// Four values in each.
+fn cells_of(values: &[i8]) -> impl Iterator<Item = u32> {
+    values.as_chunks::<PER_CELL>().0.iter().map(|values| u32::from_le_bytes(values.map(|value| value as u8)))
+}
+
+impl Network for Integer<'_> {
+    type Cell = u32;
+    type Logit = i32;
+
+    fn shapes(&self) -> &[LevelShape] {
+        &self.shapes
+    }
+
+    fn cells(width: usize) -> usize {
+        width.div_ceil(PER_CELL)
+    }
+
+    fn cells_written(width: usize) -> usize {
+        padded(width) / PER_CELL
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.config.vocab_size()
+    }
+
+    fn first(&self, tokens: &[Token], mut each: impl FnMut(usize, u32)) {
+        match self.pairs.get(tokens) {
+            Some(cells) => cells.iter().enumerate().for_each(|(at, &cell)| each(at, cell)),
+            None => {
+                let cells = Self::level_0(self.net, tokens);
+                cells.into_iter().enumerate().for_each(|(at, cell)| each(at, cell));
+            }
+        }
+    }
+
+    fn level(&self, index: usize, x: &[Tile<u32>], y: &mut [Tile<u32>]) {
+        let (pairs, _) = y.as_chunks_mut::<{ LANES / PER_CELL }>();
+        self.levels[index - 1].blocks().zip(pairs).for_each(|((weights, scaling), y)| {
+            let mut sums = [Tile::default(); LANES];
+            self.unit.tile_i8(weights, scaling, x, &mut sums);
+            self.unit.tanh_tile_i8(&sums, y);
+        });
+    }
+
+    fn output(&self, x: &[Tile<u32>], logits: &mut [Tile<i32>]) {
+        let (blocks, _) = logits.as_chunks_mut::<LANES>();
+        let blocks = self.output.blocks().zip(blocks);
+        blocks.for_each(|((weights, scaling), logits)| self.unit.tile_i8(weights, scaling, x, logits));
+    }
+
+    fn logits(logits: &mut [i32]) -> LogitsMut<'_> {
+        LogitsMut::Fixed(logits)
+    }
+}
+
+/// A layer in blocks of eight rows.
+struct Packed {
+    /// `[blocks][columns / 4][8]` words of four columns. Positions are padded to whole words.
+    weights: Vec<[u32; LANES]>,
+    scaling: Vec<Scaling>,
+}
+
+impl Packed {
+    fn new(linear: &LinearInt<'_>, fuse: usize, width: usize) -> Self {
+        let words = fuse * width.div_ceil(PER_CELL);
+        let Unpacked { bias, multiplier, weights: all } = linear.unpack();
+        let blocks = bias.len().div_ceil(LANES);
+        let mut packed = Self { weights: vec![[0; LANES]; blocks * words], scaling: vec![Scaling::default(); blocks] };
+        let rows = bias.into_iter().zip(multiplier).zip(all.chunks_exact((fuse * width).max(1)));
+        for (row, ((bias, multiplier), weights)) in rows.enumerate() {
+            let (block, lane) = (row / LANES, row % LANES);
+            let scaling = &mut packed.scaling[block];
+            scaling.bias[lane] = bias;
+            scaling.multiplier[lane] = multiplier;
+            scaling.sum[lane] = weights.iter().map(|&weight| i32::from(weight)).sum();
+            let mut at = block * words;
+            for position in weights.chunks(width.max(1)) {
+                let mut position = position.to_vec();
+                position.resize(width.next_multiple_of(PER_CELL), 0);
+                for word in cells_of(&position) {
+                    packed.weights[at][lane] = word;
+                    at += 1;
+                }
+            }
+        }
+        packed
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = (&[[u32; LANES]], &Scaling)> {
+        let words = self.weights.len() / self.scaling.len().max(1);
+        self.weights.chunks_exact(words.max(1)).zip(&self.scaling)
+    }
+}

@@ -1,0 +1,202 @@
+//! Kernels for computers: the numbers of [`super::portable`], from the vector unit that the machine turns out to have.
+//!
+//! Which one that is, is asked when the program runs, so that one binary serves all machines; the feature `std` does the
+//! asking. Layers are computed whole, and for [`crate::batch`] for [`STREAMS`] words at a time.
+//!
+//! | | integers | f32 |
+//! |---|---|---|
+//! | AVX-512 with VNNI | `vpdpbusd` on `w + 128`, which is never negative, and `x`, less `128 sum x` | as below, wider |
+//! | AVX2 | `vpmaddubsw` on the magnitude of `x`, and `w` with the sign of `x` | multiplication, then addition |
+//! | otherwise | the portable loops, which the compiler makes SSE2 or NEON of | the same |
+//!
+//! Integer sums are exact in any order. Sums in f32 keep theirs: a vector holds several rows, or several words, never
+//! several columns of a row; and each product is rounded before it is added, so that there is no fused multiply-add.
+
+#[cfg(kernel = "x86")]
+use super::x86::{avx2::Avx2, avx512::Avx512};
+use super::{LANES, body};
+#[cfg(feature = "int8")]
+use crate::vocab::Token;
+
+/// Words computed together in a batch.
+pub const STREAMS: usize = 32;
+
+/// A value of each of [`STREAMS`] words, aligned to a cache line, which is the widest vector, too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct Tile<T>(pub [T; STREAMS]);
+
+impl<T: Copy + Default> Default for Tile<T> {
+    fn default() -> Self {
+        Self([T::default(); STREAMS])
+    }
+}
+
+/// A vector unit of this machine; its methods are the kernels.
+///
+/// One exists only where it was found: [`VectorUnit::best`] and [`VectorUnit::available`] are the only ways to one.
+#[derive(Clone, Copy, Debug)]
+pub struct VectorUnit(Kind);
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    #[cfg(kernel = "x86")]
+    Avx512(Avx512),
+    #[cfg(kernel = "x86")]
+    Avx2(Avx2),
+    Portable,
+}
+
+/// `$function` of the unit, or of the portable code.
+macro_rules! dispatch {
+    ($unit:expr, $function:ident, $($argument:expr),*) => {
+        match $unit.0 {
+            #[cfg(kernel = "x86")]
+            Kind::Avx512(unit) => unit.$function($($argument),*),
+            #[cfg(kernel = "x86")]
+            Kind::Avx2(unit) => unit.$function($($argument),*),
+            Kind::Portable => body::$function($($argument),*),
+        }
+    };
+}
+
+impl VectorUnit {
+    /// All that this machine has, the best first; the last is portable code.
+    pub fn available() -> impl Iterator<Item = Self> {
+        let kinds = [
+            #[cfg(kernel = "x86")]
+            Avx512::detect().map(Kind::Avx512),
+            #[cfg(kernel = "x86")]
+            Avx2::detect().map(Kind::Avx2),
+            Some(Kind::Portable),
+        ];
+        kinds.into_iter().flatten().map(Self)
+    }
+
+    /// The best that this machine has. Asking costs next to nothing: the standard library keeps the answer.
+    #[inline]
+    pub fn best() -> Self {
+        #[cfg(kernel = "x86")]
+        if let Some(unit) = Avx512::detect() {
+            return Self(Kind::Avx512(unit));
+        } else if let Some(unit) = Avx2::detect() {
+            return Self(Kind::Avx2(unit));
+        }
+        Self(Kind::Portable)
+    }
+
+    /// `avx512-vnni`, `avx2` or `portable`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(kernel = "x86")]
+            Kind::Avx512(_) => "avx512-vnni",
+            #[cfg(kernel = "x86")]
+            Kind::Avx2(_) => "avx2",
+            Kind::Portable => "portable",
+        }
+    }
+}
+
+#[cfg(feature = "int8")]
+impl VectorUnit {
+    /// `out[row] = requantize(bias[row] + sum_c weights[row][c] * x[c], multiplier[row])`.
+    ///
+    /// Shapes: `weights` `[rows][x.len()]`, `bias`, `multiplier` and `out` `[rows]`; what goes beyond the shortest of them
+    /// is left alone. Weights are -127 to 127, which every loaded model has, and sums fit an `i32`.
+    pub fn rows_i8(self, weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+        dispatch!(self, rows_i8, weights, x, bias, multiplier, out);
+    }
+
+    /// As [`VectorUnit::rows_i8`] with four-bit weights (-8 to 7), each row a whole number of bytes.
+    #[cfg(feature = "int4")]
+    pub fn rows_i4(self, weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+        dispatch!(self, rows_i4, weights, x, bias, multiplier, out);
+    }
+
+    /// `out[r] = requantize(bias[r] + sum_p table[p][tokens[p]][start + r], multiplier[r])`: level 0 as a table.
+    ///
+    /// Shapes: `table` `[tokens.len()][vocab_size][rows]`, the others as many rows as are asked for; what lies outside the
+    /// table counts as zero, and what goes beyond the shortest of the others is left alone.
+    pub fn look_up(self, table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+        dispatch!(self, look_up, table, tokens, bias, multiplier, out);
+    }
+
+    /// [`crate::quant::tanh_i8`] of every value.
+    pub fn tanh_i8(self, pre_activations: &[i32], out: &mut [i8]) {
+        dispatch!(self, tanh_i8, pre_activations, out);
+    }
+
+    /// Eight rows for [`STREAMS`] words: `out[r][s] = requantize(bias[r] + sum_c w[r][c] * x[c][s], multiplier[r])`.
+    ///
+    /// Four columns are a word, the first in its lowest byte: `weights` has eight such words (one per row) for every four
+    /// columns, `x` one per stream.
+    pub fn tile_i8(self, weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
+        dispatch!(self, tile_i8, weights, scaling, x, out);
+    }
+
+    /// tanh of eight rows, packed into words of four rows as [`VectorUnit::tile_i8`] takes them.
+    pub fn tanh_tile_i8(self, pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
+        dispatch!(self, tanh_tile_i8, pre_activations, out);
+    }
+}
+
+/// `[fuse][vocab_size][rows]`: what each character adds at each position of level 0.
+#[cfg(feature = "int8")]
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    /// The entries.
+    pub entries: &'a [i8],
+    /// Characters.
+    pub vocab_size: usize,
+    /// Rows of the layer.
+    pub rows: usize,
+    /// The first row that is asked for.
+    pub start: usize,
+}
+
+#[cfg(feature = "int8")]
+impl<'a> Table<'a> {
+    /// What a character adds to the rows from `start + row` on; nothing for one outside the table.
+    #[inline]
+    pub fn entries(&self, position: usize, token: Token, row: usize) -> &'a [i8] {
+        let character = (position * self.vocab_size + usize::from(token)) * self.rows;
+        self.entries.get(character + self.start + row..character + self.rows).unwrap_or(&[])
+    }
+}
+
+/// What belongs to eight rows besides their weights.
+#[cfg(feature = "int8")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scaling {
+    /// Start of the sum.
+    pub bias: [i32; LANES],
+    /// `sum_c w[r][c]`, for kernels that shift `x` to where it is never negative.
+    pub sum: [i32; LANES],
+    /// Of [`crate::quant::requantize`].
+    pub multiplier: [i32; LANES],
+}
+
+#[cfg(feature = "f32")]
+impl VectorUnit {
+    /// [`super::portable::vec_mat_f32`].
+    pub fn vec_mat_f32(self, weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
+        dispatch!(self, vec_mat_f32, weights, bias, x, y);
+    }
+
+    /// [`crate::math::tanh`] of every value, in place.
+    pub fn tanh_f32(self, values: &mut [f32]) {
+        dispatch!(self, tanh_f32, values);
+    }
+
+    /// A block of layout `Rows8` for [`STREAMS`] words: `out[r][s] = bias[r] + sum_c weights[c][r] * x[c][s]`, summed in
+    /// the order of [`super::portable::vec_mat_f32`].
+    pub fn tile_f32(
+        self,
+        weights: &[[f32; LANES]],
+        bias: &[f32; LANES],
+        x: &[Tile<f32>],
+        out: &mut [Tile<f32>; LANES],
+    ) {
+        dispatch!(self, tile_f32, weights, bias, x, out);
+    }
+}

@@ -1,0 +1,449 @@
+//! AVX-512 (F, BW, VL) with VNNI: 64 products of bytes in one instruction.
+#![allow(unsafe_code)]
+
+use core::arch::x86_64::*;
+
+#[cfg(feature = "int8")]
+use super::TANH;
+use super::methods;
+use crate::kernels::host::{STREAMS, Tile};
+#[cfg(feature = "int8")]
+use crate::kernels::host::{Scaling, Table};
+use crate::kernels::{LANES, body};
+#[cfg(feature = "int8")]
+use crate::quant::MULTIPLIER_FRACTION_BITS;
+#[cfg(feature = "int8")]
+use crate::vocab::Token;
+
+/// The proof that this machine has the instructions.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// Asks the machine.
+    #[inline]
+    pub fn detect() -> Option<Self> {
+        let found = std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512vl")
+            && std::is_x86_feature_detected!("avx512vnni");
+        found.then_some(Self(()))
+    }
+}
+
+methods! { Avx512:
+    #[cfg(feature = "int8")]
+    fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]);
+    #[cfg(feature = "int4")]
+    fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]);
+    #[cfg(feature = "int8")]
+    fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]);
+    #[cfg(feature = "int8")]
+    fn tanh_i8(pre_activations: &[i32], out: &mut [i8]);
+    #[cfg(feature = "int8")]
+    fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]);
+    #[cfg(feature = "int8")]
+    fn tanh_tile_i8(pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]);
+    #[cfg(feature = "f32")]
+    fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]);
+    #[cfg(feature = "f32")]
+    fn tanh_f32(values: &mut [f32]);
+    #[cfg(feature = "f32")]
+    fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out: &mut [Tile<f32>; LANES]);
+}
+
+/// Rows whose sums are kept in registers.
+#[cfg(feature = "int8")]
+const ROWS: usize = 16;
+/// Bytes of a vector.
+#[cfg(feature = "int8")]
+const BYTES: usize = 64;
+
+/// For each block of 16 rows, for each 64 columns:
+///
+/// ```text
+/// for r in 0..16 { acc[r] += (w[r] ^ 0x80) * x }         vpxord, vpdpbusd: four products a lane, w + 128 as a u8
+/// out = requantize(bias - 128 * sum x + lanes of acc)
+/// ```
+///
+/// 1. `vpdpbusd` wants one factor without a sign. `w ^ 0x80` is `w + 128`; that `x` and not `w` must make up for it leaves
+///    one correction for all rows.
+/// 2. Sixteen rows at once, so that their sums over lanes take 45 instructions together, and scaling takes all of them.
+/// 3. The last block begins 16 rows before the end, and computes some rows again, instead of being a shorter one.
+#[cfg(feature = "int8")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    let fan_in = x.len();
+    let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / fan_in.max(1));
+    if rows < ROWS {
+        return body::rows_i8(weights, x, bias, multiplier, out);
+    }
+    let offset = _mm512_set1_epi8(i8::MIN);
+    let correction = _mm512_set1_epi32(sum_of(x).wrapping_mul(-128));
+    for_each_block(rows, |row| {
+        let block = &weights[row * fan_in..(row + ROWS) * fan_in];
+        let mut acc = [_mm512_setzero_si512(); ROWS];
+        let mut column = 0;
+        while fan_in - column >= 4 * BYTES {
+            add_columns::<4>(block, x, column, &mut acc);
+            column += 4 * BYTES;
+        }
+        while fan_in - column >= BYTES {
+            add_columns::<1>(block, x, column, &mut acc);
+            column += BYTES;
+        }
+        if column < fan_in {
+            let x = load_part(x, column);
+            for (weights, acc) in block.chunks_exact(fan_in).zip(&mut acc) {
+                let weights = _mm512_xor_si512(load_part(weights, column), offset);
+                *acc = _mm512_dpbusd_epi32(*acc, weights, x);
+            }
+        }
+        let sums = _mm512_add_epi32(add_lanes(&acc), correction);
+        finish(sums, row, bias, multiplier, out);
+    });
+}
+
+/// Adds `VECTORS` times 64 columns, of a block of 16 rows of `x.len()`, to the sums of the rows.
+///
+/// Row by row, so that weights are read in the order in which they lie: more than the nearest cache holds of them are
+/// fetched ahead of the reads then.
+///
+/// # Panics
+/// If there are not as many columns, or the block is a shorter one.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn add_columns<const VECTORS: usize>(block: &[i8], x: &[i8], column: usize, acc: &mut [__m512i; ROWS]) {
+    let fan_in = x.len();
+    assert!(column + VECTORS * BYTES <= fan_in && block.len() == ROWS * fan_in);
+    let offset = _mm512_set1_epi8(i8::MIN);
+    let mut inputs = [_mm512_setzero_si512(); VECTORS];
+    for (vector, input) in inputs.iter_mut().enumerate() {
+        *input = load_part(x, column + vector * BYTES);
+    }
+    for (row, acc) in acc.iter_mut().enumerate() {
+        let at = block.as_ptr().wrapping_add(row * fan_in + column);
+        for (vector, &x) in inputs.iter().enumerate() {
+            let at = at.wrapping_add(vector * BYTES);
+            // SAFETY: 64 bytes from `row * fan_in + column + 64 * vector` on lie within the block of `16 * fan_in`, since `row`
+            // is below 16 and `column + 64 * (vector + 1)` at most `fan_in`. No alignment is asked for.
+            let weights = unsafe { _mm512_loadu_si512(at.cast()) };
+            *acc = _mm512_dpbusd_epi32(*acc, _mm512_xor_si512(weights, offset), x);
+        }
+    }
+}
+
+/// As [`rows_i8`]; a vector of weights is two of columns, even and odd.
+///
+/// `w + 8` is `w ^ 8` in four bits, so that all of them, exclusive-ored at once, need no sign either.
+#[cfg(feature = "int4")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    let bytes = x.len().div_ceil(2);
+    let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / bytes.max(1));
+    if rows < ROWS {
+        return body::rows_i4(weights, x, bias, multiplier, out);
+    }
+    let offset = _mm512_set1_epi8(0x88_u8 as i8);
+    let low = _mm512_set1_epi8(15);
+    let correction = _mm512_set1_epi32(sum_of(x).wrapping_mul(-8));
+    let weights: &[i8] = bytemuck::cast_slice(weights);
+    for_each_block(rows, |row| {
+        let block = &weights[row * bytes..(row + ROWS) * bytes];
+        let mut acc = [_mm512_setzero_si512(); ROWS];
+        for at in (0..bytes).step_by(BYTES) {
+            let (first, second) = (load_part(x, 2 * at), load_part(x, 2 * at + BYTES));
+            let odd = join(_mm512_srli_epi16::<8>(first), _mm512_srli_epi16::<8>(second));
+            let even = join(first, second);
+            let mask = mask(bytes - at);
+            let four = [0, 1, 2, 3].map(|four| block.as_ptr().wrapping_add(at + 4 * four * bytes));
+            for (row, acc) in acc.iter_mut().enumerate() {
+                let at = four[row / 4].wrapping_add(row % 4 * bytes);
+                // SAFETY: no more bytes than are left of the row, `bytes - at`, are read from `row * bytes + at` on, which
+                // lies within the block of `16 * bytes`: `row` is below 16. No alignment is asked for.
+                let weights = unsafe { _mm512_maskz_loadu_epi8(mask, at) };
+                let weights = _mm512_xor_si512(weights, offset);
+                let high = _mm512_and_si512(_mm512_srli_epi16::<4>(weights), low);
+                *acc = _mm512_dpbusd_epi32(*acc, _mm512_and_si512(weights, low), even);
+                *acc = _mm512_dpbusd_epi32(*acc, high, odd);
+            }
+        }
+        let sums = _mm512_add_epi32(add_lanes(&acc), correction);
+        finish(sums, row, bias, multiplier, out);
+    });
+}
+
+/// The low bytes of the halves of two vectors, one after the other.
+#[cfg(feature = "int4")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn join(first: __m512i, second: __m512i) -> __m512i {
+    let first = _mm512_castsi256_si512(_mm512_cvtepi16_epi8(first));
+    _mm512_inserti64x4::<1>(first, _mm512_cvtepi16_epi8(second))
+}
+
+/// `each` with the first row of every block of [`ROWS`]; the last block ends at the last row.
+#[cfg(feature = "int8")]
+#[inline(always)]
+fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
+    for row in (0..rows).step_by(ROWS) {
+        each(row.min(rows - ROWS));
+    }
+}
+
+/// The sum of all bytes.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn sum_of(x: &[i8]) -> i32 {
+    let mut acc = _mm512_setzero_si512();
+    for at in (0..x.len()).step_by(BYTES) {
+        acc = _mm512_dpbusd_epi32(acc, _mm512_set1_epi8(1), load_part(x, at));
+    }
+    _mm512_reduce_add_epi32(acc)
+}
+
+/// The sum of the lanes of each vector, in their order: half of the lanes are added to the other half, four times.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_lanes(acc: &[__m512i; ROWS]) -> __m512i {
+    let mut pairs = [_mm512_setzero_si512(); 8];
+    for (index, pair) in pairs.iter_mut().enumerate() {
+        let (a, b) = (acc[2 * index], acc[2 * index + 1]);
+        *pair = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    }
+    let mut fours = [_mm512_setzero_si512(); 4];
+    for (index, four) in fours.iter_mut().enumerate() {
+        let (a, b) = (pairs[2 * index], pairs[2 * index + 1]);
+        *four = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    }
+    // Each quarter of a vector now has a part of the sums of four rows: 0x88 takes the even quarters of two, 0xdd the odd.
+    let [a, b, c, d] = fours;
+    let ab = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
+    let cd = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xdd>(c, d));
+    _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(ab, cd), _mm512_shuffle_i32x4::<0xdd>(ab, cd))
+}
+
+/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn finish(sums: __m512i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    let rows = row..row + ROWS;
+    let bias = load_i32(bias[rows.clone()].first_chunk().expect("sixteen rows"));
+    let multiplier = load_i32(multiplier[rows.clone()].first_chunk().expect("sixteen rows"));
+    let scaled = requantize(_mm512_add_epi32(sums, bias), multiplier);
+    store_i32(out[rows].first_chunk_mut().expect("sixteen rows"), scaled);
+}
+
+/// [`crate::quant::requantize`]: the even lanes as products of 64 bits, then the odd ones.
+///
+/// The result is the 32 bits of the product from bit 24 on, so that it is all the same which way is shifted.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn requantize(acc: __m512i, multiplier: __m512i) -> __m512i {
+    const BITS: u32 = MULTIPLIER_FRACTION_BITS;
+    let half = _mm512_set1_epi64(1 << (BITS - 1));
+    let even = _mm512_add_epi64(_mm512_mul_epi32(acc, multiplier), half);
+    let odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(acc), _mm512_srli_epi64::<32>(multiplier));
+    let odd = _mm512_slli_epi64::<{ 32 - BITS }>(_mm512_add_epi64(odd, half));
+    _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<BITS>(even), odd)
+}
+
+/// [`crate::quant::tanh_i8`] of every lane.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn tanh(pre_activation: __m512i) -> __m512i {
+    // Without a sign, the magnitude of i32::MIN is right, too.
+    let index = _mm512_min_epu32(_mm512_abs_epi32(pre_activation), _mm512_set1_epi32(256));
+    // SAFETY: every index is at most 256, and the table has 257 entries of the four bytes by which they are scaled.
+    let value = unsafe { _mm512_i32gather_epi32::<4>(index, TANH.as_ptr()) };
+    let negative = _mm512_cmplt_epi32_mask(pre_activation, _mm512_setzero_si512());
+    _mm512_mask_sub_epi32(value, negative, _mm512_setzero_si512(), value)
+}
+
+#[cfg(feature = "int8")]
+#[target_feature(enable = "avx512f")]
+fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
+    let len = pre_activations.len().min(out.len());
+    let (values, values_left) = pre_activations[..len].as_chunks::<16>();
+    let (chunks, out_left) = out[..len].as_chunks_mut::<16>();
+    for (values, out) in values.iter().zip(chunks) {
+        let bytes = _mm512_cvtepi32_epi8(tanh(load_i32(values)));
+        // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
+        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), bytes) };
+    }
+    body::tanh_i8(values_left, out_left);
+}
+
+#[cfg(feature = "int8")]
+#[target_feature(enable = "avx512f")]
+fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    let rows = bias.len().min(multiplier.len()).min(out.len());
+    if rows < ROWS {
+        return body::look_up(table, tokens, bias, multiplier, out);
+    }
+    for_each_block(rows, |row| {
+        let mut acc = _mm512_setzero_si512();
+        for (position, &token) in tokens.iter().enumerate() {
+            if let Some(entries) = table.entries(position, token, row).first_chunk::<ROWS>() {
+                // SAFETY: the reference covers the 16 bytes that are read; no alignment is asked for.
+                let entries = unsafe { _mm_loadu_si128(entries.as_ptr().cast()) };
+                acc = _mm512_add_epi32(acc, _mm512_cvtepi8_epi32(entries));
+            }
+        }
+        finish(acc, row, bias, multiplier, out);
+    });
+}
+
+/// Two vectors of 16 streams, eight rows: `acc[r] += w[r] * (x ^ 0x80)`, with `128 * sum w` taken off the bias.
+///
+/// Here it is `x` that is shifted, since the sum of a row's weights is known beforehand.
+#[cfg(feature = "int8")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
+    let offset = _mm512_set1_epi8(i8::MIN);
+    let mut acc = [[_mm512_setzero_si512(); STREAMS / 16]; LANES];
+    for (row, acc) in acc.iter_mut().enumerate() {
+        *acc = [_mm512_set1_epi32(scaling.bias[row].wrapping_sub(scaling.sum[row].wrapping_mul(128))); 2];
+    }
+    for (weights, x) in weights.iter().zip(x) {
+        let [first, second] = halves(x);
+        let x = [_mm512_xor_si512(first, offset), _mm512_xor_si512(second, offset)];
+        for (acc, &weights) in acc.iter_mut().zip(weights) {
+            let weights = _mm512_set1_epi32(weights as i32);
+            *acc = [_mm512_dpbusd_epi32(acc[0], x[0], weights), _mm512_dpbusd_epi32(acc[1], x[1], weights)];
+        }
+    }
+    for (row, (out, acc)) in out.iter_mut().zip(acc).enumerate() {
+        let multiplier = _mm512_set1_epi32(scaling.multiplier[row]);
+        let (parts, _) = out.0.as_chunks_mut::<16>();
+        for (out, acc) in parts.iter_mut().zip(acc) {
+            store_i32(out, requantize(acc, multiplier));
+        }
+    }
+}
+
+#[cfg(feature = "int8")]
+#[target_feature(enable = "avx512f")]
+fn tanh_tile_i8(pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
+    let byte = _mm512_set1_epi32(255);
+    let (fours, _) = pre_activations.as_chunks::<4>();
+    for (rows, out) in fours.iter().zip(out) {
+        let (parts, _) = out.0.as_chunks_mut::<16>();
+        for (part, out) in parts.iter_mut().enumerate() {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|row: usize| &rows[row].0.as_chunks::<16>().0[part]);
+            let a = _mm512_and_si512(tanh(load_i32(a)), byte);
+            let b = _mm512_and_si512(tanh(load_i32(b)), byte);
+            let c = _mm512_and_si512(tanh(load_i32(c)), byte);
+            let d = _mm512_slli_epi32::<24>(tanh(load_i32(d)));
+            let ab = _mm512_or_si512(a, _mm512_slli_epi32::<8>(b));
+            let cd = _mm512_or_si512(_mm512_slli_epi32::<16>(c), d);
+            store_u32(out, _mm512_or_si512(ab, cd));
+        }
+    }
+}
+
+/// Blocks of eight rows fill half a vector; putting two together would cost what it saves.
+#[cfg(feature = "f32")]
+#[target_feature(enable = "avx512f")]
+fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
+    super::avx2::vec_mat_f32(weights, bias, x, y);
+}
+
+#[cfg(feature = "f32")]
+#[target_feature(enable = "avx512f,avx512vl")]
+fn tanh_f32(values: &mut [f32]) {
+    body::tanh_f32(values);
+}
+
+/// Two vectors of 16 streams, eight rows: 16 sums wait for their next addition, more than an adder takes to give one.
+#[cfg(feature = "f32")]
+#[target_feature(enable = "avx512f")]
+fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out: &mut [Tile<f32>; LANES]) {
+    let mut acc = [[_mm512_setzero_ps(); STREAMS / 16]; LANES];
+    for (acc, &bias) in acc.iter_mut().zip(bias) {
+        *acc = [_mm512_set1_ps(bias); 2];
+    }
+    for (weights, x) in weights.iter().zip(x) {
+        let (parts, _) = x.0.as_chunks::<16>();
+        let x = [load_f32(&parts[0]), load_f32(&parts[1])];
+        for (acc, &weight) in acc.iter_mut().zip(weights) {
+            let weight = _mm512_set1_ps(weight);
+            acc[0] = _mm512_add_ps(acc[0], _mm512_mul_ps(weight, x[0]));
+            acc[1] = _mm512_add_ps(acc[1], _mm512_mul_ps(weight, x[1]));
+        }
+    }
+    for (out, acc) in out.iter_mut().zip(acc) {
+        let (parts, _) = out.0.as_chunks_mut::<16>();
+        for (out, acc) in parts.iter_mut().zip(acc) {
+            // SAFETY: the reference covers the 64 bytes that are written; no alignment is asked for.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), acc) };
+        }
+    }
+}
+
+#[cfg(feature = "f32")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_f32(values: &[f32; 16]) -> __m512 {
+    // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+    unsafe { _mm512_loadu_ps(values.as_ptr()) }
+}
+
+/// The bytes from `at` on, as many as a vector takes and no more than there are; zeros behind.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load_part(bytes: &[i8], at: usize) -> __m512i {
+    let mask = mask(bytes.len().saturating_sub(at));
+    // SAFETY: only bytes that the mask lets through are read, and those lie within the slice. No alignment is asked for.
+    unsafe { _mm512_maskz_loadu_epi8(mask, bytes.as_ptr().wrapping_add(at)) }
+}
+
+/// A bit for each of the first `len` bytes of a vector.
+#[cfg(feature = "int8")]
+#[inline(always)]
+fn mask(len: usize) -> u64 {
+    if len < BYTES { (1 << len) - 1 } else { u64::MAX }
+}
+
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_i32(values: &[i32; 16]) -> __m512i {
+    // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+    unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
+}
+
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_i32(to: &mut [i32; 16], value: __m512i) {
+    // SAFETY: the reference covers the 64 bytes that are written; no alignment is asked for.
+    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), value) }
+}
+
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_u32(to: &mut [u32; 16], value: __m512i) {
+    // SAFETY: the reference covers the 64 bytes that are written; no alignment is asked for.
+    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), value) }
+}
+
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn halves(tile: &Tile<u32>) -> [__m512i; 2] {
+    let (parts, _) = tile.0.as_chunks::<16>();
+    // SAFETY: a chunk of 16 words covers the 64 bytes that are read; no alignment is asked for.
+    let first = unsafe { _mm512_loadu_si512(parts[0].as_ptr().cast()) };
+    // SAFETY: as above.
+    let second = unsafe { _mm512_loadu_si512(parts[1].as_ptr().cast()) };
+    [first, second]
+}

@@ -1,0 +1,317 @@
+//! The kernels for vector units against plain loops, bit by bit: every unit this machine has.
+
+use runtime::kernels::host::{STREAMS, Tile, VectorUnit};
+
+/// Numbers that look random and are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 32) as u32
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.next() as usize % limit
+    }
+}
+
+#[test]
+fn the_best_unit_is_the_first_and_portable_code_the_last() {
+    let names: Vec<&str> = VectorUnit::available().map(VectorUnit::name).collect();
+    assert_eq!(names.first(), Some(&VectorUnit::best().name()));
+    assert_eq!(names.last(), Some(&"portable"));
+    println!("{names:?}");
+}
+
+#[cfg(feature = "int8")]
+mod integer {
+    use runtime::kernels::host::{Scaling, Table};
+    use runtime::quant::{requantize, tanh_i8};
+
+    use super::*;
+
+    /// A pattern of weights or inputs: extremes that saturate where sums of two or four do, or random.
+    fn draw(random: &mut Random, pattern: usize, index: usize, lowest: i8, highest: i8) -> i8 {
+        match pattern {
+            0 => highest,
+            1 => lowest,
+            2 => [highest, lowest][index % 2],
+            3 => [highest, highest, lowest, lowest][index % 4],
+            4 => 0,
+            _ => (i32::from(lowest) + random.below((i32::from(highest) - i32::from(lowest) + 1) as usize) as i32) as i8,
+        }
+    }
+
+    struct Case {
+        x: Vec<i8>,
+        /// `[rows][x.len()]`.
+        weights: Vec<i8>,
+        bias: Vec<i32>,
+        multiplier: Vec<i32>,
+    }
+
+    impl Case {
+        fn new(random: &mut Random, rows: usize, columns: usize, patterns: [usize; 2], limit: i8) -> Self {
+            let lowest = if limit == 7 { -8 } else { -limit };
+            Self {
+                x: (0..columns).map(|index| draw(random, patterns[0], index, -128, 127)).collect(),
+                weights: (0..rows * columns).map(|index| draw(random, patterns[1], index, lowest, limit)).collect(),
+                bias: (0..rows).map(|_| random.next() as i32 >> 9).collect(),
+                // A few that leave the sum as it is.
+                multiplier: (0..rows)
+                    .map(|row| if row % 3 == 0 { 1 << 24 } else { (random.next() >> (1 + row % 20)) as i32 })
+                    .collect(),
+            }
+        }
+
+        fn expected(&self) -> Vec<i32> {
+            let sum = |row: usize| {
+                let weights = &self.weights[row * self.x.len()..][..self.x.len()];
+                let products = weights.iter().zip(&self.x).map(|(&w, &x)| i64::from(w) * i64::from(x));
+                i32::try_from(i64::from(self.bias[row]) + products.sum::<i64>()).unwrap()
+            };
+            (0..self.bias.len()).map(|row| requantize(sum(row), self.multiplier[row])).collect()
+        }
+
+        fn check(&self, unit: VectorUnit) {
+            let mut out = vec![i32::MAX; self.bias.len()];
+            unit.rows_i8(&self.weights, &self.x, &self.bias, &self.multiplier, &mut out);
+            self.compare(unit, &out);
+        }
+
+        #[cfg(feature = "int4")]
+        fn check_i4(&self, unit: VectorUnit) {
+            let pack = |pair: &[i8]| pair[0] as u8 & 15 | pair.get(1).map_or(0, |&high| (high as u8) << 4);
+            let rows = self.weights.chunks(self.x.len().max(1));
+            let packed: Vec<u8> = rows.flat_map(|row| row.chunks(2).map(pack)).collect();
+            let mut out = vec![i32::MAX; self.bias.len()];
+            unit.rows_i4(&packed, &self.x, &self.bias, &self.multiplier, &mut out);
+            self.compare(unit, &out);
+        }
+
+        fn compare(&self, unit: VectorUnit, out: &[i32]) {
+            let (rows, columns) = (self.bias.len(), self.x.len());
+            // Without columns there are no rows of weights, and nothing is written.
+            let expected = if columns == 0 { vec![i32::MAX; rows] } else { self.expected() };
+            assert_eq!(out, expected, "{}, {rows} rows, {columns} columns", unit.name());
+        }
+    }
+
+    /// Every length of a row, every number of rows around the blocks of the kernels.
+    fn cases(limit: i8, mut each: impl FnMut(&Case)) {
+        let random = &mut Random(1);
+        for columns in 0..=300 {
+            for patterns in [[0, 0], [1, 0], [0, 1], [1, 1], [2, 2], [3, 2], [2, 3], [4, 5], [5, 4], [5, 5], [5, 5]] {
+                let rows = 1 + random.below(70);
+                each(&Case::new(random, rows, columns, patterns, limit));
+            }
+        }
+        for rows in 1..=70 {
+            each(&Case::new(random, rows, 65, [5, 5], limit));
+        }
+        // 10,000 random vectors.
+        for _ in 0..1_000 {
+            let columns = random.below(300);
+            each(&Case::new(random, 27, columns, [5, 5], limit));
+        }
+    }
+
+    #[test]
+    fn rows_of_eight_bits_are_exact() {
+        cases(127, |case| VectorUnit::available().for_each(|unit| case.check(unit)));
+    }
+
+    #[test]
+    #[cfg(feature = "int4")]
+    fn rows_of_four_bits_are_exact() {
+        cases(7, |case| VectorUnit::available().for_each(|unit| case.check_i4(unit)));
+    }
+
+    #[test]
+    fn shapes_that_do_not_match_leave_the_rest_alone() {
+        let random = &mut Random(2);
+        let case = Case::new(random, 40, 70, [5, 5], 127);
+        let expected = case.expected();
+        for unit in VectorUnit::available() {
+            for rows in 0..40 {
+                for short in 0..4 {
+                    let cut = |which: usize, len: usize| if short == which { rows * len } else { 40 * len };
+                    let mut out = [7; 45];
+                    let weights = &case.weights[..cut(0, 70)];
+                    let (bias, multiplier) = (&case.bias[..cut(1, 1)], &case.multiplier[..cut(2, 1)]);
+                    let end = cut(3, 1);
+                    unit.rows_i8(weights, &case.x, bias, multiplier, &mut out[..end]);
+                    assert_eq!(out[..rows], expected[..rows], "{}", unit.name());
+                    assert!(out[rows..].iter().all(|&value| value == 7), "{}", unit.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tanh_is_the_same_for_every_value_and_length() {
+        let mut values: Vec<i32> = (-600..=600).collect();
+        values.extend([i32::MIN, i32::MIN + 1, i32::MAX, -(1 << 30), 1 << 30]);
+        for unit in VectorUnit::available() {
+            for start in 0..40 {
+                let mut out = vec![99; values.len() - start + 3];
+                unit.tanh_i8(&values[start..], &mut out);
+                let expected: Vec<i8> = values[start..].iter().map(|&value| tanh_i8(value)).collect();
+                assert_eq!(out[..expected.len()], expected, "{}", unit.name());
+                assert_eq!(out[expected.len()..], [99; 3]);
+                unit.tanh_i8(&values, &mut out[..start]);
+                assert!(out[..start].iter().zip(&values).all(|(&out, &value)| out == tanh_i8(value)));
+            }
+        }
+    }
+
+    #[test]
+    fn tables_are_added_up() {
+        let random = &mut Random(3);
+        for rows in 1..=70 {
+            let (vocab_size, fuse) = (3 + random.below(9), 1 + random.below(4));
+            let entries: Vec<i8> = (0..fuse * vocab_size * rows).map(|_| draw(random, 5, 0, -127, 127)).collect();
+            let Case { bias, multiplier, .. } = Case::new(random, rows, 0, [5, 5], 127);
+            // One of the tokens may be outside the table's last position: it adds nothing.
+            let tokens: Vec<u8> = (0..fuse).map(|_| random.below(vocab_size) as u8).collect();
+            let at = |position: usize| (position * vocab_size + usize::from(tokens[position])) * rows;
+            let start = random.below(rows);
+            let expected: Vec<i32> = (start..rows)
+                .map(|row| {
+                    let sum: i32 = (0..fuse).map(|position| i32::from(entries[at(position) + row])).sum();
+                    requantize(bias[row] + sum, multiplier[row])
+                })
+                .collect();
+            for unit in VectorUnit::available() {
+                let table = Table { entries: &entries, vocab_size, rows, start };
+                let mut out = vec![0; rows - start];
+                unit.look_up(table, &tokens, &bias[start..], &multiplier[start..], &mut out);
+                assert_eq!(out, expected, "{}, {rows} rows from {start} on", unit.name());
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_are_rows_for_many() {
+        let random = &mut Random(4);
+        for words in (0..=80).chain([128, 200]) {
+            for patterns in [[0, 0], [1, 0], [0, 1], [2, 2], [5, 5], [5, 5]] {
+                let columns = 4 * words;
+                let streams: Vec<Case> = (0..STREAMS).map(|_| Case::new(random, 8, columns, patterns, 127)).collect();
+                // The weights of the first for all.
+                let Case { weights, bias, multiplier, .. } = &streams[0];
+                let word = |values: &[i8]| u32::from_le_bytes([0, 1, 2, 3].map(|at| values[at] as u8));
+                let packed: Vec<[u32; 8]> =
+                    (0..words).map(|at| core::array::from_fn(|row| word(&weights[row * columns + 4 * at..]))).collect();
+                let sum = |row: usize| weights[row * columns..][..columns].iter().map(|&w| i32::from(w)).sum();
+                let scaling = Scaling {
+                    bias: bias.as_slice().try_into().unwrap(),
+                    sum: core::array::from_fn(sum),
+                    multiplier: multiplier.as_slice().try_into().unwrap(),
+                };
+                let x: Vec<Tile<u32>> =
+                    (0..words).map(|at| Tile(core::array::from_fn(|s| word(&streams[s].x[4 * at..])))).collect();
+                for unit in VectorUnit::available() {
+                    let mut out = [Tile([0; STREAMS]); 8];
+                    unit.tile_i8(&packed, &scaling, &x, &mut out);
+                    let mut activations = [Tile([0; STREAMS]); 2];
+                    unit.tanh_tile_i8(&out, &mut activations);
+                    for (stream, Case { x, .. }) in streams.iter().enumerate() {
+                        let (weights, bias, multiplier) = (weights.clone(), bias.clone(), multiplier.clone());
+                        let expected = Case { x: x.clone(), weights, bias, multiplier }.expected();
+                        for (row, &expected) in expected.iter().enumerate() {
+                            assert_eq!(out[row].0[stream], expected, "{}, {columns} columns", unit.name());
+                            let activation = activations[row / 4].0[stream].to_le_bytes()[row % 4] as i8;
+                            assert_eq!(activation, tanh_i8(expected), "{}", unit.name());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "f32")]
+mod float {
+    use runtime::kernels::{LANES, padded, portable};
+    use runtime::math::tanh;
+
+    use super::*;
+
+    impl Random {
+        /// Of very different sizes, so that the order of a sum shows.
+        fn float(&mut self) -> f32 {
+            (self.next() as i32 as f32 / 2_147_483_648.0) * [1.0, 1e-3, 1e3][self.below(3)]
+        }
+
+        fn floats(&mut self, len: usize) -> Vec<f32> {
+            (0..len).map(|_| self.float()).collect()
+        }
+    }
+
+    fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|value| value.to_bits()).collect()
+    }
+
+    #[test]
+    fn matrices_are_the_same_bit_by_bit() {
+        let random = &mut Random(5);
+        for rows in 1..=140 {
+            for columns in [0, 1, 2, 3, 8, 27, 48, 100] {
+                let weights = random.floats(padded(rows) * columns);
+                let (bias, x) = (random.floats(padded(rows)), random.floats(columns));
+                let mut expected = vec![5.0; padded(rows)];
+                portable::vec_mat_f32(&weights, &bias, &x, &mut expected);
+                for unit in VectorUnit::available() {
+                    let mut y = vec![5.0; padded(rows)];
+                    unit.vec_mat_f32(&weights, &bias, &x, &mut y);
+                    assert_eq!(bits(&y), bits(&expected), "{}, {rows} rows, {columns} columns", unit.name());
+                    // A shorter result is the beginning of it.
+                    let mut y = vec![5.0; padded(rows) / 2];
+                    unit.vec_mat_f32(&weights, &bias, &x, &mut y);
+                    let whole = y.len() / LANES * LANES;
+                    assert_eq!(bits(&y[..whole]), bits(&expected[..whole]), "{}", unit.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tanh_is_the_same_bit_by_bit() {
+        let mut values: Vec<f32> = (0..=u32::MAX).step_by(40_009).map(f32::from_bits).collect();
+        values.extend([0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE, 9.01, -9.01]);
+        let expected: Vec<f32> = values.iter().map(|&value| tanh(value)).collect();
+        for unit in VectorUnit::available() {
+            for start in 0..20 {
+                let mut y = values[start..].to_vec();
+                unit.tanh_f32(&mut y);
+                assert_eq!(bits(&y), bits(&expected[start..]), "{}", unit.name());
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_are_rows_for_many() {
+        let random = &mut Random(6);
+        for columns in (0..=40).chain([256]) {
+            let weights = random.floats(LANES * columns);
+            let bias: [f32; LANES] = random.floats(LANES).try_into().unwrap();
+            let x: Vec<Tile<f32>> = (0..columns).map(|_| Tile(random.floats(STREAMS).try_into().unwrap())).collect();
+            for unit in VectorUnit::available() {
+                let mut out = [Tile([0.0; STREAMS]); LANES];
+                unit.tile_f32(weights.as_chunks().0, &bias, &x, &mut out);
+                for stream in 0..STREAMS {
+                    let x: Vec<f32> = x.iter().map(|x| x.0[stream]).collect();
+                    let mut expected = bias;
+                    portable::vec_mat_f32(&weights, &bias, &x, &mut expected);
+                    if columns == 0 {
+                        expected = bias;
+                    }
+                    let got: Vec<f32> = out.iter().map(|out| out.0[stream]).collect();
+                    assert_eq!(bits(&got), bits(&expected), "{}, {columns} columns", unit.name());
+                }
+            }
+        }
+    }
+}

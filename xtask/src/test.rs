@@ -82,11 +82,15 @@ fn checks(repo: &Repo) -> Vec<(String, Command)> {
             (format!("lints of the firmware for {name}"), for_board("clippy", &rest))
         });
     }
+    // Elsewhere the machine's vectors are at work. A folder of its own, or everything would be built anew for the next check.
+    let mut portable = cargo(&["test", "--package", "runtime", "--target-dir", "target/portable"]);
+    portable.env("RUSTFLAGS", "--cfg kernel=\"portable\"");
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
     doc.env("RUSTDOCFLAGS", "-Dwarnings");
     checks.extend([
         ("lints".to_owned(), cargo(&["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"])),
         ("documentation".to_owned(), doc),
+        ("the runtime's tests with the portable kernels".to_owned(), portable),
         ("tests".to_owned(), cargo(&["test", "--workspace", "--no-fail-fast"])),
     ]);
     checks

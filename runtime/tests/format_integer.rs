@@ -305,3 +305,56 @@ mod four_bits {
         assert_eq!(int8().with(|draft| draft.precision = Precision::Int4).error(), None, "no layer at all");
     }
 }
+
+/// A layer that a layout cannot hold is refused, and computed alike by all that can.
+#[test]
+fn very_wide_layers() {
+    const WIDE: usize = 2048;
+    let encode_in = |layout, fuse: usize| {
+        let header = Header {
+            precision: Precision::Int8,
+            layout,
+            activation: Activation::Tanh,
+            n_embd: WIDE as u16,
+            levels: [Level { fuse: fuse as u8, width: 1 }].into_iter().collect(),
+            weights: [WeightFormat::Int8; 2].into_iter().collect(),
+            golden_len: 0,
+            golden_crc32: 0,
+            vocab: ".ab",
+            provenance: Provenance {
+                preset: "",
+                exporter_version: "test",
+                data_sha256: [0; 32],
+                seed: 0,
+                dev_nll_micronats: u32::MAX,
+            },
+        };
+        let embedding: Vec<i8> = (0..VOCAB_SIZE * WIDE).map(|at| (at % 251) as i8).map(|x| x.max(-127)).collect();
+        let weights: Vec<i8> = (0..fuse * WIDE).map(|at| i8::from(at % 19 == 0) - i8::from(at % 23 == 0)).collect();
+        let (bias, multiplier) = ([5], [1 << 20]);
+        let level = IntegerLayer { bias: &bias, multiplier: &multiplier, weights: &weights };
+        let output = IntegerLayer { bias: &[0; VOCAB_SIZE], multiplier: &[1 << 20; VOCAB_SIZE], weights: &[1, 2, 3] };
+        encode(&header, &Layers::Integer { embedding: &embedding, layers: vec![level, output] }, &[1, 2, 1, 1, 2])
+    };
+    for fuse in [15, 16, 31] {
+        let checksums: Vec<_> = Layout::INTEGERS
+            .iter()
+            .map(|&layout| {
+                encode_in(layout, fuse).map(|bytes| {
+                    let blob = AlignedBlob::from(bytes.as_slice());
+                    let model = Model::new(blob.as_bytes()).unwrap();
+                    model.golden_checksum(&mut runtime::HeapState::new(&model)).unwrap()
+                })
+            })
+            .collect();
+        for (layout, checksum) in Layout::INTEGERS.iter().zip(&checksums) {
+            match checksum {
+                Ok(_) => assert_eq!(checksum, &checksums[0], "{layout:?}, {fuse}"),
+                Err(error) => {
+                    assert!(format!("{layout:?}") == "Lanes16" && fuse > 15, "{layout:?}, {fuse}: {error}");
+                    assert!(matches!(error, FormatError::BadDimension { what: "fan_in", .. }), "{error}");
+                }
+            }
+        }
+    }
+}

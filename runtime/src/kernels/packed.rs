@@ -101,6 +101,18 @@ impl Packed {
         }
     }
 
+    /// Most padded columns of a layer: what is wider is refused when a model is loaded.
+    pub fn max_columns(self) -> usize {
+        match self {
+            #[cfg(feature = "lanes16")]
+            Self::Lanes16I8 => lanes16::LIMIT,
+            #[cfg(all(feature = "lanes16", feature = "int4"))]
+            Self::Lanes16I4 => lanes16::LIMIT,
+            #[allow(unreachable_patterns, reason = "where there is no other layout")]
+            _ => 2 * crate::config::MAX_FAN_IN,
+        }
+    }
+
     /// Whether a prepared input is the activations themselves.
     pub fn reads_bytes(self) -> bool {
         match self {

@@ -110,6 +110,14 @@ impl<'a> LinearInt<'a> {
             _ => {
                 let kernel = Packed::new(layout, format).ok_or(FormatError::UnsupportedFormat)?;
                 let columns = positions * kernel.padded(shape.width);
+                if columns > kernel.max_columns() {
+                    return Err(FormatError::BadDimension {
+                        what: "fan_in",
+                        found: columns,
+                        min: 1,
+                        max: kernel.max_columns(),
+                    });
+                }
                 let blocks = fan_out.div_ceil(kernel.rows_per_block());
                 let blocks = slab.take_u32(blocks * kernel.block_words(columns))?;
                 Rows::Packed { kernel, blocks, columns, position: kernel.prepared_words(columns) / positions }

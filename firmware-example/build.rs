@@ -82,7 +82,12 @@ fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
     match env::var("LAYOUT") {
         Ok(name) => {
             let found = layouts.iter().find(|(layout, _)| *layout == name);
-            found.map(|&(_, layout)| Some(layout)).ok_or_else(|| format!("no layout {name:?}").into())
+            let &(name, layout) = found.ok_or_else(|| format!("no layout {name:?}"))?;
+            // The plain one can always be read.
+            if name != "row-major" && !has_feature(name) {
+                return Err(format!("LAYOUT={name} needs the feature {name}").into());
+            }
+            Ok(Some(layout))
         }
         // The board enables the feature of its layout.
         Err(_) => Ok(layouts.iter().find(|(name, _)| has_feature(name)).map(|&(_, layout)| layout)),

@@ -36,8 +36,15 @@ fn kernel(target: &str, flags: &str) -> &'static str {
         "thumbv6m" | "thumbv8m.base" => "v6m",
         "thumbv7m" => "v7m",
         "thumbv7em" => "dsp",
-        "thumbv8m.main" if has_core(flags, &["cortex-m55", "cortex-m85"]) => "mve",
-        "thumbv8m.main" if has_core(flags, &["cortex-m33", "cortex-m35p"]) => "dsp",
+        // Start-up code enables the vector unit where numbers are passed in its registers. A feature may be switched off.
+        "thumbv8m.main"
+            if has_core(flags, &["cortex-m55", "cortex-m85"])
+                && target.ends_with("eabihf")
+                && !flags.contains("-mve") =>
+        {
+            "mve"
+        }
+        "thumbv8m.main" if has_core(flags, &["cortex-m33", "cortex-m35p"]) && !flags.contains("-dsp") => "dsp",
         // The DSP instructions are an option of Armv8-M, and no core was named.
         "thumbv8m.main" => "v7m",
         "x86_64" => "x86",

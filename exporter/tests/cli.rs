@@ -352,7 +352,7 @@ fn bad_input_ends_in_one_clear_line() {
     let export = |model: &str, expected: &str| fails(&["export", "--model", model, "--out", "x.blob"], here, expected);
     export("missing.safetensors", "cannot read missing.safetensors");
     export("foreign.safetensors", "is not a model of this program");
-    export("cut.blob", "is not a safetensors file");
+    export("cut.blob", "cut.blob: blob is cut short");
     let tiny = models("tiny.safetensors");
     fails(&["export", "--model", &tiny, "--out", "no/x.blob"], here, "there is no folder no");
     fails(&["export", "--model", &tiny, "--out", &tiny], here, "would overwrite");

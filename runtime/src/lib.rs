@@ -1,4 +1,4 @@
-//! A hierarchical (WaveNet-like) character model for microcontrollers: `no_std`, no heap, no `unsafe`.
+//! A hierarchical (WaveNet-like) character model for microcontrollers: `no_std`, no heap, `unsafe` in the kernels alone.
 //!
 //! The model of the makemore lecture, part 5, reads the last `block_size` characters, fuses neighbours level by
 //! level, and gives a logit for every possible next character. This crate defines its arithmetic and its file

@@ -144,6 +144,12 @@ impl<'a> Model<'a> {
         self.golden
     }
 
+    /// The checksum that the golden text's logits are promised to have.
+    #[cfg(all(feature = "alloc", feature = "int8"))]
+    pub(crate) fn golden_crc32(&self) -> u32 {
+        self.golden_crc32
+    }
+
     /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
     #[cfg(all(feature = "alloc", feature = "int8"))]
     pub fn macs_streaming(&self) -> usize {

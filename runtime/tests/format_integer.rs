@@ -352,8 +352,28 @@ fn very_wide_layers() {
                 Ok(_) => assert_eq!(checksum, &checksums[0], "{layout:?}, {fuse}"),
                 Err(error) => {
                     assert!(format!("{layout:?}") == "Lanes16" && fuse > 15, "{layout:?}, {fuse}: {error}");
-                    assert!(matches!(error, FormatError::BadDimension { what: "fan_in", .. }), "{error}");
+                    assert!(
+                        matches!(error, FormatError::BadDimension { what: "number of padded columns", .. }),
+                        "{error}"
+                    );
                 }
+            }
+        }
+    }
+}
+
+/// A bias that no reader accepts is refused, in layouts that have no room for it, too.
+#[test]
+fn a_bias_out_of_range_is_refused_in_every_layout() {
+    for &layout in Layout::INTEGERS {
+        for draft in drafts() {
+            for bias in [1 << 23, (1 << 24) + 5, (1 << 28) + 5, i32::MAX, i32::MIN] {
+                let wrong = draft.with(|draft| {
+                    draft.layout = layout;
+                    draft.layers[1].bias[2] = bias;
+                });
+                let error = Some(FormatError::AccumulatorOverflow { layer: 1, row: 2 });
+                assert_eq!(wrong.error(), error, "{bias} in {layout:?}");
             }
         }
     }

@@ -184,6 +184,7 @@ fn layouts_are_exchangeable() {
             assert_eq!((packed.layout(), packed.precision()), (layout, model.precision()), "{name}");
             assert_eq!(packed.golden_checksum(&mut HeapState::new(&packed)), checksum, "{name} as {layout:?}");
             assert_eq!(relayout(&packed, Layout::RowMajor).unwrap(), plain, "{name} as {layout:?} and back");
+            assert_eq!(packed.self_test(&mut HeapState::new(&packed)), Ok(()), "{name} as {layout:?}");
         }
     }
 }
@@ -231,6 +232,14 @@ fn the_self_test_finds_a_wrong_checksum() {
         let model = Model::new(blob.as_bytes()).unwrap();
         let error = SelfTestError { expected: computed ^ 1, computed };
         assert_eq!(model.self_test(&mut HeapState::new(&model)), Err(Error::SelfTest(error)), "{name}");
+        #[cfg(feature = "int8")]
+        if model.precision() != runtime::format::Precision::F32 {
+            // Nor does another layout make a broken promise good.
+            let moved = runtime::format::relayout(&model, runtime::format::Layout::RowMajor).unwrap();
+            let moved = AlignedBlob::from(moved.as_slice());
+            let moved = Model::new(moved.as_bytes()).unwrap();
+            assert!(matches!(moved.self_test(&mut HeapState::new(&moved)), Err(Error::SelfTest(_))), "{name}");
+        }
         let text = error.to_string();
         assert!(text.contains(&format!("{computed:08x}")) && !text.ends_with('.'), "{text}");
     }

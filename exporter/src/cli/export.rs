@@ -27,9 +27,9 @@ pub struct Args {
     /// auto takes that of --core
     #[arg(long, value_enum, default_value_t = LayoutArg::Auto)]
     layout: LayoutArg,
-    /// The core that the blob is for
-    #[arg(long, value_enum, default_value_t = Core::Host)]
-    core: Core,
+    /// The core that the blob is for [default: host; of a blob, that of its layout]
+    #[arg(long, value_enum)]
+    core: Option<Core>,
     /// Integers: store what level 0 gives for every pair of characters, instead of computing it: faster, and larger by the
     /// square of the vocabulary
     #[arg(long)]
@@ -107,9 +107,10 @@ enum Core {
     M85,
 }
 
-/// The layout of integer weights that was asked for.
-fn layout(args: &Args) -> Layout {
-    match (args.layout, args.core) {
+/// The layout of integer weights that was asked for, or the one there is.
+fn layout(args: &Args, own: Layout) -> Layout {
+    let Some(core) = args.core.or((args.layout != LayoutArg::Auto).then_some(Core::Host)) else { return own };
+    match (args.layout, core) {
         (LayoutArg::RowMajor, _) | (LayoutArg::Auto, Core::Host) => Layout::RowMajor,
         (LayoutArg::Dual16, _) | (LayoutArg::Auto, Core::M4 | Core::M7 | Core::M33) => Layout::Dual16,
         (LayoutArg::Lanes16, _) | (LayoutArg::Auto, Core::M0 | Core::M0Plus | Core::M3) => Layout::Lanes16,
@@ -119,7 +120,6 @@ fn layout(args: &Args) -> Layout {
 
 /// The blob of a model in the precision that was asked for.
 fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
-    let layout = layout(args);
     let model = match ModelFile::read(&args.model)? {
         ModelFile::Blob(blob) => {
             let model = Model::new(blob.as_bytes())?;
@@ -136,10 +136,11 @@ fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
             if args.precision.is_some() && args.precision != own {
                 bail!("a blob keeps its precision: export the model that {} was made of", quoted(&args.model));
             }
-            return Ok(AlignedBlob::from(relayout(&model, layout)?.as_slice()));
+            return Ok(AlignedBlob::from(relayout(&model, layout(args, model.layout()))?.as_slice()));
         }
         ModelFile::Folded(model) => model,
     };
+    let layout = layout(args, Layout::RowMajor);
     Ok(match args.precision.unwrap_or(PrecisionArg::F32) {
         PrecisionArg::F32 if args.layout != LayoutArg::Auto => bail!("--layout is for integers: see --precision"),
         PrecisionArg::F32 => pack_f32(&model)?,

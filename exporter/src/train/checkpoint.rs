@@ -6,7 +6,7 @@
 //! best                       the best model so far as the bytes of its file, where the recipe keeps the best
 //! ```
 //!
-//! The generator is not in it: see [`super::draws`].
+//! The generator is not in it: see `train/draws.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

@@ -164,7 +164,7 @@ impl<C: Copy + Default> Ring<C> {
         self.oldest = 0;
     }
 
-    /// [`crate::cache::advance`].
+    /// [`crate::cache`].
     fn advance(&mut self, newest: &[Tile<C>], input: &mut [Tile<C>]) {
         let (older, last) = input.split_at_mut((self.shape.fuse - 1) * self.cells);
         let mut slot = self.oldest;

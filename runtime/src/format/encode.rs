@@ -56,15 +56,23 @@ pub enum Layers<'a> {
 /// # Errors
 /// Any [`FormatError`] that a reader would give: the blob is opened before it is given out.
 pub fn encode(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, FormatError> {
-    let mut header = header.clone();
-    header.golden_len = u16::try_from(golden.len()).map_err(|_| FormatError::BadHeader)?;
-    header.golden_crc32 = 0;
-    let draft = AlignedBlob::from(encode_with_checksum(&header, layers, golden)?.as_slice());
+    let draft = AlignedBlob::from(encode_promising(header, layers, golden, 0)?.as_slice());
     let model = Model::new(draft.as_bytes())?;
     let mut state = HeapState::new(&model);
     // A heap state fits its model.
-    header.golden_crc32 = model.golden_checksum(&mut state).map_err(|_| FormatError::BadHeader)?;
-    encode_with_checksum(&header, layers, golden)
+    let checksum = model.golden_checksum(&mut state).map_err(|_| FormatError::BadHeader)?;
+    encode_promising(header, layers, golden, checksum)
+}
+
+/// As [`encode`], with a given checksum of the golden text's logits. The blob is not opened.
+pub(super) fn encode_promising(
+    header: &Header<'_>,
+    layers: &Layers<'_>,
+    golden: &[Token],
+    golden_crc32: u32,
+) -> Result<Vec<u8>, FormatError> {
+    let golden_len = u16::try_from(golden.len()).map_err(|_| FormatError::BadHeader)?;
+    encode_with_checksum(&Header { golden_len, golden_crc32, ..header.clone() }, layers, golden)
 }
 
 fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, FormatError> {
@@ -180,6 +188,11 @@ fn push_integer(
     let allowed = if format == WeightFormat::Int4 { -7..=7 } else { -127..=127 };
     if layer.weights.iter().any(|weight| !allowed.contains(weight)) {
         return Err(FormatError::BadValue { layer: index });
+    }
+    // Packed layouts have no room for a bias that no reader accepts.
+    #[cfg(feature = "int8")]
+    if let Some(row) = layer.bias.iter().position(|bias| bias.unsigned_abs() >= crate::quant::ACC_LIMIT as u32) {
+        return Err(FormatError::AccumulatorOverflow { layer: index, row });
     }
     #[cfg(feature = "int8")]
     if let Some(kernel) = Packed::new(layout, format) {

@@ -62,8 +62,8 @@
 //!
 //! Activations -127 to 127; weights -127 to 127 (four bits: -7 to 7); every row's sum with its
 //! bias below 2^23 in magnitude; multipliers 0 to 2^31 - 1. Outside of them results are wrong, and may differ between
-//! cores. Sizes: at least one group of columns, at most [`LIMIT`] columns and as many blocks; otherwise nothing is
-//! done. Whatever the numbers, nothing panics, and no memory is touched that was not passed.
+//! cores. Sizes: at least one group of columns, at most [`LIMIT`] columns and as many blocks; otherwise `out` is
+//! not what it should be. Whatever the numbers, nothing panics, and no memory is touched that was not passed.
 
 #[cfg(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m")))]
 mod assembly;
@@ -203,13 +203,13 @@ fn matches<const GROUP: usize, const WORDS: usize>(
         && blocks.len() == count * block_words(groups * GROUP)
 }
 
-/// [`matches`] for 8-bit weights.
+/// [`matches()`] for 8-bit weights.
 #[inline]
 fn matches_i8(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
     matches::<COLUMNS_I8, WORDS_I8>(blocks, prepared, out, block_words_i8)
 }
 
-/// [`matches`] for 4-bit weights.
+/// [`matches()`] for 4-bit weights.
 #[cfg(feature = "int4")]
 #[inline]
 fn matches_i4(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {

@@ -112,7 +112,7 @@ impl<'a> LinearInt<'a> {
                 let columns = positions * kernel.padded(shape.width);
                 if columns > kernel.max_columns() {
                     return Err(FormatError::BadDimension {
-                        what: "fan_in",
+                        what: "number of padded columns",
                         found: columns,
                         min: 1,
                         max: kernel.max_columns(),
@@ -156,20 +156,20 @@ impl<'a> LinearInt<'a> {
 
     /// The largest sum a row can give without its bias; `None` if it has a weight that is not allowed.
     fn magnitude(&self, row: usize) -> Option<u64> {
-        // What an input is at most, what a weight must not be, and values per position with padding.
-        let (largest, forbidden, padded) = match self.rows {
+        // What an input and a weight are at most, and values per position with padding.
+        let (largest, weight_max, padded) = match self.rows {
             // One entry per position: no more than all of the largest.
-            Rows::Table { vocab_size, .. } => (1, i8::MIN, vocab_size),
+            Rows::Table { vocab_size, .. } => (1, 127, vocab_size),
             Rows::Pairs { .. } => return Some(0),
-            Rows::Int8 { .. } => (ACTIVATION_MAX, i8::MIN, self.shape.width),
+            Rows::Int8 { .. } => (ACTIVATION_MAX, 127, self.shape.width),
             #[cfg(feature = "int4")]
             Rows::Int4 { .. } => {
                 // The half byte behind an odd last column belongs to no weight.
                 let stray = self.shape.fan_in() % 2 == 1 && self.weight(row, 0, self.shape.fan_in()) != 0;
-                (ACTIVATION_MAX, if stray { return None } else { -8 }, self.shape.width)
+                (ACTIVATION_MAX, if stray { return None } else { 7 }, self.shape.width)
             }
             Rows::Packed { kernel, .. } => {
-                (ACTIVATION_MAX, if kernel.is_i4() { -8 } else { i8::MIN }, kernel.padded(self.shape.width))
+                (ACTIVATION_MAX, if kernel.is_i4() { 7 } else { 127 }, kernel.padded(self.shape.width))
             }
         };
         let mut sum = 0;
@@ -177,7 +177,7 @@ impl<'a> LinearInt<'a> {
             for index in 0..padded {
                 let weight = self.weight(row, position, index);
                 let padding = index >= self.shape.width && matches!(self.rows, Rows::Packed { .. });
-                if weight == forbidden || (padding && weight != 0) {
+                if weight.unsigned_abs() > weight_max || (padding && weight != 0) {
                     return None;
                 }
                 sum += u64::from(weight.unsigned_abs());

@@ -45,6 +45,9 @@
 //!         acc = SMLAD(UXTAB16(a_v, e), UXTAB16(b_v, e >> 8), acc)
 //! ```
 //!
+//! `LDR` reads activations at any address, which these cores allow unless `CCR.UNALIGN_TRP` is set or the memory is of
+//! the device type.
+//!
 //! r2, r3: acc; r4 to r7: weights; r8 to r11: x; r12, lr: one product's factors.
 //!
 //! # Departures
@@ -430,7 +433,7 @@ pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
         // SAFETY: whole groups, at least one; `to` has eight words for each group of 16 bytes.
         constant = unsafe { dual16_prepare_i4(x.start, x.end, to.as_mut_ptr()) };
         // Twelve activations of a group are counted, each with an offset of 128.
-        constant = constant.wrapping_add(16 * 8 * 128 * 12 * count as i32);
+        constant = constant.wrapping_add((16_i32 * 8 * 128 * 12).wrapping_mul(count as i32));
     }
     constant.wrapping_add(super::prepare_i4_portable(rest, behind))
 }

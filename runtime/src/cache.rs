@@ -35,10 +35,10 @@ pub fn push<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> &
     ring.get_mut(start..start + shape.width_in).unwrap_or(&mut [])
 }
 
-/// Fills a ring with one and the same entry: the state of a level that has only ever seen the boundary.
-pub fn fill<T: Copy>(shape: &LevelShape, ring: &mut [T], oldest: &mut u16, entry: &[T]) {
-    ring.chunks_exact_mut(shape.width_in.max(1)).for_each(|slot| copy(slot, entry));
+/// Every slot, to be filled with one and the same entry: the state of a level that has only ever seen the boundary.
+pub fn reset<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> impl Iterator<Item = &'r mut [T]> {
     *oldest = 0;
+    ring.chunks_exact_mut(shape.width_in.max(1))
 }
 
 /// `copy_from_slice` without its panic: what is longer on one side is left alone.
@@ -68,7 +68,7 @@ mod tests {
                 };
                 let mut ring = vec![0_i32; shape.ring_len * 2];
                 let mut oldest = 7;
-                fill(&shape, &mut ring, &mut oldest, &[-1, -1]);
+                reset(&shape, &mut ring, &mut oldest).for_each(|slot| copy(slot, &[-1, -1]));
                 let mut history: Vec<i32> = Vec::new();
                 for t in 0..100 {
                     history.push(t);

@@ -157,7 +157,7 @@ impl<C: Copy + Default> Ring<C> {
         if slot < self.entries.len() { slot } else { slot - self.entries.len() }
     }
 
-    /// [`crate::cache::fill`].
+    /// [`crate::cache::reset`].
     fn fill(&mut self, entry: &[Tile<C>], input: &mut [Tile<C>]) {
         let all = self.entries.chunks_exact_mut(self.cells).chain(input.chunks_exact_mut(self.cells));
         all.for_each(|slot| slot.copy_from_slice(entry));

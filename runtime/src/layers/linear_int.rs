@@ -257,10 +257,8 @@ impl<'a> LinearInt<'a> {
     /// Words of the input in the form the layer's kernel reads.
     #[cfg(feature = "alloc")]
     pub fn input_words(&self) -> usize {
-        match self.rows {
-            Rows::Packed { position, .. } => self.shape.positions * position,
-            _ => self.shape.fan_in().div_ceil(size_of::<u32>()),
-        }
+        let kernel = if let Rows::Packed { kernel, .. } = self.rows { Some(kernel) } else { None };
+        input_words(kernel, self.shape)
     }
 
     /// Values per position.
@@ -414,6 +412,14 @@ impl<'a> LinearInt<'a> {
             }
             _ => {}
         }
+    }
+}
+
+/// Words of a layer's input of activations: as its kernel reads them, else the activations themselves.
+pub(crate) fn input_words(kernel: Option<Packed>, shape: LinearShape) -> usize {
+    match kernel {
+        Some(kernel) => kernel.prepared_words(shape.positions * kernel.padded(shape.width)),
+        None => shape.fan_in().div_ceil(size_of::<u32>()),
     }
 }
 

@@ -85,7 +85,7 @@ impl<'a> NetF32<'a> {
             rings = rest;
             let Some(newest) = hidden.get(..shape.width_in) else { return };
             if reset {
-                cache::fill(&shape, ring, oldest, newest);
+                cache::reset(&shape, ring, oldest).for_each(|slot| cache::copy(slot, newest));
             }
             for (position, segment) in input.chunks_exact_mut(shape.width_in.max(1)).enumerate() {
                 let last = position + 1 == shape.fuse;

@@ -8,7 +8,7 @@ use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
 use crate::kernels::copy_i8;
 use crate::kernels::packed::Packed;
-use crate::layers::{Input, LinearInt};
+use crate::layers::{self, Input, LinearInt};
 use crate::vocab::{BOUNDARY, Token};
 
 /// Views of the weights, in the order of the slab: embedding (unless level 0 is a table), levels, output.
@@ -129,7 +129,7 @@ impl<'a> NetInt<'a> {
             if index == 0 {
                 let shape = LevelShape { width_in: 1, ..shape };
                 if reset {
-                    cache::fill(&shape, tokens, oldest, &[token]);
+                    cache::reset(&shape, tokens, oldest).for_each(|slot| cache::copy(slot, &[token]));
                 }
                 if linear.reads_tokens() {
                     look_up(&shape, linear, tokens, *oldest, token, hidden);
@@ -144,8 +144,7 @@ impl<'a> NetInt<'a> {
                 let Some(newest) = hidden.get(..shape.width_in) else { return };
                 rings = rest;
                 if reset {
-                    ring.chunks_exact_mut(shape.width_in.max(1)).for_each(|slot| copy_i8(newest, slot));
-                    *oldest = 0;
+                    cache::reset(&shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
                 }
                 let mut constant = linear.prepare(shape.fuse - 1, newest, input);
                 for position in 1..shape.fuse - 1 {
@@ -213,12 +212,9 @@ fn known(config: &Config, token: Token) -> Token {
 
 /// Words of the largest input of a level, and of the input of the output layer, in the form their kernels read.
 pub(super) fn input_words(config: &Config, layout: Layout, formats: &[WeightFormat]) -> (usize, usize) {
-    let words =
-        config.linear_shapes().zip(formats).map(|(shape, &format)| match (Packed::new(layout, format), format) {
-            (_, format) if format.reads_tokens() => 0,
-            (Some(kernel), _) => kernel.prepared_words(shape.positions * kernel.padded(shape.width)),
-            (None, _) => shape.fan_in().div_ceil(size_of::<u32>()),
-        });
+    let words = config.linear_shapes().zip(formats).map(|(shape, &format)| {
+        if format.reads_tokens() { 0 } else { layers::input_words(Packed::new(layout, format), shape) }
+    });
     // The last is that of the output layer.
     words.fold((0, 0), |(levels, output), words| (levels.max(output), words))
 }

@@ -3,7 +3,7 @@
 pub mod compare;
 pub mod validate;
 
-use runtime::{Config, HeapState, Model, Stream};
+use runtime::{Activation, Config, HeapState, Model, Stream};
 use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector};
@@ -24,6 +24,7 @@ pub struct Loss {
 pub struct TorchModel {
     embedding: Tensor,
     levels: Vec<(i64, Tensor, Tensor)>,
+    activation: Activation,
     output: (Tensor, Tensor),
 }
 
@@ -40,6 +41,7 @@ impl TorchModel {
         Self {
             embedding: from_matrix(&model.embedding).to_device(device),
             levels: levels.collect(),
+            activation: model.architecture.activation,
             output: tensors(&model.output),
         }
     }
@@ -62,6 +64,7 @@ impl TorchModel {
         Self {
             embedding: random(&[config.vocab_size(), config.n_embd()]),
             levels: levels.collect(),
+            activation: config.activation(),
             output: linear(config.n_hidden(), config.vocab_size()),
         }
     }
@@ -72,6 +75,7 @@ impl TorchModel {
         for (fuse, weight, bias) in &self.levels {
             let (b, t, c) = x.size3().expect("(B, T, C)");
             x = x.view([b, t / fuse, c * fuse]).linear(weight, Some(bias)).tanh();
+            x = activate(self.activation, x);
         }
         x.squeeze_dim(1).linear(&self.output.0, Some(&self.output.1))
     }
@@ -80,6 +84,17 @@ impl TorchModel {
     pub fn loss(&self, examples: &Examples) -> Loss {
         let (contexts, targets) = tensors(examples, self.embedding.device());
         Loss { nll: mean_nll(|x| self.forward(x), &contexts, &targets), characters: examples.len() }
+    }
+}
+
+/// What the activation makes of `tanh` of a folded level's rows: (B, T, rows) -> (B, T, width).
+pub fn activate(activation: Activation, tanh: Tensor) -> Tensor {
+    match activation {
+        Activation::Gated => {
+            let halves = tanh.chunk(2, -1);
+            &halves[0] * (&halves[1] + 1.0) * 0.5
+        }
+        _ => tanh,
     }
 }
 

@@ -147,14 +147,17 @@ impl FoldedModel {
         let nll = |nll: Option<f64>| nll.map(|nll| format!("{nll:.6}"));
         let levels: Vec<String> =
             self.architecture.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
-        let Activation::Tanh = self.architecture.activation else { unreachable!("the only one there is") };
+        let activation = match self.architecture.activation {
+            Activation::Gated => "gated",
+            _ => "tanh",
+        };
         let mut metadata = BTreeMap::from([
             ("format", FORMAT.to_owned()),
             ("format_version", FORMAT_VERSION.to_owned()),
             ("vocab", self.vocab.clone()),
             ("n_embd", self.architecture.n_embd.to_string()),
             ("levels", levels.join(",")),
-            ("activation", "tanh".to_owned()),
+            ("activation", activation.to_owned()),
             ("preset", origin.preset.clone()),
             ("recipe", origin.recipe.clone()),
             ("steps", origin.steps.to_string()),
@@ -248,6 +251,7 @@ impl FoldedModel {
             .collect();
         let activation = match get("activation")? {
             "tanh" => Activation::Tanh,
+            "gated" => Activation::Gated,
             other => return Err(bad("activation", other)),
         };
         let architecture = Architecture {

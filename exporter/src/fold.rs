@@ -6,7 +6,7 @@
 //! gamma * (W x - mean) / sqrt(var + eps) + beta  =  (scale * W) x + (beta - mean * scale),  scale = gamma / sqrt(var + eps)
 //! ```
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, Axis, s};
 
 /// What a BatchNorm has learned and seen, one value per channel.
 #[derive(Clone, Debug)]
@@ -33,6 +33,14 @@ pub fn fold_batch_norm(weight: &Array2<f32>, batch_norm: &BatchNormStats) -> (Ar
     let bias = wide(&batch_norm.bias) - wide(&batch_norm.running_mean) * &scale;
     let weight = weight.mapv(f64::from) * scale.insert_axis(Axis(1));
     (weight.mapv(|value| value as f32), bias.mapv(|value| value as f32))
+}
+
+/// Halves the second half of the rows, the gates of [`runtime::Activation::Gated`], so that `tanh` is all that is left to take
+/// of them: `sigmoid(b) = (1 + tanh(b / 2)) / 2`. Exact.
+pub fn halve_gate(weight: &mut Array2<f32>, bias: &mut Array1<f32>) {
+    let width = bias.len() / 2;
+    weight.slice_mut(s![width.., ..]).mapv_inplace(|value| value / 2.0);
+    bias.slice_mut(s![width..]).mapv_inplace(|value| value / 2.0);
 }
 
 #[cfg(test)]

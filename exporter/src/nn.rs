@@ -3,6 +3,7 @@
 //! Every block has `forward`; [`Sequential`] runs them one after the other. Shapes are written (B, T, C): batch, time
 //! (positions), channels.
 
+use runtime::Activation;
 use tch::nn::{Init, Path};
 use tch::{Device, IndexOp, Kind, Tensor};
 
@@ -203,6 +204,20 @@ impl Block for Tanh {
     }
 }
 
+/// WaveNet's gated unit: (..., 2 C) -> (..., C), `tanh` of the first half times the sigmoid of the second.
+pub struct Gated;
+
+impl Block for Gated {
+    fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
+        let halves = x.chunk(2, -1);
+        halves[0].tanh() * halves[1].sigmoid()
+    }
+
+    fn describe(&self) -> String {
+        "Gated".to_owned()
+    }
+}
+
 /// Zeroes values at random while training, and scales the rest up.
 pub struct Dropout {
     /// Chance of each value.
@@ -228,14 +243,14 @@ pub struct LevelBlock {
     /// Normalises the mixture; folded into `linear` after training.
     pub batch_norm: BatchNorm1d,
     /// Squashes it.
-    pub activation: Tanh,
+    pub activation: Box<dyn Block>,
     /// Regularises the level's output.
     pub dropout: Dropout,
 }
 
 impl LevelBlock {
     fn blocks(&self) -> [&dyn Block; 5] {
-        [&self.flatten, &self.linear, &self.batch_norm, &self.activation, &self.dropout]
+        [&self.flatten, &self.linear, &self.batch_norm, &*self.activation, &self.dropout]
     }
 }
 
@@ -245,6 +260,8 @@ pub struct Sequential {
     pub embedding: Embedding,
     /// The tree, from the characters up.
     pub levels: Vec<LevelBlock>,
+    /// Values behind each level.
+    pub widths: Vec<i64>,
     /// To logits.
     pub output: Linear,
 }
@@ -277,19 +294,25 @@ impl Sequential {
         let mut levels = Vec::new();
         for (index, level) in architecture.levels.iter().enumerate() {
             let path = path / "levels" / index;
-            let (n, fan_out) = (i64::from(level.fuse), i64::from(level.width));
+            let (n, width_out) = (i64::from(level.fuse), i64::from(level.width));
+            let (rows, activation): (i64, Box<dyn Block>) = match architecture.activation {
+                Activation::Gated => (2, Box::new(Gated)),
+                _ => (1, Box::new(Tanh)),
+            };
+            let fan_out = rows * width_out;
             positions /= n;
             levels.push(LevelBlock {
                 flatten: FlattenConsecutive { n },
                 linear: linear(&path / "linear", width * n, fan_out, false),
                 batch_norm: BatchNorm1d::new(&path / "batch_norm", fan_out, positions, statistics, modules),
-                activation: Tanh,
+                activation,
                 dropout: Dropout { p: dropout },
             });
-            width = fan_out;
+            width = width_out;
         }
         let output = linear(path / "output", width, vocab_size, true);
-        Self { embedding, levels, output }
+        let widths = architecture.levels.iter().map(|level| i64::from(level.width)).collect();
+        Self { embedding, levels, widths, output }
     }
 
     fn blocks(&self) -> Vec<&dyn Block> {
@@ -352,15 +375,14 @@ impl Sequential {
     pub fn dropout_shapes(&self, batch: &Batch) -> Vec<Vec<i64>> {
         let n = batch.targets().size()[0];
         let mut positions: i64 = self.levels.iter().map(|level| level.flatten.n).product();
-        let shape = |level: &LevelBlock| {
+        let shape = |(level, &channels): (&LevelBlock, &i64)| {
             positions /= level.flatten.n;
-            let channels = level.batch_norm.weight.size()[0];
             match batch {
                 Batch::Windows { .. } if positions > 1 => vec![n, positions, channels],
                 _ => vec![n, channels],
             }
         };
-        self.levels.iter().map(shape).collect()
+        self.levels.iter().zip(&self.widths).map(shape).collect()
     }
 
     /// A line per block: its name and parameters, and the shape of its output for `contexts`, as the lecture prints them.

@@ -19,6 +19,8 @@ pub struct Preset {
     pub n_embd: usize,
     /// Values per position after each level.
     pub n_hidden: u16,
+    /// What makes a level's values of its rows.
+    pub activation: Activation,
     /// What BatchNorm takes its statistics over.
     pub statistics: Statistics,
     /// How it is trained.
@@ -37,7 +39,7 @@ impl Preset {
         Architecture {
             n_embd: self.n_embd,
             levels: self.fuses.iter().map(level).collect(),
-            activation: Activation::Tanh,
+            activation: self.activation,
         }
     }
 
@@ -54,7 +56,9 @@ impl Preset {
         let n_embd = n_embd.unwrap_or(self.n_embd);
         let n_hidden = n_hidden.unwrap_or(self.n_hidden.into());
         match block_size {
-            Some(block_size) if block_size != self.block_size() => Architecture::tree(block_size, n_embd, n_hidden),
+            Some(block_size) if block_size != self.block_size() => {
+                Ok(Architecture { activation: self.activation, ..Architecture::tree(block_size, n_embd, n_hidden)? })
+            }
             _ => {
                 let width = u16::try_from(n_hidden).map_err(|_| ArchitectureError::Width { n_hidden })?;
                 let mut architecture = Architecture { n_embd, ..self.architecture() };
@@ -86,13 +90,14 @@ const LECTURE: Recipe = Recipe {
 };
 
 /// All presets: the lecture's in the order of the lecture, then ours.
-pub const PRESETS: [Preset; 9] = [
+pub const PRESETS: [Preset; 10] = [
     Preset {
         name: "mlp-3",
         about: "the lecture's first network: 3 characters into one layer of 200",
         fuses: &[3],
         n_embd: 10,
         n_hidden: 200,
+        activation: Activation::Tanh,
         statistics: Statistics::BatchAndPositions,
         recipe: LECTURE,
     },
@@ -102,6 +107,7 @@ pub const PRESETS: [Preset; 9] = [
         fuses: &[8],
         n_embd: 10,
         n_hidden: 200,
+        activation: Activation::Tanh,
         statistics: Statistics::BatchAndPositions,
         recipe: LECTURE,
     },
@@ -111,6 +117,7 @@ pub const PRESETS: [Preset; 9] = [
         fuses: &[2, 2, 2],
         n_embd: 10,
         n_hidden: 68,
+        activation: Activation::Tanh,
         statistics: Statistics::BatchAndPositions,
         recipe: LECTURE,
     },
@@ -120,6 +127,7 @@ pub const PRESETS: [Preset; 9] = [
         fuses: &[2, 2, 2],
         n_embd: 10,
         n_hidden: 68,
+        activation: Activation::Tanh,
         statistics: Statistics::BatchOnly,
         recipe: LECTURE,
     },
@@ -129,6 +137,7 @@ pub const PRESETS: [Preset; 9] = [
         fuses: &[2, 2, 2],
         n_embd: 24,
         n_hidden: 128,
+        activation: Activation::Tanh,
         statistics: Statistics::BatchAndPositions,
         recipe: LECTURE,
     },
@@ -138,6 +147,7 @@ pub const PRESETS: [Preset; 9] = [
         fuses: &[2, 2, 2],
         n_embd: 24,
         n_hidden: 128,
+        activation: Activation::Tanh,
         statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.999), weight_decay: 0.01 },
@@ -158,6 +168,7 @@ pub const PRESETS: [Preset; 9] = [
         fuses: &[2, 2, 2],
         n_embd: 24,
         n_hidden: 128,
+        activation: Activation::Tanh,
         statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.05 },
@@ -173,11 +184,33 @@ pub const PRESETS: [Preset; 9] = [
         },
     },
     Preset {
+        name: "gated-88",
+        about: "WaveNet's gated units, two rows for each of 88 values",
+        fuses: &[2, 2, 2],
+        n_embd: 24,
+        n_hidden: 88,
+        activation: Activation::Gated,
+        statistics: Statistics::BatchAndPositions,
+        recipe: Recipe {
+            optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.1 },
+            lr: 4e-3,
+            schedule: Schedule::Cosine { warmup_steps: 500 },
+            batch_size: 512,
+            length: Length::Epochs(120.0),
+            dropout: 0.1,
+            sampling: Sampling::Shuffled,
+            modules: Modules::Pytorch,
+            keep: Keep::Best,
+            form: Form::Windows,
+        },
+    },
+    Preset {
         name: FAST_PRESET,
         about: "the same network at the lecture's loss in seconds: whole words, few epochs",
         fuses: &[2, 2, 2],
         n_embd: 24,
         n_hidden: 128,
+        activation: Activation::Tanh,
         statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.0 },
@@ -198,6 +231,7 @@ pub const PRESETS: [Preset; 9] = [
         fuses: &[2, 2],
         n_embd: 6,
         n_hidden: 16,
+        activation: Activation::Tanh,
         statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.0 },

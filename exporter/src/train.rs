@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use runtime::{FormatError, Vocab};
+use runtime::{Activation, FormatError, Vocab};
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
@@ -19,7 +19,7 @@ use crate::arrays::{to_matrix, to_vector};
 use crate::data::{DataError, Examples, Words, hex};
 use crate::eval::{TorchModel, tensors};
 use crate::file::{FileError, FoldedLinear, FoldedModel, Origin};
-use crate::fold::{BatchNormStats, fold_batch_norm};
+use crate::fold::{BatchNormStats, fold_batch_norm, halve_gate};
 use crate::nn::{BATCH_NORM_EPS, BatchNorm1d, Linear, Sequential, Statistics, mean_nll};
 use crate::recipe::{Form, Keep, Length, Recipe, Sampling};
 use crate::write::WriteError;
@@ -512,7 +512,10 @@ pub fn fold_network(
             running_var: to_vector(&batch_norm.running_var),
             eps: BATCH_NORM_EPS,
         };
-        let (weight, bias) = fold_batch_norm(&to_matrix(&linear.weight), &stats);
+        let (mut weight, mut bias) = fold_batch_norm(&to_matrix(&linear.weight), &stats);
+        if architecture.activation == Activation::Gated {
+            halve_gate(&mut weight, &mut bias);
+        }
         FoldedLinear { weight, bias, int4_step: None }
     };
     Ok(FoldedModel {

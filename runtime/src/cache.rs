@@ -63,6 +63,7 @@ mod tests {
                     width_in: 2,
                     fan_in: fuse * 2,
                     fan_out: 1,
+                    width_out: 1,
                     dilation,
                     ring_len: (fuse - 1) * dilation,
                 };

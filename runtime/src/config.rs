@@ -22,7 +22,7 @@ pub const MAX_LEVELS: usize = 8;
 pub const MAX_FUSE: usize = 64;
 /// Longest context. It bounds the rings, and with them every size computed from a header.
 pub const MAX_BLOCK_SIZE: usize = 1024;
-/// Widest level, and largest embedding.
+/// Most rows of a level, and largest embedding.
 pub const MAX_WIDTH: usize = 4096;
 /// Most columns of a weight matrix. With [`MAX_WIDTH`] it keeps every size in bytes below 2^31, on 32-bit chips too.
 pub const MAX_FAN_IN: usize = 1 << 16;
@@ -37,6 +37,22 @@ pub const MIN_VOCAB_SIZE: usize = 3;
 pub enum Activation {
     /// Hyperbolic tangent, as in the lecture.
     Tanh,
+    /// WaveNet's gated unit, `tanh(a) * sigmoid(b)`: a value takes two rows of the matrix, `a` and, a width behind it, `b / 2`.
+    ///
+    /// The half is `sigmoid(b) = (1 + tanh(b / 2)) / 2` with the inner one put into the weights, as BatchNorm is: what is left
+    /// is `tanh` of all rows and [`crate::quant::gate_i8`] or [`crate::math::gate`]. (van den Oord et al., "Conditional Image
+    /// Generation with PixelCNN Decoders", 2016, equation 2; "WaveNet", 2016, equation 2.)
+    Gated,
+}
+
+impl Activation {
+    /// Rows of the weight matrix for each value that a level gives.
+    pub const fn rows_per_value(self) -> usize {
+        match self {
+            Self::Tanh => 1,
+            Self::Gated => 2,
+        }
+    }
 }
 
 /// One level: fuse `fuse` neighbours (`FlattenConsecutive`), then a linear layer to `width` values and an activation.
@@ -44,7 +60,7 @@ pub enum Activation {
 pub struct Level {
     /// How many consecutive positions become one, 2 to [`MAX_FUSE`].
     pub fuse: u8,
-    /// Values per position after the level, 1 to [`MAX_WIDTH`].
+    /// Values per position after the level, 1 to [`MAX_WIDTH`] divided by [`Activation::rows_per_value`].
     pub width: u16,
 }
 
@@ -66,8 +82,10 @@ pub struct LevelShape {
     pub width_in: usize,
     /// `fuse * width_in`: columns of the weight matrix.
     pub fan_in: usize,
-    /// Rows of the weight matrix.
+    /// Rows of the weight matrix: [`Activation::rows_per_value`] for each of `width_out`.
     pub fan_out: usize,
+    /// Values per position behind the activation.
+    pub width_out: usize,
     /// Distance in characters between two inputs: the product of the fuse factors below.
     pub dilation: usize,
     /// `(fuse - 1) * dilation`: older inputs that must be kept.
@@ -92,7 +110,7 @@ impl Config {
         let mut width_in = n_embd;
         for level in levels {
             within("fuse factor", level.fuse.into(), 2, MAX_FUSE)?;
-            within("level width", level.width.into(), 1, MAX_WIDTH)?;
+            within("level width", level.width.into(), 1, MAX_WIDTH / activation.rows_per_value())?;
             within("fan_in", usize::from(level.fuse) * width_in, 1, MAX_FAN_IN)?;
             width_in = level.width.into();
             // Cannot overflow: at most MAX_BLOCK_SIZE * MAX_FUSE before the check.
@@ -139,16 +157,17 @@ impl Config {
         let mut dilation = 1;
         self.levels.iter().map(move |level| {
             let fuse = usize::from(level.fuse);
-            let fan_out = usize::from(level.width);
+            let width_out = usize::from(level.width);
             let shape = LevelShape {
                 fuse,
                 width_in,
                 fan_in: fuse * width_in,
-                fan_out,
+                fan_out: width_out * self.activation.rows_per_value(),
+                width_out,
                 dilation,
                 ring_len: (fuse - 1) * dilation,
             };
-            width_in = fan_out;
+            width_in = width_out;
             dilation *= fuse;
             shape
         })

@@ -46,7 +46,7 @@ mod vfp;
 mod x86;
 
 #[cfg(feature = "int8")]
-pub use portable::dot_i8;
+pub use portable::{dot_i8, gate_i8};
 #[cfg(all(feature = "f32", not(fpu)))]
 pub use portable::vec_mat_f32;
 #[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]

@@ -82,6 +82,13 @@ pub fn copy_i8(from: &[i8], to: &mut [i8]) {
     to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
 }
 
+/// `values[i] = gate_i8(values[i], gates[i])`, see [`crate::quant::gate`]; what goes beyond the shorter is left alone.
+#[cfg(feature = "int8")]
+#[inline(never)]
+pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
+    values.iter_mut().zip(gates).for_each(|(value, &gate)| *value = crate::quant::gate(*value, gate));
+}
+
 /// Level 0 from a table, for two characters: `out[row] = tanh_i8(requantize(bias + entries[0] + entries[1], multiplier))`.
 ///
 /// All have the length of `out`; what goes beyond the shortest is left alone.

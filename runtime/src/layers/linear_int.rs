@@ -4,11 +4,11 @@ mod host;
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-use crate::config::{LevelShape, LinearShape};
+use crate::config::{Activation, LevelShape, LinearShape};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
 use crate::kernels::packed::Packed;
-use crate::kernels::{copy_i8, dot_i8, table_tanh_i8};
+use crate::kernels::{copy_i8, dot_i8, gate_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
 use crate::kernels::{dot_i4, unpack_i4};
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
@@ -18,6 +18,8 @@ use crate::vocab::Token;
 #[derive(Clone, Copy, Debug)]
 pub struct LinearInt<'a> {
     shape: LinearShape,
+    /// Of the level; of no meaning for the output layer.
+    activation: Activation,
     rows: Rows<'a>,
 }
 
@@ -86,6 +88,7 @@ impl<'a> LinearInt<'a> {
         layout: Layout,
         format: WeightFormat,
         shape: LinearShape,
+        activation: Activation,
         vocab_size: usize,
         index: usize,
     ) -> Result<Self, FormatError> {
@@ -97,7 +100,8 @@ impl<'a> LinearInt<'a> {
                 vocab_size,
             },
             (_, WeightFormat::Pairs) if positions == 2 => {
-                Rows::Pairs { activations: slab.take_i8(vocab_size * vocab_size * fan_out)?, vocab_size }
+                let width = fan_out / activation.rows_per_value();
+                Rows::Pairs { activations: slab.take_i8(vocab_size * vocab_size * width)?, vocab_size }
             }
             (Layout::RowMajor, WeightFormat::Int8) => {
                 Rows::Int8 { scaling: Scaling::take(slab, fan_out)?, weights: slab.take_i8(shape.fan_in() * fan_out)? }
@@ -123,7 +127,7 @@ impl<'a> LinearInt<'a> {
                 Rows::Packed { kernel, blocks, columns, position: kernel.prepared_words(columns) / positions }
             }
         };
-        let layer = Self { shape, rows };
+        let layer = Self { shape, activation, rows };
         layer.check(index)?;
         Ok(layer)
     }
@@ -251,7 +255,9 @@ impl<'a> LinearInt<'a> {
     /// The sizes of the level whose linear layer this is.
     pub fn level_shape(&self, dilation: usize) -> LevelShape {
         let LinearShape { positions: fuse, width: width_in, fan_out } = self.shape;
-        LevelShape { fuse, width_in, fan_in: fuse * width_in, fan_out, dilation, ring_len: (fuse - 1) * dilation }
+        let width_out = self.width_out();
+        let (fan_in, ring_len) = (fuse * width_in, (fuse - 1) * dilation);
+        LevelShape { fuse, width_in, fan_in, fan_out, width_out, dilation, ring_len }
     }
 
     /// Words of the input in the form the layer's kernel reads.
@@ -344,17 +350,34 @@ impl<'a> LinearInt<'a> {
         self.run(input, out, Packed::rows, |row| row);
     }
 
-    /// The layer and [`tanh_i8`] behind it; as [`Self::forward`].
-    pub fn forward_tanh(&self, input: Input<'_>, out: &mut [i8]) {
+    /// Values behind the activation.
+    fn width_out(&self) -> usize {
+        self.shape.fan_out / self.activation.rows_per_value()
+    }
+
+    /// A level: the layer and its activation behind it. `out` has room as for [`Self::forward`]; what is behind the level's
+    /// width is of no meaning.
+    pub fn forward_level(&self, input: Input<'_>, out: &mut [i8]) {
+        if let (Rows::Pairs { activations, vocab_size }, Input::Tokens(&[older, newer])) = (&self.rows, input) {
+            copy_i8(entries(activations, *vocab_size, older.into(), newer, self.width_out()), out);
+            return;
+        }
+        self.forward_tanh(input, out);
+        if self.activation == Activation::Gated
+            && let Some((values, gates)) = out.split_at_mut_checked(self.width_out())
+        {
+            gate_i8(values, gates);
+        }
+    }
+
+    /// The layer and [`tanh_i8`] behind every row; as [`Self::forward`].
+    fn forward_tanh(&self, input: Input<'_>, out: &mut [i8]) {
         #[cfg(feature = "std")]
         if self.forward_tanh_host(input, out) {
             return;
         }
         let fan_out = self.shape.fan_out;
         match (&self.rows, input) {
-            (Rows::Pairs { activations, vocab_size }, Input::Tokens(&[older, newer])) => {
-                copy_i8(entries(activations, *vocab_size, older.into(), newer, fan_out), out);
-            }
             // The usual level 0.
             (Rows::Table { scaling, table, vocab_size }, Input::Tokens(&[older, newer])) => {
                 let older = entries(table, *vocab_size, 0, older, fan_out);

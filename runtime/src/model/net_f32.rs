@@ -95,7 +95,7 @@ impl<'a> NetF32<'a> {
             linear.forward(input, hidden);
             if let Some(values) = hidden.get_mut(..shape.fan_out) {
                 activate_f32(config.activation(), values);
-                observe(index, values);
+                observe(index, values.get(..shape.width_out).unwrap_or(&[]));
             }
         }
         if let Some(hidden) = hidden.get(..config.n_hidden()) {

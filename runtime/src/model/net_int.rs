@@ -35,12 +35,12 @@ impl<'a> NetInt<'a> {
             return Err(FormatError::BadValue { layer: 0 });
         }
         let mut levels = heapless::Vec::new();
-        let last = config.levels().len();
+        let (last, activation) = (config.levels().len(), config.activation());
         for (index, (shape, &format)) in config.linear_shapes().zip(formats).enumerate() {
             if index > 0 && format.reads_tokens() {
                 return Err(FormatError::UnsupportedFormat);
             }
-            let linear = LinearInt::take(slab, layout, format, shape, config.vocab_size(), index)?;
+            let linear = LinearInt::take(slab, layout, format, shape, activation, config.vocab_size(), index)?;
             if index == last {
                 return Ok(Self { embedding, levels, output: linear });
             }
@@ -55,7 +55,7 @@ impl<'a> NetInt<'a> {
         (self.embedding, self.levels.iter().chain([&self.output]).copied().collect())
     }
 
-    /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][fan_out]`; `None` if it fuses more than two.
+    /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][width_out]`; `None` if it fuses more than two.
     #[cfg(feature = "alloc")]
     pub fn pairs(&self, config: &Config) -> Option<alloc::vec::Vec<i8>> {
         let shape = config.shapes().next()?;
@@ -77,14 +77,14 @@ impl<'a> NetInt<'a> {
         let shape = linear.level_shape(1);
         let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
         if linear.reads_tokens() {
-            linear.forward_tanh(Input::Tokens(tokens), &mut activations);
+            linear.forward_level(Input::Tokens(tokens), &mut activations);
         } else {
             let mut input = alloc::vec![0; linear.input_words()];
             let shape = LevelShape { width_in: 1, ..shape };
             let constant = self.embed(&shape, linear, ring, 0, *newest, &mut input);
-            linear.forward_tanh(Input::Prepared(&input, constant), &mut activations);
+            linear.forward_level(Input::Prepared(&input, constant), &mut activations);
         }
-        activations.truncate(shape.fan_out);
+        activations.truncate(shape.width_out);
         activations
     }
 
@@ -135,7 +135,7 @@ impl<'a> NetInt<'a> {
                     look_up(&shape, linear, tokens, *oldest, token, hidden);
                 } else {
                     let constant = self.embed(&shape, linear, tokens, *oldest, token, input);
-                    linear.forward_tanh(Input::Prepared(input, constant), hidden);
+                    linear.forward_level(Input::Prepared(input, constant), hidden);
                 }
                 cache::copy(cache::push(&shape, tokens, oldest), &[token]);
             } else {
@@ -155,9 +155,9 @@ impl<'a> NetInt<'a> {
                 let slot = cache::push(&shape, ring, oldest);
                 constant = constant.wrapping_add(linear.prepare(0, slot, input));
                 copy_i8(newest, slot);
-                linear.forward_tanh(Input::Prepared(input, constant), hidden);
+                linear.forward_level(Input::Prepared(input, constant), hidden);
             }
-            if let Some(values) = hidden.get(..shape.fan_out) {
+            if let Some(values) = hidden.get(..shape.width_out) {
                 observe(index, values);
             }
         }
@@ -198,10 +198,10 @@ impl<'a> NetInt<'a> {
 fn look_up(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[Token], oldest: u16, newest: Token, hidden: &mut [i8]) {
     let older = |position| cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
     if shape.fuse == 2 {
-        linear.forward_tanh(Input::Tokens(&[older(0), newest]), hidden);
+        linear.forward_level(Input::Tokens(&[older(0), newest]), hidden);
     } else {
         let tokens: heapless::Vec<Token, MAX_FUSE> = (0..shape.fuse - 1).map(older).chain([newest]).collect();
-        linear.forward_tanh(Input::Tokens(&tokens), hidden);
+        linear.forward_level(Input::Tokens(&tokens), hidden);
     }
 }
 

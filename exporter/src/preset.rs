@@ -87,6 +87,7 @@ const LECTURE: Recipe = Recipe {
     modules: Modules::Lecture,
     keep: Keep::Last,
     form: Form::Windows,
+    distillation: None,
 };
 
 /// All presets: the lecture's in the order of the lecture, then ours.
@@ -160,6 +161,7 @@ pub const PRESETS: [Preset; 10] = [
             modules: Modules::Pytorch,
             keep: Keep::Last,
             form: Form::Windows,
+            distillation: None,
         },
     },
     Preset {
@@ -181,6 +183,7 @@ pub const PRESETS: [Preset; 10] = [
             modules: Modules::Pytorch,
             keep: Keep::Best,
             form: Form::Windows,
+            distillation: None,
         },
     },
     Preset {
@@ -202,6 +205,7 @@ pub const PRESETS: [Preset; 10] = [
             modules: Modules::Pytorch,
             keep: Keep::Best,
             form: Form::Windows,
+            distillation: None,
         },
     },
     Preset {
@@ -223,6 +227,7 @@ pub const PRESETS: [Preset; 10] = [
             modules: Modules::Pytorch,
             keep: Keep::Last,
             form: Form::Words,
+            distillation: None,
         },
     },
     Preset {
@@ -244,6 +249,7 @@ pub const PRESETS: [Preset; 10] = [
             modules: Modules::Pytorch,
             keep: Keep::Best,
             form: Form::Windows,
+            distillation: None,
         },
     },
 ];

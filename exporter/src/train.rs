@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod distill;
 mod draws;
 mod optimizer;
 pub mod statistics;
@@ -40,6 +41,8 @@ pub struct Options {
     pub statistics: Statistics,
     /// The recipe.
     pub recipe: Recipe,
+    /// The models that the recipe's distillation learns from.
+    pub teachers: Vec<FoldedModel>,
     /// Seed of weights, batches and dropout. Not of the split, which is always the lecture's.
     pub seed: u64,
     /// Threads of libtorch.
@@ -117,6 +120,8 @@ pub enum Event<'a> {
         done: usize,
         /// Steps in all.
         steps: usize,
+        /// Dev loss of the mean of the teachers' predictions, where there are teachers.
+        teachers_nll: Option<f64>,
     },
     /// Some steps are done.
     Step {
@@ -234,12 +239,26 @@ pub fn train(
     let (sample_contexts, sample_targets) = (contexts.narrow(0, 0, sample), targets.narrow(0, 0, sample));
     let mut optimizer = Optimizer::new(recipe.optimizer, &store);
     let encode = |words: &[String]| Encoded::new("the word list", words, vocab);
-    let (train_words, dev_words) = (encode(&split.train)?, encode(&split.dev)?);
+    let dev_words = encode(&split.dev)?;
+    // The words of the list come first, those of the teachers behind them.
+    let mut pool = split.train.clone();
+    if let Some(distillation) = &recipe.distillation {
+        pool.extend(distill::draw_words(&options.teachers, distillation.drawn_words, options.seed)?);
+    }
+    let (pool_contexts, pool_targets) = tensors(&build(&pool)?, options.device);
+    let wanted = recipe.distillation.map(|distillation| {
+        let wanted = distill::predictions(&options.teachers, &pool_contexts);
+        distill::harden(&wanted, &targets, distillation.hard);
+        wanted
+    });
+    let pool_words = encode(&pool)?;
     let sample_words = encode(&split.train[..split.train.len().min(split.dev.len())])?;
-    let mut source = Source::new(recipe, &options.architecture, (&contexts, &targets), &train_words, options.device);
+    let mut source = Source::new(recipe, &options.architecture, (&pool_contexts, &pool_targets), &pool_words, options.device);
 
     let shapes = network.shapes(&contexts.narrow(0, 0, 1));
-    observe(Event::Start { shapes: &shapes, parameters, done, steps });
+    let teachers_nll =
+        recipe.distillation.map(|_| distill::ensemble_nll(&options.teachers, &dev_contexts, &dev_targets));
+    observe(Event::Start { shapes: &shapes, parameters, done, steps, teachers_nll });
 
     let mut origin = Origin {
         preset: options.preset.clone(),
@@ -299,7 +318,10 @@ pub fn train(
                 activations.push(Activations::of(output));
             }
         });
-        let loss = logits.cross_entropy_for_logits(batch.targets());
+        let loss = match &wanted {
+            Some(wanted) => distill::soft_cross_entropy(&logits, &wanted.index_select(0, batch.examples())),
+            None => logits.cross_entropy_for_logits(batch.targets()),
+        };
         let before = watched.then(|| Before::of(&store));
         optimizer.backward_step(&loss, lr);
         losses.push(loss.detach());

@@ -42,6 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         architecture: fast.architecture(),
         statistics: fast.statistics,
         recipe: fast.recipe.clone(),
+        teachers: Vec::new(),
         seed: args.seed,
         threads,
         device: Device::Cpu,

@@ -94,6 +94,12 @@ pub struct Settings {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     device: DeviceArg,
+    #[arg(long, value_name = "FILE", hide = true)]
+    teacher: Vec<PathBuf>,
+    #[arg(long, hide = true, default_value_t = 300_000)]
+    drawn_words: usize,
+    #[arg(long, hide = true, default_value_t = 0.0)]
+    hard: f64,
     /// Threads; the same seed and threads give the same bytes [default: one per core]
     #[arg(long)]
     threads: Option<usize>,
@@ -335,6 +341,10 @@ fn options(settings: &Settings, preset: &Preset) -> anyhow::Result<Options> {
         (Optimizer::Sgd, Some(_)) => bail!("--weight-decay is AdamW's; {} uses SGD", preset.name),
         (_, None) => {}
     }
+    let teachers = settings.teacher.iter().map(|path| FoldedModel::read(path)).collect::<Result<Vec<_>, _>>()?;
+    if !teachers.is_empty() {
+        recipe.distillation = Some(exporter::recipe::Distillation { teacher: "", teachers: teachers.len(), drawn_words: settings.drawn_words, hard: settings.hard });
+    }
     let device = match settings.device {
         DeviceArg::Cpu => Device::Cpu,
         DeviceArg::Cuda if Cuda::is_available() => Device::Cuda(0),
@@ -345,6 +355,7 @@ fn options(settings: &Settings, preset: &Preset) -> anyhow::Result<Options> {
         architecture: preset.changed(settings.block_size, settings.n_embd, settings.n_hidden)?,
         statistics: preset.statistics,
         recipe,
+        teachers,
         seed: settings.seed,
         threads: settings.threads.unwrap_or_else(default_threads),
         device,
@@ -363,8 +374,11 @@ struct Progress {
 impl Progress {
     fn show(&mut self, event: Event<'_>) {
         match event {
-            Event::Start { shapes, parameters, done, steps } => {
+            Event::Start { shapes, parameters, done, steps, teachers_nll } => {
                 eprint!("{shapes}");
+                if let Some(nll) = teachers_nll {
+                    eprintln!("  teachers together: dev {nll:.4}");
+                }
                 eprint!("  {} parameters, {} steps", count(parameters), count(steps));
                 match done {
                     0 => eprintln!("\n"),

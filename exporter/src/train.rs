@@ -246,18 +246,20 @@ pub fn train(
         pool.extend(distill::draw_words(&options.teachers, distillation.drawn_words, options.seed)?);
     }
     let (pool_contexts, pool_targets) = tensors(&build(&pool)?, options.device);
-    let wanted = recipe.distillation.map(|distillation| {
-        let wanted = distill::predictions(&options.teachers, &pool_contexts);
-        distill::harden(&wanted, &targets, distillation.hard);
-        wanted
-    });
+    let (mut wanted, mut teachers_nll) = (None, None);
+    if let Some(distillation) = &recipe.distillation {
+        let predict =
+            |words: &[String]| distill::predictions(&options.teachers, words, &vocab_text, options.device);
+        let predicted = predict(&pool)?;
+        distill::harden(&predicted, &targets, distillation.hard);
+        wanted = Some(predicted);
+        teachers_nll = Some(distill::nll(&predict(&split.dev)?, &dev_targets));
+    }
     let pool_words = encode(&pool)?;
     let sample_words = encode(&split.train[..split.train.len().min(split.dev.len())])?;
     let mut source = Source::new(recipe, &options.architecture, (&pool_contexts, &pool_targets), &pool_words, options.device);
 
     let shapes = network.shapes(&contexts.narrow(0, 0, 1));
-    let teachers_nll =
-        recipe.distillation.map(|_| distill::ensemble_nll(&options.teachers, &dev_contexts, &dev_targets));
     observe(Event::Start { shapes: &shapes, parameters, done, steps, teachers_nll });
 
     let mut origin = Origin {

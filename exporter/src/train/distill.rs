@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use runtime::{Model, Sampling};
-use tch::{IndexOp, Kind, Tensor};
+use runtime::{Model, Sampling, Vocab};
+use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
-use crate::eval::TorchModel;
+use crate::data::Examples;
+use crate::eval::{TorchModel, tensors};
 use crate::file::FoldedModel;
 use crate::pack::pack_f32;
 use crate::sample;
@@ -36,23 +37,35 @@ pub fn draw_words(teachers: &[FoldedModel], count: usize, seed: u64) -> Result<V
     Ok(words)
 }
 
-/// The mean of the teachers' predictions for each example: contexts `[N, block_size]` -> probabilities `[N, vocab_size]`.
-pub fn predictions(teachers: &[FoldedModel], contexts: &Tensor) -> Tensor {
-    const BATCH: i64 = 8192;
-    let (len, device) = (contexts.size()[0], contexts.device());
-    let teachers: Vec<TorchModel> = teachers.iter().map(|teacher| TorchModel::new(teacher, device)).collect();
-    let share = 1.0 / teachers.len() as f64;
-    let batches = (0..len).step_by(BATCH as usize).map(|start| {
-        let contexts = contexts.i(start..(start + BATCH).min(len));
-        tch::no_grad(|| {
-            let mut mean = teachers[0].forward(&contexts).softmax(-1, Kind::Float) * share;
-            for teacher in &teachers[1..] {
-                mean += teacher.forward(&contexts).softmax(-1, Kind::Float) * share;
-            }
-            mean
-        })
-    });
-    Tensor::cat(&batches.collect::<Vec<_>>(), 0)
+/// The mean of the teachers' predictions for every character of every word, and its end: probabilities `[N, vocab_size]`, in
+/// the order of [`Examples`].
+///
+/// # Errors
+/// [`TrainError`] for a teacher that knows other characters.
+pub fn predictions(
+    teachers: &[FoldedModel],
+    words: &[String],
+    vocab: &str,
+    device: Device,
+) -> Result<Tensor, TrainError> {
+    let mut sum: Option<Tensor> = None;
+    for (index, teacher) in teachers.iter().enumerate() {
+        if teacher.vocab != vocab {
+            let (number, known) = (index + 1, &teacher.vocab);
+            return Err(TrainError::Option(format!(
+                "teacher {number} was trained on other characters: {known:?}, the words have {vocab:?}"
+            )));
+        }
+        let block_size = teacher.architecture.config(vocab.chars().count())?.block_size();
+        let examples = Examples::new("the words", words, Vocab::new(vocab)?, block_size)?;
+        let (contexts, _) = tensors(&examples, device);
+        let predicted = TorchModel::new(teacher, device).probabilities(&contexts) / teachers.len() as f64;
+        sum = Some(match sum {
+            Some(sum) => sum + predicted,
+            None => predicted,
+        });
+    }
+    sum.ok_or_else(|| TrainError::Option("there are no teachers to learn from".to_owned()))
 }
 
 /// Blends the next character itself, by the share `hard`, into the predictions for the first examples, in place.
@@ -68,10 +81,10 @@ pub fn soft_cross_entropy(logits: &Tensor, wanted: &Tensor) -> Tensor {
     -(logits.log_softmax(-1, Kind::Float) * wanted).sum(Kind::Float) / logits.size()[0] as f64
 }
 
-/// Loss of the mean of the teachers' predictions.
-pub fn ensemble_nll(teachers: &[FoldedModel], contexts: &Tensor, targets: &Tensor) -> f64 {
-    let predicted = predictions(teachers, contexts).gather(1, &targets.unsqueeze(1), false);
-    -predicted.log().mean(Kind::Double).double_value(&[])
+/// Loss of predictions `[N, vocab_size]`, in nats per character.
+pub fn nll(predictions: &Tensor, targets: &Tensor) -> f64 {
+    let picked = predictions.gather(1, &targets.unsqueeze(1), false);
+    -picked.log().mean(Kind::Double).double_value(&[])
 }
 
 #[cfg(test)]
@@ -82,7 +95,7 @@ mod tests {
     fn against_certainty_it_is_the_usual_loss() {
         let logits = Tensor::from_slice(&[0.3_f32, -1.0, 2.0, 0.0, 0.5, 0.1]).view([2, 3]);
         let targets = Tensor::from_slice(&[2_i64, 0]);
-        let wanted = Tensor::zeros([2, 3], (Kind::Float, tch::Device::Cpu));
+        let wanted = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
         harden(&wanted, &targets, 1.0);
         let (soft, hard) = (soft_cross_entropy(&logits, &wanted), logits.cross_entropy_for_logits(&targets));
         assert!((soft - hard).abs().double_value(&[]) < 1e-6);

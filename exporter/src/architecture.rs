@@ -14,6 +14,23 @@ pub struct Architecture {
     pub activation: Activation,
 }
 
+/// Levels as an option of the command line.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Levels(pub Vec<Level>);
+
+/// `fuse:width,fuse:width`, from the characters up, as files of models have it. Limits are checked by [`Config`].
+///
+/// # Errors
+/// For text of another form.
+pub fn levels(text: &str) -> Result<Levels, String> {
+    let level = |level: &str| {
+        let (fuse, width) = level.split_once(':')?;
+        Some(Level { fuse: fuse.parse().ok()?, width: width.parse().ok()? })
+    };
+    let levels: Option<_> = text.split(',').map(level).collect();
+    levels.map(Levels).ok_or_else(|| "levels are FUSE:WIDTH, separated by commas, as in 2:88,2:88,2:88".to_owned())
+}
+
 /// Why a block size has no levels.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchitectureError {
@@ -77,6 +94,14 @@ impl Architecture {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_from_text() {
+        assert_eq!(levels("3:98,2:7").unwrap().0, [Level { fuse: 3, width: 98 }, Level { fuse: 2, width: 7 }]);
+        for refused in ["", "3", "3:98,", "3:x", "300:1", "-1:2", "2:70000"] {
+            assert!(levels(refused).is_err(), "{refused}");
+        }
+    }
 
     #[test]
     fn block_sizes_become_levels() {

@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2};
-use runtime::{Activation, FormatError, Level};
+use runtime::{Activation, FormatError};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::architecture::Architecture;
+use crate::architecture::{self, Architecture};
 use crate::write::{WriteError, write_atomically};
 
 /// The value of `format` in the metadata.
@@ -242,13 +242,6 @@ impl FoldedModel {
             return Err(not_a_model(reason));
         }
         let levels = get("levels")?;
-        let levels: Option<Vec<Level>> = levels
-            .split(',')
-            .map(|level| {
-                let (fuse, width) = level.split_once(':')?;
-                Some(Level { fuse: parse(fuse)?, width: parse(width)? })
-            })
-            .collect();
         let activation = match get("activation")? {
             "tanh" => Activation::Tanh,
             "gated" => Activation::Gated,
@@ -256,7 +249,7 @@ impl FoldedModel {
         };
         let architecture = Architecture {
             n_embd: number("n_embd")?,
-            levels: levels.ok_or_else(|| not_a_model("its levels are not readable".to_owned()))?,
+            levels: architecture::levels(levels).map_err(not_a_model)?.0,
             activation,
         };
         let vocab = get("vocab")?.to_owned();

@@ -240,6 +240,7 @@ pub fn train(
     let mut optimizer = Optimizer::new(recipe.optimizer, &store);
     let encode = |words: &[String]| Encoded::new("the word list", words, vocab);
     let dev_words = encode(&split.dev)?;
+    distill::check(&options.teachers, &vocab_text)?;
     // The words of the list come first, those of the teachers behind them.
     let mut pool = split.train.clone();
     if let Some(distillation) = &recipe.distillation {
@@ -248,8 +249,7 @@ pub fn train(
     let (pool_contexts, pool_targets) = tensors(&build(&pool)?, options.device);
     let (mut wanted, mut teachers_nll) = (None, None);
     if let Some(distillation) = &recipe.distillation {
-        let predict =
-            |words: &[String]| distill::predictions(&options.teachers, words, &vocab_text, options.device);
+        let predict = |words: &[String]| distill::predictions(&options.teachers, words, &vocab_text, options.device);
         let predicted = predict(&pool)?;
         distill::harden(&predicted, &targets, distillation.hard);
         wanted = Some(predicted);
@@ -257,7 +257,8 @@ pub fn train(
     }
     let pool_words = encode(&pool)?;
     let sample_words = encode(&split.train[..split.train.len().min(split.dev.len())])?;
-    let mut source = Source::new(recipe, &options.architecture, (&pool_contexts, &pool_targets), &pool_words, options.device);
+    let mut source =
+        Source::new(recipe, &options.architecture, (&pool_contexts, &pool_targets), &pool_words, options.device);
 
     let shapes = network.shapes(&contexts.narrow(0, 0, 1));
     observe(Event::Start { shapes: &shapes, parameters, done, steps, teachers_nll });
@@ -501,6 +502,11 @@ fn check_options(options: &Options, steps: usize) -> Result<(), TrainError> {
         && !(weight_decay >= 0.0 && weight_decay.is_finite())
     {
         return refuse(format!("weight decay {weight_decay}: it must be at least 0"));
+    }
+    if let Some(distillation) = &recipe.distillation
+        && !(0.0..=1.0).contains(&distillation.hard)
+    {
+        return refuse(format!("--hard {}: it is a share, 0 to 1", distillation.hard));
     }
     let per_position = options.statistics == Statistics::BatchOnly;
     if recipe.form == Form::Words && (per_position || recipe.sampling == Sampling::WithReplacement) {

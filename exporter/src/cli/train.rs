@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use exporter::architecture::{self, Architecture, Levels};
 use exporter::data::{Words, hex};
 use exporter::file::FoldedModel;
 use exporter::nn::Statistics;
@@ -39,7 +40,7 @@ pub struct Args {
     run_dir: Option<PathBuf>,
     /// Continue the training of a folder, with all its settings, from its last checkpoint
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "dedup", "run_dir", "preset", "seed", "epochs", "steps",
-        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "form", "teacher", "teacher_epochs", "drawn_words", "hard", "device", "threads"])]
+        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels", "form", "teacher", "teacher_epochs", "drawn_words", "hard", "device", "threads"])]
     resume: Option<PathBuf>,
     /// How often to write down the state: a number of steps, or a time as in 30s or 5m
     #[arg(long, value_name = "STEPS|TIME", default_value = "30s", value_parser = interval)]
@@ -88,6 +89,10 @@ pub struct Settings {
     n_embd: Option<usize>,
     #[arg(long, help = per_preset("Values per position after each level", |preset| Some(preset.n_hidden)))]
     n_hidden: Option<usize>,
+    /// The levels from the characters up, FUSE:WIDTH each: how many positions it joins, and values per position after it
+    #[arg(long, value_name = "FUSE:WIDTH,...", conflicts_with_all = ["block_size", "n_hidden"], value_parser = architecture::levels)]
+    #[serde(default)]
+    levels: Option<Levels>,
     /// How the tree is evaluated while training: a window per example, or whole words with every node once [default: the
     /// preset's]
     #[arg(long, value_enum)]
@@ -465,7 +470,12 @@ fn options(settings: &Settings, preset: &Preset) -> anyhow::Result<Options> {
     };
     Ok(Options {
         preset: preset.name.to_owned(),
-        architecture: preset.changed(settings.block_size, settings.n_embd, settings.n_hidden)?,
+        architecture: match &settings.levels {
+            Some(Levels(levels)) => {
+                Architecture { levels: levels.clone(), ..preset.changed(None, settings.n_embd, None)? }
+            }
+            None => preset.changed(settings.block_size, settings.n_embd, settings.n_hidden)?,
+        },
         statistics: preset.statistics,
         recipe,
         teachers: Vec::new(),

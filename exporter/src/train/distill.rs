@@ -15,6 +15,21 @@ use crate::sample;
 /// Longest word that is drawn; longer ones are cut off.
 const MAX_LEN: usize = 32;
 
+/// Refuses teachers that know other characters.
+///
+/// # Errors
+/// [`TrainError::Option`] names the first.
+pub fn check(teachers: &[FoldedModel], vocab: &str) -> Result<(), TrainError> {
+    match teachers.iter().enumerate().find(|(_, teacher)| teacher.vocab != vocab) {
+        None => Ok(()),
+        Some((index, teacher)) => Err(TrainError::Option(format!(
+            "teacher {} was trained on other characters: {:?}, the words have {vocab:?}",
+            index + 1,
+            teacher.vocab
+        ))),
+    }
+}
+
 /// Words drawn from the teachers in equal shares, a seed for each.
 ///
 /// # Errors
@@ -41,7 +56,7 @@ pub fn draw_words(teachers: &[FoldedModel], count: usize, seed: u64) -> Result<V
 /// the order of [`Examples`].
 ///
 /// # Errors
-/// [`TrainError`] for a teacher that knows other characters.
+/// [`TrainError`] for words that the teachers cannot read, or no teachers.
 pub fn predictions(
     teachers: &[FoldedModel],
     words: &[String],
@@ -49,13 +64,7 @@ pub fn predictions(
     device: Device,
 ) -> Result<Tensor, TrainError> {
     let mut sum: Option<Tensor> = None;
-    for (index, teacher) in teachers.iter().enumerate() {
-        if teacher.vocab != vocab {
-            let (number, known) = (index + 1, &teacher.vocab);
-            return Err(TrainError::Option(format!(
-                "teacher {number} was trained on other characters: {known:?}, the words have {vocab:?}"
-            )));
-        }
+    for teacher in teachers {
         let block_size = teacher.architecture.config(vocab.chars().count())?.block_size();
         let examples = Examples::new("the words", words, Vocab::new(vocab)?, block_size)?;
         let (contexts, _) = tensors(&examples, device);

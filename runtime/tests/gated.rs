@@ -161,7 +161,7 @@ mod integers {
         #[cfg(feature = "dual16")]
         (Layout::Dual16, Precision::Int8, 1060),
         #[cfg(feature = "lanes16")]
-        (Layout::Lanes16, Precision::Int8, 1860),
+        (Layout::Lanes16, Precision::Int8, 1764),
         #[cfg(feature = "vector128")]
         (Layout::Vector128, Precision::Int8, 932),
         #[cfg(feature = "int4")]

@@ -204,7 +204,7 @@ fn push_integer(
     }
     #[cfg(feature = "int8")]
     if let Some(kernel) = Packed::new(layout, format) {
-        let (width, padded) = (shape.width, kernel.padded(shape.width));
+        let (width, padded) = (shape.width, kernel.padded(shape.positions, shape.width));
         let weight = |row: usize, column: usize| {
             let (position, at) = (column / padded, column % padded);
             if at < width { layer.weights[row * fan_in + position * width + at] } else { 0 }

@@ -113,7 +113,7 @@ impl<'a> LinearInt<'a> {
             },
             _ => {
                 let kernel = Packed::new(layout, format).ok_or(FormatError::UnsupportedFormat)?;
-                let columns = positions * kernel.padded(shape.width);
+                let columns = positions * kernel.padded(positions, shape.width);
                 if columns > kernel.max_columns() {
                     return Err(FormatError::BadDimension {
                         what: "number of padded columns",
@@ -172,9 +172,11 @@ impl<'a> LinearInt<'a> {
                 let stray = self.shape.fan_in() % 2 == 1 && self.weight(row, 0, self.shape.fan_in()) != 0;
                 (ACTIVATION_MAX, if stray { return None } else { 7 }, self.shape.width)
             }
-            Rows::Packed { kernel, .. } => {
-                (ACTIVATION_MAX, if kernel.is_i4() { 7 } else { 127 }, kernel.padded(self.shape.width))
-            }
+            Rows::Packed { kernel, .. } => (
+                ACTIVATION_MAX,
+                if kernel.is_i4() { 7 } else { 127 },
+                kernel.padded(self.shape.positions, self.shape.width),
+            ),
         };
         let mut sum = 0;
         for position in 0..self.shape.positions {
@@ -207,7 +209,12 @@ impl<'a> LinearInt<'a> {
             }
             Rows::Packed { kernel, columns, .. } => {
                 let (block, row) = self.block(row);
-                kernel.weight(block, columns, row, position * kernel.padded(self.shape.width) + index)
+                kernel.weight(
+                    block,
+                    columns,
+                    row,
+                    position * kernel.padded(self.shape.positions, self.shape.width) + index,
+                )
             }
         }
     }
@@ -444,7 +451,7 @@ impl<'a> LinearInt<'a> {
 /// Words of a layer's input of activations: as its kernel reads them, else the activations themselves.
 pub(crate) fn input_words(kernel: Option<Packed>, shape: LinearShape) -> usize {
     match kernel {
-        Some(kernel) => kernel.prepared_words(shape.positions * kernel.padded(shape.width)),
+        Some(kernel) => kernel.prepared_words(shape.positions * kernel.padded(shape.positions, shape.width)),
         None => shape.fan_in().div_ceil(size_of::<u32>()),
     }
 }

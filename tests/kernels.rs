@@ -53,7 +53,10 @@ fn integer_kernels() {
                 // An int4 program has the kernels of both widths.
                 let mut kernels = vec![format!("{layout}_i8"), format!("{layout}_i4")];
                 if layout == "dual16" {
-                    kernels.push("smmulr".to_owned());
+                    kernels.extend(["smmulr", "halves"].map(str::to_owned));
+                }
+                if layout != "lanes16" {
+                    kernels.push("gate".to_owned());
                 }
                 check(board, "tiny.int4.blob", &kernels);
             });

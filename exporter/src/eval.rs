@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod validate;
 
+use runtime::quant::ACTIVATION_MAX;
 use runtime::{Activation, Config, HeapState, Model, Stream};
 use tch::{Device, IndexOp, Kind, Tensor};
 
@@ -106,6 +107,18 @@ pub fn activate(activation: Activation, tanh: Tensor) -> Tensor {
     }
 }
 
+/// What the activation makes of the rows of a level in units of 1/127, (B, T, rows) -> (B, T, width) in the same units, with the
+/// rounding of [`runtime::quant::gate`] by `round`. Whole numbers stay whole, and are the runtime's: no quotient is a tie.
+pub fn activate_units(activation: Activation, units: Tensor, round: impl Fn(&Tensor) -> Tensor) -> Tensor {
+    match activation {
+        Activation::Gated => {
+            let halves = units.chunk(2, -1);
+            round(&(&halves[0] * (&halves[1] + f64::from(ACTIVATION_MAX)) * (258.0 / 65_536.0)))
+        }
+        _ => units,
+    }
+}
+
 /// Mean loss of a blob over words, through the runtime, character by character.
 ///
 /// # Errors
@@ -138,4 +151,33 @@ pub fn tensors(examples: &Examples, device: Device) -> (Tensor, Tensor) {
     let contexts = Tensor::from_slice(&examples.contexts).view([-1, block_size]);
     let targets = Tensor::from_slice(&examples.targets);
     (contexts.to_kind(Kind::Int64).to_device(device), targets.to_kind(Kind::Int64).to_device(device))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_in_units_is_the_runtimes() {
+        let values: Vec<f64> = (-127..=127).map(f64::from).collect();
+        for (kind, name) in [(Kind::Double, "double"), (Kind::Float, "float")] {
+            for gate in -127..=127_i8 {
+                let gates = vec![f64::from(gate); values.len()];
+                let rows = Tensor::from_slice(&[&values[..], &gates].concat()).to_kind(kind);
+                let units = activate_units(Activation::Gated, rows, Tensor::round).to_kind(Kind::Double);
+                let expected: Vec<f64> =
+                    (-127..=127_i8).map(|value| runtime::quant::gate(value, gate).into()).collect();
+                assert_eq!(Vec::<f64>::try_from(units).unwrap(), expected, "{name}, {gate}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_gate_is_tanh_times_sigmoid() {
+        let (a, b) =
+            (Tensor::randn([50, 3], (Kind::Double, Device::Cpu)), Tensor::randn([50, 3], (Kind::Double, Device::Cpu)));
+        let rows = Tensor::cat(&[&a, &(&b * 0.5)], 1).tanh();
+        let difference = activate(Activation::Gated, rows) - a.tanh() * b.sigmoid();
+        assert!(difference.abs().max().double_value(&[]) < 1e-15);
+    }
 }

@@ -148,8 +148,9 @@ impl FoldedModel {
         let levels: Vec<String> =
             self.architecture.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
         let activation = match self.architecture.activation {
+            Activation::Tanh => "tanh",
             Activation::Gated => "gated",
-            _ => "tanh",
+            _ => unreachable!("no other is read or trained"),
         };
         let mut metadata = BTreeMap::from([
             ("format", FORMAT.to_owned()),

@@ -9,14 +9,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::{Array1, Array2};
-use runtime::Vocab;
 use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS};
+use runtime::{Activation, Vocab};
 use tch::nn::{OptimizerConfig, Path, VarStore};
 use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector, to_matrix, to_vector};
 use crate::data::{Examples, Words};
-use crate::eval::{TorchModel, tensors};
+use crate::eval::{TorchModel, activate_units, tensors};
 use crate::file::{FoldedLinear, FoldedModel};
 use crate::gptq::{self, calibration_contexts, quantize_int4};
 use crate::nn::mean_nll;
@@ -188,6 +188,7 @@ fn dequantize(layer: &QuantizedLayer) -> Dequantized {
 struct FakeQuantized {
     embedding: Tensor,
     levels: Vec<FakeLevel>,
+    activation: Activation,
     output: (Tensor, Tensor),
     /// Largest magnitude of an inner weight.
     weight_max: f64,
@@ -227,10 +228,11 @@ impl FakeQuantized {
         let first = model.architecture.levels[0];
         Self {
             levels: levels.collect(),
+            activation: model.architecture.activation,
             embedding: matrix("embedding", &model.embedding),
             output: (matrix("output_weight", &model.output.weight), vector("output_bias", &model.output.bias)),
             weight_max,
-            table: table_pays(first.fuse.into(), first.width.into(), vocab_size, n_embd),
+            table: table_pays(first.fuse.into(), model.levels[0].bias.len(), vocab_size, n_embd),
         }
     }
 
@@ -240,7 +242,7 @@ impl FakeQuantized {
         let units = f64::from(1_u32 << PRE_ACTIVATION_FRACTION_BITS);
         let activate = |pre_activation: Tensor| {
             let pre_activation = round(&(pre_activation * units)) / units;
-            round(&(pre_activation.tanh() * activation)) / activation
+            activate_units(self.activation, round(&(pre_activation.tanh() * activation)), round) / activation
         };
         let (b, t) = contexts.size2().expect("(B, T)");
         let mut x = contexts.shallow_clone();

@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector, to_matrix};
 use crate::data::Examples;
-use crate::eval::tensors;
+use crate::eval::{activate, activate_units, tensors};
 use crate::file::FoldedModel;
 use crate::quantize::{
     INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input,
@@ -201,7 +201,8 @@ fn reference_activations(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> 
             let (b, t, c) = x.size3().expect("(B, T, C)");
             let fuse = i64::from(level.fuse);
             let bias = from_vector(&linear.bias.mapv(f64::from));
-            x = (x.view([b, t / fuse, c * fuse]).matmul(&from_f32(&linear.weight).tr()) + bias).tanh();
+            let rows = x.view([b, t / fuse, c * fuse]).matmul(&from_f32(&linear.weight).tr()) + bias;
+            x = activate(model.architecture.activation, rows.tanh());
             x.shallow_clone()
         })
         .collect()
@@ -241,7 +242,8 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
         };
         let multiplier = Tensor::from_slice(&layer.multiplier).to_kind(Kind::Double);
         let pre_activation = (acc * multiplier / f64::from(1_u32 << MULTIPLIER_FRACTION_BITS)).round() / units;
-        x = (pre_activation.tanh() * activation).round() / activation;
+        let rows = (pre_activation.tanh() * activation).round();
+        x = activate_units(model.architecture.activation, rows, Tensor::round) / activation;
     }
     x
 }

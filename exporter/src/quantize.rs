@@ -148,10 +148,9 @@ pub fn best_step(weights: &Array1<f64>, importance: &Array1<f64>, weight_max: f6
 
 /// Level 0 and what it reads: a table of pre-activations where that is about as small, else embedding and rows.
 pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, QuantizedLayer) {
-    let level = model.architecture.levels[0];
-    let (fuse, width) = (usize::from(level.fuse), usize::from(level.width));
+    let fuse = usize::from(model.architecture.levels[0].fuse);
     let (vocab_size, n_embd) = model.embedding.dim();
-    if table_pays(fuse, width, vocab_size, n_embd) {
+    if table_pays(fuse, model.levels[0].bias.len(), vocab_size, n_embd) {
         return (Vec::new(), quantize_table(model, fuse));
     }
     let largest = model.embedding.iter().fold(0.0_f64, |largest, &value| largest.max(f64::from(value).abs()));
@@ -162,9 +161,10 @@ pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, QuantizedLayer) {
 }
 
 /// Whether level 0 becomes a table: it saves the multiplications, so it may take an eighth more bytes than what it replaces.
-pub fn table_pays(fuse: usize, width: usize, vocab_size: usize, n_embd: usize) -> bool {
-    let replaced = vocab_size * n_embd + fuse * n_embd * width;
-    fuse * vocab_size * width <= replaced + replaced / 8
+/// `rows` are those of the level's matrix.
+pub fn table_pays(fuse: usize, rows: usize, vocab_size: usize, n_embd: usize) -> bool {
+    let replaced = vocab_size * n_embd + fuse * n_embd * rows;
+    fuse * vocab_size * rows <= replaced + replaced / 8
 }
 
 /// `table[p][c][row] = sum_i W[row][p * n_embd + i] * embedding[c][i]`, rounded with a scale per row.

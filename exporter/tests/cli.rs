@@ -552,3 +552,45 @@ fn a_blob_changes_its_layout_and_nothing_else() {
     }
     assert!(!at.join("no.blob").exists());
 }
+
+/// Gated units from training to words, in every precision.
+#[test]
+fn gated_units_go_the_whole_way() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    let train = "train --preset gated-88 --block-size 4 --n-embd 6 --n-hidden 12 --steps 200 --threads 1 --no-plots";
+    let train: Vec<&str> = train.split(' ').chain(["--out", "g.safetensors", "--json"]).collect();
+    let trained = parse(&succeeds(&train, at));
+    // Two rows for each value, each with a weight per column, gamma and beta.
+    assert_eq!(trained["parameters"], 27 * 6 + 24 * (12 + 2) + 24 * (24 + 2) + 12 * 27 + 27);
+    assert!(trained["dev_nll"].as_f64().unwrap() < 2.7, "{trained}");
+
+    let export = |precision: &str, more: &[&str], out: &str| {
+        let export = ["export", "--model", "g.safetensors", "--precision", precision, "--out", out];
+        succeeds(&[&export[..], more].concat(), at);
+    };
+    export("f32", &[], "f32.blob");
+    export("int8", &[], "int8.blob");
+    export("int8", &["--core", "m55", "--pairs"], "pairs.blob");
+    export("int4", &["--core", "m4"], "int4.blob");
+    let files = ["g.safetensors", "f32.blob", "int8.blob", "int4.blob"];
+    let models: Vec<&str> = files.iter().flat_map(|file| ["--model", file]).collect();
+    let table = parse(&succeeds(&[&["eval", "--json"], &models[..]].concat(), at));
+    let delta = |model: usize| table["models"][model]["dev_delta"].as_f64().unwrap().abs();
+    assert!(delta(1) < 1e-5 && delta(2) < 1e-3 && delta(3) < 0.03, "{table}");
+
+    let blobs = ["--blob", "f32.blob", "--blob", "int8.blob"];
+    let found = parse(&succeeds(&[&["validate", "--model", "g.safetensors", "--json"], &blobs[..]].concat(), at));
+    assert_eq!(found["dev"]["models"][0]["level_snr_db"], serde_json::json!([null, null]));
+    let levels = found["dev"]["models"][1]["level_snr_db"].as_array().unwrap();
+    assert!(levels.iter().all(|ratio| ratio.as_f64().is_some_and(|db| (20.0..60.0).contains(&db))), "{found}");
+
+    let words = |model: &str, more: &[&str]| {
+        succeeds(&[&["sample", "--model", model, "--count", "40", "--seed", "1"], more].concat(), at)
+    };
+    assert_eq!(words("g.safetensors", &[]), words("f32.blob", &[]));
+    assert_eq!(words("int8.blob", &[]), words("pairs.blob", &[]));
+    for file in files {
+        assert_eq!(words(file, &["--parallel"]).lines().count(), 40, "{file}");
+    }
+}

@@ -5,6 +5,7 @@ use exporter::eval::TorchModel;
 use exporter::file::Origin;
 use exporter::nn::Sequential;
 use exporter::train::fold_network;
+use runtime::Activation;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
@@ -16,10 +17,10 @@ fn set(tensor: &Tensor, values: &Tensor) {
 }
 
 /// Largest difference of a logit over 1,000 contexts, after `change` has been at the network.
-fn largest_difference(seed: i64, change: impl Fn(&Sequential)) -> f64 {
+fn largest_difference(seed: i64, activation: Activation, change: impl Fn(&Sequential)) -> f64 {
     tch::manual_seed(seed);
     let vocab: String = ('.'..='.').chain('a'..='z').collect();
-    let architecture = Architecture::tree(8, 24, 128).unwrap();
+    let architecture = Architecture { activation, ..Architecture::tree(8, 24, 128).unwrap() };
     let store = VarStore::new(Device::Cpu);
     let network = Sequential::new(&store.root(), &architecture, 27, 0.1);
     for level in &network.levels {
@@ -40,16 +41,16 @@ fn largest_difference(seed: i64, change: impl Fn(&Sequential)) -> f64 {
 
 #[test]
 fn random_statistics() {
-    for seed in 0..5 {
-        let difference = largest_difference(seed, |_| {});
-        assert!(difference <= TOLERANCE, "seed {seed}: {difference:e}");
+    for (seed, activation) in (0..6).map(|seed| (seed, [Activation::Tanh, Activation::Gated][seed as usize % 2])) {
+        let difference = largest_difference(seed, activation, |_| {});
+        assert!(difference <= TOLERANCE, "seed {seed}, {activation:?}: {difference:e}");
         assert!(difference > 0.0, "the two are computed differently; no difference at all means the test is broken");
     }
 }
 
 #[test]
 fn a_zero_gamma() {
-    let difference = largest_difference(7, |network| {
+    let difference = largest_difference(7, Activation::Gated, |network| {
         for level in &network.levels {
             let _ = tch::no_grad(|| level.batch_norm.weight.narrow(0, 3, 5).fill_(0.0));
         }
@@ -60,7 +61,7 @@ fn a_zero_gamma() {
 #[test]
 fn a_tiny_variance() {
     // A channel that hardly ever moved: its weights are as small, so that the sum stays where training would have it.
-    let difference = largest_difference(8, |network| {
+    let difference = largest_difference(8, Activation::Tanh, |network| {
         for level in &network.levels {
             tch::no_grad(|| {
                 let _ = level.batch_norm.running_var.narrow(0, 10, 4).fill_(1e-12);

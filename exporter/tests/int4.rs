@@ -6,15 +6,20 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use common::{words, workspace};
+use exporter::architecture::Architecture;
 use exporter::data::{Examples, Words};
 use exporter::eval::runtime_loss;
-use exporter::file::FoldedModel;
+use exporter::file::{FoldedModel, Origin};
 use exporter::finetune::{self, finetune};
 use exporter::gptq::{Options, Rounding, calibration_contexts, quantize_int4};
+use exporter::nn::Sequential;
 use exporter::pack::{pack_f32, pack_integer};
 use exporter::quantize::quantize_int8;
-use runtime::Model;
+use exporter::train::fold_network;
 use runtime::format::{AlignedBlob, Layout, Precision, WeightFormat};
+use runtime::{Activation, Model};
+use tch::Device;
+use tch::nn::VarStore;
 
 fn model(name: &str) -> FoldedModel {
     FoldedModel::read(&workspace("models").join(name)).unwrap()
@@ -58,7 +63,25 @@ fn four_bits_cost_little_and_compensation_pays() {
 
 #[test]
 fn finetuned_weights_lie_on_steps_that_the_blob_keeps() {
-    let (model, words) = (model("tiny.safetensors"), Words::shipped().unwrap());
+    check_finetuning(&model("tiny.safetensors"));
+}
+
+#[test]
+fn finetuned_gates_round_as_the_runtimes() {
+    tch::manual_seed(5);
+    let activation = Activation::Gated;
+    let architecture = Architecture { activation, ..Architecture::tree(4, 6, 12).unwrap() };
+    let tiny = model("tiny.safetensors");
+    let network = Sequential::new(&VarStore::new(Device::Cpu).root(), &architecture, tiny.vocab_size(), 0.0);
+    // Sums of several units, so that neither half stays where rounding is of no account.
+    for level in &network.levels {
+        let _ = tch::no_grad(|| level.batch_norm.weight.shallow_clone().fill_(3.0));
+    }
+    check_finetuning(&fold_network(&network, &architecture, &tiny.vocab, Origin::default()).unwrap());
+}
+
+fn check_finetuning(model: &FoldedModel) {
+    let words = Words::shipped().unwrap();
     let options = finetune::Options { epochs: 0.3, ..finetune::Options::default() };
     let mut dev = Vec::new();
     let mut observe = |event| match event {
@@ -66,7 +89,7 @@ fn finetuned_weights_lie_on_steps_that_the_blob_keeps() {
         finetune::Event::Dev { nll, .. } => dev.push(nll),
         finetune::Event::Step { .. } => {}
     };
-    let tuned = finetune(&model, &words, &options, &AtomicBool::new(false), &mut observe).unwrap();
+    let tuned = finetune(model, &words, &options, &AtomicBool::new(false), &mut observe).unwrap();
     // As it is read back from a file.
     let tuned = FoldedModel::from_safetensors(&tuned.to_safetensors(), Path::new("tuned")).unwrap();
     let steps = tuned.levels[1].int4_step.as_ref().expect("level 1 has steps");

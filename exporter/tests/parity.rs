@@ -2,14 +2,20 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{words, workspace};
+use exporter::architecture::Architecture;
 use exporter::data::Examples;
 use exporter::eval::{TorchModel, runtime_loss, tensors};
-use exporter::file::FoldedModel;
+use exporter::file::{FoldedModel, Origin};
+use exporter::nn::Sequential;
 use exporter::pack::pack_f32;
+use exporter::train::fold_network;
 use runtime::math::TANH_MAX_ERROR;
-use runtime::{HeapState, Model, Stream};
+use runtime::{Activation, HeapState, Model, Stream};
 use tch::Device;
+use tch::nn::VarStore;
 
 /// Largest |delta logit|. The runtime's tanh is off by up to [`TANH_MAX_ERROR`], which 256 weights of the size of 0.3 carry
 /// through three levels; measured 5e-6.
@@ -17,11 +23,31 @@ const LOGIT_TOLERANCE: f32 = 1e-4;
 /// Largest |delta nll|: measured 1.6e-8.
 const NLL_TOLERANCE: f64 = 1e-5;
 
+/// The same for random weights of the size PyTorch begins with.
+const GATED_LOGIT_TOLERANCE: f32 = 1e-5;
+
+/// Gated units, untrained, with as many values as the shipped preset has.
+fn gated() -> FoldedModel {
+    tch::manual_seed(3);
+    let activation = Activation::Gated;
+    let architecture = Architecture { activation, ..Architecture::tree(8, 24, 88).unwrap() };
+    let vocab: String = ('.'..='.').chain('a'..='z').collect();
+    let network = Sequential::new(&VarStore::new(Device::Cpu).root(), &architecture, 27, 0.0);
+    let folded = fold_network(&network, &architecture, &vocab, Origin::default()).unwrap();
+    let path = Path::new("gated.safetensors");
+    // As a file has it.
+    let read = FoldedModel::from_safetensors(&folded.to_safetensors(), path).unwrap();
+    assert_eq!((read.architecture.activation, read.levels[0].weight.dim()), (activation, (176, 48)));
+    read
+}
+
 #[test]
 fn runtime_f32_agrees_with_libtorch() {
     const { assert!(TANH_MAX_ERROR < 1e-6) };
-    for name in ["names", "tiny"] {
-        let folded = FoldedModel::read(&workspace(&format!("models/{name}.safetensors"))).unwrap();
+    let shipped = ["names", "tiny"].map(|name| {
+        (name, FoldedModel::read(&workspace(&format!("models/{name}.safetensors"))).unwrap(), LOGIT_TOLERANCE)
+    });
+    for (name, folded, tolerance) in shipped.into_iter().chain([("gated", gated(), GATED_LOGIT_TOLERANCE)]) {
         let blob = pack_f32(&folded).unwrap();
         let model = Model::new(blob.as_bytes()).unwrap();
         let (words, _) = words();
@@ -56,7 +82,7 @@ fn runtime_f32_agrees_with_libtorch() {
             torch_loss.nll
         );
         assert_eq!(torch_loss.characters, runtime_loss.characters);
-        assert!(largest <= LOGIT_TOLERANCE, "{name}: max |delta logit| {largest:e}");
+        assert!(largest <= tolerance, "{name}: max |delta logit| {largest:e}");
         assert!(delta <= NLL_TOLERANCE, "{name}: |delta nll| {delta:e}");
     }
 }

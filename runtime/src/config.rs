@@ -10,6 +10,18 @@
 //!  output 128             27
 //!  block_size = 2 * 2 * 2 = 8 (the receptive field)
 //! ```
+//!
+//! `fan_out` counts rows of the matrix. [`Activation::Tanh`] makes a value of each, [`Activation::Gated`] one of two:
+//!
+//! ```text
+//! gated-88: vocab_size 27, n_embd 24, levels [2 -> 88, 2 -> 88, 2 -> 88]
+//!
+//!  level  fan_in          fan_out  width_out  dilation  ring entries
+//!  0      2 * 24  = 48    176      88         1         1 of 24
+//!  1      2 * 88  = 176   176      88         2         2 of 88
+//!  2      2 * 88  = 176   176      88         4         4 of 88
+//!  output 88              27
+//! ```
 
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +52,8 @@ pub enum Activation {
     /// WaveNet's gated unit, `tanh(a) * sigmoid(b)`: a value takes two rows of the matrix, `a` and, a width behind it, `b / 2`.
     ///
     /// The half is `sigmoid(b) = (1 + tanh(b / 2)) / 2` with the inner one put into the weights, as BatchNorm is: what is left
-    /// is `tanh` of all rows and [`crate::quant::gate_i8`] or [`crate::math::gate`]. (van den Oord et al., "Conditional Image
-    /// Generation with PixelCNN Decoders", 2016, equation 2; "WaveNet", 2016, equation 2.)
+    /// is `tanh` of all rows, and `value * (1 + gate) / 2`: `quant::gate` in integers, `math::gate` in f32. (van den Oord et al.,
+    /// "Conditional Image Generation with PixelCNN Decoders", 2016, equation 2; "WaveNet", 2016, equation 2.)
     Gated,
 }
 
@@ -179,7 +191,8 @@ impl Config {
         self.vocab_size * self.n_embd + levels + self.n_hidden() * self.vocab_size + self.vocab_size
     }
 
-    /// Multiply-accumulates per generated character: every level once ([`crate::Stream`]), and the output layer.
+    /// Multiply-accumulates per generated character: every level once ([`crate::Stream`]), and the output layer. What an
+    /// activation multiplies is none of them.
     pub fn macs_streaming(&self) -> usize {
         let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out).sum();
         levels + self.n_hidden() * self.vocab_size
@@ -249,7 +262,8 @@ pub struct StateLayout {
     pub input: usize,
     /// The older inputs of every level: `f32` or `i8`.
     pub rings: usize,
-    /// The newest output of the level just computed: `f32` or `i8`.
+    /// The rows of the level just computed, in whole blocks; behind the activation, the first `width_out` are its output. `f32`
+    /// or `i8`.
     pub hidden: usize,
 }
 

@@ -27,6 +27,8 @@
 
 #[cfg(feature = "std")]
 mod body;
+#[cfg(feature = "int8")]
+pub mod dsp;
 #[cfg(feature = "dual16")]
 pub mod dual16;
 #[cfg(feature = "std")]
@@ -45,16 +47,20 @@ mod vfp;
 #[cfg(all(feature = "std", kernel = "x86"))]
 mod x86;
 
+#[cfg(all(feature = "int8", kernel = "dsp"))]
+pub use dsp::gate_i8;
+#[cfg(feature = "int8")]
+pub use portable::dot_i8;
+#[cfg(all(feature = "int8", not(any(kernel = "dsp", all(kernel = "mve", feature = "vector128")))))]
+pub use portable::gate_i8;
 #[cfg(all(feature = "f32", not(fpu)))]
 pub use portable::vec_mat_f32;
 #[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
 pub use portable::{copy_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
 pub use portable::{dot_i4, unpack_i4};
-#[cfg(feature = "int8")]
-pub use portable::{dot_i8, gate_i8};
 #[cfg(all(kernel = "mve", feature = "vector128"))]
-pub use vector128::{copy_i8, table_tanh_i8};
+pub use vector128::{copy_i8, gate_i8, table_tanh_i8};
 #[cfg(all(feature = "f32", fpu))]
 pub use vfp::vec_mat_f32;
 

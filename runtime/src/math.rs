@@ -9,10 +9,14 @@ mod exp;
 #[cfg(feature = "int8")]
 pub mod fixed;
 #[cfg(feature = "f32")]
+mod gate;
+#[cfg(feature = "f32")]
 mod tanh;
 
 #[cfg(feature = "f32")]
 pub use exp::{EXP_MAX_RELATIVE_ERROR, exp_fast};
+#[cfg(feature = "f32")]
+pub use gate::gate;
 #[cfg(feature = "f32")]
 pub use tanh::{TANH_MAX_ERROR, tanh};
 

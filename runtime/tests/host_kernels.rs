@@ -117,6 +117,40 @@ mod integer {
         }
     }
 
+    /// All values and gates there are, at every length and place.
+    #[test]
+    fn gates() {
+        use runtime::quant::gate;
+
+        let pairs: Vec<[i8; 2]> = (-127..=127).flat_map(|value| (-127..=127).map(move |gate| [value, gate])).collect();
+        let values: Vec<i8> = pairs.iter().map(|pair| pair[0]).collect();
+        let gates: Vec<i8> = pairs.iter().map(|pair| pair[1]).collect();
+        let expected: Vec<i8> = pairs.iter().map(|&[value, other]| gate(value, other)).collect();
+        let all = |run: &dyn Fn(&mut [i8], &[i8]), name: &str| {
+            let mut out = values.clone();
+            run(&mut out, &gates);
+            assert!(out == expected, "{name}");
+            for len in 0..=100 {
+                for start in 0..40 {
+                    let at = 601 * len + start;
+                    let mut out = values[at..at + len + 40].to_vec();
+                    run(&mut out[..len], &gates[at..]);
+                    assert_eq!(out[..len], expected[at..at + len], "{name}, {len} from {start}");
+                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, behind {len}");
+                    // As few as there are gates.
+                    let mut out = values[at..at + len + 40].to_vec();
+                    run(&mut out, &gates[at..at + len]);
+                    assert_eq!(out[..len], expected[at..at + len], "{name}, {len} from {start}");
+                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, behind {len}");
+                }
+            }
+        };
+        all(&runtime::kernels::gate_i8, "definition");
+        for unit in VectorUnit::available() {
+            all(&|values, gates| unit.gate_i8(values, gates), unit.name());
+        }
+    }
+
     #[test]
     fn rows_of_eight_bits_are_exact() {
         cases(127, |case| VectorUnit::available().for_each(|unit| case.check(unit)));

@@ -28,7 +28,9 @@ use crate::size;
 
 /// The lecture's larger network with random weights.
 pub const WAVENET: &str = "wavenet-128";
-/// The same, with level 0 for every pair of characters.
+/// A network of gated units with fewer multiply-accumulates, with random weights.
+pub const GATED: &str = "gated-88";
+/// [`WAVENET`] with level 0 for every pair of characters.
 pub const PAIRS: &str = "wavenet-128-pairs";
 /// The model of `models/`.
 pub const SHIPPED: &str = "names";
@@ -70,7 +72,7 @@ pub struct Options {
 pub struct Case {
     /// The board.
     pub board: &'static Board,
-    /// [`WAVENET`], [`PAIRS`], [`SHIPPED`] or the anomaly detector.
+    /// [`WAVENET`], [`GATED`], [`PAIRS`], [`SHIPPED`] or the anomaly detector.
     pub model: &'static str,
     /// Of the model.
     pub precision: &'static str,
@@ -137,7 +139,7 @@ fn cases(options: &Options) -> Vec<Case> {
                 continue;
             }
             let case = |model, layout| Case { board, model, precision, layout };
-            cases.extend([case(WAVENET, None), case(SHIPPED, None)]);
+            cases.extend([case(WAVENET, None), case(GATED, None), case(SHIPPED, None)]);
             if precision == "int8" {
                 cases.extend([case(PAIRS, None), case(ANOMALY, None)]);
             }
@@ -188,15 +190,16 @@ impl Case {
     }
 
     /// The blob, from the top of the repository. The anomaly detector is in the program; it is built as for an int8 model.
-    fn blob(&self, repo: &Repo) -> Result<PathBuf> {
-        if ![WAVENET, PAIRS].contains(&self.model) {
+    pub fn blob(&self, repo: &Repo) -> Result<PathBuf> {
+        if ![WAVENET, GATED, PAIRS].contains(&self.model) {
             let precision = if self.precision == "f32" { String::new() } else { format!(".{}", self.precision) };
             return Ok(repo.root().join(format!("models/{SHIPPED}{precision}.blob")));
         }
         let folder = repo.root().join(BLOBS);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", repo.short(&folder)))?;
         let file = folder.join(format!("{}.{}.blob", self.model, self.precision));
-        let mut blob = wavenet::blob(self.precision)?;
+        let network = if self.model == GATED { &wavenet::GATED } else { &wavenet::WAVENET };
+        let mut blob = wavenet::blob(network, self.precision)?;
         if self.model == PAIRS {
             let plain = AlignedBlob::from(blob.as_slice());
             blob = tabulate_pairs(&Model::new(plain.as_bytes())?)?;
@@ -352,7 +355,7 @@ mod tests {
                 |precision: &str| all.iter().filter(|case| case.board == board && case.precision == precision).count();
             assert_eq!(
                 (of("f32"), of("int8"), of("int4")),
-                (if has_fpu(board) { 2 } else { 0 }, 5, 2),
+                (if has_fpu(board) { 3 } else { 0 }, 6, 3),
                 "{}",
                 board.name
             );
@@ -363,7 +366,7 @@ mod tests {
             all: true,
             ..Options::default()
         };
-        assert_eq!(cases(&some).len(), 4 + 2 * Layout::INTEGERS.len());
+        assert_eq!(cases(&some).len(), 5 + 2 * Layout::INTEGERS.len());
     }
 
     #[test]

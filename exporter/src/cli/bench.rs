@@ -6,8 +6,8 @@ use anyhow::Context;
 use exporter::bench::{Contender, measure};
 use exporter::eval::TorchModel;
 use exporter::pack::ModelFile;
-use runtime::Model;
 use runtime::kernels::host::VectorUnit;
+use runtime::{Activation, Model};
 use tch::Device;
 
 use super::{count, default_threads};
@@ -82,7 +82,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The network in a line.
 fn shape(config: &runtime::Config) -> String {
     let levels: Vec<String> = config.levels().iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
-    format!("{} characters, levels {}", config.vocab_size(), levels.join(","))
+    let gated = if config.activation() == Activation::Gated { " gated" } else { "" };
+    format!("{} characters, levels {}{gated}", config.vocab_size(), levels.join(","))
 }
 
 /// Prints a row, and gives it as JSON.

@@ -2,6 +2,7 @@ use std::process::ExitCode;
 
 use exporter::nn::Statistics;
 use exporter::preset::{DEFAULT_PRESET, PRESETS};
+use runtime::Activation;
 
 use super::count;
 
@@ -19,7 +20,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut rows = Vec::new();
     if !args.json {
         println!(
-            "{:<20} {:>7} {:>6} {:<13} {:>10} {:>9}  recipe",
+            "{:<20} {:>7} {:>6} {:<16} {:>10} {:>9}  recipe",
             "preset", "context", "n_embd", "levels", "parameters", "MACs/char"
         );
     }
@@ -27,25 +28,24 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let architecture = preset.architecture();
         let config = architecture.config(VOCAB_SIZE)?;
         // BatchNorm's gamma and beta, of which folding leaves one bias.
-        let gammas: usize = config.levels().iter().map(|level| usize::from(level.width)).sum();
+        let gammas: usize = config.shapes().map(|shape| shape.fan_out).sum();
         let parameters = config.parameters() + gammas;
-        // Streaming computes one node per level, and the output.
-        let macs =
-            config.shapes().map(|shape| shape.fan_in * shape.fan_out).sum::<usize>() + config.n_hidden() * VOCAB_SIZE;
+        let macs = config.macs_streaming();
         let fuses: Vec<String> = preset.fuses.iter().map(u8::to_string).collect();
-        let levels = format!("{} x {}", fuses.join(","), preset.n_hidden);
+        let gated = if preset.activation == Activation::Gated { " gated" } else { "" };
+        let levels = format!("{} x {}{gated}", fuses.join(","), preset.n_hidden);
         let default = preset.name == DEFAULT_PRESET;
         let exportable = preset.statistics == Statistics::BatchAndPositions;
         if args.json {
             rows.push(serde_json::json!({
                 "preset": preset.name, "about": preset.about, "default": default, "exportable": exportable,
                 "block_size": preset.block_size(), "n_embd": preset.n_embd, "levels": preset.fuses,
-                "n_hidden": preset.n_hidden, "parameters": parameters, "macs_per_character": macs,
+                "n_hidden": preset.n_hidden, "activation": preset.activation, "parameters": parameters, "macs_per_character": macs,
                 "recipe": preset.recipe,
             }));
         } else {
             println!(
-                "{:<20} {:>7} {:>6} {levels:<13} {:>10} {:>9}  {}{}{}",
+                "{:<20} {:>7} {:>6} {levels:<16} {:>10} {:>9}  {}{}{}",
                 preset.name,
                 preset.block_size(),
                 preset.n_embd,

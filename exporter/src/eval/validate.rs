@@ -2,7 +2,7 @@
 //!
 //! Both sides are computed by the runtime, which shows its activations as it goes ([`Stream::push_observed`]).
 
-use runtime::{BOUNDARY, Config, HeapState, Model, Stream, Token};
+use runtime::{Activation, BOUNDARY, Config, HeapState, Model, Stream, Token};
 
 use crate::data::DataError;
 
@@ -155,7 +155,8 @@ fn check(reference: &Model<'_>, blob: &Model<'_>) -> Result<(), ValidateError> {
 /// As the metadata of a model has it.
 fn shape(config: &Config) -> String {
     let levels: Vec<String> = config.levels().iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
-    format!("n_embd {}, levels {}", config.n_embd(), levels.join(","))
+    let gated = if config.activation() == Activation::Gated { " gated" } else { "" };
+    format!("n_embd {}, levels {}{gated}", config.n_embd(), levels.join(","))
 }
 
 #[cfg(test)]

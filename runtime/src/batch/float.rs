@@ -8,6 +8,7 @@ use crate::config::{Activation, Config, LevelShape};
 use crate::kernels::host::{Tile, VectorUnit};
 use crate::kernels::{LANES, padded};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
+use crate::math::gate;
 use crate::model::LogitsMut;
 use crate::model::net_f32::NetF32;
 use crate::vocab::Token;
@@ -31,7 +32,7 @@ impl<'m> Float<'m> {
         let shapes: Vec<LevelShape> = config.shapes().collect();
         let (vocab_size, activation, unit) = (config.vocab_size(), config.activation(), VectorUnit::best());
         let first = |tokens: &[Token]| first(&embedding, &levels[0], &shapes[0], activation, tokens);
-        let pairs = Pairs::new(vocab_size, shapes[0].fuse, shapes[0].fan_out, first);
+        let pairs = Pairs::new(vocab_size, shapes[0].fuse, shapes[0].width_out, first);
         Self { unit, activation, vocab_size, embedding, pairs, levels: levels.to_vec(), output, shapes }
     }
 }
@@ -49,6 +50,7 @@ fn first(
     linear.forward(&input, &mut values);
     values.truncate(shape.fan_out);
     activate_f32(activation, &mut values);
+    values.truncate(shape.width_out);
     values
 }
 
@@ -79,8 +81,8 @@ impl Network for Float<'_> {
         width
     }
 
-    fn cells_written(width: usize) -> usize {
-        padded(width)
+    fn cells_written(shape: &LevelShape) -> usize {
+        padded(shape.fan_out)
     }
 
     fn vocab_size(&self) -> usize {
@@ -98,9 +100,12 @@ impl Network for Float<'_> {
     }
 
     fn level(&self, index: usize, x: &[Tile<f32>], y: &mut [Tile<f32>]) {
-        for block in self.blocks(&self.levels[index], x, y) {
-            for Tile(values) in block {
-                activate_f32(self.activation, values);
+        let rows = self.blocks(&self.levels[index], x, y).as_flattened_mut();
+        rows.iter_mut().for_each(|Tile(values)| self.unit.tanh_f32(values));
+        if self.activation == Activation::Gated {
+            let (values, gates) = rows.split_at_mut(self.shapes[index].width_out);
+            for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
+                values.iter_mut().zip(gates).for_each(|(value, other)| *value = gate(*value, *other));
             }
         }
     }

@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lanes::{Network, Pairs};
-use crate::config::{Config, LevelShape};
+use crate::config::{Activation, Config, LevelShape};
 use crate::kernels::host::{Scaling, Tile, VectorUnit};
 use crate::kernels::{LANES, padded};
 use crate::layers::{LinearInt, Unpacked};
@@ -33,9 +33,11 @@ impl<'m> Integer<'m> {
         let (_, linears) = net.layers();
         let shapes: Vec<LevelShape> = config.shapes().collect();
         let first = |tokens: &[Token]| Self::level_0(net, tokens);
-        let pairs = Pairs::new(config.vocab_size(), shapes[0].fuse, Self::cells(shapes[0].fan_out), first);
-        let pack = |(linear, shape): (&LinearInt<'_>, &LevelShape)| Packed::new(linear, shape.fuse, shape.width_in);
-        let output = Packed::new(&linears[shapes.len()], 1, config.n_hidden());
+        let pairs = Pairs::new(config.vocab_size(), shapes[0].fuse, Self::cells(shapes[0].width_out), first);
+        let pack = |(linear, shape): (&LinearInt<'_>, &LevelShape)| {
+            Packed::new(linear, shape.fuse, shape.width_in, shape.width_out)
+        };
+        let output = Packed::new(&linears[shapes.len()], 1, config.n_hidden(), config.vocab_size());
         Self {
             unit: VectorUnit::best(),
             levels: linears.iter().zip(&shapes).skip(1).map(pack).collect(),
@@ -74,8 +76,8 @@ impl Network for Integer<'_> {
         width.div_ceil(PER_CELL)
     }
 
-    fn cells_written(width: usize) -> usize {
-        padded(width) / PER_CELL
+    fn cells_written(shape: &LevelShape) -> usize {
+        shape.fan_out / shape.width_out * padded(shape.width_out) / PER_CELL
     }
 
     fn vocab_size(&self) -> usize {
@@ -99,6 +101,12 @@ impl Network for Integer<'_> {
             self.unit.tile_i8(weights, scaling, x, &mut sums);
             self.unit.tanh_tile_i8(&sums, y);
         });
+        if self.config.activation() == Activation::Gated {
+            let (values, gates) = y.split_at_mut(padded(self.shapes[index].width_out) / PER_CELL);
+            for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
+                self.unit.gate_i8(bytemuck::cast_slice_mut(values), bytemuck::cast_slice(gates));
+            }
+        }
     }
 
     fn output(&self, x: &[Tile<u32>], logits: &mut [Tile<i32>]) {
@@ -112,7 +120,7 @@ impl Network for Integer<'_> {
     }
 }
 
-/// A layer in blocks of eight rows.
+/// A layer in blocks of eight rows. The gates of a level begin with a block, so that each has the place of its value.
 struct Packed {
     /// `[blocks][columns / 4][8]` words of four columns. Positions are padded to whole words.
     weights: Vec<[u32; LANES]>,
@@ -120,13 +128,15 @@ struct Packed {
 }
 
 impl Packed {
-    fn new(linear: &LinearInt<'_>, fuse: usize, width: usize) -> Self {
+    /// `values`: rows of a kind, values or gates.
+    fn new(linear: &LinearInt<'_>, fuse: usize, width: usize, values: usize) -> Self {
         let words = fuse * width.div_ceil(PER_CELL);
         let Unpacked { bias, multiplier, weights: all } = linear.unpack();
-        let blocks = bias.len().div_ceil(LANES);
+        let blocks = bias.len() / values * values.div_ceil(LANES);
         let mut packed = Self { weights: vec![[0; LANES]; blocks * words], scaling: vec![Scaling::default(); blocks] };
         let rows = bias.into_iter().zip(multiplier).zip(all.chunks_exact((fuse * width).max(1)));
         for (row, ((bias, multiplier), weights)) in rows.enumerate() {
+            let row = row / values * padded(values) + row % values;
             let (block, lane) = (row / LANES, row % LANES);
             let scaling = &mut packed.scaling[block];
             scaling.bias[lane] = bias;

@@ -22,13 +22,13 @@ pub trait Network {
     fn shapes(&self) -> &[LevelShape];
     /// Cells of `width` values.
     fn cells(width: usize) -> usize;
-    /// Cells a kernel writes for `width` values.
-    fn cells_written(width: usize) -> usize;
+    /// Cells that the kernels write for a level: all its rows, in blocks.
+    fn cells_written(shape: &LevelShape) -> usize;
     /// Number of tokens.
     fn vocab_size(&self) -> usize;
     /// Level 0 for one word: the cells for the characters of its positions, oldest first.
     fn first(&self, tokens: &[Token], each: impl FnMut(usize, Self::Cell));
-    /// Level `index`, from 1 on: `x` `[fuse][cells]`, `y` `[cells_written]`.
+    /// Level `index`, from 1 on: `x` `[fuse][cells]`, `y` `[cells_written]`, of which the first `cells` are the level's values.
     fn level(&self, index: usize, x: &[Tile<Self::Cell>], y: &mut [Tile<Self::Cell>]);
     /// The output layer; `logits` `[padded(vocab_size)]`.
     fn output(&self, x: &[Tile<Self::Cell>], logits: &mut [Tile<Self::Logit>]);
@@ -81,7 +81,7 @@ impl<'n, N: Network> Lanes<'n, N> {
             recent_start: vec![BOUNDARY; fuse],
             rings,
             input: vec![Tile::default(); widest(|shape| shape.fuse * N::cells(shape.width_in))],
-            hidden: vec![Tile::default(); widest(|shape| N::cells_written(shape.fan_out))],
+            hidden: vec![Tile::default(); widest(N::cells_written)],
             logits: vec![Tile::default(); crate::kernels::padded(network.vocab_size())],
             logits_start: vec![N::Logit::default(); network.vocab_size()],
             drawn_from: vec![N::Logit::default(); network.vocab_size()],
@@ -137,10 +137,10 @@ impl<'n, N: Network> Lanes<'n, N> {
         for (index, ring) in self.rings.iter_mut().enumerate() {
             let input = &mut self.input[..ring.shape.fuse * ring.cells];
             gather(ring, &hidden[..ring.cells], input);
-            let written = N::cells_written(ring.shape.fan_out);
+            let written = N::cells_written(&ring.shape);
             network.level(index + 1, input, &mut hidden[..written]);
         }
-        let width = network.shapes().last().map_or(0, |shape| shape.fan_out);
+        let width = network.shapes().last().map_or(0, |shape| shape.width_out);
         network.output(&hidden[..N::cells(width)], &mut self.logits);
     }
 }

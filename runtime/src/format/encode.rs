@@ -26,7 +26,8 @@ pub struct IntegerLayer<'a> {
     pub bias: &'a [i32],
     /// One per row, not negative.
     pub multiplier: &'a [i32],
-    /// `[fan_out][fan_in]` row by row, for a table `[fuse][vocab_size][fan_out]`; four-bit weights too come as bytes.
+    /// `[fan_out][fan_in]` row by row, for a table `[fuse][vocab_size][fan_out]`, for pairs `[vocab_size][vocab_size][width_out]`;
+    /// four-bit weights too come as bytes.
     pub weights: &'a [i8],
 }
 
@@ -100,6 +101,11 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
             }
             expect("number of weighted layers", layers.len(), shapes.len())?;
             for (index, ((layer, &format), shape)) in layers.iter().zip(&header.weights).zip(shapes).enumerate() {
+                if index == 0 && format == WeightFormat::Pairs {
+                    let width = config.shapes().next().map_or(0, |shape| shape.width_out);
+                    push_pairs(&mut slab, layer, width, config.vocab_size())?;
+                    continue;
+                }
                 push_integer(&mut slab, layer, (header.layout, format), shape, config.vocab_size(), index)?;
             }
         }
@@ -165,6 +171,14 @@ fn push_linear(slab: &mut Slab, linear: &LinearWeights<'_>, fan_in: usize, fan_o
     Ok(())
 }
 
+/// What level 0 gives, `width` values for every pair of characters.
+fn push_pairs(slab: &mut Slab, layer: &IntegerLayer<'_>, width: usize, vocab_size: usize) -> Result<(), FormatError> {
+    expect("entries of pairs", layer.weights.len(), vocab_size * vocab_size * width)?;
+    expect("biases of pairs", layer.bias.len() + layer.multiplier.len(), 0)?;
+    slab.push_i8(layer.weights);
+    Ok(())
+}
+
 fn push_integer(
     slab: &mut Slab,
     layer: &IntegerLayer<'_>,
@@ -175,12 +189,6 @@ fn push_integer(
 ) -> Result<(), FormatError> {
     let fan_out = shape.fan_out;
     let table = index == 0 && format == WeightFormat::Table;
-    if index == 0 && format == WeightFormat::Pairs {
-        expect("entries of pairs", layer.weights.len(), vocab_size * vocab_size * fan_out)?;
-        expect("biases of pairs", layer.bias.len() + layer.multiplier.len(), 0)?;
-        slab.push_i8(layer.weights);
-        return Ok(());
-    }
     let fan_in = if table { shape.positions * vocab_size } else { shape.fan_in() };
     expect("biases of a layer", layer.bias.len(), fan_out)?;
     expect("multipliers of a layer", layer.multiplier.len(), fan_out)?;
@@ -196,7 +204,7 @@ fn push_integer(
     }
     #[cfg(feature = "int8")]
     if let Some(kernel) = Packed::new(layout, format) {
-        let (width, padded) = (shape.width, kernel.padded(shape.width));
+        let (width, padded) = (shape.width, kernel.padded(shape.positions, shape.width));
         let weight = |row: usize, column: usize| {
             let (position, at) = (column / padded, column % padded);
             if at < width { layer.weights[row * fan_in + position * width + at] } else { 0 }

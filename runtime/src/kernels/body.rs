@@ -52,6 +52,11 @@ pub fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
 }
 
 #[cfg(feature = "int8")]
+pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
+    super::portable::gate_i8(values, gates);
+}
+
+#[cfg(feature = "int8")]
 pub fn tile_i8(
     weights: &[[u32; super::LANES]],
     scaling: &Scaling,

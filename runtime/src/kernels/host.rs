@@ -126,6 +126,12 @@ impl VectorUnit {
         dispatch!(self, tanh_i8, pre_activations, out);
     }
 
+    /// [`super::portable::gate_i8`].
+    #[inline]
+    pub fn gate_i8(self, values: &mut [i8], gates: &[i8]) {
+        dispatch!(self, gate_i8, values, gates);
+    }
+
     /// Eight rows for [`STREAMS`] words: `out[r][s] = requantize(bias[r] + sum_c w[r][c] * x[c][s], multiplier[r])`.
     ///
     /// Four columns are a word, the first in its lowest byte: `weights` has eight such words (one per row) for every four

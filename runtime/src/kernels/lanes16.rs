@@ -103,6 +103,14 @@ pub const COLUMNS_I8: usize = 16;
 /// Columns of a group of 4-bit weights: as many as a lane can hold. Widths are padded to a multiple of it.
 #[cfg(feature = "int4")]
 pub const COLUMNS_I4: usize = 32;
+/// The least that a segment can be.
+#[cfg(feature = "int4")]
+pub const PART_I4: usize = COLUMNS_I4;
+/// Columns that are prepared together for 8-bit weights: the width of a segment is a multiple of it, if that makes whole groups of
+/// all segments together, else of [`COLUMNS_I8`].
+pub const PART_I8: usize = 4;
+/// Words of their prepared input.
+const PART_WORDS_I8: usize = 3 * PART_I8 / 2;
 /// Words of the prepared input per group of 8-bit weights.
 const WORDS_I8: usize = COLUMNS_I8 / 2 * 3;
 /// Words of the prepared input per group of 4-bit weights.

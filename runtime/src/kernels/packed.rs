@@ -130,9 +130,12 @@ impl Packed {
         of!(self, ROWS_I8 / ROWS_I4 const)
     }
 
-    /// The width of a position with its padding.
-    pub fn padded(self, width: usize) -> usize {
-        width.next_multiple_of(of!(self, COLUMNS_I8 / COLUMNS_I4 const))
+    /// The width of each of so many positions with its padding: whole parts, if those of all positions together are whole groups
+    /// of columns, else whole groups.
+    pub fn padded(self, positions: usize, width: usize) -> usize {
+        let group = of!(self, COLUMNS_I8 / COLUMNS_I4 const);
+        let parts = width.next_multiple_of(of!(self, PART_I8 / PART_I4 const));
+        if (positions * parts).is_multiple_of(group) { parts } else { width.next_multiple_of(group) }
     }
 
     /// Words of a block of rows with that many padded columns.

@@ -11,7 +11,8 @@
 //! group, 4 bits:  rows 0 and 1: 16 bytes | rows 2 and 3 | rows 4 and 5 | rows 6 and 7
 //! ```
 //!
-//! A prepared input is the activations themselves, each segment padded with zeros to whole groups.
+//! A prepared input is the activations themselves, each segment padded with zeros to whole words if that makes whole groups of
+//! all together, else to whole groups: two segments of 88 are eleven groups, two of 90 are twelve.
 //!
 //! # 8 bits
 //!
@@ -53,7 +54,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "alloc")]
 use super::packed;
 
-pub use backend::{copy_i8, rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
+pub use backend::{copy_i8, gate_i8, rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
 #[cfg(feature = "int4")]
 pub use backend::{rows_i4, rows_tanh_i4};
 
@@ -70,6 +71,11 @@ pub const ROWS_I4: usize = ROWS;
 const COLUMNS: usize = 16;
 /// Columns of a group of 8-bit weights. Widths are padded to a multiple of it.
 pub const COLUMNS_I8: usize = COLUMNS;
+/// Columns that may be a segment of their own, where all segments together are whole groups: those of a word.
+pub const PART_I8: usize = 4;
+/// The same for 4-bit weights.
+#[cfg(feature = "int4")]
+pub const PART_I4: usize = PART_I8;
 /// Columns of a group of 4-bit weights. Widths are padded to a multiple of it.
 #[cfg(feature = "int4")]
 pub const COLUMNS_I4: usize = COLUMNS;
@@ -86,7 +92,7 @@ pub const fn prepared_words_i8(columns: usize) -> usize {
 
 /// Brings a segment into the form that the kernels read: a copy, padded with zeros. Its share of the constant is 0.
 ///
-/// Shapes: `prepared` `[prepared_words_i8(x.len())]`; what goes beyond it is left out.
+/// Shapes: `prepared` has the words of the segment with its padding; what goes beyond it is left out.
 #[inline]
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     let bytes: &mut [i8] = bytemuck::cast_slice_mut(prepared);

@@ -1,19 +1,20 @@
 use crate::config::Activation;
+use crate::math::gate;
 #[cfg(not(feature = "std"))]
 use crate::math::tanh;
 
-/// Applies the activation to the rows of a level in place: what it gives are the first [`Activation::rows_per_value`]-th of
-/// `values`, each in [-1, 1]; what is behind them is of no meaning.
-pub fn activate_f32(activation: Activation, values: &mut [f32]) {
+/// Applies the activation to the rows of a level in place. What it gives are the first `rows.len()` divided by
+/// [`Activation::rows_per_value`], each in [-1, 1]; what is behind them is of no meaning.
+pub fn activate_f32(activation: Activation, rows: &mut [f32]) {
     #[cfg(feature = "std")]
-    crate::kernels::host::VectorUnit::best().tanh_f32(values);
+    crate::kernels::host::VectorUnit::best().tanh_f32(rows);
     #[cfg(not(feature = "std"))]
-    values.iter_mut().for_each(|value| *value = tanh(*value));
+    rows.iter_mut().for_each(|row| *row = tanh(*row));
     match activation {
         Activation::Tanh => {}
         Activation::Gated => {
-            let (values, gates) = values.split_at_mut(values.len() / 2);
-            values.iter_mut().zip(gates).for_each(|(value, gate)| *value *= 0.5 + 0.5 * *gate);
+            let (values, gates) = rows.split_at_mut(rows.len() / 2);
+            values.iter_mut().zip(gates).for_each(|(value, other)| *value = gate(*value, *other));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::config::{Activation, LevelShape, LinearShape};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
 use crate::kernels::packed::Packed;
-use crate::kernels::{copy_i8, dot_i8, gate_i8, table_tanh_i8};
+use crate::kernels::{copy_i8, dot_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
 use crate::kernels::{dot_i4, unpack_i4};
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
@@ -28,7 +28,7 @@ pub struct LinearInt<'a> {
 enum Rows<'a> {
     /// `[position][vocab_size][fan_out]`: what each character adds at each position of level 0.
     Table { scaling: Scaling<'a>, table: &'a [i8], vocab_size: usize },
-    /// `[vocab_size][vocab_size][fan_out]`: the activations for every pair of characters at level 0.
+    /// `[vocab_size][vocab_size][width_out]`: the activations for every pair of characters at level 0.
     Pairs { activations: &'a [i8], vocab_size: usize },
     /// `[fan_out][fan_in]`.
     Int8 { scaling: Scaling<'a>, weights: &'a [i8] },
@@ -65,7 +65,7 @@ pub struct Unpacked {
     pub bias: Vec<i32>,
     /// One per row.
     pub multiplier: Vec<i32>,
-    /// `[fan_out][fan_in]`, for a table `[position][vocab_size][fan_out]`.
+    /// `[fan_out][fan_in]`, for a table `[position][vocab_size][fan_out]`, for pairs `[vocab_size][vocab_size][width_out]`.
     pub weights: Vec<i8>,
 }
 
@@ -113,7 +113,7 @@ impl<'a> LinearInt<'a> {
             },
             _ => {
                 let kernel = Packed::new(layout, format).ok_or(FormatError::UnsupportedFormat)?;
-                let columns = positions * kernel.padded(shape.width);
+                let columns = positions * kernel.padded(positions, shape.width);
                 if columns > kernel.max_columns() {
                     return Err(FormatError::BadDimension {
                         what: "number of padded columns",
@@ -172,9 +172,11 @@ impl<'a> LinearInt<'a> {
                 let stray = self.shape.fan_in() % 2 == 1 && self.weight(row, 0, self.shape.fan_in()) != 0;
                 (ACTIVATION_MAX, if stray { return None } else { 7 }, self.shape.width)
             }
-            Rows::Packed { kernel, .. } => {
-                (ACTIVATION_MAX, if kernel.is_i4() { 7 } else { 127 }, kernel.padded(self.shape.width))
-            }
+            Rows::Packed { kernel, .. } => (
+                ACTIVATION_MAX,
+                if kernel.is_i4() { 7 } else { 127 },
+                kernel.padded(self.shape.positions, self.shape.width),
+            ),
         };
         let mut sum = 0;
         for position in 0..self.shape.positions {
@@ -207,7 +209,12 @@ impl<'a> LinearInt<'a> {
             }
             Rows::Packed { kernel, columns, .. } => {
                 let (block, row) = self.block(row);
-                kernel.weight(block, columns, row, position * kernel.padded(self.shape.width) + index)
+                kernel.weight(
+                    block,
+                    columns,
+                    row,
+                    position * kernel.padded(self.shape.positions, self.shape.width) + index,
+                )
             }
         }
     }
@@ -366,7 +373,10 @@ impl<'a> LinearInt<'a> {
         if self.activation == Activation::Gated
             && let Some((values, gates)) = out.split_at_mut_checked(self.width_out())
         {
-            gate_i8(values, gates);
+            #[cfg(feature = "std")]
+            crate::kernels::host::VectorUnit::best().gate_i8(values, gates);
+            #[cfg(not(feature = "std"))]
+            crate::kernels::gate_i8(values, gates);
         }
     }
 
@@ -441,13 +451,13 @@ impl<'a> LinearInt<'a> {
 /// Words of a layer's input of activations: as its kernel reads them, else the activations themselves.
 pub(crate) fn input_words(kernel: Option<Packed>, shape: LinearShape) -> usize {
     match kernel {
-        Some(kernel) => kernel.prepared_words(shape.positions * kernel.padded(shape.width)),
+        Some(kernel) => kernel.prepared_words(shape.positions * kernel.padded(shape.positions, shape.width)),
         None => shape.fan_in().div_ceil(size_of::<u32>()),
     }
 }
 
-/// What a table has for a character at a position, or pairs for a character behind another: `[fan_out]`.
-fn entries(table: &[i8], vocab_size: usize, position: usize, token: Token, fan_out: usize) -> &[i8] {
-    let start = (position * vocab_size + usize::from(token)) * fan_out;
-    table.get(start..start + fan_out).unwrap_or(&[])
+/// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
+fn entries(table: &[i8], vocab_size: usize, position: usize, token: Token, rows: usize) -> &[i8] {
+    let start = (position * vocab_size + usize::from(token)) * rows;
+    table.get(start..start + rows).unwrap_or(&[])
 }

@@ -10,6 +10,7 @@ use super::{NO_PROVENANCE, fuses, vocab};
 /// A network as plain rows, with the arithmetic written out: every node of the window, nothing remembered.
 #[derive(Clone, Debug)]
 struct Naive {
+    gated: bool,
     vocab: String,
     embedding: Vec<Vec<f32>>,
     levels: Vec<(Level, Vec<Vec<f32>>, Vec<f32>)>,
@@ -29,6 +30,16 @@ impl Naive {
         self.levels.iter().map(|(level, ..)| usize::from(level.fuse)).product()
     }
 
+    /// Values for the rows of a level.
+    fn activate(&self, rows: Vec<f32>) -> Vec<f32> {
+        let rows: Vec<f32> = rows.into_iter().map(tanh).collect();
+        if !self.gated {
+            return rows;
+        }
+        let (values, gates) = rows.split_at(rows.len() / 2);
+        values.iter().zip(gates).map(|(&value, &other)| value * (0.5 + 0.5 * other)).collect()
+    }
+
     /// The newest node of every level, then the logits.
     fn forward(&self, window: &[u8]) -> Vec<Vec<f32>> {
         let mut newest = Vec::new();
@@ -36,7 +47,7 @@ impl Naive {
         for (level, weight, bias) in &self.levels {
             nodes = nodes
                 .chunks(level.fuse.into())
-                .map(|group| linear(weight, bias, &group.concat()).into_iter().map(tanh).collect())
+                .map(|group| self.activate(linear(weight, bias, &group.concat())))
                 .collect();
             newest.push(nodes[nodes.len() - 1].clone());
         }
@@ -49,7 +60,7 @@ impl Naive {
         let header = Header {
             precision: Precision::F32,
             layout: Layout::Rows8,
-            activation: Activation::Tanh,
+            activation: if self.gated { Activation::Gated } else { Activation::Tanh },
             n_embd: self.embedding[0].len() as u16,
             levels: self.levels.iter().map(|(level, ..)| *level).collect(),
             weights: vec![WeightFormat::F32; self.levels.len() + 1].into_iter().collect(),
@@ -77,21 +88,25 @@ fn naive() -> impl Strategy<Value = Naive> {
     (fuses(), 1_usize..8, 3_usize..30)
         .prop_flat_map(|(fuses, n_embd, vocab_size)| {
             let widths = prop::collection::vec(1_u16..20, fuses.len());
-            (Just(fuses), Just(n_embd), Just(vocab_size), widths)
+            (any::<bool>(), Just(fuses), Just(n_embd), Just(vocab_size), widths)
         })
-        .prop_flat_map(|(fuses, n_embd, vocab_size, widths)| {
+        .prop_flat_map(|(gated, fuses, n_embd, vocab_size, widths)| {
             let mut width_in = n_embd;
             let mut levels = Vec::new();
             for (&fuse, &width) in fuses.iter().zip(&widths) {
-                let (rows, columns) = (usize::from(width), width_in * usize::from(fuse));
+                let (values, columns) = (usize::from(width), width_in * usize::from(fuse));
+                let rows = if gated { 2 * values } else { values };
                 let bias = prop::collection::vec(-1.0_f32..1.0, rows);
                 levels.push((Just(Level { fuse, width }), matrix(rows, columns), bias));
-                width_in = rows;
+                width_in = values;
             }
             let output = (matrix(vocab_size, width_in), prop::collection::vec(-1.0_f32..1.0, vocab_size));
-            (matrix(vocab_size, n_embd), levels, output)
+            (Just(gated), matrix(vocab_size, n_embd), levels, output)
         })
-        .prop_map(|(embedding, levels, output)| Naive { vocab: vocab(embedding.len()), embedding, levels, output })
+        .prop_map(|(gated, embedding, levels, output)| {
+            let vocab = vocab(embedding.len());
+            Naive { gated, vocab, embedding, levels, output }
+        })
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {

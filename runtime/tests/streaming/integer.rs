@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use runtime::format::{
-    AlignedBlob, Header, IntegerLayer, Layers, Layout, Precision, WeightFormat, encode, tabulate_pairs,
+    AlignedBlob, Header, IntegerLayer, Layers, Layout, Precision, WeightFormat, encode, relayout, tabulate_pairs,
 };
 use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
 
@@ -60,9 +60,15 @@ fn tanh(pre_activation: i64) -> i64 {
     if pre_activation < 0 { -y } else { y }
 }
 
+/// `round(value * (1 + gate) / 2)`, where dividing by 2 * 127 is multiplying by 258 / 65,536.
+fn gate(value: i64, gate: i64) -> i64 {
+    (value * (127 + gate) * 258 + (1 << 15)) >> 16
+}
+
 /// A network, every node of the window computed anew.
 #[derive(Clone, Debug)]
 struct Naive {
+    gated: bool,
     vocab_size: usize,
     n_embd: usize,
     /// Empty where level 0 is a table.
@@ -74,6 +80,16 @@ struct Naive {
 impl Naive {
     fn block_size(&self) -> usize {
         self.levels.iter().map(|(fuse, _)| usize::from(*fuse)).product()
+    }
+
+    /// Values for the rows of a level.
+    fn activate(&self, pre_activations: Vec<i64>) -> Vec<i64> {
+        let rows: Vec<i64> = pre_activations.into_iter().map(tanh).collect();
+        if !self.gated {
+            return rows;
+        }
+        let (values, gates) = rows.split_at(rows.len() / 2);
+        values.iter().zip(gates).map(|(&value, &other)| gate(value, other)).collect()
     }
 
     /// The newest node of every level, then the logits.
@@ -92,7 +108,7 @@ impl Naive {
                 };
                 window.chunks(fuse).map(|tokens| layer.linear(&embedded(tokens))).collect()
             };
-            nodes = pre_activations.into_iter().map(|node| node.into_iter().map(tanh).collect()).collect();
+            nodes = pre_activations.into_iter().map(|node| self.activate(node)).collect();
             newest.push(nodes[nodes.len() - 1].clone());
         }
         assert_eq!(nodes.len(), 1);
@@ -103,13 +119,14 @@ impl Naive {
     fn blob(&self, layout: Layout) -> AlignedBlob {
         let all: Vec<&Layer> = self.levels.iter().map(|(_, layer)| layer).chain([&self.output]).collect();
         let four_bits = all.iter().any(|layer| layer.format == WeightFormat::Int4);
-        let levels =
-            self.levels.iter().map(|(fuse, layer)| Level { fuse: *fuse, width: layer.rows.len() as u16 }).collect();
+        let activation = if self.gated { Activation::Gated } else { Activation::Tanh };
+        let width = |layer: &Layer| (layer.rows.len() / activation.rows_per_value()) as u16;
+        let levels = self.levels.iter().map(|(fuse, layer)| Level { fuse: *fuse, width: width(layer) }).collect();
         let vocab = vocab(self.vocab_size);
         let header = Header {
             precision: if four_bits { Precision::Int4 } else { Precision::Int8 },
             layout,
-            activation: Activation::Tanh,
+            activation,
             n_embd: self.n_embd as u16,
             levels,
             weights: all.iter().map(|layer| layer.format).collect(),
@@ -208,17 +225,19 @@ impl Filler {
         }
     }
 
-    fn network(&mut self, fuses: &[u8], n_embd: usize, vocab_size: usize, widths: &[u16]) -> Naive {
+    fn network(&mut self, gated: bool, fuses: &[u8], n_embd: usize, vocab_size: usize, widths: &[u16]) -> Naive {
         let mut levels: Vec<(u8, Layer)> = Vec::new();
+        let mut width_in = n_embd;
         for (&fuse, &width) in fuses.iter().zip(widths) {
             let format = self.format(levels.is_empty());
-            let width_in = levels.last().map_or(n_embd, |(_, below)| below.rows.len());
             let (columns, input_max) = match format {
                 WeightFormat::Table => (usize::from(fuse) * vocab_size, 1),
                 _ => (usize::from(fuse) * width_in, 127),
             };
-            let rows = (0..width).map(|_| self.row(format, columns, input_max)).collect();
+            let rows = if gated { 2 * width } else { width };
+            let rows = (0..rows).map(|_| self.row(format, columns, input_max)).collect();
             levels.push((fuse, Layer { format, rows }));
+            width_in = usize::from(width);
         }
         let format = self.format(false);
         let n_hidden = usize::from(widths[widths.len() - 1]);
@@ -227,7 +246,7 @@ impl Filler {
             WeightFormat::Table => Vec::new(),
             _ => (0..vocab_size).map(|_| self.weights(n_embd, 127)).collect(),
         };
-        Naive { vocab_size, n_embd, embedding, levels, output }
+        Naive { gated, vocab_size, n_embd, embedding, levels, output }
     }
 }
 
@@ -235,10 +254,10 @@ fn naive() -> impl Strategy<Value = Naive> {
     fuses()
         .prop_flat_map(|fuses| {
             let widths = prop::collection::vec(1_u16..20, fuses.len());
-            (Just(fuses), 1_usize..8, 3_usize..30, widths, any::<u64>())
+            (any::<bool>(), Just(fuses), 1_usize..8, 3_usize..30, widths, any::<u64>())
         })
-        .prop_map(|(fuses, n_embd, vocab_size, widths, seed)| {
-            Filler(Xoshiro128PlusPlus::seed_from_u64(seed)).network(&fuses, n_embd, vocab_size, &widths)
+        .prop_map(|(gated, fuses, n_embd, vocab_size, widths, seed)| {
+            Filler(Xoshiro128PlusPlus::seed_from_u64(seed)).network(gated, &fuses, n_embd, vocab_size, &widths)
         })
 }
 
@@ -296,8 +315,16 @@ proptest! {
             stream.reset();
         }
         super::check_batch(&model);
+        for &other in Layout::INTEGERS {
+            let moved = AlignedBlob::from(relayout(&model, other).unwrap().as_slice());
+            let moved = Model::new(moved.as_bytes()).unwrap();
+            prop_assert_eq!(relayout(&moved, layout).unwrap(), blob.as_bytes(), "there and back");
+        }
         if let Ok(pairs) = tabulate_pairs(&model) {
-            super::check_batch(&Model::new(AlignedBlob::from(pairs.as_slice()).as_bytes()).unwrap());
+            let pairs = AlignedBlob::from(pairs.as_slice());
+            let pairs = Model::new(pairs.as_bytes()).unwrap();
+            super::check_same(&model, &pairs, &tokens);
+            super::check_batch(&pairs);
         }
     }
 }
@@ -309,7 +336,7 @@ fn the_networks_are_of_all_kinds() {
     let mut activations = [0_usize; 2];
     for seed in 0..200 {
         let mut filler = Filler(Xoshiro128PlusPlus::seed_from_u64(seed));
-        let naive = filler.network(&[2, 3], 5, 9, &[7, 11]);
+        let naive = filler.network(seed % 2 == 1, &[2, 3], 5, 9, &[7, 11]);
         for layer in naive.levels.iter().map(|(_, layer)| layer).chain([&naive.output]) {
             *formats.entry(format!("{:?}", layer.format)).or_default() += 1;
         }

@@ -6,6 +6,8 @@ mod f32;
 mod integer;
 
 use proptest::prelude::*;
+#[cfg(feature = "int8")]
+use runtime::Stream;
 use runtime::batch::{Batch, word_seed};
 use runtime::{Generator, HeapState, Model, Provenance, Sampling};
 
@@ -56,6 +58,19 @@ fn check_batch(model: &Model<'_>) {
         let alone: String = generator.start("").unwrap().collect();
         assert_eq!(word.text, alone, "word {index}");
     }
+}
+
+/// Two forms of one model give the same logits.
+#[cfg(feature = "int8")]
+fn check_same(one: &Model<'_>, other: &Model<'_>, tokens: &[u8]) {
+    let (mut first, mut second) = (HeapState::new(one), HeapState::new(other));
+    let (mut one, mut other) = (Stream::new(one, &mut first).unwrap(), Stream::new(other, &mut second).unwrap());
+    for &token in tokens {
+        assert_eq!(one.logits(), other.logits());
+        one.push(token);
+        other.push(token);
+    }
+    assert_eq!(one.logits(), other.logits());
 }
 
 /// A vocabulary of that size.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::{PAIRS, PRECISIONS, SHIPPED, WAVENET};
+use super::{GATED, PAIRS, PRECISIONS, SHIPPED, WAVENET};
 use crate::board::BOARDS;
 use crate::repo::Repo;
 
@@ -23,7 +23,7 @@ pub struct Row {
     pub board: String,
     /// Its core.
     pub core: String,
-    /// `wavenet-128`, `names`, [`ANOMALY`].
+    /// `wavenet-128`, `gated-88`, `names`, [`ANOMALY`].
     pub model: String,
     /// `f32`, `int8`, `int4`.
     pub precision: String,
@@ -179,7 +179,7 @@ impl Record {
         self.rows.sort_by_key(|row| {
             (
                 place(&boards, &row.board),
-                place(&[WAVENET, PAIRS, SHIPPED, ANOMALY], &row.model),
+                place(&[WAVENET, PAIRS, GATED, SHIPPED, ANOMALY], &row.model),
                 place(&PRECISIONS, &row.precision),
                 !row.is_own,
             )

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::peers::{PEERS, published};
 use super::record::{ANOMALY, Change, Record, Row, change};
-use super::{PAIRS, SHIPPED, WAVENET};
+use super::{GATED, PAIRS, SHIPPED, WAVENET};
 use crate::repo::Repo;
 
 const DOCUMENT: &str = "docs/performance.md";
@@ -20,6 +20,7 @@ pub fn tables(rows: &[Row], record: &Record) -> String {
     for (model, title) in [
         (WAVENET, "wavenet-128, random weights"),
         (PAIRS, "The same, level 0 for every pair of characters (`export --pairs`)"),
+        (GATED, "gated-88, random weights: gated units, two rows of weights for each value"),
         (SHIPPED, "The shipped model"),
     ] {
         let rows = of(model);

@@ -1,5 +1,5 @@
 //! The lecture's larger network, 76,195 parameters once folded, with random weights: what it takes stays comparable whatever model is shipped,
-//! and with the figures of others for this shape.
+//! and with the figures of others for this shape. And the same of gated units.
 
 use anyhow::{Context, Result};
 use runtime::format::{Header, IntegerLayer, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
@@ -9,22 +9,40 @@ use runtime::{Activation, Level, Provenance};
 /// The boundary and the letters.
 const VOCAB: &str = ".abcdefghijklmnopqrstuvwxyz";
 const EMBEDDING: usize = 24;
-const LEVELS: [Level; 3] = [Level { fuse: 2, width: 128 }; 3];
-/// Columns and rows of the layers.
-const SHAPES: [(usize, usize); 4] = [(2 * EMBEDDING, 128), (256, 128), (256, 128), (128, VOCAB.len())];
-/// The root mean square of a level's outputs, roughly: tanh of sums whose root mean square is one.
-const ACTIVATION_RMS: f64 = 0.63;
+
+/// Three levels of two.
+pub struct Network {
+    activation: Activation,
+    width: u16,
+    /// The root mean square of a level's outputs, roughly, where that of the sums is one.
+    activation_rms: f64,
+}
+
+/// The lecture's.
+pub const WAVENET: Network = Network { activation: Activation::Tanh, width: 128, activation_rms: 0.63 };
+/// Gated units: tanh times a sigmoid around a half.
+pub const GATED: Network = Network { activation: Activation::Gated, width: 88, activation_rms: 0.37 };
+
+impl Network {
+    /// Columns and rows of the layers.
+    fn shapes(&self) -> [(usize, usize); 4] {
+        let width = usize::from(self.width);
+        let rows = width * self.activation.rows_per_value();
+        [(2 * EMBEDDING, rows), (2 * width, rows), (2 * width, rows), (width, VOCAB.len())]
+    }
+}
 
 /// The network in a precision that `firmware-example` knows; integers in the plain layout.
-pub fn blob(precision: &str) -> Result<Vec<u8>> {
+pub fn blob(network: &Network, precision: &str) -> Result<Vec<u8>> {
     let mut random = Random(0x2545_f491);
     let (precision, inner) = match precision {
-        "f32" => return single(&mut random).context("a network that is refused"),
+        "f32" => return single(network, &mut random).context("a network that is refused"),
         "int4" => (Precision::Int4, WeightFormat::Int4),
         _ => (Precision::Int8, WeightFormat::Int8),
     };
     let formats = [WeightFormat::Table, inner, inner, WeightFormat::Int8];
-    let layers = SHAPES.iter().zip(formats).map(|(&shape, format)| Integers::random(shape, format, &mut random));
+    let layers = network.shapes().into_iter().zip(formats);
+    let layers = layers.map(|(shape, format)| Integers::random(shape, network.activation_rms, format, &mut random));
     let layers: Vec<_> = layers.collect();
     let layers = layers.iter().map(|layer| IntegerLayer {
         bias: &layer.bias,
@@ -32,16 +50,17 @@ pub fn blob(precision: &str) -> Result<Vec<u8>> {
         weights: &layer.weights,
     });
     let layers = Layers::Integer { embedding: &[], layers: layers.collect() };
-    encode(&header(precision, Layout::RowMajor, formats), &layers, &[1, 2, 3]).context("a network that is refused")
+    encode(&header(network, precision, Layout::RowMajor, formats), &layers, &[1, 2, 3])
+        .context("a network that is refused")
 }
 
-fn header(precision: Precision, layout: Layout, formats: [WeightFormat; 4]) -> Header<'static> {
+fn header(network: &Network, precision: Precision, layout: Layout, formats: [WeightFormat; 4]) -> Header<'static> {
     Header {
         precision,
         layout,
-        activation: Activation::Tanh,
+        activation: network.activation,
         n_embd: EMBEDDING as u16,
-        levels: LEVELS.into_iter().collect(),
+        levels: [Level { fuse: 2, width: network.width }; 3].into_iter().collect(),
         weights: formats.into_iter().collect(),
         golden_len: 0,
         golden_crc32: 0,
@@ -56,16 +75,16 @@ fn header(precision: Precision, layout: Layout, formats: [WeightFormat; 4]) -> H
     }
 }
 
-fn single(random: &mut Random) -> Result<Vec<u8>, runtime::FormatError> {
+fn single(network: &Network, random: &mut Random) -> Result<Vec<u8>, runtime::FormatError> {
     let mut values = |len: usize, rms: f64| -> Vec<f32> { (0..len).map(|_| (random.even() * rms) as f32).collect() };
     let embedding = values(VOCAB.len() * EMBEDDING, 1.0);
-    let inputs = [1.0, ACTIVATION_RMS, ACTIVATION_RMS, ACTIVATION_RMS];
-    let layers = SHAPES.iter().zip(inputs).map(|(&(columns, rows), input)| {
+    let rms = network.activation_rms;
+    let layers = network.shapes().into_iter().zip([1.0, rms, rms, rms]).map(|((columns, rows), input)| {
         (values(columns * rows, 1.0 / (columns as f64).sqrt() / input), values(rows, 0.1))
     });
     let layers: Vec<_> = layers.collect();
     let layers = layers.iter().map(|(weight, bias)| LinearWeights { weight, bias }).collect();
-    let header = header(Precision::F32, Layout::Rows8, [WeightFormat::F32; 4]);
+    let header = header(network, Precision::F32, Layout::Rows8, [WeightFormat::F32; 4]);
     encode(&header, &Layers::F32 { embedding: &embedding, layers }, &[1, 2, 3])
 }
 
@@ -78,13 +97,13 @@ struct Integers {
 
 impl Integers {
     /// Evenly distributed weights, and a multiplier that brings sums to a root mean square of one.
-    fn random((columns, rows): (usize, usize), format: WeightFormat, random: &mut Random) -> Self {
+    fn random((columns, rows): (usize, usize), activation_rms: f64, format: WeightFormat, random: &mut Random) -> Self {
         let largest = if format == WeightFormat::Int4 { 7 } else { 127 };
         let table = format == WeightFormat::Table;
         let len = if table { 2 * VOCAB.len() * rows } else { columns * rows };
         let weights: Vec<i8> = (0..len).map(|_| random.weight(largest)).collect();
         let weight_rms = f64::from(2 * largest + 1) / 12_f64.sqrt();
-        let (terms, input_rms) = if table { (2, 1.0) } else { (columns, 127.0 * ACTIVATION_RMS) };
+        let (terms, input_rms) = if table { (2, 1.0) } else { (columns, 127.0 * activation_rms) };
         let sum_rms = (terms as f64).sqrt() * weight_rms * input_rms;
         let is_output = rows == VOCAB.len();
         let one = if is_output { LOGIT_FRACTION_BITS } else { PRE_ACTIVATION_FRACTION_BITS };
@@ -123,16 +142,19 @@ mod tests {
     use runtime::Model;
     use runtime::format::AlignedBlob;
 
-    /// The multiply-accumulates that the figures of others are about.
+    /// The multiply-accumulates that the figures of others are about, and the state that a chip keeps.
     #[test]
-    fn the_network_has_the_shape_of_the_lecture() {
-        for (precision, macs) in [("f32", 75_136), ("int8", 68_992), ("int4", 68_992)] {
-            let blob = blob(precision).unwrap();
-            assert_eq!(blob, super::blob(precision).unwrap());
-            let blob = AlignedBlob::from(blob.as_slice());
-            let model = Model::new(blob.as_bytes()).unwrap();
-            assert_eq!(model.macs_streaming(), macs, "{precision}");
-            assert_eq!(model.config().parameters(), 76_195);
+    fn the_networks_have_their_shapes() {
+        let shapes = [(&WAVENET, 76_195, 75_136, 68_992), (&GATED, 73_979, 72_776, 64_328)];
+        for (network, parameters, macs_f32, macs) in shapes {
+            for (precision, macs) in [("f32", macs_f32), ("int8", macs), ("int4", macs)] {
+                let blob = blob(network, precision).unwrap();
+                assert_eq!(blob, super::blob(network, precision).unwrap());
+                let blob = AlignedBlob::from(blob.as_slice());
+                let model = Model::new(blob.as_bytes()).unwrap();
+                assert_eq!(model.macs_streaming(), macs, "{precision}");
+                assert_eq!(model.config().parameters(), parameters);
+            }
         }
     }
 }

@@ -1,8 +1,12 @@
 //! Layout `Dual16`: the DSP instructions against their definitions.
 
 use runtime::kernels::dual16 as layout;
-use runtime::kernels::insn::{smmulr, smmulr_portable};
+use runtime::kernels::insn::{
+    smmulr, smmulr_portable, smulwb, smulwb_portable, sxtab16, sxtab16_portable, sxtab16_ror8, sxtb16, sxtb16_portable,
+    sxtb16_ror8,
+};
 
+use crate::gate;
 use crate::random::Random;
 use crate::rows::{self, Kind, first};
 use crate::tally::Tally;
@@ -41,7 +45,7 @@ const KINDS: &[Kind] = &[
 
 /// Compares, and reports; how many numbers differ.
 pub fn run() -> u32 {
-    KINDS.iter().map(rows::run).sum::<u32>() + multiplication()
+    KINDS.iter().map(rows::run).sum::<u32>() + multiplication() + halves() + gate::run()
 }
 
 /// The instruction that requantizes.
@@ -72,4 +76,19 @@ fn multiplication() -> u32 {
         }
     }
     tally.report("smmulr")
+}
+
+/// The instructions on half words.
+fn halves() -> u32 {
+    let mut tally = Tally::default();
+    let mut random = Random::new();
+    for _ in 0..5_000 {
+        let (a, x) = (random.next(), random.any_magnitude() as u32);
+        tally.one(sxtb16(x) == sxtb16_portable(x));
+        tally.one(sxtb16_ror8(x) == sxtb16_portable(x.rotate_right(8)));
+        tally.one(sxtab16(a, x) == sxtab16_portable(a, x));
+        tally.one(sxtab16_ror8(a, x) == sxtab16_portable(a, x.rotate_right(8)));
+        tally.one(smulwb(a as i32, x as i32) == smulwb_portable(a as i32, x as i32));
+    }
+    tally.report("halves")
 }

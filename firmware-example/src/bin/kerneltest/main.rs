@@ -6,6 +6,8 @@
 
 #[cfg(all(target_os = "none", feature = "int8", feature = "dual16"))]
 mod dual16;
+#[cfg(all(target_os = "none", feature = "int8", any(feature = "dual16", feature = "vector128")))]
+mod gate;
 #[cfg(all(target_os = "none", feature = "int8", feature = "lanes16"))]
 mod lanes16;
 #[cfg(target_os = "none")]

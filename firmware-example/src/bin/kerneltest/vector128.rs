@@ -4,6 +4,7 @@
 use runtime::kernels::vector128::{self as layout, COLUMNS_I8, ROWS_I8, portable};
 use runtime::quant::ACC_LIMIT;
 
+use crate::gate;
 use crate::random::Random;
 use crate::rows::{self, Kind, first};
 use crate::tally::Tally;
@@ -52,7 +53,7 @@ fn prepare_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
 /// Compares, and reports; how many numbers differ.
 pub fn run() -> u32 {
     let rows: u32 = KINDS.iter().map(rows::run).sum();
-    rows + words() + tanh() + copy() + table() + weigh()
+    rows + words() + tanh() + copy() + gate::run() + table() + weigh()
 }
 
 /// Columns and rows of the largest case of words.

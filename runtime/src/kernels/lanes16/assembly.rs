@@ -6,7 +6,7 @@
 use super::prepare::segment;
 #[cfg(feature = "int4")]
 use super::{COLUMNS_I4, WORDS_I4, matches_i4};
-use super::{COLUMNS_I8, WORDS_I8, matches_i8};
+use super::{PART_I8, PART_WORDS_I8, WORDS_I8, matches_i8};
 
 #[cfg(kernel = "v6m")]
 mod v6m;
@@ -80,8 +80,13 @@ unsafe extern "C" {
 /// # Safety
 /// `convert` prepares groups of `GROUP` values into `WORDS` words each.
 #[inline]
-unsafe fn prepare<const GROUP: usize, const WORDS: usize>(x: &[i8], prepared: &mut [u32], convert: Convert) {
-    segment::<GROUP, WORDS>(x, prepared, |x, prepared| {
+unsafe fn prepare<const GROUP: usize, const WORDS: usize>(
+    x: &[i8],
+    prepared: &mut [u32],
+    most: usize,
+    convert: Convert,
+) {
+    segment::<GROUP, WORDS>(x, prepared, most, |x, prepared| {
         let (groups, x) = (x.len() / GROUP, x.as_ptr_range());
         if groups != 0 && prepared.len() == groups * WORDS {
             // SAFETY: 1. `segment` hands over whole groups only, and not none; a slice is readable. 2. Checked.
@@ -94,7 +99,7 @@ unsafe fn prepare<const GROUP: usize, const WORDS: usize>(x: &[i8], prepared: &m
 #[inline(never)]
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     // SAFETY: these are its numbers.
-    unsafe { prepare::<COLUMNS_I8, WORDS_I8>(x, prepared, runtime_lanes16_prepare_i8) }
+    unsafe { prepare::<PART_I8, PART_WORDS_I8>(x, prepared, WORDS_I8, runtime_lanes16_prepare_i8) }
     0
 }
 
@@ -103,6 +108,6 @@ pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
 #[inline(never)]
 pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
     // SAFETY: these are its numbers.
-    unsafe { prepare::<COLUMNS_I4, WORDS_I4>(x, prepared, runtime_lanes16_prepare_i4) }
+    unsafe { prepare::<COLUMNS_I4, WORDS_I4>(x, prepared, WORDS_I4, runtime_lanes16_prepare_i4) }
     0
 }

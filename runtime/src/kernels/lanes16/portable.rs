@@ -5,18 +5,18 @@ use super::prepare::{nibbles, nibbles_constant};
 use super::prepare::{pair, segment};
 #[cfg(feature = "int4")]
 use super::{COLUMNS_I4, WORDS_I4, block_words_i4, matches_i4};
-use super::{COLUMNS_I8, ROWS, WORDS_I8, block_words_i8, matches_i8};
+use super::{PART_I8, PART_WORDS_I8, ROWS, WORDS_I8, block_words_i8, matches_i8};
 use crate::quant::requantize;
 
 /// Activations of a segment for [`rows_i8`]: three words for two values.
 ///
-/// `prepared` has the [`super::prepared_words_i8`] of as many columns, padded; otherwise nothing is done. Segments follow
-/// each other.
+/// `prepared` has six words for every [`super::PART_I8`] columns, padded, up to a whole group; otherwise nothing is done. Segments
+/// follow each other; all together are whole groups.
 /// The share of the constant is always 0: this layout has everything in its start values.
 // Not inlined: what is compiled does not depend on what surrounds it.
 #[inline(never)]
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
-    segment::<COLUMNS_I8, WORDS_I8>(x, prepared, |x, prepared| {
+    segment::<PART_I8, PART_WORDS_I8>(x, prepared, WORDS_I8, |x, prepared| {
         for (&x, words) in x.as_chunks().0.iter().zip(prepared.as_chunks_mut().0) {
             *words = pair(x);
         }
@@ -28,7 +28,7 @@ pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
 #[cfg(feature = "int4")]
 #[inline(never)]
 pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
-    segment::<COLUMNS_I4, WORDS_I4>(x, prepared, |x, prepared| {
+    segment::<COLUMNS_I4, WORDS_I4>(x, prepared, WORDS_I4, |x, prepared| {
         let (groups, _) = prepared.as_chunks_mut::<WORDS_I4>();
         for (x, [k, words @ ..]) in x.chunks_exact(COLUMNS_I4).zip(groups) {
             *k = nibbles_constant(x);

@@ -2,30 +2,34 @@
 
 use super::MIDDLE;
 
-/// Does what all `prepare_*` have in common: nothing if the lengths do not match; whole groups of `GROUP` columns and
-/// `WORDS` words to `convert`; the last, incomplete one filled up with zeros.
+/// Does what all `prepare_*` have in common: whole parts of `PART` columns and `WORDS` words to `convert`; an incomplete one, and
+/// those behind it for which there are words, filled up with zeros. Nothing if the words are too few, no whole parts, or as
+/// many as `group` too many.
 #[inline]
-pub(super) fn segment<const GROUP: usize, const WORDS: usize>(
+pub(super) fn segment<const PART: usize, const WORDS: usize>(
     x: &[i8],
     prepared: &mut [u32],
+    group: usize,
     convert: impl Fn(&[i8], &mut [u32]),
 ) {
-    let groups = x.len() / GROUP;
+    let parts = x.len() / PART;
     // A length that no memory holds matches nothing.
-    if x.len().div_ceil(GROUP).saturating_mul(WORDS) != prepared.len() {
+    let need = x.len().div_ceil(PART).saturating_mul(WORDS);
+    if !prepared.len().checked_sub(need).is_some_and(|more| more < group && more.is_multiple_of(WORDS)) {
         return;
     }
-    let (whole, tail) = x.split_at_checked(groups * GROUP).unwrap_or_default();
-    let (head, last) = prepared.split_at_mut_checked(groups * WORDS).unwrap_or_default();
+    let (whole, mut tail) = x.split_at_checked(parts * PART).unwrap_or_default();
+    let (head, last) = prepared.split_at_mut_checked(parts * WORDS).unwrap_or_default();
     if !whole.is_empty() {
         convert(whole, head);
     }
-    if !tail.is_empty() {
-        let mut filled = [0; GROUP];
+    for words in last.chunks_exact_mut(WORDS) {
+        let mut filled = [0; PART];
         for (filled, &x) in filled.iter_mut().zip(tail) {
             *filled = x;
         }
-        convert(&filled, last);
+        convert(&filled, words);
+        tail = &[];
     }
 }
 

@@ -37,6 +37,8 @@ methods! { Avx2:
     #[cfg(feature = "int8")]
     fn tanh_i8(pre_activations: &[i32], out: &mut [i8]);
     #[cfg(feature = "int8")]
+    fn gate_i8(values: &mut [i8], gates: &[i8]);
+    #[cfg(feature = "int8")]
     fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]);
     #[cfg(feature = "int8")]
     fn tanh_tile_i8(pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]);
@@ -217,6 +219,43 @@ fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
         unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), bytes) };
     }
     body::tanh_i8(values_left, out_left);
+}
+
+#[cfg(feature = "int8")]
+#[target_feature(enable = "avx2")]
+fn gate_i8(values: &mut [i8], gates: &[i8]) {
+    let len = values.len().min(gates.len());
+    let (chunks, rest) = values[..len].as_chunks_mut::<16>();
+    let (others, rest_of_gates) = gates[..len].as_chunks::<16>();
+    for (values, gates) in chunks.iter_mut().zip(others) {
+        // SAFETY: the reference covers the 16 bytes that are read; no alignment is asked for.
+        let gate = unsafe { _mm_loadu_si128(gates.as_ptr().cast()) };
+        // SAFETY: as above.
+        let value = unsafe { _mm_loadu_si128(values.as_ptr().cast()) };
+        let gated = gate_16(_mm256_cvtepi8_epi16(value), _mm256_cvtepi8_epi16(gate));
+        // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
+        unsafe { _mm_storeu_si128(values.as_mut_ptr().cast(), gated) };
+    }
+    // Eight are usual at the end: rows come in blocks of eight.
+    let (chunks, rest) = rest.as_chunks_mut::<8>();
+    let (others, rest_of_gates) = rest_of_gates.as_chunks::<8>();
+    for (values, gates) in chunks.iter_mut().zip(others) {
+        let [value, gate] =
+            [&*values, gates].map(|bytes| _mm_cvtsi64_si128(i64::from_le_bytes(bytes.map(|x| x as u8))));
+        let gated = gate_16(_mm256_cvtepi8_epi16(value), _mm256_cvtepi8_epi16(gate));
+        *values = _mm_cvtsi128_si64(gated).to_le_bytes().map(|byte| byte as i8);
+    }
+    body::gate_i8(rest, rest_of_gates);
+}
+
+/// [`crate::quant::gate`] of 16 lanes: `vpmulhrsw` is `(a * b + 2^14) >> 15`.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn gate_16(value: __m256i, gate: __m256i) -> __m128i {
+    let product = _mm256_mullo_epi16(value, _mm256_add_epi16(gate, _mm256_set1_epi16(127)));
+    let gated = _mm256_mulhrs_epi16(product, _mm256_set1_epi16(129));
+    _mm_packs_epi16(_mm256_castsi256_si128(gated), _mm256_extracti128_si256::<1>(gated))
 }
 
 #[cfg(feature = "int8")]

@@ -41,6 +41,8 @@ methods! { Avx512:
     #[cfg(feature = "int8")]
     fn tanh_i8(pre_activations: &[i32], out: &mut [i8]);
     #[cfg(feature = "int8")]
+    fn gate_i8(values: &mut [i8], gates: &[i8]);
+    #[cfg(feature = "int8")]
     fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]);
     #[cfg(feature = "int8")]
     fn tanh_tile_i8(pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]);
@@ -278,6 +280,24 @@ fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
         unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), bytes) };
     }
     body::tanh_i8(values_left, out_left);
+}
+
+#[cfg(feature = "int8")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn gate_i8(values: &mut [i8], gates: &[i8]) {
+    for (values, gates) in values.chunks_mut(32).zip(gates.chunks(32)) {
+        let mask = u32::MAX >> (32 - values.len().min(gates.len()));
+        // SAFETY: the mask lets through no more bytes than the slice has.
+        let gate = unsafe { _mm256_maskz_loadu_epi8(mask, gates.as_ptr()) };
+        // SAFETY: as above.
+        let value = unsafe { _mm256_maskz_loadu_epi8(mask, values.as_ptr()) };
+        let gate = _mm512_add_epi16(_mm512_cvtepi8_epi16(gate), _mm512_set1_epi16(127));
+        let product = _mm512_mullo_epi16(_mm512_cvtepi8_epi16(value), gate);
+        // `vpmulhrsw`: (a * b + 2^14) >> 15, as `quant::gate` has it.
+        let gated = _mm512_cvtepi16_epi8(_mm512_mulhrs_epi16(product, _mm512_set1_epi16(129)));
+        // SAFETY: as above, and the slice is borrowed mutably.
+        unsafe { _mm256_mask_storeu_epi8(values.as_mut_ptr(), mask, gated) };
+    }
 }
 
 #[cfg(feature = "int8")]

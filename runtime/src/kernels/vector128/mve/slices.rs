@@ -38,6 +38,28 @@ runtime_v128_copy:
     2:  pop     {r7, pc}
     .size   runtime_v128_copy, . - runtime_v128_copy
 
+    @ for each 8 values: value = (2 * value * (127 + gate) * 129 + 2^15) >> 16
+    @ r0 values, r1 gates, r2 bytes, r3 129, r12 127
+    .section .text.runtime_v128_gate, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_gate
+    .type   runtime_v128_gate, %function
+    .thumb_func
+runtime_v128_gate:
+        push    {r7, lr}
+        movs    r3, #129
+        mov     r12, #127
+        wlstp.16 lr, r2, 2f
+    1:  vldrb.s16 q1, [r1], #8
+        vadd.i16 q1, q1, r12
+        vldrb.s16 q0, [r0]
+        vmul.i16 q0, q0, q1
+        vqrdmulh.s16 q0, q0, r3
+        vstrb.16 q0, [r0], #8
+        letp    lr, 1b
+    2:  pop     {r7, pc}
+    .size   runtime_v128_gate, . - runtime_v128_gate
+
     @ r0 words, r1 out, r2 eights of them, r3 table
     .section .text.runtime_v128_tanh_slice, "ax", %progbits
     .p2align 2
@@ -141,6 +163,9 @@ unsafe extern "C" {
     /// Copies `count` bytes that do not overlap.
     fn runtime_v128_copy(from: *const i8, to: *mut i8, count: usize);
 
+    /// Reads `count` values and gates, writes the values. They do not overlap.
+    fn runtime_v128_gate(values: *mut i8, gates: *const i8, count: usize);
+
     /// Reads 8 * `eights` words, writes as many bytes.
     fn runtime_v128_tanh_slice(pre_activations: *const i32, out: *mut i8, eights: usize, table: *const i8);
 
@@ -173,6 +198,14 @@ pub fn copy_i8(from: &[i8], to: &mut [i8]) {
     let count = from.len().min(to.len());
     // SAFETY: both have at least `count` bytes, and one is borrowed mutably: they do not overlap.
     unsafe { runtime_v128_copy(from.as_ptr(), to.as_mut_ptr(), count) }
+}
+
+/// As [`portable::gate_i8`].
+#[inline]
+pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
+    let count = values.len().min(gates.len());
+    // SAFETY: both have at least `count` bytes, and one is borrowed mutably: they do not overlap.
+    unsafe { runtime_v128_gate(values.as_mut_ptr(), gates.as_ptr(), count) }
 }
 
 /// As [`portable::tanh_i8_slice`].

@@ -1,0 +1,46 @@
+//! Gates, by this core's instructions, against their definition.
+
+use runtime::kernels::{gate_i8, portable};
+
+use crate::random::Random;
+use crate::tally::Tally;
+
+/// Values a case has at most, with some behind them that are not its own.
+const LEN: usize = 300;
+
+/// The kernel and its definition on the same values and gates; `begin` and `other` are places in memory.
+fn compare(tally: &mut Tally, values: &[i8], gates: &[i8], [begin, other]: [usize; 2]) {
+    let mut out = [[9; LEN]; 2];
+    let mut gates_at = [9; LEN];
+    gates_at[other..other + gates.len()].copy_from_slice(gates);
+    for (run, out) in [gate_i8, portable::gate_i8].into_iter().zip(&mut out) {
+        let out = &mut out[begin..];
+        out[..values.len()].copy_from_slice(values);
+        run(&mut out[..values.len()], &gates_at[other..other + gates.len()]);
+    }
+    tally.cases += values.len().min(gates.len()) as u32;
+    tally.also(&out[0], &out[1]);
+}
+
+/// Compares, and reports; how many numbers differ.
+pub fn run() -> u32 {
+    let mut tally = Tally::default();
+    let all: [i8; 255] = core::array::from_fn(|at| (at as i32 - 127) as i8);
+    for value in all {
+        compare(&mut tally, &[value; 255], &all, [0, 0]);
+    }
+    let mut random = Random::new();
+    for len in 0..=40 {
+        for begin in 0..4 {
+            for other in 0..4 {
+                let mut bytes = [[0; 48]; 2];
+                bytes.as_flattened_mut().iter_mut().for_each(|byte| *byte = all[random.below(255)]);
+                let [values, gates] = &bytes;
+                compare(&mut tally, &values[..len], &gates[..len], [begin, other]);
+                // What has no gate is left alone.
+                compare(&mut tally, &values[..len + 5], &gates[..len], [begin, other]);
+            }
+        }
+    }
+    tally.report("gate")
+}

@@ -1,0 +1,74 @@
+//! Gated units on the host and on every kind of core: the same logits and words, bit by bit, in every precision.
+//!
+//! The model has random weights, those of `cargo xtask bench`. Its own self-test, which every program begins with, promises the
+//! logits of the host that encoded it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+
+use firmware_example::checksum;
+use runtime::format::AlignedBlob;
+use runtime::{HeapState, Model, Sampling, Stream};
+use tests::{Firmware, host_words};
+use xtask::bench::{Case, GATED};
+use xtask::board::{self, BOARDS, Board};
+use xtask::firmware::report;
+use xtask::repo::Repo;
+
+/// Random contexts whose logits are compared.
+const CONTEXTS: u32 = 200;
+/// Words that are compared.
+const WORDS: usize = 20;
+/// Seed of both.
+const SEED: u64 = 1;
+
+fn model(precision: &'static str) -> PathBuf {
+    let case = Case { board: board::default(), model: GATED, precision, layout: None };
+    case.blob(&Repo::find()).expect("a place for it")
+}
+
+/// Boards at once: one program is built while another runs.
+fn agree<'b>(precision: &'static str, boards: impl Iterator<Item = &'b Board>) {
+    let path = model(precision);
+    let blob = AlignedBlob::from(fs::read(&path).expect("just written").as_slice());
+    let model = Model::new(blob.as_bytes()).expect("an encoded model");
+    let mut state = HeapState::new(&model);
+    let mut stream = Stream::new(&model, &mut state).expect("made for this model");
+    let logits = format!("{:08x}", checksum::of_logits(&mut stream, CONTEXTS, SEED));
+    let mut words = checksum::Words::default();
+    for word in host_words(&blob, Sampling::default(), SEED, "", WORDS) {
+        words.add(&word);
+    }
+    let words = format!("{:08x}", words.finish());
+    thread::scope(|scope| {
+        for board in boards {
+            scope.spawn(|| {
+                let [contexts, seed, n] =
+                    [format!("contexts={CONTEXTS}"), format!("seed={SEED}"), format!("n={WORDS}")];
+                let run = Firmware::build_with(board.name, "selftest", &path).run(&[&contexts, &seed, &n]);
+                assert!(run.success(), "{}: {:?}", board.name, run.lines);
+                let (_, facts) = report(&run.lines);
+                assert_eq!((facts["board"], facts["self_test"]), (board.name, "pass"));
+                assert_eq!(facts["logits_crc32"], logits, "{precision} on {}", board.name);
+                assert_eq!(facts["names_crc32"], words, "{precision} on {}", board.name);
+            });
+        }
+    });
+}
+
+#[test]
+fn int8_on_host_and_every_board() {
+    agree("int8", BOARDS.iter());
+}
+
+#[test]
+fn int4_on_host_and_every_board() {
+    agree("int4", BOARDS.iter());
+}
+
+/// Where there is no FPU the arithmetic is the compiler's, too slow for this many characters; one board stands for those.
+#[test]
+fn f32_on_host_and_every_fpu() {
+    agree("f32", BOARDS.iter().filter(|board| board.target.ends_with("eabihf")));
+}

@@ -5,7 +5,7 @@ pub mod validate;
 
 use runtime::quant::ACTIVATION_MAX;
 use runtime::{Activation, Config, HeapState, Model, Stream};
-use tch::{Device, IndexOp, Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector};
 use crate::data::{DataError, Examples};
@@ -79,14 +79,6 @@ impl TorchModel {
             x = activate(self.activation, x);
         }
         x.squeeze_dim(1).linear(&self.output.0, Some(&self.output.1))
-    }
-
-    /// Contexts `[N, block_size]` -> probabilities `[N, vocab_size]`, in batches.
-    pub fn probabilities(&self, contexts: &Tensor) -> Tensor {
-        const BATCH: i64 = 8192;
-        let len = contexts.size()[0];
-        let batch = |start: i64| self.forward(&contexts.i(start..(start + BATCH).min(len))).softmax(-1, Kind::Float);
-        tch::no_grad(|| Tensor::cat(&(0..len).step_by(BATCH as usize).map(batch).collect::<Vec<_>>(), 0))
     }
 
     /// Mean loss over the examples.

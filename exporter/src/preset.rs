@@ -4,7 +4,7 @@ use runtime::{Activation, Level};
 
 use crate::architecture::{Architecture, ArchitectureError};
 use crate::nn::Statistics;
-use crate::recipe::{Distillation, Form, Keep, Length, Modules, Optimizer, Recipe, Sampling, Schedule};
+use crate::recipe::{Form, Keep, Length, Modules, Optimizer, Recipe, Sampling, Schedule};
 
 /// A network and its recipe.
 #[derive(Clone, Debug)]
@@ -75,13 +75,6 @@ pub const DEFAULT_PRESET: &str = "wavenet-128-cosine";
 /// What is soonest at the lecture's best loss.
 pub const FAST_PRESET: &str = "gated-88-fast";
 
-/// What has the lowest loss of all that fit the chips that wavenet-128 fits.
-pub const BEST_PRESET: &str = "gated-88-distilled";
-
-/// How the best preset learns from its teachers, and others from those they are given.
-pub const DISTILLATION: Distillation =
-    Distillation { teacher: "gated-160", teachers: 4, drawn_words: 25_000, hard: 0.3 };
-
 /// AdamW with strong decay over whole words.
 const GATED: Recipe = Recipe {
     optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.1 },
@@ -94,7 +87,6 @@ const GATED: Recipe = Recipe {
     modules: Modules::Pytorch,
     keep: Keep::Best,
     form: Form::Words,
-    distillation: None,
 };
 
 /// What all gated presets have in common.
@@ -121,11 +113,10 @@ const LECTURE: Recipe = Recipe {
     modules: Modules::Lecture,
     keep: Keep::Last,
     form: Form::Windows,
-    distillation: None,
 };
 
 /// All presets: the lecture's in the order of the lecture, then ours.
-pub const PRESETS: [Preset; 13] = [
+pub const PRESETS: [Preset; 12] = [
     Preset {
         name: "mlp-3",
         about: "the lecture's first network: 3 characters into one layer of 200",
@@ -195,7 +186,6 @@ pub const PRESETS: [Preset; 13] = [
             modules: Modules::Pytorch,
             keep: Keep::Last,
             form: Form::Windows,
-            distillation: None,
         },
     },
     Preset {
@@ -217,7 +207,6 @@ pub const PRESETS: [Preset; 13] = [
             modules: Modules::Pytorch,
             keep: Keep::Best,
             form: Form::Windows,
-            distillation: None,
         },
     },
     Preset {
@@ -229,16 +218,9 @@ pub const PRESETS: [Preset; 13] = [
     },
     Preset {
         name: "gated-160",
-        about: "the same, wider: the teacher of gated-88-distilled",
+        about: "the same, wider, with more dropout: what three times the size is worth",
         n_hidden: 160,
         recipe: Recipe { dropout: 0.2, length: Length::Epochs(80.0), ..GATED },
-        ..GATED_TREE
-    },
-    Preset {
-        name: BEST_PRESET,
-        about: "gated-88 that learns from four gated-160, too",
-        n_hidden: 88,
-        recipe: Recipe { dropout: 0.05, distillation: Some(DISTILLATION), ..GATED },
         ..GATED_TREE
     },
     Preset {
@@ -274,7 +256,6 @@ pub const PRESETS: [Preset; 13] = [
             modules: Modules::Pytorch,
             keep: Keep::Last,
             form: Form::Words,
-            distillation: None,
         },
     },
     Preset {
@@ -296,7 +277,6 @@ pub const PRESETS: [Preset; 13] = [
             modules: Modules::Pytorch,
             keep: Keep::Best,
             form: Form::Windows,
-            distillation: None,
         },
     },
 ];

@@ -25,23 +25,6 @@ pub struct Recipe {
     pub keep: Keep,
     /// How the tree is evaluated.
     pub form: Form,
-    /// What else it learns from besides the words.
-    pub distillation: Option<Distillation>,
-}
-
-/// Learning from other models: `teachers` networks are trained first, and the network learns the mean of their predictions
-/// instead of the next character, over the words and over words drawn from them (Hinton, Vinyals and Dean, "Distilling the
-/// Knowledge in a Neural Network", 2015).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Distillation {
-    /// The preset of the teachers.
-    pub teacher: &'static str,
-    /// How many of them, their seeds counted up from the training's.
-    pub teachers: usize,
-    /// Words drawn from them, in equal shares.
-    pub drawn_words: usize,
-    /// For the words of the list, the share of the next character itself in what is to be predicted.
-    pub hard: f64,
 }
 
 /// What a gradient does to a weight.
@@ -212,12 +195,6 @@ impl Serialize for Recipe {
         if self.form == Form::Words {
             map.serialize_entry("form", "words")?;
         }
-        if let Some(Distillation { teacher, teachers, drawn_words, hard }) = self.distillation {
-            map.serialize_entry("teacher", teacher)?;
-            map.serialize_entry("teachers", &teachers)?;
-            map.serialize_entry("drawn_words", &drawn_words)?;
-            map.serialize_entry("hard", &hard)?;
-        }
         map.end()
     }
 }
@@ -253,9 +230,6 @@ impl std::fmt::Display for Recipe {
         }
         if self.form == Form::Words {
             write!(f, ", whole words")?;
-        }
-        if let Some(Distillation { teacher, teachers, drawn_words, .. }) = self.distillation {
-            write!(f, ", from {teachers} {teacher} and {} words of theirs", thousands(drawn_words))?;
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 pub mod batch;
 pub mod checkpoint;
-pub mod distill;
 mod draws;
 mod optimizer;
 pub mod statistics;
@@ -41,8 +40,6 @@ pub struct Options {
     pub statistics: Statistics,
     /// The recipe.
     pub recipe: Recipe,
-    /// The models that the recipe's distillation learns from.
-    pub teachers: Vec<FoldedModel>,
     /// Seed of weights, batches and dropout. Not of the split, which is always the lecture's.
     pub seed: u64,
     /// Threads of libtorch.
@@ -120,8 +117,6 @@ pub enum Event<'a> {
         done: usize,
         /// Steps in all.
         steps: usize,
-        /// Dev loss of the mean of the teachers' predictions, where there are teachers.
-        teachers_nll: Option<f64>,
     },
     /// Some steps are done.
     Step {
@@ -239,29 +234,12 @@ pub fn train(
     let (sample_contexts, sample_targets) = (contexts.narrow(0, 0, sample), targets.narrow(0, 0, sample));
     let mut optimizer = Optimizer::new(recipe.optimizer, &store);
     let encode = |words: &[String]| Encoded::new("the word list", words, vocab);
-    let dev_words = encode(&split.dev)?;
-    distill::check(&options.teachers, &vocab_text)?;
-    // The words of the list come first, those of the teachers behind them.
-    let mut pool = split.train.clone();
-    if let Some(distillation) = &recipe.distillation {
-        pool.extend(distill::draw_words(&options.teachers, distillation.drawn_words, options.seed)?);
-    }
-    let (pool_contexts, pool_targets) = tensors(&build(&pool)?, options.device);
-    let (mut wanted, mut teachers_nll) = (None, None);
-    if let Some(distillation) = &recipe.distillation {
-        let predict = |words: &[String]| distill::predictions(&options.teachers, words, &vocab_text, options.device);
-        let predicted = predict(&pool)?;
-        distill::harden(&predicted, &targets, distillation.hard);
-        wanted = Some(predicted);
-        teachers_nll = Some(distill::nll(&predict(&split.dev)?, &dev_targets));
-    }
-    let pool_words = encode(&pool)?;
+    let (train_words, dev_words) = (encode(&split.train)?, encode(&split.dev)?);
     let sample_words = encode(&split.train[..split.train.len().min(split.dev.len())])?;
-    let mut source =
-        Source::new(recipe, &options.architecture, (&pool_contexts, &pool_targets), &pool_words, options.device);
+    let mut source = Source::new(recipe, &options.architecture, (&contexts, &targets), &train_words, options.device);
 
     let shapes = network.shapes(&contexts.narrow(0, 0, 1));
-    observe(Event::Start { shapes: &shapes, parameters, done, steps, teachers_nll });
+    observe(Event::Start { shapes: &shapes, parameters, done, steps });
 
     let mut origin = Origin {
         preset: options.preset.clone(),
@@ -321,10 +299,7 @@ pub fn train(
                 activations.push(Activations::of(output));
             }
         });
-        let loss = match &wanted {
-            Some(wanted) => distill::soft_cross_entropy(&logits, &wanted.index_select(0, batch.examples())),
-            None => logits.cross_entropy_for_logits(batch.targets()),
-        };
+        let loss = logits.cross_entropy_for_logits(batch.targets());
         let before = watched.then(|| Before::of(&store));
         optimizer.backward_step(&loss, lr);
         losses.push(loss.detach());
@@ -502,11 +477,6 @@ fn check_options(options: &Options, steps: usize) -> Result<(), TrainError> {
         && !(weight_decay >= 0.0 && weight_decay.is_finite())
     {
         return refuse(format!("weight decay {weight_decay}: it must be at least 0"));
-    }
-    if let Some(distillation) = &recipe.distillation
-        && !(0.0..=1.0).contains(&distillation.hard)
-    {
-        return refuse(format!("--hard {}: it is a share, 0 to 1", distillation.hard));
     }
     let per_position = options.statistics == Statistics::BatchOnly;
     if recipe.form == Form::Words && (per_position || recipe.sampling == Sampling::WithReplacement) {

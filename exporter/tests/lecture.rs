@@ -66,7 +66,6 @@ fn the_lectures_first_steps_are_repeated() {
             architecture: preset.architecture(),
             statistics: preset.statistics,
             recipe,
-            teachers: Vec::new(),
             seed: 42,
             threads: 1,
             device: Device::Cpu,

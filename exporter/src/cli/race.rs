@@ -42,7 +42,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         architecture: fast.architecture(),
         statistics: fast.statistics,
         recipe: fast.recipe.clone(),
-        teachers: Vec::new(),
         seed: args.seed,
         threads,
         device: Device::Cpu,

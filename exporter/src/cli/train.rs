@@ -2,7 +2,6 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -13,8 +12,8 @@ use exporter::file::FoldedModel;
 use exporter::nn::Statistics;
 use exporter::pack::pack_f32;
 use exporter::plot::{RunData, plot_run};
-use exporter::preset::{self, DEFAULT_PRESET, DISTILLATION, PRESETS, Preset};
-use exporter::recipe::{Distillation, Form, Length, Optimizer};
+use exporter::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
+use exporter::recipe::{Form, Length, Optimizer};
 use exporter::run::metrics::Row;
 use exporter::run::{self, RunFolder};
 use exporter::train::checkpoint::Checkpoint;
@@ -40,7 +39,7 @@ pub struct Args {
     run_dir: Option<PathBuf>,
     /// Continue the training of a folder, with all its settings, from its last checkpoint
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "dedup", "run_dir", "preset", "seed", "epochs", "steps",
-        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels", "form", "teacher", "teacher_epochs", "drawn_words", "hard", "device", "threads"])]
+        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels", "form", "device", "threads"])]
     resume: Option<PathBuf>,
     /// How often to write down the state: a number of steps, or a time as in 30s or 5m
     #[arg(long, value_name = "STEPS|TIME", default_value = "30s", value_parser = interval)]
@@ -54,7 +53,7 @@ pub struct Args {
 }
 
 /// What decides the result, together with the words; kept in `config.json`.
-#[derive(clap::Args, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[derive(clap::Args, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
     /// Network and recipe; the options below change parts of it
     #[arg(long, default_value = DEFAULT_PRESET, value_parser = preset_names())]
@@ -100,34 +99,14 @@ pub struct Settings {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     device: DeviceArg,
-    /// A model to learn from, too, instead of the teachers that the preset trains first; may be given several times
-    #[arg(long, value_name = "FILE")]
-    #[serde(default)]
-    teacher: Vec<PathBuf>,
-    #[arg(long, help = per_preset("Times through the training words for each teacher", |preset| {
-        let teacher = preset::find(preset.recipe.distillation?.teacher)?;
-        match teacher.recipe.length {
-            Length::Epochs(epochs) => Some(epochs),
-            Length::Steps(_) => None,
-        }
-    }))]
-    #[serde(default)]
-    teacher_epochs: Option<f64>,
-    #[arg(long, help = per_preset("Words drawn from the teachers to learn from, too", |preset| Some(preset.recipe.distillation?.drawn_words)))]
-    #[serde(default)]
-    drawn_words: Option<usize>,
-    #[arg(long, help = per_preset("Share of the next character itself in what is learned of the words of the list, beside the teachers' predictions", |preset| Some(preset.recipe.distillation?.hard)))]
-    #[serde(default)]
-    hard: Option<f64>,
     /// Threads; the same seed and threads give the same bytes [default: one per core]
     #[arg(long)]
     threads: Option<usize>,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum DeviceArg {
-    #[default]
     Cpu,
     Cuda,
 }
@@ -243,19 +222,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     options.checkpoints = Some((run::checkpoint_path(folder.path()), args.checkpoint_every));
 
     let stop = stop_on_interrupt()?;
-    if let Some(distillation) = options.recipe.distillation {
-        let teachers = match &config.settings.teacher[..] {
-            [] => train_teachers(&distillation, &config, &folder, &words, args.checkpoint_every, &stop)?,
-            files => Some(files.iter().map(|path| FoldedModel::read(path)).collect::<Result<_, _>>()?),
-        };
-        let Some(teachers) = teachers else {
-            eprintln!("interrupted: the teachers are not done");
-            eprintln!("\nto go on: cargo run -p exporter -- train --resume {}", quoted(folder.path()));
-            return Ok(ExitCode::from(INTERRUPTED));
-        };
-        options.teachers = teachers;
+    let mut view = Progress::default();
+    let mut lost = None;
+    let outcome = train(&words, &options, checkpoint.as_ref(), &stop, &mut |event| {
+        if let Some(row) = Row::of(&event) {
+            lost = folder.record(&row).err().or(lost.take());
+        }
+        view.show(event);
+    })?;
+    view.finish();
+    if let Some(error) = lost {
+        eprintln!("note: metrics are missing: {error}");
     }
-    let outcome = fit(&words, &options, checkpoint.as_ref(), &mut folder, &stop)?;
     // Half a training must not replace a whole one.
     let out = config.out.map(|out| match outcome.interrupted && replaces {
         true => out.with_extension("interrupted.safetensors"),
@@ -292,89 +270,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if outcome.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
-/// Trains, and keeps the metrics.
-fn fit(
-    words: &Words,
-    options: &Options,
-    checkpoint: Option<&Checkpoint>,
-    folder: &mut RunFolder,
-    stop: &AtomicBool,
-) -> anyhow::Result<Outcome> {
-    let mut view = Progress::default();
-    let mut lost = None;
-    let outcome = train(words, options, checkpoint, stop, &mut |event| {
-        if let Some(row) = Row::of(&event) {
-            lost = folder.record(&row).err().or(lost.take());
-        }
-        view.show(event);
-    })?;
-    view.finish();
-    if let Some(error) = lost {
-        eprintln!("note: metrics are missing: {error}");
-    }
-    Ok(outcome)
-}
-
-/// The teachers, each trained into a folder of its own below the run's; those that are there are not trained again. None if
-/// it was interrupted.
-fn train_teachers(
-    distillation: &Distillation,
-    config: &Config,
-    folder: &RunFolder,
-    words: &Words,
-    checkpoint_every: Interval,
-    stop: &AtomicBool,
-) -> anyhow::Result<Option<Vec<FoldedModel>>> {
-    let preset = preset::find(distillation.teacher).context("a preset's teacher is a preset")?;
-    let mut teachers = Vec::new();
-    for number in 1..=distillation.teachers {
-        let path = folder.path().join(format!("teacher-{number}"));
-        if !run::result_path(&path).exists() {
-            let settings = Settings {
-                preset: preset.name.to_owned(),
-                // Not the seed of the network that learns from them.
-                seed: config.settings.seed.wrapping_add(number as u64),
-                epochs: config.settings.teacher_epochs,
-                device: config.settings.device,
-                threads: config.settings.threads,
-                ..Settings::default()
-            };
-            let mut options = options(&settings, &preset)?;
-            let checkpoint = run::checkpoint_path(&path);
-            let checkpoint = checkpoint.exists().then(|| Checkpoint::read(&checkpoint)).transpose()?;
-            let mut folder = if path.exists() {
-                RunFolder::resume(&path, checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step))?
-            } else {
-                RunFolder::create(&path)?
-            };
-            let out = Some(run::model_path(&path));
-            let config = Config { out, settings, ..config.clone() };
-            write_config(&folder, &config, &options, words)?;
-            options.checkpoints = Some((run::checkpoint_path(&path), checkpoint_every));
-            eprintln!("\nteacher {number} of {}: {}, seed {}", distillation.teachers, preset.name, options.seed);
-            let outcome = fit(words, &options, checkpoint.as_ref(), &mut folder, stop)?;
-            if outcome.interrupted {
-                return Ok(None);
-            }
-            if let Some(model) = &outcome.model {
-                model.write(&run::model_path(&path))?;
-            }
-            folder.finish(&result(&config.settings, config.out.as_deref(), &outcome))?;
-        }
-        teachers.push(FoldedModel::read(&run::model_path(&path))?);
-    }
-    eprintln!("\nthe network that learns from them: {}", config.settings.preset);
-    Ok(Some(teachers))
-}
-
 /// What `--resume` needs, and what the settings come to.
 fn write_config(folder: &RunFolder, config: &Config, options: &Options, words: &Words) -> anyhow::Result<()> {
     let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
     let mut config = config.clone();
     (config.data, config.out) = (absolute(&config.data)?, absolute(&config.out)?);
-    for teacher in &mut config.settings.teacher {
-        *teacher = std::path::absolute(&*teacher)?;
-    }
     let mut json = serde_json::to_value(config)?;
     json["recipe"] = serde_json::to_value(&options.recipe)?;
     json["levels"] =
@@ -446,23 +346,6 @@ fn options(settings: &Settings, preset: &Preset) -> anyhow::Result<Options> {
         (Optimizer::Sgd, Some(_)) => bail!("--weight-decay is AdamW's; {} uses SGD", preset.name),
         (_, None) => {}
     }
-    if !settings.teacher.is_empty() {
-        let given = Distillation { teacher: "a file", teachers: settings.teacher.len(), ..DISTILLATION };
-        recipe.distillation = Some(match recipe.distillation {
-            Some(preset) => Distillation { teacher: given.teacher, teachers: given.teachers, ..preset },
-            None => given,
-        });
-    }
-    match &mut recipe.distillation {
-        Some(distillation) => {
-            distillation.drawn_words = settings.drawn_words.unwrap_or(distillation.drawn_words);
-            distillation.hard = settings.hard.unwrap_or(distillation.hard);
-        }
-        None if settings.drawn_words.is_some() || settings.hard.is_some() || settings.teacher_epochs.is_some() => {
-            bail!("{} has no teachers: --drawn-words, --hard and --teacher-epochs need a --teacher", preset.name)
-        }
-        None => {}
-    }
     let device = match settings.device {
         DeviceArg::Cpu => Device::Cpu,
         DeviceArg::Cuda if Cuda::is_available() => Device::Cuda(0),
@@ -478,7 +361,6 @@ fn options(settings: &Settings, preset: &Preset) -> anyhow::Result<Options> {
         },
         statistics: preset.statistics,
         recipe,
-        teachers: Vec::new(),
         seed: settings.seed,
         threads: settings.threads.unwrap_or_else(default_threads),
         device,
@@ -497,11 +379,8 @@ struct Progress {
 impl Progress {
     fn show(&mut self, event: Event<'_>) {
         match event {
-            Event::Start { shapes, parameters, done, steps, teachers_nll } => {
+            Event::Start { shapes, parameters, done, steps } => {
                 eprint!("{shapes}");
-                if let Some(nll) = teachers_nll {
-                    eprintln!("  teachers together: dev {nll:.4}");
-                }
                 eprint!("  {} parameters, {} steps", count(parameters), count(steps));
                 match done {
                     0 => eprintln!("\n"),

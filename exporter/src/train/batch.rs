@@ -30,8 +30,6 @@ pub enum Batch {
         contexts: Tensor,
         /// `[B]`.
         targets: Tensor,
-        /// `[B]`: which examples they are.
-        examples: Tensor,
     },
     /// Whole words, one behind the other.
     Words(WordBatch),
@@ -45,14 +43,6 @@ impl Batch {
             Self::Words(words) => &words.targets,
         }
     }
-
-    /// Which examples they are, of all in their order.
-    pub fn examples(&self) -> &Tensor {
-        match self {
-            Self::Windows { examples, .. } => examples,
-            Self::Words(words) => &words.examples,
-        }
-    }
 }
 
 /// Whole words, one behind the other: N characters in all, the end of each word included.
@@ -63,16 +53,10 @@ pub struct WordBatch {
     pub inputs: Vec<Tensor>,
     /// `[N]`.
     pub targets: Tensor,
-    /// `[N]`: which examples they are.
-    pub examples: Tensor,
 }
 
 /// Words as numbers.
-pub struct Encoded {
-    words: Vec<Vec<Token>>,
-    /// The first example of each word.
-    starts: Vec<usize>,
-}
+pub struct Encoded(Vec<Vec<Token>>);
 
 impl Encoded {
     /// Encodes words.
@@ -91,14 +75,7 @@ impl Encoded {
                 })
                 .collect()
         };
-        let words = words.iter().map(encode).collect::<Result<Vec<Vec<Token>>, _>>()?;
-        let mut next = 0;
-        let mut starts = Vec::with_capacity(words.len());
-        for word in &words {
-            starts.push(next);
-            next += word.len() + 1;
-        }
-        Ok(Self { words, starts })
+        Ok(Self(words.iter().map(encode).collect::<Result<_, _>>()?))
     }
 
     /// The batch of these words.
@@ -107,9 +84,8 @@ impl Encoded {
         let mut tokens: Vec<i64> = Vec::new();
         let mut inputs: Vec<Vec<i64>> = vec![Vec::new(); levels.len() - 1];
         let mut targets: Vec<i64> = Vec::new();
-        let mut examples: Vec<i64> = Vec::new();
         for word in words {
-            let (start, word) = (self.starts[word], &self.words[word]);
+            let word = &self.0[word];
             let first = targets.len();
             for at in 0..=word.len() {
                 // The characters before `at` have been read, so the newest is the one at `at - 1`.
@@ -125,7 +101,6 @@ impl Encoded {
                     distance *= usize::from(level.fuse);
                 }
                 targets.push(i64::from(word.get(at).copied().unwrap_or(BOUNDARY)));
-                examples.push(i64::try_from(start + at).expect("it fits the memory"));
             }
         }
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
@@ -133,12 +108,11 @@ impl Encoded {
             tokens: tensor(&tokens).view([-1, i64::from(levels[0].fuse)]),
             inputs: inputs.iter().map(|inputs| tensor(inputs)).collect(),
             targets: tensor(&targets),
-            examples: tensor(&examples),
         }
     }
 
     fn characters(&self, word: usize) -> usize {
-        self.words[word].len() + 1
+        self.0[word].len() + 1
     }
 
     /// Mean cross-entropy in eval mode over all words.
@@ -146,8 +120,8 @@ impl Encoded {
         const BATCH: usize = 1024;
         let (mut sum, mut characters) = (0.0, 0);
         tch::no_grad(|| {
-            for start in (0..self.words.len()).step_by(BATCH) {
-                let batch = self.batch(start..(start + BATCH).min(self.words.len()), architecture, device);
+            for start in (0..self.0.len()).step_by(BATCH) {
+                let batch = self.batch(start..(start + BATCH).min(self.0.len()), architecture, device);
                 let log_probs = network.forward_words(&batch, false, &mut |_| {}).log_softmax(-1, Kind::Float);
                 let picked = log_probs.gather(1, &batch.targets.unsqueeze(1), false);
                 sum -= picked.sum(Kind::Double).double_value(&[]);
@@ -220,7 +194,7 @@ impl<'a> Source<'a> {
             Self::Windows { batches, contexts, targets } => {
                 let batch = batches.next_batch();
                 let (contexts, targets) = (contexts.index_select(0, &batch), targets.index_select(0, &batch));
-                Batch::Windows { contexts, targets, examples: batch }
+                Batch::Windows { contexts, targets }
             }
             Self::Words { words, architecture, batch_size, permutation, next, device } => {
                 let take = |permutation: &[i64], from: usize| {
@@ -235,7 +209,7 @@ impl<'a> Source<'a> {
                 let (mut to, full) = take(permutation, *next);
                 // What is left of an epoch and fills no batch is skipped; a list smaller than a batch is taken whole.
                 if !full {
-                    let count = i64::try_from(words.words.len()).expect("it fits the memory");
+                    let count = i64::try_from(words.0.len()).expect("it fits the memory");
                     let drawn = Tensor::randperm(count, (Kind::Int64, Device::Cpu));
                     *permutation = Vec::try_from(drawn).expect("numbers");
                     *next = 0;

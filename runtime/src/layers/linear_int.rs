@@ -8,7 +8,7 @@ use crate::config::{LevelShape, LinearShape};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
 use crate::kernels::packed::Packed;
-use crate::kernels::{copy_i8, dot_i8, table_tanh_i8};
+use crate::kernels::{copy_i8, dot_i8, exchange_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
 use crate::kernels::{dot_i4, unpack_i4};
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
@@ -324,6 +324,38 @@ impl<'a> LinearInt<'a> {
         0
     }
 
+    /// [`Self::prepare`] of the oldest position, which lies in `slot`, and of the newest, which takes its place there; the
+    /// sum of what both give.
+    #[inline]
+    pub fn prepare_ends(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> i32 {
+        // Bytes of a position, where the kernel reads activations as they are.
+        let bytes = match self.rows {
+            Rows::Packed { kernel, position, .. } if kernel.reads_bytes() => 4 * position,
+            Rows::Packed { .. } => 0,
+            _ => self.shape.width,
+        };
+        let values: &mut [i8] = bytemuck::cast_slice_mut(&mut *input);
+        if bytes == newest.len()
+            && let Some(values) = values.get_mut(..self.shape.positions * bytes)
+            && let Some((first, behind)) = values.split_at_mut_checked(bytes)
+            && let Some((_, last)) = behind.split_at_mut_checked(behind.len().wrapping_sub(bytes))
+        {
+            exchange_i8(newest, slot, first, last);
+            return 0;
+        }
+        self.prepare_both_ends(newest, slot, input)
+    }
+
+    /// [`Self::prepare_ends`] one by one.
+    // Not inlined: it would cost the short way registers.
+    #[inline(never)]
+    fn prepare_both_ends(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> i32 {
+        let last = self.shape.positions - 1;
+        let constant = self.prepare(last, newest, input).wrapping_add(self.prepare(0, slot, input));
+        copy_i8(newest, slot);
+        constant
+    }
+
     /// The activations of a layer of one position as its input, if its kernel reads them as they are.
     pub fn as_prepared<'x>(&self, x: &'x [i8]) -> Option<&'x [u32]> {
         match self.rows {
@@ -341,7 +373,10 @@ impl<'a> LinearInt<'a> {
         if self.forward_host(input, out) {
             return;
         }
-        self.run(input, out, Packed::rows, |row| row);
+        match &self.rows {
+            Rows::Packed { .. } => self.run_packed(input, out, Packed::rows),
+            _ => self.run(input, out, |row| row),
+        }
     }
 
     /// The layer and [`tanh_i8`] behind it; as [`Self::forward`].
@@ -350,39 +385,52 @@ impl<'a> LinearInt<'a> {
         if self.forward_tanh_host(input, out) {
             return;
         }
-        let fan_out = self.shape.fan_out;
         match (&self.rows, input) {
-            (Rows::Pairs { activations, vocab_size }, Input::Tokens(&[older, newer])) => {
+            (Rows::Packed { .. }, _) => self.run_packed(input, out, Packed::rows_tanh),
+            (_, Input::Tokens(&[older, newer])) => self.look_up_tanh(older, newer, out),
+            _ => self.run(input, out, tanh_i8),
+        }
+    }
+
+    /// [`Self::forward_tanh`] for two characters: the usual level 0, of a table or of all pairs.
+    #[inline(never)]
+    pub fn look_up_tanh(&self, older: Token, newer: Token, out: &mut [i8]) {
+        #[cfg(feature = "std")]
+        if self.forward_tanh_host(Input::Tokens(&[older, newer]), out) {
+            return;
+        }
+        let fan_out = self.shape.fan_out;
+        match &self.rows {
+            Rows::Pairs { activations, vocab_size } => {
                 copy_i8(entries(activations, *vocab_size, older.into(), newer, fan_out), out);
             }
-            // The usual level 0.
-            (Rows::Table { scaling, table, vocab_size }, Input::Tokens(&[older, newer])) => {
+            Rows::Table { scaling, table, vocab_size } => {
                 let older = entries(table, *vocab_size, 0, older, fan_out);
                 let newer = entries(table, *vocab_size, 1, newer, fan_out);
                 let Some(out) = out.get_mut(..fan_out) else { return };
                 table_tanh_i8(scaling.bias, scaling.multiplier, [older, newer], out);
             }
-            _ => self.run(input, out, Packed::rows_tanh, tanh_i8),
+            _ => {}
         }
     }
 
-    /// All rows: of packed layouts by `packed`, of others each through `last`.
+    /// All rows of a packed layout.
     #[inline]
-    fn run<T>(
-        &self,
-        input: Input<'_>,
-        out: &mut [T],
-        packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T]),
-        last: impl Fn(i32) -> T,
-    ) {
-        match (&self.rows, input) {
-            (Rows::Packed { kernel, blocks, position, .. }, Input::Prepared(input, constant)) => {
-                let input = input.get(..self.shape.positions * position);
-                let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
-                if let (Some(input), Some(out)) = (input, out) {
-                    packed(*kernel, blocks, input, constant, out);
-                }
+    fn run_packed<T>(&self, input: Input<'_>, out: &mut [T], packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T])) {
+        if let (Rows::Packed { kernel, blocks, position, .. }, Input::Prepared(input, constant)) = (&self.rows, input) {
+            let input = input.get(..self.shape.positions * position);
+            let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
+            if let (Some(input), Some(out)) = (input, out) {
+                packed(*kernel, blocks, input, constant, out);
             }
+        }
+    }
+
+    /// All rows of other layouts, each through `last`.
+    // Not inlined: its registers would have to be saved for packed layouts, too.
+    #[inline(never)]
+    fn run<T>(&self, input: Input<'_>, out: &mut [T], last: impl Fn(i32) -> T) {
+        match (&self.rows, input) {
             (Rows::Table { scaling, table, vocab_size }, Input::Tokens(tokens)) => {
                 let fan_out = self.shape.fan_out;
                 for (row, (out, (bias, multiplier))) in out.iter_mut().zip(scaling.rows()).enumerate() {
@@ -426,5 +474,5 @@ pub(crate) fn input_words(kernel: Option<Packed>, shape: LinearShape) -> usize {
 /// What a table has for a character at a position, or pairs for a character behind another: `[fan_out]`.
 fn entries(table: &[i8], vocab_size: usize, position: usize, token: Token, fan_out: usize) -> &[i8] {
     let start = (position * vocab_size + usize::from(token)) * fan_out;
-    table.get(start..start + fan_out).unwrap_or(&[])
+    table.get(start..).and_then(|table| table.get(..fan_out)).unwrap_or(&[])
 }

@@ -104,7 +104,7 @@ pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
     }
 }
 
-pub use crate::kernels::portable::{copy_i8, table_tanh_i8};
+pub use crate::kernels::portable::{copy_i8, exchange_i8, table_tanh_i8};
 
 /// Whether all are as long as `out`.
 #[cfg(kernel = "mve")]

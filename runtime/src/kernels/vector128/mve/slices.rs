@@ -10,6 +10,15 @@
 //! 2. `((T[i] - T[i + 1]) * r) >> 10` is the upper half of `(T[i] - T[i + 1]) * (r << 22)`.
 //! 3. `(v + 2^(n + 4)) >> (n + 5)` is VRSHL by `-n - 5 = (65535 - (5 << 16) - e) >> 16`. Where n > 23 that is replaced
 //!    by 0.
+//!
+//! # Level 0
+//!
+//! Two bytes make a sum of 9 bits in a lane of 16, which VSHLL widens and multiplies by 256; VMLA adds 256 times the bias.
+//!
+//! # Exchange
+//!
+//! 64 bytes in five instructions, where all addresses are multiples of four, as VLDM asks; what is left of them, and
+//! everything at other addresses, by predicated vectors.
 #![allow(unsafe_code, reason = "vector instructions: assembly, and calls of it")]
 
 use core::arch::global_asm;
@@ -38,6 +47,39 @@ runtime_v128_copy:
     2:  pop     {r7, pc}
     .size   runtime_v128_copy, . - runtime_v128_copy
 
+    @ r0 newest, r1 slot, r2 first, r3 last; on the stack: bytes
+    .section .text.runtime_v128_exchange, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_exchange
+    .type   runtime_v128_exchange, %function
+    .thumb_func
+runtime_v128_exchange:
+        push    {r7, lr}
+        ldr     r12, [sp, #8]
+        orr     lr, r0, r1
+        orr     r7, r2, r3
+        orr     lr, lr, r7
+        tst     lr, #3
+        bne     2f
+        lsrs    r7, r12, #6
+        and     r12, r12, #63
+        wls     lr, r7, 2f
+    1:  vldmia  r1, {d0-d7}
+        vstmia  r2!, {d0-d7}
+        vldmia  r0!, {d0-d7}
+        vstmia  r1!, {d0-d7}
+        vstmia  r3!, {d0-d7}
+        le      lr, 1b
+    2:  wlstp.8 lr, r12, 4f
+    3:  vldrb.u8 q0, [r1]
+        vldrb.u8 q1, [r0], #16
+        vstrb.8 q0, [r2], #16
+        vstrb.8 q1, [r1], #16
+        vstrb.8 q1, [r3], #16
+        letp    lr, 3b
+    4:  pop     {r7, pc}
+    .size   runtime_v128_exchange, . - runtime_v128_exchange
+
     @ r0 words, r1 out, r2 eights of them, r3 table
     .section .text.runtime_v128_tanh_slice, "ax", %progbits
     .p2align 2
@@ -64,20 +106,19 @@ runtime_v128_table:
         push    {r4-r6, lr}
         ldrd    r4, r5, [sp, #16]
         ldr     r6, [sp, #24]
+        mov     r12, #256
         wls     lr, r5, 2f
     1:  vldrb.s16 q0, [r2], #8
         vldrb.s16 q1, [r3], #8
         vadd.i16 q0, q0, q1
+        vshllt.s16 q1, q0, #8
         vld20.32 {q2, q3}, [r0]
-        vmovlt.s16 q1, q0
+        vshllb.s16 q0, q0, #8
         vld21.32 {q2, q3}, [r0]!
-        vmovlb.s16 q0, q0
-        vadd.i32 q1, q1, q3
-        vadd.i32 q0, q0, q2
+        vmla.i32 q0, q2, r12
+        vmla.i32 q1, q3, r12
         vld20.32 {q2, q3}, [r1]
-        vshl.i32 q1, q1, #8
         vld21.32 {q2, q3}, [r1]!
-        vshl.i32 q0, q0, #8
         vrmulh.s32 q0, q0, q2
         vrmulh.s32 q1, q1, q3
         runtime_v128_tanh r4, r6
@@ -141,6 +182,9 @@ unsafe extern "C" {
     /// Copies `count` bytes that do not overlap.
     fn runtime_v128_copy(from: *const i8, to: *mut i8, count: usize);
 
+    /// Moves `count` bytes each: `slot` to `first`, `newest` to `last` and `slot`. They do not overlap.
+    fn runtime_v128_exchange(newest: *const i8, slot: *mut i8, first: *mut i8, last: *mut i8, count: usize);
+
     /// Reads 8 * `eights` words, writes as many bytes.
     fn runtime_v128_tanh_slice(pre_activations: *const i32, out: *mut i8, eights: usize, table: *const i8);
 
@@ -173,6 +217,17 @@ pub fn copy_i8(from: &[i8], to: &mut [i8]) {
     let count = from.len().min(to.len());
     // SAFETY: both have at least `count` bytes, and one is borrowed mutably: they do not overlap.
     unsafe { runtime_v128_copy(from.as_ptr(), to.as_mut_ptr(), count) }
+}
+
+/// As [`portable::exchange_i8`].
+#[inline]
+pub fn exchange_i8(newest: &[i8], slot: &mut [i8], first: &mut [i8], last: &mut [i8]) {
+    let count = newest.len();
+    if slot.len() == count && first.len() == count && last.len() == count {
+        let (newest, slot) = (newest.as_ptr(), slot.as_mut_ptr());
+        // SAFETY: all have `count` bytes, and three are borrowed mutably: no two overlap.
+        unsafe { runtime_v128_exchange(newest, slot, first.as_mut_ptr(), last.as_mut_ptr(), count) }
+    }
 }
 
 /// As [`portable::tanh_i8_slice`].

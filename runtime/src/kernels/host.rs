@@ -99,31 +99,37 @@ impl VectorUnit {
 
 #[cfg(feature = "int8")]
 impl VectorUnit {
-    /// `out[row] = requantize(bias[row] + sum_c weights[row][c] * x[c], multiplier[row])`.
+    /// `out[row] = requantize(bias[row] + sum_c weights[row][c] * x[c], multiplier[row])`, or tanh of it.
     ///
     /// Shapes: `weights` `[rows][x.len()]`, `bias`, `multiplier` and `out` `[rows]`; what goes beyond the shortest of them
     /// is left alone. Weights are -127 to 127, which every loaded model has, and sums fit an `i32`.
-    pub fn rows_i8(self, weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    pub fn rows_i8(self, weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
         dispatch!(self, rows_i8, weights, x, bias, multiplier, out);
     }
 
     /// As [`VectorUnit::rows_i8`] with four-bit weights (-8 to 7), each row a whole number of bytes.
     #[cfg(feature = "int4")]
-    pub fn rows_i4(self, weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    pub fn rows_i4(self, weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
         dispatch!(self, rows_i4, weights, x, bias, multiplier, out);
     }
 
-    /// `out[r] = requantize(bias[r] + sum_p table[p][tokens[p]][start + r], multiplier[r])`: level 0 as a table.
+    /// `out[r] = requantize(bias[r] + sum_p table[p][tokens[p]][start + r], multiplier[r])`, or tanh of it: level 0 as a
+    /// table.
     ///
     /// Shapes: `table` `[tokens.len()][vocab_size][rows]`, the others as many rows as are asked for; what lies outside the
     /// table counts as zero, and what goes beyond the shortest of the others is left alone.
-    pub fn look_up(self, table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    pub fn look_up(self, table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
         dispatch!(self, look_up, table, tokens, bias, multiplier, out);
     }
 
     /// [`crate::quant::tanh_i8`] of every value.
     pub fn tanh_i8(self, pre_activations: &[i32], out: &mut [i8]) {
         dispatch!(self, tanh_i8, pre_activations, out);
+    }
+
+    /// [`crate::sampling::fixed::weigh`].
+    pub fn weigh(self, logits: &mut [i32], temperature_milli: u16) -> u32 {
+        dispatch!(self, weigh, logits, temperature_milli)
     }
 
     /// Eight rows for [`STREAMS`] words: `out[r][s] = requantize(bias[r] + sum_c w[r][c] * x[c][s], multiplier[r])`.
@@ -137,6 +143,29 @@ impl VectorUnit {
     /// tanh of eight rows, packed into words of four rows as [`VectorUnit::tile_i8`] takes them.
     pub fn tanh_tile_i8(self, pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
         dispatch!(self, tanh_tile_i8, pre_activations, out);
+    }
+}
+
+/// Where a kernel puts its rows.
+#[cfg(feature = "int8")]
+#[derive(Debug)]
+pub enum Output<'o> {
+    /// As they are.
+    Rows(&'o mut [i32]),
+    /// [`crate::quant::tanh_i8`] of them.
+    Tanh(&'o mut [i8]),
+}
+
+#[cfg(feature = "int8")]
+#[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+impl Output<'_> {
+    /// Rows there is room for.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(out) => out.len(),
+            Self::Tanh(out) => out.len(),
+        }
     }
 }
 

@@ -6,14 +6,16 @@
 use rand_core::Rng;
 
 #[cfg(all(kernel = "mve", feature = "vector128", not(feature = "std")))]
-use crate::kernels::vector128::weigh;
+use crate::kernels::vector128::{pick, weigh};
 use crate::model::LogitsMut;
 use crate::vocab::Token;
 
 #[cfg(feature = "int8")]
 pub mod fixed;
+#[cfg(all(feature = "int8", feature = "std"))]
+use fixed::pick;
 #[cfg(all(feature = "int8", not(feature = "std"), not(all(kernel = "mve", feature = "vector128"))))]
-use fixed::weigh;
+use fixed::{pick, weigh};
 #[cfg(feature = "f32")]
 pub mod float;
 
@@ -77,7 +79,7 @@ impl Sampling {
                 _ => {
                     keep_top_k(logits, self.top_k.into(), i32::MIN);
                     let total = weigh(logits, self.temperature_milli);
-                    fixed::pick(logits, total, rng.next_u32())
+                    pick(logits, total, rng.next_u32())
                 }
             },
         }

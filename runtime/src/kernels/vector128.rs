@@ -53,7 +53,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "alloc")]
 use super::packed;
 
-pub use backend::{copy_i8, exchange_i8, rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
+pub use backend::{copy_i8, exchange_i8, pick, rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
 #[cfg(feature = "int4")]
 pub use backend::{rows_i4, rows_tanh_i4};
 

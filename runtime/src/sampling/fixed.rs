@@ -40,9 +40,15 @@ fn weight(below: u32, factor: u32) -> u32 {
     exp2_neg(u32::try_from((u64::from(below) * u64::from(factor)) >> 12).unwrap_or(u32::MAX))
 }
 
+/// `random / 2^32` of a sum.
+#[inline]
+pub(crate) fn threshold(total: u32, random: u32) -> u32 {
+    ((u64::from(random) * u64::from(total)) >> 32) as u32
+}
+
 /// The token whose share of the weights, laid end to end, holds `random / 2^32` of their sum.
 pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
-    let threshold = ((u64::from(random) * u64::from(total)) >> 32) as u32;
+    let threshold = threshold(total, random);
     // Four at a time up to the four that has it.
     let (mut cumulative, mut first) = (0_u32, 0);
     for four in weights.as_chunks::<4>().0 {

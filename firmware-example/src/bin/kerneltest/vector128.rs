@@ -52,7 +52,7 @@ fn prepare_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
 /// Compares, and reports; how many numbers differ.
 pub fn run() -> u32 {
     let rows: u32 = KINDS.iter().map(rows::run).sum();
-    rows + words() + tanh() + copy() + exchange() + table() + weigh()
+    rows + words() + tanh() + copy() + exchange() + table() + weigh() + pick()
 }
 
 /// Columns and rows of the largest case of words.
@@ -241,4 +241,27 @@ fn weigh() -> u32 {
         tally.one(out[0] == out[1] && totals.0 == totals.1);
     }
     tally.report("vector128_weigh")
+}
+
+fn pick() -> u32 {
+    let mut tally = Tally::default();
+    let mut random = Random::new();
+    let mut weights = [0; 256];
+    for case in 0..5_000_usize {
+        let len = case % 257;
+        // Zeros among them, many or few.
+        let most = random.below(20);
+        weights.iter_mut().for_each(|weight| {
+            *weight = if random.below(20) < most { 0 } else { (random.next() >> (9 + random.below(23))) as i32 };
+        });
+        let total = weights[..len].iter().fold(0_u32, |sum, &weight| sum + weight as u32);
+        for share in [0, random.next(), u32::MAX] {
+            // A total that is too large: none has the share.
+            for total in [total, u32::MAX] {
+                let drawn = layout::pick(&weights[..len], total, share);
+                tally.one(drawn == portable::pick(&weights[..len], total, share));
+            }
+        }
+    }
+    tally.report("vector128_pick")
 }

@@ -157,7 +157,7 @@ macro_rules! common {
 
 mod slices;
 
-pub use slices::{copy_i8, exchange_i8, table_tanh_i8, tanh_i8_slice, weigh};
+pub use slices::{copy_i8, exchange_i8, pick, table_tanh_i8, tanh_i8_slice, weigh};
 
 global_asm!(
     common!(),

@@ -4,7 +4,7 @@
 
 use super::{COLUMNS, ROWS, columns};
 use crate::quant::tanh_i8;
-pub use crate::sampling::fixed::weigh;
+pub use crate::sampling::fixed::{pick, weigh};
 
 /// VRMULH: `256 * acc` gives [`crate::quant::requantize`] where |acc| < 2^23.
 #[inline]

@@ -190,9 +190,10 @@ fn finish(sums: __m256i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut
         Output::Tanh(out) => {
             let words = tanh(scaled);
             let halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            let bytes = _mm_packs_epi16(halves, halves);
             let out: &mut [i8; ROWS] = out[rows].first_chunk_mut().expect("eight rows");
             // SAFETY: the reference covers the eight bytes that are written; no alignment is asked for.
-            unsafe { _mm_storel_epi64(out.as_mut_ptr().cast(), _mm_packs_epi16(halves, halves)) }
+            unsafe { _mm_storel_epi64(out.as_mut_ptr().cast(), bytes) }
         }
     }
 }

@@ -15,6 +15,10 @@
 //!
 //! Two bytes make a sum of 9 bits in a lane of 16, which VSHLL widens and multiplies by 256; VMLA adds 256 times the bias.
 //!
+//! # Drawing
+//!
+//! Sums of four until one is above the threshold, then its four one by one; behind the last, lanes are zero.
+//!
 //! # Exchange
 //!
 //! 64 bytes in five instructions, where all addresses are multiples of four, as VLDM asks; what is left of them, and
@@ -28,6 +32,7 @@ use crate::kernels::vector128::portable::{self, table_fits};
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
 use crate::quant::TANH;
 use crate::sampling::fixed;
+use crate::vocab::Token;
 
 global_asm!(
     common!(),
@@ -173,6 +178,38 @@ runtime_v128_weigh:
         vpop    {d8-d13}
         pop     {r4-r8, pc}
     .size   runtime_v128_weigh, . - runtime_v128_weigh
+
+    @ r0 weights, r1 how many of them (not 0), r2 threshold; r0: which of them, 0 for none
+    .section .text.runtime_v128_pick, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_pick
+    .type   runtime_v128_pick, %function
+    .thumb_func
+runtime_v128_pick:
+        push    {r4, lr}
+        mov     r3, r0
+        mov     r12, #0
+        dlstp.32 lr, r1
+    1:  vldrw.u32 q0, [r0], #16
+        vaddva.u32 r12, q0
+        cmp     r2, r12
+        blo     2f
+        letp    lr, 1b
+        movs    r0, #0
+        pop     {r4, pc}
+    2:  lctp                        @ out of the loop: no predicate
+        vaddv.u32 r4, q0
+        sub     r12, r12, r4
+        sub     r0, r0, #16
+    3:  ldr     r4, [r0], #4
+        add     r12, r12, r4
+        cmp     r2, r12
+        bhs     3b
+        sub     r0, r0, r3
+        lsrs    r0, r0, #2
+        subs    r0, r0, #1
+        pop     {r4, pc}
+    .size   runtime_v128_pick, . - runtime_v128_pick
     .text
     "#,
     options(raw)
@@ -209,6 +246,10 @@ unsafe extern "C" {
         rounding: i32,
         end: u32,
     ) -> u32;
+
+    /// The first of `count` weights with which their sum is above the threshold; 0 for none. `count` is not 0; all of them
+    /// together fit 32 bits.
+    fn runtime_v128_pick(weights: *const i32, count: usize, threshold: u32) -> usize;
 }
 
 /// As [`portable::copy_i8`].
@@ -281,4 +322,18 @@ pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     let (logits, exponents) = (logits.as_mut_ptr(), EXP2_NEG.as_ptr());
     // SAFETY: `logits` has `count` entries, at least one; the table has 65, and the largest index is 64.
     unsafe { runtime_v128_weigh(logits, count, factor << zeros, exponents, 20 - zeros, rounding, end) }
+}
+
+/// As [`portable::pick`].
+#[inline]
+pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
+    if weights.is_empty() {
+        return 0;
+    }
+    let threshold = fixed::threshold(total, random);
+    // SAFETY: `weights` has as many entries, at least one. Where their sum wraps, it is still one of them that is found:
+    // the four that lifts the sum above the threshold has an entry that does.
+    let index = unsafe { runtime_v128_pick(weights.as_ptr(), weights.len(), threshold) };
+    // At most 256 weights (see `config`), so that it fits.
+    index as Token
 }

@@ -26,7 +26,7 @@ fn the_best_unit_is_the_first_and_portable_code_the_last() {
 
 #[cfg(feature = "int8")]
 mod integer {
-    use runtime::kernels::host::{Output, Scaling, Table};
+    use runtime::kernels::host::{Bias, Output, Scaling, Table};
     use runtime::quant::{requantize, tanh_i8};
     use runtime::sampling::fixed;
 
@@ -75,11 +75,21 @@ mod integer {
             (0..self.bias.len()).map(|row| requantize(sum(row), self.multiplier[row])).collect()
         }
 
+        fn shifted(&self) -> Vec<i32> {
+            let sum = |row: usize| {
+                let weights = &self.weights[row * self.x.len()..][..self.x.len()];
+                weights.iter().map(|&weight| i32::from(weight)).sum::<i32>()
+            };
+            self.bias.iter().enumerate().map(|(row, bias)| bias - 128 * sum(row)).collect()
+        }
+
         fn check(&self, unit: VectorUnit) {
+            let shifted = self.shifted();
+            let bias = Bias { plain: &self.bias, shifted: &shifted };
             let mut out = vec![i32::MAX; self.bias.len()];
-            unit.rows_i8(&self.weights, &self.x, &self.bias, &self.multiplier, Output::Rows(&mut out));
+            unit.rows_i8(&self.weights, &self.x, bias, &self.multiplier, Output::Rows(&mut out));
             let mut tanh = vec![99; self.bias.len()];
-            unit.rows_i8(&self.weights, &self.x, &self.bias, &self.multiplier, Output::Tanh(&mut tanh));
+            unit.rows_i8(&self.weights, &self.x, bias, &self.multiplier, Output::Tanh(&mut tanh));
             self.compare(unit, &out, &tanh);
         }
 
@@ -140,14 +150,15 @@ mod integer {
     fn shapes_that_do_not_match_leave_the_rest_alone() {
         let random = &mut Random(2);
         let case = Case::new(random, 40, 70, [5, 5], 127);
-        let expected = case.expected();
+        let (expected, shifted) = (case.expected(), case.shifted());
         for unit in VectorUnit::available() {
             for rows in 0..40 {
                 for short in 0..4 {
                     let cut = |which: usize, len: usize| if short == which { rows * len } else { 40 * len };
                     let mut out = [7; 45];
                     let weights = &case.weights[..cut(0, 70)];
-                    let (bias, multiplier) = (&case.bias[..cut(1, 1)], &case.multiplier[..cut(2, 1)]);
+                    let bias = Bias { plain: &case.bias[..cut(1, 1)], shifted: &shifted[..cut(1, 1)] };
+                    let multiplier = &case.multiplier[..cut(2, 1)];
                     let end = cut(3, 1);
                     unit.rows_i8(weights, &case.x, bias, multiplier, Output::Rows(&mut out[..end]));
                     assert_eq!(out[..rows], expected[..rows], "{}", unit.name());

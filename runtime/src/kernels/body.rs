@@ -6,7 +6,7 @@
 #[cfg(feature = "f32")]
 use super::LANES;
 #[cfg(feature = "int8")]
-use super::host::{Output, Scaling, Table};
+use super::host::{Bias, Output, Scaling, Table};
 use super::host::{STREAMS, Tile};
 #[cfg(feature = "int4")]
 use super::portable::dot_i4;
@@ -18,9 +18,9 @@ use crate::quant::{requantize, tanh_i8 as tanh_of};
 use crate::vocab::Token;
 
 #[cfg(feature = "int8")]
-pub fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
+pub fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Output<'_>) {
     let sums = weights.chunks_exact(x.len().max(1)).map(|weights| dot_i8(weights, x));
-    scale(sums, bias, multiplier, out);
+    scale(sums, bias.plain, multiplier, out);
 }
 
 #[cfg(feature = "int4")]

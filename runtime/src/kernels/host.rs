@@ -5,7 +5,7 @@
 //!
 //! | | integers | f32 |
 //! |---|---|---|
-//! | AVX-512 with VNNI | `vpdpbusd` on `w + 128`, which is never negative, and `x`, less `128 sum x` | as below, wider |
+//! | AVX-512 with VNNI | `vpdpbusd` on `x + 128`, which is never negative, and `w`, less `128 sum w` | as below, wider |
 //! | AVX2 | `vpmaddubsw` on the magnitude of `x`, and `w` with the sign of `x` | multiplication, then addition |
 //! | otherwise | the portable loops, which the compiler makes SSE2 or NEON of | the same |
 //!
@@ -103,7 +103,7 @@ impl VectorUnit {
     ///
     /// Shapes: `weights` `[rows][x.len()]`, `bias`, `multiplier` and `out` `[rows]`; what goes beyond the shortest of them
     /// is left alone. Weights are -127 to 127, which every loaded model has, and sums fit an `i32`.
-    pub fn rows_i8(self, weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
+    pub fn rows_i8(self, weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Output<'_>) {
         dispatch!(self, rows_i8, weights, x, bias, multiplier, out);
     }
 
@@ -144,6 +144,16 @@ impl VectorUnit {
     pub fn tanh_tile_i8(self, pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
         dispatch!(self, tanh_tile_i8, pre_activations, out);
     }
+}
+
+/// Where the sums of rows begin; both `[rows]`.
+#[cfg(feature = "int8")]
+#[derive(Clone, Copy, Debug)]
+pub struct Bias<'a> {
+    /// The bias.
+    pub plain: &'a [i32],
+    /// `bias - 128 * sum_c weights[row][c]`: for kernels that add 128 to `x`, which is never negative then.
+    pub shifted: &'a [i32],
 }
 
 /// Where a kernel puts its rows.

@@ -15,10 +15,13 @@ use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
 use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LinearInt<'a> {
     shape: LinearShape,
     rows: Rows<'a>,
+    /// What the host's kernels take in place of the bias; see [`crate::kernels::host::VectorUnit::rows_i8`].
+    #[cfg(feature = "std")]
+    shifted: alloc::sync::Arc<[i32]>,
 }
 
 /// The weights of an integer layer.
@@ -123,7 +126,12 @@ impl<'a> LinearInt<'a> {
                 Rows::Packed { kernel, blocks, columns, position: kernel.prepared_words(columns) / positions }
             }
         };
-        let layer = Self { shape, rows };
+        let layer = Self {
+            shape,
+            rows,
+            #[cfg(feature = "std")]
+            shifted: host::shifted_bias(&rows),
+        };
         layer.check(index)?;
         Ok(layer)
     }

@@ -52,7 +52,7 @@ impl<'a> NetInt<'a> {
     /// The embedding, and the levels with the output layer behind them.
     #[cfg(feature = "alloc")]
     pub fn layers(&self) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
-        (self.embedding, self.levels.iter().chain([&self.output]).copied().collect())
+        (self.embedding, self.levels.iter().chain([&self.output]).cloned().collect())
     }
 
     /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][fan_out]`; `None` if it fuses more than two.

@@ -5,7 +5,7 @@ use core::arch::x86_64::*;
 
 use super::methods;
 #[cfg(feature = "int8")]
-use crate::kernels::host::{Output, Scaling, Table};
+use crate::kernels::host::{Bias, Output, Scaling, Table};
 use crate::kernels::host::{STREAMS, Tile};
 use crate::kernels::{LANES, body};
 #[cfg(feature = "int8")]
@@ -40,7 +40,7 @@ impl Avx2 {
 
 methods! { Avx2:
     #[cfg(feature = "int8")]
-    fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>);
+    fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int4")]
     fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int8")]
@@ -79,9 +79,9 @@ const BYTES: usize = 32;
 /// 2. The last block begins 8 rows before the end, and computes some rows again, instead of being a shorter one.
 #[cfg(feature = "int8")]
 #[target_feature(enable = "avx2")]
-fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Output<'_>) {
     let fan_in = x.len();
-    let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / fan_in.max(1));
+    let rows = bias.plain.len().min(multiplier.len()).min(out.len()).min(weights.len() / fan_in.max(1));
     if rows < ROWS {
         return body::rows_i8(weights, x, bias, multiplier, out);
     }
@@ -96,7 +96,7 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: 
                 *acc = add_products(*acc, magnitude, _mm256_sign_epi8(weights, x));
             }
         }
-        finish(add_lanes(&acc), row, bias, multiplier, &mut out);
+        finish(add_lanes(&acc), row, bias.plain, multiplier, &mut out);
     });
 }
 

@@ -5,7 +5,7 @@ use core::arch::x86_64::*;
 
 use super::methods;
 #[cfg(feature = "int8")]
-use crate::kernels::host::{Output, Scaling, Table};
+use crate::kernels::host::{Bias, Output, Scaling, Table};
 use crate::kernels::host::{STREAMS, Tile};
 use crate::kernels::{LANES, body};
 #[cfg(feature = "int8")]
@@ -35,7 +35,7 @@ impl Avx512 {
 
 methods! { Avx512:
     #[cfg(feature = "int8")]
-    fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>);
+    fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int4")]
     fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int8")]
@@ -66,26 +66,31 @@ const BYTES: usize = 64;
 /// For each block of 16 rows, for each 64 columns:
 ///
 /// ```text
-/// for r in 0..16 { acc[r] += (w[r] ^ 0x80) * x }         vpxord, vpdpbusd: four products a lane, w + 128 as a u8
-/// out = requantize(bias + lanes of acc)                  acc begins with -128 * sum x
+/// for r in 0..16 { acc[r] += w[r] * (x ^ 0x80) }         vpdpbusd: four products a lane, x + 128 as a u8
+/// out = requantize(bias - 128 * sum w + lanes of acc)
 /// ```
 ///
-/// 1. `vpdpbusd` wants one factor without a sign. `w ^ 0x80` is `w + 128`; that `x` and not `w` must make up for it leaves
-///    one correction for all rows.
+/// 1. `vpdpbusd` wants one factor without a sign. `x ^ 0x80` is `x + 128`; weights make up for it, and they are summed
+///    beforehand.
 /// 2. Sixteen rows at once, so that their sums over lanes take 45 instructions together, and scaling takes all of them.
 /// 3. The last block begins 16 rows before the end, and computes some rows again, instead of being a shorter one.
 #[cfg(feature = "int8")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Output<'_>) {
     let fan_in = x.len();
-    let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / fan_in.max(1));
+    let rows = bias
+        .plain
+        .len()
+        .min(bias.shifted.len())
+        .min(multiplier.len())
+        .min(out.len())
+        .min(weights.len() / fan_in.max(1));
     if rows < ROWS {
         return body::rows_i8(weights, x, bias, multiplier, out);
     }
-    let correction = products_with(x, -128);
     for_each_block(rows, |row| {
         let block = &weights[row * fan_in..(row + ROWS) * fan_in];
-        let mut acc = [correction; ROWS];
+        let mut acc = [_mm512_setzero_si512(); ROWS];
         let mut column = 0;
         while fan_in - column >= 4 * BYTES {
             add_columns::<4>(block, x, column, &mut acc);
@@ -98,7 +103,7 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: 
         if column < fan_in {
             add_last_columns(block, x, column, &mut acc);
         }
-        finish(add_lanes(&acc), row, bias, multiplier, &mut out);
+        finish(add_lanes(&acc), row, bias.shifted, multiplier, &mut out);
     });
 }
 
@@ -118,7 +123,7 @@ fn add_columns<const VECTORS: usize>(block: &[i8], x: &[i8], column: usize, acc:
     let offset = _mm512_set1_epi8(i8::MIN);
     let mut inputs = [_mm512_setzero_si512(); VECTORS];
     for (vector, input) in inputs.iter_mut().enumerate() {
-        *input = load_part(x, column + vector * BYTES);
+        *input = _mm512_xor_si512(load_part(x, column + vector * BYTES), offset);
     }
     for (row, acc) in acc.iter_mut().enumerate() {
         let at = block.as_ptr().wrapping_add(row * fan_in + column);
@@ -127,7 +132,7 @@ fn add_columns<const VECTORS: usize>(block: &[i8], x: &[i8], column: usize, acc:
             // SAFETY: 64 bytes from `row * fan_in + column + 64 * vector` on lie within the block of `16 * fan_in`, since `row`
             // is below 16 and `column + 64 * (vector + 1)` at most `fan_in`. No alignment is asked for.
             let weights = unsafe { _mm512_loadu_si512(at.cast()) };
-            *acc = _mm512_dpbusd_epi32(*acc, _mm512_xor_si512(weights, offset), x);
+            *acc = _mm512_dpbusd_epi32(*acc, x, weights);
         }
     }
 }
@@ -146,13 +151,13 @@ fn add_last_columns(block: &[i8], x: &[i8], column: usize, acc: &mut [__m512i; R
     assert!(block.len() == ROWS * fan_in);
     let offset = _mm512_set1_epi8(i8::MIN);
     let mask = mask(fan_in.saturating_sub(column));
-    let x = load_part(x, column);
+    let x = _mm512_xor_si512(load_part(x, column), offset);
     for (row, acc) in acc.iter_mut().enumerate() {
         let at = block.as_ptr().wrapping_add(row * fan_in + column);
         // SAFETY: no more bytes than are left of the row, `fan_in - column`, are read from `row * fan_in + column` on, which
         // lies within the block of `16 * fan_in`: `row` is below 16. No alignment is asked for.
         let weights = unsafe { _mm512_maskz_loadu_epi8(mask, at) };
-        *acc = _mm512_dpbusd_epi32(*acc, _mm512_xor_si512(weights, offset), x);
+        *acc = _mm512_dpbusd_epi32(*acc, x, weights);
     }
 }
 
@@ -214,7 +219,7 @@ fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
 }
 
 /// Lanes whose sum is `factor` times that of all of `x`: where the sum of a row begins. `factor` is negative.
-#[cfg(feature = "int8")]
+#[cfg(feature = "int4")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn products_with(x: &[i8], factor: i8) -> __m512i {

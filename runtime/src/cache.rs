@@ -23,8 +23,7 @@ pub fn older<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16, position: us
     if slot >= shape.ring_len {
         slot -= shape.ring_len;
     }
-    let start = slot * shape.width_in;
-    ring.get(start..start + shape.width_in).unwrap_or(&[])
+    ring.get(slot * shape.width_in..).and_then(|ring| ring.get(..shape.width_in)).unwrap_or(&[])
 }
 
 /// The slot of the oldest entry, for the newest input to take its place; the oldest is now the next one.
@@ -32,7 +31,7 @@ pub fn push<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> &
     let start = usize::from(*oldest) * shape.width_in;
     let next = *oldest + 1;
     *oldest = if usize::from(next) >= shape.ring_len { 0 } else { next };
-    ring.get_mut(start..start + shape.width_in).unwrap_or(&mut [])
+    ring.get_mut(start..).and_then(|ring| ring.get_mut(..shape.width_in)).unwrap_or(&mut [])
 }
 
 /// Every slot, to be filled with one and the same entry: the state of a level that has only ever seen the boundary.

@@ -56,11 +56,11 @@ pub use portable::gate_i8;
 #[cfg(all(feature = "f32", not(fpu)))]
 pub use portable::vec_mat_f32;
 #[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
-pub use portable::{copy_i8, table_tanh_i8};
+pub use portable::{copy_i8, exchange_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
 pub use portable::{dot_i4, unpack_i4};
 #[cfg(all(kernel = "mve", feature = "vector128"))]
-pub use vector128::{copy_i8, gate_i8, table_tanh_i8};
+pub use vector128::{copy_i8, exchange_i8, gate_i8, table_tanh_i8};
 #[cfg(all(feature = "f32", fpu))]
 pub use vfp::vec_mat_f32;
 

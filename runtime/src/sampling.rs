@@ -5,15 +5,17 @@
 
 use rand_core::Rng;
 
-#[cfg(all(kernel = "mve", feature = "vector128"))]
-use crate::kernels::vector128::weigh;
+#[cfg(all(kernel = "mve", feature = "vector128", not(feature = "std")))]
+use crate::kernels::vector128::{pick, weigh};
 use crate::model::LogitsMut;
 use crate::vocab::Token;
 
 #[cfg(feature = "int8")]
 pub mod fixed;
-#[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
-use fixed::weigh;
+#[cfg(all(feature = "int8", feature = "std"))]
+use fixed::pick;
+#[cfg(all(feature = "int8", not(feature = "std"), not(all(kernel = "mve", feature = "vector128"))))]
+use fixed::{pick, weigh};
 #[cfg(feature = "f32")]
 pub mod float;
 
@@ -77,11 +79,18 @@ impl Sampling {
                 _ => {
                     keep_top_k(logits, self.top_k.into(), i32::MIN);
                     let total = weigh(logits, self.temperature_milli);
-                    fixed::pick(logits, total, rng.next_u32())
+                    pick(logits, total, rng.next_u32())
                 }
             },
         }
     }
+}
+
+/// [`fixed::weigh`] by the vector unit of this machine.
+#[cfg(all(feature = "int8", feature = "std"))]
+#[inline]
+fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
+    crate::kernels::host::VectorUnit::best().weigh(logits, temperature_milli)
 }
 
 /// Index of the largest logit, the lowest among equals. At most 256 logits (see `config`), so that it fits.

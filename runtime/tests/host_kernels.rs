@@ -26,8 +26,9 @@ fn the_best_unit_is_the_first_and_portable_code_the_last() {
 
 #[cfg(feature = "int8")]
 mod integer {
-    use runtime::kernels::host::{Scaling, Table};
+    use runtime::kernels::host::{Bias, Output, Scaling, Table};
     use runtime::quant::{requantize, tanh_i8};
+    use runtime::sampling::fixed;
 
     use super::*;
 
@@ -74,10 +75,22 @@ mod integer {
             (0..self.bias.len()).map(|row| requantize(sum(row), self.multiplier[row])).collect()
         }
 
+        fn shifted(&self) -> Vec<i32> {
+            let sum = |row: usize| {
+                let weights = &self.weights[row * self.x.len()..][..self.x.len()];
+                weights.iter().map(|&weight| i32::from(weight)).sum::<i32>()
+            };
+            self.bias.iter().enumerate().map(|(row, bias)| bias - 128 * sum(row)).collect()
+        }
+
         fn check(&self, unit: VectorUnit) {
+            let shifted = self.shifted();
+            let bias = Bias { plain: &self.bias, shifted: &shifted };
             let mut out = vec![i32::MAX; self.bias.len()];
-            unit.rows_i8(&self.weights, &self.x, &self.bias, &self.multiplier, &mut out);
-            self.compare(unit, &out);
+            unit.rows_i8(&self.weights, &self.x, bias, &self.multiplier, Output::Rows(&mut out));
+            let mut tanh = vec![99; self.bias.len()];
+            unit.rows_i8(&self.weights, &self.x, bias, &self.multiplier, Output::Tanh(&mut tanh));
+            self.compare(unit, &out, &tanh);
         }
 
         #[cfg(feature = "int4")]
@@ -86,15 +99,20 @@ mod integer {
             let rows = self.weights.chunks(self.x.len().max(1));
             let packed: Vec<u8> = rows.flat_map(|row| row.chunks(2).map(pack)).collect();
             let mut out = vec![i32::MAX; self.bias.len()];
-            unit.rows_i4(&packed, &self.x, &self.bias, &self.multiplier, &mut out);
-            self.compare(unit, &out);
+            unit.rows_i4(&packed, &self.x, &self.bias, &self.multiplier, Output::Rows(&mut out));
+            let mut tanh = vec![99; self.bias.len()];
+            unit.rows_i4(&packed, &self.x, &self.bias, &self.multiplier, Output::Tanh(&mut tanh));
+            self.compare(unit, &out, &tanh);
         }
 
-        fn compare(&self, unit: VectorUnit, out: &[i32]) {
+        fn compare(&self, unit: VectorUnit, out: &[i32], tanh: &[i8]) {
             let (rows, columns) = (self.bias.len(), self.x.len());
             // Without columns there are no rows of weights, and nothing is written.
             let expected = if columns == 0 { vec![i32::MAX; rows] } else { self.expected() };
             assert_eq!(out, expected, "{}, {rows} rows, {columns} columns", unit.name());
+            let expected: Vec<i8> =
+                if columns == 0 { vec![99; rows] } else { expected.into_iter().map(tanh_i8).collect() };
+            assert_eq!(tanh, expected, "{}, {rows} rows, {columns} columns", unit.name());
         }
     }
 
@@ -166,16 +184,17 @@ mod integer {
     fn shapes_that_do_not_match_leave_the_rest_alone() {
         let random = &mut Random(2);
         let case = Case::new(random, 40, 70, [5, 5], 127);
-        let expected = case.expected();
+        let (expected, shifted) = (case.expected(), case.shifted());
         for unit in VectorUnit::available() {
             for rows in 0..40 {
                 for short in 0..4 {
                     let cut = |which: usize, len: usize| if short == which { rows * len } else { 40 * len };
                     let mut out = [7; 45];
                     let weights = &case.weights[..cut(0, 70)];
-                    let (bias, multiplier) = (&case.bias[..cut(1, 1)], &case.multiplier[..cut(2, 1)]);
+                    let bias = Bias { plain: &case.bias[..cut(1, 1)], shifted: &shifted[..cut(1, 1)] };
+                    let multiplier = &case.multiplier[..cut(2, 1)];
                     let end = cut(3, 1);
-                    unit.rows_i8(weights, &case.x, bias, multiplier, &mut out[..end]);
+                    unit.rows_i8(weights, &case.x, bias, multiplier, Output::Rows(&mut out[..end]));
                     assert_eq!(out[..rows], expected[..rows], "{}", unit.name());
                     assert!(out[rows..].iter().all(|&value| value == 7), "{}", unit.name());
                 }
@@ -201,6 +220,35 @@ mod integer {
     }
 
     #[test]
+    fn weights_are_the_same_at_every_temperature() {
+        let random = &mut Random(6);
+        for case in 0..20_000 {
+            let shift = random.below(31);
+            let mut logits: Vec<i32> = (0..case % 257).map(|_| random.next() as i32 >> shift).collect();
+            if case % 7 == 0 && !logits.is_empty() {
+                let (len, at) = (logits.len(), random.below(300));
+                logits[at % len] = i32::MIN;
+                logits[(at + 1) % len] = i32::MAX;
+            }
+            check_weights(&logits, (random.next() >> 16 >> random.below(17)) as u16);
+        }
+        // Every exponent up to where the weights end.
+        for first in 0..40_000 {
+            check_weights(&core::array::from_fn::<_, 16, _>(|at| -(15 * first * (at > 0) as i32 + at as i32)), 1_000);
+        }
+    }
+
+    fn check_weights(logits: &[i32], temperature_milli: u16) {
+        let mut expected = logits.to_vec();
+        let total = fixed::weigh(&mut expected, temperature_milli);
+        for unit in VectorUnit::available() {
+            let mut weights = logits.to_vec();
+            assert_eq!(unit.weigh(&mut weights, temperature_milli), total, "{}", unit.name());
+            assert_eq!(weights, expected, "{}, temperature {temperature_milli}", unit.name());
+        }
+    }
+
+    #[test]
     fn tables_are_added_up() {
         let random = &mut Random(3);
         for rows in 1..=70 {
@@ -220,8 +268,11 @@ mod integer {
             for unit in VectorUnit::available() {
                 let table = Table { entries: &entries, vocab_size, rows, start };
                 let mut out = vec![0; rows - start];
-                unit.look_up(table, &tokens, &bias[start..], &multiplier[start..], &mut out);
+                unit.look_up(table, &tokens, &bias[start..], &multiplier[start..], Output::Rows(&mut out));
                 assert_eq!(out, expected, "{}, {rows} rows from {start} on", unit.name());
+                let mut out = vec![99; rows - start];
+                unit.look_up(table, &tokens, &bias[start..], &multiplier[start..], Output::Tanh(&mut out));
+                assert!(out.iter().zip(&expected).all(|(&out, &row)| out == tanh_i8(row)), "{}", unit.name());
             }
         }
     }

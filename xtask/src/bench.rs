@@ -119,7 +119,9 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     if !failed.is_empty() {
         eprintln!("not measured: {}", failed.join("; "));
     }
-    if options.record {
+    if options.record && !failed.is_empty() {
+        eprintln!("nothing recorded: the date would stand for cases that failed");
+    } else if options.record {
         record.update(&rows);
         record.made = made(repo);
         record.write(repo)?;

@@ -183,6 +183,13 @@ fn bench_options(mut args: lexopt::Parser) -> Result<bench::Options> {
             other => return Err(other.unexpected().into()),
         }
     }
+    let of_chips =
+        [("--board", options.board.is_some()), ("--precision", options.precision.is_some()), ("--all", options.all)];
+    for (name, given) in of_chips.into_iter().chain([("--record", options.record)]) {
+        if options.host && given {
+            bail!("--host measures this machine, with --json and nothing else: {name} is for the boards");
+        }
+    }
     Ok(options)
 }
 
@@ -228,6 +235,10 @@ mod tests {
         assert_eq!(some.board.unwrap().name, "microbit");
         assert_eq!(some.precision.as_deref(), Some("int4"));
         assert!(some.json && !some.record && !some.all && !some.host);
+        assert!(options(&["--host", "--json"]).unwrap().host);
+        for other in [&["--board", "microbit"][..], &["--precision", "int8"], &["--all"], &["--record"]] {
+            assert!(options(&[&["--host"], other].concat()).is_err(), "{other:?}");
+        }
         assert!(options(&["--precision", "int5"]).is_err());
         assert!(options(&["names"]).is_err());
     }

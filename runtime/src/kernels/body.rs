@@ -5,9 +5,9 @@
 
 #[cfg(feature = "f32")]
 use super::LANES;
-use super::host::{STREAMS, Tile};
 #[cfg(feature = "int8")]
-use super::host::{Scaling, Table};
+use super::host::{Bias, Output, Scaling, Table};
+use super::host::{STREAMS, Tile};
 #[cfg(feature = "int4")]
 use super::portable::dot_i4;
 #[cfg(feature = "int8")]
@@ -18,33 +18,40 @@ use crate::quant::{requantize, tanh_i8 as tanh_of};
 use crate::vocab::Token;
 
 #[cfg(feature = "int8")]
-pub fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+pub fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Output<'_>) {
     let sums = weights.chunks_exact(x.len().max(1)).map(|weights| dot_i8(weights, x));
-    scale(sums, bias, multiplier, out);
+    scale(sums, bias.plain, multiplier, out);
 }
 
 #[cfg(feature = "int4")]
-pub fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+pub fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
     let sums = weights.chunks_exact(x.len().div_ceil(2).max(1)).map(|weights| dot_i4(weights, x));
     scale(sums, bias, multiplier, out);
 }
 
 #[cfg(feature = "int8")]
 #[inline(always)]
-fn scale(sums: impl Iterator<Item = i32>, bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
-    for (((sum, &bias), &multiplier), out) in sums.zip(bias).zip(multiplier).zip(out) {
-        *out = requantize(bias.wrapping_add(sum), multiplier);
+fn scale(sums: impl Iterator<Item = i32>, bias: &[i32], multiplier: &[i32], out: Output<'_>) {
+    let rows = sums.zip(bias).zip(multiplier);
+    let rows = rows.map(|((sum, &bias), &multiplier)| requantize(bias.wrapping_add(sum), multiplier));
+    match out {
+        Output::Rows(out) => out.iter_mut().zip(rows).for_each(|(out, row)| *out = row),
+        Output::Tanh(out) => out.iter_mut().zip(rows).for_each(|(out, row)| *out = tanh_of(row)),
     }
 }
 
 #[cfg(feature = "int8")]
-pub fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
-    for (row, ((&bias, &multiplier), out)) in bias.iter().zip(multiplier).zip(out).enumerate() {
+pub fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
+    let sums = (0..bias.len()).map(|row| {
         let entry =
             |(position, &token)| table.entries(position, token, row).first().map_or(0, |&entry| i32::from(entry));
-        *out = requantize(tokens.iter().enumerate().map(entry).fold(bias, i32::wrapping_add), multiplier);
-    }
+        tokens.iter().enumerate().map(entry).fold(0, i32::wrapping_add)
+    });
+    scale(sums, bias, multiplier, out);
 }
+
+#[cfg(feature = "int8")]
+pub use crate::sampling::fixed::weigh;
 
 #[cfg(feature = "int8")]
 pub fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {

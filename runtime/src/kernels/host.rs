@@ -5,7 +5,7 @@
 //!
 //! | | integers | f32 |
 //! |---|---|---|
-//! | AVX-512 with VNNI | `vpdpbusd` on `w + 128`, which is never negative, and `x`, less `128 sum x` | as below, wider |
+//! | AVX-512 with VNNI | `vpdpbusd` on `x + 128`, which is never negative, and `w`, less `128 sum w` | as below, wider |
 //! | AVX2 | `vpmaddubsw` on the magnitude of `x`, and `w` with the sign of `x` | multiplication, then addition |
 //! | otherwise | the portable loops, which the compiler makes SSE2 or NEON of | the same |
 //!
@@ -99,25 +99,26 @@ impl VectorUnit {
 
 #[cfg(feature = "int8")]
 impl VectorUnit {
-    /// `out[row] = requantize(bias[row] + sum_c weights[row][c] * x[c], multiplier[row])`.
+    /// `out[row] = requantize(bias[row] + sum_c weights[row][c] * x[c], multiplier[row])`, or tanh of it.
     ///
     /// Shapes: `weights` `[rows][x.len()]`, `bias`, `multiplier` and `out` `[rows]`; what goes beyond the shortest of them
     /// is left alone. Weights are -127 to 127, which every loaded model has, and sums fit an `i32`.
-    pub fn rows_i8(self, weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    pub fn rows_i8(self, weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Output<'_>) {
         dispatch!(self, rows_i8, weights, x, bias, multiplier, out);
     }
 
     /// As [`VectorUnit::rows_i8`] with four-bit weights (-8 to 7), each row a whole number of bytes.
     #[cfg(feature = "int4")]
-    pub fn rows_i4(self, weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    pub fn rows_i4(self, weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
         dispatch!(self, rows_i4, weights, x, bias, multiplier, out);
     }
 
-    /// `out[r] = requantize(bias[r] + sum_p table[p][tokens[p]][start + r], multiplier[r])`: level 0 as a table.
+    /// `out[r] = requantize(bias[r] + sum_p table[p][tokens[p]][start + r], multiplier[r])`, or tanh of it: level 0 as a
+    /// table.
     ///
     /// Shapes: `table` `[tokens.len()][vocab_size][rows]`, the others as many rows as are asked for; what lies outside the
     /// table counts as zero, and what goes beyond the shortest of the others is left alone.
-    pub fn look_up(self, table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+    pub fn look_up(self, table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
         dispatch!(self, look_up, table, tokens, bias, multiplier, out);
     }
 
@@ -132,6 +133,11 @@ impl VectorUnit {
         dispatch!(self, gate_i8, values, gates);
     }
 
+    /// [`crate::sampling::fixed::weigh`].
+    pub fn weigh(self, logits: &mut [i32], temperature_milli: u16) -> u32 {
+        dispatch!(self, weigh, logits, temperature_milli)
+    }
+
     /// Eight rows for [`STREAMS`] words: `out[r][s] = requantize(bias[r] + sum_c w[r][c] * x[c][s], multiplier[r])`.
     ///
     /// Four columns are a word, the first in its lowest byte: `weights` has eight such words (one per row) for every four
@@ -143,6 +149,39 @@ impl VectorUnit {
     /// tanh of eight rows, packed into words of four rows as [`VectorUnit::tile_i8`] takes them.
     pub fn tanh_tile_i8(self, pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
         dispatch!(self, tanh_tile_i8, pre_activations, out);
+    }
+}
+
+/// Where the sums of rows begin; both `[rows]`.
+#[cfg(feature = "int8")]
+#[derive(Clone, Copy, Debug)]
+pub struct Bias<'a> {
+    /// The bias.
+    pub plain: &'a [i32],
+    /// `bias - 128 * sum_c weights[row][c]`: for kernels that add 128 to `x`, which is never negative then.
+    pub shifted: &'a [i32],
+}
+
+/// Where a kernel puts its rows.
+#[cfg(feature = "int8")]
+#[derive(Debug)]
+pub enum Output<'o> {
+    /// As they are.
+    Rows(&'o mut [i32]),
+    /// [`crate::quant::tanh_i8`] of them.
+    Tanh(&'o mut [i8]),
+}
+
+#[cfg(feature = "int8")]
+#[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+impl Output<'_> {
+    /// Rows there is room for.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(out) => out.len(),
+            Self::Tanh(out) => out.len(),
+        }
     }
 }
 

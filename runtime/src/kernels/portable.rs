@@ -89,6 +89,18 @@ pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     values.iter_mut().zip(gates).for_each(|(value, &gate)| *value = crate::quant::gate(*value, gate));
 }
 
+/// `slot` goes to `first`, `newest` to `last` and into the slot: a level's input, and its ring. Where the lengths differ,
+/// nothing is done.
+#[cfg(feature = "int8")]
+#[inline]
+pub fn exchange_i8(newest: &[i8], slot: &mut [i8], first: &mut [i8], last: &mut [i8]) {
+    if slot.len() == newest.len() && first.len() == newest.len() && last.len() == newest.len() {
+        copy_i8(slot, first);
+        copy_i8(newest, last);
+        copy_i8(newest, slot);
+    }
+}
+
 /// Level 0 from a table, for two characters: `out[row] = tanh_i8(requantize(bias + entries[0] + entries[1], multiplier))`.
 ///
 /// All have the length of `out`; what goes beyond the shortest is left alone.

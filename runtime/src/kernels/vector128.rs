@@ -54,7 +54,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "alloc")]
 use super::packed;
 
-pub use backend::{copy_i8, gate_i8, rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
+pub use backend::{copy_i8, exchange_i8, gate_i8, pick, rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
 #[cfg(feature = "int4")]
 pub use backend::{rows_i4, rows_tanh_i4};
 
@@ -106,13 +106,16 @@ pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
 }
 
 /// The shape of a matrix as its arrays tell it: columns of `x`, and whether everything fits.
+#[inline]
 fn columns(block_words: fn(usize) -> usize, blocks: &[u32], prepared: &[u32], rows: usize) -> Option<usize> {
-    // So that the products below fit 32 bits: wider and higher than any layer.
-    const LIMIT: usize = 1 << 15;
-    let columns = 4 * prepared.len().min(LIMIT);
-    let words = block_words(columns) * (rows / ROWS).min(LIMIT / COLUMNS);
-    let fits = columns.is_multiple_of(COLUMNS) && rows.is_multiple_of(ROWS) && words == blocks.len();
-    (fits && prepared.len() <= LIMIT && rows <= LIMIT / 2).then_some(columns)
+    // Wider than any layer; what follows fits its words.
+    const LIMIT: usize = 1 << 24;
+    if prepared.len() > LIMIT || !prepared.len().is_multiple_of(COLUMNS / 4) || !rows.is_multiple_of(ROWS) {
+        return None;
+    }
+    let columns = 4 * prepared.len();
+    let words = block_words(columns) as u64 * (rows / ROWS) as u64;
+    (words == blocks.len() as u64).then_some(columns)
 }
 
 /// A byte of a block's weights.

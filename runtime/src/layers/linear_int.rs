@@ -8,19 +8,22 @@ use crate::config::{Activation, LevelShape, LinearShape};
 use crate::error::FormatError;
 use crate::format::{Layout, Slab, WeightFormat};
 use crate::kernels::packed::Packed;
-use crate::kernels::{copy_i8, dot_i8, table_tanh_i8};
+use crate::kernels::{copy_i8, dot_i8, exchange_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
 use crate::kernels::{dot_i4, unpack_i4};
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
 use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LinearInt<'a> {
     shape: LinearShape,
     /// Of the level; of no meaning for the output layer.
     activation: Activation,
     rows: Rows<'a>,
+    /// What the host's kernels take in place of the bias; see [`crate::kernels::host::VectorUnit::rows_i8`].
+    #[cfg(feature = "std")]
+    shifted: alloc::sync::Arc<[i32]>,
 }
 
 /// The weights of an integer layer.
@@ -127,7 +130,13 @@ impl<'a> LinearInt<'a> {
                 Rows::Packed { kernel, blocks, columns, position: kernel.prepared_words(columns) / positions }
             }
         };
-        let layer = Self { shape, activation, rows };
+        let layer = Self {
+            shape,
+            activation,
+            rows,
+            #[cfg(feature = "std")]
+            shifted: host::shifted_bias(&rows),
+        };
         layer.check(index)?;
         Ok(layer)
     }
@@ -337,6 +346,38 @@ impl<'a> LinearInt<'a> {
         0
     }
 
+    /// [`Self::prepare`] of the oldest position, which lies in `slot`, and of the newest, which takes its place there; the
+    /// sum of what both give.
+    #[inline]
+    pub fn prepare_ends(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> i32 {
+        // Bytes of a position, where the kernel reads activations as they are.
+        let bytes = match self.rows {
+            Rows::Packed { kernel, position, .. } if kernel.reads_bytes() => 4 * position,
+            Rows::Packed { .. } => 0,
+            _ => self.shape.width,
+        };
+        let values: &mut [i8] = bytemuck::cast_slice_mut(&mut *input);
+        if bytes == newest.len()
+            && let Some(values) = values.get_mut(..self.shape.positions * bytes)
+            && let Some((first, behind)) = values.split_at_mut_checked(bytes)
+            && let Some((_, last)) = behind.split_at_mut_checked(behind.len().wrapping_sub(bytes))
+        {
+            exchange_i8(newest, slot, first, last);
+            return 0;
+        }
+        self.prepare_both_ends(newest, slot, input)
+    }
+
+    /// [`Self::prepare_ends`] one by one.
+    // Not inlined: it would cost the short way registers.
+    #[inline(never)]
+    fn prepare_both_ends(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> i32 {
+        let last = self.shape.positions - 1;
+        let constant = self.prepare(last, newest, input).wrapping_add(self.prepare(0, slot, input));
+        copy_i8(newest, slot);
+        constant
+    }
+
     /// The activations of a layer of one position as its input, if its kernel reads them as they are.
     pub fn as_prepared<'x>(&self, x: &'x [i8]) -> Option<&'x [u32]> {
         match self.rows {
@@ -354,7 +395,10 @@ impl<'a> LinearInt<'a> {
         if self.forward_host(input, out) {
             return;
         }
-        self.run(input, out, Packed::rows, |row| row);
+        match &self.rows {
+            Rows::Packed { .. } => self.run_packed(input, out, Packed::rows),
+            _ => self.run(input, out, |row| row),
+        }
     }
 
     /// Values behind the activation.
@@ -365,11 +409,43 @@ impl<'a> LinearInt<'a> {
     /// A level: the layer and its activation behind it. `out` has room as for [`Self::forward`]; what is behind the level's
     /// width is of no meaning.
     pub fn forward_level(&self, input: Input<'_>, out: &mut [i8]) {
-        if let (Rows::Pairs { activations, vocab_size }, Input::Tokens(&[older, newer])) = (&self.rows, input) {
-            copy_i8(entries(activations, *vocab_size, older.into(), newer, self.width_out()), out);
-            return;
+        if let Input::Tokens(&[older, newer]) = input {
+            return self.look_up(older, newer, out);
         }
-        self.forward_tanh(input, out);
+        #[cfg(feature = "std")]
+        if self.forward_tanh_host(input, out) {
+            return self.gate(out);
+        }
+        match &self.rows {
+            Rows::Packed { .. } => self.run_packed(input, out, Packed::rows_tanh),
+            _ => self.run(input, out, tanh_i8),
+        }
+        self.gate(out);
+    }
+
+    /// [`Self::forward_level`] for two characters: the usual level 0, of a table or of all pairs.
+    #[inline(never)]
+    pub fn look_up(&self, older: Token, newer: Token, out: &mut [i8]) {
+        if let Rows::Pairs { activations, vocab_size } = &self.rows {
+            return copy_i8(entries(activations, *vocab_size, older.into(), newer, self.width_out()), out);
+        }
+        #[cfg(feature = "std")]
+        if self.forward_tanh_host(Input::Tokens(&[older, newer]), out) {
+            return self.gate(out);
+        }
+        if let Rows::Table { scaling, table, vocab_size } = &self.rows {
+            let fan_out = self.shape.fan_out;
+            let older = entries(table, *vocab_size, 0, older, fan_out);
+            let newer = entries(table, *vocab_size, 1, newer, fan_out);
+            let Some(rows) = out.get_mut(..fan_out) else { return };
+            table_tanh_i8(scaling.bias, scaling.multiplier, [older, newer], rows);
+            self.gate(out);
+        }
+    }
+
+    /// What is left of the activation behind [`tanh_i8`] of every row.
+    #[inline]
+    fn gate(&self, out: &mut [i8]) {
         if self.activation == Activation::Gated
             && let Some((values, gates)) = out.split_at_mut_checked(self.width_out())
         {
@@ -380,42 +456,23 @@ impl<'a> LinearInt<'a> {
         }
     }
 
-    /// The layer and [`tanh_i8`] behind every row; as [`Self::forward`].
-    fn forward_tanh(&self, input: Input<'_>, out: &mut [i8]) {
-        #[cfg(feature = "std")]
-        if self.forward_tanh_host(input, out) {
-            return;
-        }
-        let fan_out = self.shape.fan_out;
-        match (&self.rows, input) {
-            // The usual level 0.
-            (Rows::Table { scaling, table, vocab_size }, Input::Tokens(&[older, newer])) => {
-                let older = entries(table, *vocab_size, 0, older, fan_out);
-                let newer = entries(table, *vocab_size, 1, newer, fan_out);
-                let Some(out) = out.get_mut(..fan_out) else { return };
-                table_tanh_i8(scaling.bias, scaling.multiplier, [older, newer], out);
+    /// All rows of a packed layout.
+    #[inline]
+    fn run_packed<T>(&self, input: Input<'_>, out: &mut [T], packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T])) {
+        if let (Rows::Packed { kernel, blocks, position, .. }, Input::Prepared(input, constant)) = (&self.rows, input) {
+            let input = input.get(..self.shape.positions * position);
+            let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
+            if let (Some(input), Some(out)) = (input, out) {
+                packed(*kernel, blocks, input, constant, out);
             }
-            _ => self.run(input, out, Packed::rows_tanh, tanh_i8),
         }
     }
 
-    /// All rows: of packed layouts by `packed`, of others each through `last`.
-    #[inline]
-    fn run<T>(
-        &self,
-        input: Input<'_>,
-        out: &mut [T],
-        packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T]),
-        last: impl Fn(i32) -> T,
-    ) {
+    /// All rows of other layouts, each through `last`.
+    // Not inlined: its registers would have to be saved for packed layouts, too.
+    #[inline(never)]
+    fn run<T>(&self, input: Input<'_>, out: &mut [T], last: impl Fn(i32) -> T) {
         match (&self.rows, input) {
-            (Rows::Packed { kernel, blocks, position, .. }, Input::Prepared(input, constant)) => {
-                let input = input.get(..self.shape.positions * position);
-                let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
-                if let (Some(input), Some(out)) = (input, out) {
-                    packed(*kernel, blocks, input, constant, out);
-                }
-            }
             (Rows::Table { scaling, table, vocab_size }, Input::Tokens(tokens)) => {
                 let fan_out = self.shape.fan_out;
                 for (row, (out, (bias, multiplier))) in out.iter_mut().zip(scaling.rows()).enumerate() {
@@ -459,5 +516,5 @@ pub(crate) fn input_words(kernel: Option<Packed>, shape: LinearShape) -> usize {
 /// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
 fn entries(table: &[i8], vocab_size: usize, position: usize, token: Token, rows: usize) -> &[i8] {
     let start = (position * vocab_size + usize::from(token)) * rows;
-    table.get(start..start + rows).unwrap_or(&[])
+    table.get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
 }

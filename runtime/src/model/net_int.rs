@@ -52,7 +52,7 @@ impl<'a> NetInt<'a> {
     /// The embedding, and the levels with the output layer behind them.
     #[cfg(feature = "alloc")]
     pub fn layers(&self) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
-        (self.embedding, self.levels.iter().chain([&self.output]).copied().collect())
+        (self.embedding, self.levels.iter().chain([&self.output]).cloned().collect())
     }
 
     /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][width_out]`; `None` if it fuses more than two.
@@ -146,15 +146,14 @@ impl<'a> NetInt<'a> {
                 if reset {
                     cache::reset(&shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
                 }
-                let mut constant = linear.prepare(shape.fuse - 1, newest, input);
+                let mut constant = 0_i32;
                 for position in 1..shape.fuse - 1 {
                     let older = cache::older(&shape, ring, *oldest, position);
                     constant = constant.wrapping_add(linear.prepare(position, older, input));
                 }
                 // The oldest last: its place is taken by the newest.
                 let slot = cache::push(&shape, ring, oldest);
-                constant = constant.wrapping_add(linear.prepare(0, slot, input));
-                copy_i8(newest, slot);
+                constant = constant.wrapping_add(linear.prepare_ends(newest, slot, input));
                 linear.forward_level(Input::Prepared(input, constant), hidden);
             }
             if let Some(values) = hidden.get(..shape.width_out) {
@@ -195,14 +194,30 @@ impl<'a> NetInt<'a> {
 }
 
 /// Level 0 by its table. It remembers characters, not what they stand for.
+#[inline]
 fn look_up(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[Token], oldest: u16, newest: Token, hidden: &mut [i8]) {
-    let older = |position| cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
     if shape.fuse == 2 {
-        linear.forward_level(Input::Tokens(&[older(0), newest]), hidden);
-    } else {
-        let tokens: heapless::Vec<Token, MAX_FUSE> = (0..shape.fuse - 1).map(older).chain([newest]).collect();
-        linear.forward_level(Input::Tokens(&tokens), hidden);
+        // The oldest of those in the ring.
+        let older = ring.get(usize::from(oldest)).copied().unwrap_or(BOUNDARY);
+        return linear.look_up(older, newest, hidden);
     }
+    look_up_many(shape, linear, ring, oldest, newest, hidden);
+}
+
+/// [`look_up`] of any number of characters.
+// Not inlined: its buffer would be part of every step.
+#[inline(never)]
+fn look_up_many(
+    shape: &LevelShape,
+    linear: &LinearInt<'_>,
+    ring: &[Token],
+    oldest: u16,
+    newest: Token,
+    hidden: &mut [i8],
+) {
+    let older = |position| cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
+    let tokens: heapless::Vec<Token, MAX_FUSE> = (0..shape.fuse - 1).map(older).chain([newest]).collect();
+    linear.forward_level(Input::Tokens(&tokens), hidden);
 }
 
 /// The token, or the boundary in place of one outside the vocabulary.

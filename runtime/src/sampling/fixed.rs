@@ -40,11 +40,25 @@ fn weight(below: u32, factor: u32) -> u32 {
     exp2_neg(u32::try_from((u64::from(below) * u64::from(factor)) >> 12).unwrap_or(u32::MAX))
 }
 
+/// `random / 2^32` of a sum.
+#[inline]
+pub(crate) fn threshold(total: u32, random: u32) -> u32 {
+    ((u64::from(random) * u64::from(total)) >> 32) as u32
+}
+
 /// The token whose share of the weights, laid end to end, holds `random / 2^32` of their sum.
 pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
-    let threshold = ((u64::from(random) * u64::from(total)) >> 32) as u32;
-    let mut cumulative = 0_u32;
-    for (index, &weight) in weights.iter().enumerate() {
+    let threshold = threshold(total, random);
+    // Four at a time up to the four that has it.
+    let (mut cumulative, mut first) = (0_u32, 0);
+    for four in weights.as_chunks::<4>().0 {
+        let next = four.iter().fold(cumulative, |sum, &weight| sum.wrapping_add(weight as u32));
+        if threshold < next {
+            break;
+        }
+        (cumulative, first) = (next, first + 4);
+    }
+    for (index, &weight) in weights.iter().enumerate().skip(first) {
         cumulative = cumulative.wrapping_add(weight as u32);
         if threshold < cumulative {
             // At most 256 weights (see `config`), so that the index fits.
@@ -63,4 +77,36 @@ pub fn nll_micronats(logits: &[i32], logit: i32) -> u32 {
     let nats = u64::from(ln(total)) + (u64::from(largest.abs_diff(logit)) << (24 - LOGIT_FRACTION_BITS));
     // Saturating: logits at both ends of what requantization can give lie 2^31 apart.
     u32::try_from(nats.saturating_mul(1_000_000) >> 24).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn picks_the_one_that_holds_the_share() {
+        let mut seed = 1_u32;
+        let mut random = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed
+        };
+        for case in 0..20_000 {
+            // Many zeros among them.
+            let weights: Vec<i32> =
+                (0..case % 40).map(|_| if random() < 1 << 31 { 0 } else { (random() >> 9) as i32 }).collect();
+            let total: u32 = weights.iter().map(|&weight| weight as u32).sum();
+            let random = match case % 3 {
+                0 => 0,
+                1 => u32::MAX,
+                _ => random(),
+            };
+            let threshold = (u64::from(random) * u64::from(total)) >> 32;
+            let sum_to = |end: usize| weights[..end].iter().map(|&weight| weight as u64).sum::<u64>();
+            let expected = (0..weights.len()).find(|&index| threshold < sum_to(index + 1)).unwrap_or(0);
+            assert_eq!(usize::from(pick(&weights, total, random)), expected, "{weights:?}, {random}");
+        }
+    }
 }

@@ -53,7 +53,7 @@ fn prepare_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
 /// Compares, and reports; how many numbers differ.
 pub fn run() -> u32 {
     let rows: u32 = KINDS.iter().map(rows::run).sum();
-    rows + words() + tanh() + copy() + gate::run() + table() + weigh()
+    rows + words() + tanh() + copy() + exchange() + gate::run() + table() + weigh() + pick()
 }
 
 /// Columns and rows of the largest case of words.
@@ -155,6 +155,40 @@ fn copy() -> u32 {
     tally.report("vector128_copy")
 }
 
+fn exchange() -> u32 {
+    const LEN: usize = 300;
+    let mut tally = Tally::default();
+    let mut random = Random::new();
+    for len in 0..LEN {
+        for odd in 0..5 {
+            // One of them at an address that is no multiple of four, or none.
+            let begin = [0, 1, 2, 3].map(|which| usize::from(which == odd) * (1 + len % 3));
+            let mut bytes = [Bytes([9; 304]); 4];
+            for bytes in &mut bytes[..2] {
+                bytes.0.iter_mut().for_each(|byte| *byte = random.next() as i8);
+            }
+            let mut both = [bytes; 2];
+            for (run, bytes) in [layout::exchange_i8, portable::exchange_i8].into_iter().zip(&mut both) {
+                let [newest, slot, first, last] = bytes;
+                let [begin_newest, begin_slot, begin_first, begin_last] = begin;
+                run(
+                    &newest.0[begin_newest..][..len],
+                    &mut slot.0[begin_slot..][..len],
+                    &mut first.0[begin_first..][..len],
+                    &mut last.0[begin_last..][..len],
+                );
+            }
+            tally.one(both[0] == both[1]);
+        }
+    }
+    tally.report("vector128_exchange")
+}
+
+/// Aligned to words.
+#[derive(Clone, Copy, PartialEq)]
+#[repr(align(4))]
+struct Bytes([i8; 304]);
+
 fn table() -> u32 {
     /// Rows of the largest case.
     const ROWS: usize = 128;
@@ -208,4 +242,27 @@ fn weigh() -> u32 {
         tally.one(out[0] == out[1] && totals.0 == totals.1);
     }
     tally.report("vector128_weigh")
+}
+
+fn pick() -> u32 {
+    let mut tally = Tally::default();
+    let mut random = Random::new();
+    let mut weights = [0; 256];
+    for case in 0..5_000_usize {
+        let len = case % 257;
+        // Zeros among them, many or few.
+        let most = random.below(20);
+        weights.iter_mut().for_each(|weight| {
+            *weight = if random.below(20) < most { 0 } else { (random.next() >> (9 + random.below(23))) as i32 };
+        });
+        let total = weights[..len].iter().fold(0_u32, |sum, &weight| sum + weight as u32);
+        for share in [0, random.next(), u32::MAX] {
+            // A total that is too large: none has the share.
+            for total in [total, u32::MAX] {
+                let drawn = layout::pick(&weights[..len], total, share);
+                tally.one(drawn == portable::pick(&weights[..len], total, share));
+            }
+        }
+    }
+    tally.report("vector128_pick")
 }

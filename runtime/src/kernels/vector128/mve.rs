@@ -15,17 +15,19 @@
 //!
 //! ```text
 //! r1  block: weights, start values, multipliers        r7  out: low, as a narrowing VSTRB asks
-//! r3  activations                                       r9  end of the activations
-//! r5  table of tanh, 0 for none                         r11 end of out
-//! [sp]     first activation                             [sp, 4]  where a block begins: 2, a four before 5, or 6
-//! [sp, 8]  where its whole fours of groups begin        [sp, 12] end of the groups before them    [sp, 16] table
+//! r3  activations                                       r9  what follows a turn of the loop: 5, 6 or 7
+//! r5  table of tanh                                     r11 end of out
+//! [sp]     first activation                             [sp, 4]  where a block begins: 3, in turn 4, 6 or 7
+//! [sp, 8]  where its whole fours of groups begin        [sp, 12] end of the groups before them
+//! [sp, 16] table, [sp, 20] end of the activations       [sp, 24] what follows the last turn of several
 //! ```
 //!
 //! Departures from the plain loop:
 //!
 //! 1. VMLADAVA takes its sum from an even register, of which there are eight (sp is none). lr is one of them, so that
 //!    the loop instructions, which count in lr, are out of reach: 16 groups to a turn instead, and the loop is entered
-//!    in its middle where the fours of groups are no multiple of four. One to three groups come before.
+//!    in its middle where the fours of groups are no multiple of four. One to three groups come before. A turn ends
+//!    with a jump to what follows, computed once: of 16 groups or fewer nobody asks whether they are all.
 //! 2. Loads and multiplications alternate. The core works on a vector for two cycles and begins another each cycle if
 //!    it needs another unit: with 9 loads to 8 multiplications the loads take all the time there is, 18 cycles a group.
 //! 3. 8 bits: the activations of four groups by one VLDM, which takes the eight cycles that four VLDRB would: no load
@@ -58,35 +60,38 @@ macro_rules! common {
     .macro runtime_v128_begin bytes
         push    {r4-r11, lr}
         vpush   {d8-d11}
-        sub     sp, #20
+        sub     sp, #28
         mov     r7, r3
-        ldrd    r11, r5, [sp, #88]
-        mov     r6, r1
-        add     r9, r1, r2, lsl #4
-        mov     r1, r0
-        adr.w   r8, 6f              @ where the fours of groups begin: at their end if there are none,
+        ldrd    r11, r5, [sp, #96]
+        add     r4, r1, r2, lsl #4
+        strd    r5, r4, [sp, #16]
+        adr.w   r9, 7f + 1          @ behind the groups: words (1: Thumb),
+        cbz     r5, 1f
+        adr.w   r9, 6f + 1          @ or tanh
+    1:  mov     r8, r9
         lsrs    r3, r2, #2
-        beq     1f
-        adr.w   r8, 5f              @ else so many before the loop's end as remain of turns of four
-        sub     r3, r3, #1
-        and     r3, r3, #3
-        add     r3, r3, #1
-        movw    r4, #\bytes
-        mls     r8, r3, r4, r8
-    1:  add     r8, r8, #1          @ Thumb
-        mov     r0, r8
+        beq     2f
+        adr.w   r8, 4f + 1
+        rsb     r4, r3, #0          @ fours left out of the first turn: to where there are four more
+        and     r4, r4, #3
+        movw    r6, #\bytes
+        mla     r8, r4, r6, r8
+        cmp     r3, #4
+        bls     2f
+        str     r9, [sp, #24]       @ more turns than one: a question first
+        adr.w   r9, 5f + 1
+    2:  strd    r1, r8, [sp]
         ands    r2, r2, #3
         beq     1f
-        adr.w   r0, 2f
-        add     r0, r0, #1
-    1:  add     r2, r6, r2, lsl #4
-        strd    r6, r0, [sp]
+        add     r2, r1, r2, lsl #4
         strd    r8, r2, [sp, #8]
-        str     r5, [sp, #16]
+        adr.w   r8, 3f + 1
+        str     r8, [sp, #4]
+    1:  mov     r1, r0
     .endm
 
     .macro runtime_v128_end
-        add     sp, #20
+        add     sp, #28
         vpop    {d8-d11}
         pop     {r4-r11, pc}
     .endm
@@ -97,13 +102,21 @@ macro_rules! common {
     .endm
 
     .macro runtime_v128_singles group
-    2:  ldr     r5, [sp, #12]
-    3:  vldrb.u8 q0, [r3], #16
+    3:  ldr     r5, [sp, #12]
+    2:  vldrb.u8 q0, [r3], #16
         \group  q0
         cmp     r3, r5
-        bne     3b
+        bne     2b
         ldr     r5, [sp, #16]
         ldr     pc, [sp, #8]
+    .endm
+
+    .macro runtime_v128_turn        @ behind four fours, where they are not all
+    5:  ldr     r5, [sp, #20]
+        cmp     r3, r5
+        ldr     r5, [sp, #16]
+        bne.w   4b
+        ldr     pc, [sp, #24]
     .endm
 
     .macro runtime_v128_sums        @ q0: rows 0 2 4 6, q1: rows 1 3 5 7; q2, q3: their multipliers
@@ -124,15 +137,14 @@ macro_rules! common {
         vstrb.16 q2, [\out], #8
     .endm
 
-    .macro runtime_v128_rest        @ q0, q1: 256 times the sums
-        vrmulh.s32 q0, q0, q2
-        vrmulh.s32 q1, q1, q3
-        cbz     r5, 7f
+    .macro runtime_v128_rest scale  @ the ends of a block: tanh, and words
+    6:  \scale
         runtime_v128_tanh r7, r5
         cmp     r7, r11
         bne.w   1b
         runtime_v128_end
-    7:  vst20.32 {q0, q1}, [r7]
+    7:  \scale
+        vst20.32 {q0, q1}, [r7]
         vst21.32 {q0, q1}, [r7]!
         cmp     r7, r11
         bne.w   1b
@@ -145,7 +157,7 @@ macro_rules! common {
 
 mod slices;
 
-pub use slices::{copy_i8, gate_i8, table_tanh_i8, tanh_i8_slice, weigh};
+pub use slices::{copy_i8, exchange_i8, gate_i8, pick, table_tanh_i8, tanh_i8_slice, weigh};
 
 global_asm!(
     common!(),
@@ -174,6 +186,14 @@ global_asm!(
         runtime_v128_i8_group q3
     .endm
 
+    .macro runtime_v128_i8_scale    @ q0, q1: requantized
+        runtime_v128_sums
+        vshl.i32 q0, q0, #8
+        vshl.i32 q1, q1, #8
+        vrmulh.s32 q0, q0, q2
+        vrmulh.s32 q1, q1, q3
+    .endm
+
     .section .text.runtime_v128_rows_i8, "ax", %progbits
     .p2align 2
     .global runtime_v128_rows_i8
@@ -187,12 +207,9 @@ runtime_v128_rows_i8:
         runtime_v128_i8_four
         runtime_v128_i8_four
         runtime_v128_i8_four
-    5:  cmp     r3, r9
-        bne.w   4b
-    6:  runtime_v128_sums
-        vshl.i32 q0, q0, #8
-        vshl.i32 q1, q1, #8
-        runtime_v128_rest
+        bx      r9
+        runtime_v128_turn
+        runtime_v128_rest runtime_v128_i8_scale
     .size   runtime_v128_rows_i8, . - runtime_v128_rows_i8
 
     .text
@@ -237,6 +254,15 @@ global_asm!(
         runtime_v128_i4_group q1
     .endm
 
+    .macro runtime_v128_i4_scale    @ q0, q1: requantized
+        runtime_v128_sums
+        vshl.i32 q1, q1, #4
+        vsub.i32 q1, q1, q0
+        vshl.i32 q0, q0, #4
+        vrmulh.s32 q0, q0, q2
+        vrmulh.s32 q1, q1, q3
+    .endm
+
     .section .text.runtime_v128_rows_i4, "ax", %progbits
     .p2align 2
     .global runtime_v128_rows_i4
@@ -250,13 +276,9 @@ runtime_v128_rows_i4:
         runtime_v128_i4_four
         runtime_v128_i4_four
         runtime_v128_i4_four
-    5:  cmp     r3, r9
-        bne.w   4b
-    6:  runtime_v128_sums
-        vshl.i32 q1, q1, #4
-        vsub.i32 q1, q1, q0
-        vshl.i32 q0, q0, #4
-        runtime_v128_rest
+        bx      r9
+        runtime_v128_turn
+        runtime_v128_rest runtime_v128_i4_scale
     .size   runtime_v128_rows_i4, . - runtime_v128_rows_i4
     .text
     "#,

@@ -4,7 +4,7 @@
 
 use super::{COLUMNS, ROWS, columns};
 use crate::quant::tanh_i8;
-pub use crate::sampling::fixed::weigh;
+pub use crate::sampling::fixed::{pick, weigh};
 
 /// VRMULH: `256 * acc` gives [`crate::quant::requantize`] where |acc| < 2^23.
 #[inline]
@@ -104,7 +104,7 @@ pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
     }
 }
 
-pub use crate::kernels::portable::{copy_i8, gate_i8, table_tanh_i8};
+pub use crate::kernels::portable::{copy_i8, exchange_i8, gate_i8, table_tanh_i8};
 
 /// Whether all are as long as `out`.
 #[cfg(kernel = "mve")]

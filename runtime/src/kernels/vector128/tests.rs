@@ -322,6 +322,11 @@ fn copies_and_weights() {
     let mut to = [9; 3];
     copy_i8(&[1, 2], &mut to);
     assert_eq!(to, [1, 2, 9]);
+    let (mut slot, mut first, mut last) = ([1, 2], [9; 2], [9; 2]);
+    exchange_i8(&[3, 4], &mut slot, &mut first, &mut last);
+    assert_eq!((slot, first, last), ([3, 4], [1, 2], [3, 4]));
+    exchange_i8(&[5], &mut slot, &mut first, &mut last);
+    assert_eq!((slot, first, last), ([3, 4], [1, 2], [3, 4]), "lengths that differ");
     assert_eq!(weigh(&mut [], 1000), 0);
     let mut logits = [0, -1024];
     assert_eq!(weigh(&mut logits, 1000), (logits[0] + logits[1]) as u32);

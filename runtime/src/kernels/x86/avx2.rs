@@ -3,17 +3,28 @@
 
 use core::arch::x86_64::*;
 
-#[cfg(feature = "int8")]
-use super::TANH;
 use super::methods;
-use crate::kernels::host::{STREAMS, Tile};
 #[cfg(feature = "int8")]
-use crate::kernels::host::{Scaling, Table};
+use crate::kernels::host::{Bias, Output, Scaling, Table};
+use crate::kernels::host::{STREAMS, Tile};
 use crate::kernels::{LANES, body};
 #[cfg(feature = "int8")]
 use crate::quant::MULTIPLIER_FRACTION_BITS;
 #[cfg(feature = "int8")]
 use crate::vocab::Token;
+
+/// `127 * tanh(i / 64)` as in [`crate::quant::tanh_i8`], a word each so that a gather can take them; the last entry stands
+/// for all beyond the table.
+#[cfg(feature = "int8")]
+static TANH: [i32; 257] = {
+    let mut table = [127; 257];
+    let mut index = 0;
+    while index < 256 {
+        table[index] = crate::quant::TANH[index] as i32;
+        index += 1;
+    }
+    table
+};
 
 /// The proof that this machine has the instructions.
 #[derive(Clone, Copy, Debug)]
@@ -29,15 +40,17 @@ impl Avx2 {
 
 methods! { Avx2:
     #[cfg(feature = "int8")]
-    fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]);
+    fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int4")]
-    fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]);
+    fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int8")]
-    fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]);
+    fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int8")]
     fn tanh_i8(pre_activations: &[i32], out: &mut [i8]);
     #[cfg(feature = "int8")]
     fn gate_i8(values: &mut [i8], gates: &[i8]);
+    #[cfg(feature = "int8")]
+    fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32;
     #[cfg(feature = "int8")]
     fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]);
     #[cfg(feature = "int8")]
@@ -68,9 +81,9 @@ const BYTES: usize = 32;
 /// 2. The last block begins 8 rows before the end, and computes some rows again, instead of being a shorter one.
 #[cfg(feature = "int8")]
 #[target_feature(enable = "avx2")]
-fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Output<'_>) {
     let fan_in = x.len();
-    let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / fan_in.max(1));
+    let rows = bias.plain.len().min(multiplier.len()).min(out.len()).min(weights.len() / fan_in.max(1));
     if rows < ROWS {
         return body::rows_i8(weights, x, bias, multiplier, out);
     }
@@ -85,7 +98,7 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut
                 *acc = add_products(*acc, magnitude, _mm256_sign_epi8(weights, x));
             }
         }
-        finish(add_lanes(&acc), row, bias, multiplier, out);
+        finish(add_lanes(&acc), row, bias.plain, multiplier, &mut out);
     });
 }
 
@@ -94,7 +107,7 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut
 /// `w + 8` is `w ^ 8` in four bits, and has no sign; `8 sum x` makes up for it.
 #[cfg(feature = "int4")]
 #[target_feature(enable = "avx2")]
-fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
     let bytes = x.len().div_ceil(2);
     let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / bytes.max(1));
     if rows < ROWS {
@@ -120,7 +133,7 @@ fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut
                 *acc = add_products(*acc, high, odd);
             }
         }
-        finish(_mm256_add_epi32(add_lanes(&acc), correction), row, bias, multiplier, out);
+        finish(_mm256_add_epi32(add_lanes(&acc), correction), row, bias, multiplier, &mut out);
     });
 }
 
@@ -165,16 +178,26 @@ fn add_lanes(acc: &[__m256i; ROWS]) -> __m256i {
     _mm256_add_epi32(low, _mm256_permute2x128_si256::<0x31>(abcd, efgh))
 }
 
-/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores.
+/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their tanh.
 #[cfg(feature = "int8")]
 #[inline]
 #[target_feature(enable = "avx2")]
-fn finish(sums: __m256i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+fn finish(sums: __m256i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut Output<'_>) {
     let rows = row..row + ROWS;
     let bias = load_i32(bias[rows.clone()].first_chunk().expect("eight rows"));
     let multiplier = load_i32(multiplier[rows.clone()].first_chunk().expect("eight rows"));
     let scaled = requantize(_mm256_add_epi32(sums, bias), multiplier);
-    store_i32(out[rows].first_chunk_mut().expect("eight rows"), scaled);
+    match out {
+        Output::Rows(out) => store_i32(out[rows].first_chunk_mut().expect("eight rows"), scaled),
+        Output::Tanh(out) => {
+            let words = tanh(scaled);
+            let halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            let bytes = _mm_packs_epi16(halves, halves);
+            let out: &mut [i8; ROWS] = out[rows].first_chunk_mut().expect("eight rows");
+            // SAFETY: the reference covers the eight bytes that are written; no alignment is asked for.
+            unsafe { _mm_storel_epi64(out.as_mut_ptr().cast(), bytes) }
+        }
+    }
 }
 
 /// [`crate::quant::requantize`]: the even lanes as products of 64 bits, then the odd ones.
@@ -258,9 +281,16 @@ fn gate_16(value: __m256i, gate: __m256i) -> __m128i {
     _mm_packs_epi16(_mm256_castsi256_si128(gated), _mm256_extracti128_si256::<1>(gated))
 }
 
+/// As it stands: what looks up entries of a table would be most of it.
 #[cfg(feature = "int8")]
 #[target_feature(enable = "avx2")]
-fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
+    body::weigh(logits, temperature_milli)
+}
+
+#[cfg(feature = "int8")]
+#[target_feature(enable = "avx2")]
+fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
     let rows = bias.len().min(multiplier.len()).min(out.len());
     if rows < ROWS {
         return body::look_up(table, tokens, bias, multiplier, out);
@@ -274,7 +304,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
                 acc = _mm256_add_epi32(acc, _mm256_cvtepi8_epi32(entries));
             }
         }
-        finish(acc, row, bias, multiplier, out);
+        finish(acc, row, bias, multiplier, &mut out);
     });
 }
 

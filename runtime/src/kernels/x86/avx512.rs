@@ -3,15 +3,17 @@
 
 use core::arch::x86_64::*;
 
-#[cfg(feature = "int8")]
-use super::TANH;
 use super::methods;
-use crate::kernels::host::{STREAMS, Tile};
 #[cfg(feature = "int8")]
-use crate::kernels::host::{Scaling, Table};
+use crate::kernels::host::{Bias, Output, Scaling, Table};
+use crate::kernels::host::{STREAMS, Tile};
 use crate::kernels::{LANES, body};
 #[cfg(feature = "int8")]
-use crate::quant::MULTIPLIER_FRACTION_BITS;
+use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
+#[cfg(feature = "int8")]
+use crate::quant::{MULTIPLIER_FRACTION_BITS, TANH};
+#[cfg(feature = "int8")]
+use crate::sampling::fixed;
 #[cfg(feature = "int8")]
 use crate::vocab::Token;
 
@@ -33,15 +35,17 @@ impl Avx512 {
 
 methods! { Avx512:
     #[cfg(feature = "int8")]
-    fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]);
+    fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int4")]
-    fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]);
+    fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int8")]
-    fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]);
+    fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: Output<'_>);
     #[cfg(feature = "int8")]
     fn tanh_i8(pre_activations: &[i32], out: &mut [i8]);
     #[cfg(feature = "int8")]
     fn gate_i8(values: &mut [i8], gates: &[i8]);
+    #[cfg(feature = "int8")]
+    fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32;
     #[cfg(feature = "int8")]
     fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]);
     #[cfg(feature = "int8")]
@@ -64,24 +68,28 @@ const BYTES: usize = 64;
 /// For each block of 16 rows, for each 64 columns:
 ///
 /// ```text
-/// for r in 0..16 { acc[r] += (w[r] ^ 0x80) * x }         vpxord, vpdpbusd: four products a lane, w + 128 as a u8
-/// out = requantize(bias - 128 * sum x + lanes of acc)
+/// for r in 0..16 { acc[r] += w[r] * (x ^ 0x80) }         vpdpbusd: four products a lane, x + 128 as a u8
+/// out = requantize(bias - 128 * sum w + lanes of acc)
 /// ```
 ///
-/// 1. `vpdpbusd` wants one factor without a sign. `w ^ 0x80` is `w + 128`; that `x` and not `w` must make up for it leaves
-///    one correction for all rows.
+/// 1. `vpdpbusd` wants one factor without a sign. `x ^ 0x80` is `x + 128`; weights make up for it, and they are summed
+///    beforehand.
 /// 2. Sixteen rows at once, so that their sums over lanes take 45 instructions together, and scaling takes all of them.
 /// 3. The last block begins 16 rows before the end, and computes some rows again, instead of being a shorter one.
 #[cfg(feature = "int8")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Output<'_>) {
     let fan_in = x.len();
-    let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / fan_in.max(1));
+    let rows = bias
+        .plain
+        .len()
+        .min(bias.shifted.len())
+        .min(multiplier.len())
+        .min(out.len())
+        .min(weights.len() / fan_in.max(1));
     if rows < ROWS {
         return body::rows_i8(weights, x, bias, multiplier, out);
     }
-    let offset = _mm512_set1_epi8(i8::MIN);
-    let correction = _mm512_set1_epi32(sum_of(x).wrapping_mul(-128));
     for_each_block(rows, |row| {
         let block = &weights[row * fan_in..(row + ROWS) * fan_in];
         let mut acc = [_mm512_setzero_si512(); ROWS];
@@ -95,14 +103,9 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut
             column += BYTES;
         }
         if column < fan_in {
-            let x = load_part(x, column);
-            for (weights, acc) in block.chunks_exact(fan_in).zip(&mut acc) {
-                let weights = _mm512_xor_si512(load_part(weights, column), offset);
-                *acc = _mm512_dpbusd_epi32(*acc, weights, x);
-            }
+            add_last_columns(block, x, column, &mut acc);
         }
-        let sums = _mm512_add_epi32(add_lanes(&acc), correction);
-        finish(sums, row, bias, multiplier, out);
+        finish(add_lanes(&acc), row, bias.shifted, multiplier, &mut out);
     });
 }
 
@@ -122,7 +125,7 @@ fn add_columns<const VECTORS: usize>(block: &[i8], x: &[i8], column: usize, acc:
     let offset = _mm512_set1_epi8(i8::MIN);
     let mut inputs = [_mm512_setzero_si512(); VECTORS];
     for (vector, input) in inputs.iter_mut().enumerate() {
-        *input = load_part(x, column + vector * BYTES);
+        *input = _mm512_xor_si512(load_part(x, column + vector * BYTES), offset);
     }
     for (row, acc) in acc.iter_mut().enumerate() {
         let at = block.as_ptr().wrapping_add(row * fan_in + column);
@@ -131,8 +134,32 @@ fn add_columns<const VECTORS: usize>(block: &[i8], x: &[i8], column: usize, acc:
             // SAFETY: 64 bytes from `row * fan_in + column + 64 * vector` on lie within the block of `16 * fan_in`, since `row`
             // is below 16 and `column + 64 * (vector + 1)` at most `fan_in`. No alignment is asked for.
             let weights = unsafe { _mm512_loadu_si512(at.cast()) };
-            *acc = _mm512_dpbusd_epi32(*acc, _mm512_xor_si512(weights, offset), x);
+            *acc = _mm512_dpbusd_epi32(*acc, x, weights);
         }
+    }
+}
+
+/// [`add_columns`] for those that are left, fewer than 64.
+///
+/// Its loop, too, takes all rows by number: over so many as there are, it would keep the sums in memory.
+///
+/// # Panics
+/// If the block is a shorter one.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn add_last_columns(block: &[i8], x: &[i8], column: usize, acc: &mut [__m512i; ROWS]) {
+    let fan_in = x.len();
+    assert!(block.len() == ROWS * fan_in);
+    let offset = _mm512_set1_epi8(i8::MIN);
+    let mask = mask(fan_in.saturating_sub(column));
+    let x = _mm512_xor_si512(load_part(x, column), offset);
+    for (row, acc) in acc.iter_mut().enumerate() {
+        let at = block.as_ptr().wrapping_add(row * fan_in + column);
+        // SAFETY: no more bytes than are left of the row, `fan_in - column`, are read from `row * fan_in + column` on, which
+        // lies within the block of `16 * fan_in`: `row` is below 16. No alignment is asked for.
+        let weights = unsafe { _mm512_maskz_loadu_epi8(mask, at) };
+        *acc = _mm512_dpbusd_epi32(*acc, x, weights);
     }
 }
 
@@ -141,7 +168,7 @@ fn add_columns<const VECTORS: usize>(block: &[i8], x: &[i8], column: usize, acc:
 /// `w + 8` is `w ^ 8` in four bits, so that all of them, exclusive-ored at once, need no sign either.
 #[cfg(feature = "int4")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
     let bytes = x.len().div_ceil(2);
     let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / bytes.max(1));
     if rows < ROWS {
@@ -149,11 +176,11 @@ fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut
     }
     let offset = _mm512_set1_epi8(0x88_u8 as i8);
     let low = _mm512_set1_epi8(15);
-    let correction = _mm512_set1_epi32(sum_of(x).wrapping_mul(-8));
+    let correction = products_with(x, -8);
     let weights: &[i8] = bytemuck::cast_slice(weights);
     for_each_block(rows, |row| {
         let block = &weights[row * bytes..(row + ROWS) * bytes];
-        let mut acc = [_mm512_setzero_si512(); ROWS];
+        let mut acc = [correction; ROWS];
         for at in (0..bytes).step_by(BYTES) {
             let (first, second) = (load_part(x, 2 * at), load_part(x, 2 * at + BYTES));
             let odd = join(_mm512_srli_epi16::<8>(first), _mm512_srli_epi16::<8>(second));
@@ -171,8 +198,7 @@ fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: &mut
                 *acc = _mm512_dpbusd_epi32(*acc, high, odd);
             }
         }
-        let sums = _mm512_add_epi32(add_lanes(&acc), correction);
-        finish(sums, row, bias, multiplier, out);
+        finish(add_lanes(&acc), row, bias, multiplier, &mut out);
     });
 }
 
@@ -194,16 +220,18 @@ fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
     }
 }
 
-/// The sum of all bytes.
-#[cfg(feature = "int8")]
+/// Lanes whose sum is `factor` times that of all of `x`: where the sum of a row begins. `factor` is negative.
+#[cfg(feature = "int4")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn sum_of(x: &[i8]) -> i32 {
+fn products_with(x: &[i8], factor: i8) -> __m512i {
     let mut acc = _mm512_setzero_si512();
+    let magnitude = _mm512_set1_epi8(factor.wrapping_neg());
     for at in (0..x.len()).step_by(BYTES) {
-        acc = _mm512_dpbusd_epi32(acc, _mm512_set1_epi8(1), load_part(x, at));
+        // The magnitude counts as a u8, so that 128 is one.
+        acc = _mm512_dpbusd_epi32(acc, magnitude, load_part(x, at));
     }
-    _mm512_reduce_add_epi32(acc)
+    _mm512_sub_epi32(_mm512_setzero_si512(), acc)
 }
 
 /// The sum of the lanes of each vector, in their order: half of the lanes are added to the other half, four times.
@@ -228,16 +256,19 @@ fn add_lanes(acc: &[__m512i; ROWS]) -> __m512i {
     _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(ab, cd), _mm512_shuffle_i32x4::<0xdd>(ab, cd))
 }
 
-/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores.
+/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their tanh.
 #[cfg(feature = "int8")]
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn finish(sums: __m512i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+fn finish(sums: __m512i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut Output<'_>) {
     let rows = row..row + ROWS;
     let bias = load_i32(bias[rows.clone()].first_chunk().expect("sixteen rows"));
     let multiplier = load_i32(multiplier[rows.clone()].first_chunk().expect("sixteen rows"));
     let scaled = requantize(_mm512_add_epi32(sums, bias), multiplier);
-    store_i32(out[rows].first_chunk_mut().expect("sixteen rows"), scaled);
+    match out {
+        Output::Rows(out) => store_i32(out[rows].first_chunk_mut().expect("sixteen rows"), scaled),
+        Output::Tanh(out) => store_tanh(out[rows].first_chunk_mut().expect("sixteen rows"), scaled),
+    }
 }
 
 /// [`crate::quant::requantize`]: the even lanes as products of 64 bits, then the odd ones.
@@ -256,16 +287,51 @@ fn requantize(acc: __m512i, multiplier: __m512i) -> __m512i {
 }
 
 /// [`crate::quant::tanh_i8`] of every lane.
+///
+/// The half of the table for numbers that are not negative is 64 words of four entries.
 #[cfg(feature = "int8")]
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn tanh(pre_activation: __m512i) -> __m512i {
-    // Without a sign, the magnitude of i32::MIN is right, too.
-    let index = _mm512_min_epu32(_mm512_abs_epi32(pre_activation), _mm512_set1_epi32(256));
-    // SAFETY: every index is at most 256, and the table has 257 entries of the four bytes by which they are scaled.
-    let value = unsafe { _mm512_i32gather_epi32::<4>(index, TANH.as_ptr()) };
+    // Without a sign, the magnitude of i32::MIN is right, too. From 255 on, tanh is 127.
+    let index = _mm512_min_epu32(_mm512_abs_epi32(pre_activation), _mm512_set1_epi32(255));
+    let word = look_up_word(&words(&TANH), _mm512_srli_epi32::<2>(index));
+    let bit = _mm512_slli_epi32::<3>(_mm512_and_si512(index, _mm512_set1_epi32(3)));
+    let value = _mm512_and_si512(_mm512_srlv_epi32(word, bit), _mm512_set1_epi32(255));
     let negative = _mm512_cmplt_epi32_mask(pre_activation, _mm512_setzero_si512());
     _mm512_mask_sub_epi32(value, negative, _mm512_setzero_si512(), value)
+}
+
+/// The first 256 bytes of a table, as 64 words in four vectors.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn words<T: bytemuck::NoUninit>(table: &[T]) -> [__m512i; 4] {
+    let (parts, _) = bytemuck::cast_slice::<T, u8>(table).as_chunks::<BYTES>();
+    [0, 1, 2, 3].map(|part| {
+        let part = &parts[part];
+        // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+        unsafe { _mm512_loadu_si512(part.as_ptr().cast()) }
+    })
+}
+
+/// The word at each index, which is below 64: a permutation of two vectors looks up 16 words at once, where a gather would
+/// load one after the other.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn look_up_word(&[a, b, c, d]: &[__m512i; 4], index: __m512i) -> __m512i {
+    let (lower, upper) = (_mm512_permutex2var_epi32(a, index, b), _mm512_permutex2var_epi32(c, index, d));
+    _mm512_mask_blend_epi32(_mm512_test_epi32_mask(index, _mm512_set1_epi32(32)), lower, upper)
+}
+
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_tanh(to: &mut [i8; 16], pre_activations: __m512i) {
+    let bytes = _mm512_cvtepi32_epi8(tanh(pre_activations));
+    // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
+    unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
 }
 
 #[cfg(feature = "int8")]
@@ -275,9 +341,7 @@ fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
     let (values, values_left) = pre_activations[..len].as_chunks::<16>();
     let (chunks, out_left) = out[..len].as_chunks_mut::<16>();
     for (values, out) in values.iter().zip(chunks) {
-        let bytes = _mm512_cvtepi32_epi8(tanh(load_i32(values)));
-        // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
-        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), bytes) };
+        store_tanh(out, load_i32(values));
     }
     body::tanh_i8(values_left, out_left);
 }
@@ -300,9 +364,61 @@ fn gate_i8(values: &mut [i8], gates: &[i8]) {
     }
 }
 
+/// 16 at a time, as [`crate::sampling::fixed::weigh`] and [`crate::math::fixed::exp2_neg`] have it.
 #[cfg(feature = "int8")]
 #[target_feature(enable = "avx512f")]
-fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: &mut [i32]) {
+fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
+    let factor = _mm512_set1_epi64(i64::from(fixed::factor(temperature_milli)));
+    let (from_table, to_table) = (words(&EXP2_NEG[..64]), words(&EXP2_NEG[1..]));
+    let mut largest = _mm512_set1_epi32(i32::MIN);
+    for logits in logits.chunks(16) {
+        let (mask, logits) = load_some(logits);
+        largest = _mm512_mask_max_epi32(largest, mask, largest, logits);
+    }
+    let largest = _mm512_set1_epi32(_mm512_reduce_max_epi32(largest));
+    let mut total = _mm512_setzero_si512();
+    for logits in logits.chunks_mut(16) {
+        let (mask, values) = load_some(logits);
+        let below = _mm512_sub_epi32(largest, values);
+        // Eight products of 64 bits; what does not fit 32 bits saturates.
+        let exponent = |below: __m256i| {
+            let product = _mm512_mul_epu32(_mm512_cvtepu32_epi64(below), factor);
+            _mm512_cvtusepi64_epi32(_mm512_srli_epi64::<12>(product))
+        };
+        let lower = exponent(_mm512_castsi512_si256(below));
+        let upper = exponent(_mm512_extracti64x4_epi64::<1>(below));
+        let x = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(lower), upper);
+        let whole = _mm512_srli_epi32::<16>(x);
+        let step = _mm512_and_si512(_mm512_srli_epi32::<10>(x), _mm512_set1_epi32(63));
+        let rest = _mm512_and_si512(x, _mm512_set1_epi32(1023));
+        let (from, to) = (look_up_word(&from_table, step), look_up_word(&to_table, step));
+        let slope = _mm512_srli_epi32::<10>(_mm512_mullo_epi32(_mm512_sub_epi32(from, to), rest));
+        let shift = _mm512_add_epi32(whole, _mm512_set1_epi32(28 - WEIGHT_FRACTION_BITS as i32));
+        let half = _mm512_srli_epi32::<1>(_mm512_sllv_epi32(_mm512_set1_epi32(1), shift));
+        let weight = _mm512_srlv_epi32(_mm512_add_epi32(_mm512_sub_epi32(from, slope), half), shift);
+        let counts = _mm512_mask_cmple_epu32_mask(mask, whole, _mm512_set1_epi32(WEIGHT_FRACTION_BITS as i32));
+        let weight = _mm512_maskz_mov_epi32(counts, weight);
+        // SAFETY: only words that the mask lets through are written, and those lie within the slice. No alignment is asked
+        // for.
+        unsafe { _mm512_mask_storeu_epi32(logits.as_mut_ptr(), mask, weight) };
+        total = _mm512_add_epi32(total, weight);
+    }
+    _mm512_reduce_add_epi32(total) as u32
+}
+
+/// Up to 16 words, a bit for each; zeros behind.
+#[cfg(feature = "int8")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_some(values: &[i32]) -> (__mmask16, __m512i) {
+    let mask = if values.len() < 16 { (1 << values.len()) - 1 } else { u16::MAX };
+    // SAFETY: only words that the mask lets through are read, and those lie within the slice. No alignment is asked for.
+    (mask, unsafe { _mm512_maskz_loadu_epi32(mask, values.as_ptr()) })
+}
+
+#[cfg(feature = "int8")]
+#[target_feature(enable = "avx512f")]
+fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
     let rows = bias.len().min(multiplier.len()).min(out.len());
     if rows < ROWS {
         return body::look_up(table, tokens, bias, multiplier, out);
@@ -316,7 +432,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
                 acc = _mm512_add_epi32(acc, _mm512_cvtepi8_epi32(entries));
             }
         }
-        finish(acc, row, bias, multiplier, out);
+        finish(acc, row, bias, multiplier, &mut out);
     });
 }
 

@@ -10,6 +10,19 @@
 //! 2. `((T[i] - T[i + 1]) * r) >> 10` is the upper half of `(T[i] - T[i + 1]) * (r << 22)`.
 //! 3. `(v + 2^(n + 4)) >> (n + 5)` is VRSHL by `-n - 5 = (65535 - (5 << 16) - e) >> 16`. Where n > 23 that is replaced
 //!    by 0.
+//!
+//! # Level 0
+//!
+//! Two bytes make a sum of 9 bits in a lane of 16, which VSHLL widens and multiplies by 256; VMLA adds 256 times the bias.
+//!
+//! # Drawing
+//!
+//! Sums of four until one is above the threshold, then its four one by one; behind the last, lanes are zero.
+//!
+//! # Exchange
+//!
+//! 64 bytes in five instructions, where all addresses are multiples of four, as VLDM asks; what is left of them, and
+//! everything at other addresses, by predicated vectors.
 #![allow(unsafe_code, reason = "vector instructions: assembly, and calls of it")]
 
 use core::arch::global_asm;
@@ -19,6 +32,7 @@ use crate::kernels::vector128::portable::{self, table_fits};
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
 use crate::quant::TANH;
 use crate::sampling::fixed;
+use crate::vocab::Token;
 
 global_asm!(
     common!(),
@@ -60,6 +74,39 @@ runtime_v128_gate:
     2:  pop     {r7, pc}
     .size   runtime_v128_gate, . - runtime_v128_gate
 
+    @ r0 newest, r1 slot, r2 first, r3 last; on the stack: bytes
+    .section .text.runtime_v128_exchange, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_exchange
+    .type   runtime_v128_exchange, %function
+    .thumb_func
+runtime_v128_exchange:
+        push    {r7, lr}
+        ldr     r12, [sp, #8]
+        orr     lr, r0, r1
+        orr     r7, r2, r3
+        orr     lr, lr, r7
+        tst     lr, #3
+        bne     2f
+        lsrs    r7, r12, #6
+        and     r12, r12, #63
+        wls     lr, r7, 2f
+    1:  vldmia  r1, {d0-d7}
+        vstmia  r2!, {d0-d7}
+        vldmia  r0!, {d0-d7}
+        vstmia  r1!, {d0-d7}
+        vstmia  r3!, {d0-d7}
+        le      lr, 1b
+    2:  wlstp.8 lr, r12, 4f
+    3:  vldrb.u8 q0, [r1]
+        vldrb.u8 q1, [r0], #16
+        vstrb.8 q0, [r2], #16
+        vstrb.8 q1, [r1], #16
+        vstrb.8 q1, [r3], #16
+        letp    lr, 3b
+    4:  pop     {r7, pc}
+    .size   runtime_v128_exchange, . - runtime_v128_exchange
+
     @ r0 words, r1 out, r2 eights of them, r3 table
     .section .text.runtime_v128_tanh_slice, "ax", %progbits
     .p2align 2
@@ -86,20 +133,19 @@ runtime_v128_table:
         push    {r4-r6, lr}
         ldrd    r4, r5, [sp, #16]
         ldr     r6, [sp, #24]
+        mov     r12, #256
         wls     lr, r5, 2f
     1:  vldrb.s16 q0, [r2], #8
         vldrb.s16 q1, [r3], #8
         vadd.i16 q0, q0, q1
+        vshllt.s16 q1, q0, #8
         vld20.32 {q2, q3}, [r0]
-        vmovlt.s16 q1, q0
+        vshllb.s16 q0, q0, #8
         vld21.32 {q2, q3}, [r0]!
-        vmovlb.s16 q0, q0
-        vadd.i32 q1, q1, q3
-        vadd.i32 q0, q0, q2
+        vmla.i32 q0, q2, r12
+        vmla.i32 q1, q3, r12
         vld20.32 {q2, q3}, [r1]
-        vshl.i32 q1, q1, #8
         vld21.32 {q2, q3}, [r1]!
-        vshl.i32 q0, q0, #8
         vrmulh.s32 q0, q0, q2
         vrmulh.s32 q1, q1, q3
         runtime_v128_tanh r4, r6
@@ -154,6 +200,38 @@ runtime_v128_weigh:
         vpop    {d8-d13}
         pop     {r4-r8, pc}
     .size   runtime_v128_weigh, . - runtime_v128_weigh
+
+    @ r0 weights, r1 how many of them (not 0), r2 threshold; r0: which of them, 0 for none
+    .section .text.runtime_v128_pick, "ax", %progbits
+    .p2align 2
+    .global runtime_v128_pick
+    .type   runtime_v128_pick, %function
+    .thumb_func
+runtime_v128_pick:
+        push    {r4, lr}
+        mov     r3, r0
+        mov     r12, #0
+        dlstp.32 lr, r1
+    1:  vldrw.u32 q0, [r0], #16
+        vaddva.u32 r12, q0
+        cmp     r2, r12
+        blo     2f
+        letp    lr, 1b
+        movs    r0, #0
+        pop     {r4, pc}
+    2:  lctp                        @ out of the loop: no predicate
+        vaddv.u32 r4, q0
+        sub     r12, r12, r4
+        sub     r0, r0, #16
+    3:  ldr     r4, [r0], #4
+        add     r12, r12, r4
+        cmp     r2, r12
+        bhs     3b
+        sub     r0, r0, r3
+        lsrs    r0, r0, #2
+        subs    r0, r0, #1
+        pop     {r4, pc}
+    .size   runtime_v128_pick, . - runtime_v128_pick
     .text
     "#,
     options(raw)
@@ -165,6 +243,9 @@ unsafe extern "C" {
 
     /// Reads `count` values and gates, writes the values. They do not overlap.
     fn runtime_v128_gate(values: *mut i8, gates: *const i8, count: usize);
+
+    /// Moves `count` bytes each: `slot` to `first`, `newest` to `last` and `slot`. They do not overlap.
+    fn runtime_v128_exchange(newest: *const i8, slot: *mut i8, first: *mut i8, last: *mut i8, count: usize);
 
     /// Reads 8 * `eights` words, writes as many bytes.
     fn runtime_v128_tanh_slice(pre_activations: *const i32, out: *mut i8, eights: usize, table: *const i8);
@@ -190,6 +271,10 @@ unsafe extern "C" {
         rounding: i32,
         end: u32,
     ) -> u32;
+
+    /// The first of `count` weights with which their sum is above the threshold; 0 for none. `count` is not 0; all of them
+    /// together fit 32 bits.
+    fn runtime_v128_pick(weights: *const i32, count: usize, threshold: u32) -> usize;
 }
 
 /// As [`portable::copy_i8`].
@@ -206,6 +291,17 @@ pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     let count = values.len().min(gates.len());
     // SAFETY: both have at least `count` bytes, and one is borrowed mutably: they do not overlap.
     unsafe { runtime_v128_gate(values.as_mut_ptr(), gates.as_ptr(), count) }
+}
+
+/// As [`portable::exchange_i8`].
+#[inline]
+pub fn exchange_i8(newest: &[i8], slot: &mut [i8], first: &mut [i8], last: &mut [i8]) {
+    let count = newest.len();
+    if slot.len() == count && first.len() == count && last.len() == count {
+        let (newest, slot) = (newest.as_ptr(), slot.as_mut_ptr());
+        // SAFETY: all have `count` bytes, and three are borrowed mutably: no two overlap.
+        unsafe { runtime_v128_exchange(newest, slot, first.as_mut_ptr(), last.as_mut_ptr(), count) }
+    }
 }
 
 /// As [`portable::tanh_i8_slice`].
@@ -259,4 +355,18 @@ pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     let (logits, exponents) = (logits.as_mut_ptr(), EXP2_NEG.as_ptr());
     // SAFETY: `logits` has `count` entries, at least one; the table has 65, and the largest index is 64.
     unsafe { runtime_v128_weigh(logits, count, factor << zeros, exponents, 20 - zeros, rounding, end) }
+}
+
+/// As [`portable::pick`].
+#[inline]
+pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
+    if weights.is_empty() {
+        return 0;
+    }
+    let threshold = fixed::threshold(total, random);
+    // SAFETY: `weights` has as many entries, at least one. Where their sum wraps, it is still one of them that is found:
+    // the four that lifts the sum above the threshold has an entry that does.
+    let index = unsafe { runtime_v128_pick(weights.as_ptr(), weights.len(), threshold) };
+    // At most 256 weights (see `config`), so that it fits.
+    index as Token
 }

@@ -57,6 +57,7 @@ fn pack(
         activation: model.architecture.activation,
         n_embd: u16::try_from(model.architecture.n_embd).map_err(|_| FormatError::BadHeader)?,
         levels: heapless::Vec::from_slice(&model.architecture.levels).map_err(|_| FormatError::BadHeader)?,
+        skip: model.architecture.skip,
         weights: heapless::Vec::from_slice(formats).map_err(|_| FormatError::BadHeader)?,
         golden_len: 0,
         golden_crc32: 0,

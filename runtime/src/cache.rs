@@ -26,6 +26,14 @@ pub fn older<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16, position: us
     ring.get(slot * shape.width_in..).and_then(|ring| ring.get(..shape.width_in)).unwrap_or(&[])
 }
 
+/// The entry that was pushed last.
+///
+/// Shapes and `oldest` as for [`older`].
+pub fn newest<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16) -> &'r [T] {
+    let slot = usize::from(oldest).checked_sub(1).unwrap_or(shape.ring_len - 1);
+    ring.get(slot * shape.width_in..).and_then(|ring| ring.get(..shape.width_in)).unwrap_or(&[])
+}
+
 /// The slot of the oldest entry, for the newest input to take its place; the oldest is now the next one.
 pub fn push<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> &'r mut [T] {
     let start = usize::from(*oldest) * shape.width_in;

@@ -83,6 +83,7 @@ pub struct Config {
     n_embd: usize,
     activation: Activation,
     levels: heapless::Vec<Level, MAX_LEVELS>,
+    skip: bool,
 }
 
 /// The sizes of one level, as the kernels need them.
@@ -130,7 +131,13 @@ impl Config {
             within("block_size", block_size, 1, MAX_BLOCK_SIZE)?;
         }
         let levels = heapless::Vec::from_slice(levels).map_err(|_| FormatError::BadHeader)?;
-        Ok(Self { vocab_size, n_embd, activation, levels })
+        Ok(Self { vocab_size, n_embd, activation, levels, skip: false })
+    }
+
+    /// The same with skip connections, or without: see [`Config::skip`].
+    #[must_use]
+    pub fn with_skip(self, skip: bool) -> Self {
+        Self { skip, ..self }
     }
 
     /// Characters of the vocabulary, the boundary included.
@@ -153,12 +160,32 @@ impl Config {
         &self.levels
     }
 
+    /// Whether the output layer reads what every level gives, the lowest first, and not the last level's alone: WaveNet's skip
+    /// connections, put side by side where WaveNet adds them up.
+    pub fn skip(&self) -> bool {
+        self.skip
+    }
+
     /// Context length: the product of the fuse factors.
     pub fn block_size(&self) -> usize {
         self.levels.iter().map(|level| usize::from(level.fuse)).product()
     }
 
-    /// Width of the last level, which is the fan-in of the output layer.
+    /// The values that the output layer reads: as many as the last level gives, or with skip connections all levels.
+    pub fn output_fan_in(&self) -> usize {
+        if self.skip { self.levels.iter().map(|level| usize::from(level.width)).sum() } else { self.n_hidden() }
+    }
+
+    /// The output layer: a position for each level that it reads, all as wide as the widest of them. Columns behind a narrower
+    /// level's values are zero.
+    pub fn output_shape(&self) -> LinearShape {
+        let widest = self.levels.iter().map(|level| usize::from(level.width)).max();
+        let (positions, width) =
+            if self.skip { (self.levels.len(), widest.unwrap_or(0)) } else { (1, self.n_hidden()) };
+        LinearShape { positions, width, fan_out: self.vocab_size }
+    }
+
+    /// Width of the last level.
     pub fn n_hidden(&self) -> usize {
         self.levels.last().map_or(self.n_embd, |level| level.width.into())
     }
@@ -188,19 +215,22 @@ impl Config {
     /// Parameters of the folded network: embedding, weights and biases.
     pub fn parameters(&self) -> usize {
         let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out + s.fan_out).sum();
-        self.vocab_size * self.n_embd + levels + self.n_hidden() * self.vocab_size + self.vocab_size
+        self.vocab_size * self.n_embd + levels + self.output_fan_in() * self.vocab_size + self.vocab_size
     }
 
     /// Multiply-accumulates per generated character: every level once ([`crate::Stream`]), and the output layer. What an
     /// activation multiplies is none of them.
     pub fn macs_streaming(&self) -> usize {
         let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out).sum();
-        levels + self.n_hidden() * self.vocab_size
+        levels + self.output_fan_in() * self.vocab_size
     }
 
     /// Where the f32 path keeps its buffers in a [`crate::State`].
     pub fn state_layout_f32(&self) -> StateLayout {
         let mut layout = StateLayout { logits: padded(self.vocab_size), input: 0, rings: 0, hidden: self.n_embd };
+        if self.skip {
+            layout.input = self.output_shape().fan_in();
+        }
         for shape in self.shapes() {
             layout.rings += shape.ring_len * shape.width_in;
             layout.input = layout.input.max(shape.fan_in);
@@ -216,7 +246,7 @@ impl Config {
             width: shape.width_in,
             fan_out: shape.fan_out,
         });
-        levels.chain([LinearShape { positions: 1, width: self.n_hidden(), fan_out: self.vocab_size }])
+        levels.chain([self.output_shape()])
     }
 
     /// Where the integer path keeps its buffers: level 0 remembers tokens, the others their inputs.

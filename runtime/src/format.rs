@@ -130,6 +130,8 @@ pub struct Header<'a> {
     pub n_embd: u16,
     /// The levels, from the characters up.
     pub levels: heapless::Vec<Level, MAX_LEVELS>,
+    /// Whether the output layer reads all levels; see [`crate::Config::skip`].
+    pub skip: bool,
     /// How the weights of each level and of the output layer are stored.
     pub weights: heapless::Vec<WeightFormat, MAX_LAYERS>,
     /// Tokens of the golden text at the end of the slab.

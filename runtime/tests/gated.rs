@@ -15,6 +15,7 @@ fn header(precision: Precision, layout: Layout, levels: &[Level], formats: &[Wei
         activation: Activation::Gated,
         n_embd: 24,
         levels: levels.iter().copied().collect(),
+        skip: false,
         weights: formats.iter().copied().collect(),
         golden_len: 0,
         golden_crc32: 0,

@@ -286,6 +286,7 @@ mod float {
             activation: Activation::Tanh,
             n_embd: 1,
             levels: [Level { fuse: 2, width: 1 }].into_iter().collect(),
+            skip: false,
             weights: [WeightFormat::F32; 2].into_iter().collect(),
             golden_len: 0,
             golden_crc32: 0,

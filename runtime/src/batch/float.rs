@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lanes::{Network, Pairs};
-use crate::config::{Activation, Config, LevelShape};
+use crate::config::{Activation, Config, LevelShape, LinearShape};
 use crate::kernels::host::{Tile, VectorUnit};
 use crate::kernels::{LANES, padded};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
@@ -23,6 +23,7 @@ pub struct Float<'m> {
     pairs: Pairs<f32>,
     levels: Vec<LinearF32<'m>>,
     output: LinearF32<'m>,
+    output_shape: LinearShape,
 }
 
 impl<'m> Float<'m> {
@@ -33,7 +34,7 @@ impl<'m> Float<'m> {
         let (vocab_size, activation, unit) = (config.vocab_size(), config.activation(), VectorUnit::best());
         let first = |tokens: &[Token]| first(&embedding, &levels[0], &shapes[0], activation, tokens);
         let pairs = Pairs::new(vocab_size, shapes[0].fuse, shapes[0].width_out, first);
-        Self { unit, activation, vocab_size, embedding, pairs, levels: levels.to_vec(), output, shapes }
+        Self { unit, activation, vocab_size, embedding, pairs, levels: levels.to_vec(), output, output_shape: config.output_shape(), shapes }
     }
 }
 
@@ -75,6 +76,10 @@ impl Network for Float<'_> {
 
     fn shapes(&self) -> &[LevelShape] {
         &self.shapes
+    }
+
+    fn output_shape(&self) -> LinearShape {
+        self.output_shape
     }
 
     fn cells(width: usize) -> usize {

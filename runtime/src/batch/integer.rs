@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lanes::{Network, Pairs};
-use crate::config::{Activation, Config, LevelShape};
+use crate::config::{Activation, Config, LevelShape, LinearShape};
 use crate::kernels::host::{Scaling, Tile, VectorUnit};
 use crate::kernels::{LANES, padded};
 use crate::layers::{LinearInt, Unpacked};
@@ -37,7 +37,8 @@ impl<'m> Integer<'m> {
         let pack = |(linear, shape): (&LinearInt<'_>, &LevelShape)| {
             Packed::new(linear, shape.fuse, shape.width_in, shape.width_out)
         };
-        let output = Packed::new(&linears[shapes.len()], 1, config.n_hidden(), config.vocab_size());
+        let LinearShape { positions, width, fan_out } = config.output_shape();
+        let output = Packed::new(&linears[shapes.len()], positions, width, fan_out);
         Self {
             unit: VectorUnit::best(),
             levels: linears.iter().zip(&shapes).skip(1).map(pack).collect(),
@@ -70,6 +71,10 @@ impl Network for Integer<'_> {
 
     fn shapes(&self) -> &[LevelShape] {
         &self.shapes
+    }
+
+    fn output_shape(&self) -> LinearShape {
+        self.config.output_shape()
     }
 
     fn cells(width: usize) -> usize {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use rand_core::Rng;
 
-use crate::config::LevelShape;
+use crate::config::{LevelShape, LinearShape};
 use crate::kernels::host::{STREAMS, Tile};
 use crate::model::LogitsMut;
 use crate::sampling::Sampling;
@@ -20,6 +20,8 @@ pub trait Network {
 
     /// The sizes of every level, from the characters up.
     fn shapes(&self) -> &[LevelShape];
+    /// The sizes of the output layer: of one position, or of one for each level.
+    fn output_shape(&self) -> LinearShape;
     /// Cells of `width` values.
     fn cells(width: usize) -> usize;
     /// Cells that the kernels write for a level: all its rows, in blocks.
@@ -30,7 +32,7 @@ pub trait Network {
     fn first(&self, tokens: &[Token], each: impl FnMut(usize, Self::Cell));
     /// Level `index`, from 1 on: `x` `[fuse][cells]`, `y` `[cells_written]`, of which the first `cells` are the level's values.
     fn level(&self, index: usize, x: &[Tile<Self::Cell>], y: &mut [Tile<Self::Cell>]);
-    /// The output layer; `logits` `[padded(vocab_size)]`.
+    /// The output layer: `x` `[positions][cells]`, `logits` `[padded(vocab_size)]`.
     fn output(&self, x: &[Tile<Self::Cell>], logits: &mut [Tile<Self::Logit>]);
     /// The logits of one word, for the sampler.
     fn logits(logits: &mut [Self::Logit]) -> LogitsMut<'_>;
@@ -62,6 +64,8 @@ pub struct Lanes<'n, N: Network> {
     rings: Vec<Ring<N::Cell>>,
     input: Vec<Tile<N::Cell>>,
     hidden: Vec<Tile<N::Cell>>,
+    /// The input of an output layer that reads all levels.
+    skipped: Vec<Tile<N::Cell>>,
     logits: Vec<Tile<N::Logit>>,
     logits_start: Vec<N::Logit>,
     /// The logits of one lane.
@@ -71,7 +75,7 @@ pub struct Lanes<'n, N: Network> {
 impl<'n, N: Network> Lanes<'n, N> {
     /// All lanes at the start of a word, behind the prompt.
     pub fn new(network: &'n N, prompt: &[Token]) -> Self {
-        let shapes = network.shapes();
+        let (shapes, output) = (network.shapes(), network.output_shape());
         let fuse = shapes.first().map_or(1, |shape| shape.fuse);
         let rings: Vec<_> = shapes.iter().skip(1).map(|&shape| Ring::new(shape, N::cells(shape.width_in))).collect();
         let widest = |cells: fn(&LevelShape) -> usize| shapes.iter().map(cells).max().unwrap_or(0);
@@ -82,6 +86,7 @@ impl<'n, N: Network> Lanes<'n, N> {
             rings,
             input: vec![Tile::default(); widest(|shape| shape.fuse * N::cells(shape.width_in))],
             hidden: vec![Tile::default(); widest(N::cells_written)],
+            skipped: vec![Tile::default(); output.positions * N::cells(output.width)],
             logits: vec![Tile::default(); crate::kernels::padded(network.vocab_size())],
             logits_start: vec![N::Logit::default(); network.vocab_size()],
             drawn_from: vec![N::Logit::default(); network.vocab_size()],
@@ -140,8 +145,18 @@ impl<'n, N: Network> Lanes<'n, N> {
             let written = N::cells_written(&ring.shape);
             network.level(index + 1, input, &mut hidden[..written]);
         }
-        let width = network.shapes().last().map_or(0, |shape| shape.width_out);
-        network.output(&hidden[..N::cells(width)], &mut self.logits);
+        let LinearShape { positions, width, .. } = network.output_shape();
+        let cells = N::cells(width);
+        if positions == 1 {
+            return network.output(&hidden[..cells], &mut self.logits);
+        }
+        // What a level gave is the newest entry in the ring of the one above it; zeros behind a narrow one, from the start on.
+        for (segment, ring) in self.skipped.chunks_exact_mut(cells).zip(&self.rings) {
+            segment[..ring.cells].copy_from_slice(ring.newest());
+        }
+        let last = N::cells(network.shapes().last().map_or(0, |shape| shape.width_out));
+        self.skipped[(positions - 1) * cells..][..last].copy_from_slice(&hidden[..last]);
+        network.output(&self.skipped, &mut self.logits);
     }
 }
 
@@ -155,6 +170,12 @@ impl<C: Copy + Default> Ring<C> {
     fn slot(&self, at: usize) -> usize {
         let slot = self.oldest * self.cells + at;
         if slot < self.entries.len() { slot } else { slot - self.entries.len() }
+    }
+
+    /// [`crate::cache::newest`].
+    fn newest(&self) -> &[Tile<C>] {
+        let slot = self.oldest.checked_sub(1).unwrap_or(self.len - 1);
+        &self.entries[slot * self.cells..][..self.cells]
     }
 
     /// [`crate::cache::reset`].

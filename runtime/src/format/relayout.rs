@@ -46,6 +46,7 @@ fn write(
         activation: model.config().activation(),
         n_embd: u16::try_from(model.config().n_embd()).map_err(|_| FormatError::BadHeader)?,
         levels: heapless::Vec::from_slice(model.config().levels()).map_err(|_| FormatError::BadHeader)?,
+        skip: model.config().skip(),
         weights: layers.iter().map(|(format, _)| *format).collect(),
         golden_len: 0,
         golden_crc32: 0,

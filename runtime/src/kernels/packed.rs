@@ -63,6 +63,9 @@ macro_rules! of {
     (@ $module:ident, $name:ident ($($argument:expr),*)) => { $module::$name($($argument),*) };
 }
 
+/// Most columns that any kernel prepares together.
+pub const MAX_PART: usize = 32;
+
 impl Packed {
     /// The kernel for weights of this format in this layout; `None` if there is none, or it was left out of this build.
     pub fn new(layout: Layout, format: WeightFormat) -> Option<Self> {
@@ -130,11 +133,16 @@ impl Packed {
         of!(self, ROWS_I8 / ROWS_I4 const)
     }
 
+    /// Columns that are prepared together, at most [`MAX_PART`].
+    pub fn part(self) -> usize {
+        of!(self, PART_I8 / PART_I4 const)
+    }
+
     /// The width of each of so many positions with its padding: whole parts, if those of all positions together are whole groups
     /// of columns, else whole groups.
     pub fn padded(self, positions: usize, width: usize) -> usize {
         let group = of!(self, COLUMNS_I8 / COLUMNS_I4 const);
-        let parts = width.next_multiple_of(of!(self, PART_I8 / PART_I4 const));
+        let parts = width.next_multiple_of(self.part());
         if (positions * parts).is_multiple_of(group) { parts } else { width.next_multiple_of(group) }
     }
 

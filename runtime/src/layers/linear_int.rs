@@ -283,6 +283,11 @@ impl<'a> LinearInt<'a> {
         input_words(kernel, self.shape)
     }
 
+    /// Inputs fused.
+    pub fn positions(&self) -> usize {
+        self.shape.positions
+    }
+
     /// Values per position.
     pub fn width(&self) -> usize {
         self.shape.width
@@ -334,16 +339,38 @@ impl<'a> LinearInt<'a> {
         }
     }
 
-    /// Puts the activations of one position into the input, in the form the layer's kernel reads. The sum of what it gives
-    /// for all positions goes with the input.
+    /// Puts the activations of one position into the input, in the form the layer's kernel reads; where `x` is narrower than the
+    /// position, zeros behind them. The sum of what it gives for all positions goes with the input.
     pub fn prepare(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
         if let Rows::Packed { kernel, position: words, .. } = self.rows {
-            let prepared = input.get_mut(position * words..).and_then(|input| input.get_mut(..words));
-            return prepared.map_or(0, |prepared| kernel.prepare(x, prepared));
+            let Some(prepared) = input.get_mut(position * words..).and_then(|input| input.get_mut(..words)) else {
+                return 0;
+            };
+            let constant = kernel.prepare(x, prepared);
+            if x.len() >= self.shape.width {
+                return constant;
+            }
+            return constant.wrapping_add(self.prepare_zeros(kernel, x.len(), prepared));
         }
+        let (start, width) = (position * self.shape.width, self.shape.width);
         let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
-        copy_i8(x, bytes.get_mut(position * self.shape.width..).unwrap_or(&mut []));
+        let Some(bytes) = bytes.get_mut(start..).and_then(|bytes| bytes.get_mut(..width)) else { return 0 };
+        copy_i8(x, bytes);
+        bytes.iter_mut().skip(x.len()).for_each(|byte| *byte = 0);
         0
+    }
+
+    /// Zeros for what is left of a position behind `len` activations.
+    #[inline(never)]
+    fn prepare_zeros(&self, kernel: Packed, len: usize, prepared: &mut [u32]) -> i32 {
+        let part = kernel.part();
+        let parts = kernel.padded(self.shape.positions, self.shape.width) / part;
+        let words = prepared.len() / parts.max(1);
+        let zeros = [0; crate::kernels::packed::MAX_PART];
+        let left = prepared.chunks_exact_mut(words.max(1)).skip(len.div_ceil(part));
+        left.fold(0_i32, |constant, prepared| {
+            constant.wrapping_add(kernel.prepare(zeros.get(..part).unwrap_or(&[]), prepared))
+        })
     }
 
     /// [`Self::prepare`] of the oldest position, which lies in `slot`, and of the newest, which takes its place there; the
@@ -381,7 +408,9 @@ impl<'a> LinearInt<'a> {
     /// The activations of a layer of one position as its input, if its kernel reads them as they are.
     pub fn as_prepared<'x>(&self, x: &'x [i8]) -> Option<&'x [u32]> {
         match self.rows {
-            Rows::Packed { kernel, position, .. } if kernel.reads_bytes() && 4 * position == x.len() => {
+            Rows::Packed { kernel, position, .. }
+                if self.shape.positions == 1 && kernel.reads_bytes() && 4 * position == x.len() =>
+            {
                 bytemuck::try_cast_slice(x).ok()
             }
             _ => None,

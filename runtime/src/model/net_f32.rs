@@ -3,7 +3,7 @@
 use super::state::BuffersF32;
 use super::unobserved;
 use crate::cache;
-use crate::config::{Config, MAX_LEVELS};
+use crate::config::{Config, LinearShape, MAX_LEVELS};
 use crate::error::FormatError;
 use crate::format::{Slab, WeightFormat};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
@@ -28,7 +28,7 @@ impl<'a> NetF32<'a> {
             let linear = LinearF32::take(slab, shape.fan_in, shape.fan_out)?;
             levels.push(linear).map_err(|_| FormatError::BadHeader)?;
         }
-        let output = LinearF32::take(slab, config.n_hidden(), config.vocab_size())?;
+        let output = LinearF32::take(slab, config.output_shape().fan_in(), config.vocab_size())?;
         Ok(Self { embedding: EmbeddingF32::new(embedding, config.n_embd()), levels, output })
     }
 
@@ -98,8 +98,30 @@ impl<'a> NetF32<'a> {
                 observe(index, values.get(..shape.width_out).unwrap_or(&[]));
             }
         }
-        if let Some(hidden) = hidden.get(..config.n_hidden()) {
-            self.output.forward(hidden, logits);
+        let Some(hidden) = hidden.get(..config.n_hidden()) else { return };
+        if !config.skip() {
+            return self.output.forward(hidden, logits);
         }
+        // What a level gave is the newest entry in the ring of the one above it.
+        let LinearShape { positions, width, .. } = config.output_shape();
+        let Some(input) = input.get_mut(..positions * width) else { return };
+        let mut rings: &[f32] = buffers.rings;
+        let mut shapes = config.shapes().zip(buffers.oldest.iter());
+        if let Some((first, _)) = shapes.next() {
+            rings = rings.get(first.ring_len * first.width_in..).unwrap_or(&[]);
+        }
+        for segment in input.chunks_exact_mut(width.max(1)) {
+            let newest = match shapes.next() {
+                None => hidden,
+                Some((shape, &oldest)) => {
+                    let (ring, rest) = rings.split_at_checked(shape.ring_len * shape.width_in).unwrap_or((&[], &[]));
+                    rings = rest;
+                    cache::newest(&shape, ring, oldest)
+                }
+            };
+            segment.fill(0.0);
+            cache::copy(segment, newest);
+        }
+        self.output.forward(input, logits);
     }
 }

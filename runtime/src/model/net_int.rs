@@ -160,17 +160,32 @@ impl<'a> NetInt<'a> {
                 observe(index, values);
             }
         }
-        let (input, logits, hidden) = buffers.for_output();
+        let (input, logits, hidden, rings, oldest) = buffers.for_output();
         if let Some(hidden) = hidden.get(..config.n_hidden()) {
             let from = match self.output.as_prepared(hidden) {
                 Some(prepared) => Input::Prepared(prepared, 0),
                 None => {
-                    let constant = self.output.prepare(0, hidden, input);
+                    let skipped = if config.skip() { self.skip(config, rings, oldest, input) } else { 0 };
+                    let last = self.output.positions() - 1;
+                    let constant = skipped.wrapping_add(self.output.prepare(last, hidden, input));
                     Input::Prepared(input, constant)
                 }
             };
             self.output.forward(from, logits);
         }
+    }
+
+    /// Puts what all levels but the last gave into the input of the output layer: each is the newest entry in the ring of the
+    /// level above it. Gives their part of the input's constant.
+    fn skip(&self, config: &Config, rings: &[i8], oldest: &[u16; MAX_LEVELS], input: &mut [u32]) -> i32 {
+        let (mut rings, mut constant) = (rings, 0_i32);
+        for (position, (shape, &oldest)) in config.shapes().zip(oldest).skip(1).enumerate() {
+            let Some((ring, rest)) = rings.split_at_checked(shape.ring_len * shape.width_in) else { return 0 };
+            let newest = cache::newest(&shape, ring, oldest);
+            constant = constant.wrapping_add(self.output.prepare(position, newest, input));
+            rings = rest;
+        }
+        constant
     }
 
     /// Puts the embeddings of the characters that level 0 fuses into its input; gives the input's constant.

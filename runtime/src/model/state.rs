@@ -108,10 +108,10 @@ impl BuffersInt<'_> {
         bytemuck::cast_slice_mut(self.input.get_mut(self.before_logits..).unwrap_or(&mut []))
     }
 
-    /// The input, the logits behind it, and what the last level gave.
-    pub fn for_output(&mut self) -> (&mut [u32], &mut [i32], &[i8]) {
+    /// The input, the logits behind it, what the last level gave, and the rings with the slots of their oldest entries.
+    pub fn for_output(&mut self) -> (&mut [u32], &mut [i32], &[i8], &[i8], &[u16; MAX_LEVELS]) {
         let (input, logits) = self.input.split_at_mut_checked(self.before_logits).unwrap_or((&mut [], &mut []));
-        (input, bytemuck::cast_slice_mut(logits), self.hidden)
+        (input, bytemuck::cast_slice_mut(logits), self.hidden, self.rings, self.oldest)
     }
 }
 

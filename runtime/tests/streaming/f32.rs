@@ -11,6 +11,7 @@ use super::{NO_PROVENANCE, fuses, vocab};
 #[derive(Clone, Debug)]
 struct Naive {
     gated: bool,
+    skip: bool,
     vocab: String,
     embedding: Vec<Vec<f32>>,
     levels: Vec<(Level, Vec<Vec<f32>>, Vec<f32>)>,
@@ -52,7 +53,8 @@ impl Naive {
             newest.push(nodes[nodes.len() - 1].clone());
         }
         assert_eq!(nodes.len(), 1);
-        newest.push(linear(&self.output.0, &self.output.1, &nodes[0]));
+        let input = if self.skip { super::side_by_side(&newest, 0.0) } else { nodes[0].clone() };
+        newest.push(linear(&self.output.0, &self.output.1, &input));
         newest
     }
 
@@ -63,6 +65,7 @@ impl Naive {
             activation: if self.gated { Activation::Gated } else { Activation::Tanh },
             n_embd: self.embedding[0].len() as u16,
             levels: self.levels.iter().map(|(level, ..)| *level).collect(),
+            skip: self.skip,
             weights: vec![WeightFormat::F32; self.levels.len() + 1].into_iter().collect(),
             golden_len: 0,
             golden_crc32: 0,
@@ -88,9 +91,9 @@ fn naive() -> impl Strategy<Value = Naive> {
     (fuses(), 1_usize..8, 3_usize..30)
         .prop_flat_map(|(fuses, n_embd, vocab_size)| {
             let widths = prop::collection::vec(1_u16..20, fuses.len());
-            (any::<bool>(), Just(fuses), Just(n_embd), Just(vocab_size), widths)
+            (any::<[bool; 2]>(), Just(fuses), Just(n_embd), Just(vocab_size), widths)
         })
-        .prop_flat_map(|(gated, fuses, n_embd, vocab_size, widths)| {
+        .prop_flat_map(|([gated, skip], fuses, n_embd, vocab_size, widths)| {
             let mut width_in = n_embd;
             let mut levels = Vec::new();
             for (&fuse, &width) in fuses.iter().zip(&widths) {
@@ -100,12 +103,13 @@ fn naive() -> impl Strategy<Value = Naive> {
                 levels.push((Just(Level { fuse, width }), matrix(rows, columns), bias));
                 width_in = values;
             }
-            let output = (matrix(vocab_size, width_in), prop::collection::vec(-1.0_f32..1.0, vocab_size));
-            (Just(gated), matrix(vocab_size, n_embd), levels, output)
+            let columns = super::output_columns(skip, &widths);
+            let output = (matrix(vocab_size, columns), prop::collection::vec(-1.0_f32..1.0, vocab_size));
+            (Just([gated, skip]), matrix(vocab_size, n_embd), levels, output)
         })
-        .prop_map(|(gated, embedding, levels, output)| {
+        .prop_map(|([gated, skip], embedding, levels, output)| {
             let vocab = vocab(embedding.len());
-            Naive { gated, vocab, embedding, levels, output }
+            Naive { gated, skip, vocab, embedding, levels, output }
         })
 }
 

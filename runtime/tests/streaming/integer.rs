@@ -69,6 +69,7 @@ fn gate(value: i64, gate: i64) -> i64 {
 #[derive(Clone, Debug)]
 struct Naive {
     gated: bool,
+    skip: bool,
     vocab_size: usize,
     n_embd: usize,
     /// Empty where level 0 is a table.
@@ -112,7 +113,8 @@ impl Naive {
             newest.push(nodes[nodes.len() - 1].clone());
         }
         assert_eq!(nodes.len(), 1);
-        newest.push(self.output.linear(&nodes[0]));
+        let input = if self.skip { super::side_by_side(&newest, 0) } else { nodes[0].clone() };
+        newest.push(self.output.linear(&input));
         newest
     }
 
@@ -129,6 +131,7 @@ impl Naive {
             activation,
             n_embd: self.n_embd as u16,
             levels,
+            skip: self.skip,
             weights: all.iter().map(|layer| layer.format).collect(),
             golden_len: 0,
             golden_crc32: 0,
@@ -225,7 +228,14 @@ impl Filler {
         }
     }
 
-    fn network(&mut self, gated: bool, fuses: &[u8], n_embd: usize, vocab_size: usize, widths: &[u16]) -> Naive {
+    fn network(
+        &mut self,
+        [gated, skip]: [bool; 2],
+        fuses: &[u8],
+        n_embd: usize,
+        vocab_size: usize,
+        widths: &[u16],
+    ) -> Naive {
         let mut levels: Vec<(u8, Layer)> = Vec::new();
         let mut width_in = n_embd;
         for (&fuse, &width) in fuses.iter().zip(widths) {
@@ -240,13 +250,14 @@ impl Filler {
             width_in = usize::from(width);
         }
         let format = self.format(false);
-        let n_hidden = usize::from(widths[widths.len() - 1]);
-        let output = Layer { format, rows: (0..vocab_size).map(|_| self.row(format, n_hidden, 127)).collect() };
+        // Columns behind a narrow level's values have weights, too: they must make no difference.
+        let columns = super::output_columns(skip, widths);
+        let output = Layer { format, rows: (0..vocab_size).map(|_| self.row(format, columns, 127)).collect() };
         let embedding = match levels[0].1.format {
             WeightFormat::Table => Vec::new(),
             _ => (0..vocab_size).map(|_| self.weights(n_embd, 127)).collect(),
         };
-        Naive { gated, vocab_size, n_embd, embedding, levels, output }
+        Naive { gated, skip, vocab_size, n_embd, embedding, levels, output }
     }
 }
 
@@ -254,10 +265,10 @@ fn naive() -> impl Strategy<Value = Naive> {
     fuses()
         .prop_flat_map(|fuses| {
             let widths = prop::collection::vec(1_u16..20, fuses.len());
-            (any::<bool>(), Just(fuses), 1_usize..8, 3_usize..30, widths, any::<u64>())
+            (any::<[bool; 2]>(), Just(fuses), 1_usize..8, 3_usize..30, widths, any::<u64>())
         })
-        .prop_map(|(gated, fuses, n_embd, vocab_size, widths, seed)| {
-            Filler(Xoshiro128PlusPlus::seed_from_u64(seed)).network(gated, &fuses, n_embd, vocab_size, &widths)
+        .prop_map(|(kind, fuses, n_embd, vocab_size, widths, seed)| {
+            Filler(Xoshiro128PlusPlus::seed_from_u64(seed)).network(kind, &fuses, n_embd, vocab_size, &widths)
         })
 }
 
@@ -336,7 +347,7 @@ fn the_networks_are_of_all_kinds() {
     let mut activations = [0_usize; 2];
     for seed in 0..200 {
         let mut filler = Filler(Xoshiro128PlusPlus::seed_from_u64(seed));
-        let naive = filler.network(seed % 2 == 1, &[2, 3], 5, 9, &[7, 11]);
+        let naive = filler.network([seed % 2 == 1, seed % 4 > 1], &[2, 3], 5, 9, &[7, 11]);
         for layer in naive.levels.iter().map(|(_, layer)| layer).chain([&naive.output]) {
             *formats.entry(format!("{:?}", layer.format)).or_default() += 1;
         }

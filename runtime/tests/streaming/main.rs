@@ -77,3 +77,15 @@ fn check_same(one: &Model<'_>, other: &Model<'_>, tokens: &[u8]) {
 fn vocab(size: usize) -> String {
     ('.'..).filter(|&c| c == '.' || c > 'Z').take(size).collect()
 }
+
+/// Columns of the output layer.
+fn output_columns(skip: bool, widths: &[u16]) -> usize {
+    let width = if skip { widths.iter().max() } else { widths.last() };
+    (if skip { widths.len() } else { 1 }) * usize::from(*width.unwrap())
+}
+
+/// Every level's values, each as wide as the widest.
+fn side_by_side<T: Copy>(levels: &[Vec<T>], zero: T) -> Vec<T> {
+    let width = levels.iter().map(Vec::len).max().unwrap();
+    levels.iter().flat_map(|values| values.iter().copied().chain(std::iter::repeat(zero)).take(width)).collect()
+}

@@ -61,6 +61,7 @@ fn header(network: &Network, precision: Precision, layout: Layout, formats: [Wei
         activation: network.activation,
         n_embd: EMBEDDING as u16,
         levels: [Level { fuse: 2, width: network.width }; 3].into_iter().collect(),
+        skip: false,
         weights: formats.into_iter().collect(),
         golden_len: 0,
         golden_crc32: 0,

@@ -12,6 +12,8 @@ pub struct Architecture {
     pub levels: Vec<Level>,
     /// The activation of every level.
     pub activation: Activation,
+    /// Whether the output layer reads what every level gives; see [`Config::skip`].
+    pub skip: bool,
 }
 
 /// Levels as an option of the command line.
@@ -79,7 +81,7 @@ impl Architecture {
         if levels.len() > MAX_LEVELS {
             return Err(refused);
         }
-        Ok(Self { n_embd, levels, activation: Activation::Tanh })
+        Ok(Self { n_embd, levels, activation: Activation::Tanh, skip: false })
     }
 
     /// The dimensions as the runtime checks and uses them.
@@ -87,7 +89,7 @@ impl Architecture {
     /// # Errors
     /// [`FormatError::BadDimension`] for a network no runtime would run.
     pub fn config(&self, vocab_size: usize) -> Result<Config, FormatError> {
-        Config::new(vocab_size, self.n_embd, self.activation, &self.levels)
+        Ok(Config::new(vocab_size, self.n_embd, self.activation, &self.levels)?.with_skip(self.skip))
     }
 }
 

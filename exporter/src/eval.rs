@@ -26,6 +26,7 @@ pub struct TorchModel {
     embedding: Tensor,
     levels: Vec<(i64, Tensor, Tensor)>,
     activation: Activation,
+    skip: bool,
     output: (Tensor, Tensor),
 }
 
@@ -43,6 +44,7 @@ impl TorchModel {
             embedding: from_matrix(&model.embedding).to_device(device),
             levels: levels.collect(),
             activation: model.architecture.activation,
+            skip: model.architecture.skip,
             output: tensors(&model.output),
         }
     }
@@ -66,25 +68,38 @@ impl TorchModel {
             embedding: random(&[config.vocab_size(), config.n_embd()]),
             levels: levels.collect(),
             activation: config.activation(),
-            output: linear(config.n_hidden(), config.vocab_size()),
+            skip: config.skip(),
+            output: linear(config.output_fan_in(), config.vocab_size()),
         }
     }
 
     /// Contexts `[B, block_size]` -> logits `[B, vocab_size]`.
     pub fn forward(&self, contexts: &Tensor) -> Tensor {
         let mut x = Tensor::embedding(&self.embedding, contexts, -1, false, false);
+        let mut levels = Vec::new();
         for (fuse, weight, bias) in &self.levels {
             let (b, t, c) = x.size3().expect("(B, T, C)");
             x = x.view([b, t / fuse, c * fuse]).linear(weight, Some(bias)).tanh();
             x = activate(self.activation, x);
+            levels.push(x.shallow_clone());
         }
-        x.squeeze_dim(1).linear(&self.output.0, Some(&self.output.1))
+        output_input(&levels, self.skip).linear(&self.output.0, Some(&self.output.1))
     }
 
     /// Mean loss over the examples.
     pub fn loss(&self, examples: &Examples) -> Loss {
         let (contexts, targets) = tensors(examples, self.embedding.device());
         Loss { nll: mean_nll(|x| self.forward(x), &contexts, &targets), characters: examples.len() }
+    }
+}
+
+/// What the output layer reads of the levels' values, (B, T, C) each or (B, C) where there is one position: the newest position of
+/// the last level, or with skip connections of all, side by side.
+pub fn output_input(levels: &[Tensor], skip: bool) -> Tensor {
+    let newest = |x: &Tensor| if x.dim() == 3 { x.select(1, -1) } else { x.shallow_clone() };
+    match levels {
+        [.., last] if !skip => newest(last),
+        _ => Tensor::cat(&levels.iter().map(newest).collect::<Vec<_>>(), 1),
     }
 }
 

@@ -168,6 +168,9 @@ impl FoldedModel {
             ("dedup", origin.dedup.to_string()),
             ("exporter_version", origin.exporter_version.clone()),
         ]);
+        if self.architecture.skip {
+            metadata.insert("skip", "true".to_owned());
+        }
         if !origin.finetune.is_empty() {
             metadata.insert("finetune", origin.finetune.clone());
         }
@@ -252,6 +255,11 @@ impl FoldedModel {
             n_embd: number("n_embd")?,
             levels: architecture::levels(levels).map_err(not_a_model)?.0,
             activation,
+            skip: match metadata.get("skip").map(String::as_str) {
+                None => false,
+                Some("true") => true,
+                Some(other) => return Err(bad("skip", other)),
+            },
         };
         let vocab = get("vocab")?.to_owned();
         let dimensions = |source| FileError::Dimensions { path: path.to_owned(), source };
@@ -308,7 +316,7 @@ impl FoldedModel {
                 .enumerate()
                 .map(|(index, shape)| linear(&format!("levels.{index}.linear"), shape.fan_in, shape.fan_out))
                 .collect::<Result<_, _>>()?,
-            output: linear("output", config.n_hidden(), vocab_size)?,
+            output: linear("output", config.output_fan_in(), vocab_size)?,
             architecture,
             vocab,
             origin,

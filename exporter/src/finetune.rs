@@ -16,7 +16,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector, to_matrix, to_vector};
 use crate::data::{Examples, Words};
-use crate::eval::{TorchModel, activate_units, tensors};
+use crate::eval::{TorchModel, activate_units, output_input, tensors};
 use crate::file::{FoldedLinear, FoldedModel};
 use crate::gptq::{self, calibration_contexts, quantize_int4};
 use crate::nn::mean_nll;
@@ -189,6 +189,7 @@ struct FakeQuantized {
     embedding: Tensor,
     levels: Vec<FakeLevel>,
     activation: Activation,
+    skip: bool,
     output: (Tensor, Tensor),
     /// Largest magnitude of an inner weight.
     weight_max: f64,
@@ -229,6 +230,7 @@ impl FakeQuantized {
         Self {
             levels: levels.collect(),
             activation: model.architecture.activation,
+            skip: model.architecture.skip,
             embedding: matrix("embedding", &model.embedding),
             output: (matrix("output_weight", &model.output.weight), vector("output_bias", &model.output.bias)),
             weight_max,
@@ -246,6 +248,7 @@ impl FakeQuantized {
         };
         let (b, t) = contexts.size2().expect("(B, T)");
         let mut x = contexts.shallow_clone();
+        let mut levels = Vec::new();
         for level in &self.levels {
             let pre_activation = match &level.log_step {
                 None if self.table => {
@@ -273,8 +276,9 @@ impl FakeQuantized {
                 }
             };
             x = activate(pre_activation);
+            levels.push(x.shallow_clone());
         }
-        x.squeeze_dim(1).linear(&to_8_bits(&self.output.0), Some(&self.output.1))
+        output_input(&levels, self.skip).linear(&to_8_bits(&self.output.0), Some(&self.output.1))
     }
 
     /// The model with the weights learned; those of the inner levels lie on their steps.

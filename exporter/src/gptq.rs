@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector, to_matrix};
 use crate::data::Examples;
-use crate::eval::{activate, activate_units, tensors};
+use crate::eval::{activate, activate_units, output_input, tensors};
 use crate::file::FoldedModel;
 use crate::quantize::{
     INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input,
@@ -109,13 +109,15 @@ impl Inputs {
         index: usize,
         contexts: &Tensor,
     ) -> Self {
-        let fuse = model.architecture.levels.get(index).map_or(1, |level| i64::from(level.fuse));
-        let gather = |x: &Tensor| {
-            let (b, t, c) = x.size3().expect("(B, T, C)");
-            to_matrix(&x.view([b * t / fuse, c * fuse]))
+        let gather = |levels: &[Tensor]| match model.architecture.levels.get(index) {
+            Some(level) => {
+                let fuse = i64::from(level.fuse);
+                let (b, t, c) = levels[index - 1].size3().expect("(B, T, C)");
+                to_matrix(&levels[index - 1].view([b * t / fuse, c * fuse]))
+            }
+            None => to_matrix(&output_input(levels, model.architecture.skip)),
         };
-        let quantized = quantized_activations(model, layers, contexts);
-        Self { reference: gather(&reference[index - 1]), quantized: gather(&quantized) }
+        Self { reference: gather(reference), quantized: gather(&quantized_activations(model, layers, contexts)) }
     }
 }
 
@@ -208,14 +210,15 @@ fn reference_activations(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> 
         .collect()
 }
 
-/// The output of the last of `layers` with all of them quantized: integers, as activations in units of 1.
+/// The output of each of `layers` with all of them quantized, (B, T, C) each: integers, as activations in units of 1.
 ///
 /// For calibration alone. It follows `runtime`'s definition up to the rounding of ties; what is reported is always computed by
 /// the runtime itself.
-fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], contexts: &Tensor) -> Tensor {
+fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], contexts: &Tensor) -> Vec<Tensor> {
     let activation = f64::from(ACTIVATION_MAX);
     let units = f64::from(1_u32 << PRE_ACTIVATION_FRACTION_BITS);
     let mut x = contexts.shallow_clone();
+    let mut levels = Vec::new();
     for (index, layer) in layers.iter().enumerate() {
         let fuse = i64::from(model.architecture.levels[index].fuse);
         let fan_out = i64::try_from(layer.bias.len()).expect("a dimension");
@@ -235,7 +238,7 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
                 let n_embd = i64::try_from(model.architecture.n_embd).expect("a dimension");
                 x = embedding_rows(&table.view([-1, n_embd]), contexts);
             } else {
-                x *= activation;
+                x = x * activation;
             }
             let (b, t, c) = x.size3().expect("(B, T, C)");
             x.view([b, t / fuse, c * fuse]).matmul(&weights.view([fan_out, -1]).tr()) + bias
@@ -244,8 +247,9 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
         let pre_activation = (acc * multiplier / f64::from(1_u32 << MULTIPLIER_FRACTION_BITS)).round() / units;
         let rows = (pre_activation.tanh() * activation).round();
         x = activate_units(model.architecture.activation, rows, Tensor::round) / activation;
+        levels.push(x.shallow_clone());
     }
-    x
+    levels
 }
 
 fn from_f32(array: &Array2<f32>) -> Tensor {

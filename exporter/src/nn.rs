@@ -8,6 +8,7 @@ use tch::nn::{Init, Path};
 use tch::{Device, IndexOp, Kind, Tensor};
 
 use crate::architecture::Architecture;
+use crate::eval::output_input;
 use crate::recipe::Modules;
 use crate::train::batch::{Batch, WordBatch};
 
@@ -275,6 +276,8 @@ pub struct Sequential {
     pub levels: Vec<LevelBlock>,
     /// Values behind each level.
     pub widths: Vec<i64>,
+    /// Whether the output layer reads all levels.
+    pub skip: bool,
     /// To logits.
     pub output: Linear,
 }
@@ -323,16 +326,15 @@ impl Sequential {
             });
             width = width_out;
         }
-        let output = linear(path / "output", width, vocab_size, true);
-        let widths = architecture.levels.iter().map(|level| i64::from(level.width)).collect();
-        Self { embedding, levels, widths, output }
+        let widths: Vec<i64> = architecture.levels.iter().map(|level| i64::from(level.width)).collect();
+        let fan_in = if architecture.skip { widths.iter().sum() } else { width };
+        let output = linear(path / "output", fan_in, vocab_size, true);
+        Self { embedding, levels, widths, skip: architecture.skip, output }
     }
 
-    fn blocks(&self) -> Vec<&dyn Block> {
-        let mut blocks: Vec<&dyn Block> = vec![&self.embedding];
-        blocks.extend(self.levels.iter().flat_map(LevelBlock::blocks));
-        blocks.push(&self.output);
-        blocks
+    /// Logits of what the levels gave.
+    fn logits(&self, levels: &[Tensor], train: bool) -> Tensor {
+        self.output.forward(&output_input(levels, self.skip), train)
     }
 
     /// Contexts (B, T) of indices -> logits (B, vocab_size).
@@ -343,14 +345,16 @@ impl Sequential {
     /// The same; `watch` sees the output of every level's activation, from the characters up.
     pub fn forward_watched(&self, contexts: &Tensor, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
         let mut x = self.embedding.forward(contexts, train);
+        let mut levels = Vec::new();
         for level in &self.levels {
             x = level.flatten.forward(&x, train);
             x = level.batch_norm.forward(&level.linear.forward(&x, train), train);
             x = level.activation.forward(&x, train);
             watch(&x);
             x = level.dropout.forward(&x, train);
+            levels.push(x.shallow_clone());
         }
-        self.output.forward(&x, train)
+        self.logits(&levels, train)
     }
 
     /// The same network over whole words, every node once: -> logits (N, vocab_size). See [`crate::train::batch`].
@@ -363,6 +367,7 @@ impl Sequential {
     pub fn forward_words(&self, words: &WordBatch, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
         let n = words.targets.size()[0];
         let mut x = self.embedding.forward(&words.tokens, train).view([n, -1]);
+        let mut levels = Vec::new();
         for (index, level) in self.levels.iter().enumerate() {
             assert_eq!(level.batch_norm.statistics, Statistics::BatchAndPositions);
             if index > 0 {
@@ -372,8 +377,9 @@ impl Sequential {
             x = level.activation.forward(&x, train);
             watch(&x);
             x = level.dropout.forward(&x, train);
+            levels.push(x.shallow_clone());
         }
-        self.output.forward(&x, train)
+        self.logits(&levels, train)
     }
 
     /// Logits of a batch of either form.
@@ -401,11 +407,22 @@ impl Sequential {
     /// A line per block: its name and parameters, and the shape of its output for `contexts`, as the lecture prints them.
     pub fn shapes(&self, contexts: &Tensor) -> String {
         let mut table = String::new();
-        let mut x = contexts.shallow_clone();
-        for block in self.blocks() {
-            x = tch::no_grad(|| block.forward(&x, false));
-            table += &format!("  {:<28} -> {:?}\n", block.describe(), x.size());
-        }
+        let mut line = |block: &dyn Block, y: &Tensor| {
+            table += &format!("  {:<28} -> {:?}\n", block.describe(), y.size());
+        };
+        tch::no_grad(|| {
+            let mut x = self.embedding.forward(contexts, false);
+            line(&self.embedding, &x);
+            let mut levels = Vec::new();
+            for level in &self.levels {
+                for block in level.blocks() {
+                    x = block.forward(&x, false);
+                    line(block, &x);
+                }
+                levels.push(x.shallow_clone());
+            }
+            line(&self.output, &self.logits(&levels, false));
+        });
         table
     }
 }

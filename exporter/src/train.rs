@@ -436,10 +436,11 @@ fn fingerprint(options: &Options, words: &Words) -> String {
         options.architecture.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
     let words = format!("{}{}", hex(&words.sha256), if words.deduplicated { " without duplicates" } else { "" });
     format!(
-        "n_embd {}, levels {} {:?}, {:?}, {}, seed {}, {} threads on {:?}, {} evaluations, words {words}, version {}",
+        "n_embd {}, levels {} {:?}{}, {:?}, {}, seed {}, {} threads on {:?}, {} evaluations, words {words}, version {}",
         options.architecture.n_embd,
         levels.join(","),
         options.architecture.activation,
+        if options.architecture.skip { " skip" } else { "" },
         options.statistics,
         recipe_json(&options.recipe),
         options.seed,

@@ -20,7 +20,8 @@ fn set(tensor: &Tensor, values: &Tensor) {
 fn largest_difference(seed: i64, activation: Activation, change: impl Fn(&Sequential)) -> f64 {
     tch::manual_seed(seed);
     let vocab: String = ('.'..='.').chain('a'..='z').collect();
-    let architecture = Architecture { activation, ..Architecture::tree(8, 24, 128).unwrap() };
+    let architecture =
+        Architecture { activation, skip: activation == Activation::Gated, ..Architecture::tree(8, 24, 128).unwrap() };
     let store = VarStore::new(Device::Cpu);
     let network = Sequential::new(&store.root(), &architecture, 27, 0.1);
     for level in &network.levels {

@@ -5,15 +5,15 @@ mod common;
 use std::path::Path;
 
 use common::{words, workspace};
-use exporter::architecture::Architecture;
 use exporter::data::Examples;
 use exporter::eval::{TorchModel, runtime_loss, tensors};
 use exporter::file::{FoldedModel, Origin};
 use exporter::nn::Sequential;
 use exporter::pack::pack_f32;
+use exporter::preset;
 use exporter::train::fold_network;
 use runtime::math::TANH_MAX_ERROR;
-use runtime::{Activation, HeapState, Model, Stream};
+use runtime::{HeapState, Model, Stream};
 use tch::Device;
 use tch::nn::VarStore;
 
@@ -26,18 +26,17 @@ const NLL_TOLERANCE: f64 = 1e-5;
 /// The same for random weights of the size PyTorch begins with.
 const GATED_LOGIT_TOLERANCE: f32 = 1e-5;
 
-/// Gated units, untrained, with as many values as the shipped preset has.
+/// Gated units and skip connections, untrained.
 fn gated() -> FoldedModel {
     tch::manual_seed(3);
-    let activation = Activation::Gated;
-    let architecture = Architecture { activation, ..Architecture::tree(8, 24, 88).unwrap() };
+    let architecture = preset::find("gated").unwrap().architecture();
     let vocab: String = ('.'..='.').chain('a'..='z').collect();
     let network = Sequential::new(&VarStore::new(Device::Cpu).root(), &architecture, 27, 0.0);
     let folded = fold_network(&network, &architecture, &vocab, Origin::default()).unwrap();
-    let path = Path::new("gated.safetensors");
     // As a file has it.
-    let read = FoldedModel::from_safetensors(&folded.to_safetensors(), path).unwrap();
-    assert_eq!((read.architecture.activation, read.levels[0].weight.dim()), (activation, (176, 48)));
+    let read = FoldedModel::from_safetensors(&folded.to_safetensors(), Path::new("gated.safetensors")).unwrap();
+    assert_eq!(read.architecture, architecture);
+    assert_eq!(read.output.weight.dim(), (27, 64 + 88 + 104));
     read
 }
 

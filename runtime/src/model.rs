@@ -61,7 +61,8 @@ impl<'a> Model<'a> {
     pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
         let format::Parts { header, state_words, slab } = format::parse(blob)?;
         let vocab = Vocab::new(header.vocab)?;
-        let config = Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
+        let config =
+            Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
         if header.weights.len() != config.levels().len() + 1 {
             return Err(FormatError::UnsupportedFormat);
         }

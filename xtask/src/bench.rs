@@ -29,7 +29,7 @@ use crate::size;
 /// The lecture's larger network with random weights.
 pub const WAVENET: &str = "wavenet-128";
 /// A network of gated units with fewer multiply-accumulates, with random weights.
-pub const GATED: &str = "gated-88";
+pub const GATED: &str = "gated";
 /// [`WAVENET`] with level 0 for every pair of characters.
 pub const PAIRS: &str = "wavenet-128-pairs";
 /// The model of `models/`.

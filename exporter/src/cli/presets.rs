@@ -20,7 +20,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut rows = Vec::new();
     if !args.json {
         println!(
-            "{:<20} {:>7} {:>6} {:<16} {:>10} {:>9}  recipe",
+            "{:<20} {:>7} {:>6} {:<30} {:>10} {:>9}  recipe",
             "preset", "context", "n_embd", "levels", "parameters", "MACs/char"
         );
     }
@@ -31,21 +31,22 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let gammas: usize = config.shapes().map(|shape| shape.fan_out).sum();
         let parameters = config.parameters() + gammas;
         let macs = config.macs_streaming();
-        let fuses: Vec<String> = preset.fuses.iter().map(u8::to_string).collect();
+        let fuses: Vec<String> = preset.levels.iter().map(|level| level.fuse.to_string()).collect();
         let gated = if preset.activation == Activation::Gated { " gated" } else { "" };
-        let levels = format!("{} x {}{gated}", fuses.join(","), preset.n_hidden);
+        let skip = if preset.skip { " skip" } else { "" };
+        let levels = format!("{} x {}{gated}{skip}", fuses.join(","), preset.widths());
         let default = preset.name == DEFAULT_PRESET;
         let exportable = preset.statistics == Statistics::BatchAndPositions;
         if args.json {
             rows.push(serde_json::json!({
                 "preset": preset.name, "about": preset.about, "default": default, "exportable": exportable,
-                "block_size": preset.block_size(), "n_embd": preset.n_embd, "levels": preset.fuses,
-                "n_hidden": preset.n_hidden, "activation": preset.activation, "parameters": parameters, "macs_per_character": macs,
+                "block_size": preset.block_size(), "n_embd": preset.n_embd, "levels": preset.levels,
+                "activation": preset.activation, "skip": preset.skip, "parameters": parameters, "macs_per_character": macs,
                 "recipe": preset.recipe,
             }));
         } else {
             println!(
-                "{:<20} {:>7} {:>6} {levels:<16} {:>10} {:>9}  {}{}{}",
+                "{:<20} {:>7} {:>6} {levels:<30} {:>10} {:>9}  {}{}{}",
                 preset.name,
                 preset.block_size(),
                 preset.n_embd,

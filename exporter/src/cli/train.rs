@@ -86,7 +86,7 @@ pub struct Settings {
     block_size: Option<usize>,
     #[arg(long, help = per_preset("Values per character embedding", |preset| Some(preset.n_embd)))]
     n_embd: Option<usize>,
-    #[arg(long, help = per_preset("Values per position after each level", |preset| Some(preset.n_hidden)))]
+    #[arg(long, help = per_preset("Values per position after each level", |preset| Some(preset.widths())))]
     n_hidden: Option<usize>,
     /// The levels from the characters up, FUSE:WIDTH each: how many positions it joins, and values per position after it
     #[arg(long, value_name = "FUSE:WIDTH,...", conflicts_with_all = ["block_size", "n_hidden"], value_parser = architecture::levels)]

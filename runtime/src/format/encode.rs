@@ -78,7 +78,8 @@ pub(super) fn encode_promising(
 
 fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, FormatError> {
     let vocab = Vocab::new(header.vocab)?;
-    let config = Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
+    let config =
+        Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
     let (_, state_words) = state_size(&config, header)?;
     let mut slab = Slab::default();
     let shapes: Vec<LinearShape> = config.linear_shapes().collect();

@@ -23,7 +23,7 @@ pub struct Row {
     pub board: String,
     /// Its core.
     pub core: String,
-    /// `wavenet-128`, `gated-88`, `names`, [`ANOMALY`].
+    /// `wavenet-128`, `gated`, `names`, [`ANOMALY`].
     pub model: String,
     /// `f32`, `int8`, `int4`.
     pub precision: String,

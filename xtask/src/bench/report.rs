@@ -20,7 +20,7 @@ pub fn tables(rows: &[Row], record: &Record) -> String {
     for (model, title) in [
         (WAVENET, "wavenet-128, random weights"),
         (PAIRS, "The same, level 0 for every pair of characters (`export --pairs`)"),
-        (GATED, "gated-88, random weights: gated units, two rows of weights for each value"),
+        (GATED, "gated, random weights: the shape of the preset `gated`"),
         (SHIPPED, "The shipped model"),
     ] {
         let rows = of(model);

@@ -33,6 +33,14 @@ pub fn levels(text: &str) -> Result<Levels, String> {
     levels.map(Levels).ok_or_else(|| "levels are FUSE:WIDTH, separated by commas, as in 2:88,2:88,2:88".to_owned())
 }
 
+/// The levels in a line, as files of models have them: `levels 2:64,2:88,2:104 gated skip`.
+pub fn describe(config: &Config) -> String {
+    let levels: Vec<String> = config.levels().iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
+    let gated = if config.activation() == Activation::Gated { " gated" } else { "" };
+    let skip = if config.skip() { " skip" } else { "" };
+    format!("levels {}{gated}{skip}", levels.join(","))
+}
+
 /// Why a block size has no levels.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchitectureError {

@@ -238,7 +238,8 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
                 let n_embd = i64::try_from(model.architecture.n_embd).expect("a dimension");
                 x = embedding_rows(&table.view([-1, n_embd]), contexts);
             } else {
-                x = x * activation;
+                // Not in place: it was given out.
+                x = &x * activation;
             }
             let (b, t, c) = x.size3().expect("(B, T, C)");
             x.view([b, t / fuse, c * fuse]).matmul(&weights.view([fan_out, -1]).tr()) + bias

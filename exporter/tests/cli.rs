@@ -218,7 +218,8 @@ fn models_that_do_not_belong_together_end_in_one_clear_line() {
     let another =
         "it is a blob of another model: its vocabulary (4 characters) is not that of the reference (27 characters)";
     validate(tiny, "digits.blob", &[], another);
-    let shape = "another model: it has n_embd 6, levels 2:16,2:16, the reference n_embd 24, levels 2:128,2:128,2:128";
+    let shape =
+        "another model: it has n_embd 6, levels 2:16,2:16, the reference n_embd 24, levels 2:64,2:88,2:104 gated skip";
     validate(&models("names.safetensors"), tiny_int8, &[], shape);
     validate(tiny, "digits.safetensors", &[], "--blob digits.safetensors is not a blob");
     validate(tiny_int8, tiny_int8, &[], "is in Int8: the reference must be in f32");
@@ -255,7 +256,13 @@ fn presets_are_listed() {
     let row = |name: &str| list.as_array().unwrap().iter().find(|row| row["preset"] == name).unwrap().clone();
     assert_eq!(row("mlp-8")["parameters"], 22_097);
     assert_eq!(row("wavenet-128")["macs_per_character"], 75_136);
-    assert_eq!(row("wavenet-128-cosine")["default"], true);
+    assert_eq!(row("wavenet-128-cosine")["default"], false);
+    assert_eq!(row("gated")["default"], true);
+    // Within the lecture's: 76,579 and 75,136.
+    assert_eq!(
+        (row("gated")["parameters"].as_u64(), row("gated")["macs_per_character"].as_u64()),
+        (Some(73_891), Some(72_192))
+    );
     let words = ["train", "--preset", "mlp-3", "--form", "words"];
     fails(&words, folder.path(), "--form words: mlp-3 is defined over windows");
     fails(&["train", "--preset", "mlp-3", "--weight-decay", "0.1"], folder.path(), "--weight-decay is AdamW's");
@@ -395,7 +402,7 @@ fn a_wrong_command_line_is_explained() {
         "[default: 42]",
         "[default: model.safetensors]",
         "wavenet-128-cosine",
-        "512 for wavenet-128-cosine",
+        "64,88,104 for gated",
     ] {
         assert!(help.contains(word), "{word} is not in the help:\n{help}");
     }

@@ -14,14 +14,17 @@
 //! `fan_out` counts rows of the matrix. [`Activation::Tanh`] makes a value of each, [`Activation::Gated`] one of two:
 //!
 //! ```text
-//! gated-88: vocab_size 27, n_embd 24, levels [2 -> 88, 2 -> 88, 2 -> 88]
+//! gated: vocab_size 27, n_embd 24, levels [2 -> 64, 2 -> 88, 2 -> 104], skip
 //!
 //!  level  fan_in          fan_out  width_out  dilation  ring entries
-//!  0      2 * 24  = 48    176      88         1         1 of 24
-//!  1      2 * 88  = 176   176      88         2         2 of 88
-//!  2      2 * 88  = 176   176      88         4         4 of 88
-//!  output 88              27
+//!  0      2 * 24  = 48    128      64         1         1 of 24
+//!  1      2 * 64  = 128   176      88         2         2 of 64
+//!  2      2 * 88  = 176   208      104        4         4 of 88
+//!  output 64 + 88 + 104   27
 //! ```
+//!
+//! With [`Config::skip`] the output layer reads the newest values of all levels. Those of level l are the newest entry in the ring
+//! of level l + 1, so that it costs no memory.
 
 use serde::{Deserialize, Serialize};
 

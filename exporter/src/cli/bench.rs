@@ -3,11 +3,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use exporter::architecture::describe;
 use exporter::bench::{Contender, measure};
 use exporter::eval::TorchModel;
 use exporter::pack::ModelFile;
+use runtime::Model;
 use runtime::kernels::host::VectorUnit;
-use runtime::{Activation, Model};
 use tch::Device;
 
 use super::{count, default_threads};
@@ -81,9 +82,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// The network in a line.
 fn shape(config: &runtime::Config) -> String {
-    let levels: Vec<String> = config.levels().iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
-    let gated = if config.activation() == Activation::Gated { " gated" } else { "" };
-    format!("{} characters, levels {}{gated}", config.vocab_size(), levels.join(","))
+    format!("{} characters, {}", config.vocab_size(), describe(config))
 }
 
 /// Prints a row, and gives it as JSON.

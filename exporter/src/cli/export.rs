@@ -172,10 +172,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let blob = if args.pairs { with_pairs(&blob)? } else { blob };
     write_atomically(&args.out, blob.as_bytes())?;
     let packed = Model::new(blob.as_bytes())?;
-    let config = packed.config();
     eprintln!("wrote {}", quoted(&args.out));
     eprintln!("  flash      {:>9} bytes", count(blob.as_bytes().len()));
     eprintln!("  RAM        {:>9} bytes of state", count(4 * packed.state_words()));
-    eprintln!("  work       {:>9} multiply-accumulates per character", count(config.macs_streaming()));
+    eprintln!("  work       {:>9} multiply-accumulates per character", count(packed.macs_streaming()));
     Ok(ExitCode::SUCCESS)
 }

@@ -2,8 +2,9 @@
 //!
 //! Both sides are computed by the runtime, which shows its activations as it goes ([`Stream::push_observed`]).
 
-use runtime::{Activation, BOUNDARY, Config, HeapState, Model, Stream, Token};
+use runtime::{BOUNDARY, Config, HeapState, Model, Stream, Token};
 
+use crate::architecture::describe;
 use crate::data::DataError;
 
 /// Why a blob cannot be held against a model.
@@ -152,11 +153,8 @@ fn check(reference: &Model<'_>, blob: &Model<'_>) -> Result<(), ValidateError> {
     Ok(())
 }
 
-/// As the metadata of a model has it.
 fn shape(config: &Config) -> String {
-    let levels: Vec<String> = config.levels().iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
-    let gated = if config.activation() == Activation::Gated { " gated" } else { "" };
-    format!("n_embd {}, levels {}{gated}", config.n_embd(), levels.join(","))
+    format!("n_embd {}, {}", config.n_embd(), describe(config))
 }
 
 #[cfg(test)]

@@ -346,11 +346,10 @@ impl<'a> LinearInt<'a> {
             let Some(prepared) = input.get_mut(position * words..).and_then(|input| input.get_mut(..words)) else {
                 return 0;
             };
-            let constant = kernel.prepare(x, prepared);
             if x.len() >= self.shape.width {
-                return constant;
+                return kernel.prepare(x, prepared);
             }
-            return constant.wrapping_add(self.prepare_zeros(kernel, x.len(), prepared));
+            return self.prepare_narrow(kernel, x, prepared);
         }
         let (start, width) = (position * self.shape.width, self.shape.width);
         let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
@@ -360,15 +359,15 @@ impl<'a> LinearInt<'a> {
         0
     }
 
-    /// Zeros for what is left of a position behind `len` activations.
+    /// A position with fewer activations than it has room for.
     #[inline(never)]
-    fn prepare_zeros(&self, kernel: Packed, len: usize, prepared: &mut [u32]) -> i32 {
+    fn prepare_narrow(&self, kernel: Packed, x: &[i8], prepared: &mut [u32]) -> i32 {
         let part = kernel.part();
         let parts = kernel.padded(self.shape.positions, self.shape.width) / part;
         let words = prepared.len() / parts.max(1);
         let zeros = [0; crate::kernels::packed::MAX_PART];
-        let left = prepared.chunks_exact_mut(words.max(1)).skip(len.div_ceil(part));
-        left.fold(0_i32, |constant, prepared| {
+        let Some((front, behind)) = prepared.split_at_mut_checked(x.len().div_ceil(part) * words) else { return 0 };
+        behind.chunks_exact_mut(words.max(1)).fold(kernel.prepare(x, front), |constant, prepared| {
             constant.wrapping_add(kernel.prepare(zeros.get(..part).unwrap_or(&[]), prepared))
         })
     }

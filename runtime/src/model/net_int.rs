@@ -1,6 +1,6 @@
 //! The network in integers; see [`crate::quant`].
 
-use super::state::BuffersInt;
+use super::state::{BuffersInt, ForOutput};
 use super::unobserved;
 use crate::cache;
 use crate::config::{Config, LevelShape, MAX_FUSE, MAX_LEVELS};
@@ -160,7 +160,7 @@ impl<'a> NetInt<'a> {
                 observe(index, values);
             }
         }
-        let (input, logits, hidden, rings, oldest) = buffers.for_output();
+        let ForOutput { input, logits, hidden, rings, oldest } = buffers.for_output();
         if let Some(hidden) = hidden.get(..config.n_hidden()) {
             let from = match self.output.as_prepared(hidden) {
                 Some(prepared) => Input::Prepared(prepared, 0),

@@ -96,6 +96,16 @@ impl<'s> BuffersInt<'s> {
     }
 }
 
+/// The buffers of the output layer: its input, the logits behind it, and what the levels gave.
+#[cfg(feature = "int8")]
+pub(crate) struct ForOutput<'s> {
+    pub input: &'s mut [u32],
+    pub logits: &'s mut [i32],
+    pub hidden: &'s [i8],
+    pub rings: &'s [i8],
+    pub oldest: &'s [u16; MAX_LEVELS],
+}
+
 #[cfg(feature = "int8")]
 impl BuffersInt<'_> {
     /// The logits, with what pads them.
@@ -108,10 +118,11 @@ impl BuffersInt<'_> {
         bytemuck::cast_slice_mut(self.input.get_mut(self.before_logits..).unwrap_or(&mut []))
     }
 
-    /// The input, the logits behind it, what the last level gave, and the rings with the slots of their oldest entries.
-    pub fn for_output(&mut self) -> (&mut [u32], &mut [i32], &[i8], &[i8], &[u16; MAX_LEVELS]) {
+    /// What the output layer needs.
+    pub fn for_output(&mut self) -> ForOutput<'_> {
         let (input, logits) = self.input.split_at_mut_checked(self.before_logits).unwrap_or((&mut [], &mut []));
-        (input, bytemuck::cast_slice_mut(logits), self.hidden, self.rings, self.oldest)
+        let logits = bytemuck::cast_slice_mut(logits);
+        ForOutput { input, logits, hidden: self.hidden, rings: self.rings, oldest: self.oldest }
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
 use runtime::{FormatError, Model, Provenance, Token};
 
-use crate::architecture::Architecture;
 use crate::file::{FoldedLinear, FoldedModel};
 use crate::quantize::{QuantizedLayer, QuantizedModel};
 
@@ -28,9 +27,7 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
             bias: linear.bias.as_slice().expect("contiguous"),
         }
     }
-    let output = spread(model, model.output.weight.as_slice().expect("row-major"), 0.0);
-    let mut layers: Vec<_> = model.levels.iter().map(linear).collect();
-    layers.push(LinearWeights { weight: &output, ..linear(&model.output) });
+    let layers = model.levels.iter().chain([&model.output]).map(linear).collect();
     let layers = Layers::F32 { embedding: model.embedding.as_slice().expect("row-major"), layers };
     let formats = vec![WeightFormat::F32; model.levels.len() + 1];
     pack(model, Precision::F32, Layout::Rows8, &formats, &layers)
@@ -41,36 +38,10 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
 /// # Errors
 /// [`PackError`] if no runtime would read the result.
 pub fn pack_integer(model: &FoldedModel, quantized: &QuantizedModel, layout: Layout) -> Result<AlignedBlob, PackError> {
-    let output = quantized.layers.last().map_or(Vec::new(), |output| spread(model, &output.weights, 0));
-    let mut layers: Vec<_> = quantized.layers.iter().map(QuantizedLayer::view).collect();
-    if let Some(last) = layers.last_mut() {
-        last.weights = &output;
-    }
+    let layers = quantized.layers.iter().map(QuantizedLayer::view).collect();
     let layers = Layers::Integer { embedding: &quantized.embedding, layers };
     let formats: Vec<WeightFormat> = quantized.layers.iter().map(|layer| layer.format).collect();
     pack(model, quantized.precision, layout, &formats, &layers)
-}
-
-/// The output layer's weights as a blob has them: with skip connections each level's columns are as many as the widest level's,
-/// zeros behind its own.
-fn spread<T: Copy>(model: &FoldedModel, weights: &[T], zero: T) -> Vec<T> {
-    let Architecture { levels, skip, .. } = &model.architecture;
-    if !skip {
-        return weights.to_vec();
-    }
-    let widths: Vec<usize> = levels.iter().map(|level| usize::from(level.width)).collect();
-    let widest = widths.iter().copied().max().unwrap_or(0);
-    let mut spread = Vec::new();
-    let mut rest = weights;
-    while !rest.is_empty() {
-        for &width in &widths {
-            let (columns, behind) = rest.split_at(width);
-            spread.extend_from_slice(columns);
-            spread.resize(spread.len() + widest - width, zero);
-            rest = behind;
-        }
-    }
-    spread
 }
 
 fn pack(

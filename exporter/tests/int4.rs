@@ -49,7 +49,7 @@ fn four_bits_cost_little_and_compensation_pays() {
     let int8 = loss(&pack_integer(&model, &quantize_int8(&model), Layout::RowMajor).unwrap(), &dev) - f32;
     let (plain, compensated) = (four(Rounding::Nearest), four(Rounding::Compensated));
     assert_eq!(compensated.as_bytes(), four(Rounding::Compensated).as_bytes(), "the same words, the same bytes");
-    assert!(compensated.as_bytes().len() <= 50_000, "{} bytes", compensated.as_bytes().len());
+    assert!(compensated.as_bytes().len() <= 48_000, "{} bytes", compensated.as_bytes().len());
     let (plain, compensated) = (loss(&plain, &dev) - f32, loss(&compensated, &dev) - f32);
     println!("f32 {f32:.4}, delta int8 {int8:+.4}, int4 rounded {plain:+.4}, compensated {compensated:+.4}");
     // The model does poorly on names it was not trained for, and there a coarser network may even be the better one.

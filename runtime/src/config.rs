@@ -179,13 +179,15 @@ impl Config {
         if self.skip { self.levels.iter().map(|level| usize::from(level.width)).sum() } else { self.n_hidden() }
     }
 
-    /// The output layer: a position for each level that it reads, all as wide as the widest of them. Columns behind a narrower
-    /// level's values are zero.
+    /// The output layer: a position for each level that it reads.
     pub fn output_shape(&self) -> LinearShape {
-        let widest = self.levels.iter().map(|level| usize::from(level.width)).max();
-        let (positions, width) =
-            if self.skip { (self.levels.len(), widest.unwrap_or(0)) } else { (1, self.n_hidden()) };
-        LinearShape { positions, width, fan_out: self.vocab_size }
+        let mut shape = LinearShape::new(1, self.n_hidden(), self.vocab_size);
+        if self.skip {
+            let mut widths = [0; MAX_LEVELS];
+            widths.iter_mut().zip(&self.levels).for_each(|(width, level)| *width = level.width);
+            shape = LinearShape { positions: self.levels.len(), widths: Some(widths), ..shape };
+        }
+        shape
     }
 
     /// Width of the last level.
@@ -244,11 +246,7 @@ impl Config {
 
     /// The sizes of every linear layer: the levels from the characters up, then the output layer.
     pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape> + '_ {
-        let levels = self.shapes().map(|shape| LinearShape {
-            positions: shape.fuse,
-            width: shape.width_in,
-            fan_out: shape.fan_out,
-        });
+        let levels = self.shapes().map(|shape| LinearShape::new(shape.fuse, shape.width_in, shape.fan_out));
         levels.chain([self.output_shape()])
     }
 
@@ -268,21 +266,44 @@ impl Config {
     }
 }
 
-/// The sizes of a linear layer: `positions` inputs of `width` values each, side by side.
+/// The sizes of a linear layer: `positions` inputs side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinearShape {
     /// Inputs fused.
     pub positions: usize,
-    /// Values per input.
+    /// Values per input; of no meaning where they have `widths`.
     pub width: usize,
+    /// Values of each input, of the output layer with skip connections.
+    pub widths: Option<[u16; MAX_LEVELS]>,
     /// Rows of the weight matrix.
     pub fan_out: usize,
 }
 
 impl LinearShape {
+    /// `positions` inputs of `width` values each.
+    pub fn new(positions: usize, width: usize, fan_out: usize) -> Self {
+        Self { positions, width, widths: None, fan_out }
+    }
+
+    /// Values of an input.
+    pub fn width_of(&self, position: usize) -> usize {
+        match &self.widths {
+            None => self.width,
+            Some(widths) => widths.get(position).copied().unwrap_or(0).into(),
+        }
+    }
+
+    /// The first column of an input, where those before it have their widths `padded`.
+    pub fn start(&self, position: usize, padded: impl Fn(usize) -> usize) -> usize {
+        match &self.widths {
+            None => position * padded(self.width),
+            Some(widths) => widths.iter().take(position).map(|&width| padded(width.into())).sum(),
+        }
+    }
+
     /// Columns of the weight matrix.
     pub fn fan_in(&self) -> usize {
-        self.positions * self.width
+        self.start(self.positions, |width| width)
     }
 }
 

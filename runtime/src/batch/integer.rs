@@ -35,10 +35,10 @@ impl<'m> Integer<'m> {
         let first = |tokens: &[Token]| Self::level_0(net, tokens);
         let pairs = Pairs::new(config.vocab_size(), shapes[0].fuse, Self::cells(shapes[0].width_out), first);
         let pack = |(linear, shape): (&LinearInt<'_>, &LevelShape)| {
-            Packed::new(linear, shape.fuse, shape.width_in, shape.width_out)
+            Packed::new(linear, &LinearShape::new(shape.fuse, shape.width_in, shape.fan_out), shape.width_out)
         };
-        let LinearShape { positions, width, fan_out } = config.output_shape();
-        let output = Packed::new(&linears[shapes.len()], positions, width, fan_out);
+        let output = config.output_shape();
+        let output = Packed::new(&linears[shapes.len()], &output, output.fan_out);
         Self {
             unit: VectorUnit::best(),
             levels: linears.iter().zip(&shapes).skip(1).map(pack).collect(),
@@ -134,12 +134,12 @@ struct Packed {
 
 impl Packed {
     /// `values`: rows of a kind, values or gates.
-    fn new(linear: &LinearInt<'_>, fuse: usize, width: usize, values: usize) -> Self {
-        let words = fuse * width.div_ceil(PER_CELL);
+    fn new(linear: &LinearInt<'_>, shape: &LinearShape, values: usize) -> Self {
+        let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));
         let Unpacked { bias, multiplier, weights: all } = linear.unpack();
         let blocks = bias.len() / values * values.div_ceil(LANES);
         let mut packed = Self { weights: vec![[0; LANES]; blocks * words], scaling: vec![Scaling::default(); blocks] };
-        let rows = bias.into_iter().zip(multiplier).zip(all.chunks_exact((fuse * width).max(1)));
+        let rows = bias.into_iter().zip(multiplier).zip(all.chunks_exact(shape.fan_in().max(1)));
         for (row, ((bias, multiplier), weights)) in rows.enumerate() {
             let row = row / values * padded(values) + row % values;
             let (block, lane) = (row / LANES, row % LANES);
@@ -148,9 +148,10 @@ impl Packed {
             scaling.multiplier[lane] = multiplier;
             scaling.sum[lane] = weights.iter().map(|&weight| i32::from(weight)).sum();
             let mut at = block * words;
-            for position in weights.chunks(width.max(1)) {
-                let mut position = position.to_vec();
-                position.resize(width.next_multiple_of(PER_CELL), 0);
+            for position in 0..shape.positions {
+                let start = shape.start(position, |width| width);
+                let mut position = weights[start..start + shape.width_of(position)].to_vec();
+                position.resize(position.len().next_multiple_of(PER_CELL), 0);
                 for word in cells_of(&position) {
                     packed.weights[at][lane] = word;
                     at += 1;

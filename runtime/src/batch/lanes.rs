@@ -32,7 +32,7 @@ pub trait Network {
     fn first(&self, tokens: &[Token], each: impl FnMut(usize, Self::Cell));
     /// Level `index`, from 1 on: `x` `[fuse][cells]`, `y` `[cells_written]`, of which the first `cells` are the level's values.
     fn level(&self, index: usize, x: &[Tile<Self::Cell>], y: &mut [Tile<Self::Cell>]);
-    /// The output layer: `x` `[positions][cells]`, `logits` `[padded(vocab_size)]`.
+    /// The output layer: `x` the cells of its positions, `logits` `[padded(vocab_size)]`.
     fn output(&self, x: &[Tile<Self::Cell>], logits: &mut [Tile<Self::Logit>]);
     /// The logits of one word, for the sampler.
     fn logits(logits: &mut [Self::Logit]) -> LogitsMut<'_>;
@@ -86,7 +86,10 @@ impl<'n, N: Network> Lanes<'n, N> {
             rings,
             input: vec![Tile::default(); widest(|shape| shape.fuse * N::cells(shape.width_in))],
             hidden: vec![Tile::default(); widest(N::cells_written)],
-            skipped: vec![Tile::default(); output.positions * N::cells(output.width)],
+            skipped: vec![
+                Tile::default();
+                if output.widths.is_some() { output.start(output.positions, N::cells) } else { 0 }
+            ],
             logits: vec![Tile::default(); crate::kernels::padded(network.vocab_size())],
             logits_start: vec![N::Logit::default(); network.vocab_size()],
             drawn_from: vec![N::Logit::default(); network.vocab_size()],
@@ -145,17 +148,16 @@ impl<'n, N: Network> Lanes<'n, N> {
             let written = N::cells_written(&ring.shape);
             network.level(index + 1, input, &mut hidden[..written]);
         }
-        let LinearShape { positions, width, .. } = network.output_shape();
-        let cells = N::cells(width);
-        if positions == 1 {
-            return network.output(&hidden[..cells], &mut self.logits);
-        }
-        // What a level gave is the newest entry in the ring of the one above it; zeros behind a narrow one, from the start on.
-        for (segment, ring) in self.skipped.chunks_exact_mut(cells).zip(&self.rings) {
-            segment[..ring.cells].copy_from_slice(ring.newest());
-        }
         let last = N::cells(network.shapes().last().map_or(0, |shape| shape.width_out));
-        self.skipped[(positions - 1) * cells..][..last].copy_from_slice(&hidden[..last]);
+        if self.skipped.is_empty() {
+            return network.output(&hidden[..last], &mut self.logits);
+        }
+        // What a level gave is the newest entry in the ring of the one above it.
+        let mut at = 0;
+        for newest in self.rings.iter().map(Ring::newest).chain([&hidden[..last]]) {
+            self.skipped[at..at + newest.len()].copy_from_slice(newest);
+            at += newest.len();
+        }
         network.output(&self.skipped, &mut self.logits);
     }
 }

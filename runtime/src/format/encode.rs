@@ -205,12 +205,14 @@ fn push_integer(
     }
     #[cfg(feature = "int8")]
     if let Some(kernel) = Packed::new(layout, format) {
-        let (width, padded) = (shape.width, kernel.padded(shape.positions, shape.width));
-        let weight = |row: usize, column: usize| {
-            let (position, at) = (column / padded, column % padded);
-            if at < width { layer.weights[row * fan_in + position * width + at] } else { 0 }
-        };
-        let blocks = kernel.pack(layer.bias, layer.multiplier, weight, fan_out, shape.positions * padded);
+        // Where each padded column comes from.
+        let mut columns = vec![None; kernel.columns(&shape)];
+        for position in 0..shape.positions {
+            let (from, to) = (shape.start(position, |width| width), kernel.start(&shape, position));
+            (0..shape.width_of(position)).for_each(|index| columns[to + index] = Some(from + index));
+        }
+        let weight = |row: usize, column: usize| columns[column].map_or(0, |from| layer.weights[row * fan_in + from]);
+        let blocks = kernel.pack(layer.bias, layer.multiplier, weight, fan_out, columns.len());
         slab.push(blocks.iter().flat_map(|word| word.to_le_bytes()));
         return Ok(());
     }

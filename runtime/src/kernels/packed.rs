@@ -16,6 +16,7 @@ use super::dual16;
 use super::lanes16;
 #[cfg(feature = "vector128")]
 use super::vector128;
+use crate::config::LinearShape;
 use crate::format::{Layout, WeightFormat};
 
 /// A packed layout with weights of one width.
@@ -62,9 +63,6 @@ macro_rules! of {
     (@ $module:ident, $name:ident const) => { $module::$name };
     (@ $module:ident, $name:ident ($($argument:expr),*)) => { $module::$name($($argument),*) };
 }
-
-/// Most columns that any kernel prepares together.
-pub const MAX_PART: usize = 32;
 
 impl Packed {
     /// The kernel for weights of this format in this layout; `None` if there is none, or it was left out of this build.
@@ -133,7 +131,7 @@ impl Packed {
         of!(self, ROWS_I8 / ROWS_I4 const)
     }
 
-    /// Columns that are prepared together, at most [`MAX_PART`].
+    /// Columns that are prepared together.
     pub fn part(self) -> usize {
         of!(self, PART_I8 / PART_I4 const)
     }
@@ -141,9 +139,31 @@ impl Packed {
     /// The width of each of so many positions with its padding: whole parts, if those of all positions together are whole groups
     /// of columns, else whole groups.
     pub fn padded(self, positions: usize, width: usize) -> usize {
-        let group = of!(self, COLUMNS_I8 / COLUMNS_I4 const);
+        let group = self.group();
         let parts = width.next_multiple_of(self.part());
         if (positions * parts).is_multiple_of(group) { parts } else { width.next_multiple_of(group) }
+    }
+
+    /// Columns that the kernel reads together.
+    fn group(self) -> usize {
+        of!(self, COLUMNS_I8 / COLUMNS_I4 const)
+    }
+
+    /// The first column of a position, those before it padded. Where positions have widths of their own, each is padded to whole
+    /// parts, and the last one to what makes whole groups of all of them.
+    pub fn start(self, shape: &LinearShape, position: usize) -> usize {
+        match shape.widths {
+            None => shape.start(position, |width| self.padded(shape.positions, width)),
+            Some(_) => {
+                let start = shape.start(position, |width| width.next_multiple_of(self.part()));
+                if position < shape.positions { start } else { start.next_multiple_of(self.group()) }
+            }
+        }
+    }
+
+    /// Columns with all their padding.
+    pub fn columns(self, shape: &LinearShape) -> usize {
+        self.start(shape, shape.positions)
     }
 
     /// Words of a block of rows with that many padded columns.

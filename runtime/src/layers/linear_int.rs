@@ -38,8 +38,9 @@ enum Rows<'a> {
     /// `[fan_out][fan_in]`, two to a byte, each row a whole number of bytes.
     #[cfg(feature = "int4")]
     Int4 { scaling: Scaling<'a>, weights: &'a [u8] },
-    /// Blocks of rows in the form of a kernel, with that many padded columns; a position's input takes `position` words.
-    Packed { kernel: Packed, blocks: &'a [u32], columns: usize, position: usize },
+    /// Blocks of rows in the form of a kernel, with that many padded columns; the input takes `words`, and each of equal positions
+    /// `position` of them.
+    Packed { kernel: Packed, blocks: &'a [u32], columns: usize, words: usize, position: usize },
 }
 
 /// What a row has besides its weights; both `[fan_out]`.
@@ -116,7 +117,7 @@ impl<'a> LinearInt<'a> {
             },
             _ => {
                 let kernel = Packed::new(layout, format).ok_or(FormatError::UnsupportedFormat)?;
-                let columns = positions * kernel.padded(positions, shape.width);
+                let columns = kernel.columns(&shape);
                 if columns > kernel.max_columns() {
                     return Err(FormatError::BadDimension {
                         what: "number of padded columns",
@@ -127,7 +128,8 @@ impl<'a> LinearInt<'a> {
                 }
                 let blocks = fan_out.div_ceil(kernel.rows_per_block());
                 let blocks = slab.take_u32(blocks * kernel.block_words(columns))?;
-                Rows::Packed { kernel, blocks, columns, position: kernel.prepared_words(columns) / positions }
+                let words = kernel.prepared_words(columns);
+                Rows::Packed { kernel, blocks, columns, words, position: words / positions }
             }
         };
         let layer = Self {
@@ -169,30 +171,34 @@ impl<'a> LinearInt<'a> {
 
     /// The largest sum a row can give without its bias; `None` if it has a weight that is not allowed.
     fn magnitude(&self, row: usize) -> Option<u64> {
-        // What an input and a weight are at most, and values per position with padding.
-        let (largest, weight_max, padded) = match self.rows {
+        // What an input and a weight are at most.
+        let (largest, weight_max) = match self.rows {
             // One entry per position: no more than all of the largest.
-            Rows::Table { vocab_size, .. } => (1, 127, vocab_size),
+            Rows::Table { .. } => (1, 127),
             Rows::Pairs { .. } => return Some(0),
-            Rows::Int8 { .. } => (ACTIVATION_MAX, 127, self.shape.width),
+            Rows::Int8 { .. } => (ACTIVATION_MAX, 127),
             #[cfg(feature = "int4")]
             Rows::Int4 { .. } => {
                 // The half byte behind an odd last column belongs to no weight.
                 let stray = self.shape.fan_in() % 2 == 1 && self.weight(row, 0, self.shape.fan_in()) != 0;
-                (ACTIVATION_MAX, if stray { return None } else { 7 }, self.shape.width)
+                (ACTIVATION_MAX, if stray { return None } else { 7 })
             }
-            Rows::Packed { kernel, .. } => (
-                ACTIVATION_MAX,
-                if kernel.is_i4() { 7 } else { 127 },
-                kernel.padded(self.shape.positions, self.shape.width),
-            ),
+            Rows::Packed { kernel, .. } => (ACTIVATION_MAX, if kernel.is_i4() { 7 } else { 127 }),
         };
         let mut sum = 0;
         for position in 0..self.shape.positions {
+            // Values with their padding.
+            let (width, padded) = match self.rows {
+                Rows::Table { vocab_size, .. } => (vocab_size, vocab_size),
+                Rows::Packed { kernel, .. } => {
+                    let start = |position| kernel.start(&self.shape, position);
+                    (self.shape.width_of(position), start(position + 1) - start(position))
+                }
+                _ => (self.shape.width_of(position), self.shape.width_of(position)),
+            };
             for index in 0..padded {
                 let weight = self.weight(row, position, index);
-                let padding = index >= self.shape.width && matches!(self.rows, Rows::Packed { .. });
-                if weight.unsigned_abs() > weight_max || (padding && weight != 0) {
+                if weight.unsigned_abs() > weight_max || (index >= width && weight != 0) {
                     return None;
                 }
                 sum += u64::from(weight.unsigned_abs());
@@ -203,7 +209,7 @@ impl<'a> LinearInt<'a> {
 
     /// The weight of a row for value `index` of a position; of a table, what the character `index` adds. 0 outside.
     pub fn weight(&self, row: usize, position: usize, index: usize) -> i8 {
-        let column = position * self.shape.width + index;
+        let column = self.shape.start(position, |width| width) + index;
         match self.rows {
             Rows::Table { table, vocab_size, .. } => {
                 table.get((position * vocab_size + index) * self.shape.fan_out + row).copied().unwrap_or(0)
@@ -218,12 +224,7 @@ impl<'a> LinearInt<'a> {
             }
             Rows::Packed { kernel, columns, .. } => {
                 let (block, row) = self.block(row);
-                kernel.weight(
-                    block,
-                    columns,
-                    row,
-                    position * kernel.padded(self.shape.positions, self.shape.width) + index,
-                )
+                kernel.weight(block, columns, row, kernel.start(&self.shape, position) + index)
             }
         }
     }
@@ -270,7 +271,7 @@ impl<'a> LinearInt<'a> {
 
     /// The sizes of the level whose linear layer this is.
     pub fn level_shape(&self, dilation: usize) -> LevelShape {
-        let LinearShape { positions: fuse, width: width_in, fan_out } = self.shape;
+        let LinearShape { positions: fuse, width: width_in, fan_out, .. } = self.shape;
         let width_out = self.width_out();
         let (fan_in, ring_len) = (fuse * width_in, (fuse - 1) * dilation);
         LevelShape { fuse, width_in, fan_in, fan_out, width_out, dilation, ring_len }
@@ -319,7 +320,7 @@ impl<'a> LinearInt<'a> {
     /// The numbers themselves, in no particular layout.
     #[cfg(feature = "alloc")]
     pub fn unpack(&self) -> Unpacked {
-        let LinearShape { positions, width, fan_out } = self.shape;
+        let (shape, fan_out) = (self.shape, self.shape.fan_out);
         if let Rows::Pairs { activations, .. } = self.rows {
             return Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights: activations.to_vec() };
         }
@@ -327,7 +328,9 @@ impl<'a> LinearInt<'a> {
         let weights = match self.rows {
             Rows::Table { table, .. } => table.to_vec(),
             _ => {
-                let columns = |row| (0..positions * width).map(move |column| (row, column / width, column % width));
+                let position =
+                    move |row, position| (0..shape.width_of(position)).map(move |index| (row, position, index));
+                let columns = |row| (0..shape.positions).flat_map(move |at| position(row, at));
                 rows.clone().flat_map(columns).map(|(row, position, index)| self.weight(row, position, index)).collect()
             }
         };
@@ -339,37 +342,31 @@ impl<'a> LinearInt<'a> {
         }
     }
 
-    /// Puts the activations of one position into the input, in the form the layer's kernel reads; where `x` is narrower than the
-    /// position, zeros behind them. The sum of what it gives for all positions goes with the input.
+    /// Puts the activations of one position into the input, in the form the layer's kernel reads. The sum of what it gives
+    /// for all positions goes with the input.
     pub fn prepare(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
         if let Rows::Packed { kernel, position: words, .. } = self.rows {
-            let Some(prepared) = input.get_mut(position * words..).and_then(|input| input.get_mut(..words)) else {
-                return 0;
-            };
-            if x.len() >= self.shape.width {
-                return kernel.prepare(x, prepared);
+            if self.shape.widths.is_some() {
+                return self.prepare_level(position, x, input);
             }
-            return self.prepare_narrow(kernel, x, prepared);
+            let prepared = input.get_mut(position * words..).and_then(|input| input.get_mut(..words));
+            return prepared.map_or(0, |prepared| kernel.prepare(x, prepared));
         }
-        let (start, width) = (position * self.shape.width, self.shape.width);
         let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
-        let Some(bytes) = bytes.get_mut(start..).and_then(|bytes| bytes.get_mut(..width)) else { return 0 };
-        copy_i8(x, bytes);
-        bytes.iter_mut().skip(x.len()).for_each(|byte| *byte = 0);
+        copy_i8(x, bytes.get_mut(self.shape.start(position, |width| width)..).unwrap_or(&mut []));
         0
     }
 
-    /// A position with fewer activations than it has room for.
+    /// [`Self::prepare`] where positions have widths of their own.
     #[inline(never)]
-    fn prepare_narrow(&self, kernel: Packed, x: &[i8], prepared: &mut [u32]) -> i32 {
+    fn prepare_level(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
+        let Rows::Packed { kernel, columns, words, .. } = self.rows else { return 0 };
+        // Whole parts before it, each as many words.
         let part = kernel.part();
-        let parts = kernel.padded(self.shape.positions, self.shape.width) / part;
-        let words = prepared.len() / parts.max(1);
-        let zeros = [0; crate::kernels::packed::MAX_PART];
-        let Some((front, behind)) = prepared.split_at_mut_checked(x.len().div_ceil(part) * words) else { return 0 };
-        behind.chunks_exact_mut(words.max(1)).fold(kernel.prepare(x, front), |constant, prepared| {
-            constant.wrapping_add(kernel.prepare(zeros.get(..part).unwrap_or(&[]), prepared))
-        })
+        let part_words = words / (columns / part).max(1);
+        let at = |position| kernel.start(&self.shape, position) / part * part_words;
+        let prepared = input.get_mut(at(position)..at(position + 1));
+        prepared.map_or(0, |prepared| kernel.prepare(x, prepared))
     }
 
     /// [`Self::prepare`] of the oldest position, which lies in `slot`, and of the newest, which takes its place there; the
@@ -487,8 +484,8 @@ impl<'a> LinearInt<'a> {
     /// All rows of a packed layout.
     #[inline]
     fn run_packed<T>(&self, input: Input<'_>, out: &mut [T], packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T])) {
-        if let (Rows::Packed { kernel, blocks, position, .. }, Input::Prepared(input, constant)) = (&self.rows, input) {
-            let input = input.get(..self.shape.positions * position);
+        if let (Rows::Packed { kernel, blocks, words, .. }, Input::Prepared(input, constant)) = (&self.rows, input) {
+            let input = input.get(..*words);
             let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
             if let (Some(input), Some(out)) = (input, out) {
                 packed(*kernel, blocks, input, constant, out);
@@ -536,7 +533,7 @@ impl<'a> LinearInt<'a> {
 /// Words of a layer's input of activations: as its kernel reads them, else the activations themselves.
 pub(crate) fn input_words(kernel: Option<Packed>, shape: LinearShape) -> usize {
     match kernel {
-        Some(kernel) => kernel.prepared_words(shape.positions * kernel.padded(shape.positions, shape.width)),
+        Some(kernel) => kernel.prepared_words(kernel.columns(&shape)),
         None => shape.fan_in().div_ceil(size_of::<u32>()),
     }
 }

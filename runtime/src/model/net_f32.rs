@@ -3,7 +3,7 @@
 use super::state::BuffersF32;
 use super::unobserved;
 use crate::cache;
-use crate::config::{Config, LinearShape, MAX_LEVELS};
+use crate::config::{Config, MAX_LEVELS};
 use crate::error::FormatError;
 use crate::format::{Slab, WeightFormat};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
@@ -103,25 +103,26 @@ impl<'a> NetF32<'a> {
             return self.output.forward(hidden, logits);
         }
         // What a level gave is the newest entry in the ring of the one above it.
-        let LinearShape { positions, width, .. } = config.output_shape();
-        let Some(input) = input.get_mut(..positions * width) else { return };
-        let mut rings: &[f32] = buffers.rings;
+        let Some(input) = input.get_mut(..config.output_fan_in()) else { return };
+        let (mut rings, mut rest): (&[f32], &mut [f32]) = (buffers.rings, input);
         let mut shapes = config.shapes().zip(buffers.oldest.iter());
         if let Some((first, _)) = shapes.next() {
             rings = rings.get(first.ring_len * first.width_in..).unwrap_or(&[]);
         }
-        for segment in input.chunks_exact_mut(width.max(1)) {
+        for level in config.levels() {
+            let Some((segment, behind)) = rest.split_at_mut_checked(level.width.into()) else { return };
             let newest = match shapes.next() {
                 None => hidden,
                 Some((shape, &oldest)) => {
-                    let (ring, rest) = rings.split_at_checked(shape.ring_len * shape.width_in).unwrap_or((&[], &[]));
-                    rings = rest;
+                    let (ring, above) = rings.split_at_checked(shape.ring_len * shape.width_in).unwrap_or((&[], &[]));
+                    rings = above;
                     cache::newest(&shape, ring, oldest)
                 }
             };
-            segment.fill(0.0);
             cache::copy(segment, newest);
+            rest = behind;
         }
-        self.output.forward(input, logits);
+        let Some(input) = buffers.input.get(..config.output_fan_in()) else { return };
+        self.output.forward(input, buffers.logits);
     }
 }

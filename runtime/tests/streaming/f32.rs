@@ -53,7 +53,7 @@ impl Naive {
             newest.push(nodes[nodes.len() - 1].clone());
         }
         assert_eq!(nodes.len(), 1);
-        let input = if self.skip { super::side_by_side(&newest, 0.0) } else { nodes[0].clone() };
+        let input = if self.skip { newest.concat() } else { nodes[0].clone() };
         newest.push(linear(&self.output.0, &self.output.1, &input));
         newest
     }

@@ -113,7 +113,7 @@ impl Naive {
             newest.push(nodes[nodes.len() - 1].clone());
         }
         assert_eq!(nodes.len(), 1);
-        let input = if self.skip { super::side_by_side(&newest, 0) } else { nodes[0].clone() };
+        let input = if self.skip { newest.concat() } else { nodes[0].clone() };
         newest.push(self.output.linear(&input));
         newest
     }
@@ -250,7 +250,6 @@ impl Filler {
             width_in = usize::from(width);
         }
         let format = self.format(false);
-        // Columns behind a narrow level's values have weights, too: they must make no difference.
         let columns = super::output_columns(skip, widths);
         let output = Layer { format, rows: (0..vocab_size).map(|_| self.row(format, columns, 127)).collect() };
         let embedding = match levels[0].1.format {

@@ -80,12 +80,6 @@ fn vocab(size: usize) -> String {
 
 /// Columns of the output layer.
 fn output_columns(skip: bool, widths: &[u16]) -> usize {
-    let width = if skip { widths.iter().max() } else { widths.last() };
-    (if skip { widths.len() } else { 1 }) * usize::from(*width.unwrap())
-}
-
-/// Every level's values, each as wide as the widest.
-fn side_by_side<T: Copy>(levels: &[Vec<T>], zero: T) -> Vec<T> {
-    let width = levels.iter().map(Vec::len).max().unwrap();
-    levels.iter().flat_map(|values| values.iter().copied().chain(std::iter::repeat(zero)).take(width)).collect()
+    let columns = |widths: &[u16]| widths.iter().map(|&width| usize::from(width)).sum();
+    columns(if skip { widths } else { &widths[widths.len() - 1..] })
 }

@@ -32,8 +32,7 @@ impl Network {
     fn shapes(&self) -> [(usize, usize); 4] {
         let [a, b, c] = self.widths.map(usize::from);
         let rows = self.activation.rows_per_value();
-        // A position for each level, as wide as the widest.
-        let columns = if self.skip { 3 * a.max(b).max(c) } else { c };
+        let columns = if self.skip { a + b + c } else { c };
         [(2 * EMBEDDING, rows * a), (2 * a, rows * b), (2 * b, rows * c), (columns, VOCAB.len())]
     }
 }

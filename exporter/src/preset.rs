@@ -225,9 +225,9 @@ pub const PRESETS: [Preset; 12] = [
         about: "the same network at the lecture's best loss in seconds: few epochs",
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.0 },
-            lr: 1.2e-2,
-            batch_size: 320,
-            length: Length::Epochs(4.0),
+            lr: 2e-2,
+            batch_size: 768,
+            length: Length::Epochs(4.5),
             dropout: 0.0,
             keep: Keep::Last,
             ..GATED

@@ -65,6 +65,8 @@ pub struct RunData {
     pub rows: Vec<Row>,
     /// Positions joined and values per position of every level, from the characters up.
     pub levels: Vec<(usize, usize)>,
+    /// Whether the output layer reads all of them.
+    pub skip: bool,
     /// The model, once there is one.
     pub model: Option<FoldedModel>,
 }
@@ -94,6 +96,7 @@ impl RunData {
             name: name.unwrap_or_else(|| folder.display().to_string()),
             rows,
             levels,
+            skip: config["skip"] == true,
             model: model.exists().then(|| FoldedModel::read(&model)).transpose()?,
         })
     }

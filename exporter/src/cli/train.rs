@@ -280,6 +280,7 @@ fn write_config(folder: &RunFolder, config: &Config, options: &Options, words: &
     json["levels"] =
         options.architecture.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
     json["n_embd"] = options.architecture.n_embd.into();
+    json["skip"] = options.architecture.skip.into();
     json["steps"] = exporter::train::check(words, options)?.steps.into();
     json["data_sha256"] = hex(&words.sha256).into();
     json["exporter_version"] = env!("CARGO_PKG_VERSION").into();

@@ -227,7 +227,7 @@ fn overlay(title: &str, runs: &[&RunData], mut lines: Vec<Series>, y: Range<f64>
     draw("losses", (WIDTH, height(rows.len(), &figure)), |area| panels(area, title, &rows, &figure))
 }
 
-/// How full the tanh of every level is.
+/// How full the outputs of every level are.
 pub fn activations(run: &RunData) -> Result<String, PlotError> {
     let levels = run.levels.len();
     let of = |value: fn(&crate::train::statistics::Activations) -> f64| -> Vec<Series> {
@@ -238,9 +238,7 @@ pub fn activations(run: &RunData) -> Result<String, PlotError> {
             });
             rows.collect()
         };
-        (0..levels)
-            .map(|level| series(format!("level {}", level + 1), color(level), Style::Line, points(level)))
-            .collect()
+        (0..levels).map(|level| series(format!("level {level}"), color(level), Style::Line, points(level))).collect()
     };
     let x = 0.0..last_step(&[run]);
     let panel = |height: u32, y_name, series: Vec<Series>| {
@@ -249,11 +247,11 @@ pub fn activations(run: &RunData) -> Result<String, PlotError> {
         (height, Panel { x: x.clone(), y, y_name, mark: None, series, powers: false })
     };
     let figure = [
-        panel(220, "share |tanh| > 0.97", of(|level| level.saturated)),
+        panel(220, "share |output| > 0.97", of(|level| level.saturated)),
         panel(200, "standard deviation", of(|level| level.std)),
         panel(222, "mean", of(|level| level.mean)),
     ];
-    let title = format!("{}: outputs of every level's tanh, on a training batch", run.name);
+    let title = format!("{}: outputs of every level, on a training batch", run.name);
     draw("activations", (WIDTH, height(0, &figure)), |area| panels(area, &title, &[], &figure))
 }
 
@@ -274,7 +272,7 @@ pub fn weights(run: &RunData) -> Result<String, PlotError> {
                 _ => None,
             });
             let label = match name.split('.').collect::<Vec<_>>()[..] {
-                ["levels", level, ..] => format!("level {}", level.parse::<usize>().map_or(0, |level| level + 1)),
+                ["levels", level, ..] => format!("level {level}"),
                 [first, ..] => first.to_owned(),
                 [] => String::new(),
             };

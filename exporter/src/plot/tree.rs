@@ -46,6 +46,7 @@ pub fn tree(run: &RunData) -> Result<String, PlotError> {
         };
         say(more, (16, y(0) + 11), 13, &gray, left)?;
         let mut receptive = 1;
+        let mut newest = Vec::new();
         let mut below: Vec<(i32, i32)> = Vec::new();
         for leaf in 0..shown {
             let place = (x(1, leaf), y(0));
@@ -63,18 +64,18 @@ pub fn tree(run: &RunData) -> Result<String, PlotError> {
         for (level, (fuse, channels)) in run.levels.iter().enumerate() {
             let row = i32::try_from(level).expect("few levels") + 1;
             receptive *= fuse;
-            say(format!("level {}: joins {fuse}, {channels} values", level + 1), (16, y(row) - 9), 15, &BLACK, left)?;
+            say(format!("level {level}: joins {fuse}, {channels} values"), (16, y(row) - 9), 15, &BLACK, left)?;
             say(format!("sees {receptive} characters"), (16, y(row) + 11), 13, &gray, left)?;
             // A part of a very wide tree may end in the middle of a node's inputs.
             let nodes = (shown / receptive).max(1);
             let mut places = Vec::new();
             for node in 0..nodes {
                 let place = if shown < receptive { (x(shown, 0), y(row)) } else { (x(receptive, node), y(row)) };
-                let newest = node + 1 == nodes;
-                let hue = if newest { color(1) } else { gray };
+                let is_newest = node + 1 == nodes;
+                let hue = if is_newest { color(1) } else { gray };
                 let inputs = below.len() / nodes;
                 for input in &below[node * inputs..(node + 1) * inputs] {
-                    let last = newest && Some(input) == below.last();
+                    let last = is_newest && Some(input) == below.last();
                     let line = if last { color(1).stroke_width(2) } else { gray.stroke_width(1) };
                     area.draw(&PathElement::new(vec![*input, (place.0, place.1 + 12)], line))?;
                 }
@@ -83,9 +84,17 @@ pub fn tree(run: &RunData) -> Result<String, PlotError> {
                 area.draw(&Circle::new(place, 12, hue.stroke_width(2)))?;
                 places.push((place.0, place.1 - 12));
             }
+            newest.extend(places.last().map(|place| (place.0, place.1 + 12)));
             below = places;
         }
         let root = (below.last().map_or(LEFT, |place| place.0), y(rows - 1));
+        if run.skip {
+            // Around the levels above: to the right of them, and into the side of the logits.
+            for newest in &newest[..newest.len() - 1] {
+                let path = vec![(newest.0 + 12, newest.1), (root.0 + 40, root.1)];
+                area.draw(&PathElement::new(path, color(1).stroke_width(1)))?;
+            }
+        }
         say("prediction".to_owned(), (16, root.1 - 9), 15, &BLACK, left)?;
         say("a score for every next character".to_owned(), (16, root.1 + 11), 13, &gray, left)?;
         if let Some(top) = below.last() {

@@ -1,6 +1,6 @@
 //! The lecture's blocks, under the lecture's names, on `tch` tensors.
 //!
-//! Every block has `forward`; [`Sequential`] runs them one after the other. Shapes are written (B, T, C): batch, time
+//! Every block has `forward`; [`Sequential`] runs them one after the other; the output layer may read all levels. Shapes are written (B, T, C): batch, time
 //! (positions), channels.
 
 use runtime::Activation;

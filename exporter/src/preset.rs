@@ -88,7 +88,7 @@ const GATED: Recipe = Recipe {
     form: Form::Words,
 };
 
-/// What all gated presets have in common.
+/// What gated presets are unless they say otherwise.
 const GATED_TREE: Preset = Preset {
     name: "",
     about: "",
@@ -236,7 +236,7 @@ pub const PRESETS: [Preset; 12] = [
     },
     Preset {
         name: "wavenet-128-fast",
-        about: "the same network at the lecture's loss in seconds: whole words, few epochs",
+        about: "wavenet-128's network at the lecture's loss in seconds: whole words, few epochs",
         n_embd: 24,
         levels: &[Level { fuse: 2, width: 128 }; 3],
         activation: Activation::Tanh,

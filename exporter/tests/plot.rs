@@ -37,9 +37,9 @@ fn a_training_leaves_plots() {
     let run = "runs/tiny-seed1";
     check(run, "loss", &["loss, nats per character", "learning rate", "mean of 4 steps", "step"]);
     check(run, "train-dev", &["train against dev"]);
-    check(run, "activations", &["level 2", "0.97", "standard deviation"]);
+    check(run, "activations", &["level 1", "0.97", "standard deviation"]);
     check(run, "weights", &["embedding", "output", "std(update) / std(weight)"]);
-    check(run, "tree", &["level 2: joins 2, 16 values", "sees 4 characters", "prediction"]);
+    check(run, "tree", &["level 1: joins 2, 16 values", "sees 4 characters", "prediction"]);
     check(run, "embedding", &["component 1", "component 2"]);
 
     let (fine, stderr) = exporter(&["plot", "runs/tiny-seed1", "runs/tiny-seed2", "--out", "both"], here);

@@ -3,10 +3,10 @@
 //! ```text
 //! wavenet-128: vocab_size 27, n_embd 24, levels [2 -> 128, 2 -> 128, 2 -> 128]
 //!
-//!  level  fan_in          fan_out  dilation  ring entries (the level's older inputs)
-//!  0      2 * 24  = 48    128      1         (2 - 1) * 1 = 1 of 24
-//!  1      2 * 128 = 256   128      2         (2 - 1) * 2 = 2 of 128
-//!  2      2 * 128 = 256   128      4         (2 - 1) * 4 = 4 of 128
+//!  level  fan_in          fan_out  width_out  dilation  ring entries (the level's older inputs)
+//!  0      2 * 24  = 48    128      128        1         (2 - 1) * 1 = 1 of 24
+//!  1      2 * 128 = 256   128      128        2         (2 - 1) * 2 = 2 of 128
+//!  2      2 * 128 = 256   128      128        4         (2 - 1) * 4 = 4 of 128
 //!  output 128             27
 //!  block_size = 2 * 2 * 2 = 8 (the receptive field)
 //! ```

@@ -153,6 +153,7 @@ fn check(reference: &Model<'_>, blob: &Model<'_>) -> Result<(), ValidateError> {
     Ok(())
 }
 
+/// What must be the same in both.
 fn shape(config: &Config) -> String {
     format!("n_embd {}, {}", config.n_embd(), describe(config))
 }

@@ -193,8 +193,7 @@ impl<'a> Source<'a> {
         match self {
             Self::Windows { batches, contexts, targets } => {
                 let batch = batches.next_batch();
-                let (contexts, targets) = (contexts.index_select(0, &batch), targets.index_select(0, &batch));
-                Batch::Windows { contexts, targets }
+                Batch::Windows { contexts: contexts.index_select(0, &batch), targets: targets.index_select(0, &batch) }
             }
             Self::Words { words, architecture, batch_size, permutation, next, device } => {
                 let take = |permutation: &[i64], from: usize| {

@@ -1,9 +1,9 @@
-//! What the lecture looks at while a network trains: how full the tanh is, and how large gradients and updates are.
+//! What the lecture looks at while a network trains: how full the outputs of a level are, and how large gradients and updates are.
 
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
-/// Beyond this a tanh hardly lets a gradient through.
+/// Beyond this a tanh hardly lets a gradient through, and a gated unit, which is smaller, even less.
 pub const SATURATED: f64 = 0.97;
 
 /// The outputs of one level over one batch.

@@ -71,7 +71,7 @@ pub const ASSEMBLY: bool = cfg!(kernel = "dsp");
 pub const ROWS_I8: usize = 4;
 /// Columns of a group: widths are padded to a multiple of it.
 pub const COLUMNS_I8: usize = 8;
-/// The least that a segment can be.
+/// Columns that are prepared together: all of a group.
 pub const PART_I8: usize = COLUMNS_I8;
 /// Words of the prepared input per group.
 const WORDS_I8: usize = 4;
@@ -247,7 +247,7 @@ pub const ROWS_I4: usize = 2;
 /// Columns of a group: widths are padded to a multiple of it.
 #[cfg(feature = "int4")]
 pub const COLUMNS_I4: usize = 16;
-/// The least that a segment can be.
+/// Columns that are prepared together: all of a group.
 #[cfg(feature = "int4")]
 pub const PART_I4: usize = COLUMNS_I4;
 /// Words of the prepared input per group.

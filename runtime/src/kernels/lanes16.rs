@@ -98,12 +98,12 @@ pub const ROWS_I8: usize = ROWS;
 /// Rows of a block of 4-bit weights.
 #[cfg(feature = "int4")]
 pub const ROWS_I4: usize = ROWS;
-/// Columns of a group of 8-bit weights: what the loops do in one turn. Widths are padded to a multiple of it.
+/// Columns of a group of 8-bit weights: what the loops do in one turn. All segments together are padded to a multiple of it.
 pub const COLUMNS_I8: usize = 16;
-/// Columns of a group of 4-bit weights: as many as a lane can hold. Widths are padded to a multiple of it.
+/// Columns of a group of 4-bit weights: as many as a lane can hold. All segments together are padded to a multiple of it.
 #[cfg(feature = "int4")]
 pub const COLUMNS_I4: usize = 32;
-/// The least that a segment can be.
+/// Columns that are prepared together: all of a group.
 #[cfg(feature = "int4")]
 pub const PART_I4: usize = COLUMNS_I4;
 /// Columns that are prepared together for 8-bit weights: the width of a segment is a multiple of it, if that makes whole groups of

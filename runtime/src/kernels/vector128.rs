@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A prepared input is the activations themselves, each segment padded with zeros to whole words if that makes whole groups of
-//! all together, else to whole groups: two segments of 88 are eleven groups, two of 90 are twelve.
+//! all together, else to whole groups: two segments of 88 are eleven groups, two of 90 are twelve. (Where
+//! segments differ in width, each has whole words, and the last one what makes whole groups.)
 //!
 //! # 8 bits
 //!
@@ -69,14 +70,14 @@ pub const ROWS_I8: usize = ROWS;
 pub const ROWS_I4: usize = ROWS;
 /// Columns of a group, whatever the width of the weights: the bytes of a vector.
 const COLUMNS: usize = 16;
-/// Columns of a group of 8-bit weights. Widths are padded to a multiple of it.
+/// Columns of a group of 8-bit weights. All segments together are padded to a multiple of it.
 pub const COLUMNS_I8: usize = COLUMNS;
 /// Columns that may be a segment of their own, where all segments together are whole groups: those of a word.
 pub const PART_I8: usize = 4;
 /// The same for 4-bit weights.
 #[cfg(feature = "int4")]
 pub const PART_I4: usize = PART_I8;
-/// Columns of a group of 4-bit weights. Widths are padded to a multiple of it.
+/// Columns of a group of 4-bit weights. All segments together are padded to a multiple of it.
 #[cfg(feature = "int4")]
 pub const COLUMNS_I4: usize = COLUMNS;
 

@@ -114,6 +114,18 @@ const LECTURE: Recipe = Recipe {
     form: Form::Windows,
 };
 
+/// The lecture's last network and recipe: what presets of tanh are unless they say otherwise.
+const LECTURE_TREE: Preset = Preset {
+    name: "",
+    about: "",
+    n_embd: 24,
+    levels: &[Level { fuse: 2, width: 128 }; 3],
+    activation: Activation::Tanh,
+    skip: false,
+    statistics: Statistics::BatchAndPositions,
+    recipe: LECTURE,
+};
+
 /// All presets: the lecture's in the order of the lecture, then ours.
 pub const PRESETS: [Preset; 12] = [
     Preset {
@@ -121,59 +133,34 @@ pub const PRESETS: [Preset; 12] = [
         about: "the lecture's first network: 3 characters into one layer of 200",
         n_embd: 10,
         levels: &[Level { fuse: 3, width: 200 }; 1],
-        activation: Activation::Tanh,
-        skip: false,
-        statistics: Statistics::BatchAndPositions,
-        recipe: LECTURE,
+        ..LECTURE_TREE
     },
     Preset {
         name: "mlp-8",
         about: "the same with 8 characters",
         n_embd: 10,
         levels: &[Level { fuse: 8, width: 200 }; 1],
-        activation: Activation::Tanh,
-        skip: false,
-        statistics: Statistics::BatchAndPositions,
-        recipe: LECTURE,
+        ..LECTURE_TREE
     },
     Preset {
         name: "wavenet-68",
         about: "the lecture's tree: 8 characters, levels 2,2,2 of 68, as many parameters as mlp-8",
         n_embd: 10,
         levels: &[Level { fuse: 2, width: 68 }; 3],
-        activation: Activation::Tanh,
-        skip: false,
-        statistics: Statistics::BatchAndPositions,
-        recipe: LECTURE,
+        ..LECTURE_TREE
     },
     Preset {
         name: "wavenet-68-bn-bug",
         about: "the same with the lecture's first BatchNorm, whose statistics are per position; cannot be exported",
         n_embd: 10,
         levels: &[Level { fuse: 2, width: 68 }; 3],
-        activation: Activation::Tanh,
-        skip: false,
         statistics: Statistics::BatchOnly,
-        recipe: LECTURE,
+        ..LECTURE_TREE
     },
-    Preset {
-        name: "wavenet-128",
-        about: "the lecture's last network: n_embd 24, levels 2,2,2 of 128",
-        n_embd: 24,
-        levels: &[Level { fuse: 2, width: 128 }; 3],
-        activation: Activation::Tanh,
-        skip: false,
-        statistics: Statistics::BatchAndPositions,
-        recipe: LECTURE,
-    },
+    Preset { name: "wavenet-128", about: "the lecture's last network: n_embd 24, levels 2,2,2 of 128", ..LECTURE_TREE },
     Preset {
         name: "wavenet-128-adamw",
         about: "the same network with AdamW and a falling learning rate",
-        n_embd: 24,
-        levels: &[Level { fuse: 2, width: 128 }; 3],
-        activation: Activation::Tanh,
-        skip: false,
-        statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.999), weight_decay: 0.01 },
             lr: 1e-3,
@@ -186,15 +173,11 @@ pub const PRESETS: [Preset; 12] = [
             keep: Keep::Last,
             form: Form::Windows,
         },
+        ..LECTURE_TREE
     },
     Preset {
         name: "wavenet-128-cosine",
         about: "the same network, AdamW with warm-up and cosine over large batches",
-        n_embd: 24,
-        levels: &[Level { fuse: 2, width: 128 }; 3],
-        activation: Activation::Tanh,
-        skip: false,
-        statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.05 },
             lr: 4e-3,
@@ -207,6 +190,7 @@ pub const PRESETS: [Preset; 12] = [
             keep: Keep::Best,
             form: Form::Windows,
         },
+        ..LECTURE_TREE
     },
     Preset {
         name: "gated-88",
@@ -237,11 +221,6 @@ pub const PRESETS: [Preset; 12] = [
     Preset {
         name: "wavenet-128-fast",
         about: "wavenet-128's network at the lecture's loss in seconds: whole words, few epochs",
-        n_embd: 24,
-        levels: &[Level { fuse: 2, width: 128 }; 3],
-        activation: Activation::Tanh,
-        skip: false,
-        statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.0 },
             lr: 8e-3,
@@ -254,15 +233,13 @@ pub const PRESETS: [Preset; 12] = [
             keep: Keep::Last,
             form: Form::Words,
         },
+        ..LECTURE_TREE
     },
     Preset {
         name: "tiny",
         about: "a few kB for tests: 4 characters, levels 2,2 of 16; names of little use",
         n_embd: 6,
         levels: &[Level { fuse: 2, width: 16 }; 2],
-        activation: Activation::Tanh,
-        skip: false,
-        statistics: Statistics::BatchAndPositions,
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.0 },
             lr: 1e-2,
@@ -275,6 +252,7 @@ pub const PRESETS: [Preset; 12] = [
             keep: Keep::Best,
             form: Form::Windows,
         },
+        ..LECTURE_TREE
     },
 ];
 

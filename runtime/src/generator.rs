@@ -6,7 +6,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
 use crate::error::{PromptError, StateError};
-use crate::model::{Model, StateMut, Stream};
+use crate::model::{Model, Score, StateMut, Stream};
 use crate::sampling::Sampling;
 use crate::vocab::{BOUNDARY, Token};
 
@@ -67,6 +67,14 @@ impl<'m, R: Rng> Generator<'m, R> {
     pub fn max_len(mut self, max_len: usize) -> Self {
         self.max_len = max_len;
         self
+    }
+
+    /// How probable the model finds a whole word; see [`Stream::score`]. Draws nothing: the words to come stay the same.
+    ///
+    /// # Errors
+    /// [`PromptError::UnknownCharacter`] names the first character the model does not know.
+    pub fn score(&mut self, word: &str) -> Result<Score, PromptError> {
+        self.stream.score(word)
     }
 
     /// The characters of a new word that begins with `prompt` (which they include).

@@ -9,7 +9,7 @@ mod stream;
 
 #[cfg(feature = "alloc")]
 pub use state::HeapState;
-pub use state::{State, StateMut, state_words};
+pub use state::{COUNTER_WORDS, State, StateMut, state_words};
 pub(crate) use stream::LogitsMut;
 pub use stream::{Activations, Logits, Score, Stream};
 

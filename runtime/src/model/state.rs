@@ -44,6 +44,22 @@ impl<'s, const WORDS: usize> From<&'s mut State<WORDS>> for StateMut<'s> {
     }
 }
 
+/// Words that [`StateMut::new`] takes besides [`state_words`]: a counter of 16 bits per ring.
+pub const COUNTER_WORDS: usize = MAX_LEVELS * size_of::<u16>() / size_of::<u32>();
+
+impl<'s> StateMut<'s> {
+    /// A state in memory whose size is not known at compile time, such as what a C program hands over: [`COUNTER_WORDS`], and
+    /// behind them those that [`state_words`] tells. What they hold does not matter.
+    ///
+    /// # Errors
+    /// [`StateError::TooSmall`] if there is no room for the counters.
+    pub fn new(words: &'s mut [u32]) -> Result<Self, StateError> {
+        let too_small = StateError::TooSmall { need: COUNTER_WORDS, have: words.len() };
+        let (counters, words) = words.split_first_chunk_mut::<COUNTER_WORDS>().ok_or(too_small)?;
+        Ok(Self { words, oldest: bytemuck::cast_mut(counters) })
+    }
+}
+
 /// The buffers of the f32 path inside a state; see [`StateLayout`].
 #[cfg(feature = "f32")]
 pub(crate) struct BuffersF32<'s> {

@@ -9,17 +9,35 @@ extern uint32_t stack_top[], data_start[], data_end[], data_load[], bss_start[],
 
 int main(void);
 
-/* Arm, "Semihosting for AArch32 and AArch64", operations SYS_WRITE0 and SYS_EXIT_EXTENDED. */
-enum { SYS_WRITE0 = 0x04, SYS_EXIT_EXTENDED = 0x20, STOPPED = 0x20026 };
+/* Arm, "Semihosting for AArch32 and AArch64". */
+enum { SYS_OPEN = 0x01, SYS_WRITE = 0x05, SYS_EXIT_EXTENDED = 0x20, STOPPED = 0x20026 };
 
-static void semihosting(uint32_t operation, const void *argument) {
+static uint32_t semihosting(uint32_t operation, const void *argument) {
     register uint32_t r0 __asm__("r0") = operation;
     register const void *r1 __asm__("r1") = argument;
     __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
+    return r0;
 }
 
 void print(const char *text) {
-    semihosting(SYS_WRITE0, text);
+    /* ":tt" opened to be written (mode 4, "w") is the standard output. */
+    static uint32_t output;
+    static const struct {
+        const char *name;
+        uint32_t mode, bytes;
+    } console = {":tt", 4, 3};
+    if (output == 0) {
+        output = semihosting(SYS_OPEN, &console);
+    }
+    struct {
+        uint32_t handle;
+        const char *text;
+        uint32_t bytes;
+    } write = {output, text, 0};
+    while (text[write.bytes] != 0) {
+        write.bytes++;
+    }
+    semihosting(SYS_WRITE, &write);
 }
 
 void print_number(uint32_t number) {

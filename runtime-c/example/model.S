@@ -6,6 +6,6 @@
 model_blob:
     .incbin MODEL
 model_blob_end:
-#ifdef __ELF__
+#ifdef __linux__
     .section .note.GNU-stack, "", %progbits
 #endif

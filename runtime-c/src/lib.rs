@@ -356,3 +356,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     // SAFETY: an instruction that is defined to be none raises a fault; nothing is read or written.
     unsafe { core::arch::asm!("udf #0", options(noreturn, nomem, nostack)) }
 }
+
+#[cfg(test)]
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "a list of calls that are all wrong in one way")]
+mod tests;

@@ -23,7 +23,7 @@ use crate::board::{BOARDS, Board};
 use crate::command::{ask, run as run_command};
 use crate::firmware::{self, ROW_MAJOR};
 use crate::repo::Repo;
-use crate::setup::qemu;
+use crate::setup::qemu::QEMU;
 use crate::size;
 
 /// The lecture's larger network with random weights.
@@ -328,7 +328,7 @@ fn made(repo: &Repo) -> String {
     let first_line = |text: Option<String>| text.and_then(|text| text.lines().next().map(str::to_owned));
     let date = ask(Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
     let rustc = ask(Command::new("rustc").arg("--version").current_dir(repo.root())).unwrap_or_default();
-    let qemu = first_line(ask(Command::new(qemu::program(repo)).arg("--version"))).unwrap_or_default();
+    let qemu = first_line(ask(Command::new(QEMU.file(repo)).arg("--version"))).unwrap_or_default();
     // Without the distribution's own version behind it.
     let qemu = qemu.split(" (").next().unwrap_or_default();
     format!("Measured on {date} with {rustc} and {qemu}.")

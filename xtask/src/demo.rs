@@ -24,7 +24,7 @@ const BLOB: &str = "target/demo/names.blob";
 
 /// The command. `train_options` go to the exporter's `train`.
 pub fn run(repo: &Repo, train_options: &[OsString]) -> Result<ExitCode> {
-    setup::ensure(repo)?;
+    setup::ensure(repo, setup::Purpose::Use)?;
     fs::create_dir_all(repo.root().join("target/demo")).context("cannot create target/demo")?;
 
     println!("== train");

@@ -7,7 +7,9 @@ use anyhow::Result;
 
 use crate::command::ask;
 use crate::repo::Repo;
-use crate::setup::{libtorch, qemu, thumb};
+use crate::setup::arm_gcc::ARM_GCC;
+use crate::setup::qemu::QEMU;
+use crate::setup::{libtorch, thumb};
 
 /// Whether a piece is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +66,8 @@ fn pieces(repo: &Repo) -> Vec<Piece> {
     pieces.extend(libtorch::prerequisites(repo));
     pieces.push(libtorch::piece(repo));
     pieces.extend(thumb::pieces(repo));
-    pieces.push(qemu::piece(repo));
+    pieces.push(QEMU.piece(repo));
+    pieces.push(ARM_GCC.piece(repo));
     pieces
 }
 

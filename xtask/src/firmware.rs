@@ -17,7 +17,7 @@ use runtime::format::{self, AlignedBlob, Precision};
 use crate::board::Board;
 use crate::command::{run_for_output, show};
 use crate::repo::Repo;
-use crate::setup::qemu;
+use crate::setup::qemu::QEMU;
 
 /// The program that is built where none is named: it writes words.
 pub const DEFAULT_BIN: &str = "generate";
@@ -164,7 +164,7 @@ pub fn run_quietly(repo: &Repo, board: &Board, elf: &Path, arguments: &[String],
 }
 
 fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result<Emulator> {
-    let mut qemu = emulator(&qemu::program(repo), board, elf, arguments)?;
+    let mut qemu = emulator(&QEMU.file(repo), board, elf, arguments)?;
     eprintln!("$ {}", show(&qemu));
     let child = qemu
         .stdin(Stdio::null())

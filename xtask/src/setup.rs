@@ -4,9 +4,11 @@
 //! throws away, and renames it only when it is complete.
 
 pub mod apt;
+pub mod arm_gcc;
 mod config;
 pub mod libtorch;
 mod prerequisites;
+pub mod program;
 pub mod qemu;
 pub mod thumb;
 
@@ -20,12 +22,24 @@ use crate::command::ask;
 use crate::doctor;
 use crate::repo::Repo;
 
+use arm_gcc::ARM_GCC;
+use qemu::QEMU;
+
+/// What the set-up is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Training, and the firmware in the emulator.
+    Use,
+    /// That, and what the tests alone need.
+    Test,
+}
+
 /// A step: its title, and what it does.
 type Step = (&'static str, fn(&Repo) -> Result<()>);
 
 /// The command: the steps, then the doctor's table.
 pub fn run(repo: &Repo) -> Result<ExitCode> {
-    let done = steps(repo)?;
+    let done = steps(repo, Purpose::Test)?;
     println!();
     let complete = doctor::table(repo);
     Ok(if done && complete {
@@ -37,8 +51,8 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
 }
 
 /// What other commands start with: set-up, without the table where all is well.
-pub fn ensure(repo: &Repo) -> Result<()> {
-    if !steps(repo)? {
+pub fn ensure(repo: &Repo, purpose: Purpose) -> Result<()> {
+    if !steps(repo, purpose)? {
         println!();
         doctor::table(repo);
         bail!("set-up is not complete: see above, then `cargo xtask setup`");
@@ -48,7 +62,7 @@ pub fn ensure(repo: &Repo) -> Result<()> {
 }
 
 /// Does all steps, going on after one that fails; whether all went well.
-fn steps(repo: &Repo) -> Result<bool> {
+fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
     let tools = repo.tools();
     fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
     // Two commands started at once must not unpack into the same folder. The lock goes with this
@@ -62,11 +76,14 @@ fn steps(repo: &Repo) -> Result<bool> {
     remove(&tools.join("tmp"))?;
 
     // QEMU before the target: both may need the package lists that this one refreshes.
-    let steps: [Step; 3] = [
+    let mut steps: Vec<Step> = vec![
         ("libtorch, for training", libtorch::setup),
-        ("QEMU, the emulated chip", qemu::setup),
+        ("QEMU, the emulated chip", |repo| QEMU.setup(repo)),
         ("ARM targets, for the firmware", thumb::setup),
     ];
+    if purpose == Purpose::Test {
+        steps.push(("C for ARM, for the test of the C library", |repo| ARM_GCC.setup(repo)));
+    }
     let count = steps.len();
     let mut ok = true;
     for (number, (title, step)) in (1..).zip(steps) {

@@ -22,7 +22,7 @@ struct Outcome {
 
 /// The command.
 pub fn run(repo: &Repo) -> Result<ExitCode> {
-    setup::ensure(repo)?;
+    setup::ensure(repo, setup::Purpose::Test)?;
     let start = Instant::now();
     let mut outcomes = Vec::new();
     for (name, mut command) in checks(repo) {

@@ -24,7 +24,7 @@ use crate::command::show;
 use crate::cycles::{Instruction, Kind, Timing, decode};
 use crate::firmware::{self, Emulator};
 use crate::repo::Repo;
-use crate::setup::qemu;
+use crate::setup::qemu::QEMU;
 
 /// What the work between the two marks took.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +160,7 @@ pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout
     let Some(timing) = Timing::of(board.core) else { return Ok(None) };
     let code = Code::read(elf)?;
     let ranges: Vec<_> = code.traced.iter().map(|(first, last)| format!("{first:#x}..{last:#x}")).collect();
-    let mut qemu = firmware::emulator(&qemu::program(repo), board, elf, arguments)?;
+    let mut qemu = firmware::emulator(&QEMU.file(repo), board, elf, arguments)?;
     qemu.args(["-singlestep", "-d", "exec,nochain", "-dfilter", &ranges.join(",")]);
     eprintln!("$ {}", show(&qemu));
     let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{libtorch, prerequisites, qemu, remove, thumb};
+use super::qemu::QEMU;
+use super::{libtorch, prerequisites, remove, thumb};
 use crate::board::{self, BOARDS};
 use crate::repo::Repo;
 
@@ -20,7 +21,7 @@ pub fn write(repo: &Repo) -> Result<()> {
         libtorch: libtorch::home(repo),
         cxx: prerequisites::cxx_to_name(),
         rustc: thumb::uses_debian(repo),
-        qemu: qemu::unpacked(repo).is_some(),
+        qemu: QEMU.unpacked(repo).is_some(),
     };
     replace(&repo.tools().join("cargo.toml"), &facts.everywhere())?;
     replace(&repo.tools().join("firmware-cargo.toml"), &facts.in_firmware())
@@ -56,7 +57,7 @@ impl Facts {
             writeln!(text, "[build]\nrustc = \"{}\"", thumb::RUSTC).unwrap();
         }
         if self.qemu {
-            text += &runners(qemu::UNPACKED);
+            text += &runners(&QEMU.unpacked_place());
         }
         text
     }
@@ -115,7 +116,7 @@ mod tests {
     fn the_checked_in_runners_are_ours() {
         let repo = Repo::find();
         let text = fs::read_to_string(repo.root().join(".cargo/config.toml")).unwrap();
-        let runners = runners(qemu::PROGRAM);
+        let runners = runners(QEMU.name);
         assert!(text.ends_with(&runners), "expected at the end:\n{runners}");
     }
 }

@@ -5,8 +5,9 @@
 
 use std::env;
 
-/// The kernels there are: one file in `src/kernels` has the assembly of each but the last, and the intrinsics of `x86`.
-const KERNELS: [&str; 6] = ["v6m", "v7m", "dsp", "mve", "x86", "portable"];
+/// The kernels there are: one file in `src/kernels` has the assembly of each but the last, and the intrinsics of `neon` and
+/// `x86`.
+const KERNELS: [&str; 7] = ["v6m", "v7m", "dsp", "mve", "neon", "x86", "portable"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -47,6 +48,7 @@ fn kernel(target: &str, flags: &str) -> &'static str {
         "thumbv8m.main" if has_core(flags, &["cortex-m33", "cortex-m35p"]) && !flags.contains("-dsp") => "dsp",
         // The DSP instructions are an option of Armv8-M, and no core was named.
         "thumbv8m.main" => "v7m",
+        "aarch64" => "neon",
         "x86_64" => "x86",
         _ => "portable",
     }

@@ -37,6 +37,10 @@ pub mod host;
 pub mod insn;
 #[cfg(feature = "lanes16")]
 pub mod lanes16;
+#[cfg(all(feature = "std", any(kernel = "neon", kernel = "x86")))]
+mod methods;
+#[cfg(all(feature = "std", kernel = "neon"))]
+mod neon;
 #[cfg(feature = "int8")]
 pub mod packed;
 pub mod portable;

@@ -22,6 +22,12 @@ fn the_best_unit_is_the_first_and_portable_code_the_last() {
     assert_eq!(names.first(), Some(&VectorUnit::best().name()));
     assert_eq!(names.last(), Some(&"portable"));
     println!("{names:?}");
+    // Every AArch64 has it.
+    assert_eq!(names[0] == "neon", cfg!(kernel = "neon"));
+    // Whoever tests a unit in particular says so: without it, only portable code would be tested.
+    if let Ok(name) = std::env::var("VECTOR_UNIT") {
+        assert_eq!(names[0], name, "the best unit of this machine");
+    }
 }
 
 #[cfg(feature = "int8")]

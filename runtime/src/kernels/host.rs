@@ -7,11 +7,14 @@
 //! |---|---|---|
 //! | AVX-512 with VNNI | `vpdpbusd` on `x + 128`, which is never negative, and `w`, less `128 sum w` | as below, wider |
 //! | AVX2 | `vpmaddubsw` on the magnitude of `x`, and `w` with the sign of `x` | multiplication, then addition |
-//! | otherwise | the portable loops, which the compiler makes SSE2 or NEON of | the same |
+//! | NEON | `smull` and `smlal2`: sums of two products in 16 bits, then `sadalp` | as above, narrower |
+//! | otherwise | the portable loops, of which the compiler makes SSE2 | the same |
 //!
 //! Integer sums are exact in any order. Sums in f32 keep theirs: a vector holds several rows, or several words, never
 //! several columns of a row; and each product is rounded before it is added, so that there is no fused multiply-add.
 
+#[cfg(kernel = "neon")]
+use super::neon::Neon;
 #[cfg(kernel = "x86")]
 use super::x86::{avx2::Avx2, avx512::Avx512};
 use super::{LANES, body};
@@ -44,6 +47,8 @@ enum Kind {
     Avx512(Avx512),
     #[cfg(kernel = "x86")]
     Avx2(Avx2),
+    #[cfg(kernel = "neon")]
+    Neon(Neon),
     Portable,
 }
 
@@ -55,6 +60,8 @@ macro_rules! dispatch {
             Kind::Avx512(unit) => unit.$function($($argument),*),
             #[cfg(kernel = "x86")]
             Kind::Avx2(unit) => unit.$function($($argument),*),
+            #[cfg(kernel = "neon")]
+            Kind::Neon(unit) => unit.$function($($argument),*),
             Kind::Portable => body::$function($($argument),*),
         }
     };
@@ -68,6 +75,8 @@ impl VectorUnit {
             Avx512::detect().map(Kind::Avx512),
             #[cfg(kernel = "x86")]
             Avx2::detect().map(Kind::Avx2),
+            #[cfg(kernel = "neon")]
+            Neon::detect().map(Kind::Neon),
             Some(Kind::Portable),
         ];
         kinds.into_iter().flatten().map(Self)
@@ -82,16 +91,22 @@ impl VectorUnit {
         } else if let Some(unit) = Avx2::detect() {
             return Self(Kind::Avx2(unit));
         }
+        #[cfg(kernel = "neon")]
+        if let Some(unit) = Neon::detect() {
+            return Self(Kind::Neon(unit));
+        }
         Self(Kind::Portable)
     }
 
-    /// `avx512-vnni`, `avx2` or `portable`.
+    /// `avx512-vnni`, `avx2`, `neon` or `portable`.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(kernel = "x86")]
             Kind::Avx512(_) => "avx512-vnni",
             #[cfg(kernel = "x86")]
             Kind::Avx2(_) => "avx2",
+            #[cfg(kernel = "neon")]
+            Kind::Neon(_) => "neon",
             Kind::Portable => "portable",
         }
     }

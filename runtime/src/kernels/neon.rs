@@ -33,25 +33,29 @@ impl Neon {
 
 methods! { Neon }
 
-/// Rows whose sums are kept in registers.
+/// Rows that are finished together.
 #[cfg(feature = "int8")]
 const ROWS: usize = 8;
+/// Rows whose sums are kept in registers.
+#[cfg(feature = "int8")]
+const FOUR: usize = 4;
 /// Bytes of a vector.
 #[cfg(feature = "int8")]
 const BYTES: usize = 16;
 
-/// For each block of 8 rows, for each 32 columns:
+/// For each block of 8 rows, for each four of them, for each 64 columns:
 ///
 /// ```text
-/// for r in 0..8 { for v in 0..2 { acc[r] += pairs of (w[r][v] low * x[v] low + w[r][v] high * x[v] high) } }
+/// for r in 0..4 { for v in 0..4 { acc[r] += pairs of (w[r][v] low * x[v] low + w[r][v] high * x[v] high) } }
 ///                                                                           smull, smlal2, sadalp
 /// out = requantize(bias + lanes of acc)
 /// ```
 ///
 /// 1. The sum of two products, at most `2 * 127 * 128` in magnitude, fits 16 bits; that of three may not.
-/// 2. The columns that are left, fewer than 16, are the end of the last 16 of the row: there `x` is zero in those that have
+/// 2. Of more rows, the compiler would keep sums in memory: it begins all products before it ends the first.
+/// 3. The columns that are left, fewer than 16, are the end of the last 16 of the row: there `x` is zero in those that have
 ///    been counted. No weight is read from behind the row, and none copied.
-/// 3. The last block begins 8 rows before the end, and computes some rows again, instead of being a shorter one.
+/// 4. The last block begins 8 rows before the end, and computes some rows again, instead of being a shorter one.
 #[cfg(feature = "int8")]
 #[target_feature(enable = "neon")]
 fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Output<'_>) {
@@ -60,24 +64,29 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out
     if rows < ROWS || fan_in < BYTES {
         return body::rows_i8(weights, x, bias, multiplier, out);
     }
-    let (pairs, rest) = x.as_chunks::<{ 2 * BYTES }>();
-    let (single, rest) = rest.as_chunks::<BYTES>();
+    let (vectors, rest) = x.as_chunks::<BYTES>();
+    let (fours, singles) = vectors.as_chunks::<4>();
     let mut last = [0; BYTES];
     last[BYTES - rest.len()..].copy_from_slice(rest);
     for_each_block(rows, |row| {
-        let block = &weights[row * fan_in..(row + ROWS) * fan_in];
-        let mut acc = [vdupq_n_s32(0); ROWS];
-        for (pair, x) in pairs.iter().enumerate() {
-            let (x, _) = x.as_chunks::<BYTES>();
-            add_columns(block, fan_in, 2 * BYTES * pair, [load_i8(&x[0]), load_i8(&x[1])], &mut acc);
-        }
-        for x in single {
-            add_columns(block, fan_in, 2 * BYTES * pairs.len(), [load_i8(x)], &mut acc);
-        }
-        if !rest.is_empty() {
-            add_columns(block, fan_in, fan_in - BYTES, [load_i8(&last)], &mut acc);
-        }
-        finish(add_lanes(&acc), row, bias.plain, multiplier, &mut out);
+        let sums = [row, row + FOUR].map(|row| {
+            let block = &weights[row * fan_in..(row + FOUR) * fan_in];
+            let mut acc = [vdupq_n_s32(0); FOUR];
+            let mut column = 0;
+            for [a, b, c, d] in fours {
+                add_columns(block, fan_in, column, [load_i8(a), load_i8(b), load_i8(c), load_i8(d)], &mut acc);
+                column += 4 * BYTES;
+            }
+            for x in singles {
+                add_columns(block, fan_in, column, [load_i8(x)], &mut acc);
+                column += BYTES;
+            }
+            if !rest.is_empty() {
+                add_columns(block, fan_in, fan_in - BYTES, [load_i8(&last)], &mut acc);
+            }
+            add_lanes(&acc)
+        });
+        finish(sums, row, bias.plain, multiplier, &mut out);
     });
 }
 
@@ -90,7 +99,7 @@ fn add_columns<const VECTORS: usize>(
     fan_in: usize,
     column: usize,
     x: [int8x16_t; VECTORS],
-    acc: &mut [int32x4_t; ROWS],
+    acc: &mut [int32x4_t; FOUR],
 ) {
     for (row, acc) in acc.iter_mut().enumerate() {
         for (weights, x) in load_row::<VECTORS>(block, fan_in, row, column).into_iter().zip(x) {
@@ -99,7 +108,7 @@ fn add_columns<const VECTORS: usize>(
     }
 }
 
-/// `VECTORS` vectors from byte `at` on of row `row`, of a block of 8 rows of `stride` bytes.
+/// `VECTORS` vectors from byte `at` on of row `row`, of a block of four rows of `stride` bytes.
 ///
 /// # Panics
 /// If the row has not as many, or the block is a shorter one.
@@ -107,18 +116,18 @@ fn add_columns<const VECTORS: usize>(
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_row<const VECTORS: usize>(block: &[i8], stride: usize, row: usize, at: usize) -> [int8x16_t; VECTORS] {
-    assert!(block.len() == ROWS * stride && row < ROWS && at + VECTORS * BYTES <= stride);
+    assert!(block.len() == FOUR * stride && row < FOUR && at + VECTORS * BYTES <= stride);
     let first = block.as_ptr().wrapping_add(row * stride + at);
     let mut vectors = [vdupq_n_s8(0); VECTORS];
     for (index, vector) in vectors.iter_mut().enumerate() {
-        // SAFETY: the 16 bytes from `row * stride + at + 16 * index` on lie within the block, since `row` is below 8 and
+        // SAFETY: the 16 bytes from `row * stride + at + 16 * index` on lie within the block, since `row` is below 4 and
         // `at + 16 * (index + 1)` at most `stride`, as was just checked. No alignment is asked for.
         *vector = unsafe { vld1q_s8(first.wrapping_add(index * BYTES)) };
     }
     vectors
 }
 
-/// As [`rows_i8`]; a vector of weights is two of columns, even and odd, and `vld2q` takes `x` apart in the same way.
+/// As [`rows_i8`]; a vector of weights is two of columns, even and odd, and `ld2` takes `x` apart in the same way.
 ///
 /// Products are at most `8 * 128` in magnitude: eight of them are summed in 16 bits.
 #[cfg(feature = "int4")]
@@ -130,30 +139,34 @@ fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: 
         return body::rows_i4(weights, x, bias, multiplier, out);
     }
     let weights: &[i8] = bytemuck::cast_slice(weights);
-    let (pairs, rest) = x.as_chunks::<{ 4 * BYTES }>();
-    let (single, rest) = rest.as_chunks::<{ 2 * BYTES }>();
+    let (vectors, rest) = x.as_chunks::<{ 2 * BYTES }>();
+    let (pairs, single) = vectors.as_chunks::<2>();
     // The last 32 columns end with a whole byte, half of which may belong to no column.
     let mut last = [0; 2 * BYTES];
     let end = 2 * BYTES - x.len() % 2;
     last[end - rest.len()..end].copy_from_slice(rest);
     for_each_block(rows, |row| {
-        let block = &weights[row * bytes..(row + ROWS) * bytes];
-        let mut acc = [vdupq_n_s32(0); ROWS];
-        for (pair, x) in pairs.iter().enumerate() {
-            let (x, _) = x.as_chunks::<{ 2 * BYTES }>();
-            add_columns_i4(block, bytes, 2 * BYTES * pair, [load_even_odd(&x[0]), load_even_odd(&x[1])], &mut acc);
-        }
-        for x in single {
-            add_columns_i4(block, bytes, 2 * BYTES * pairs.len(), [load_even_odd(x)], &mut acc);
-        }
-        if !rest.is_empty() {
-            add_columns_i4(block, bytes, bytes - BYTES, [load_even_odd(&last)], &mut acc);
-        }
-        finish(add_lanes(&acc), row, bias, multiplier, &mut out);
+        let sums = [row, row + FOUR].map(|row| {
+            let block = &weights[row * bytes..(row + FOUR) * bytes];
+            let mut acc = [vdupq_n_s32(0); FOUR];
+            let mut at = 0;
+            for [a, b] in pairs {
+                add_columns_i4(block, bytes, at, [load_even_odd(a), load_even_odd(b)], &mut acc);
+                at += 2 * BYTES;
+            }
+            for x in single {
+                add_columns_i4(block, bytes, at, [load_even_odd(x)], &mut acc);
+            }
+            if !rest.is_empty() {
+                add_columns_i4(block, bytes, bytes - BYTES, [load_even_odd(&last)], &mut acc);
+            }
+            add_lanes(&acc)
+        });
+        finish(sums, row, bias, multiplier, &mut out);
     });
 }
 
-/// Adds the columns of `VECTORS` vectors of weights, from byte `at` of each row on; at most two vectors.
+/// Adds the columns of `VECTORS` vectors of weights, from byte `at` of each row on.
 #[cfg(feature = "int4")]
 #[inline]
 #[target_feature(enable = "neon")]
@@ -162,7 +175,7 @@ fn add_columns_i4<const VECTORS: usize>(
     bytes: usize,
     at: usize,
     x: [int8x16x2_t; VECTORS],
-    acc: &mut [int32x4_t; ROWS],
+    acc: &mut [int32x4_t; FOUR],
 ) {
     const { assert!(VECTORS * 4 * 8 * 128 <= i16::MAX as usize) }
     for (row, acc) in acc.iter_mut().enumerate() {
@@ -193,10 +206,8 @@ fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
 #[cfg(feature = "int8")]
 #[inline]
 #[target_feature(enable = "neon")]
-fn add_lanes(acc: &[int32x4_t; ROWS]) -> [int32x4_t; 2] {
-    let [a, b, c, d, e, f, g, h] = *acc;
-    let four = |a, b, c, d| vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
-    [four(a, b, c, d), four(e, f, g, h)]
+fn add_lanes(&[a, b, c, d]: &[int32x4_t; FOUR]) -> int32x4_t {
+    vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))
 }
 
 /// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their tanh.
@@ -428,7 +439,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
     });
 }
 
-/// Four rows for eight streams at a time, by the products of [`rows_i8`].
+/// Two rows for eight streams at a time, by the products of [`rows_i8`].
 ///
 /// A vector is four streams of four columns each. The two products that are summed in 16 bits are those of two such words,
 /// not of the halves of one, so that each stream keeps its own.
@@ -440,9 +451,9 @@ fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &m
     let (x_pairs, x_left) = x[..words].as_chunks::<2>();
     let (weight_left, _) = weight_left.as_chunks::<1>();
     let (x_left, _) = x_left.as_chunks::<1>();
-    for first in (0..LANES).step_by(4) {
+    for first in (0..LANES).step_by(2) {
         for part in 0..STREAMS / 8 {
-            let mut acc = [[vdupq_n_s32(0); 4]; 4];
+            let mut acc = [[vdupq_n_s32(0); 4]; 2];
             for (weights, x) in weight_pairs.iter().zip(x_pairs) {
                 add_words(weights, x, first, part, &mut acc);
             }
@@ -461,7 +472,7 @@ fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &m
     }
 }
 
-/// Adds four columns, or eight, of four rows from `first` on, for eight streams; each vector of sums is of two streams.
+/// Adds four columns, or eight, of two rows from `first` on, for eight streams; each vector of sums is of two streams.
 #[cfg(feature = "int8")]
 #[inline]
 #[target_feature(enable = "neon")]
@@ -470,7 +481,7 @@ fn add_words<const WORDS: usize>(
     x: &[Tile<u32>; WORDS],
     first: usize,
     part: usize,
-    acc: &mut [[int32x4_t; 4]; 4],
+    acc: &mut [[int32x4_t; 4]; 2],
 ) {
     const { assert!(WORDS * 127 * 128 <= i16::MAX as usize) }
     let mut streams = [[vdupq_n_s8(0); 2]; WORDS];

@@ -9,7 +9,7 @@ use crate::command::ask;
 use crate::repo::Repo;
 use crate::setup::arm_gcc::ARM_GCC;
 use crate::setup::qemu::QEMU;
-use crate::setup::{libtorch, thumb};
+use crate::setup::{libtorch, neon, thumb};
 
 /// Whether a piece is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum State {
     There,
     /// It is not, or it does not work.
     Missing,
+    /// It is not, and all works without it: what it is for is left out.
+    Skipped,
 }
 
 /// A row of the table.
@@ -42,6 +44,11 @@ impl Piece {
     pub fn missing(what: &'static str, todo: impl Into<String>) -> Self {
         Self { what, state: State::Missing, version: String::new(), place: todo.into() }
     }
+
+    /// A piece that is not needed here, or cannot be had, and why.
+    pub fn skipped(what: &'static str, reason: impl Into<String>) -> Self {
+        Self { what, state: State::Skipped, version: String::new(), place: reason.into() }
+    }
 }
 
 /// The command: the table, and a status that says whether anything is missing.
@@ -58,7 +65,7 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
 pub fn table(repo: &Repo) -> bool {
     let pieces = pieces(repo);
     print!("{}", format_table(&pieces));
-    pieces.iter().all(|piece| piece.state == State::There)
+    pieces.iter().all(|piece| piece.state != State::Missing)
 }
 
 fn pieces(repo: &Repo) -> Vec<Piece> {
@@ -68,6 +75,7 @@ fn pieces(repo: &Repo) -> Vec<Piece> {
     pieces.extend(thumb::pieces(repo));
     pieces.push(QEMU.piece(repo));
     pieces.push(ARM_GCC.piece(repo));
+    pieces.push(neon::piece(repo));
     pieces
 }
 
@@ -91,6 +99,7 @@ fn format_table(pieces: &[Piece]) -> String {
             let status = match piece.state {
                 State::There => "ok",
                 State::Missing => "MISSING",
+                State::Skipped => "skipped",
             };
             [piece.what, status, &piece.version, &piece.place]
         })
@@ -119,11 +128,13 @@ mod tests {
         let pieces = [
             Piece::there("QEMU", "7.2.22", "/usr/bin/qemu-system-arm"),
             Piece::missing("libtorch", "`cargo xtask setup` fetches it"),
+            Piece::skipped("AArch64", "not needed"),
         ];
         let expected = "\
 what      status   version  where, or what to do
 QEMU      ok       7.2.22   /usr/bin/qemu-system-arm
 libtorch  MISSING           `cargo xtask setup` fetches it
+AArch64   skipped           not needed
 ";
         assert_eq!(format_table(&pieces), expected);
     }

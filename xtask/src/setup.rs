@@ -7,6 +7,7 @@ pub mod apt;
 pub mod arm_gcc;
 mod config;
 pub mod libtorch;
+pub mod neon;
 mod prerequisites;
 pub mod program;
 pub mod qemu;
@@ -83,6 +84,7 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
     ];
     if purpose == Purpose::Test {
         steps.push(("C for ARM, for the test of the C library", |repo| ARM_GCC.setup(repo)));
+        steps.push(("AArch64, for the test of NEON", neon::setup));
     }
     let count = steps.len();
     let mut ok = true;

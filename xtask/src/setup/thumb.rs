@@ -70,13 +70,11 @@ fn choose(found: Found) -> Step {
 
 impl Found {
     fn look(repo: &Repo) -> Self {
-        let forced = env::var_os(NO_RUSTUP).is_some();
-        let rustc = rustc();
         let made = repo.root().join(RUSTC);
         Self {
-            in_toolchain: !forced && targets().into_iter().all(|target| has(repo, &rustc, target)),
+            in_toolchain: targets().into_iter().all(|target| toolchain_has(repo, target)),
             in_debian: made.exists() && targets().into_iter().all(|target| has(repo, &made, target)),
-            rustup: !forced && on_path("rustup").is_some(),
+            rustup: may_ask_rustup(),
             apt: apt::available(),
         }
     }
@@ -90,6 +88,16 @@ fn rustc() -> PathBuf {
 /// Asks a compiler; in the top folder, where rustup picks the pinned toolchain.
 fn ask_rustc(repo: &Repo, rustc: &Path, args: &[&str]) -> Option<String> {
     ask(Command::new(rustc).args(args).current_dir(repo.root()))
+}
+
+/// Whether the toolchain has the standard library for a target.
+pub(super) fn toolchain_has(repo: &Repo, target: &str) -> bool {
+    env::var_os(NO_RUSTUP).is_none() && has(repo, &rustc(), target)
+}
+
+/// Whether there is a rustup that may be asked for targets.
+pub(super) fn may_ask_rustup() -> bool {
+    env::var_os(NO_RUSTUP).is_none() && on_path("rustup").is_some()
 }
 
 /// Where this compiler looks for a target's libraries.

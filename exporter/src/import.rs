@@ -41,8 +41,9 @@ impl Default for Options {
     }
 }
 
-/// How to write a file that can be read.
-const RECIPE: &str = "from safetensors.torch import save_file; save_file(model.state_dict(), \"notebook.safetensors\")";
+/// From a pickle to a file that can be read.
+const RECIPE: &str = "import torch; from safetensors.torch import save_file; \
+                      save_file(torch.load(\"notebook.pt\", weights_only=True), \"notebook.safetensors\")";
 
 /// Why a file is not imported. Tensors are named as in the file.
 #[derive(Debug, thiserror::Error)]

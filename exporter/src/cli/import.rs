@@ -185,12 +185,12 @@ fn describe(input: &str, args: &Args, state: &StateDict, structure: &Structure, 
         Orientation::FanInFanOut => "[fan_in, fan_out], transposed as in the lecture's own Linear",
     };
     let layers = || structure.levels.iter().chain([&structure.output]);
-    let width = layers().map(|layer| layer.weight.chars().count()).chain([structure.embedding.chars().count()]);
-    let width = width.max().unwrap_or(0);
+    let names = layers().map(|layer| &layer.weight).chain([&structure.embedding]);
+    let width = names.map(|name| plain(name).chars().count()).max().unwrap_or(0);
     eprintln!("{input}: matrices are {stored}\n");
     let shape = |name: &str| format!("{:?}", state.tensors[name].shape);
     let row = |layer: &str, weight: &str, says: String| {
-        eprintln!("{layer:<10} {weight:<width$}  {:<12} {says}", shape(weight));
+        eprintln!("{layer:<10} {:<width$}  {:<12} {says}", plain(weight), shape(weight));
     };
     row("embedding", &structure.embedding, format!("{} characters, n_embd {}", structure.vocab_size, structure.n_embd));
     let mut below = structure.n_embd;
@@ -203,22 +203,25 @@ fn describe(input: &str, args: &Args, state: &StateDict, structure: &Structure, 
     let parameters = model.architecture.config(structure.vocab_size).map_or(0, |config| config.parameters());
     eprintln!("{} parameters folded", count(parameters));
     if !state.counters.is_empty() {
-        eprintln!("passed over: {}", state.counters.keys().cloned().collect::<Vec<_>>().join(", "));
+        eprintln!("passed over: {}", state.counters.keys().map(|name| plain(name)).collect::<Vec<_>>().join(", "));
     }
-    let eps = if layers().any(|layer| layer.batch_norm.as_ref().is_some_and(|norm| !norm.deviation)) {
-        format!(", BatchNorm's eps is {:e}", args.eps)
-    } else {
-        String::new()
-    };
-    eprintln!("taken for granted, because a state_dict does not say it: tanh after every level{eps}");
+    let norms = || layers().filter_map(|layer| layer.batch_norm.as_ref());
+    let behind = if norms().next().is_some() { " and its BatchNorm" } else { "" };
+    let eps = if norms().any(|norm| !norm.deviation) { format!(", eps {:e}", args.eps) } else { String::new() };
+    eprintln!("taken for granted, because a state_dict does not say it: tanh after every level{behind}{eps}");
     for note in &structure.notes {
-        eprintln!("note: {note}");
+        eprintln!("note: {}", plain(note));
     }
+}
+
+/// A name from the file in one line, whatever it holds.
+fn plain(name: &str) -> String {
+    name.escape_debug().to_string()
 }
 
 /// Bias and BatchNorm of a layer, as they are folded.
 fn parts(layer: &Layer) -> String {
-    let bias = layer.bias.as_ref().map(|bias| format!(", bias {bias}"));
-    let norm = layer.batch_norm.as_ref().map(|norm| format!(", BatchNorm {}", norm.module));
+    let bias = layer.bias.as_ref().map(|bias| format!(", bias {}", plain(bias)));
+    let norm = layer.batch_norm.as_ref().map(|norm| format!(", BatchNorm {}", plain(&norm.module)));
     [bias, norm].into_iter().flatten().collect()
 }

@@ -36,7 +36,7 @@ fn import_says_what_it_understood() {
         "output     head.weight       [27, 96]     reads 96, bias head.bias",
         "block_size 16 = 2 * 2 * 2 * 2, vocabulary \".abcdefghijklmnopqrstuvwxyz\"",
         "passed over: bn1.num_batches_tracked",
-        "tanh after every level, BatchNorm's eps is 1e-5",
+        "tanh after every level and its BatchNorm, eps 1e-5",
     ] {
         assert!(stderr.contains(part), "{part:?} is not in:\n{stderr}");
     }

@@ -15,13 +15,14 @@ use super::eval::{Given, SplitArg};
 use super::{DataArgs, count};
 
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("against").required(true).args(["blob", "golden"])))]
 pub struct Args {
     /// The reference: a folded model, or its blob in f32. With --golden, the model to be judged: a folded one in every
     /// precision, a blob in its own
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// A blob made from it, to be compared on words; may be given several times
-    #[arg(long, value_name = "FILE", required_unless_present = "golden")]
+    #[arg(long, value_name = "FILE")]
     blob: Vec<PathBuf>,
     #[command(flatten)]
     golden: golden::GoldenArgs,

@@ -21,7 +21,7 @@ use super::super::{count, quoted};
 pub struct GoldenArgs {
     /// Logits of another program, such as PyTorch: safetensors with contexts [N, block_size] (I64), logits [N, vocab_size] and
     /// perhaps targets [N] (I64)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["blob", "data", "dedup"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "dedup"])]
     pub golden: Option<PathBuf>,
     /// With --golden: which precisions of a folded model [default: all]
     #[arg(long, value_enum, value_delimiter = ',', requires = "golden")]

@@ -4,6 +4,7 @@ mod bench;
 mod eval;
 mod export;
 mod finetune;
+mod import;
 mod plot;
 mod presets;
 mod race;
@@ -44,11 +45,13 @@ enum Command {
     Presets(presets::Args),
     /// Train a model on with the rounding of four-bit weights, so that it learns to live with it
     Finetune(finetune::Args),
+    /// Read a PyTorch state_dict, fold its BatchNorms and write it as a model of this program
+    Import(import::Args),
     /// Pack a model for the chip
     Export(export::Args),
     /// Measure the loss of a model, or compare several on the same words
     Eval(eval::Args),
-    /// Show where a blob loses accuracy: every level against the same network in f32
+    /// Show where a blob loses accuracy, level by level, or hold a model against PyTorch's logits
     Validate(validate::Args),
     /// Draw words from a model, as the chip would
     Sample(sample::Args),
@@ -65,6 +68,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Plot(args) => plot::run(&args),
         Command::Presets(args) => presets::run(&args),
         Command::Finetune(args) => finetune::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Validate(args) => validate::run(&args),
@@ -90,22 +94,27 @@ struct DataArgs {
 impl DataArgs {
     /// Reads the list and reports duplicates on stderr.
     fn read(&self) -> anyhow::Result<Words> {
-        let mut words = match &self.data {
-            Some(path) => Words::read(path)?,
-            None => Words::shipped()?,
-        };
-        let duplicates = words.duplicates();
-        if self.dedup {
-            words.dedup();
-        }
-        let what = if self.dedup { "dropped" } else { "kept, as in the lecture; --dedup drops them" };
-        eprint!("{}: {} words", words.name, count(words.words.len()));
-        match duplicates {
-            0 => eprintln!(", none twice"),
-            n => eprintln!(", {} of them duplicates ({what})", count(n)),
-        }
-        Ok(words)
+        read_words(self.data.as_deref(), self.dedup)
     }
+}
+
+/// Reads a list, or the shipped one, and reports duplicates on stderr.
+fn read_words(path: Option<&Path>, dedup: bool) -> anyhow::Result<Words> {
+    let mut words = match path {
+        Some(path) => Words::read(path)?,
+        None => Words::shipped()?,
+    };
+    let duplicates = words.duplicates();
+    if dedup {
+        words.dedup();
+    }
+    let what = if dedup { "dropped" } else { "kept, as in the lecture; --dedup drops them" };
+    eprint!("{}: {} words", words.name, count(words.words.len()));
+    match duplicates {
+        0 => eprintln!(", none twice"),
+        n => eprintln!(", {} of them duplicates ({what})", count(n)),
+    }
+    Ok(words)
 }
 
 /// Refuses an output that is one of the inputs, however the two are spelled.

@@ -1,6 +1,7 @@
 //! The loss of a model: through `tch` for a folded network, through the runtime for a blob.
 
 pub mod compare;
+pub mod golden;
 pub mod validate;
 
 use runtime::quant::ACTIVATION_MAX;

@@ -3,7 +3,8 @@
 //! In eval mode BatchNorm is a fixed scale and shift per channel, and so is part of the linear layer:
 //!
 //! ```text
-//! gamma * (W x - mean) / sqrt(var + eps) + beta  =  (scale * W) x + (beta - mean * scale),  scale = gamma / sqrt(var + eps)
+//! gamma * (W x + b - mean) / sqrt(var + eps) + beta  =  (scale * W) x + (beta - (mean - b) * scale),
+//! scale = gamma / sqrt(var + eps)
 //! ```
 
 use ndarray::{Array1, Array2, Axis, s};
@@ -12,27 +13,33 @@ use ndarray::{Array1, Array2, Axis, s};
 #[derive(Clone, Debug)]
 pub struct BatchNormStats {
     /// gamma.
-    pub weight: Array1<f32>,
+    pub weight: Array1<f64>,
     /// beta.
-    pub bias: Array1<f32>,
+    pub bias: Array1<f64>,
     /// Mean over the training batches.
-    pub running_mean: Array1<f32>,
+    pub running_mean: Array1<f64>,
     /// Variance over the training batches.
-    pub running_var: Array1<f32>,
+    pub running_var: Array1<f64>,
     /// Keeps the variance away from zero.
     pub eps: f64,
 }
 
-/// Folds `batch_norm` into `weight` `[fan_out, fan_in]`: the new weight and the bias it gets, computed in f64.
+/// Folds `batch_norm` into `weight` `[fan_out, fan_in]` and the bias it has, if any: the new weight and bias, computed in f64.
 ///
 /// # Panics
 /// If the numbers of channels differ.
-pub fn fold_batch_norm(weight: &Array2<f32>, batch_norm: &BatchNormStats) -> (Array2<f32>, Array1<f32>) {
-    let wide = |values: &Array1<f32>| values.mapv(f64::from);
-    let scale = wide(&batch_norm.weight) / wide(&batch_norm.running_var).mapv(|var| (var + batch_norm.eps).sqrt());
-    let bias = wide(&batch_norm.bias) - wide(&batch_norm.running_mean) * &scale;
-    let weight = weight.mapv(f64::from) * scale.insert_axis(Axis(1));
-    (weight.mapv(|value| value as f32), bias.mapv(|value| value as f32))
+pub fn fold_batch_norm(
+    weight: &Array2<f64>,
+    bias: Option<&Array1<f64>>,
+    batch_norm: &BatchNormStats,
+) -> (Array2<f64>, Array1<f64>) {
+    let scale = &batch_norm.weight / &batch_norm.running_var.mapv(|var| (var + batch_norm.eps).sqrt());
+    let mean = match bias {
+        Some(bias) => &batch_norm.running_mean - bias,
+        None => batch_norm.running_mean.clone(),
+    };
+    let bias = &batch_norm.bias - mean * &scale;
+    (weight * &scale.insert_axis(Axis(1)), bias)
 }
 
 /// Halves the second half of the rows, the gates of [`runtime::Activation::Gated`], so that `tanh` is all that is left to take
@@ -57,10 +64,15 @@ mod tests {
             running_var: array![4.0, 0.0],
             eps: 0.0,
         };
-        let (weight, bias) = fold_batch_norm(&array![[1.0, 2.0], [3.0, 4.0]], &BatchNormStats { eps: 1e-5, ..stats });
+        let stats = BatchNormStats { eps: 1e-5, ..stats };
+        let (weight, bias) = fold_batch_norm(&array![[1.0, 2.0], [3.0, 4.0]], None, &stats);
         // Channel 0: scale 2 / sqrt(4 + 1e-5), all but 1. Channel 1: gamma 0 leaves beta alone, whatever the variance.
         assert!((weight[[0, 0]] - 1.0).abs() < 2e-6 && (weight[[0, 1]] - 2.0).abs() < 4e-6);
         assert!((bias[0] + 2.5).abs() < 1e-5);
         assert_eq!((weight[[1, 0]], weight[[1, 1]], bias[1]), (0.0, 0.0, -1.0));
+        // A bias of the linear layer is part of what is normalised: it shifts the mean.
+        let (same, shifted) = fold_batch_norm(&array![[1.0, 2.0], [3.0, 4.0]], Some(&array![3.0, 7.0]), &stats);
+        assert_eq!(same, weight);
+        assert_eq!((shifted[0], shifted[1]), (0.5, -1.0));
     }
 }

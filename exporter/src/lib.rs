@@ -16,6 +16,7 @@ pub mod file;
 pub mod finetune;
 pub mod fold;
 pub mod gptq;
+pub mod import;
 pub mod nn;
 pub mod pack;
 pub mod plot;

@@ -507,14 +507,17 @@ pub fn fold_network(
         return Err(FoldError::PerPosition);
     }
     let fold = |linear: &Linear, batch_norm: &BatchNorm1d| {
+        let wide = |values: &Tensor| to_vector::<f32>(values).mapv(f64::from);
         let stats = BatchNormStats {
-            weight: to_vector(&batch_norm.weight),
-            bias: to_vector(&batch_norm.bias),
-            running_mean: to_vector(&batch_norm.running_mean),
-            running_var: to_vector(&batch_norm.running_var),
+            weight: wide(&batch_norm.weight),
+            bias: wide(&batch_norm.bias),
+            running_mean: wide(&batch_norm.running_mean),
+            running_var: wide(&batch_norm.running_var),
             eps: BATCH_NORM_EPS,
         };
-        let (mut weight, mut bias) = fold_batch_norm(&to_matrix(&linear.weight), &stats);
+        let weight = to_matrix::<f32>(&linear.weight).mapv(f64::from);
+        let (weight, bias) = fold_batch_norm(&weight, None, &stats);
+        let (mut weight, mut bias) = (weight.mapv(|value| value as f32), bias.mapv(|value| value as f32));
         if architecture.activation == Activation::Gated {
             halve_gate(&mut weight, &mut bias);
         }

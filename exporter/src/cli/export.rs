@@ -49,8 +49,8 @@ pub struct Args {
 }
 
 /// Contexts of the train split of the calibration words.
-fn calibration(args: &Args, model: &FoldedModel) -> anyhow::Result<Tensor> {
-    let words = match &args.calibration {
+pub fn calibration(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Tensor> {
+    let words = match list {
         Some(path) => Words::read(path)?,
         None => Words::shipped()?,
     };
@@ -70,17 +70,26 @@ fn int4_options(args: &Args) -> Int4Options {
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum PrecisionArg {
+pub enum PrecisionArg {
     F32,
     Int8,
     Int4,
 }
 
 impl PrecisionArg {
-    fn of(precision: Precision) -> Option<Self> {
+    pub fn of(precision: Precision) -> Option<Self> {
         [(Self::F32, Precision::F32), (Self::Int8, Precision::Int8), (Self::Int4, Precision::Int4)]
             .into_iter()
             .find_map(|(argument, other)| (other == precision).then_some(argument))
+    }
+
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
     }
 }
 
@@ -145,9 +154,11 @@ fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
         PrecisionArg::F32 if args.layout != LayoutArg::Auto => bail!("--layout is for integers: see --precision"),
         PrecisionArg::F32 => pack_f32(&model)?,
         PrecisionArg::Int8 => pack_integer(&model, &quantize_int8(&model), layout)?,
-        PrecisionArg::Int4 => {
-            pack_integer(&model, &quantize_int4(&model, &calibration(args, &model)?, int4_options(args)), layout)?
-        }
+        PrecisionArg::Int4 => pack_integer(
+            &model,
+            &quantize_int4(&model, &calibration(args.calibration.as_deref(), &model)?, int4_options(args)),
+            layout,
+        )?,
     })
 }
 

@@ -1,3 +1,5 @@
+mod golden;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,13 +15,17 @@ use super::eval::{Given, SplitArg};
 use super::{DataArgs, count};
 
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("against").required(true).args(["blob", "golden"])))]
 pub struct Args {
-    /// The reference: a folded model, or its blob in f32
+    /// The reference: a folded model, or its blob in f32. With --golden, the model to be judged: a folded one in every
+    /// precision, a blob in its own
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A blob made from it; may be given several times
-    #[arg(long, value_name = "FILE", required = true)]
+    /// A blob made from it, to be compared on words; may be given several times
+    #[arg(long, value_name = "FILE")]
     blob: Vec<PathBuf>,
+    #[command(flatten)]
+    golden: golden::GoldenArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Which part of the list
@@ -31,6 +37,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(file) = &args.golden.golden {
+        return golden::run(&args.model, file, &args.golden, args.json);
+    }
     let started = Instant::now();
     let reference = Given::read(&args.model)?;
     let blobs = args.blob.iter().map(|path| Given::read(path)).collect::<anyhow::Result<Vec<_>>>()?;

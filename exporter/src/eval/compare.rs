@@ -196,18 +196,18 @@ impl<'a> Comparison<'a> {
 }
 
 /// `sum p ln (p / q)` of the softmax of two rows of logits, in nats.
-fn divergence(p: &[f64], q: &[f64]) -> f64 {
+pub(super) fn divergence(p: &[f64], q: &[f64]) -> f64 {
     let (p_norm, q_norm) = (log_sum_exp(p), log_sum_exp(q));
     p.iter().zip(q).map(|(p, q)| (p - p_norm).exp() * ((p - p_norm) - (q - q_norm))).sum()
 }
 
-fn log_sum_exp(logits: &[f64]) -> f64 {
+pub(super) fn log_sum_exp(logits: &[f64]) -> f64 {
     let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     max + logits.iter().map(|logit| (logit - max).exp()).sum::<f64>().ln()
 }
 
 /// Index of the largest logit, the lowest among equals, as the sampler has it.
-fn largest(logits: &[f64]) -> usize {
+pub(super) fn largest(logits: &[f64]) -> usize {
     logits.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(index, _)| index)
 }
 

@@ -1,0 +1,171 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use exporter::data::DataError;
+use exporter::eval::golden::Golden;
+use exporter::file::FoldedModel;
+use exporter::gptq::{Options, calibration_contexts, quantize_int4};
+use exporter::pack::{ModelFile, pack_f32, pack_integer};
+use exporter::quantize::quantize_int8;
+use runtime::Model;
+use runtime::format::{AlignedBlob, Layout};
+use serde_json::json;
+
+use super::super::eval::Given;
+use super::super::export::{PrecisionArg, calibration};
+use super::super::{count, quoted};
+
+#[derive(clap::Args)]
+pub struct GoldenArgs {
+    /// Logits of another program, such as PyTorch: safetensors with contexts [N, block_size] (I64), logits [N, vocab_size] and
+    /// perhaps targets [N] (I64)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "dedup"])]
+    pub golden: Option<PathBuf>,
+    /// With --golden: which precisions of a folded model [default: all]
+    #[arg(long, value_enum, value_delimiter = ',', requires = "golden")]
+    precision: Vec<PrecisionArg>,
+    /// With --golden: largest difference of a logit that passes, of one precision or of all [default: f32=1e-4,int8=1,int4=3]
+    #[arg(long, value_name = "[PRECISION=]X", value_delimiter = ',', value_parser = parse_tolerance, requires = "golden")]
+    tolerance: Vec<Tolerance>,
+    /// With --golden: words that int4 is calibrated on, as in `export` [default: the shipped list of names; the golden contexts
+    /// where the model cannot read it]
+    #[arg(long, value_name = "FILE", requires = "golden")]
+    calibration: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy)]
+struct Tolerance {
+    /// `None` for all.
+    precision: Option<PrecisionArg>,
+    limit: f64,
+}
+
+fn parse_tolerance(text: &str) -> Result<Tolerance, String> {
+    let (precision, number) = match text.split_once('=') {
+        None => (None, text),
+        Some((name, number)) => (Some(<PrecisionArg as clap::ValueEnum>::from_str(name, false)?), number),
+    };
+    match number.parse::<f64>() {
+        Ok(limit) if limit >= 0.0 => Ok(Tolerance { precision, limit }),
+        _ => Err("must be a number of nats, such as 1e-4 or int8=0.5".to_owned()),
+    }
+}
+
+/// Largest difference of a logit that passes unless another is asked for.
+///
+/// f32: sums of the same products in another order, and a tanh within 4.5e-7; measured 2e-6 to 7e-6. int8: a weight is off by up to
+/// 1/254 of the largest in its row; measured 0.07 to 0.33. int4: by up to 1/14 in the inner levels; measured 0.06 to 0.9. The limits
+/// of the integers tell another model from this one; what rounding costs, `d nll` says.
+fn default_limit(precision: PrecisionArg) -> f64 {
+    match precision {
+        PrecisionArg::F32 => 1e-4,
+        PrecisionArg::Int8 => 1.0,
+        PrecisionArg::Int4 => 3.0,
+    }
+}
+
+const ALL: [PrecisionArg; 3] = [PrecisionArg::F32, PrecisionArg::Int8, PrecisionArg::Int4];
+
+pub fn run(path: &Path, file: &Path, args: &GoldenArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let given = Given::read(path)?;
+    let golden = Golden::read(file).with_context(|| quoted(file))?;
+    let asked = if args.precision.is_empty() { ALL.to_vec() } else { args.precision.clone() };
+    let blobs = match given.file {
+        ModelFile::Blob(blob) => {
+            let precision = Model::new(blob.as_bytes())?.precision();
+            let own = PrecisionArg::of(precision).with_context(|| format!("{precision:?} is not judged"))?;
+            if !asked.contains(&own) {
+                bail!("{} is a blob in {precision:?}: other precisions need the model it was made of", quoted(path));
+            }
+            vec![(own, blob)]
+        }
+        ModelFile::Folded(model) => {
+            // Before the work of quantizing it.
+            golden.compare(&Model::new(pack_f32(&model)?.as_bytes())?).with_context(|| quoted(file))?;
+            let pack = |precision| Ok((precision, pack(&model, precision, args, &golden)?));
+            ALL.into_iter().filter(|precision| asked.contains(precision)).map(pack).collect::<anyhow::Result<_>>()?
+        }
+    };
+    let rows = golden.rows();
+    eprintln!("{}, {} contexts of {}\n", quoted(file), count(rows), golden.block_size);
+    eprintln!("      max |d logit|  mean |d logit|      d nll  top-1 %  tolerance");
+    let mut object = serde_json::Map::new();
+    let mut all_pass = true;
+    for (precision, blob) in blobs {
+        let found = golden.compare(&Model::new(blob.as_bytes())?).with_context(|| quoted(file))?;
+        let fits = |tolerance: &&Tolerance| tolerance.precision.is_none_or(|of| of == precision);
+        let limit = args.tolerance.iter().rev().find(fits).map_or(default_limit(precision), |given| given.limit);
+        let pass = found.max_abs_dlogit <= limit;
+        all_pass &= pass;
+        let name = precision.name();
+        eprintln!(
+            "{name:<4}  {:>13.2e}  {:>14.2e}  {}  {:>7.2}  {limit:>9}  {}",
+            found.max_abs_dlogit,
+            found.mean_abs_dlogit,
+            signed(found.dnll),
+            found.top1,
+            if pass { "pass" } else { "FAIL" }
+        );
+        let row = json!({
+            "max_abs_dlogit": found.max_abs_dlogit,
+            "mean_abs_dlogit": found.mean_abs_dlogit,
+            "dnll": found.dnll,
+            "top1": found.top1,
+            "tolerance": limit,
+            "pass": pass,
+        });
+        object.insert(name.to_owned(), row);
+    }
+    let dnll = match golden.has_targets() {
+        true => "loss of the targets less that under the golden logits",
+        false => "loss expected where the golden logits are the truth, less their own: their KL divergence",
+    };
+    eprintln!("\nd nll: {dnll},\nin nats per character; the tolerance is that of max |d logit|");
+    if json {
+        object.insert("contexts".to_owned(), rows.into());
+        object.insert("dnll_of".to_owned(), if golden.has_targets() { "targets" } else { "golden" }.into());
+        object.insert("pass".to_owned(), all_pass.into());
+        object.insert("seconds".to_owned(), started.elapsed().as_secs_f64().into());
+        println!("{}", serde_json::Value::Object(object));
+    }
+    Ok(if all_pass { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// With six decimals and its sign; no sign where all of them are zero.
+fn signed(delta: f64) -> String {
+    match format!("{delta:>+9.6}") {
+        zero if zero.ends_with("0.000000") => format!("{:>9.6}", 0.0),
+        text => text,
+    }
+}
+
+/// What `export` would write.
+fn pack(
+    model: &FoldedModel,
+    precision: PrecisionArg,
+    args: &GoldenArgs,
+    golden: &Golden,
+) -> anyhow::Result<AlignedBlob> {
+    let contexts = || match calibration(args.calibration.as_deref(), model) {
+        Err(error)
+            if args.calibration.is_none()
+                && matches!(error.downcast_ref(), Some(DataError::UnknownCharacter { .. })) =>
+        {
+            eprintln!(
+                "int4 is calibrated on the golden contexts: the model cannot read the shipped list (see --calibration)"
+            );
+            Ok(calibration_contexts(&golden.examples()))
+        }
+        result => result,
+    };
+    Ok(match precision {
+        PrecisionArg::F32 => pack_f32(model)?,
+        PrecisionArg::Int8 => pack_integer(model, &quantize_int8(model), Layout::RowMajor)?,
+        PrecisionArg::Int4 => {
+            pack_integer(model, &quantize_int4(model, &contexts()?, Options::default()), Layout::RowMajor)?
+        }
+    })
+}

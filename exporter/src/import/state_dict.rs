@@ -1,0 +1,176 @@
+//! The tensors of a file, checked and as f64.
+//!
+//! The safetensors library checks lengths and offsets; names that stand twice it passes over, so that is checked here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, TensorView};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::ImportError;
+
+/// The value of a tensor and its shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// As stored.
+    pub shape: Vec<usize>,
+    /// Row-major; every one finite.
+    pub values: Vec<f64>,
+}
+
+/// Named tensors, in the order of their names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StateDict {
+    /// By name, without those that are skipped.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Names of counters that a forward pass has no use for, and what they say.
+    pub counters: BTreeMap<String, Option<i64>>,
+    /// What the writer put beside them.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The last part of the name of BatchNorm's counter, whatever its type.
+const COUNTER: &str = "num_batches_tracked";
+
+impl StateDict {
+    /// Reads a safetensors file.
+    ///
+    /// # Errors
+    /// [`ImportError`] names the tensor where there is one.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ImportError> {
+        let (file, metadata) = open(bytes)?;
+        let mut state = Self { metadata, ..Self::default() };
+        for (name, view) in file.iter() {
+            if name.rsplit('.').next() == Some(COUNTER) {
+                let count = view.data().try_into().ok().filter(|_| view.dtype() == Dtype::I64).map(i64::from_le_bytes);
+                state.counters.insert(name.to_owned(), count);
+                continue;
+            }
+            let values = floats(name, &view)?;
+            state.tensors.insert(name.to_owned(), Tensor { shape: view.shape().to_vec(), values });
+        }
+        Ok(state)
+    }
+}
+
+/// The tensors of a safetensors file and its metadata, after all checks of the form.
+///
+/// # Errors
+/// [`ImportError::Pickle`] for a file of `torch.save`, [`ImportError::NotSafetensors`] for any other.
+pub fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), ImportError> {
+    // A zip archive is how torch.save has written since 2020; before that, bare pickles, protocol 2 and up.
+    if bytes.starts_with(b"PK\x03\x04") || matches!(bytes, [0x80, 2..=5, ..]) {
+        return Err(ImportError::Pickle);
+    }
+    if bytes.is_empty() {
+        return Err(ImportError::NotSafetensors { reason: "it is empty".to_owned() });
+    }
+    let refuse = |error: safetensors::SafeTensorError| {
+        let reason = one_line(&error);
+        match culprit(bytes) {
+            Some(tensor) => ImportError::NotSafetensors { reason: format!("tensor {tensor:?}: {reason}") },
+            None => ImportError::NotSafetensors { reason },
+        }
+    };
+    let (len, header) = SafeTensors::read_metadata(bytes).map_err(refuse)?;
+    let file = SafeTensors::deserialize(bytes).map_err(refuse)?;
+    if let Some(name) = twice(&bytes[8..8 + len]) {
+        return Err(ImportError::Twice { tensor: name });
+    }
+    let metadata = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+    Ok((file, metadata))
+}
+
+/// A message of the library, which may quote the file, in one line.
+fn one_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The first tensor that is described wrongly, by itself: the library does not always say.
+fn culprit(bytes: &[u8]) -> Option<String> {
+    let len = usize::try_from(u64::from_le_bytes(*bytes.first_chunk()?)).ok()?;
+    let (header, data) = bytes.get(8..)?.split_at_checked(len)?;
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
+    let wrong = |info: serde_json::Value| {
+        let Ok(TensorInfo { dtype, shape, data_offsets: (start, end) }) = serde_json::from_value(info) else {
+            return true;
+        };
+        let bits = shape.iter().try_fold(dtype.bitsize(), |bits, &n| bits.checked_mul(n));
+        bits.is_none_or(|bits| end.checked_sub(start) != Some(bits / 8)) || end > data.len()
+    };
+    header.into_iter().find(|(name, info)| name != "__metadata__" && wrong(info.clone())).map(|(name, _)| name)
+}
+
+/// The first name that stands twice in a JSON object.
+fn twice(json: &[u8]) -> Option<String> {
+    struct Names;
+    impl<'de> Visitor<'de> for Names {
+        type Value = Option<String>;
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let (mut seen, mut twice) = (BTreeSet::new(), None);
+            while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
+                if twice.is_none() && seen.contains(&name) {
+                    twice = Some(name);
+                } else {
+                    seen.insert(name);
+                }
+            }
+            Ok(twice)
+        }
+    }
+    serde_json::Deserializer::from_slice(json).deserialize_map(Names).ok().flatten()
+}
+
+/// The values of a tensor of floating point.
+///
+/// # Errors
+/// [`ImportError`] for another type, for no values, and for one that is not finite.
+pub fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f64>, ImportError> {
+    fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        bytes.as_chunks::<N>().0.iter().map(|&bytes| value(bytes)).collect()
+    }
+    let tensor = || name.to_owned();
+    let bytes = view.data();
+    let values = match view.dtype() {
+        Dtype::F64 => each(bytes, f64::from_le_bytes),
+        Dtype::F32 => each(bytes, |bytes| f32::from_le_bytes(bytes).into()),
+        Dtype::F16 => each(bytes, |bytes| half::f16::from_le_bytes(bytes).to_f64()),
+        Dtype::BF16 => each(bytes, |bytes| half::bf16::from_le_bytes(bytes).to_f64()),
+        dtype => return Err(ImportError::Dtype { tensor: tensor(), dtype: format!("{dtype:?}") }),
+    };
+    if values.is_empty() {
+        return Err(ImportError::Shape { tensor: tensor(), found: view.shape().to_vec(), reason: "no values" });
+    }
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(&value) => Err(ImportError::NotFinite { tensor: tensor(), value }),
+        None => Ok(values),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_stand_twice_are_found() {
+        assert_eq!(twice(br#"{"a":{"x":1,"y":2},"b":3,"a":4}"#), Some("a".to_owned()));
+        assert_eq!(twice(br#"{"a":{"x":1,"x":2},"b":3}"#), None, "of tensors only");
+    }
+
+    #[test]
+    fn every_float_becomes_the_same_number() {
+        // 1.5 and -0.125 are exact in all of them.
+        for (dtype, bytes) in [
+            (Dtype::F64, [1.5_f64, -0.125].map(f64::to_le_bytes).concat()),
+            (Dtype::F32, [1.5_f32, -0.125].map(f32::to_le_bytes).concat()),
+            (Dtype::F16, [0x3e00_u16, 0xb000].map(u16::to_le_bytes).concat()),
+            (Dtype::BF16, [0x3fc0_u16, 0xbe00].map(u16::to_le_bytes).concat()),
+        ] {
+            let view = TensorView::new(dtype, vec![2], &bytes).unwrap();
+            assert_eq!(floats("w", &view).unwrap(), [1.5, -0.125], "{dtype:?}");
+        }
+    }
+}

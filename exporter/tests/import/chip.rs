@@ -1,0 +1,32 @@
+//! Imported networks on the emulated chip: the words of the host, in every precision.
+
+use exporter::eval::golden::Golden;
+use runtime::Sampling;
+use tests::{Firmware, host_words};
+use xtask::firmware::report;
+
+use super::golden::{blobs, fixture, fixtures};
+
+#[test]
+fn imported_networks_say_the_same_on_host_and_chip() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, model, _) in fixtures() {
+        let golden = Golden::read(&fixture(&format!("{name}_golden.safetensors"))).unwrap();
+        // A prompt from the second character of the vocabulary: beyond ASCII for one of them.
+        let prompt = model.vocab.chars().nth(2).unwrap().to_string();
+        for (precision, blob) in blobs(&model, &golden) {
+            let path = folder.path().join(format!("{name}.{precision}.blob"));
+            std::fs::write(&path, blob.as_bytes()).unwrap();
+            let run = Firmware::build_with("mps2-an386", "generate", &path).run(&[
+                "n=20",
+                "seed=7",
+                &format!("prompt={prompt}"),
+            ]);
+            assert!(run.success(), "{name} {precision}: {:?}", run.lines);
+            let (words, facts) = report(&run.lines);
+            assert_eq!(words, host_words(&blob, Sampling::default(), 7, &prompt, 20), "{name} {precision}");
+            assert!(words.iter().all(|word| word.starts_with(&prompt)));
+            println!("{name} {precision}: {} instructions per character", facts["instructions_per_char"]);
+        }
+    }
+}

@@ -21,22 +21,24 @@ pub struct Board {
     /// The compiler's `target-cpu`, where the core has instructions that the architecture leaves open: they choose the
     /// kernels, too.
     pub cpu: Option<&'static str>,
-    /// What QEMU calls the board.
-    pub machine: &'static str,
+    /// What QEMU calls the board; `None` where it does not know it.
+    pub machine: Option<&'static str>,
+    /// What probe-rs calls the chip; `None` for boards of which there is no use to flash one.
+    pub chip: Option<&'static str>,
 }
 
 /// The boards, the default first. Plain `cargo run` for a target starts the first board that has it.
 #[rustfmt::skip]
 pub const BOARDS: &[Board] = &[
-    Board { name: "mps2-an386", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: "mps2-an386" },
-    Board { name: "mps2-an385", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: "mps2-an385" },
-    Board { name: "microbit", core: "Cortex-M0", target: "thumbv6m-none-eabi", cpu: None, machine: "microbit" },
+    Board { name: "mps2-an386", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("mps2-an386"), chip: None },
+    Board { name: "mps2-an385", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: Some("mps2-an385"), chip: None },
+    Board { name: "microbit", core: "Cortex-M0", target: "thumbv6m-none-eabi", cpu: None, machine: Some("microbit"), chip: Some("nRF51822_xxAA") },
     // No `target-cpu`: the same code as for Cortex-M4F.
-    Board { name: "mps2-an500", core: "Cortex-M7", target: "thumbv7em-none-eabihf", cpu: None, machine: "mps2-an500" },
+    Board { name: "mps2-an500", core: "Cortex-M7", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("mps2-an500"), chip: None },
     // The DSP instructions.
-    Board { name: "mps2-an505", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: "mps2-an505" },
+    Board { name: "mps2-an505", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: Some("mps2-an505"), chip: None },
     // The vector extension (MVE, "Helium").
-    Board { name: "mps3-an547", core: "Cortex-M55", target: V8M, cpu: Some("cortex-m55"), machine: "mps3-an547" },
+    Board { name: "mps3-an547", core: "Cortex-M55", target: V8M, cpu: Some("cortex-m55"), machine: Some("mps3-an547"), chip: None },
 ];
 
 const V8M: &str = "thumbv8m.main-none-eabihf";
@@ -85,14 +87,21 @@ impl Board {
         cargo
     }
 
+    /// Whether the core computes single precision by itself.
+    pub fn has_fpu(&self) -> bool {
+        self.target.ends_with("eabihf")
+    }
+
     /// QEMU's command line but for the program, the same as in `.cargo/config.toml`.
     ///
     /// The console is semihosting, on stdout alone. `-icount` advances virtual time by 2^6 ns for each instruction:
     /// SysTick then counts instructions, the same number in every run.
-    pub fn qemu_args(&self) -> Vec<&'static str> {
-        let mut args = vec!["-machine", self.machine, "-nographic", "-monitor", "none", "-serial", "none"];
+    pub fn qemu_args(&self) -> Result<Vec<&'static str>> {
+        let machine =
+            self.machine.with_context(|| format!("QEMU knows no {}: `cargo xtask flash` for the board", self.name))?;
+        let mut args = vec!["-machine", machine, "-nographic", "-monitor", "none", "-serial", "none"];
         args.extend(["-icount", "shift=6,align=off,sleep=off", "-semihosting-config", "enable=on,target=native"]);
-        args
+        Ok(args)
     }
 }
 

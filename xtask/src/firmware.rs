@@ -25,6 +25,9 @@ pub const DEFAULT_BIN: &str = "generate";
 /// How long the emulated chip may take.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The precisions of models, features of `firmware-example`.
+pub const PRECISIONS: [&str; 3] = ["f32", "int8", "int4"];
+
 /// The Cargo profile of what is flashed; see the root manifest.
 const PROFILE: &str = "firmware";
 
@@ -57,13 +60,8 @@ pub fn build_in_layout(
     model: Option<&Path>,
     layout: Option<&str>,
 ) -> Result<PathBuf> {
-    let model = match model {
-        Some(model) => model.to_path_buf(),
-        None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| DEFAULT_MODEL.into())),
-    };
-    // The build script runs in another folder.
-    let model = model.canonicalize().with_context(|| format!("no model {}", model.display()))?;
-    let (precision, checksum) = facts(&model)?;
+    let model = model_file(repo, model)?;
+    let Facts { precision, checksum } = facts(&model)?;
 
     let programs = repo.root().join(PROGRAMS);
     fs::create_dir_all(&programs).with_context(|| format!("cannot create {}", programs.display()))?;
@@ -96,8 +94,33 @@ pub fn build_in_layout(
     Ok(place)
 }
 
-/// What a blob says of itself: the feature of `firmware-example` for its precision, and its checksum.
-fn facts(model: &Path) -> Result<(&'static str, u32)> {
+/// The file of the model that is asked for: `model`, else what the environment variable MODEL names, else the shipped one.
+pub fn model_file(repo: &Repo, model: Option<&Path>) -> Result<PathBuf> {
+    let model = match model {
+        Some(model) => model.to_path_buf(),
+        None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| DEFAULT_MODEL.into())),
+    };
+    // The build script runs in another folder.
+    model.canonicalize().with_context(|| format!("no model {}", model.display()))
+}
+
+/// The shipped model in a precision.
+pub fn shipped_model(repo: &Repo, precision: &str) -> PathBuf {
+    let precision = if precision == "f32" { String::new() } else { format!(".{precision}") };
+    repo.root().join(format!("models/names{precision}.blob"))
+}
+
+/// What a blob says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// The feature of `firmware-example` for its precision.
+    pub precision: &'static str,
+    /// Its checksum.
+    pub checksum: u32,
+}
+
+/// Reads and checks a blob.
+pub fn facts(model: &Path) -> Result<Facts> {
     let bytes = fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
     let blob = AlignedBlob::from(bytes.as_slice());
     let precision = Model::new(blob.as_bytes()).map(|model| model.precision());
@@ -107,7 +130,7 @@ fn facts(model: &Path) -> Result<(&'static str, u32)> {
         Precision::Int4 => "int4",
         other => bail!("no firmware for a model in {other:?}"),
     };
-    Ok((precision, format::checksum(&bytes)))
+    Ok(Facts { precision, checksum: format::checksum(&bytes) })
 }
 
 /// The file that Cargo's messages name for a program.
@@ -176,7 +199,7 @@ fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result
 
 /// The emulator's whole command line.
 pub(crate) fn emulator(program: &Path, board: &Board, elf: &Path, arguments: &[String]) -> Result<Command> {
-    let mut options = board.qemu_args();
+    let mut options = board.qemu_args()?;
     let mut semihosting = options.pop().context("no options")?.to_owned();
     let name = elf.file_stem().context("no program")?.to_string_lossy();
     // `arg=` instead of `-append`: that one puts the ELF file's whole path first, and where the

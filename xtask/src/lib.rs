@@ -4,11 +4,13 @@
 
 pub mod bench;
 pub mod board;
+pub mod budget;
 pub mod command;
 pub mod cycles;
 pub mod demo;
 pub mod doctor;
 pub mod firmware;
+pub mod memory;
 pub mod repo;
 pub mod setup;
 pub mod size;

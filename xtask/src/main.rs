@@ -24,8 +24,9 @@ cargo xtask <command>
   qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
                        build a firmware program (generate, selftest, kerneltest) and run it on the emulated board
                        (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547)
-  size [BIN] [--board NAME] [--model FILE] [--json]
-                       flash and static RAM of a firmware program, from its ELF sections
+  size [BIN] [--board NAME] [--model FILE] [--all] [--json]
+                       flash by sections and by crates, weights, static RAM and stack of a firmware program, against the
+                       budget; --all: a row for every board and precision
   bench [--board NAME] [--precision f32|int8|int4] [--all] [--record] [--json]
                        instructions per character on every emulated core, against docs/performance.json, which
                        --record rewrites with docs/performance.md; --all: every layout on every core
@@ -90,13 +91,14 @@ fn demo_command(mut args: lexopt::Parser) -> Result<ExitCode> {
     demo::run(&Repo::find(), &train)
 }
 
-/// What `qemu` and `size` share.
+/// What the commands that build a program share.
 struct FirmwareOptions {
     bin: String,
     board: &'static Board,
     model: Option<PathBuf>,
     timeout: Duration,
     json: bool,
+    all: bool,
     guest: Vec<String>,
 }
 
@@ -108,6 +110,7 @@ impl FirmwareOptions {
             model: None,
             timeout: firmware::TIMEOUT,
             json: false,
+            all: false,
             guest: Vec::new(),
         };
         let mut named = false;
@@ -117,6 +120,7 @@ impl FirmwareOptions {
                 Long("model") => options.model = Some(args.value()?.into()),
                 Long("timeout") => options.timeout = Duration::from_secs(args.value()?.parse()?),
                 Long("json") => options.json = true,
+                Long("all") => options.all = true,
                 // A program's own arguments look like key=value, its name does not, so the
                 // order and a forgotten `--` do not matter.
                 Value(value) => {
@@ -139,8 +143,8 @@ impl FirmwareOptions {
 
 fn qemu_command(args: lexopt::Parser) -> Result<ExitCode> {
     let options = FirmwareOptions::parse(args)?;
-    if options.json {
-        bail!("--json belongs to `size`");
+    if options.json || options.all {
+        bail!("--json and --all belong to `size`");
     }
     let repo = Repo::find();
     let elf = firmware::build(&repo, options.board, &options.bin, options.model.as_deref())?;
@@ -153,15 +157,8 @@ fn size_command(args: lexopt::Parser) -> Result<ExitCode> {
     if let Some(argument) = options.guest.first() {
         bail!("`{argument}` belongs to `qemu`");
     }
-    let repo = Repo::find();
-    let elf = firmware::build(&repo, options.board, &options.bin, options.model.as_deref())?;
-    let size = size::of_file(&elf)?;
-    if options.json {
-        println!("{}", size.to_json());
-    } else {
-        print!("{size}");
-    }
-    Ok(ExitCode::SUCCESS)
+    let FirmwareOptions { bin, board, model, all, json, .. } = options;
+    size::run(&Repo::find(), &size::Options { bin, board, model, all, json })
 }
 
 fn bench_options(mut args: lexopt::Parser) -> Result<bench::Options> {
@@ -171,7 +168,7 @@ fn bench_options(mut args: lexopt::Parser) -> Result<bench::Options> {
             Long("board") => options.board = Some(board::find(&args.value()?.string()?)?),
             Long("precision") => {
                 let precision = args.value()?.string()?;
-                if !bench::PRECISIONS.contains(&&*precision) {
+                if !firmware::PRECISIONS.contains(&&*precision) {
                     bail!("no precision `{precision}`; there are f32, int8, int4");
                 }
                 options.precision = Some(precision);

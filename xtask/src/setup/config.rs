@@ -68,7 +68,7 @@ fn runners(qemu: &str) -> String {
     for target in board::targets() {
         // Targets come from boards.
         let board = BOARDS.iter().find(|board| board.target == target).expect("a board for each target");
-        let args = board.qemu_args().join(" ");
+        let args = board.qemu_args().expect("an emulator").join(" ");
         writeln!(text, "[target.{target}]\nrunner = \"{qemu} {args} -kernel\"").unwrap();
     }
     text

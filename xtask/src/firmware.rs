@@ -176,7 +176,7 @@ fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result
 
 /// The emulator's whole command line.
 pub(crate) fn emulator(program: &Path, board: &Board, elf: &Path, arguments: &[String]) -> Result<Command> {
-    let mut options = board.qemu_args();
+    let mut options = board.qemu_args()?;
     let mut semihosting = options.pop().context("no options")?.to_owned();
     let name = elf.file_stem().context("no program")?.to_string_lossy();
     // `arg=` instead of `-append`: that one puts the ELF file's whole path first, and where the

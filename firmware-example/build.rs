@@ -15,14 +15,24 @@ use runtime::format::{AlignedBlob, Layout, Precision, relayout};
 const DEFAULT_MODEL: &str = "../models/names.blob";
 
 /// The boards and their targets, as in xtask/src/board.rs; a test there compares.
-const BOARDS: [(&str, &str); 6] = [
+const BOARDS: [(&str, &str); 8] = [
     ("mps2-an386", "thumbv7em-none-eabihf"),
     ("mps2-an385", "thumbv7m-none-eabi"),
     ("microbit", "thumbv6m-none-eabi"),
     ("mps2-an500", "thumbv7em-none-eabihf"),
     ("mps2-an505", "thumbv8m.main-none-eabihf"),
     ("mps3-an547", "thumbv8m.main-none-eabihf"),
+    ("netduinoplus2", "thumbv7em-none-eabihf"),
+    ("lm3s6965evb", "thumbv7m-none-eabi"),
 ];
+
+/// Where the regions of a board's memory map lie, for the program that asks.
+const SYMBOLS: &str = "
+_flash_start = ORIGIN(FLASH);
+_slot_start = ORIGIN(SLOT);
+_slot_end = ORIGIN(SLOT) + LENGTH(SLOT);
+_ram_start = ORIGIN(RAM);
+";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -111,7 +121,7 @@ fn link(out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-env=BOARD={board}");
     let map = format!("memory/{board}.x");
     println!("cargo::rerun-if-changed={map}");
-    fs::copy(&map, out.join("memory.x"))?;
+    fs::write(out.join("memory.x"), fs::read_to_string(&map)? + SYMBOLS)?;
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     // No unwinding information on the chip, and no gap at the start of flash for ELF headers.

@@ -13,7 +13,7 @@ pub mod checksum;
 #[cfg(target_os = "none")]
 mod error;
 #[cfg(target_os = "none")]
-mod handlers;
+pub mod handlers;
 pub mod model;
 #[cfg(target_os = "none")]
 pub mod parts;
@@ -52,6 +52,8 @@ pub fn finish(result: Result<(), Error>) -> ! {
 #[macro_export]
 macro_rules! program {
     ($run:path) => {
+        $crate::semihosting_handlers!();
+
         #[$crate::entry]
         fn entry() -> ! {
             // Not in one frame with `boot`, which needs the most stack: while it runs, this must not lie there yet.

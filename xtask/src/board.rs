@@ -21,9 +21,9 @@ pub struct Board {
     /// The compiler's `target-cpu`, where the core has instructions that the architecture leaves open: they choose the
     /// kernels, too.
     pub cpu: Option<&'static str>,
-    /// What QEMU calls the board; `None` where it does not know it.
+    /// What QEMU calls the board; `None` for one that QEMU does not have.
     pub machine: Option<&'static str>,
-    /// What probe-rs calls the chip; `None` for boards of which there is no use to flash one.
+    /// What probe-rs calls the chip; `None` where the board is an FPGA, or nobody has it: only its emulator is of use.
     pub chip: Option<&'static str>,
 }
 
@@ -39,7 +39,12 @@ pub const BOARDS: &[Board] = &[
     Board { name: "mps2-an505", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: Some("mps2-an505"), chip: None },
     // The vector extension (MVE, "Helium").
     Board { name: "mps3-an547", core: "Cortex-M55", target: V8M, cpu: Some("cortex-m55"), machine: Some("mps3-an547"), chip: None },
+    Board { name: "netduinoplus2", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("netduinoplus2"), chip: Some("STM32F405RGTx") },
+    Board { name: "lm3s6965evb", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: Some("lm3s6965evb"), chip: None },
 ];
+
+/// 2^6 ns of virtual time for each instruction, and never in step with that of the host.
+const ICOUNT: &str = "shift=6,align=off,sleep=off";
 
 const V8M: &str = "thumbv8m.main-none-eabihf";
 
@@ -54,6 +59,16 @@ pub fn find(name: &str) -> Result<&'static Board> {
         let names: Vec<_> = BOARDS.iter().map(|board| board.name).collect();
         format!("no board `{name}`; there are {}", names.join(", "))
     })
+}
+
+/// The boards that QEMU plays.
+pub fn emulated() -> impl Iterator<Item = &'static Board> {
+    BOARDS.iter().filter(|board| board.machine.is_some())
+}
+
+/// An emulated board for every core, the first that has it: where only the core matters.
+pub fn one_of_each_core() -> impl Iterator<Item = &'static Board> {
+    emulated().filter(|board| emulated().find(|other| other.core == board.core) == Some(board))
 }
 
 /// The targets of the boards, each once.
@@ -96,12 +111,33 @@ impl Board {
     ///
     /// The console is semihosting, on stdout alone. `-icount` advances virtual time by 2^6 ns for each instruction:
     /// SysTick then counts instructions, the same number in every run.
+    ///
+    /// # Errors
+    /// A board that QEMU does not have.
     pub fn qemu_args(&self) -> Result<Vec<&'static str>> {
-        let machine =
-            self.machine.with_context(|| format!("QEMU knows no {}: `cargo xtask flash` for the board", self.name))?;
-        let mut args = vec!["-machine", machine, "-nographic", "-monitor", "none", "-serial", "none"];
-        args.extend(["-icount", "shift=6,align=off,sleep=off", "-semihosting-config", "enable=on,target=native"]);
+        let mut args = self.qemu_machine()?;
+        args.extend(["-serial", "none", "-icount", ICOUNT, "-semihosting-config", "enable=on,target=native"]);
         Ok(args)
+    }
+
+    /// QEMU's command line for a program whose console is the UART: stdin and stdout. No semihosting.
+    ///
+    /// Ctrl-A X ends the emulator; Ctrl-C is for the program.
+    ///
+    /// # Errors
+    /// A board that QEMU does not have.
+    pub fn qemu_uart_args(&self) -> Result<Vec<&'static str>> {
+        let mut args = self.qemu_machine()?;
+        args.extend(["-serial", "mon:stdio", "-icount", ICOUNT]);
+        Ok(args)
+    }
+
+    fn qemu_machine(&self) -> Result<Vec<&'static str>> {
+        let machine = self.machine.with_context(|| {
+            let emulated: Vec<_> = emulated().map(|board| board.name).collect();
+            format!("QEMU has no {}; it has {}", self.name, emulated.join(", "))
+        })?;
+        Ok(vec!["-machine", machine, "-nographic", "-monitor", "none"])
     }
 }
 
@@ -115,7 +151,8 @@ mod tests {
         let error = find("microbot").unwrap_err().to_string();
         assert_eq!(
             error,
-            "no board `microbot`; there are mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547"
+            "no board `microbot`; there are mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547, \
+             netduinoplus2, lm3s6965evb"
         );
     }
 
@@ -130,16 +167,34 @@ mod tests {
         assert_eq!(flags("mps2-an500"), None);
     }
 
+    /// The path that `src/board.rs` names behind a feature.
+    fn module<'t>(modules: &'t str, feature: &str) -> Option<&'t str> {
+        let (_, behind) = modules.split_once(&format!("feature = \"{feature}\""))?;
+        behind.split_once("path = \"")?.1.split('"').next()
+    }
+
+    #[test]
+    fn each_core_once() {
+        let boards: Vec<_> = one_of_each_core().map(|board| board.name).collect();
+        assert_eq!(boards, ["mps2-an386", "mps2-an385", "microbit", "mps2-an500", "mps2-an505", "mps3-an547"]);
+    }
+
     /// What `firmware-example` has to have for a board.
     #[test]
     fn every_board_has_its_files() {
         let firmware = Repo::find().firmware();
         let manifest = std::fs::read_to_string(firmware.join("Cargo.toml")).unwrap();
         let build = std::fs::read_to_string(firmware.join("build.rs")).unwrap();
-        for Board { name, target, .. } in BOARDS {
+        let modules = std::fs::read_to_string(firmware.join("src/board.rs")).unwrap();
+        for Board { name, core, target, machine, .. } in BOARDS {
             assert!(build.contains(&format!("(\"{name}\", \"{target}\")")), "no {name} in build.rs");
             assert!(firmware.join(format!("memory/{name}.x")).exists(), "no memory map of {name}");
             assert!(manifest.contains(&format!("\n{name} = [")), "no feature {name}");
+            let file = module(&modules, name).unwrap_or_else(|| panic!("no file for {name} in src/board.rs"));
+            let file = std::fs::read_to_string(firmware.join("src").join(file)).unwrap();
+            assert!(file.contains(&format!("\"{core}\"")), "another core of {name}");
+            let emulated = format!("EMULATED: bool = {};", machine.is_some());
+            assert!(file.contains(&emulated), "{name}: EMULATED and what QEMU calls it do not go together");
         }
         assert!(manifest.contains(&format!("\ndefault = [\"{}\"", default().name)));
     }

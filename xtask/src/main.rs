@@ -23,7 +23,8 @@ cargo xtask <command>
   demo [-- OPTIONS]    train on the names list, export, run on the emulated chip; OPTIONS go to `train`
   qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
                        build a firmware program (generate, selftest, kerneltest) and run it on the emulated board
-                       (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547)
+                       (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547,
+                       netduinoplus2, lm3s6965evb)
   size [BIN] [--board NAME] [--model FILE] [--all] [--json]
                        flash by sections and by crates, weights, static RAM and stack of a firmware program, against the
                        budget; --all: a row for every board and precision

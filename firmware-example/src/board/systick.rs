@@ -22,12 +22,15 @@ fn SysTick() {
 
 /// Counts instructions with a SysTick that runs at `HZ`. Right only under `-icount shift=6`, which `cargo xtask qemu` and
 /// `cargo run` set: the emulator has no clock of the chip's otherwise.
-pub struct Systick<const HZ: u64> {
+pub struct Systick<const HZ: u32> {
     // Kept so that nobody else can stop it.
     _syst: SYST,
 }
 
-impl<const HZ: u64> Systick<HZ> {
+impl<const HZ: u32> Systick<HZ> {
+    /// What it counts.
+    pub const UNIT: &'static str = "instructions";
+
     /// Starts SysTick on the processor's clock.
     ///
     /// # Panics
@@ -55,7 +58,7 @@ impl<const HZ: u64> Systick<HZ> {
     }
 
     fn instructions(ticks: u64) -> u64 {
-        ticks * 1_000_000_000 / HZ / NANOSECONDS_PER_INSTRUCTION
+        ticks * 1_000_000_000 / u64::from(HZ) / NANOSECONDS_PER_INSTRUCTION
     }
 
     /// Ticks since the start.

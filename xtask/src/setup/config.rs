@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::{libtorch, prerequisites, qemu, remove, thumb};
-use crate::board::{self, BOARDS};
+use crate::board;
 use crate::repo::Repo;
 
 /// First line of both files.
@@ -66,9 +66,9 @@ impl Facts {
 fn runners(qemu: &str) -> String {
     let mut text = String::new();
     for target in board::targets() {
-        // Targets come from boards.
-        let board = BOARDS.iter().find(|board| board.target == target).expect("a board for each target");
-        let args = board.qemu_args().expect("an emulator").join(" ");
+        // A board of its own emulates none of the targets that only real boards have.
+        let Some(board) = board::emulated().find(|board| board.target == target) else { continue };
+        let args = board.qemu_args().expect("an emulated board").join(" ");
         writeln!(text, "[target.{target}]\nrunner = \"{qemu} {args} -kernel\"").unwrap();
     }
     text

@@ -15,7 +15,7 @@ use runtime::format::{AlignedBlob, Layout, Precision, relayout};
 const DEFAULT_MODEL: &str = "../models/names.blob";
 
 /// The boards and their targets, as in xtask/src/board.rs; a test there compares.
-const BOARDS: [(&str, &str); 8] = [
+const BOARDS: [(&str, &str); 12] = [
     ("mps2-an386", "thumbv7em-none-eabihf"),
     ("mps2-an385", "thumbv7m-none-eabi"),
     ("microbit", "thumbv6m-none-eabi"),
@@ -24,6 +24,10 @@ const BOARDS: [(&str, &str); 8] = [
     ("mps3-an547", "thumbv8m.main-none-eabihf"),
     ("netduinoplus2", "thumbv7em-none-eabihf"),
     ("lm3s6965evb", "thumbv7m-none-eabi"),
+    ("pico", "thumbv6m-none-eabi"),
+    ("pico2", "thumbv8m.main-none-eabihf"),
+    ("microbit-v2", "thumbv7em-none-eabihf"),
+    ("nrf52840-dk", "thumbv7em-none-eabihf"),
 ];
 
 /// Where the regions of a board's memory map lie, for the program that asks.

@@ -19,10 +19,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
 #[cfg_attr(feature = "microbit", path = "board/microbit.rs")]
+#[cfg_attr(any(feature = "microbit-v2", feature = "nrf52840-dk"), path = "board/nrf52.rs")]
 #[cfg_attr(any(feature = "mps2-an385", feature = "mps2-an386", feature = "mps2-an500"), path = "board/mps2.rs")]
 #[cfg_attr(feature = "mps2-an505", path = "board/an505.rs")]
 #[cfg_attr(feature = "mps3-an547", path = "board/an547.rs")]
 #[cfg_attr(feature = "netduinoplus2", path = "board/netduinoplus2.rs")]
+#[cfg_attr(feature = "pico", path = "board/pico.rs")]
+#[cfg_attr(feature = "pico2", path = "board/pico2.rs")]
 mod chosen;
 #[cfg(any(
     feature = "mps2-an385",
@@ -32,7 +35,12 @@ mod chosen;
     feature = "mps3-an547"
 ))]
 mod cmsdk_uart;
+#[cfg(any(feature = "microbit-v2", feature = "nrf52840-dk", feature = "pico2"))]
+mod cycles;
+#[cfg(any(feature = "lm3s6965evb", feature = "pico", feature = "pico2"))]
+mod pl011;
 pub mod serial;
+#[cfg(not(any(feature = "microbit-v2", feature = "nrf52840-dk", feature = "pico2")))]
 mod systick;
 
 pub use chosen::{CLOCK_HZ, CORE, Console, EMULATED, Stopwatch};

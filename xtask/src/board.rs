@@ -41,6 +41,10 @@ pub const BOARDS: &[Board] = &[
     Board { name: "mps3-an547", core: "Cortex-M55", target: V8M, cpu: Some("cortex-m55"), machine: Some("mps3-an547"), chip: None },
     Board { name: "netduinoplus2", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("netduinoplus2"), chip: Some("STM32F405RGTx") },
     Board { name: "lm3s6965evb", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: Some("lm3s6965evb"), chip: None },
+    Board { name: "pico", core: "Cortex-M0+", target: "thumbv6m-none-eabi", cpu: None, machine: None, chip: Some("RP2040") },
+    Board { name: "pico2", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: None, chip: Some("RP235x") },
+    Board { name: "microbit-v2", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: None, chip: Some("nRF52833_xxAA") },
+    Board { name: "nrf52840-dk", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: None, chip: Some("nRF52840_xxAA") },
 ];
 
 /// 2^6 ns of virtual time for each instruction, and never in step with that of the host.
@@ -152,7 +156,7 @@ mod tests {
         assert_eq!(
             error,
             "no board `microbot`; there are mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547, \
-             netduinoplus2, lm3s6965evb"
+             netduinoplus2, lm3s6965evb, pico, pico2, microbit-v2, nrf52840-dk"
         );
     }
 

@@ -24,7 +24,7 @@ cargo xtask <command>
   qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
                        build a firmware program (generate, selftest, kerneltest) and run it on the emulated board
                        (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547,
-                       netduinoplus2, lm3s6965evb)
+                       netduinoplus2, lm3s6965evb; `flash` has pico, pico2, microbit-v2, nrf52840-dk, too)
   size [BIN] [--board NAME] [--model FILE] [--all] [--json]
                        flash by sections and by crates, weights, static RAM and stack of a firmware program, against the
                        budget; --all: a row for every board and precision

@@ -1,11 +1,12 @@
 //! Stellaris LM3S6965 evaluation board: Cortex-M3, in QEMU.
 #![allow(unsafe_code, reason = "no crate describes the chip's registers")]
 
-use core::ptr::{NonNull, with_exposed_provenance_mut};
+use core::ptr::with_exposed_provenance_mut;
 
-use arm_pl011_uart::{DataBits, LineConfig, PL011Registers, Parity, StopBits, UniqueMmioPointer};
+use arm_pl011_uart::{DataBits, LineConfig, Parity, StopBits};
 
-use super::serial::{Polled, Uart};
+use super::pl011::Pl011;
+use super::serial::Polled;
 use super::systick::Systick;
 
 /// The processor.
@@ -50,35 +51,6 @@ pub fn set_up() -> Console {
 
 /// UART 0 as it is.
 pub fn steal() -> Console {
-    let registers = NonNull::new(with_exposed_provenance_mut::<PL011Registers>(UART_0)).expect("an address");
-    // SAFETY: it is where the data sheet has it, and stays there; who calls this a second time no longer uses the first.
-    let registers = unsafe { UniqueMmioPointer::new(registers) };
-    Polled(Pl011(arm_pl011_uart::Uart::new(registers)))
-}
-
-/// The UART.
-pub struct Pl011(arm_pl011_uart::Uart<'static>);
-
-impl Uart for Pl011 {
-    fn has_received(&mut self) -> bool {
-        !self.0.is_rx_fifo_empty()
-    }
-
-    fn receive(&mut self) -> u8 {
-        loop {
-            // One that was garbled on the line is skipped.
-            if let Ok(Some(byte)) = self.0.read_word() {
-                return byte;
-            }
-        }
-    }
-
-    fn send(&mut self, byte: u8) {
-        while self.0.is_tx_fifo_full() {}
-        self.0.write_word(byte);
-    }
-
-    fn flush(&mut self) {
-        while self.0.is_busy() {}
-    }
+    // SAFETY: it is where the data sheet has it; who calls this a second time no longer uses the first.
+    Polled(unsafe { Pl011::new(UART_0) })
 }

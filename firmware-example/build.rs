@@ -125,7 +125,9 @@ fn link(out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-env=BOARD={board}");
     let map = format!("memory/{board}.x");
     println!("cargo::rerun-if-changed={map}");
-    fs::write(out.join("memory.x"), fs::read_to_string(&map)? + SYMBOLS)?;
+    // By this `cargo run` knows what to start it on; see xtask/src/image.rs.
+    let name = format!("_board_{} = 1;\n", board.replace('-', "_"));
+    fs::write(out.join("memory.x"), fs::read_to_string(&map)? + SYMBOLS + &name)?;
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     // No unwinding information on the chip, and no gap at the start of flash for ELF headers.

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use runtime::format::Layout;
 
 use crate::repo::Repo;
 
@@ -27,7 +28,7 @@ pub struct Board {
     pub chip: Option<&'static str>,
 }
 
-/// The boards, the default first. Plain `cargo run` for a target starts the first board that has it.
+/// The boards, the default first.
 #[rustfmt::skip]
 pub const BOARDS: &[Board] = &[
     Board { name: "mps2-an386", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("mps2-an386"), chip: None },
@@ -106,12 +107,22 @@ impl Board {
         cargo
     }
 
+    /// The layout of integers that is fastest on the core, which the board's feature enables.
+    pub fn layout(&self) -> Layout {
+        match self.cpu {
+            Some("cortex-m55") => Layout::Vector128,
+            // No DSP instructions.
+            _ if ["thumbv6m-none-eabi", "thumbv7m-none-eabi"].contains(&self.target) => Layout::Lanes16,
+            _ => Layout::Dual16,
+        }
+    }
+
     /// Whether the core computes single precision by itself.
     pub fn has_fpu(&self) -> bool {
         self.target.ends_with("eabihf")
     }
 
-    /// QEMU's command line but for the program, the same as in `.cargo/config.toml`.
+    /// QEMU's command line but for the program.
     ///
     /// The console is semihosting, on stdout alone. `-icount` advances virtual time by 2^6 ns for each instruction:
     /// SysTick then counts instructions, the same number in every run.
@@ -190,10 +201,11 @@ mod tests {
         let manifest = std::fs::read_to_string(firmware.join("Cargo.toml")).unwrap();
         let build = std::fs::read_to_string(firmware.join("build.rs")).unwrap();
         let modules = std::fs::read_to_string(firmware.join("src/board.rs")).unwrap();
-        for Board { name, core, target, machine, .. } in BOARDS {
+        for board @ Board { name, core, target, machine, .. } in BOARDS {
             assert!(build.contains(&format!("(\"{name}\", \"{target}\")")), "no {name} in build.rs");
             assert!(firmware.join(format!("memory/{name}.x")).exists(), "no memory map of {name}");
-            assert!(manifest.contains(&format!("\n{name} = [")), "no feature {name}");
+            let layout = format!("{:?}", board.layout()).to_lowercase();
+            assert!(manifest.contains(&format!("\n{name} = [\"{layout}\"")), "no feature {name} with {layout}");
             let file = module(&modules, name).unwrap_or_else(|| panic!("no file for {name} in src/board.rs"));
             let file = std::fs::read_to_string(firmware.join("src").join(file)).unwrap();
             assert!(file.contains(&format!("\"{core}\"")), "another core of {name}");

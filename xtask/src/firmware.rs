@@ -22,6 +22,9 @@ use crate::setup::qemu;
 /// The program that is built where none is named: it writes words.
 pub const DEFAULT_BIN: &str = "generate";
 
+/// The program that is flashed where none is named: it talks over the UART.
+pub const CONSOLE_BIN: &str = "console";
+
 /// How long the emulated chip may take.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -108,6 +111,16 @@ pub fn model_file(repo: &Repo, model: Option<&Path>) -> Result<PathBuf> {
 pub fn shipped_model(repo: &Repo, precision: &str) -> PathBuf {
     let precision = if precision == "f32" { String::new() } else { format!(".{precision}") };
     repo.root().join(format!("models/names{precision}.blob"))
+}
+
+/// The model for a board where none is named: what the environment variable MODEL names, else the shipped one in 8 bits, which fits
+/// every board and needs no FPU.
+pub fn model_for_boards(repo: &Repo, model: Option<&Path>) -> PathBuf {
+    match (model, env::var_os("MODEL")) {
+        (Some(model), _) => model.to_path_buf(),
+        (None, Some(model)) => repo.root().join(model),
+        (None, None) => shipped_model(repo, "int8"),
+    }
 }
 
 /// What a blob says of itself.

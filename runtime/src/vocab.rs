@@ -1,8 +1,9 @@
 //! Characters and their indices.
 
 use core::fmt;
+use core::str::Chars;
 
-use crate::config::{MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
+use crate::config::VOCAB_SIZE;
 use crate::error::{FormatError, PromptError};
 
 /// Index of a character in the vocabulary.
@@ -39,23 +40,20 @@ impl<'a> Vocab<'a> {
     /// [`FormatError::BadDimension`] if it has too few or too many characters, [`FormatError::DuplicateCharacter`]
     /// if one stands twice (the boundary's sign not counted).
     pub fn new(text: &'a str) -> Result<Self, FormatError> {
-        let len = text.chars().count();
-        if !(MIN_VOCAB_SIZE..=MAX_VOCAB_SIZE).contains(&len) {
-            return Err(FormatError::BadDimension {
-                what: "vocab_size",
-                found: len,
-                min: MIN_VOCAB_SIZE,
-                max: MAX_VOCAB_SIZE,
-            });
-        }
-        let mut rest = text.chars();
-        rest.next();
-        while let Some(character) = rest.next() {
-            if rest.clone().any(|other| other == character) {
+        // A byte of each character is no continuation.
+        let len = text.bytes().filter(|byte| byte & 0xc0 != 0x80).count();
+        VOCAB_SIZE.check(len)?;
+        let vocab = Self { text, len };
+        let mut characters = text.chars();
+        for index in 0..len {
+            if let Some(character) = next(&mut characters)
+                && index > 0
+                && vocab.encode(character).map(usize::from) != Ok(index)
+            {
                 return Err(FormatError::DuplicateCharacter { character });
             }
         }
-        Ok(Self { text, len })
+        Ok(vocab)
     }
 
     /// Number of tokens, the boundary included.
@@ -74,9 +72,17 @@ impl<'a> Vocab<'a> {
     /// # Errors
     /// [`PromptError::UnknownCharacter`] if the model does not know it.
     pub fn encode(&self, character: char) -> Result<Token, PromptError> {
-        let index = self.text.chars().skip(1).position(|known| known == character);
-        // At most 255 characters follow the boundary, so the index fits.
-        index.and_then(|index| Token::try_from(index + 1).ok()).ok_or(PromptError::UnknownCharacter { character })
+        let mut characters = self.text.chars();
+        next(&mut characters);
+        // At most 255 characters follow the boundary.
+        for token in 1..=Token::MAX {
+            match next(&mut characters) {
+                Some(known) if known == character => return Ok(token),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Err(PromptError::UnknownCharacter { character })
     }
 
     /// The character of a token; `None` for [`BOUNDARY`] and for tokens outside the vocabulary.
@@ -87,9 +93,19 @@ impl<'a> Vocab<'a> {
             // All in ASCII, a byte each.
             self.text.as_bytes().get(usize::from(token)).map(|&byte| byte.into())
         } else {
-            self.text.chars().nth(token.into())
+            let mut characters = self.text.chars();
+            for _ in 0..token {
+                next(&mut characters);
+            }
+            next(&mut characters)
         }
     }
+}
+
+/// The next character. Decoding is compiled once, wherever it is needed.
+#[inline(never)]
+pub(crate) fn next(characters: &mut Chars<'_>) -> Option<char> {
+    characters.next()
 }
 
 impl fmt::Debug for Vocab<'_> {

@@ -3,7 +3,7 @@
 
 #[cfg(feature = "alloc")]
 mod encode;
-mod header;
+pub(crate) mod header;
 #[cfg(all(feature = "alloc", feature = "int8"))]
 mod relayout;
 

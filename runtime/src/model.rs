@@ -20,9 +20,8 @@ use net_int::NetInt;
 
 use crate::config::{Config, Limits, StateLayout};
 use crate::error::{FormatError, SelfTestError, StateError};
-use crate::format::{self, Frame, Header, Layout, Precision, Provenance, Slab};
-#[cfg(feature = "int8")]
-use crate::format::WeightFormat;
+use crate::format::header::Fields;
+use crate::format::{self, Frame, Layout, Precision, Provenance, Slab, WeightFormat};
 #[cfg(all(feature = "alloc", feature = "int8"))]
 use crate::layers::LinearInt;
 use crate::vocab::{Token, Vocab};
@@ -61,15 +60,15 @@ impl<'a> Model<'a> {
     /// A [`FormatError`] for every byte string that is not a model this runtime can run.
     pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
         let Frame { header, state_words, slab } = format::frame(blob)?;
-        let header = Header::read(header).ok_or(FormatError::BadHeader)?;
-        let vocab = Vocab::new(header.vocab)?;
+        let header = Fields::read(header).ok_or(FormatError::BadHeader)?;
+        let vocab = Vocab::from_utf8(header.vocab)?;
         let config =
             Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
         if header.weights.len() != config.levels().len() + 1 {
             return Err(FormatError::UnsupportedFormat);
         }
         GOLDEN.check(header.golden_len.into())?;
-        let (_, need) = state_size(&config, &header)?;
+        let (_, need) = state_size(&config, header.precision, header.layout, &header.weights)?;
         if state_words != need {
             return Err(FormatError::StateSizeMismatch { need, have: state_words });
         }
@@ -125,7 +124,8 @@ impl<'a> Model<'a> {
             seed: 0,
             dev_nll_micronats: u32::MAX,
         };
-        self.header().map_or(NONE, |header| header.provenance)
+        let provenance = self.header().and_then(|header| postcard::from_bytes(header.provenance).ok());
+        provenance.unwrap_or(NONE)
     }
 
     /// 32-bit words of [`State`] the model needs.
@@ -158,10 +158,10 @@ impl<'a> Model<'a> {
     }
 
     /// What the header says: never `None`, it was read before.
-    fn header(&self) -> Option<Header<'a>> {
+    fn header(&self) -> Option<Fields<'a>> {
         let header_len = self.blob.get(6..8).map_or(0, |len| usize::from(len[0]) | usize::from(len[1]) << 8);
         let header = self.blob.get(format::PREAMBLE_BYTES..format::PREAMBLE_BYTES + header_len);
-        header.and_then(Header::read)
+        header.and_then(Fields::read)
     }
 
     /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
@@ -239,8 +239,13 @@ fn is_integer(precision: Precision, weights: &[WeightFormat]) -> bool {
 fn unobserved<T>(_level: usize, _values: &[T]) {}
 
 /// The buffers a blob needs, and their size in words.
-pub(crate) fn state_size(config: &Config, header: &Header<'_>) -> Result<(StateLayout, usize), FormatError> {
-    match header.precision {
+pub(crate) fn state_size(
+    config: &Config,
+    precision: Precision,
+    #[cfg_attr(not(feature = "int8"), allow(unused_variables))] layout: Layout,
+    #[cfg_attr(not(feature = "int8"), allow(unused_variables))] weights: &[WeightFormat],
+) -> Result<(StateLayout, usize), FormatError> {
+    match precision {
         #[cfg(feature = "f32")]
         Precision::F32 => {
             let layout = config.state_layout_f32();
@@ -248,7 +253,7 @@ pub(crate) fn state_size(config: &Config, header: &Header<'_>) -> Result<(StateL
         }
         #[cfg(feature = "int8")]
         Precision::Int8 | Precision::Int4 => {
-            let layout = net_int::state_layout(config, header.layout, &header.weights);
+            let layout = net_int::state_layout(config, layout, weights);
             Ok((layout, layout.words_int()))
         }
         #[allow(unreachable_patterns, reason = "reached where a precision is left out")]

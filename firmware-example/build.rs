@@ -35,7 +35,6 @@ const SYMBOLS: &str = "
 _flash_start = ORIGIN(FLASH);
 _slot_start = ORIGIN(SLOT);
 _slot_end = ORIGIN(SLOT) + LENGTH(SLOT);
-_ram_start = ORIGIN(RAM);
 ";
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -10,13 +10,17 @@ pub mod arguments;
 #[cfg(target_os = "none")]
 pub mod board;
 pub mod checksum;
+pub mod console;
 #[cfg(target_os = "none")]
 mod error;
+#[cfg(target_os = "none")]
+pub mod footprint;
 #[cfg(target_os = "none")]
 pub mod handlers;
 pub mod model;
 #[cfg(target_os = "none")]
 pub mod parts;
+pub mod slot;
 #[cfg(target_os = "none")]
 pub mod stack;
 #[cfg(target_os = "none")]

@@ -37,9 +37,10 @@ static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
 
 /// Clocks from the crystal and its PLLs, the pins, and UART 0.
 pub fn set_up() -> Console {
-    let mut chip = pac::Peripherals::take().expect("the only taker");
+    let Some(mut chip) = pac::Peripherals::take() else { panic!("the only taker") };
     let mut watchdog = Watchdog::new(chip.WATCHDOG);
-    let clocks = init_clocks_and_plls(
+    // Not `expect`, which would bring in all that shows the errors.
+    let Ok(clocks) = init_clocks_and_plls(
         CRYSTAL_HZ,
         chip.XOSC,
         chip.CLOCKS,
@@ -47,13 +48,14 @@ pub fn set_up() -> Console {
         chip.PLL_USB,
         &mut chip.RESETS,
         &mut watchdog,
-    );
-    let clocks = clocks.expect("a crystal that swings");
+    ) else {
+        panic!("the crystal does not swing")
+    };
     let pins = Pins::new(chip.IO_BANK0, chip.PADS_BANK0, Sio::new(chip.SIO).gpio_bank0, &mut chip.RESETS);
     let pins = (pins.gpio0.into_function(), pins.gpio1.into_function());
     let line = UartConfig::new(115_200.Hz(), DataBits::Eight, None, StopBits::One);
     let uart = UartPeripheral::new(chip.UART0, pins, &mut chip.RESETS);
-    let _on = uart.enable(line, clocks.peripheral_clock.freq()).expect("a divider for this clock");
+    let Ok(_on) = uart.enable(line, clocks.peripheral_clock.freq()) else { panic!("no divider for this clock") };
     steal()
 }
 

@@ -41,12 +41,16 @@ pub trait Print: Write {
     fn digits(&mut self, mut number: u64, least: usize) {
         let mut digits = [b'0'; MAX_DIGITS];
         let mut first = MAX_DIGITS;
-        while number != 0 {
+        // No index that the compiler would guard, and with it link in all that formats the message.
+        for digit in digits.iter_mut().rev() {
+            if number == 0 {
+                break;
+            }
             first -= 1;
-            digits[first] = b'0' + (number % 10) as u8;
+            *digit = b'0' + (number % 10) as u8;
             number /= 10;
         }
-        let _ = self.write_all(&digits[first.min(MAX_DIGITS - least)..]);
+        let _ = self.write_all(digits.get(first.min(MAX_DIGITS - least)..).unwrap_or(&digits));
     }
 
     /// A number of thousandths, as a decimal fraction with all three of them.

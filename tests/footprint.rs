@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use xtask::board;
+use tests::Firmware;
+use xtask::board::{self, BOARDS};
 use xtask::budget::Budget;
-use xtask::firmware::{DEFAULT_BIN, shipped_model};
+use xtask::firmware::{CONSOLE_BIN, DEFAULT_BIN, shipped_model};
 use xtask::repo::Repo;
 use xtask::size;
 
@@ -25,7 +26,7 @@ fn measure(board: &str, precision: &str) -> BTreeMap<&'static str, u64> {
 
 #[test]
 fn the_firmware_keeps_its_budget() {
-    for ((board, precision), budget) in BUDGET.tables() {
+    for ((board, precision), budget) in BUDGET.of_boards() {
         let measured = measure(board, precision);
         println!("{board} {precision}: {measured:?}");
         assert!(measured.keys().eq(budget.keys()), "[{board}.{precision}] has other lines: {budget:?}");
@@ -38,10 +39,22 @@ fn the_firmware_keeps_its_budget() {
     }
 }
 
+/// On every board, those without an emulator included.
+#[test]
+fn the_console_keeps_its_budget() {
+    for board in BOARDS {
+        let most = BUDGET.most(CONSOLE_BIN, board.name, "int8", "flash_bytes").expect("a budget");
+        let firmware = Firmware::build(board.name, CONSOLE_BIN, "names.int8.blob");
+        let flash = size::of_file(firmware.elf()).expect("an ELF file").flash();
+        println!("{}: {flash} bytes", board.name);
+        assert!(flash <= most, "{flash} bytes of flash on {}, the budget is {most}", board.name);
+    }
+}
+
 /// The promise of the integer path, whatever the budget says: an 8-bit model of this size works in 2.5 kB.
 #[test]
 fn integer_inference_takes_little_ram() {
-    for ((board, precision), budget) in BUDGET.tables().filter(|((_, precision), _)| *precision != "f32") {
+    for ((board, precision), budget) in BUDGET.of_boards().filter(|((_, precision), _)| *precision != "f32") {
         let most = budget["state_bytes"];
         assert!(most <= 2_560, "{board} {precision}: {most} bytes of state");
     }

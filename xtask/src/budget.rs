@@ -5,6 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
+use crate::board;
 use crate::firmware;
 use crate::repo::Repo;
 
@@ -30,6 +31,11 @@ impl Budget {
         })
     }
 
+    /// Those of `generate`: board, precision, and numbers by name.
+    pub fn of_boards(&self) -> impl Iterator<Item = ((&str, &str), &BTreeMap<String, u64>)> {
+        self.tables().filter(|((name, _), _)| board::find(name).is_ok())
+    }
+
     /// The most that a program may take of something.
     pub fn most(&self, bin: &str, board: &str, precision: &str, figure: &str) -> Option<u64> {
         let name = if bin == firmware::DEFAULT_BIN { board } else { bin };
@@ -49,6 +55,8 @@ mod tests {
         assert!(most("generate", "int8").is_some_and(|bytes| bytes < 16 * 1024));
         assert_eq!(most("generate", "f32"), None);
         assert_eq!(most("selftest", "int8"), None);
+        assert_eq!(budget.most(firmware::CONSOLE_BIN, "pico", "int8", "flash_bytes"), Some(110 * 1024));
+        assert!(budget.of_boards().count() + 1 == budget.tables().count());
         assert!(budget.tables().any(|((board, precision), _)| board == BOARDS[0].name && precision == "int4"));
     }
 }

@@ -18,6 +18,7 @@ pub use sections::{Place, Section, Size, of_file};
 use crate::board::{BOARDS, Board};
 use crate::budget::Budget;
 use crate::firmware::{self, PRECISIONS};
+use crate::image::Image;
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
 
@@ -139,7 +140,8 @@ pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Pat
         stack: None,
         facts: BTreeMap::new(),
     };
-    if board.machine.is_some() {
+    // One without semihosting waits for somebody to talk to, for ever.
+    if board.machine.is_some() && Image::read(&elf)?.semihosting_calls > 0 {
         let run = firmware::run_quietly(repo, board, &elf, &[], firmware::TIMEOUT)?;
         let (_, facts) = firmware::report(&run.lines);
         let number = |key: &str| facts.get(key).and_then(|value| value.parse::<u64>().ok());

@@ -23,9 +23,13 @@ pub type Stopwatch = Systick<CLOCK_HZ>;
 /// UART 0.
 pub type Console = Polled<Uart0>;
 
-/// The chip runs on its internal 16 MHz.
+/// The clock from the crystal: the internal one, which runs after a reset, is not meant for a UART.
 pub fn set_up() -> Console {
-    let Peripherals { UART0: uart, GPIO: gpio, .. } = peripherals();
+    let Peripherals { UART0: uart, GPIO: gpio, CLOCK: clock, .. } = peripherals();
+    #[allow(unsafe_code, reason = "numbers for whole registers")]
+    // SAFETY: 1 starts the task.
+    clock.tasks_hfclkstart.write(|w| unsafe { w.bits(1) });
+    while clock.events_hfclkstarted.read().bits() == 0 {}
     // High before it is an output: a line at rest.
     #[allow(unsafe_code, reason = "numbers for whole registers")]
     // SAFETY: a bit of a pin that nobody else has.

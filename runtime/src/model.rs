@@ -117,13 +117,8 @@ impl<'a> Model<'a> {
 
     /// Where the model comes from.
     pub fn provenance(&self) -> Provenance<'a> {
-        const NONE: Provenance<'_> = Provenance {
-            preset: "",
-            exporter_version: "",
-            data_sha256: [0; 32],
-            seed: 0,
-            dev_nll_micronats: u32::MAX,
-        };
+        const NONE: Provenance<'_> =
+            Provenance { preset: "", exporter_version: "", data_sha256: [0; 32], seed: 0, dev_nll_micronats: u32::MAX };
         let provenance = self.header().and_then(|header| postcard::from_bytes(header.provenance).ok());
         provenance.unwrap_or(NONE)
     }
@@ -167,7 +162,8 @@ impl<'a> Model<'a> {
     /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
     #[cfg(all(feature = "alloc", feature = "int8"))]
     pub fn macs_streaming(&self) -> usize {
-        let table = self.integer_layers().and_then(|(_, layers)| layers.first().copied()).filter(LinearInt::reads_tokens);
+        let table =
+            self.integer_layers().and_then(|(_, layers)| layers.first().copied()).filter(LinearInt::reads_tokens);
         let first = self.config.linear_shapes().next().filter(|_| table.is_some());
         self.config.macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
     }
@@ -252,11 +248,11 @@ pub(crate) fn state_size(
             Ok((layout, layout.words_f32()))
         }
         #[cfg(feature = "int8")]
-        Precision::Int8 | Precision::Int4 => {
+        Precision::Int8 | Precision::Int4 if Layout::INTEGERS.contains(&layout) => {
             let layout = net_int::state_layout(config, layout, weights);
             Ok((layout, layout.words_int()))
         }
-        #[allow(unreachable_patterns, reason = "reached where a precision is left out")]
+        #[allow(unreachable_patterns, reason = "reached where a precision or a layout is left out")]
         _ => Err(FormatError::UnsupportedFormat),
     }
 }

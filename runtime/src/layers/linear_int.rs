@@ -172,7 +172,8 @@ impl<'n> LinearInt<'n> {
         let weight_max = if self.format == WeightFormat::Int4 { 7 } else { 127 };
         let (mut sum, mut column) = (0, 0);
         for position in 0..self.shape.positions {
-            let values = if self.format == WeightFormat::Table { self.vocab_size } else { self.shape.width_of(position) };
+            let values =
+                if self.format == WeightFormat::Table { self.vocab_size } else { self.shape.width_of(position) };
             let padding = column + values;
             let end = self.column(position + 1);
             while column < end {
@@ -186,7 +187,11 @@ impl<'n> LinearInt<'n> {
         }
         // The half byte behind an odd last column belongs to no weight.
         #[cfg(feature = "int4")]
-        if self.format == WeightFormat::Int4 && self.kernel.is_none() && column % 2 == 1 && self.weight_at(row, column) != 0 {
+        if self.format == WeightFormat::Int4
+            && self.kernel.is_none()
+            && column % 2 == 1
+            && self.weight_at(row, column) != 0
+        {
             return None;
         }
         // What an input is at most. One entry of a table per position: no more than all of the largest.

@@ -44,7 +44,8 @@ impl LinearInt<'_> {
         let Scaling { bias, multiplier } = self.scaling();
         match (self.format, self.kernel, input) {
             (WeightFormat::Table, _, Input::Tokens(tokens)) => {
-                let table = Table { entries: self.bytes(), vocab_size: self.vocab_size, rows: self.shape.fan_out, start: 0 };
+                let table =
+                    Table { entries: self.bytes(), vocab_size: self.vocab_size, rows: self.shape.fan_out, start: 0 };
                 unit.look_up(table, tokens, bias, multiplier, out);
             }
             (WeightFormat::Int8, None, Input::Prepared(input, _)) => {

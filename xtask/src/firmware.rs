@@ -18,6 +18,7 @@ use crate::board::Board;
 use crate::command::{run_for_output, show};
 use crate::repo::Repo;
 use crate::setup::qemu;
+use crate::uart;
 
 /// The program that is built where none is named: it writes words.
 pub const DEFAULT_BIN: &str = "generate";
@@ -28,8 +29,12 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 /// The Cargo profile of what is flashed; see the root manifest.
 const PROFILE: &str = "firmware";
 
-/// The model that is built in where none is named, from the repository's top.
-const DEFAULT_MODEL: &str = "models/names.blob";
+/// The model that is built in where none is named, from the repository's top: single precision where the core has it,
+/// and for the console the one that fits every board.
+fn default_model(board: &Board, bin: &str) -> &'static str {
+    let has_fpu = board.target.ends_with("eabihf");
+    if has_fpu && bin != uart::PROGRAM { "models/names.blob" } else { "models/names.int8.blob" }
+}
 
 /// The plain layout of integers, which every program can read.
 pub const ROW_MAJOR: &str = "row-major";
@@ -57,9 +62,21 @@ pub fn build_in_layout(
     model: Option<&Path>,
     layout: Option<&str>,
 ) -> Result<PathBuf> {
+    build_with_features(repo, board, bin, model, layout, &[])
+}
+
+/// [`build_in_layout`], with features of the firmware besides those of board and precision.
+pub fn build_with_features(
+    repo: &Repo,
+    board: &Board,
+    bin: &str,
+    model: Option<&Path>,
+    layout: Option<&str>,
+    more: &[&str],
+) -> Result<PathBuf> {
     let model = match model {
         Some(model) => model.to_path_buf(),
-        None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| DEFAULT_MODEL.into())),
+        None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| default_model(board, bin).into())),
     };
     // The build script runs in another folder.
     let model = model.canonicalize().with_context(|| format!("no model {}", model.display()))?;
@@ -74,7 +91,7 @@ pub fn build_in_layout(
     let mut cargo = board.cargo(repo);
     cargo.args(["build", "--package", "firmware-example", "--bin", bin]);
     cargo.args(["--profile", PROFILE, "--target", board.target]);
-    let mut features = format!("{},{precision}", board.name);
+    let mut features = [&[board.name, precision], more].concat().join(",");
     if let Some(layout) = layout {
         cargo.env("LAYOUT", layout);
         if layout != ROW_MAJOR {
@@ -88,7 +105,8 @@ pub fn build_in_layout(
     let built = executable(&messages, bin).with_context(|| format!("cargo named no program `{bin}`"))?;
 
     let layout = layout.map_or_else(String::new, |layout| format!("-{layout}"));
-    let place = programs.join(format!("{bin}-{}-{precision}{layout}-{checksum:08x}.elf", board.name));
+    let more: String = more.iter().map(|feature| format!("-{feature}")).collect();
+    let place = programs.join(format!("{bin}{more}-{}-{precision}{layout}-{checksum:08x}.elf", board.name));
     // Renamed into place: another process may be running the one that is there.
     let partial = place.with_extension("partial");
     fs::copy(&built, &partial).with_context(|| format!("cannot copy {}", built.display()))?;

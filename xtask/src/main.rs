@@ -12,7 +12,7 @@ use lexopt::prelude::*;
 
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
-use xtask::{bench, demo, doctor, firmware, setup, size, test};
+use xtask::{bench, demo, doctor, firmware, setup, size, test, uart};
 
 /// Subcommands and what each does, in the order a newcomer needs them.
 const HELP: &str = "\
@@ -25,6 +25,9 @@ cargo xtask <command>
                        build a firmware program (generate, selftest, kerneltest) and run it on the emulated board
                        (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547,
                        netduinoplus2, lm3s6965evb)
+  qemu console [--board NAME] [--model FILE] [--slot FILE]
+                       talk to the console on the emulated board's UART; FILE is a model in the slot of its flash.
+                       Ctrl-A X ends it
   size [BIN] [--board NAME] [--model FILE] [--json]
                        flash and static RAM of a firmware program, from its ELF sections
   bench [--board NAME] [--precision f32|int8|int4] [--all] [--record] [--json]
@@ -96,6 +99,7 @@ struct FirmwareOptions {
     bin: String,
     board: &'static Board,
     model: Option<PathBuf>,
+    slot: Option<PathBuf>,
     timeout: Duration,
     json: bool,
     guest: Vec<String>,
@@ -107,6 +111,7 @@ impl FirmwareOptions {
             bin: firmware::DEFAULT_BIN.to_owned(),
             board: board::default(),
             model: None,
+            slot: None,
             timeout: firmware::TIMEOUT,
             json: false,
             guest: Vec::new(),
@@ -116,6 +121,7 @@ impl FirmwareOptions {
             match arg {
                 Long("board") => options.board = board::find(&args.value()?.string()?)?,
                 Long("model") => options.model = Some(args.value()?.into()),
+                Long("slot") => options.slot = Some(args.value()?.into()),
                 Long("timeout") => options.timeout = Duration::from_secs(args.value()?.parse()?),
                 Long("json") => options.json = true,
                 // A program's own arguments look like key=value, its name does not, so the
@@ -144,7 +150,17 @@ fn qemu_command(args: lexopt::Parser) -> Result<ExitCode> {
         bail!("--json belongs to `size`");
     }
     let repo = Repo::find();
+    let is_console = options.bin == uart::PROGRAM;
+    if let Some(argument) = options.guest.first().filter(|_| is_console) {
+        bail!("`{argument}`: the console has no arguments, it is talked to");
+    }
+    if options.slot.is_some() && !is_console {
+        bail!("--slot: only the console looks there");
+    }
     let elf = firmware::build(&repo, options.board, &options.bin, options.model.as_deref())?;
+    if is_console {
+        return uart::talk(&repo, options.board, &elf, options.slot.as_deref(), options.timeout);
+    }
     let run = firmware::run(&repo, options.board, &elf, &options.guest, options.timeout)?;
     Ok(run.exit_code())
 }
@@ -153,6 +169,9 @@ fn size_command(args: lexopt::Parser) -> Result<ExitCode> {
     let options = FirmwareOptions::parse(args)?;
     if let Some(argument) = options.guest.first() {
         bail!("`{argument}` belongs to `qemu`");
+    }
+    if options.slot.is_some() {
+        bail!("--slot belongs to `qemu`");
     }
     let repo = Repo::find();
     let elf = firmware::build(&repo, options.board, &options.bin, options.model.as_deref())?;

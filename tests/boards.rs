@@ -8,12 +8,11 @@ use std::process::Command;
 
 use tests::{Firmware, assert_expected, workspace};
 use xtask::board::{BOARDS, Board};
-use xtask::firmware::CONSOLE_BIN;
 use xtask::flash::{self, model_for_slot};
 use xtask::image::{Image, Segment};
 use xtask::memory::MemoryMap;
 use xtask::repo::Repo;
-use xtask::uf2;
+use xtask::{uart, uf2};
 
 /// The boards that can be flashed, and what probe-rs calls their chips.
 fn boards() -> impl Iterator<Item = (&'static Board, &'static str)> {
@@ -59,7 +58,7 @@ fn chips() -> BTreeMap<String, Chip> {
 
 /// The console with the shipped model in 8 bits, read from its ELF file.
 fn console(board: &Board) -> Image {
-    let firmware = Firmware::build(board.name, CONSOLE_BIN, "names.int8.blob");
+    let firmware = Firmware::build(board.name, uart::PROGRAM, "names.int8.blob");
     Image::read(firmware.elf()).expect("a program")
 }
 

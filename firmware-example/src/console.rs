@@ -59,6 +59,15 @@ impl Default for Settings {
     }
 }
 
+/// What comes after a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// The next one.
+    Line,
+    /// The banner.
+    Restart,
+}
+
 /// A conversation.
 pub struct Session<'m, C, M, const STATE_WORDS: usize> {
     console: Keyboard<C>,
@@ -82,7 +91,8 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
         Self { console, machine, model, state, boot, rng, settings: Settings::default() }
     }
 
-    /// Prints the banner, then does what the lines ask for, until there are no more: on a UART, for ever.
+    /// Prints the banner, then does what the lines ask for. Returns where a board would restart, and where there are no more
+    /// lines: on a UART there always are.
     pub fn run(&mut self) {
         self.console.text(NEW_LINE);
         self.banner();
@@ -93,7 +103,11 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
             match line.take_byte(byte, &mut self.console) {
                 Event::None => continue,
                 Event::Abandoned => {}
-                Event::Ended => self.obey(&line),
+                Event::Ended => {
+                    if self.obey(&line) == After::Restart {
+                        return;
+                    }
+                }
             }
             line.clear();
             self.console.text(PROMPT);
@@ -104,7 +118,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
         banner::print(&mut self.console, self.model, &self.boot, &self.machine.facts());
     }
 
-    fn obey(&mut self, line: &Line) {
+    fn obey(&mut self, line: &Line) -> After {
         let out = &mut self.console;
         match line.text() {
             Err(Unreadable::TooLong) => {
@@ -114,21 +128,24 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
             }
             Err(Unreadable::NotUtf8) => out.line("the line is not UTF-8: nothing is done"),
             Ok(text) => match command::parse(text) {
-                Ok(command) => self.do_command(command),
+                Ok(command) => return self.do_command(command),
                 Err(Refusal::Unknown(name)) => {
                     out.text("no command :");
                     out.text(name);
                     out.line("; :help lists them");
                 }
-                Err(Refusal::Takes(what)) => {
-                    out.text("it takes ");
+                Err(Refusal::Takes(name, what)) => {
+                    out.text(":");
+                    out.text(name);
+                    out.text(" takes ");
                     out.line(what);
                 }
             },
         }
+        After::Line
     }
 
-    fn do_command(&mut self, command: Command<'_>) {
+    fn do_command(&mut self, command: Command<'_>) -> After {
         match command {
             Command::Draw(prompt) => self.draw(prompt),
             Command::Seed(seed) => {
@@ -157,6 +174,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
                 self.console.line("reset");
                 let _ = self.console.flush();
                 self.machine.reset();
+                return After::Restart;
             }
             Command::Help => {
                 for (command, meaning) in HELP {
@@ -172,22 +190,22 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
             #[cfg(all(feature = "faults", not(target_os = "none")))]
             Command::Fault => panic!("as asked"),
         }
+        After::Line
     }
 
     fn say_settings(&mut self) {
         let (out, settings) = (&mut self.console, &self.settings);
         out.text("seed ");
         out.number(settings.seed);
-        out.text(", temperature ");
+        out.text(", temp ");
         out.thousandths(settings.temperature_milli.into());
-        out.text(", top-k ");
+        out.text(", topk ");
         match settings.top_k {
             0 => out.text("all"),
             k => out.number(k.into()),
         }
-        out.text(", ");
-        amount(out, settings.words.into(), " names a line");
-        out.text(NEW_LINE);
+        out.text(", n ");
+        amount(out, settings.words.into(), NEW_LINE);
     }
 
     /// Prints words.
@@ -248,7 +266,8 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
             let end = generator.word("", &mut word);
             ticks += machine.now() - before;
             // The end of a word was drawn, too.
-            characters += word.chars().count() as u64 + u64::from(end == Ok(End::Boundary));
+            let letters = word.bytes().filter(|&byte| !line::is_continuation(byte)).count();
+            characters += letters as u64 + u64::from(end == Ok(End::Boundary));
             if console.is_interrupted() {
                 console.line("^C");
                 return;

@@ -43,19 +43,13 @@ pub fn contents(slot: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     if preamble.iter().all(|byte| *byte == 0xff) || preamble.iter().all(|byte| *byte == 0) {
         return Ok(None);
     }
-    let [m, o, r, e, .., a, b, c, d] = *first::<12>(preamble);
+    let [m, o, r, e, _, _, _, _, a, b, c, d, ..] = *preamble;
     let found = [m, o, r, e];
     if found != MAGIC {
         return Err(Refusal::Format(FormatError::BadMagic { found }));
     }
     let need = u32::from_le_bytes([a, b, c, d]) as usize;
     slot.get(..need).map(Some).ok_or(Refusal::TooLarge { need, have: slot.len() })
-}
-
-/// The first bytes of a longer array.
-fn first<const N: usize>(bytes: &[u8; PREAMBLE_BYTES]) -> &[u8; N] {
-    const { assert!(N <= PREAMBLE_BYTES) };
-    bytes.first_chunk().expect("fewer than there are")
 }
 
 /// The model in the slot; `None` for an empty one. It has passed its self-test.

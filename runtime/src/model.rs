@@ -248,11 +248,11 @@ pub(crate) fn state_size(
             Ok((layout, layout.words_f32()))
         }
         #[cfg(feature = "int8")]
-        Precision::Int8 | Precision::Int4 => {
+        Precision::Int8 | Precision::Int4 if Layout::INTEGERS.contains(&layout) => {
             let layout = net_int::state_layout(config, layout, weights);
             Ok((layout, layout.words_int()))
         }
-        #[allow(unreachable_patterns, reason = "reached where a precision is left out")]
+        #[allow(unreachable_patterns, reason = "reached where a precision or a layout is left out")]
         _ => Err(FormatError::UnsupportedFormat),
     }
 }

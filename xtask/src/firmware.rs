@@ -18,12 +18,10 @@ use crate::board::Board;
 use crate::command::{run_for_output, show};
 use crate::repo::Repo;
 use crate::setup::qemu;
+use crate::uart;
 
 /// The program that is built where none is named: it writes words.
 pub const DEFAULT_BIN: &str = "generate";
-
-/// The program that is flashed where none is named: it talks over the UART.
-pub const CONSOLE_BIN: &str = "console";
 
 /// How long the emulated chip may take.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
@@ -34,8 +32,11 @@ pub const PRECISIONS: [&str; 3] = ["f32", "int8", "int4"];
 /// The Cargo profile of what is flashed; see the root manifest.
 const PROFILE: &str = "firmware";
 
-/// The model that is built in where none is named, from the repository's top.
-const DEFAULT_MODEL: &str = "models/names.blob";
+/// The model that is built in where none is named, from the repository's top: single precision where the core has it,
+/// and for the console the one that fits every board.
+fn default_model(board: &Board, bin: &str) -> &'static str {
+    if board.has_fpu() && bin != uart::PROGRAM { "models/names.blob" } else { "models/names.int8.blob" }
+}
 
 /// The plain layout of integers, which every program can read.
 pub const ROW_MAJOR: &str = "row-major";
@@ -63,7 +64,19 @@ pub fn build_in_layout(
     model: Option<&Path>,
     layout: Option<&str>,
 ) -> Result<PathBuf> {
-    let model = model_file(repo, model)?;
+    build_with_features(repo, board, bin, model, layout, &[])
+}
+
+/// [`build_in_layout`], with features of the firmware besides those of board and precision.
+pub fn build_with_features(
+    repo: &Repo,
+    board: &Board,
+    bin: &str,
+    model: Option<&Path>,
+    layout: Option<&str>,
+    more: &[&str],
+) -> Result<PathBuf> {
+    let model = model_file(repo, board, bin, model)?;
     let Facts { precision, checksum } = facts(&model)?;
 
     let programs = repo.root().join(PROGRAMS);
@@ -75,7 +88,7 @@ pub fn build_in_layout(
     let mut cargo = board.cargo(repo);
     cargo.args(["build", "--package", "firmware-example", "--bin", bin]);
     cargo.args(["--profile", PROFILE, "--target", board.target]);
-    let mut features = format!("{},{precision}", board.name);
+    let mut features = [&[board.name, precision], more].concat().join(",");
     if let Some(layout) = layout {
         cargo.env("LAYOUT", layout);
         if layout != ROW_MAJOR {
@@ -89,7 +102,8 @@ pub fn build_in_layout(
     let built = executable(&messages, bin).with_context(|| format!("cargo named no program `{bin}`"))?;
 
     let layout = layout.map_or_else(String::new, |layout| format!("-{layout}"));
-    let place = programs.join(format!("{bin}-{}-{precision}{layout}-{checksum:08x}.elf", board.name));
+    let more: String = more.iter().map(|feature| format!("-{feature}")).collect();
+    let place = programs.join(format!("{bin}{more}-{}-{precision}{layout}-{checksum:08x}.elf", board.name));
     // Renamed into place: another process may be running the one that is there.
     let partial = place.with_extension("partial");
     fs::copy(&built, &partial).with_context(|| format!("cannot copy {}", built.display()))?;
@@ -97,11 +111,12 @@ pub fn build_in_layout(
     Ok(place)
 }
 
-/// The file of the model that is asked for: `model`, else what the environment variable MODEL names, else the shipped one.
-pub fn model_file(repo: &Repo, model: Option<&Path>) -> Result<PathBuf> {
+/// The file of the model that is asked for: `model`, else what the environment variable MODEL names, else the shipped one that
+/// suits board and program.
+pub fn model_file(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Result<PathBuf> {
     let model = match model {
         Some(model) => model.to_path_buf(),
-        None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| DEFAULT_MODEL.into())),
+        None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| default_model(board, bin).into())),
     };
     // The build script runs in another folder.
     model.canonicalize().with_context(|| format!("no model {}", model.display()))
@@ -111,16 +126,6 @@ pub fn model_file(repo: &Repo, model: Option<&Path>) -> Result<PathBuf> {
 pub fn shipped_model(repo: &Repo, precision: &str) -> PathBuf {
     let precision = if precision == "f32" { String::new() } else { format!(".{precision}") };
     repo.root().join(format!("models/names{precision}.blob"))
-}
-
-/// The model for a board where none is named: what the environment variable MODEL names, else the shipped one in 8 bits, which fits
-/// every board and needs no FPU.
-pub fn model_for_boards(repo: &Repo, model: Option<&Path>) -> PathBuf {
-    match (model, env::var_os("MODEL")) {
-        (Some(model), _) => model.to_path_buf(),
-        (None, Some(model)) => repo.root().join(model),
-        (None, None) => shipped_model(repo, "int8"),
-    }
 }
 
 /// What a blob says of itself.

@@ -40,7 +40,7 @@ pub struct Options {
     pub board: &'static Board,
     /// The program.
     pub bin: String,
-    /// Its model; else the shipped one in 8 bits.
+    /// Its model; else the shipped one that suits it.
     pub model: Option<PathBuf>,
     /// A model for the board's slot, instead of a program.
     pub slot: Option<PathBuf>,
@@ -53,8 +53,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let Options { board, bin, model, slot, rest } = options;
     chip(board)?;
     let Some(slot) = slot else {
-        let model = firmware::model_for_boards(repo, model.as_deref());
-        let elf = firmware::build(repo, board, bin, Some(&model))?;
+        let elf = firmware::build(repo, board, bin, model.as_deref())?;
         return program(repo, &elf, rest);
     };
     let (address, bytes) = model_for_slot(board, &MemoryMap::read(repo, board)?, slot)?;

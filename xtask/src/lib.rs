@@ -18,4 +18,5 @@ pub mod runner;
 pub mod setup;
 pub mod size;
 pub mod test;
+pub mod uart;
 pub mod uf2;

@@ -13,7 +13,7 @@ use lexopt::prelude::*;
 
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
-use xtask::{bench, demo, doctor, firmware, flash, runner, setup, size, test, uf2};
+use xtask::{bench, demo, doctor, firmware, flash, runner, setup, size, test, uart, uf2};
 
 /// Subcommands and what each does, in the order a newcomer needs them.
 const HELP: &str = "\
@@ -26,12 +26,16 @@ cargo xtask <command>
                        build a firmware program (generate, selftest, kerneltest) and run it on the emulated board
                        (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547,
                        netduinoplus2, lm3s6965evb)
+  qemu console [--board NAME] [--model FILE] [--slot FILE]
+                       talk to the console on the emulated board's UART; FILE is a model in the slot of its flash.
+                       Ctrl-A X ends it
   size [BIN] [--board NAME] [--model FILE] [--all] [--json]
                        flash by sections and by crates, weights, static RAM and stack of a firmware program, against the
                        budget; --all: a row for every board and precision
   flash --board NAME [BIN] [--model FILE] [-- OPTIONS]
                        build a program (console, with the shipped model in 8 bits, unless others are named) and write it
-                       to a board, by probe-rs, which gets the OPTIONS: pico, pico2, microbit-v2, nrf52840-dk, microbit, netduinoplus2
+                       to a board, by probe-rs, which gets the OPTIONS: pico, pico2, microbit-v2, nrf52840-dk, microbit,
+                       netduinoplus2
   flash --board NAME --slot FILE
                        write a model to the place where the board's console looks for one
   uf2 --board pico|pico2 [BIN] [--model FILE] [--slot FILE] [--out FILE]
@@ -109,6 +113,7 @@ struct FirmwareOptions {
     bin: String,
     board: &'static Board,
     model: Option<PathBuf>,
+    slot: Option<PathBuf>,
     timeout: Duration,
     json: bool,
     all: bool,
@@ -121,6 +126,7 @@ impl FirmwareOptions {
             bin: firmware::DEFAULT_BIN.to_owned(),
             board: board::default(),
             model: None,
+            slot: None,
             timeout: firmware::TIMEOUT,
             json: false,
             all: false,
@@ -131,6 +137,7 @@ impl FirmwareOptions {
             match arg {
                 Long("board") => options.board = board::find(&args.value()?.string()?)?,
                 Long("model") => options.model = Some(args.value()?.into()),
+                Long("slot") => options.slot = Some(args.value()?.into()),
                 Long("timeout") => options.timeout = Duration::from_secs(args.value()?.parse()?),
                 Long("json") => options.json = true,
                 Long("all") => options.all = true,
@@ -160,7 +167,17 @@ fn qemu_command(args: lexopt::Parser) -> Result<ExitCode> {
         bail!("--json and --all belong to `size`");
     }
     let repo = Repo::find();
+    let is_console = options.bin == uart::PROGRAM;
+    if let Some(argument) = options.guest.first().filter(|_| is_console) {
+        bail!("`{argument}`: the console has no arguments, it is talked to");
+    }
+    if options.slot.is_some() && !is_console {
+        bail!("--slot: only the console looks there");
+    }
     let elf = firmware::build(&repo, options.board, &options.bin, options.model.as_deref())?;
+    if is_console {
+        return uart::talk(&repo, options.board, &elf, options.slot.as_deref(), options.timeout);
+    }
     let run = firmware::run(&repo, options.board, &elf, &options.guest, options.timeout)?;
     Ok(run.exit_code())
 }
@@ -169,6 +186,9 @@ fn size_command(args: lexopt::Parser) -> Result<ExitCode> {
     let options = FirmwareOptions::parse(args)?;
     if let Some(argument) = options.guest.first() {
         bail!("`{argument}` belongs to `qemu`");
+    }
+    if options.slot.is_some() {
+        bail!("--slot belongs to `qemu`");
     }
     let FirmwareOptions { bin, board, model, all, json, .. } = options;
     size::run(&Repo::find(), &size::Options { bin, board, model, all, json })
@@ -215,7 +235,7 @@ impl WriteOptions {
     }
 
     fn bin(&self) -> String {
-        self.bin.clone().unwrap_or_else(|| firmware::CONSOLE_BIN.to_owned())
+        self.bin.clone().unwrap_or_else(|| uart::PROGRAM.to_owned())
     }
 }
 

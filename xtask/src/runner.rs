@@ -13,6 +13,7 @@ use crate::flash;
 use crate::image::Image;
 use crate::repo::Repo;
 use crate::setup::qemu;
+use crate::uart;
 
 /// Runs a program on its board: in the emulator where there is one, else on the board that is plugged in.
 ///
@@ -21,6 +22,9 @@ pub fn run(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
     let image = Image::read(elf)?;
     if image.board.machine.is_none() {
         return flash::program(repo, elf, rest);
+    }
+    if image.semihosting_calls == 0 {
+        return uart::talk(repo, image.board, elf, None, firmware::TIMEOUT);
     }
     let arguments: Vec<_> = rest.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let mut qemu = firmware::emulator(&qemu::program(repo), image.board, elf, &arguments)?;

@@ -18,9 +18,9 @@ pub use sections::{Place, Section, Size, of_file};
 use crate::board::{BOARDS, Board};
 use crate::budget::Budget;
 use crate::firmware::{self, PRECISIONS};
-use crate::image::Image;
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
+use crate::uart::{self, Terminal};
 
 /// What is measured, and how it is shown.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ fn models(repo: &Repo, options: &Options) -> Vec<PathBuf> {
 
 /// Builds a program and measures it; where the board has an emulator, runs it there for the stack.
 pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Path>) -> Result<Measured> {
-    let model = firmware::model_file(repo, model)?;
+    let model = firmware::model_file(repo, board, bin, model)?;
     let elf = firmware::build(repo, board, bin, Some(&model))?;
     let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
     let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", elf.display()))?;
@@ -140,8 +140,9 @@ pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Pat
         stack: None,
         facts: BTreeMap::new(),
     };
-    // One without semihosting waits for somebody to talk to, for ever.
-    if board.machine.is_some() && Image::read(&elf)?.semihosting_calls > 0 {
+    if board.machine.is_some() && bin == uart::PROGRAM {
+        measured.stack = Some(stack_of_console(repo, board, &elf)?);
+    } else if board.machine.is_some() {
         let run = firmware::run_quietly(repo, board, &elf, &[], firmware::TIMEOUT)?;
         let (_, facts) = firmware::report(&run.lines);
         let number = |key: &str| facts.get(key).and_then(|value| value.parse::<u64>().ok());
@@ -150,4 +151,20 @@ pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Pat
         measured.facts.extend(known.iter().filter_map(|&key| Some((key, number(key)?))));
     }
     Ok(measured)
+}
+
+/// The stack that the console has used after a conversation in which it does most of what it can.
+fn stack_of_console(repo: &Repo, board: &Board, elf: &Path) -> Result<u64> {
+    let mut terminal = Terminal::start(repo, board, elf, None, firmware::TIMEOUT)?;
+    terminal.read_to_prompt()?;
+    let mut answer = Vec::new();
+    for line in ["", "ma", ":score emma", "?", ":bench", ":info"] {
+        terminal.send(format!("{line}\r").as_bytes())?;
+        answer = terminal.read_to_prompt()?;
+    }
+    let answer = String::from_utf8_lossy(&answer);
+    // `stack     1234 bytes used at most, of 5678`.
+    let line = answer.lines().find_map(|line| line.strip_prefix("stack "));
+    let bytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    bytes.with_context(|| format!("the console says nothing of its stack: {answer}"))
 }

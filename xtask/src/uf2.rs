@@ -35,7 +35,7 @@ pub struct Options {
     pub board: &'static Board,
     /// The program.
     pub bin: String,
-    /// Its model; else the shipped one in 8 bits.
+    /// Its model; else the shipped one that suits it.
     pub model: Option<PathBuf>,
     /// A model for the board's slot, instead of a program.
     pub slot: Option<PathBuf>,
@@ -54,8 +54,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
             (format!("slot-{}", board.name), vec![Segment { address, bytes }])
         }
         None => {
-            let model = firmware::model_for_boards(repo, model.as_deref());
-            let elf = firmware::build(repo, board, bin, Some(&model))?;
+            let elf = firmware::build(repo, board, bin, model.as_deref())?;
             let image = Image::read(&elf)?;
             image.check(&memory)?;
             (format!("{bin}-{}", board.name), image.segments)

@@ -4,7 +4,8 @@
 
 #[cfg(not(target_os = "none"))]
 fn main() {
-    firmware_example::how_to_run("console");
+    // Not `how_to_run`: plain `cargo run` connects no UART.
+    println!("console is a program for a microcontroller. To talk to it in QEMU: cargo xtask qemu console");
 }
 
 #[cfg(target_os = "none")]
@@ -21,10 +22,12 @@ mod chip {
     use firmware_example::{footprint, slot, stack};
     use runtime::{Model, State};
 
+    // `unwrap` and no `expect`: a message of its own would bring `core::fmt`, which is as large as the console.
+
     #[firmware_example::entry]
     fn entry() -> ! {
         let console = board::console();
-        let state = singleton!(STATE: State<{ slot::STATE_WORDS }> = State::new()).expect("the only taker");
+        let state = singleton!(STATE: State<{ slot::STATE_WORDS }> = State::new()).unwrap();
         let (model, slot) = load(state);
         let mut session = Session::new(console, Board(Stopwatch::new()), model, state, slot);
         loop {
@@ -40,7 +43,7 @@ mod chip {
             Ok(None) => (built_in(), Slot::Empty),
             Err(refusal) => (built_in(), Slot::Refused(refusal)),
         };
-        (singleton!(MODEL: Model<'static> = model).expect("the only taker"), slot)
+        (singleton!(MODEL: Model<'static> = model).unwrap(), slot)
     }
 
     fn built_in() -> Model<'static> {

@@ -16,7 +16,7 @@ impl Pl011 {
     /// At `address` there is a PL011. No other `Pl011` for it is used from now on.
     #[allow(unsafe_code, reason = "names an address")]
     pub unsafe fn new(address: usize) -> Self {
-        let registers = NonNull::new(with_exposed_provenance_mut::<PL011Registers>(address)).expect("an address");
+        let registers = NonNull::new(with_exposed_provenance_mut::<PL011Registers>(address)).unwrap();
         // SAFETY: it is there, as promised, for ever, and nobody else uses it.
         let registers = unsafe { UniqueMmioPointer::new(registers) };
         Self(arm_pl011_uart::Uart::new(registers))

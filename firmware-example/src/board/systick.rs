@@ -37,7 +37,7 @@ impl<const HZ: u32, const EMULATED: bool> Systick<HZ, EMULATED> {
     /// # Panics
     /// If it has been called before: there is one SysTick.
     pub fn new() -> Self {
-        let mut syst = Peripherals::take().expect("the only taker").SYST;
+        let mut syst = Peripherals::take().unwrap().SYST;
         syst.set_clock_source(SystClkSource::Core);
         syst.set_reload(RELOAD);
         syst.clear_current();

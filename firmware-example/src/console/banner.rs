@@ -31,6 +31,7 @@ pub struct Boot {
 }
 
 /// The beginning of a fact's line.
+#[inline(never)]
 fn key(out: &mut impl Write, key: &str) {
     const COLUMN: &str = "          ";
     out.text(key);
@@ -38,6 +39,7 @@ fn key(out: &mut impl Write, key: &str) {
 }
 
 /// A number, and what it counts.
+#[inline(never)]
 pub fn amount(out: &mut impl Write, number: usize, unit: &str) {
     out.number(number as u64);
     out.text(unit);

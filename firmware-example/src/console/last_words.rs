@@ -7,6 +7,7 @@ use cortex_m::peripheral::SCB;
 use cortex_m_rt::ExceptionFrame;
 use embedded_io::Write;
 
+use super::keyboard::Keyboard;
 use super::print::{NEW_LINE, Print};
 use crate::board;
 
@@ -22,30 +23,44 @@ pub fn panic(info: &PanicInfo<'_>) -> ! {
 
 #[inline(never)]
 fn panic_at(file: &str, line: u32) -> ! {
-    say(&mut |out| {
+    let mut out = begin();
+    if let Some(out) = &mut out {
         out.text("panic at ");
         out.text(file);
         out.text(":");
         out.number(line.into());
-    })
+    }
+    end(out)
 }
 
 /// Says where the fault was, and restarts.
 pub fn hard_fault(frame: &ExceptionFrame) -> ! {
-    say(&mut |out| {
+    let mut out = begin();
+    if let Some(out) = &mut out {
         out.text("hard fault at ");
         out.hex(frame.pc());
         out.text(", called from ");
         out.hex(frame.lr());
-    })
+    }
+    end(out)
 }
 
-fn say(what: &mut dyn FnMut(&mut board::Console)) -> ! {
-    if let Some(mut console) = board::console_for_last_words() {
-        console.text(NEW_LINE);
-        what(&mut console);
-        console.line("; reset");
-        let _ = console.flush();
+/// What the session writes to: the same type, so that printing exists once.
+type Out = Keyboard<board::Console>;
+
+/// The console on a line of its own; `None` before it is set up, when there is nobody to tell.
+fn begin() -> Option<Out> {
+    let mut out = board::console_for_last_words().map(Keyboard::new);
+    if let Some(out) = &mut out {
+        out.text(NEW_LINE);
+    }
+    out
+}
+
+fn end(out: Option<Out>) -> ! {
+    if let Some(mut out) = out {
+        out.line("; reset");
+        let _ = out.flush();
     }
     SCB::sys_reset()
 }

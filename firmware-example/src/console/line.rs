@@ -154,7 +154,7 @@ impl Line {
 }
 
 /// Whether a byte of UTF-8 belongs to the character before it.
-fn is_continuation(byte: u8) -> bool {
+pub fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
 

@@ -40,17 +40,16 @@ pub trait Print: Write {
     #[inline(never)]
     fn digits(&mut self, mut number: u64, least: usize) {
         let mut digits = [b'0'; MAX_DIGITS];
-        let mut first = MAX_DIGITS;
-        // No index that the compiler would guard, and with it link in all that formats the message.
+        let mut count = 0;
         for digit in digits.iter_mut().rev() {
             if number == 0 {
                 break;
             }
-            first -= 1;
-            *digit = b'0' + (number % 10) as u8;
+            *digit += (number % 10) as u8;
             number /= 10;
+            count += 1;
         }
-        let _ = self.write_all(digits.get(first.min(MAX_DIGITS - least)..).unwrap_or(&digits));
+        let _ = self.write_all(last(&digits, count.max(least)));
     }
 
     /// A number of thousandths, as a decimal fraction with all three of them.
@@ -82,6 +81,11 @@ pub trait Print: Write {
 }
 
 impl<W: Write + ?Sized> Print for W {}
+
+/// The last so many bytes. Without an index: a panic that names one would bring `core::fmt`.
+fn last(bytes: &[u8], count: usize) -> &[u8] {
+    bytes.get(bytes.len().saturating_sub(count)..).unwrap_or(bytes)
+}
 
 #[cfg(test)]
 mod tests {

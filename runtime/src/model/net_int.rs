@@ -44,7 +44,7 @@ impl<'a> NetInt<'a> {
         };
         if !formats.first().is_some_and(|format| format.reads_tokens()) {
             net.embedding = bytemuck::cast_slice(slab.take(config.vocab_size() * config.n_embd())?);
-            if net.embedding.iter().any(|&value| value == i8::MIN) {
+            if net.embedding.contains(&i8::MIN) {
                 return Err(FormatError::BadValue { layer: 0 });
             }
         }
@@ -270,7 +270,11 @@ fn look_up_many(
     hidden: &mut [i8],
 ) {
     let older = |position| cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
-    let tokens: heapless::Vec<Token, MAX_FUSE> = (0..shape.fuse - 1).map(older).chain([newest]).collect();
+    let mut tokens = heapless::Vec::<Token, MAX_FUSE>::new();
+    for token in (0..shape.fuse - 1).map(older).chain([newest]) {
+        // No level fuses more. `collect` would panic with a message, for which alone `core::fmt` would be linked in.
+        let _ = tokens.push(token);
+    }
     linear.forward_level(Input::Tokens(&tokens), hidden);
 }
 

@@ -178,7 +178,9 @@ impl Write for Host<'_> {
 struct NoBoard;
 
 impl Machine for NoBoard {
-    const UNIT: &'static str = "instructions";
+    fn unit(&self) -> &'static str {
+        "instructions"
+    }
 
     fn facts(&self) -> Facts {
         Facts { board: "host", core: "?", clock_hz: 0, flash_bytes: 0, model_bytes: 0, static_bytes: 0, stack_bytes: 0 }

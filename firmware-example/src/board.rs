@@ -6,7 +6,7 @@
 //! - `CORE`, `CLOCK_HZ`: the processor, and what it runs at.
 //! - `EMULATED`: whether it is QEMU that plays the board. Such a program may rely on semihosting; on a chip without a
 //!   debugger the first such call would stop it for good.
-//! - `Stopwatch`: `new` (once), `count`, `now`, and `UNIT`, which says what it counts: "instructions" in the emulator,
+//! - `Stopwatch`: `new` (once), `count`, `now`, and `unit`, which says what it counts: "instructions" in the emulator,
 //!   "cycles" on a chip.
 //! - `Console`: a UART, polled, as [`embedded_io::Read`], [`embedded_io::ReadReady`] and [`embedded_io::Write`], which
 //!   never fail. [`serial::Polled`] makes one of four functions.
@@ -35,8 +35,10 @@ mod chosen;
     feature = "mps3-an547"
 ))]
 mod cmsdk_uart;
-#[cfg(any(feature = "microbit-v2", feature = "nrf52840-dk", feature = "pico2"))]
+#[cfg(any(feature = "microbit-v2", feature = "netduinoplus2", feature = "nrf52840-dk", feature = "pico2"))]
 mod cycles;
+#[cfg(feature = "netduinoplus2")]
+mod either;
 #[cfg(any(feature = "lm3s6965evb", feature = "pico", feature = "pico2"))]
 mod pl011;
 pub mod serial;

@@ -277,10 +277,10 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
         let per_character = (ticks + characters / 2) / characters;
         console.number(per_character);
         console.text(" ");
-        console.text(M::UNIT);
+        console.text(machine.unit());
         console.text(" per character, over ");
         console.number(characters);
-        if M::UNIT == "cycles" {
+        if machine.unit() == "cycles" {
             console.text("; ");
             console.number(u64::from(machine.facts().clock_hz) / per_character.max(1));
             console.text(" characters per second");

@@ -56,8 +56,6 @@ mod chip {
     struct Board(Stopwatch);
 
     impl Machine for Board {
-        const UNIT: &'static str = Stopwatch::UNIT;
-
         fn facts(&self) -> Facts {
             Facts {
                 board: board::NAME,
@@ -72,6 +70,10 @@ mod chip {
 
         fn stack_used(&self) -> usize {
             stack::high_water_mark_bytes()
+        }
+
+        fn unit(&self) -> &'static str {
+            self.0.unit()
         }
 
         fn now(&mut self) -> u64 {

@@ -1,7 +1,7 @@
 //! The cycle counter of the debug unit, which Cortex-M3 and larger cores have; the emulator's never moves.
 
 use cortex_m::Peripherals;
-use cortex_m::peripheral::DWT;
+use cortex_m::peripheral::{DCB, DWT};
 
 /// Counts the processor's cycles.
 ///
@@ -15,18 +15,25 @@ pub struct Cycles {
 }
 
 impl Cycles {
-    /// What it counts.
-    pub const UNIT: &'static str = "cycles";
-
     /// Starts the counter.
     ///
     /// # Panics
     /// If it has been called before: there is one.
     pub fn new() -> Self {
-        let Peripherals { mut DCB, mut DWT, .. } = Peripherals::take().expect("the only taker");
-        DCB.enable_trace();
-        DWT.enable_cycle_counter();
-        Self { _dwt: DWT, last: DWT::cycle_count(), sum: 0 }
+        let Peripherals { DCB, DWT, .. } = Peripherals::take().unwrap();
+        Self::start(DCB, DWT)
+    }
+
+    /// [`Self::new`], for who has the core's peripherals.
+    pub fn start(mut dcb: DCB, mut dwt: DWT) -> Self {
+        dcb.enable_trace();
+        dwt.enable_cycle_counter();
+        Self { _dwt: dwt, last: DWT::cycle_count(), sum: 0 }
+    }
+
+    /// What it counts.
+    pub const fn unit(&self) -> &'static str {
+        "cycles"
     }
 
     /// Cycles that `run` takes, reading the counter included.

@@ -5,8 +5,8 @@
 
 use stm32f4::stm32f405::{FLASH, Peripherals, RCC, USART1};
 
+use super::either::Either;
 use super::serial::{Polled, Uart};
-use super::systick::Systick;
 
 /// The processor.
 pub const CORE: &str = "Cortex-M4F";
@@ -15,8 +15,8 @@ pub const CLOCK_HZ: u32 = 168_000_000;
 /// What this is made for.
 pub const EMULATED: bool = true;
 
-/// Counts instructions.
-pub type Stopwatch = Systick<CLOCK_HZ>;
+/// Counts instructions in the emulator, cycles on the chip.
+pub type Stopwatch = Either<CLOCK_HZ>;
 /// USART 1.
 pub type Console = Polled<Usart1>;
 

@@ -29,21 +29,27 @@ pub struct Systick<const HZ: u32, const EMULATED: bool = true> {
 }
 
 impl<const HZ: u32, const EMULATED: bool> Systick<HZ, EMULATED> {
-    /// What it counts.
-    pub const UNIT: &'static str = if EMULATED { "instructions" } else { "cycles" };
-
     /// Starts SysTick on the processor's clock.
     ///
     /// # Panics
     /// If it has been called before: there is one SysTick.
     pub fn new() -> Self {
-        let mut syst = Peripherals::take().unwrap().SYST;
+        Self::start(Peripherals::take().unwrap().SYST)
+    }
+
+    /// [`Self::new`], for who has the core's peripherals.
+    pub fn start(mut syst: SYST) -> Self {
         syst.set_clock_source(SystClkSource::Core);
         syst.set_reload(RELOAD);
         syst.clear_current();
         syst.enable_interrupt();
         syst.enable_counter();
         Self { _syst: syst }
+    }
+
+    /// What it counts.
+    pub const fn unit(&self) -> &'static str {
+        if EMULATED { "instructions" } else { "cycles" }
     }
 
     /// What `run` takes, instructions rounded to whole ones, reading the counter included.

@@ -21,14 +21,14 @@ pub struct Facts {
 
 /// What the console runs on.
 pub trait Machine {
-    /// What [`Machine::now`] counts: "instructions" or "cycles".
-    const UNIT: &'static str;
-
     /// The board, and what the program takes of it.
     fn facts(&self) -> Facts;
 
     /// The most bytes the stack has had.
     fn stack_used(&self) -> usize;
+
+    /// What [`Machine::now`] counts: "instructions" or "cycles".
+    fn unit(&self) -> &'static str;
 
     /// The stopwatch.
     fn now(&mut self) -> u64;

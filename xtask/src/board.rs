@@ -142,11 +142,7 @@ mod tests {
     fn boards_are_found_by_name() {
         assert_eq!(find("microbit").unwrap().target, "thumbv6m-none-eabi");
         let error = find("microbot").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "no board `microbot`; there are mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547, \
-             netduinoplus2, lm3s6965evb"
-        );
+        assert!(error.starts_with("no board `microbot`; there are mps2-an386, mps2-an385, microbit, "), "{error}");
     }
 
     #[test]

@@ -164,11 +164,7 @@ mod tests {
     fn boards_are_found_by_name() {
         assert_eq!(find("microbit").unwrap().target, "thumbv6m-none-eabi");
         let error = find("microbot").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "no board `microbot`; there are mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547, \
-             netduinoplus2, lm3s6965evb, pico, pico2, microbit-v2, nrf52840-dk"
-        );
+        assert!(error.starts_with("no board `microbot`; there are mps2-an386, mps2-an385, microbit, "), "{error}");
     }
 
     #[test]
@@ -201,11 +197,13 @@ mod tests {
         let manifest = std::fs::read_to_string(firmware.join("Cargo.toml")).unwrap();
         let build = std::fs::read_to_string(firmware.join("build.rs")).unwrap();
         let modules = std::fs::read_to_string(firmware.join("src/board.rs")).unwrap();
+        let pages = std::fs::read_to_string(Repo::find().root().join("docs/boards/README.md")).unwrap();
         for board @ Board { name, core, target, machine, .. } in BOARDS {
             assert!(build.contains(&format!("(\"{name}\", \"{target}\")")), "no {name} in build.rs");
             assert!(firmware.join(format!("memory/{name}.x")).exists(), "no memory map of {name}");
             let layout = format!("{:?}", board.layout()).to_lowercase();
             assert!(manifest.contains(&format!("\n{name} = [\"{layout}\"")), "no feature {name} with {layout}");
+            assert!(pages.contains(&format!("`{name}`")), "no row for {name} in docs/boards/README.md");
             let file = module(&modules, name).unwrap_or_else(|| panic!("no file for {name} in src/board.rs"));
             let file = std::fs::read_to_string(firmware.join("src").join(file)).unwrap();
             assert!(file.contains(&format!("\"{core}\"")), "another core of {name}");

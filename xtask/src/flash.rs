@@ -23,7 +23,7 @@ pub const PROGRAM: &str = "probe-rs";
 const INSTALL: &str = "\
 `probe-rs` is not on the PATH. It writes programs to boards:
   cargo install probe-rs-tools --locked    (or a finished one: https://probe.rs/docs/getting-started/installation)
-Then `probe-rs list` shows the probes that are plugged in.";
+Then `probe-rs list` shows the probes that are plugged in. A Pico needs no probe: `cargo xtask uf2 --board pico`.";
 
 /// What to look at where it failed.
 const CHECK: &str = "\
@@ -31,6 +31,7 @@ If there is no probe in that message, look at what is plugged in:
   probe-rs list    shows a line for every probe: a board's own (micro:bit, nRF52840-DK), or one that is wired to it
 If the list is empty though the probe is plugged in: a cable that carries data? On Linux, the right to use it:
   https://probe.rs/docs/getting-started/probe-setup has the rules for udev
+A Pico needs no probe: `cargo xtask uf2 --board pico`.
 Several probes: `cargo xtask flash ... -- --probe VID:PID`. A chip that is locked: `-- --allow-erase-all`, which erases it.";
 
 /// What is flashed.

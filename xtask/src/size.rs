@@ -99,8 +99,12 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
             }
             match measure(repo, board, &options.bin, Some(&model)) {
                 Ok(row) => rows.push(row),
-                // The linker has said why: most likely the program does not fit.
-                Err(error) => left_out.push(format!("{} {}: {error:#}", board.name, repo.short(&model))),
+                // The build has said why: most likely the program does not fit.
+                Err(error) => {
+                    let reason = format!("{error:#}");
+                    let reason = if reason.contains("cargo build") { "it does not build, see above" } else { &reason };
+                    left_out.push(format!("{} {}: {reason}", board.name, repo.short(&model)));
+                }
             }
         }
     }

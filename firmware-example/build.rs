@@ -11,24 +11,43 @@ mod anomaly;
 use runtime::Model;
 use runtime::format::{AlignedBlob, Layout, Precision, relayout};
 
-/// The model that is built in when the environment variable MODEL names none.
-const DEFAULT_MODEL: &str = "../models/names.blob";
+/// The models that are built in when the environment variable MODEL names none: the first of a precision that is enabled,
+/// and that fits.
+const DEFAULT_MODELS: [(&str, &str); 3] =
+    [("f32", "../models/names.blob"), ("int8", "../models/names.int8.blob"), ("int4", "../models/names.int4.blob")];
+
+/// Bytes that a program takes besides its model, at least.
+const PROGRAM_BYTES: u64 = 20 << 10;
 
 /// The boards and their targets, as in xtask/src/board.rs; a test there compares.
-const BOARDS: [(&str, &str); 6] = [
+const BOARDS: [(&str, &str); 12] = [
     ("mps2-an386", "thumbv7em-none-eabihf"),
     ("mps2-an385", "thumbv7m-none-eabi"),
     ("microbit", "thumbv6m-none-eabi"),
     ("mps2-an500", "thumbv7em-none-eabihf"),
     ("mps2-an505", "thumbv8m.main-none-eabihf"),
     ("mps3-an547", "thumbv8m.main-none-eabihf"),
+    ("netduinoplus2", "thumbv7em-none-eabihf"),
+    ("lm3s6965evb", "thumbv7m-none-eabi"),
+    ("pico", "thumbv6m-none-eabi"),
+    ("pico2", "thumbv8m.main-none-eabihf"),
+    ("microbit-v2", "thumbv7em-none-eabihf"),
+    ("nrf52840-dk", "thumbv7em-none-eabihf"),
 ];
+
+/// Where the regions of a board's memory map lie, for the program that asks.
+const SYMBOLS: &str = "
+_flash_start = ORIGIN(FLASH);
+_slot_start = ORIGIN(SLOT);
+_slot_end = ORIGIN(SLOT) + LENGTH(SLOT);
+";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build/anomaly.rs");
-    let precision = copy_model(&out)?;
+    let flash = flash_bytes()?;
+    let precision = copy_model(&out, flash)?;
     if has_feature("int8") {
         fs::write(out.join("anomaly.rs"), anomaly::source(layout()?.unwrap_or(Layout::RowMajor)))?;
     }
@@ -43,12 +62,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Copies the blob to where the program includes it, after the checks it would otherwise fail on the chip, and with its
 /// integers in the layout that is fastest there. The feature it needs.
-fn copy_model(out: &Path) -> Result<&'static str, Box<dyn Error>> {
+fn copy_model(out: &Path, flash: Option<u64>) -> Result<&'static str, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=MODEL");
     // A path of the user's is relative to where the user is, which a build script cannot know: the workspace it is.
     let path = match env::var_os("MODEL") {
         Some(path) => Path::new("..").join(path),
-        None => PathBuf::from(DEFAULT_MODEL),
+        None => default_model(flash)?,
     };
     println!("cargo::rerun-if-changed={}", path.display());
     let bytes = fs::read(&path).map_err(|error| format!("cannot read the model {}: {error}", path.display()))?;
@@ -66,8 +85,68 @@ fn copy_model(out: &Path) -> Result<&'static str, Box<dyn Error>> {
         Some(layout) if precision != "f32" => relayout(&model, layout)?,
         _ => bytes,
     };
+    if let Some(flash) = flash
+        && !fits(bytes.len() as u64, flash)
+    {
+        println!(
+            "cargo::error=the model does not fit: {} takes {} bytes of flash, a program {PROGRAM_BYTES} more at least, \
+             the board has {flash}: train a smaller one, or export it in fewer bits (--precision int8)",
+            path.display(),
+            bytes.len(),
+        );
+    }
     fs::write(out.join("model.blob"), bytes)?;
     Ok(precision)
+}
+
+/// The shipped model that suits the features and the board.
+fn default_model(flash: Option<u64>) -> Result<PathBuf, Box<dyn Error>> {
+    for (precision, path) in DEFAULT_MODELS {
+        if has_feature(precision)
+            && flash.is_none_or(|flash| fs::metadata(path).is_ok_and(|file| fits(file.len(), flash)))
+        {
+            return Ok(path.into());
+        }
+    }
+    // Whatever is wrong, this one shows it.
+    Ok(DEFAULT_MODELS[0].1.into())
+}
+
+/// Whether flash has room for a model and a program.
+fn fits(model: u64, flash: u64) -> bool {
+    model + PROGRAM_BYTES <= flash
+}
+
+/// Bytes of flash that the board's memory map has for a program: in it, `FLASH : ORIGIN = a, LENGTH = b`. `None` on a host.
+fn flash_bytes() -> Result<Option<u64>, Box<dyn Error>> {
+    let boards = BOARDS.iter().map(|(board, _)| board).filter(|board| has_feature(board));
+    let Some(board) = boards.take(1).find(|_| env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none")) else {
+        return Ok(None);
+    };
+    let map = fs::read_to_string(format!("memory/{board}.x"))?;
+    let region = map.lines().find(|line| line.trim_start().starts_with("FLASH"));
+    let length = region.and_then(|region| region.split_once("LENGTH")?.1.trim_start().strip_prefix('='));
+    let length = length.and_then(|length| sum(length.split("/*").next().unwrap_or(length)));
+    Ok(Some(length.ok_or_else(|| format!("no FLASH that can be read in memory/{board}.x"))?))
+}
+
+/// `1M`, `256K`, `0x100`, and their sums and differences.
+fn sum(text: &str) -> Option<u64> {
+    let (mut total, mut sign) = (0_i64, 1);
+    for part in text.split_inclusive(['+', '-']) {
+        let term = part.trim_end_matches(['+', '-']).trim();
+        let (digits, unit) = match term.strip_suffix('K') {
+            Some(digits) => (digits, 1 << 10),
+            None => term.strip_suffix('M').map_or((term, 1), |digits| (digits, 1 << 20)),
+        };
+        let number = match digits.strip_prefix("0x") {
+            Some(digits) => i64::from_str_radix(digits, 16),
+            None => digits.parse(),
+        };
+        total += sign * number.ok()? * unit;
+        sign = if part.ends_with('-') { -1 } else { 1 };
+    }
+    total.try_into().ok()
 }
 
 /// The layout of integer weights: what the environment variable LAYOUT names, else that of the board.
@@ -111,7 +190,9 @@ fn link(out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-env=BOARD={board}");
     let map = format!("memory/{board}.x");
     println!("cargo::rerun-if-changed={map}");
-    fs::copy(&map, out.join("memory.x"))?;
+    // By this `cargo run` knows what to start it on; see xtask/src/image.rs.
+    let name = format!("_board_{} = 1;\n", board.replace('-', "_"));
+    fs::write(out.join("memory.x"), fs::read_to_string(&map)? + SYMBOLS + &name)?;
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     // No unwinding information on the chip, and no gap at the start of flash for ELF headers.

@@ -3,62 +3,60 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use tests::{Firmware, workspace};
-use xtask::firmware::report;
+use tests::Firmware;
+use xtask::board::{self, BOARDS};
+use xtask::budget::Budget;
+use xtask::firmware::{DEFAULT_BIN, shipped_model};
+use xtask::repo::Repo;
+use xtask::size;
+use xtask::uart;
 
-/// Numbers by name, by precision, by board.
-type Budget = BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>;
+static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::read(&Repo::find()).expect("the budget"));
 
-static BUDGET: LazyLock<Budget> = LazyLock::new(|| {
-    let text = std::fs::read_to_string(workspace("tests/budget.toml")).expect("the budget");
-    toml::from_str(&text).expect("tables [board.precision] of numbers")
-});
-
-/// The `generate` program with the shipped model.
+/// The `generate` program with the shipped model: the figures that a board's budget has lines for.
 fn measure(board: &str, precision: &str) -> BTreeMap<&'static str, u64> {
-    let blob = if precision == "f32" { "names.blob".to_owned() } else { format!("names.{precision}.blob") };
-    let firmware = Firmware::build(board, "generate", &blob);
-    let size = xtask::size::of_file(firmware.elf()).expect("an ELF file");
-    let run = firmware.run(&[]);
-    let (_, facts) = report(&run.lines);
-    let fact = |key: &str| facts[key].parse::<u64>().expect("a number");
-    BTreeMap::from([
-        ("code_bytes", size.flash() - fact("model_bytes")),
-        ("model_bytes", fact("model_bytes")),
-        ("ram_bytes", size.ram()),
-        ("state_bytes", fact("state_bytes")),
-        ("stack_bytes", fact("stack_bytes")),
-        ("instructions_per_char", fact("instructions_per_char")),
-    ])
+    let (repo, board) = (Repo::find(), board::find(board).expect("a board"));
+    let model = shipped_model(&repo, precision);
+    let measured = size::measure(&repo, board, DEFAULT_BIN, Some(&model));
+    let measured = measured.unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"));
+    let mut figures = measured.figures();
+    // The sum of two that have a budget each.
+    figures.remove("flash_bytes");
+    figures
 }
 
 #[test]
 fn the_firmware_keeps_its_budget() {
-    for (board, precisions) in &*BUDGET {
-        for (precision, budget) in precisions {
-            let measured = measure(board, precision);
-            println!("{board} {precision}: {measured:?}");
-            assert!(measured.keys().eq(budget.keys()), "[{board}.{precision}] has other lines: {budget:?}");
-            for (key, value) in measured {
-                let most = budget[key];
-                assert!(value <= most, "{key} is {value} on {board} in {precision}, the budget is {most}");
-                // A budget that nobody would notice breaking is none.
-                assert!(
-                    value * 10 >= most * 8,
-                    "{key} is {value} on {board} in {precision}: lower the budget of {most}"
-                );
-            }
+    for ((board, precision), budget) in BUDGET.of_boards() {
+        let measured = measure(board, precision);
+        println!("{board} {precision}: {measured:?}");
+        assert!(measured.keys().eq(budget.keys()), "[{board}.{precision}] has other lines: {budget:?}");
+        for (key, value) in measured {
+            let most = budget[key];
+            assert!(value <= most, "{key} is {value} on {board} in {precision}, the budget is {most}");
+            // A budget that nobody would notice breaking is none.
+            assert!(value * 10 >= most * 8, "{key} is {value} on {board} in {precision}: lower the budget of {most}");
         }
+    }
+}
+
+/// On every board, those without an emulator included.
+#[test]
+fn the_console_keeps_its_budget() {
+    for board in BOARDS {
+        let most = BUDGET.most(uart::PROGRAM, board.name, "int8", "flash_bytes").expect("a budget");
+        let firmware = Firmware::build(board.name, uart::PROGRAM, "names.int8.blob");
+        let flash = size::of_file(firmware.elf()).expect("an ELF file").flash();
+        println!("{}: {flash} bytes", board.name);
+        assert!(flash <= most, "{flash} bytes of flash on {}, the budget is {most}", board.name);
     }
 }
 
 /// The promise of the integer path, whatever the budget says: an 8-bit model of this size works in 2.5 kB.
 #[test]
 fn integer_inference_takes_little_ram() {
-    for (board, precisions) in &*BUDGET {
-        for precision in ["int8", "int4"] {
-            let most = precisions[precision]["state_bytes"];
-            assert!(most <= 2_560, "{board} {precision}: {most} bytes of state");
-        }
+    for ((board, precision), budget) in BUDGET.of_boards().filter(|((_, precision), _)| *precision != "f32") {
+        let most = budget["state_bytes"];
+        assert!(most <= 2_560, "{board} {precision}: {most} bytes of state");
     }
 }

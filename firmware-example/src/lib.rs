@@ -10,13 +10,17 @@ pub mod arguments;
 #[cfg(target_os = "none")]
 pub mod board;
 pub mod checksum;
+pub mod console;
 #[cfg(target_os = "none")]
 mod error;
 #[cfg(target_os = "none")]
-mod handlers;
+pub mod footprint;
+#[cfg(target_os = "none")]
+pub mod handlers;
 pub mod model;
 #[cfg(target_os = "none")]
 pub mod parts;
+pub mod slot;
 #[cfg(target_os = "none")]
 pub mod stack;
 #[cfg(target_os = "none")]
@@ -52,6 +56,8 @@ pub fn finish(result: Result<(), Error>) -> ! {
 #[macro_export]
 macro_rules! program {
     ($run:path) => {
+        $crate::semihosting_handlers!();
+
         #[$crate::entry]
         fn entry() -> ! {
             // Not in one frame with `boot`, which needs the most stack: while it runs, this must not lie there yet.

@@ -82,10 +82,10 @@ pub struct Level {
 /// The dimensions of a model. Made by [`Config::new`], which checks them; everything derived from one fits in a `usize`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    vocab_size: usize,
-    n_embd: usize,
+    vocab_size: u16,
+    n_embd: u16,
+    levels: heapless::Vec<Level, MAX_LEVELS, u8>,
     activation: Activation,
-    levels: heapless::Vec<Level, MAX_LEVELS>,
     skip: bool,
 }
 
@@ -119,20 +119,24 @@ impl Config {
         activation: Activation,
         levels: &[Level],
     ) -> Result<Self, FormatError> {
-        within("vocab_size", vocab_size, MIN_VOCAB_SIZE, MAX_VOCAB_SIZE)?;
-        within("n_embd", n_embd, 1, MAX_WIDTH)?;
-        within("number of levels", levels.len(), 1, MAX_LEVELS)?;
+        VOCAB_SIZE.check(vocab_size)?;
+        N_EMBD.check(n_embd)?;
+        LEVELS.check(levels.len())?;
         let mut block_size = 1;
         let mut width_in = n_embd;
         for level in levels {
-            within("fuse factor", level.fuse.into(), 2, MAX_FUSE)?;
-            within("level width", level.width.into(), 1, MAX_WIDTH / activation.rows_per_value())?;
-            within("fan_in", usize::from(level.fuse) * width_in, 1, MAX_FAN_IN)?;
+            let fuse = usize::from(level.fuse);
+            FUSE.check(fuse)?;
+            let width = if activation == Activation::Gated { &GATED_WIDTH } else { &WIDTH };
+            width.check(level.width.into())?;
+            FAN_IN.check(fuse * width_in)?;
             width_in = level.width.into();
             // Cannot overflow: at most MAX_BLOCK_SIZE * MAX_FUSE before the check.
-            block_size *= usize::from(level.fuse);
-            within("block_size", block_size, 1, MAX_BLOCK_SIZE)?;
+            block_size *= fuse;
+            BLOCK_SIZE.check(block_size)?;
         }
+        // They fit: all were checked.
+        let (vocab_size, n_embd) = (vocab_size as u16, n_embd as u16);
         let levels = heapless::Vec::from_slice(levels).map_err(|_| FormatError::BadHeader)?;
         Ok(Self { vocab_size, n_embd, activation, levels, skip: false })
     }
@@ -145,12 +149,12 @@ impl Config {
 
     /// Characters of the vocabulary, the boundary included.
     pub fn vocab_size(&self) -> usize {
-        self.vocab_size
+        self.vocab_size.into()
     }
 
     /// Values per character embedding.
     pub fn n_embd(&self) -> usize {
-        self.n_embd
+        self.n_embd.into()
     }
 
     /// The activation of every level.
@@ -180,24 +184,23 @@ impl Config {
     }
 
     /// The output layer: a position for each level that it reads.
-    pub fn output_shape(&self) -> LinearShape {
-        let mut shape = LinearShape::new(1, self.n_hidden(), self.vocab_size);
+    pub fn output_shape(&self) -> LinearShape<'_> {
+        let shape = LinearShape::new(1, self.n_hidden(), self.vocab_size());
         if self.skip {
-            let mut widths = [0; MAX_LEVELS];
-            widths.iter_mut().zip(&self.levels).for_each(|(width, level)| *width = level.width);
-            shape = LinearShape { positions: self.levels.len(), widths: Some(widths), ..shape };
+            return LinearShape { positions: self.levels.len(), levels: Some(&self.levels), ..shape };
         }
         shape
     }
 
     /// Width of the last level.
     pub fn n_hidden(&self) -> usize {
-        self.levels.last().map_or(self.n_embd, |level| level.width.into())
+        self.levels.last().map_or(self.n_embd(), |level| level.width.into())
     }
 
     /// The sizes of every level, from the characters up.
+    #[inline]
     pub fn shapes(&self) -> impl Iterator<Item = LevelShape> + '_ {
-        let mut width_in = self.n_embd;
+        let mut width_in = self.n_embd();
         let mut dilation = 1;
         self.levels.iter().map(move |level| {
             let fuse = usize::from(level.fuse);
@@ -220,19 +223,19 @@ impl Config {
     /// Parameters of the folded network: embedding, weights and biases.
     pub fn parameters(&self) -> usize {
         let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out + s.fan_out).sum();
-        self.vocab_size * self.n_embd + levels + self.output_fan_in() * self.vocab_size + self.vocab_size
+        self.vocab_size() * self.n_embd() + levels + (self.output_fan_in() + 1) * self.vocab_size()
     }
 
     /// Multiply-accumulates per generated character: every level once ([`crate::Stream`]), and the output layer. What an
     /// activation multiplies is none of them.
     pub fn macs_streaming(&self) -> usize {
         let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out).sum();
-        levels + self.output_fan_in() * self.vocab_size
+        levels + self.output_fan_in() * self.vocab_size()
     }
 
     /// Where the f32 path keeps its buffers in a [`crate::State`].
     pub fn state_layout_f32(&self) -> StateLayout {
-        let mut layout = StateLayout { logits: padded(self.vocab_size), input: 0, rings: 0, hidden: self.n_embd };
+        let mut layout = StateLayout { logits: padded(self.vocab_size()), input: 0, rings: 0, hidden: self.n_embd() };
         if self.skip {
             layout.input = self.output_shape().fan_in();
         }
@@ -245,8 +248,8 @@ impl Config {
     }
 
     /// The sizes of every linear layer: the levels from the characters up, then the output layer.
-    pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape> + '_ {
-        let levels = self.shapes().map(|shape| LinearShape::new(shape.fuse, shape.width_in, shape.fan_out));
+    pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape<'_>> {
+        let levels = self.shapes().map(LevelShape::linear);
         levels.chain([self.output_shape()])
     }
 
@@ -256,7 +259,7 @@ impl Config {
     /// form their kernels read. The logits lie at the end of the input: when they are computed, no level needs it any more.
     pub fn state_layout_int(&self, levels: usize, output: usize) -> StateLayout {
         // Outputs in whole blocks of rows, whatever the layout: kernels never have to stop in the middle of one.
-        let logits = padded(self.vocab_size);
+        let logits = padded(self.vocab_size());
         let mut layout = StateLayout { logits, input: levels.max(output + logits), rings: 0, hidden: 0 };
         for (index, shape) in self.shapes().enumerate() {
             layout.rings += shape.ring_len * if index == 0 { 1 } else { shape.width_in };
@@ -266,38 +269,48 @@ impl Config {
     }
 }
 
+impl LevelShape {
+    /// The level's linear layer.
+    #[inline]
+    pub fn linear<'c>(self) -> LinearShape<'c> {
+        LinearShape::new(self.fuse, self.width_in, self.fan_out)
+    }
+}
+
 /// The sizes of a linear layer: `positions` inputs side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinearShape {
+pub struct LinearShape<'c> {
     /// Inputs fused.
     pub positions: usize,
-    /// Values per input; of no meaning where they have `widths`.
+    /// Values per input; of no meaning where they are those of `levels`.
     pub width: usize,
-    /// Values of each input, of the output layer with skip connections.
-    pub widths: Option<[u16; MAX_LEVELS]>,
+    /// Whose values the inputs are, of the output layer with skip connections.
+    pub levels: Option<&'c [Level]>,
     /// Rows of the weight matrix.
     pub fan_out: usize,
 }
 
-impl LinearShape {
+impl LinearShape<'_> {
     /// `positions` inputs of `width` values each.
+    #[inline]
     pub fn new(positions: usize, width: usize, fan_out: usize) -> Self {
-        Self { positions, width, widths: None, fan_out }
+        Self { positions, width, levels: None, fan_out }
     }
 
     /// Values of an input.
     pub fn width_of(&self, position: usize) -> usize {
-        match &self.widths {
+        match self.levels {
             None => self.width,
-            Some(widths) => widths.get(position).copied().unwrap_or(0).into(),
+            Some(levels) => levels.get(position).map_or(0, |level| level.width.into()),
         }
     }
 
     /// The first column of an input, where those before it have their widths `padded`.
+    #[inline]
     pub fn start(&self, position: usize, padded: impl Fn(usize) -> usize) -> usize {
-        match &self.widths {
+        match self.levels {
             None => position * padded(self.width),
-            Some(widths) => widths.iter().take(position).map(|&width| padded(width.into())).sum(),
+            Some(levels) => levels.iter().take(position).map(|level| padded(level.width.into())).sum(),
         }
     }
 
@@ -333,6 +346,30 @@ impl StateLayout {
     }
 }
 
-fn within(what: &'static str, found: usize, min: usize, max: usize) -> Result<(), FormatError> {
-    if (min..=max).contains(&found) { Ok(()) } else { Err(FormatError::BadDimension { what, found, min, max }) }
+/// What a dimension may be.
+pub(crate) struct Limits {
+    what: &'static str,
+    min: usize,
+    max: usize,
+}
+
+pub(crate) static VOCAB_SIZE: Limits = Limits::new("vocab_size", MIN_VOCAB_SIZE, MAX_VOCAB_SIZE);
+static N_EMBD: Limits = Limits::new("n_embd", 1, MAX_WIDTH);
+static LEVELS: Limits = Limits::new("number of levels", 1, MAX_LEVELS);
+static FUSE: Limits = Limits::new("fuse factor", 2, MAX_FUSE);
+static WIDTH: Limits = Limits::new("level width", 1, MAX_WIDTH);
+static GATED_WIDTH: Limits = Limits::new("level width", 1, MAX_WIDTH / Activation::Gated.rows_per_value());
+static FAN_IN: Limits = Limits::new("fan_in", 1, MAX_FAN_IN);
+static BLOCK_SIZE: Limits = Limits::new("block_size", 1, MAX_BLOCK_SIZE);
+
+impl Limits {
+    pub const fn new(what: &'static str, min: usize, max: usize) -> Self {
+        Self { what, min, max }
+    }
+
+    #[inline(never)]
+    pub fn check(&self, found: usize) -> Result<(), FormatError> {
+        let &Self { what, min, max } = self;
+        if (min..=max).contains(&found) { Ok(()) } else { Err(FormatError::BadDimension { what, found, min, max }) }
+    }
 }

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "alloc")]
 mod encode;
+pub(crate) mod header;
 #[cfg(all(feature = "alloc", feature = "int8"))]
 mod relayout;
 
@@ -189,44 +190,38 @@ pub fn checksum(blob: &[u8]) -> u32 {
     digest.finalize()
 }
 
-/// The parts of a blob whose frame has been checked: lengths, version, alignment, checksum, header, padding.
-#[derive(Clone, Debug)]
-pub(crate) struct Parts<'a> {
-    pub header: Header<'a>,
+/// The parts of a blob whose frame has been checked: lengths, version, alignment, checksum, padding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
     pub state_words: usize,
+    /// The header, not decoded yet.
+    pub header: &'a [u8],
     pub slab: &'a [u8],
 }
 
-pub(crate) fn parse(blob: &[u8]) -> Result<Parts<'_>, FormatError> {
+#[inline(never)]
+pub(crate) fn frame(blob: &[u8]) -> Result<Frame<'_>, FormatError> {
     let have = blob.len();
-    let short = FormatError::Truncated { need: PREAMBLE_BYTES, have };
-    let (magic, rest) = blob.split_first_chunk::<4>().ok_or(short)?;
-    if *magic != MAGIC {
-        return Err(FormatError::BadMagic { found: *magic });
+    if let Some(&found) = blob.first_chunk()
+        && found != MAGIC
+    {
+        return Err(FormatError::BadMagic { found });
     }
-    let (version, rest) = rest.split_first_chunk::<2>().ok_or(short)?;
-    let version = u16::from_le_bytes(*version);
+    let preamble = blob.first_chunk::<PREAMBLE_BYTES>().ok_or(FormatError::Truncated { need: PREAMBLE_BYTES, have })?;
+    let Ok(&[_, version, total_len, state_words, stored]) = bytemuck::try_from_bytes::<[u32; 5]>(preamble) else {
+        return Err(FormatError::Misaligned { need: BLOB_ALIGN });
+    };
+    let (version, header_len) = (version as u16, (version >> 16) as usize);
+    // A usize has at least 32 bits here (see lib.rs).
+    let (total_len, state_words) = (total_len as usize, state_words as usize);
     if version != VERSION {
         return Err(FormatError::UnsupportedVersion { found: version, supported: VERSION });
     }
-    let (header_len, rest) = rest.split_first_chunk::<2>().ok_or(short)?;
-    let (total_len, rest) = rest.split_first_chunk::<4>().ok_or(short)?;
-    let (state_words, rest) = rest.split_first_chunk::<4>().ok_or(short)?;
-    let (stored, _) = rest.split_first_chunk::<4>().ok_or(short)?;
-    let header_len = usize::from(u16::from_le_bytes(*header_len));
-    // A usize has at least 32 bits here (see lib.rs).
-    let total_len = u32::from_le_bytes(*total_len) as usize;
-    let state_words = u32::from_le_bytes(*state_words) as usize;
-    let stored = u32::from_le_bytes(*stored);
-
     if have < total_len {
         return Err(FormatError::Truncated { need: total_len, have });
     }
     if have > total_len {
         return Err(FormatError::TrailingBytes { extra: have - total_len });
-    }
-    if !blob.as_ptr().addr().is_multiple_of(BLOB_ALIGN) {
-        return Err(FormatError::Misaligned { need: BLOB_ALIGN });
     }
     let computed = checksum(blob);
     if computed != stored {
@@ -234,18 +229,15 @@ pub(crate) fn parse(blob: &[u8]) -> Result<Parts<'_>, FormatError> {
     }
     // Header lengths are 16 bits wide: no overflow.
     let slab_start = slab_offset(header_len);
-    let need = FormatError::Truncated { need: slab_start, have };
-    let header = blob.get(PREAMBLE_BYTES..PREAMBLE_BYTES + header_len).ok_or(need)?;
-    let padding = blob.get(PREAMBLE_BYTES + header_len..slab_start).ok_or(need)?;
-    let slab = blob.get(slab_start..).ok_or(need)?;
-    if padding.iter().any(|&byte| byte != 0) {
-        return Err(FormatError::NonZeroPadding);
-    }
-    let (header, left): (Header<'_>, _) = postcard::take_from_bytes(header).map_err(|_| FormatError::BadHeader)?;
-    if !left.is_empty() {
-        return Err(FormatError::BadHeader);
-    }
-    Ok(Parts { header, state_words, slab })
+    let (front, slab) = blob.split_at_checked(slab_start).ok_or(FormatError::Truncated { need: slab_start, have })?;
+    let (header, padding) = front.get(PREAMBLE_BYTES..).unwrap_or(&[]).split_at_checked(header_len).unwrap_or_default();
+    are_zero(padding)?;
+    Ok(Frame { state_words, header, slab })
+}
+
+#[inline(never)]
+fn are_zero(padding: &[u8]) -> Result<(), FormatError> {
+    if padding.iter().all(|&byte| byte == 0) { Ok(()) } else { Err(FormatError::NonZeroPadding) }
 }
 
 /// The part of the slab that has not been read yet. Every array of it begins at a multiple of [`SLAB_ALIGN`].
@@ -263,35 +255,30 @@ impl<'a> Slab<'a> {
     }
 
     /// Takes an array and the padding behind it.
+    #[inline(never)]
     pub fn take(&mut self, bytes: usize) -> Result<&'a [u8], FormatError> {
         // Dimensions are limited (see `config`): far below 2^32.
         let padded = bytes.next_multiple_of(SLAB_ALIGN);
-        let error = FormatError::SlabSizeMismatch { need: self.taken.saturating_add(padded), have: self.len };
-        let (part, rest) = self.rest.split_at_checked(padded).ok_or(error)?;
-        let (array, padding) = part.split_at_checked(bytes).ok_or(error)?;
-        if padding.iter().any(|&byte| byte != 0) {
-            return Err(FormatError::NonZeroPadding);
-        }
+        let Some((part, rest)) = self.rest.split_at_checked(padded) else {
+            return Err(FormatError::SlabSizeMismatch { need: self.taken.saturating_add(padded), have: self.len });
+        };
+        let (array, padding) = part.split_at_checked(bytes).unwrap_or_default();
+        are_zero(padding)?;
         self.taken += padded;
         self.rest = rest;
         Ok(array)
     }
 
+    /// Takes arrays one after the other, of so many bytes each: all of them, with their padding, as words.
     #[cfg(feature = "int8")]
-    pub fn take_i8(&mut self, len: usize) -> Result<&'a [i8], FormatError> {
-        self.take(len).map(|bytes| bytemuck::try_cast_slice(bytes).unwrap_or(&[]))
-    }
-
-    #[cfg(feature = "int8")]
-    pub fn take_u32(&mut self, len: usize) -> Result<&'a [u32], FormatError> {
+    pub fn take_words(&mut self, arrays: &[usize]) -> Result<&'a [u32], FormatError> {
+        let from = self.rest;
+        for &bytes in arrays {
+            self.take(bytes)?;
+        }
+        let taken = from.get(..from.len() - self.rest.len()).unwrap_or(&[]);
         // Arrays begin at a multiple of 16 bytes from an aligned start: the cast cannot fail.
-        let misaligned = FormatError::Misaligned { need: BLOB_ALIGN };
-        self.take(len * size_of::<u32>()).and_then(|bytes| bytemuck::try_cast_slice(bytes).map_err(|_| misaligned))
-    }
-
-    #[cfg(feature = "int8")]
-    pub fn take_i32(&mut self, len: usize) -> Result<&'a [i32], FormatError> {
-        self.take_u32(len).map(bytemuck::cast_slice)
+        bytemuck::try_cast_slice(taken).map_err(|_| FormatError::Misaligned { need: BLOB_ALIGN })
     }
 
     /// Also refuses values that are not finite or above [`MAX_WEIGHT`].

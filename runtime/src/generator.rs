@@ -8,7 +8,7 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 use crate::error::{PromptError, StateError};
 use crate::model::{Model, Score, StateMut, Stream};
 use crate::sampling::Sampling;
-use crate::vocab::{BOUNDARY, Token};
+use crate::vocab::{BOUNDARY, Token, next_character};
 
 /// Most characters of a word unless told otherwise: a word has no natural limit.
 pub const DEFAULT_MAX_LEN: usize = 32;
@@ -83,12 +83,15 @@ impl<'m, R: Rng> Generator<'m, R> {
     /// [`PromptError::UnknownCharacter`] or [`PromptError::TooLong`] (in characters); nothing has been drawn then.
     pub fn start<'g>(&'g mut self, prompt: &'g str) -> Result<Characters<'g, 'm, R>, PromptError> {
         let vocab = self.stream.model().vocab();
-        prompt.chars().try_for_each(|character| vocab.encode(character).map(drop))?;
-        let len = prompt.chars().count();
+        let (mut characters, mut len) = (prompt.as_bytes(), 0);
+        while let Some(character) = next_character(&mut characters) {
+            vocab.encode(character)?;
+            len += 1;
+        }
         if len > self.max_len {
             return Err(PromptError::TooLong { len, max: self.max_len });
         }
-        Ok(Characters { left: self.max_len, generator: self, prompt: prompt.chars(), pending: None, end: None })
+        Ok(Characters { left: self.max_len, generator: self, prompt: prompt.as_bytes(), pending: None, end: None })
     }
 
     /// Writes a new word that begins with `prompt` into `word`, whose contents it replaces, and tells how it ended.
@@ -116,7 +119,8 @@ impl<'m, R: Rng> Generator<'m, R> {
 /// Iterator over the characters of one word; see [`Generator::start`].
 pub struct Characters<'g, 'm, R> {
     generator: &'g mut Generator<'m, R>,
-    prompt: core::str::Chars<'g>,
+    /// What is left of it, UTF-8.
+    prompt: &'g [u8],
     /// The character given out last, which the stream has yet to take: the logits behind the last character of a word
     /// are never asked for, so they are not computed.
     pending: Option<Token>,
@@ -148,7 +152,7 @@ impl<R: Rng> Iterator for Characters<'_, '_, R> {
             None => stream.reset(),
             Some(token) => stream.push(token),
         }
-        let prompted = self.prompt.next().and_then(|character| vocab.encode(character).ok());
+        let prompted = next_character(&mut self.prompt).and_then(|character| vocab.encode(character).ok());
         let token = prompted.unwrap_or_else(|| stream.draw(sampling, rng));
         match vocab.decode(token) {
             Some(character) if token != BOUNDARY => {

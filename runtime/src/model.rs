@@ -18,9 +18,12 @@ use net_f32::NetF32;
 #[cfg(feature = "int8")]
 use net_int::NetInt;
 
-use crate::config::{Config, StateLayout};
+use crate::config::{Config, Limits, StateLayout};
 use crate::error::{FormatError, SelfTestError, StateError};
-use crate::format::{self, Header, Layout, Precision, Provenance, Slab};
+use crate::format::header::Fields;
+use crate::format::{self, Frame, Layout, Precision, Provenance, Slab, WeightFormat};
+#[cfg(all(feature = "alloc", feature = "int8"))]
+use crate::layers::LinearInt;
 use crate::vocab::{Token, Vocab};
 
 /// A model, read in place from its blob.
@@ -30,14 +33,11 @@ use crate::vocab::{Token, Vocab};
 /// program voids it, without making it unsafe: results are then arbitrary, but memory is not touched out of bounds).
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
-    config: Config,
+    /// What is seldom asked for is read in its header anew.
+    blob: &'a [u8],
     vocab: Vocab<'a>,
+    config: Config,
     precision: Precision,
-    layout: Layout,
-    provenance: Provenance<'a>,
-    golden: &'a [Token],
-    golden_crc32: u32,
-    state_layout: StateLayout,
     pub(crate) net: Net<'a>,
 }
 
@@ -59,19 +59,16 @@ impl<'a> Model<'a> {
     /// # Errors
     /// A [`FormatError`] for every byte string that is not a model this runtime can run.
     pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
-        let format::Parts { header, state_words, slab } = format::parse(blob)?;
-        let vocab = Vocab::new(header.vocab)?;
+        let Frame { header, state_words, slab } = format::frame(blob)?;
+        let header = Fields::read(header).ok_or(FormatError::BadHeader)?;
+        let vocab = Vocab::from_utf8(header.vocab)?;
         let config =
             Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
         if header.weights.len() != config.levels().len() + 1 {
             return Err(FormatError::UnsupportedFormat);
         }
-        let golden_len = usize::from(header.golden_len);
-        if golden_len > format::MAX_GOLDEN {
-            let (found, max) = (golden_len, format::MAX_GOLDEN);
-            return Err(FormatError::BadDimension { what: "length of the golden text", found, min: 0, max });
-        }
-        let (state_layout, need) = state_size(&config, &header)?;
+        GOLDEN.check(header.golden_len.into())?;
+        let (_, need) = state_size(&config, header.precision, header.layout, &header.weights)?;
         if state_words != need {
             return Err(FormatError::StateSizeMismatch { need, have: state_words });
         }
@@ -80,29 +77,17 @@ impl<'a> Model<'a> {
             #[cfg(feature = "f32")]
             (Precision::F32, Layout::Rows8) => Net::F32(NetF32::new(&config, &header.weights, &mut slab)?),
             #[cfg(feature = "int8")]
-            (Precision::Int8, layout) if !header.weights.contains(&format::WeightFormat::Int4) => {
+            (precision, layout) if is_integer(precision, &header.weights) => {
                 Net::Int(NetInt::new(&config, layout, &header.weights, &mut slab)?)
             }
-            #[cfg(feature = "int4")]
-            (Precision::Int4, layout) => Net::Int(NetInt::new(&config, layout, &header.weights, &mut slab)?),
             _ => return Err(FormatError::UnsupportedFormat),
         };
-        let golden = slab.take(golden_len)?;
+        let golden = slab.take(header.golden_len.into())?;
         if golden.iter().any(|&token| usize::from(token) >= vocab.len()) {
             return Err(FormatError::BadValue { layer: header.weights.len() });
         }
         slab.finish()?;
-        Ok(Self {
-            config,
-            vocab,
-            precision: header.precision,
-            layout: header.layout,
-            provenance: header.provenance,
-            golden,
-            golden_crc32: header.golden_crc32,
-            state_layout,
-            net,
-        })
+        Ok(Self { blob, vocab, config, precision: header.precision, net })
     }
 
     /// The dimensions.
@@ -122,51 +107,74 @@ impl<'a> Model<'a> {
 
     /// The order of the weights.
     pub fn layout(&self) -> Layout {
-        self.layout
+        match &self.net {
+            #[cfg(feature = "f32")]
+            Net::F32(_) => Layout::Rows8,
+            #[cfg(feature = "int8")]
+            Net::Int(net) => net.layout(),
+        }
     }
 
     /// Where the model comes from.
     pub fn provenance(&self) -> Provenance<'a> {
-        self.provenance
+        const NONE: Provenance<'_> =
+            Provenance { preset: "", exporter_version: "", data_sha256: [0; 32], seed: 0, dev_nll_micronats: u32::MAX };
+        let provenance = self.header().and_then(|header| postcard::from_bytes(header.provenance).ok());
+        provenance.unwrap_or(NONE)
     }
 
     /// 32-bit words of [`State`] the model needs.
     pub fn state_words(&self) -> usize {
+        // It was checked.
+        state_words(self.blob)
+    }
+
+    /// Where its buffers lie in a [`State`].
+    fn state_layout(&self) -> StateLayout {
         match &self.net {
             #[cfg(feature = "f32")]
-            Net::F32(_) => self.state_layout.words_f32(),
+            Net::F32(_) => self.config.state_layout_f32(),
             #[cfg(feature = "int8")]
-            Net::Int(_) => self.state_layout.words_int(),
+            Net::Int(net) => net.state_layout(&self.config),
         }
     }
 
     /// The golden text: tokens on which [`Model::self_test`] runs.
     pub fn golden(&self) -> &'a [Token] {
-        self.golden
+        let len: usize = self.header().map_or(0, |header| header.golden_len.into());
+        let padded = len.next_multiple_of(format::SLAB_ALIGN);
+        let start = self.blob.len().saturating_sub(padded);
+        self.blob.get(start..start + len).unwrap_or(&[])
     }
 
     /// The checksum that the golden text's logits are promised to have.
-    #[cfg(all(feature = "alloc", feature = "int8"))]
-    pub(crate) fn golden_crc32(&self) -> u32 {
-        self.golden_crc32
+    pub fn golden_crc32(&self) -> u32 {
+        self.header().map_or(0, |header| header.golden_crc32)
+    }
+
+    /// What the header says: never `None`, it was read before.
+    fn header(&self) -> Option<Fields<'a>> {
+        let header_len = self.blob.get(6..8).map_or(0, |len| usize::from(len[0]) | usize::from(len[1]) << 8);
+        let header = self.blob.get(format::PREAMBLE_BYTES..format::PREAMBLE_BYTES + header_len);
+        header.and_then(Fields::read)
     }
 
     /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
     #[cfg(all(feature = "alloc", feature = "int8"))]
     pub fn macs_streaming(&self) -> usize {
         let table =
-            self.integer_layers().and_then(|(_, layers)| layers.first().cloned()).filter(|first| first.reads_tokens());
+            self.integer_layers().and_then(|(_, layers)| layers.first().copied()).filter(LinearInt::reads_tokens);
         let first = self.config.linear_shapes().next().filter(|_| table.is_some());
         self.config.macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
     }
 
     /// The embedding and the linear layers of an integer model, for those who write it anew.
     #[cfg(all(feature = "alloc", feature = "int8"))]
-    pub(crate) fn integer_layers(&self) -> Option<(&'a [i8], alloc::vec::Vec<crate::layers::LinearInt<'a>>)> {
+    pub(crate) fn integer_layers(&self) -> Option<(&'a [i8], alloc::vec::Vec<LinearInt<'_>>)> {
         match &self.net {
             #[cfg(feature = "f32")]
             Net::F32(_) => None,
-            Net::Int(net) => Some(net.layers()),
+            Net::Int(net) => Some(net.layers(&self.config)),
         }
     }
 
@@ -190,7 +198,7 @@ impl<'a> Model<'a> {
     /// [`crate::Error::SelfTest`].
     pub fn self_test<'s>(&'s self, state: impl Into<StateMut<'s>>) -> Result<(), crate::Error> {
         let computed = self.golden_checksum(state)?;
-        let expected = self.golden_crc32;
+        let expected = self.golden_crc32();
         if computed == expected { Ok(()) } else { Err(SelfTestError { expected, computed }.into()) }
     }
 
@@ -202,7 +210,7 @@ impl<'a> Model<'a> {
         let mut stream = Stream::new(self, state)?;
         let mut digest = format::CRC.digest();
         stream.logits().for_each_bytes(|bytes| digest.update(&bytes));
-        for &token in self.golden {
+        for &token in self.golden() {
             stream.push(token);
             stream.logits().for_each_bytes(|bytes| digest.update(&bytes));
         }
@@ -210,24 +218,41 @@ impl<'a> Model<'a> {
     }
 }
 
+/// How long a golden text may be.
+static GOLDEN: Limits = Limits::new("length of the golden text", 0, format::MAX_GOLDEN);
+
+/// Whether a model of this precision may have layers in these formats; it is one of integers then.
+#[cfg(feature = "int8")]
+fn is_integer(precision: Precision, weights: &[WeightFormat]) -> bool {
+    match precision {
+        Precision::Int8 => !weights.contains(&WeightFormat::Int4),
+        Precision::Int4 => cfg!(feature = "int4"),
+        Precision::F32 => false,
+    }
+}
+
 /// For the steps at which nobody looks.
 fn unobserved<T>(_level: usize, _values: &[T]) {}
 
 /// The buffers a blob needs, and their size in words.
-pub(crate) fn state_size(config: &Config, header: &Header<'_>) -> Result<(StateLayout, usize), FormatError> {
-    match header.precision {
+pub(crate) fn state_size(
+    config: &Config,
+    precision: Precision,
+    #[cfg_attr(not(feature = "int8"), allow(unused_variables))] layout: Layout,
+    #[cfg_attr(not(feature = "int8"), allow(unused_variables))] weights: &[WeightFormat],
+) -> Result<(StateLayout, usize), FormatError> {
+    match precision {
         #[cfg(feature = "f32")]
         Precision::F32 => {
             let layout = config.state_layout_f32();
             Ok((layout, layout.words_f32()))
         }
         #[cfg(feature = "int8")]
-        Precision::Int8 | Precision::Int4 => {
-            let (levels, output) = net_int::input_words(config, header.layout, &header.weights);
-            let layout = config.state_layout_int(levels, output);
+        Precision::Int8 | Precision::Int4 if Layout::INTEGERS.contains(&layout) => {
+            let layout = net_int::state_layout(config, layout, weights);
             Ok((layout, layout.words_int()))
         }
-        #[allow(unreachable_patterns, reason = "reached where a precision is left out")]
+        #[allow(unreachable_patterns, reason = "reached where a precision or a layout is left out")]
         _ => Err(FormatError::UnsupportedFormat),
     }
 }

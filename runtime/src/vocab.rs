@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::config::{MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
+use crate::config::VOCAB_SIZE;
 use crate::error::{FormatError, PromptError};
 
 /// Index of a character in the vocabulary.
@@ -28,7 +28,8 @@ pub const BOUNDARY: Token = 0;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Vocab<'a> {
-    text: &'a str,
+    /// UTF-8: a `&str` would bring the library's check of it, which is larger than all that is done with it.
+    text: &'a [u8],
     len: usize,
 }
 
@@ -39,23 +40,26 @@ impl<'a> Vocab<'a> {
     /// [`FormatError::BadDimension`] if it has too few or too many characters, [`FormatError::DuplicateCharacter`]
     /// if one stands twice (the boundary's sign not counted).
     pub fn new(text: &'a str) -> Result<Self, FormatError> {
-        let len = text.chars().count();
-        if !(MIN_VOCAB_SIZE..=MAX_VOCAB_SIZE).contains(&len) {
-            return Err(FormatError::BadDimension {
-                what: "vocab_size",
-                found: len,
-                min: MIN_VOCAB_SIZE,
-                max: MAX_VOCAB_SIZE,
-            });
-        }
-        let mut rest = text.chars();
-        rest.next();
-        while let Some(character) = rest.next() {
-            if rest.clone().any(|other| other == character) {
+        Self::from_utf8(text.as_bytes())
+    }
+
+    /// [`Self::new`] of text that is known to be UTF-8.
+    #[inline(never)]
+    pub(crate) fn from_utf8(text: &'a [u8]) -> Result<Self, FormatError> {
+        // A byte of each character is no continuation.
+        let len = text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+        VOCAB_SIZE.check(len)?;
+        let vocab = Self { text, len };
+        let mut characters = text;
+        for index in 0..len {
+            if let Some(character) = next_character(&mut characters)
+                && index > 0
+                && vocab.encode(character).map(usize::from) != Ok(index)
+            {
                 return Err(FormatError::DuplicateCharacter { character });
             }
         }
-        Ok(Self { text, len })
+        Ok(vocab)
     }
 
     /// Number of tokens, the boundary included.
@@ -66,7 +70,8 @@ impl<'a> Vocab<'a> {
 
     /// The vocabulary as text, the boundary's sign first.
     pub fn as_str(&self) -> &'a str {
-        self.text
+        // It is UTF-8.
+        core::str::from_utf8(self.text).unwrap_or("")
     }
 
     /// The token of a character.
@@ -74,9 +79,17 @@ impl<'a> Vocab<'a> {
     /// # Errors
     /// [`PromptError::UnknownCharacter`] if the model does not know it.
     pub fn encode(&self, character: char) -> Result<Token, PromptError> {
-        let index = self.text.chars().skip(1).position(|known| known == character);
-        // At most 255 characters follow the boundary, so the index fits.
-        index.and_then(|index| Token::try_from(index + 1).ok()).ok_or(PromptError::UnknownCharacter { character })
+        let mut characters = self.text;
+        next_character(&mut characters);
+        // At most 255 characters follow the boundary.
+        let mut token = BOUNDARY;
+        while let Some(known) = next_character(&mut characters) {
+            token = token.wrapping_add(1);
+            if known == character {
+                return Ok(token);
+            }
+        }
+        Err(PromptError::UnknownCharacter { character })
     }
 
     /// The character of a token; `None` for [`BOUNDARY`] and for tokens outside the vocabulary.
@@ -85,15 +98,77 @@ impl<'a> Vocab<'a> {
             None
         } else if self.text.len() == self.len {
             // All in ASCII, a byte each.
-            self.text.as_bytes().get(usize::from(token)).map(|&byte| byte.into())
+            self.text.get(usize::from(token)).map(|&byte| byte.into())
         } else {
-            self.text.chars().nth(token.into())
+            let mut characters = self.text;
+            for _ in 0..token {
+                next_character(&mut characters);
+            }
+            next_character(&mut characters)
         }
     }
 }
 
+/// Takes a character from the front of UTF-8; `None`, and something taken or not, if there is none, or what is there is no UTF-8.
+///
+/// The whole of [RFC 3629](https://www.rfc-editor.org/rfc/rfc3629): as many continuations as the first byte says, no longer form
+/// than needed, no surrogates, nothing above U+10FFFF. Compiled once, and small, where the library's is compiled for speed.
+#[inline(never)]
+pub(crate) fn next_character(text: &mut &[u8]) -> Option<char> {
+    let (&first, mut rest) = text.split_first()?;
+    let (mut code, continuations, least) = match first {
+        0..0x80 => (u32::from(first), 0, 0),
+        0xc0..0xe0 => (u32::from(first & 0x1f), 1, 0x80),
+        0xe0..0xf0 => (u32::from(first & 0x0f), 2, 0x800),
+        0xf0..0xf8 => (u32::from(first & 0x07), 3, 0x1_0000),
+        _ => return None,
+    };
+    for _ in 0..continuations {
+        let (&byte, behind) = rest.split_first()?;
+        if byte & 0xc0 != 0x80 {
+            return None;
+        }
+        code = code << 6 | u32::from(byte & 0x3f);
+        rest = behind;
+    }
+    *text = rest;
+    if code < least { None } else { char::from_u32(code) }
+}
+
 impl fmt::Debug for Vocab<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vocab({:?})", self.text)
+        write!(f, "Vocab({:?})", self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::string::String;
+
+    use super::*;
+
+    /// Every character there is, and every way to spoil one of its bytes.
+    #[test]
+    fn decodes_what_the_library_does() {
+        let decode = |bytes: &[u8]| {
+            let mut left = bytes;
+            next_character(&mut left).filter(|_| left.is_empty())
+        };
+        for character in '\0'..=char::MAX {
+            let mut bytes = [0; 4];
+            let text = character.encode_utf8(&mut bytes);
+            assert_eq!(decode(text.as_bytes()), Some(character));
+        }
+        for start in 0..=u32::from(u16::MAX) {
+            for end in [[0x80, 0x80], [0xbf, 0xbf], [0x7f, 0x80], [0x80, 0xc0]] {
+                let bytes = [(start >> 8) as u8, start as u8, end[0], end[1]];
+                for len in 1..=4 {
+                    let one = std::str::from_utf8(&bytes[..len]).ok().filter(|text| text.chars().count() == 1);
+                    let expected = one.map(String::from).and_then(|text| text.chars().next());
+                    assert_eq!(decode(&bytes[..len]), expected, "{:x?}", &bytes[..len]);
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use runtime::{Generator, HeapState, Model, Sampling};
 use xtask::board::{self, Board};
 use xtask::firmware::{self, Run};
 use xtask::repo::Repo;
+use xtask::uart::Terminal;
 
 /// A file of the workspace.
 pub fn workspace(path: &str) -> PathBuf {
@@ -25,6 +26,7 @@ pub fn blob(name: &str) -> AlignedBlob {
 }
 
 /// A program for a board, with a model in it.
+#[derive(Clone)]
 pub struct Firmware {
     board: &'static Board,
     elf: PathBuf,
@@ -50,9 +52,30 @@ impl Firmware {
         Self { board, elf }
     }
 
+    /// Builds a program with a blob of `models/` and features besides those of board and precision.
+    ///
+    /// # Panics
+    /// If it does not build: `cargo xtask setup` brings what is missing.
+    pub fn build_with_features(board: &str, bin: &str, blob: &str, more: &[&str]) -> Self {
+        let board = board::find(board).expect("a board");
+        let model = workspace("models").join(blob);
+        let elf = firmware::build_with_features(&Repo::find(), board, bin, Some(&model), None, more);
+        let elf = elf.unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"));
+        Self { board, elf }
+    }
+
     /// The ELF file.
     pub fn elf(&self) -> &Path {
         &self.elf
+    }
+
+    /// Starts it in QEMU with a terminal on its UART, and a file in the slot of its flash.
+    ///
+    /// # Panics
+    /// If QEMU is missing: never a silent skip.
+    pub fn terminal(&self, slot: Option<&Path>, timeout: Duration) -> Terminal {
+        Terminal::start(&Repo::find(), self.board, &self.elf, slot, timeout)
+            .unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"))
     }
 
     /// Runs it in QEMU.

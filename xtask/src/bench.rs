@@ -19,9 +19,9 @@ mod wavenet;
 pub use record::{ANOMALY, Change, Record, Row, TOLERANCE_PERCENT, change};
 pub use report::show;
 
-use crate::board::{BOARDS, Board};
+use crate::board::{self, Board};
 use crate::command::{ask, run as run_command};
-use crate::firmware::{self, ROW_MAJOR};
+use crate::firmware::{self, PRECISIONS, ROW_MAJOR};
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
 use crate::size;
@@ -34,9 +34,6 @@ pub const GATED: &str = "gated";
 pub const PAIRS: &str = "wavenet-128-pairs";
 /// The model of `models/`.
 pub const SHIPPED: &str = "names";
-
-/// The precisions, features of `firmware-example`.
-pub const PRECISIONS: [&str; 3] = ["f32", "int8", "int4"];
 
 /// Words that are drawn, and their seed.
 const WORDS: usize = 64;
@@ -134,10 +131,14 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
 fn cases(options: &Options) -> Vec<Case> {
     let mut cases = Vec::new();
     let layouts = || Layout::INTEGERS.iter().map(|&layout| layout_name(layout));
-    for board in BOARDS.iter().filter(|board| options.board.is_none_or(|only| only == *board)) {
+    let boards: Vec<_> = match options.board {
+        Some(board) => vec![board],
+        None => board::one_of_each_core().collect(),
+    };
+    for board in boards {
         for precision in PRECISIONS {
             let is_float = precision == "f32";
-            if options.precision.as_ref().is_some_and(|only| only != precision) || (is_float && !has_fpu(board)) {
+            if options.precision.as_ref().is_some_and(|only| only != precision) || (is_float && !board.has_fpu()) {
                 continue;
             }
             let case = |model, layout| Case { board, model, precision, layout };
@@ -156,11 +157,6 @@ fn cases(options: &Options) -> Vec<Case> {
         }
     }
     cases
-}
-
-/// Software floating point is another matter.
-fn has_fpu(board: &Board) -> bool {
-    board.target.ends_with("eabihf")
 }
 
 /// Whether the layout that is asked for has turned out to be the board's own.
@@ -194,8 +190,7 @@ impl Case {
     /// The blob, from the top of the repository. The anomaly detector is in the program; it is built as for an int8 model.
     pub fn blob(&self, repo: &Repo) -> Result<PathBuf> {
         if ![WAVENET, GATED, PAIRS].contains(&self.model) {
-            let precision = if self.precision == "f32" { String::new() } else { format!(".{}", self.precision) };
-            return Ok(repo.root().join(format!("models/{SHIPPED}{precision}.blob")));
+            return Ok(firmware::shipped_model(repo, self.precision));
         }
         let folder = repo.root().join(BLOBS);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", repo.short(&folder)))?;
@@ -306,9 +301,7 @@ fn kernel_bytes(elf: &Path) -> Result<u64> {
 
 /// Whether a symbol is a kernel.
 fn is_kernel(symbol: &str) -> bool {
-    let mut assembly =
-        Layout::INTEGERS.iter().map(|&layout| layout_name(layout)).chain(["runtime", "vfp"].map(str::to_owned));
-    symbol.contains("7runtime7kernels") || assembly.any(|name| symbol.starts_with(&format!("{name}_")))
+    symbol.contains("7runtime7kernels") || size::is_assembly_of_runtime(symbol)
 }
 
 /// The host's own bench: characters per second, next to libtorch with the same weights.
@@ -352,12 +345,12 @@ mod tests {
     #[test]
     fn every_board_and_precision_is_measured() {
         let all = cases(&Options::default());
-        for board in BOARDS {
+        for board in board::one_of_each_core() {
             let of =
                 |precision: &str| all.iter().filter(|case| case.board == board && case.precision == precision).count();
             assert_eq!(
                 (of("f32"), of("int8"), of("int4")),
-                (if has_fpu(board) { 3 } else { 0 }, 6, 3),
+                (if board.has_fpu() { 3 } else { 0 }, 6, 3),
                 "{}",
                 board.name
             );

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use runtime::format::Layout;
 
 use crate::repo::Repo;
 
@@ -21,23 +22,34 @@ pub struct Board {
     /// The compiler's `target-cpu`, where the core has instructions that the architecture leaves open: they choose the
     /// kernels, too.
     pub cpu: Option<&'static str>,
-    /// What QEMU calls the board.
-    pub machine: &'static str,
+    /// What QEMU calls the board; `None` for one that QEMU does not have.
+    pub machine: Option<&'static str>,
+    /// What probe-rs calls the chip; `None` where the board is an FPGA, or nobody has it: only its emulator is of use.
+    pub chip: Option<&'static str>,
 }
 
-/// The boards, the default first. Plain `cargo run` for a target starts the first board that has it.
+/// The boards, the default first.
 #[rustfmt::skip]
 pub const BOARDS: &[Board] = &[
-    Board { name: "mps2-an386", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: "mps2-an386" },
-    Board { name: "mps2-an385", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: "mps2-an385" },
-    Board { name: "microbit", core: "Cortex-M0", target: "thumbv6m-none-eabi", cpu: None, machine: "microbit" },
+    Board { name: "mps2-an386", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("mps2-an386"), chip: None },
+    Board { name: "mps2-an385", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: Some("mps2-an385"), chip: None },
+    Board { name: "microbit", core: "Cortex-M0", target: "thumbv6m-none-eabi", cpu: None, machine: Some("microbit"), chip: Some("nRF51822_xxAA") },
     // No `target-cpu`: the same code as for Cortex-M4F.
-    Board { name: "mps2-an500", core: "Cortex-M7", target: "thumbv7em-none-eabihf", cpu: None, machine: "mps2-an500" },
+    Board { name: "mps2-an500", core: "Cortex-M7", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("mps2-an500"), chip: None },
     // The DSP instructions.
-    Board { name: "mps2-an505", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: "mps2-an505" },
+    Board { name: "mps2-an505", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: Some("mps2-an505"), chip: None },
     // The vector extension (MVE, "Helium").
-    Board { name: "mps3-an547", core: "Cortex-M55", target: V8M, cpu: Some("cortex-m55"), machine: "mps3-an547" },
+    Board { name: "mps3-an547", core: "Cortex-M55", target: V8M, cpu: Some("cortex-m55"), machine: Some("mps3-an547"), chip: None },
+    Board { name: "netduinoplus2", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("netduinoplus2"), chip: Some("STM32F405RGTx") },
+    Board { name: "lm3s6965evb", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: Some("lm3s6965evb"), chip: None },
+    Board { name: "pico", core: "Cortex-M0+", target: "thumbv6m-none-eabi", cpu: None, machine: None, chip: Some("RP2040") },
+    Board { name: "pico2", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: None, chip: Some("RP235x") },
+    Board { name: "microbit-v2", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: None, chip: Some("nRF52833_xxAA") },
+    Board { name: "nrf52840-dk", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: None, chip: Some("nRF52840_xxAA") },
 ];
+
+/// 2^6 ns of virtual time for each instruction, and never in step with that of the host.
+const ICOUNT: &str = "shift=6,align=off,sleep=off";
 
 const V8M: &str = "thumbv8m.main-none-eabihf";
 
@@ -52,6 +64,16 @@ pub fn find(name: &str) -> Result<&'static Board> {
         let names: Vec<_> = BOARDS.iter().map(|board| board.name).collect();
         format!("no board `{name}`; there are {}", names.join(", "))
     })
+}
+
+/// The boards that QEMU plays.
+pub fn emulated() -> impl Iterator<Item = &'static Board> {
+    BOARDS.iter().filter(|board| board.machine.is_some())
+}
+
+/// An emulated board for every core, the first that has it: where only the core matters.
+pub fn one_of_each_core() -> impl Iterator<Item = &'static Board> {
+    emulated().filter(|board| emulated().find(|other| other.core == board.core) == Some(board))
 }
 
 /// The targets of the boards, each once.
@@ -85,14 +107,52 @@ impl Board {
         cargo
     }
 
-    /// QEMU's command line but for the program, the same as in `.cargo/config.toml`.
+    /// The layout of integers that is fastest on the core, which the board's feature enables.
+    pub fn layout(&self) -> Layout {
+        match self.cpu {
+            Some("cortex-m55") => Layout::Vector128,
+            // No DSP instructions.
+            _ if ["thumbv6m-none-eabi", "thumbv7m-none-eabi"].contains(&self.target) => Layout::Lanes16,
+            _ => Layout::Dual16,
+        }
+    }
+
+    /// Whether the core computes single precision by itself.
+    pub fn has_fpu(&self) -> bool {
+        self.target.ends_with("eabihf")
+    }
+
+    /// QEMU's command line but for the program.
     ///
     /// The console is semihosting, on stdout alone. `-icount` advances virtual time by 2^6 ns for each instruction:
     /// SysTick then counts instructions, the same number in every run.
-    pub fn qemu_args(&self) -> Vec<&'static str> {
-        let mut args = vec!["-machine", self.machine, "-nographic", "-monitor", "none", "-serial", "none"];
-        args.extend(["-icount", "shift=6,align=off,sleep=off", "-semihosting-config", "enable=on,target=native"]);
-        args
+    ///
+    /// # Errors
+    /// A board that QEMU does not have.
+    pub fn qemu_args(&self) -> Result<Vec<&'static str>> {
+        let mut args = self.qemu_machine()?;
+        args.extend(["-serial", "none", "-icount", ICOUNT, "-semihosting-config", "enable=on,target=native"]);
+        Ok(args)
+    }
+
+    /// QEMU's command line for a program whose console is the UART: stdin and stdout. No semihosting.
+    ///
+    /// Ctrl-A X ends the emulator; Ctrl-C is for the program.
+    ///
+    /// # Errors
+    /// A board that QEMU does not have.
+    pub fn qemu_uart_args(&self) -> Result<Vec<&'static str>> {
+        let mut args = self.qemu_machine()?;
+        args.extend(["-serial", "mon:stdio", "-icount", ICOUNT]);
+        Ok(args)
+    }
+
+    fn qemu_machine(&self) -> Result<Vec<&'static str>> {
+        let machine = self.machine.with_context(|| {
+            let emulated: Vec<_> = emulated().map(|board| board.name).collect();
+            format!("QEMU has no {}; it has {}", self.name, emulated.join(", "))
+        })?;
+        Ok(vec!["-machine", machine, "-nographic", "-monitor", "none"])
     }
 }
 
@@ -104,10 +164,7 @@ mod tests {
     fn boards_are_found_by_name() {
         assert_eq!(find("microbit").unwrap().target, "thumbv6m-none-eabi");
         let error = find("microbot").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "no board `microbot`; there are mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547"
-        );
+        assert!(error.starts_with("no board `microbot`; there are mps2-an386, mps2-an385, microbit, "), "{error}");
     }
 
     #[test]
@@ -121,16 +178,37 @@ mod tests {
         assert_eq!(flags("mps2-an500"), None);
     }
 
+    /// The path that `src/board.rs` names behind a feature.
+    fn module<'t>(modules: &'t str, feature: &str) -> Option<&'t str> {
+        let (_, behind) = modules.split_once(&format!("feature = \"{feature}\""))?;
+        behind.split_once("path = \"")?.1.split('"').next()
+    }
+
+    #[test]
+    fn each_core_once() {
+        let boards: Vec<_> = one_of_each_core().map(|board| board.name).collect();
+        assert_eq!(boards, ["mps2-an386", "mps2-an385", "microbit", "mps2-an500", "mps2-an505", "mps3-an547"]);
+    }
+
     /// What `firmware-example` has to have for a board.
     #[test]
     fn every_board_has_its_files() {
         let firmware = Repo::find().firmware();
         let manifest = std::fs::read_to_string(firmware.join("Cargo.toml")).unwrap();
         let build = std::fs::read_to_string(firmware.join("build.rs")).unwrap();
-        for Board { name, target, .. } in BOARDS {
+        let modules = std::fs::read_to_string(firmware.join("src/board.rs")).unwrap();
+        let pages = std::fs::read_to_string(Repo::find().root().join("docs/boards/README.md")).unwrap();
+        for board @ Board { name, core, target, machine, .. } in BOARDS {
             assert!(build.contains(&format!("(\"{name}\", \"{target}\")")), "no {name} in build.rs");
             assert!(firmware.join(format!("memory/{name}.x")).exists(), "no memory map of {name}");
-            assert!(manifest.contains(&format!("\n{name} = [")), "no feature {name}");
+            let layout = format!("{:?}", board.layout()).to_lowercase();
+            assert!(manifest.contains(&format!("\n{name} = [\"{layout}\"")), "no feature {name} with {layout}");
+            assert!(pages.contains(&format!("`{name}`")), "no row for {name} in docs/boards/README.md");
+            let file = module(&modules, name).unwrap_or_else(|| panic!("no file for {name} in src/board.rs"));
+            let file = std::fs::read_to_string(firmware.join("src").join(file)).unwrap();
+            assert!(file.contains(&format!("\"{core}\"")), "another core of {name}");
+            let emulated = format!("EMULATED: bool = {};", machine.is_some());
+            assert!(file.contains(&emulated), "{name}: EMULATED and what QEMU calls it do not go together");
         }
         assert!(manifest.contains(&format!("\ndefault = [\"{}\"", default().name)));
     }

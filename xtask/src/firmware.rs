@@ -18,6 +18,7 @@ use crate::board::Board;
 use crate::command::{run_for_output, show};
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
+use crate::uart;
 
 /// The program that is built where none is named: it writes words.
 pub const DEFAULT_BIN: &str = "generate";
@@ -25,11 +26,17 @@ pub const DEFAULT_BIN: &str = "generate";
 /// How long the emulated chip may take.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The precisions of models, features of `firmware-example`.
+pub const PRECISIONS: [&str; 3] = ["f32", "int8", "int4"];
+
 /// The Cargo profile of what is flashed; see the root manifest.
 const PROFILE: &str = "firmware";
 
-/// The model that is built in where none is named, from the repository's top.
-const DEFAULT_MODEL: &str = "models/names.blob";
+/// The model that is built in where none is named, from the repository's top: single precision where the core has it,
+/// and for the console the one that fits every board.
+fn default_model(board: &Board, bin: &str) -> &'static str {
+    if board.has_fpu() && bin != uart::PROGRAM { "models/names.blob" } else { "models/names.int8.blob" }
+}
 
 /// The plain layout of integers, which every program can read.
 pub const ROW_MAJOR: &str = "row-major";
@@ -57,13 +64,20 @@ pub fn build_in_layout(
     model: Option<&Path>,
     layout: Option<&str>,
 ) -> Result<PathBuf> {
-    let model = match model {
-        Some(model) => model.to_path_buf(),
-        None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| DEFAULT_MODEL.into())),
-    };
-    // The build script runs in another folder.
-    let model = model.canonicalize().with_context(|| format!("no model {}", model.display()))?;
-    let (precision, checksum) = facts(&model)?;
+    build_with_features(repo, board, bin, model, layout, &[])
+}
+
+/// [`build_in_layout`], with features of the firmware besides those of board and precision.
+pub fn build_with_features(
+    repo: &Repo,
+    board: &Board,
+    bin: &str,
+    model: Option<&Path>,
+    layout: Option<&str>,
+    more: &[&str],
+) -> Result<PathBuf> {
+    let model = model_file(repo, board, bin, model)?;
+    let Facts { precision, checksum } = facts(&model)?;
 
     let programs = repo.root().join(PROGRAMS);
     fs::create_dir_all(&programs).with_context(|| format!("cannot create {}", programs.display()))?;
@@ -74,7 +88,7 @@ pub fn build_in_layout(
     let mut cargo = board.cargo(repo);
     cargo.args(["build", "--package", "firmware-example", "--bin", bin]);
     cargo.args(["--profile", PROFILE, "--target", board.target]);
-    let mut features = format!("{},{precision}", board.name);
+    let mut features = [&[board.name, precision], more].concat().join(",");
     if let Some(layout) = layout {
         cargo.env("LAYOUT", layout);
         if layout != ROW_MAJOR {
@@ -88,7 +102,8 @@ pub fn build_in_layout(
     let built = executable(&messages, bin).with_context(|| format!("cargo named no program `{bin}`"))?;
 
     let layout = layout.map_or_else(String::new, |layout| format!("-{layout}"));
-    let place = programs.join(format!("{bin}-{}-{precision}{layout}-{checksum:08x}.elf", board.name));
+    let more: String = more.iter().map(|feature| format!("-{feature}")).collect();
+    let place = programs.join(format!("{bin}{more}-{}-{precision}{layout}-{checksum:08x}.elf", board.name));
     // Renamed into place: another process may be running the one that is there.
     let partial = place.with_extension("partial");
     fs::copy(&built, &partial).with_context(|| format!("cannot copy {}", built.display()))?;
@@ -96,8 +111,34 @@ pub fn build_in_layout(
     Ok(place)
 }
 
-/// What a blob says of itself: the feature of `firmware-example` for its precision, and its checksum.
-fn facts(model: &Path) -> Result<(&'static str, u32)> {
+/// The file of the model that is asked for: `model`, else what the environment variable MODEL names, else the shipped one that
+/// suits board and program.
+pub fn model_file(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Result<PathBuf> {
+    let model = match model {
+        Some(model) => model.to_path_buf(),
+        None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| default_model(board, bin).into())),
+    };
+    // The build script runs in another folder.
+    model.canonicalize().with_context(|| format!("no model {}", model.display()))
+}
+
+/// The shipped model in a precision.
+pub fn shipped_model(repo: &Repo, precision: &str) -> PathBuf {
+    let precision = if precision == "f32" { String::new() } else { format!(".{precision}") };
+    repo.root().join(format!("models/names{precision}.blob"))
+}
+
+/// What a blob says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// The feature of `firmware-example` for its precision.
+    pub precision: &'static str,
+    /// Its checksum.
+    pub checksum: u32,
+}
+
+/// Reads and checks a blob.
+pub fn facts(model: &Path) -> Result<Facts> {
     let bytes = fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
     let blob = AlignedBlob::from(bytes.as_slice());
     let precision = Model::new(blob.as_bytes()).map(|model| model.precision());
@@ -107,7 +148,7 @@ fn facts(model: &Path) -> Result<(&'static str, u32)> {
         Precision::Int4 => "int4",
         other => bail!("no firmware for a model in {other:?}"),
     };
-    Ok((precision, format::checksum(&bytes)))
+    Ok(Facts { precision, checksum: format::checksum(&bytes) })
 }
 
 /// The file that Cargo's messages name for a program.
@@ -176,7 +217,7 @@ fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result
 
 /// The emulator's whole command line.
 pub(crate) fn emulator(program: &Path, board: &Board, elf: &Path, arguments: &[String]) -> Result<Command> {
-    let mut options = board.qemu_args();
+    let mut options = board.qemu_args()?;
     let mut semihosting = options.pop().context("no options")?.to_owned();
     let name = elf.file_stem().context("no program")?.to_string_lossy();
     // `arg=` instead of `-append`: that one puts the ELF file's whole path first, and where the

@@ -4,12 +4,19 @@
 
 pub mod bench;
 pub mod board;
+pub mod budget;
 pub mod command;
 pub mod cycles;
 pub mod demo;
 pub mod doctor;
 pub mod firmware;
+pub mod flash;
+pub mod image;
+pub mod memory;
 pub mod repo;
+pub mod runner;
 pub mod setup;
 pub mod size;
 pub mod test;
+pub mod uart;
+pub mod uf2;

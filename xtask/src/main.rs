@@ -3,16 +3,17 @@
 //! Continuous integration runs the same commands as a person does. This crate never
 //! depends on what it sets up: it builds with nothing but Rust.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
-use xtask::{bench, demo, doctor, firmware, setup, size, test};
+use xtask::{bench, demo, doctor, firmware, flash, runner, setup, size, test, uart, uf2};
 
 /// Subcommands and what each does, in the order a newcomer needs them.
 const HELP: &str = "\
@@ -23,9 +24,22 @@ cargo xtask <command>
   demo [-- OPTIONS]    train on the names list, export, run on the emulated chip; OPTIONS go to `train`
   qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
                        build a firmware program (generate, selftest, kerneltest) and run it on the emulated board
-                       (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547)
-  size [BIN] [--board NAME] [--model FILE] [--json]
-                       flash and static RAM of a firmware program, from its ELF sections
+                       (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547,
+                       netduinoplus2, lm3s6965evb)
+  qemu console [--board NAME] [--model FILE] [--slot FILE]
+                       talk to the console on the emulated board's UART; FILE is a model in the slot of its flash.
+                       Ctrl-A X ends it
+  size [BIN] [--board NAME] [--model FILE] [--all] [--json]
+                       flash by sections and by crates, weights, static RAM and stack of a firmware program, against the
+                       budget; --all: a row for every board and precision
+  flash --board NAME [BIN] [--model FILE] [-- OPTIONS]
+                       build a program (console, with the shipped model in 8 bits, unless others are named) and write it
+                       to a board, by probe-rs, which gets the OPTIONS: pico, pico2, microbit-v2, nrf52840-dk, microbit,
+                       netduinoplus2
+  flash --board NAME --slot FILE
+                       write a model to the place where the board's console looks for one
+  uf2 --board pico|pico2 [BIN] [--model FILE] [--slot FILE] [--out FILE]
+                       the same as a file to be copied onto the board's USB drive
   bench [--board NAME] [--precision f32|int8|int4] [--all] [--record] [--json]
                        instructions per character on every emulated core, against docs/performance.json, which
                        --record rewrites with docs/performance.md; --all: every layout on every core
@@ -48,6 +62,10 @@ fn main() -> ExitCode {
         "demo" => demo_command(rest),
         "qemu" => qemu_command(rest),
         "size" => size_command(rest),
+        "flash" => flash_command(rest),
+        "uf2" => uf2_command(rest),
+        // For Cargo, which starts chips' programs with it: .cargo/config.toml.
+        "run-elf" => run_elf_command(rest),
         "bench" => bench_options(rest).and_then(|options| bench::run(&Repo::find(), &options)),
         "test" => no_options(rest).and_then(|()| test::run(&Repo::find())),
         "help" | "--help" | "-h" => {
@@ -90,13 +108,15 @@ fn demo_command(mut args: lexopt::Parser) -> Result<ExitCode> {
     demo::run(&Repo::find(), &train)
 }
 
-/// What `qemu` and `size` share.
+/// What the commands that build a program share.
 struct FirmwareOptions {
     bin: String,
     board: &'static Board,
     model: Option<PathBuf>,
+    slot: Option<PathBuf>,
     timeout: Duration,
     json: bool,
+    all: bool,
     guest: Vec<String>,
 }
 
@@ -106,8 +126,10 @@ impl FirmwareOptions {
             bin: firmware::DEFAULT_BIN.to_owned(),
             board: board::default(),
             model: None,
+            slot: None,
             timeout: firmware::TIMEOUT,
             json: false,
+            all: false,
             guest: Vec::new(),
         };
         let mut named = false;
@@ -115,8 +137,10 @@ impl FirmwareOptions {
             match arg {
                 Long("board") => options.board = board::find(&args.value()?.string()?)?,
                 Long("model") => options.model = Some(args.value()?.into()),
+                Long("slot") => options.slot = Some(args.value()?.into()),
                 Long("timeout") => options.timeout = Duration::from_secs(args.value()?.parse()?),
                 Long("json") => options.json = true,
+                Long("all") => options.all = true,
                 // A program's own arguments look like key=value, its name does not, so the
                 // order and a forgotten `--` do not matter.
                 Value(value) => {
@@ -139,11 +163,21 @@ impl FirmwareOptions {
 
 fn qemu_command(args: lexopt::Parser) -> Result<ExitCode> {
     let options = FirmwareOptions::parse(args)?;
-    if options.json {
-        bail!("--json belongs to `size`");
+    if options.json || options.all {
+        bail!("--json and --all belong to `size`");
     }
     let repo = Repo::find();
+    let is_console = options.bin == uart::PROGRAM;
+    if let Some(argument) = options.guest.first().filter(|_| is_console) {
+        bail!("`{argument}`: the console has no arguments, it is talked to");
+    }
+    if options.slot.is_some() && !is_console {
+        bail!("--slot: only the console looks there");
+    }
     let elf = firmware::build(&repo, options.board, &options.bin, options.model.as_deref())?;
+    if is_console {
+        return uart::talk(&repo, options.board, &elf, options.slot.as_deref(), options.timeout);
+    }
     let run = firmware::run(&repo, options.board, &elf, &options.guest, options.timeout)?;
     Ok(run.exit_code())
 }
@@ -153,15 +187,82 @@ fn size_command(args: lexopt::Parser) -> Result<ExitCode> {
     if let Some(argument) = options.guest.first() {
         bail!("`{argument}` belongs to `qemu`");
     }
-    let repo = Repo::find();
-    let elf = firmware::build(&repo, options.board, &options.bin, options.model.as_deref())?;
-    let size = size::of_file(&elf)?;
-    if options.json {
-        println!("{}", size.to_json());
-    } else {
-        print!("{size}");
+    if options.slot.is_some() {
+        bail!("--slot belongs to `qemu`");
     }
-    Ok(ExitCode::SUCCESS)
+    let FirmwareOptions { bin, board, model, all, json, .. } = options;
+    size::run(&Repo::find(), &size::Options { bin, board, model, all, json })
+}
+
+/// What `flash` and `uf2` are told.
+#[derive(Default)]
+struct WriteOptions {
+    board: Option<&'static Board>,
+    bin: Option<String>,
+    model: Option<PathBuf>,
+    slot: Option<PathBuf>,
+    out: Option<PathBuf>,
+    rest: Vec<OsString>,
+}
+
+impl WriteOptions {
+    fn parse(mut args: lexopt::Parser) -> Result<Self> {
+        let mut options = Self::default();
+        loop {
+            // Behind `--` there is another program's command line.
+            if args.try_raw_args().is_some_and(|args| args.peek().is_some_and(|arg| arg == "--")) {
+                options.rest = args.raw_args()?.skip(1).collect();
+                break;
+            }
+            match args.next()? {
+                Some(Long("board")) => options.board = Some(board::find(&args.value()?.string()?)?),
+                Some(Long("model")) => options.model = Some(args.value()?.into()),
+                Some(Long("slot")) => options.slot = Some(args.value()?.into()),
+                Some(Long("out")) => options.out = Some(args.value()?.into()),
+                Some(Value(value)) if options.bin.is_none() => options.bin = Some(value.string()?),
+                Some(other) => return Err(other.unexpected().into()),
+                None => break,
+            }
+        }
+        if options.slot.is_some() && (options.bin.is_some() || options.model.is_some()) {
+            bail!("--slot writes a model by itself: no program, no --model");
+        }
+        Ok(options)
+    }
+
+    fn board(&self) -> Result<&'static Board> {
+        self.board.context("which board? --board NAME")
+    }
+
+    fn bin(&self) -> String {
+        self.bin.clone().unwrap_or_else(|| uart::PROGRAM.to_owned())
+    }
+}
+
+fn flash_command(args: lexopt::Parser) -> Result<ExitCode> {
+    let options = WriteOptions::parse(args)?;
+    if options.out.is_some() {
+        bail!("--out belongs to `uf2`");
+    }
+    let (board, bin) = (options.board()?, options.bin());
+    let WriteOptions { model, slot, rest, .. } = options;
+    flash::run(&Repo::find(), &flash::Options { board, bin, model, slot, rest })
+}
+
+fn uf2_command(args: lexopt::Parser) -> Result<ExitCode> {
+    let options = WriteOptions::parse(args)?;
+    if let Some(option) = options.rest.first() {
+        bail!("`{}` belongs to `flash`", option.to_string_lossy());
+    }
+    let (board, bin) = (options.board()?, options.bin());
+    let WriteOptions { model, slot, out, .. } = options;
+    uf2::run(&Repo::find(), &uf2::Options { board, bin, model, slot, out })
+}
+
+fn run_elf_command(mut args: lexopt::Parser) -> Result<ExitCode> {
+    let mut args = args.raw_args()?;
+    let elf = PathBuf::from(args.next().context("run-elf ELF [ARGUMENTS]")?);
+    runner::run(&Repo::find(), &elf, &args.collect::<Vec<_>>())
 }
 
 fn bench_options(mut args: lexopt::Parser) -> Result<bench::Options> {
@@ -171,7 +272,7 @@ fn bench_options(mut args: lexopt::Parser) -> Result<bench::Options> {
             Long("board") => options.board = Some(board::find(&args.value()?.string()?)?),
             Long("precision") => {
                 let precision = args.value()?.string()?;
-                if !bench::PRECISIONS.contains(&&*precision) {
+                if !firmware::PRECISIONS.contains(&&*precision) {
                     bail!("no precision `{precision}`; there are f32, int8, int4");
                 }
                 options.precision = Some(precision);
@@ -226,6 +327,20 @@ mod tests {
         assert!(options(&["one", "two"]).is_err());
         assert!(options(&["--frobnicate"]).is_err());
         assert!(options(&["--board", "none"]).is_err());
+    }
+
+    #[test]
+    fn what_to_flash_is_read() {
+        let options = |args: &[&str]| WriteOptions::parse(lexopt::Parser::from_args(args));
+        let some = options(&["generate", "--board=pico", "--model", "a.blob", "--", "--probe", "1:2"]).unwrap();
+        assert_eq!(some.board().unwrap().name, "pico");
+        assert_eq!((some.bin().as_str(), some.model), ("generate", Some(PathBuf::from("a.blob"))));
+        assert_eq!(some.rest, ["--probe", "1:2"]);
+        let slot = options(&["--board", "pico2", "--slot", "a.blob", "--out", "a.uf2"]).unwrap();
+        assert_eq!((slot.bin().as_str(), slot.slot), ("console", Some(PathBuf::from("a.blob"))));
+        assert!(options(&[]).unwrap().board().is_err());
+        assert!(options(&["--slot", "a.blob", "console"]).is_err());
+        assert!(options(&["one", "two"]).is_err());
     }
 
     #[test]

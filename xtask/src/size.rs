@@ -1,161 +1,174 @@
-//! Flash and static RAM of a program, from the sections of its ELF file.
+//! `cargo xtask size`: what a program takes of a chip, by sections and by crates, against the budget of `tests/budget.toml`.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use object::{Object, ObjectSection, SectionFlags, elf};
-use serde_json::json;
 
-/// Sizes of a program.
-#[derive(Debug, Default)]
-pub struct Size {
-    sections: Vec<Section>,
-}
+mod crates;
+mod report;
+mod sections;
+mod weights;
 
-/// A section that exists on the chip.
+pub use crates::{Share, is_assembly_of_runtime};
+pub use sections::{Place, Section, Size, of_file};
+
+use crate::board::{BOARDS, Board};
+use crate::budget::Budget;
+use crate::firmware::{self, PRECISIONS};
+use crate::memory::MemoryMap;
+use crate::repo::Repo;
+use crate::uart::{self, Terminal};
+
+/// What is measured, and how it is shown.
 #[derive(Debug)]
-struct Section {
-    name: String,
-    bytes: u64,
-    place: Place,
-}
-
-/// Where a section lies on the chip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
-    flash: bool,
-    ram: bool,
-}
-
-/// Decides by what the linker says about a section rather than by its name, so that a section of a
-/// board's own counts too. `.text`, `.rodata`, `.vector_table`: in flash. `.data`: in RAM, its
-/// first contents in flash. `.bss`, `.uninit`: in RAM, nothing stored. The rest is for debuggers.
-fn place(allocated: bool, writable: bool, stored: bool) -> Option<Place> {
-    allocated.then_some(Place { flash: stored, ram: writable })
-}
-
-/// Reads an ELF file.
-pub fn of_file(path: &Path) -> Result<Size> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    of_bytes(&bytes).with_context(|| format!("cannot read {}", path.display()))
-}
-
-fn of_bytes(bytes: &[u8]) -> Result<Size> {
-    let file = object::File::parse(bytes)?;
-    let mut size = Size::default();
-    for section in file.sections() {
-        let SectionFlags::Elf { sh_flags, sh_type } = section.flags() else {
-            continue;
-        };
-        let has = |flag: elf::SectionFlags| sh_flags.contains(flag);
-        let stored = sh_type != elf::SHT_NOBITS;
-        let place = place(has(elf::SHF_ALLOC), has(elf::SHF_WRITE), stored);
-        if let Some(place) = place
-            && section.size() > 0
-        {
-            size.sections.push(Section { name: section.name()?.to_owned(), bytes: section.size(), place });
-        }
-    }
-    Ok(size)
-}
-
-impl Size {
-    /// Bytes of flash: code, constants, and first values of variables.
-    pub fn flash(&self) -> u64 {
-        self.sum(|place| place.flash)
-    }
-
-    /// Bytes of RAM that are taken before the program starts; the stack comes on top.
-    pub fn ram(&self) -> u64 {
-        self.sum(|place| place.ram)
-    }
-
-    fn sum(&self, counts: impl Fn(Place) -> bool) -> u64 {
-        self.sections.iter().filter(|section| counts(section.place)).map(|section| section.bytes).sum()
-    }
-
+pub struct Options {
+    /// The program.
+    pub bin: String,
+    /// For this board.
+    pub board: &'static Board,
+    /// With this model; else the shipped one.
+    pub model: Option<PathBuf>,
+    /// A row for every board and precision instead.
+    pub all: bool,
     /// For programs.
-    pub fn to_json(&self) -> serde_json::Value {
-        let sections: Vec<_> = self
-            .sections
-            .iter()
-            .map(|section| {
-                json!({
-                    "name": section.name,
-                    "bytes": section.bytes,
-                    "flash": section.place.flash,
-                    "ram": section.place.ram,
-                })
-            })
-            .collect();
-        json!({
-            "flash_bytes": self.flash(),
-            "ram_bytes": self.ram(),
-            "sections": sections,
-        })
+    pub json: bool,
+}
+
+/// What a program takes.
+#[derive(Debug)]
+pub struct Measured {
+    /// The board's name.
+    pub board: &'static str,
+    /// The program.
+    pub bin: String,
+    /// The model's precision.
+    pub precision: &'static str,
+    /// Flash and static RAM by sections.
+    pub size: Size,
+    /// Flash by crates, but for the model.
+    pub crates: BTreeMap<String, Share>,
+    /// The model.
+    pub weights: u64,
+    /// What the board has.
+    pub memory: MemoryMap,
+    /// Bytes that the stack has reached while the program ran in the emulator. `None` where there is none for the board,
+    /// or the program does not report it.
+    pub stack: Option<u64>,
+    /// What else a program reports that has a budget: `state_bytes`, `instructions_per_char`.
+    pub facts: BTreeMap<&'static str, u64>,
+}
+
+impl Measured {
+    /// Flash without the model.
+    pub fn code(&self) -> u64 {
+        self.size.flash() - self.weights
+    }
+
+    /// The figures that the budget knows, by its names for them.
+    pub fn figures(&self) -> BTreeMap<&'static str, u64> {
+        let mut figures = self.facts.clone();
+        figures.extend([("flash_bytes", self.size.flash()), ("code_bytes", self.code())]);
+        figures.extend([("model_bytes", self.weights), ("ram_bytes", self.size.ram())]);
+        figures.extend(self.stack.map(|stack| ("stack_bytes", stack)));
+        figures
     }
 }
 
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = |counts: bool, bytes: u64| {
-            if counts { bytes.to_string() } else { String::new() }
-        };
-        writeln!(f, "{:16}{:>10}{:>10}", "section", "flash", "RAM")?;
-        for section in &self.sections {
-            let flash = bytes(section.place.flash, section.bytes);
-            let ram = bytes(section.place.ram, section.bytes);
-            writeln!(f, "{:16}{flash:>10}{ram:>10}", section.name)?;
+/// The command.
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+    let budget = Budget::read(repo)?;
+    if !options.all {
+        let measured = measure(repo, options.board, &options.bin, options.model.as_deref())?;
+        if options.json {
+            println!("{}", report::to_json(&measured, &budget));
+        } else {
+            print!("{}", report::details(&measured, &budget));
         }
-        let (flash, ram) = (self.flash(), self.ram());
-        writeln!(f, "{:16}{flash:>10}{ram:>10}", "total, bytes")
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (mut rows, mut left_out) = (Vec::new(), Vec::new());
+    for board in BOARDS {
+        for model in models(repo, options) {
+            // Software floating point is another matter.
+            if firmware::facts(&model)?.precision == "f32" && !board.has_fpu() {
+                left_out.push(format!("{} f32: no FPU", board.name));
+                continue;
+            }
+            match measure(repo, board, &options.bin, Some(&model)) {
+                Ok(row) => rows.push(row),
+                // The build has said why: most likely the program does not fit.
+                Err(error) => {
+                    let reason = format!("{error:#}");
+                    let reason = if reason.contains("cargo build") { "it does not build, see above" } else { &reason };
+                    left_out.push(format!("{} {}: {reason}", board.name, repo.short(&model)));
+                }
+            }
+        }
+    }
+    if options.json {
+        println!("{}", serde_json::Value::from_iter(rows.iter().map(|row| report::to_json(row, &budget))));
+    } else {
+        print!("{}", report::table(&rows, &budget));
+    }
+    for reason in &left_out {
+        eprintln!("left out: {reason}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The model that is asked for, else the shipped one in every precision.
+fn models(repo: &Repo, options: &Options) -> Vec<PathBuf> {
+    match &options.model {
+        Some(model) => vec![model.clone()],
+        None => PRECISIONS.iter().map(|precision| firmware::shipped_model(repo, precision)).collect(),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sections_are_placed() {
-        let flash = Place { flash: true, ram: false };
-        let both = Place { flash: true, ram: true };
-        let ram = Place { flash: false, ram: true };
-        assert_eq!(place(true, false, true), Some(flash)); // .text
-        assert_eq!(place(true, true, true), Some(both)); // .data
-        assert_eq!(place(true, true, false), Some(ram)); // .bss
-        assert_eq!(place(false, false, true), None); // .debug_info
+/// Builds a program and measures it; where the board has an emulator, runs it there for the stack.
+pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Path>) -> Result<Measured> {
+    let model = firmware::model_file(repo, board, bin, model)?;
+    let elf = firmware::build(repo, board, bin, Some(&model))?;
+    let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", elf.display()))?;
+    let mut measured = Measured {
+        board: board.name,
+        bin: bin.to_owned(),
+        precision: firmware::facts(&model)?.precision,
+        size: sections::of_elf(&file)?,
+        crates: crates::of_elf(&file)?,
+        weights: weights::of_elf(&file),
+        memory: MemoryMap::read(repo, board)?,
+        stack: None,
+        facts: BTreeMap::new(),
+    };
+    if board.machine.is_some() && bin == uart::PROGRAM {
+        measured.stack = Some(stack_of_console(repo, board, &elf)?);
+    } else if board.machine.is_some() {
+        let run = firmware::run_quietly(repo, board, &elf, &[], firmware::TIMEOUT)?;
+        let (_, facts) = firmware::report(&run.lines);
+        let number = |key: &str| facts.get(key).and_then(|value| value.parse::<u64>().ok());
+        measured.stack = number("stack_bytes");
+        let known = ["state_bytes", "instructions_per_char"];
+        measured.facts.extend(known.iter().filter_map(|&key| Some((key, number(key)?))));
     }
+    Ok(measured)
+}
 
-    #[test]
-    fn totals() {
-        let section =
-            |name: &str, bytes, place: Option<Place>| Section { name: name.to_owned(), bytes, place: place.unwrap() };
-        let size = Size {
-            sections: vec![
-                section(".text", 1000, place(true, false, true)),
-                section(".data", 20, place(true, true, true)),
-                section(".bss", 300, place(true, true, false)),
-            ],
-        };
-        assert_eq!((size.flash(), size.ram()), (1020, 320));
-        let json = size.to_json();
-        assert_eq!(json["flash_bytes"], 1020);
-        assert_eq!(json["sections"][2]["name"], ".bss");
-        let text = size.to_string();
-        assert!(text.ends_with("total, bytes          1020       320\n"), "{text}");
+/// The stack that the console has used after a conversation in which it does most of what it can.
+fn stack_of_console(repo: &Repo, board: &Board, elf: &Path) -> Result<u64> {
+    let mut terminal = Terminal::start(repo, board, elf, None, firmware::TIMEOUT)?;
+    terminal.read_to_prompt()?;
+    let mut answer = Vec::new();
+    for line in ["", "ma", ":score emma", "?", ":bench", ":info"] {
+        terminal.send(format!("{line}\r").as_bytes())?;
+        answer = terminal.read_to_prompt()?;
     }
-
-    /// The program running this test is an ELF file itself.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_real_file() {
-        let size = of_file(&std::env::current_exe().unwrap()).unwrap();
-        assert!(size.sections.iter().any(|section| section.name == ".text"));
-        assert!(!size.sections.iter().any(|section| section.name == ".debug_info"));
-        assert!(size.flash() > 100_000);
-        assert!(of_bytes(b"not an ELF file").is_err());
-    }
+    let answer = String::from_utf8_lossy(&answer);
+    // `stack     1234 bytes used at most, of 5678`.
+    let line = answer.lines().find_map(|line| line.strip_prefix("stack "));
+    let bytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    bytes.with_context(|| format!("the console says nothing of its stack: {answer}"))
 }

@@ -7,11 +7,9 @@ use anyhow::Result;
 
 use crate::board::{self, BOARDS, Board};
 use crate::command::show;
+use crate::firmware::PRECISIONS;
 use crate::repo::Repo;
 use crate::setup::{self, neon, thumb};
-
-/// The precisions that can be left out: features of `runtime` and `firmware-example`.
-const PRECISIONS: [&str; 3] = ["f32", "int8", "int4"];
 
 /// How a check is made.
 enum Check {

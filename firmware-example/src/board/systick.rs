@@ -1,4 +1,4 @@
-//! SysTick as a counter of instructions, for the boards that QEMU plays.
+//! SysTick as a counter: of instructions, for the boards that QEMU plays; of cycles, for a Cortex-M0+, which has no other.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -20,20 +20,25 @@ fn SysTick() {
     WRAPS.store(WRAPS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
-/// Counts instructions with a SysTick that runs at `HZ`. Right only under `-icount shift=6`, which `cargo xtask qemu` and
-/// `cargo run` set: the emulator has no clock of the chip's otherwise.
-pub struct Systick<const HZ: u64> {
+/// Counts with a SysTick that runs at `HZ`: the processor's cycles on a chip, instructions where the board is `EMULATED`. That is
+/// right only under `-icount shift=6`, which `cargo xtask qemu` and `cargo run` set: the emulator has no clock of the chip's
+/// otherwise.
+pub struct Systick<const HZ: u32, const EMULATED: bool = true> {
     // Kept so that nobody else can stop it.
     _syst: SYST,
 }
 
-impl<const HZ: u64> Systick<HZ> {
+impl<const HZ: u32, const EMULATED: bool> Systick<HZ, EMULATED> {
     /// Starts SysTick on the processor's clock.
     ///
     /// # Panics
     /// If it has been called before: there is one SysTick.
     pub fn new() -> Self {
-        let mut syst = Peripherals::take().expect("the only taker").SYST;
+        Self::start(Peripherals::take().unwrap().SYST)
+    }
+
+    /// [`Self::new`], for who has the core's peripherals.
+    pub fn start(mut syst: SYST) -> Self {
         syst.set_clock_source(SystClkSource::Core);
         syst.set_reload(RELOAD);
         syst.clear_current();
@@ -42,20 +47,25 @@ impl<const HZ: u64> Systick<HZ> {
         Self { _syst: syst }
     }
 
-    /// Instructions that `run` takes, rounded to whole ones, reading the counter included.
+    /// What it counts.
+    pub const fn unit(&self) -> &'static str {
+        if EMULATED { "instructions" } else { "cycles" }
+    }
+
+    /// What `run` takes, instructions rounded to whole ones, reading the counter included.
     pub fn count<T>(&mut self, run: impl FnOnce() -> T) -> (u64, T) {
         let before = self.ticks();
         let result = run();
-        (Self::instructions(self.ticks() - before), result)
+        (Self::counted(self.ticks() - before), result)
     }
 
-    /// Instructions since the start, as [`Self::count`] counts them: for laps.
+    /// What has been counted since the start, as [`Self::count`] counts them: for laps.
     pub fn now(&mut self) -> u64 {
-        Self::instructions(self.ticks())
+        Self::counted(self.ticks())
     }
 
-    fn instructions(ticks: u64) -> u64 {
-        ticks * 1_000_000_000 / HZ / NANOSECONDS_PER_INSTRUCTION
+    fn counted(ticks: u64) -> u64 {
+        if EMULATED { ticks * 1_000_000_000 / u64::from(HZ) / NANOSECONDS_PER_INSTRUCTION } else { ticks }
     }
 
     /// Ticks since the start.

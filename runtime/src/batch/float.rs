@@ -23,28 +23,18 @@ pub struct Float<'m> {
     pairs: Pairs<f32>,
     levels: Vec<LinearF32<'m>>,
     output: LinearF32<'m>,
-    output_shape: LinearShape,
+    config: &'m Config,
 }
 
 impl<'m> Float<'m> {
     /// Takes the layers over.
-    pub fn new(config: &Config, net: &NetF32<'m>) -> Self {
+    pub fn new(config: &'m Config, net: &NetF32<'m>) -> Self {
         let (embedding, levels, output) = net.parts();
         let shapes: Vec<LevelShape> = config.shapes().collect();
         let (vocab_size, activation, unit) = (config.vocab_size(), config.activation(), VectorUnit::best());
         let first = |tokens: &[Token]| first(&embedding, &levels[0], &shapes[0], activation, tokens);
         let pairs = Pairs::new(vocab_size, shapes[0].fuse, shapes[0].width_out, first);
-        Self {
-            unit,
-            activation,
-            vocab_size,
-            embedding,
-            pairs,
-            levels: levels.to_vec(),
-            output,
-            output_shape: config.output_shape(),
-            shapes,
-        }
+        Self { unit, activation, vocab_size, embedding, pairs, levels: levels.to_vec(), output, config, shapes }
     }
 }
 
@@ -88,8 +78,8 @@ impl Network for Float<'_> {
         &self.shapes
     }
 
-    fn output_shape(&self) -> LinearShape {
-        self.output_shape
+    fn output_shape(&self) -> LinearShape<'_> {
+        self.config.output_shape()
     }
 
     fn cells(width: usize) -> usize {

@@ -30,13 +30,12 @@ pub struct Integer<'m> {
 impl<'m> Integer<'m> {
     /// Packs the weights.
     pub fn new(config: &'m Config, net: &'m NetInt<'m>) -> Self {
-        let (_, linears) = net.layers();
+        let (_, linears) = net.layers(config);
         let shapes: Vec<LevelShape> = config.shapes().collect();
-        let first = |tokens: &[Token]| Self::level_0(net, tokens);
+        let first = |tokens: &[Token]| Self::level_0(config, net, tokens);
         let pairs = Pairs::new(config.vocab_size(), shapes[0].fuse, Self::cells(shapes[0].width_out), first);
-        let pack = |(linear, shape): (&LinearInt<'_>, &LevelShape)| {
-            Packed::new(linear, &LinearShape::new(shape.fuse, shape.width_in, shape.fan_out), shape.width_out)
-        };
+        let pack =
+            |(linear, shape): (&LinearInt<'_>, &LevelShape)| Packed::new(linear, &shape.linear(), shape.width_out);
         let output = config.output_shape();
         let output = Packed::new(&linears[shapes.len()], &output, output.fan_out);
         Self {
@@ -53,8 +52,8 @@ impl<'m> Integer<'m> {
 
 impl Integer<'_> {
     /// Level 0, which is computed for each word by itself.
-    fn level_0(net: &NetInt<'_>, tokens: &[Token]) -> Vec<u32> {
-        let mut values = net.level_0(tokens);
+    fn level_0(config: &Config, net: &NetInt<'_>, tokens: &[Token]) -> Vec<u32> {
+        let mut values = net.level_0(config, tokens);
         values.resize(values.len().next_multiple_of(PER_CELL), 0);
         cells_of(&values).collect()
     }
@@ -73,7 +72,7 @@ impl Network for Integer<'_> {
         &self.shapes
     }
 
-    fn output_shape(&self) -> LinearShape {
+    fn output_shape(&self) -> LinearShape<'_> {
         self.config.output_shape()
     }
 
@@ -93,7 +92,7 @@ impl Network for Integer<'_> {
         match self.pairs.get(tokens) {
             Some(cells) => cells.iter().enumerate().for_each(|(at, &cell)| each(at, cell)),
             None => {
-                let cells = Self::level_0(self.net, tokens);
+                let cells = Self::level_0(self.config, self.net, tokens);
                 cells.into_iter().enumerate().for_each(|(at, cell)| each(at, cell));
             }
         }
@@ -134,7 +133,7 @@ struct Packed {
 
 impl Packed {
     /// `values`: rows of a kind, values or gates.
-    fn new(linear: &LinearInt<'_>, shape: &LinearShape, values: usize) -> Self {
+    fn new(linear: &LinearInt<'_>, shape: &LinearShape<'_>, values: usize) -> Self {
         let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));
         let Unpacked { bias, multiplier, weights: all } = linear.unpack();
         let blocks = bias.len() / values * values.div_ceil(LANES);

@@ -80,7 +80,7 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
     let vocab = Vocab::new(header.vocab)?;
     let config =
         Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
-    let (_, state_words) = state_size(&config, header)?;
+    let (_, state_words) = state_size(&config, header.precision, header.layout, &header.weights)?;
     let mut slab = Slab::default();
     let shapes: Vec<LinearShape> = config.linear_shapes().collect();
     expect("number of weight formats", header.weights.len(), shapes.len())?;

@@ -75,6 +75,8 @@ pub const COLUMNS_I8: usize = 8;
 pub const PART_I8: usize = COLUMNS_I8;
 /// Words of the prepared input per group.
 const WORDS_I8: usize = 4;
+/// Words of the prepared input of [`PART_I8`] columns.
+pub const PART_WORDS_I8: usize = WORDS_I8;
 
 /// Words of a block of [`ROWS_I8`] rows; `columns` is a multiple of [`COLUMNS_I8`].
 pub const fn block_words_i8(columns: usize) -> usize {
@@ -253,6 +255,9 @@ pub const PART_I4: usize = COLUMNS_I4;
 /// Words of the prepared input per group.
 #[cfg(feature = "int4")]
 const WORDS_I4: usize = 8;
+/// Words of the prepared input of [`PART_I4`] columns.
+#[cfg(feature = "int4")]
+pub const PART_WORDS_I4: usize = WORDS_I4;
 /// The even nibbles of a word.
 #[cfg(feature = "int4")]
 const EVEN: u32 = 0x0f0f_0f0f;

@@ -110,12 +110,15 @@ pub const PART_I4: usize = COLUMNS_I4;
 /// all segments together, else of [`COLUMNS_I8`].
 pub const PART_I8: usize = 4;
 /// Words of their prepared input.
-const PART_WORDS_I8: usize = 3 * PART_I8 / 2;
+pub const PART_WORDS_I8: usize = 3 * PART_I8 / 2;
 /// Words of the prepared input per group of 8-bit weights.
 const WORDS_I8: usize = COLUMNS_I8 / 2 * 3;
 /// Words of the prepared input per group of 4-bit weights.
 #[cfg(feature = "int4")]
 const WORDS_I4: usize = COLUMNS_I4 + 1;
+/// Words of the prepared input of [`PART_I4`] columns.
+#[cfg(feature = "int4")]
+pub const PART_WORDS_I4: usize = WORDS_I4;
 /// Whether this build has the kernels in assembly; without them [`portable`] stands behind the same names.
 pub const ASSEMBLY: bool = cfg!(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m")));
 

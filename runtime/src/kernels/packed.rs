@@ -16,7 +16,7 @@ use super::dual16;
 use super::lanes16;
 #[cfg(feature = "vector128")]
 use super::vector128;
-use crate::config::LinearShape;
+use crate::config::{Limits, LinearShape};
 use crate::format::{Layout, WeightFormat};
 
 /// A packed layout with weights of one width.
@@ -103,14 +103,17 @@ impl Packed {
     }
 
     /// Most padded columns of a layer: what is wider is refused when a model is loaded.
-    pub fn max_columns(self) -> usize {
+    pub(crate) fn limits(self) -> &'static Limits {
+        #[cfg(feature = "lanes16")]
+        static LANES16: Limits = Limits::new("number of padded columns", 1, lanes16::LIMIT);
+        static OTHERS: Limits = Limits::new("number of padded columns", 1, 2 * crate::config::MAX_FAN_IN);
         match self {
             #[cfg(feature = "lanes16")]
-            Self::Lanes16I8 => lanes16::LIMIT,
+            Self::Lanes16I8 => &LANES16,
             #[cfg(all(feature = "lanes16", feature = "int4"))]
-            Self::Lanes16I4 => lanes16::LIMIT,
+            Self::Lanes16I4 => &LANES16,
             #[allow(unreachable_patterns, reason = "where there is no other layout")]
-            _ => 2 * crate::config::MAX_FAN_IN,
+            _ => &OTHERS,
         }
     }
 
@@ -138,6 +141,7 @@ impl Packed {
 
     /// The width of each of so many positions with its padding: whole parts, if those of all positions together are whole groups
     /// of columns, else whole groups.
+    #[inline]
     pub fn padded(self, positions: usize, width: usize) -> usize {
         let group = self.group();
         let parts = width.next_multiple_of(self.part());
@@ -149,20 +153,31 @@ impl Packed {
         of!(self, COLUMNS_I8 / COLUMNS_I4 const)
     }
 
-    /// The first column of a position, those before it padded. Where positions have widths of their own, each is padded to whole
-    /// parts, and the last one to what makes whole groups of all of them.
-    pub fn start(self, shape: &LinearShape, position: usize) -> usize {
-        match shape.widths {
-            None => shape.start(position, |width| self.padded(shape.positions, width)),
-            Some(_) => {
-                let start = shape.start(position, |width| width.next_multiple_of(self.part()));
-                if position < shape.positions { start } else { start.next_multiple_of(self.group()) }
-            }
+    /// Words of the prepared input that belong to a position of this width, padded; the last one may have more behind them.
+    #[inline]
+    pub fn position_words(self, shape: &LinearShape<'_>, width: usize) -> usize {
+        self.position_columns(shape, width) / self.part() * of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
+    }
+
+    /// The width of a position with its padding. Where positions have widths of their own, each is padded to whole parts.
+    #[inline]
+    fn position_columns(self, shape: &LinearShape<'_>, width: usize) -> usize {
+        match shape.levels {
+            None => self.padded(shape.positions, width),
+            Some(_) => width.next_multiple_of(self.part()),
         }
     }
 
+    /// The first column of a position, those before it padded; the last one's padding makes whole groups of all of them.
+    #[inline]
+    pub fn start(self, shape: &LinearShape<'_>, position: usize) -> usize {
+        let start = shape.start(position, |width| self.position_columns(shape, width));
+        if position < shape.positions { start } else { start.next_multiple_of(self.group()) }
+    }
+
     /// Columns with all their padding.
-    pub fn columns(self, shape: &LinearShape) -> usize {
+    #[inline]
+    pub fn columns(self, shape: &LinearShape<'_>) -> usize {
         self.start(shape, shape.positions)
     }
 

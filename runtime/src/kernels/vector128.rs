@@ -77,6 +77,11 @@ pub const PART_I8: usize = 4;
 /// The same for 4-bit weights.
 #[cfg(feature = "int4")]
 pub const PART_I4: usize = PART_I8;
+/// Words of the prepared input of [`PART_I8`] columns.
+pub const PART_WORDS_I8: usize = 1;
+/// The same for 4-bit weights.
+#[cfg(feature = "int4")]
+pub const PART_WORDS_I4: usize = PART_WORDS_I8;
 /// Columns of a group of 4-bit weights. All segments together are padded to a multiple of it.
 #[cfg(feature = "int4")]
 pub const COLUMNS_I4: usize = COLUMNS;

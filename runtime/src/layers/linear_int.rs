@@ -4,9 +4,9 @@ mod host;
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-use crate::config::{Activation, LevelShape, LinearShape};
+use crate::config::{Activation, Config, LinearShape};
 use crate::error::FormatError;
-use crate::format::{Layout, Slab, WeightFormat};
+use crate::format::{Layout, SLAB_ALIGN, Slab, WeightFormat};
 use crate::kernels::packed::Packed;
 use crate::kernels::{copy_i8, dot_i8, exchange_i8, table_tanh_i8};
 #[cfg(feature = "int4")]
@@ -15,32 +15,23 @@ use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
 use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
-#[derive(Clone, Debug)]
-pub struct LinearInt<'a> {
-    shape: LinearShape,
+///
+/// A view of weights that were checked ([`LinearInt::check`]), made for each use: a model keeps no more of a layer than where its
+/// weights are.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearInt<'n> {
+    shape: LinearShape<'n>,
     /// Of the level; of no meaning for the output layer.
     activation: Activation,
-    rows: Rows<'a>,
+    vocab_size: usize,
+    format: WeightFormat,
+    /// What reads the weights where they are packed in blocks.
+    kernel: Option<Packed>,
+    /// All arrays of the layer, each padded to four words: bias and multiplier, unless they are part of what follows; the weights.
+    words: &'n [u32],
     /// What the host's kernels take in place of the bias; see [`crate::kernels::host::VectorUnit::rows_i8`].
     #[cfg(feature = "std")]
-    shifted: alloc::sync::Arc<[i32]>,
-}
-
-/// The weights of an integer layer.
-#[derive(Clone, Copy, Debug)]
-enum Rows<'a> {
-    /// `[position][vocab_size][fan_out]`: what each character adds at each position of level 0.
-    Table { scaling: Scaling<'a>, table: &'a [i8], vocab_size: usize },
-    /// `[vocab_size][vocab_size][width_out]`: the activations for every pair of characters at level 0.
-    Pairs { activations: &'a [i8], vocab_size: usize },
-    /// `[fan_out][fan_in]`.
-    Int8 { scaling: Scaling<'a>, weights: &'a [i8] },
-    /// `[fan_out][fan_in]`, two to a byte, each row a whole number of bytes.
-    #[cfg(feature = "int4")]
-    Int4 { scaling: Scaling<'a>, weights: &'a [u8] },
-    /// Blocks of rows in the form of a kernel, with that many padded columns; the input takes `words`, and each of equal positions
-    /// `position` of them.
-    Packed { kernel: Packed, blocks: &'a [u32], columns: usize, words: usize, position: usize },
+    shifted: &'n [i32],
 }
 
 /// What a row has besides its weights; both `[fan_out]`.
@@ -48,17 +39,6 @@ enum Rows<'a> {
 struct Scaling<'a> {
     bias: &'a [i32],
     multiplier: &'a [i32],
-}
-
-impl<'a> Scaling<'a> {
-    fn take(slab: &mut Slab<'a>, fan_out: usize) -> Result<Self, FormatError> {
-        Ok(Self { bias: slab.take_i32(fan_out)?, multiplier: slab.take_i32(fan_out)? })
-    }
-
-    /// Bias and multiplier of every row.
-    fn rows(&self) -> impl Iterator<Item = (i32, i32)> + 'a {
-        self.bias.iter().copied().zip(self.multiplier.iter().copied())
-    }
 }
 
 /// A layer as [`crate::format::IntegerLayer`] has it, owned.
@@ -82,87 +62,104 @@ pub enum Input<'i> {
     Prepared(&'i [u32], i32),
 }
 
-impl<'a> LinearInt<'a> {
-    /// Takes a layer from the front of the slab. `vocab_size` is needed for a table; `index` is for messages.
+impl<'n> LinearInt<'n> {
+    /// The arrays of the layer that has this shape, from the front of the slab.
     ///
     /// # Errors
-    /// [`FormatError`] if the slab is too short, or a value is not allowed.
-    pub(crate) fn take(
+    /// [`FormatError`] if the slab is too short, or the format is not one that can be read.
+    pub(crate) fn take<'a: 'n>(
         slab: &mut Slab<'a>,
-        layout: Layout,
-        format: WeightFormat,
-        shape: LinearShape,
-        activation: Activation,
-        vocab_size: usize,
-        index: usize,
-    ) -> Result<Self, FormatError> {
-        let LinearShape { positions, fan_out, .. } = shape;
-        let rows = match (layout, format) {
-            (_, WeightFormat::Table) => Rows::Table {
-                scaling: Scaling::take(slab, fan_out)?,
-                table: slab.take_i8(positions * vocab_size * fan_out)?,
-                vocab_size,
-            },
-            (_, WeightFormat::Pairs) if positions == 2 => {
-                let width = fan_out / activation.rows_per_value();
-                Rows::Pairs { activations: slab.take_i8(vocab_size * vocab_size * width)?, vocab_size }
-            }
-            (Layout::RowMajor, WeightFormat::Int8) => {
-                Rows::Int8 { scaling: Scaling::take(slab, fan_out)?, weights: slab.take_i8(shape.fan_in() * fan_out)? }
-            }
-            #[cfg(feature = "int4")]
-            (Layout::RowMajor, WeightFormat::Int4) => Rows::Int4 {
-                scaling: Scaling::take(slab, fan_out)?,
-                weights: slab.take(shape.fan_in().div_ceil(2) * fan_out)?,
-            },
-            _ => {
-                let kernel = Packed::new(layout, format).ok_or(FormatError::UnsupportedFormat)?;
+        (layout, format): (Layout, WeightFormat),
+        shape: LinearShape<'n>,
+        config: &Config,
+    ) -> Result<&'a [u32], FormatError> {
+        let linear = Self::new((layout, format), shape, config, &[]);
+        let (positions, fan_out, vocab_size) = (shape.positions, shape.fan_out, linear.vocab_size);
+        // Bytes of biases, as many of multipliers, and of weights.
+        let (scaling, weights) = match (linear.kernel, format) {
+            (Some(kernel), _) => {
                 let columns = kernel.columns(&shape);
-                if columns > kernel.max_columns() {
-                    return Err(FormatError::BadDimension {
-                        what: "number of padded columns",
-                        found: columns,
-                        min: 1,
-                        max: kernel.max_columns(),
-                    });
-                }
-                let blocks = fan_out.div_ceil(kernel.rows_per_block());
-                let blocks = slab.take_u32(blocks * kernel.block_words(columns))?;
-                let words = kernel.prepared_words(columns);
-                Rows::Packed { kernel, blocks, columns, words, position: words / positions }
+                kernel.limits().check(columns)?;
+                (0, fan_out.div_ceil(kernel.rows_per_block()) * kernel.block_words(columns) * size_of::<u32>())
             }
+            (_, WeightFormat::Table) => (fan_out, positions * vocab_size * fan_out),
+            (_, WeightFormat::Pairs) if positions == 2 => (0, vocab_size * vocab_size * linear.width_out()),
+            (_, WeightFormat::Int8) if layout == Layout::RowMajor => (fan_out, shape.fan_in() * fan_out),
+            #[cfg(feature = "int4")]
+            (_, WeightFormat::Int4) if layout == Layout::RowMajor => (fan_out, shape.fan_in().div_ceil(2) * fan_out),
+            _ => return Err(FormatError::UnsupportedFormat),
         };
-        let layer = Self {
+        let scaling = scaling * size_of::<i32>();
+        slab.take_words(&[scaling, scaling, weights])
+    }
+
+    /// The layer that has this shape, and these weights.
+    #[inline]
+    pub(crate) fn new(
+        (layout, format): (Layout, WeightFormat),
+        shape: LinearShape<'n>,
+        config: &Config,
+        words: &'n [u32],
+    ) -> Self {
+        Self {
             shape,
-            activation,
-            rows,
+            activation: config.activation(),
+            vocab_size: config.vocab_size(),
+            format,
+            kernel: Packed::new(layout, format),
+            words,
             #[cfg(feature = "std")]
-            shifted: host::shifted_bias(&rows),
+            shifted: &[],
+        }
+    }
+
+    /// Bias and multiplier where they are arrays of their own.
+    #[inline]
+    fn scaling(&self) -> Scaling<'n> {
+        let (fan_out, multiplier) = (self.shape.fan_out, self.shape.fan_out.next_multiple_of(ARRAY_WORDS));
+        let array = |from: usize| {
+            let words = self.words.get(from..).and_then(|words| words.get(..fan_out));
+            bytemuck::cast_slice(words.unwrap_or(&[]))
         };
-        layer.check(index)?;
-        Ok(layer)
+        Scaling { bias: array(0), multiplier: array(multiplier) }
+    }
+
+    /// The weights where they are not in blocks.
+    #[inline]
+    fn bytes(&self) -> &'n [i8] {
+        let scaling = match self.format {
+            WeightFormat::Pairs => 0,
+            _ => 2 * self.shape.fan_out.next_multiple_of(ARRAY_WORDS),
+        };
+        bytemuck::cast_slice(self.words.get(scaling..).unwrap_or(&[]))
     }
 
     /// Every sum of every row stays below [`ACC_LIMIT`] whatever the activations, every multiplier is positive or zero, no
-    /// weight is the one number whose negative does not exist, and what belongs to no weight is zero.
-    fn check(&self, index: usize) -> Result<(), FormatError> {
+    /// weight is the one number whose negative does not exist, and what belongs to no weight is zero. `index` is for messages.
+    ///
+    /// # Errors
+    /// [`FormatError`] for the first row of which one of these does not hold.
+    #[inline(never)]
+    pub(crate) fn check(&self, index: usize) -> Result<(), FormatError> {
         let bad = FormatError::BadValue { layer: index };
-        if let Rows::Pairs { activations, .. } = self.rows {
-            return if activations.contains(&i8::MIN) { Err(bad) } else { Ok(()) };
+        if self.format == WeightFormat::Pairs {
+            let activations = self.vocab_size * self.vocab_size * self.width_out();
+            let allowed = self.bytes().iter().take(activations).all(|&activation| activation != i8::MIN);
+            return if allowed { Ok(()) } else { Err(bad) };
         }
-        let rows = match self.rows {
-            Rows::Packed { kernel, .. } => self.shape.fan_out.next_multiple_of(kernel.rows_per_block()),
-            _ => self.shape.fan_out,
+        let rows = match self.kernel {
+            Some(kernel) => self.shape.fan_out.next_multiple_of(kernel.rows_per_block()),
+            None => self.shape.fan_out,
         };
         for row in 0..rows {
-            let magnitude = self.magnitude(row).ok_or(bad)?;
-            let bias = self.bias(row).ok_or(bad)?;
+            let (Some(magnitude), Some(bias)) = (self.magnitude(row), self.bias(row)) else { return Err(bad) };
             let multiplier = self.multiplier(row);
             let padding = row >= self.shape.fan_out;
             if multiplier < 0 || (padding && (magnitude != 0 || bias != 0 || multiplier != 0)) {
                 return Err(bad);
             }
-            if u64::from(bias.unsigned_abs()) + magnitude >= ACC_LIMIT as u64 {
+            // Below 2^31 + 2^30: at most 2^17 columns.
+            if bias.unsigned_abs() + magnitude >= ACC_LIMIT as u32 {
                 return Err(FormatError::AccumulatorOverflow { layer: index, row });
             }
         }
@@ -170,118 +167,106 @@ impl<'a> LinearInt<'a> {
     }
 
     /// The largest sum a row can give without its bias; `None` if it has a weight that is not allowed.
-    fn magnitude(&self, row: usize) -> Option<u64> {
-        // What an input and a weight are at most.
-        let (largest, weight_max) = match self.rows {
-            // One entry per position: no more than all of the largest.
-            Rows::Table { .. } => (1, 127),
-            Rows::Pairs { .. } => return Some(0),
-            Rows::Int8 { .. } => (ACTIVATION_MAX, 127),
-            #[cfg(feature = "int4")]
-            Rows::Int4 { .. } => {
-                // The half byte behind an odd last column belongs to no weight.
-                let stray = self.shape.fan_in() % 2 == 1 && self.weight(row, 0, self.shape.fan_in()) != 0;
-                (ACTIVATION_MAX, if stray { return None } else { 7 })
-            }
-            Rows::Packed { kernel, .. } => (ACTIVATION_MAX, if kernel.is_i4() { 7 } else { 127 }),
-        };
-        let mut sum = 0;
+    #[inline]
+    fn magnitude(&self, row: usize) -> Option<u32> {
+        let weight_max = if self.format == WeightFormat::Int4 { 7 } else { 127 };
+        let (mut sum, mut column) = (0, 0);
         for position in 0..self.shape.positions {
-            // Values with their padding.
-            let (width, padded) = match self.rows {
-                Rows::Table { vocab_size, .. } => (vocab_size, vocab_size),
-                Rows::Packed { kernel, .. } => {
-                    let start = |position| kernel.start(&self.shape, position);
-                    (self.shape.width_of(position), start(position + 1) - start(position))
-                }
-                _ => (self.shape.width_of(position), self.shape.width_of(position)),
-            };
-            for index in 0..padded {
-                let weight = self.weight(row, position, index);
-                if weight.unsigned_abs() > weight_max || (index >= width && weight != 0) {
+            let values =
+                if self.format == WeightFormat::Table { self.vocab_size } else { self.shape.width_of(position) };
+            let padding = column + values;
+            let end = self.column(position + 1);
+            while column < end {
+                let magnitude = u32::from(self.weight_at(row, column).unsigned_abs());
+                if magnitude > weight_max || (column >= padding && magnitude != 0) {
                     return None;
                 }
-                sum += u64::from(weight.unsigned_abs());
+                sum += magnitude;
+                column += 1;
             }
         }
-        Some(sum * largest as u64)
+        // The half byte behind an odd last column belongs to no weight.
+        #[cfg(feature = "int4")]
+        if self.format == WeightFormat::Int4
+            && self.kernel.is_none()
+            && column % 2 == 1
+            && self.weight_at(row, column) != 0
+        {
+            return None;
+        }
+        // What an input is at most. One entry of a table per position: no more than all of the largest.
+        Some(if self.format == WeightFormat::Table { sum } else { sum * ACTIVATION_MAX as u32 })
+    }
+
+    /// The column in which the first value of a position is stored; of a table, those of its first character.
+    #[inline]
+    fn column(&self, position: usize) -> usize {
+        match self.kernel {
+            Some(kernel) => kernel.start(&self.shape, position),
+            None if self.format == WeightFormat::Table => position * self.vocab_size,
+            None => self.shape.start(position, |width| width),
+        }
     }
 
     /// The weight of a row for value `index` of a position; of a table, what the character `index` adds. 0 outside.
     pub fn weight(&self, row: usize, position: usize, index: usize) -> i8 {
-        let column = self.shape.start(position, |width| width) + index;
-        match self.rows {
-            Rows::Table { table, vocab_size, .. } => {
-                table.get((position * vocab_size + index) * self.shape.fan_out + row).copied().unwrap_or(0)
-            }
-            Rows::Pairs { .. } => 0,
-            Rows::Int8 { weights, .. } => weights.get(row * self.shape.fan_in() + column).copied().unwrap_or(0),
+        self.weight_at(row, self.column(position) + index)
+    }
+
+    #[inline(never)]
+    fn weight_at(&self, row: usize, column: usize) -> i8 {
+        if let Some(kernel) = self.kernel {
+            let (block, columns, row) = self.block(kernel, row);
+            return kernel.weight(block, columns, row, column);
+        }
+        let byte = |index: usize| self.bytes().get(index).copied().unwrap_or(0);
+        match self.format {
+            WeightFormat::Table => byte(column * self.shape.fan_out + row),
+            WeightFormat::Int8 => byte(row * self.shape.fan_in() + column),
             #[cfg(feature = "int4")]
-            Rows::Int4 { weights, .. } => {
-                let byte = weights.get(row * self.shape.fan_in().div_ceil(2) + column / 2).copied().unwrap_or(0);
-                let (low, high) = unpack_i4(byte);
+            WeightFormat::Int4 => {
+                let (low, high) = unpack_i4(byte(row * self.shape.fan_in().div_ceil(2) + column / 2) as u8);
                 if column.is_multiple_of(2) { low } else { high }
             }
-            Rows::Packed { kernel, columns, .. } => {
-                let (block, row) = self.block(row);
-                kernel.weight(block, columns, row, kernel.start(&self.shape, position) + index)
-            }
+            _ => 0,
         }
     }
 
     /// The bias of a row; `None` if what stands in its place is none.
     pub fn bias(&self, row: usize) -> Option<i32> {
-        match self.rows {
-            Rows::Packed { kernel, columns, .. } => {
-                let (block, row) = self.block(row);
+        match self.kernel {
+            Some(kernel) => {
+                let (block, columns, row) = self.block(kernel, row);
                 kernel.bias(block, columns, row)
             }
-            _ => self.scaling().bias.get(row).copied(),
+            None => self.scaling().bias.get(row).copied(),
         }
     }
 
     /// The multiplier of a row; 0 outside.
     pub fn multiplier(&self, row: usize) -> i32 {
-        match self.rows {
-            Rows::Packed { kernel, columns, .. } => {
-                let (block, row) = self.block(row);
+        match self.kernel {
+            Some(kernel) => {
+                let (block, columns, row) = self.block(kernel, row);
                 kernel.multiplier(block, columns, row)
             }
-            _ => self.scaling().multiplier.get(row).copied().unwrap_or(0),
+            None => self.scaling().multiplier.get(row).copied().unwrap_or(0),
         }
     }
 
-    /// The block that has a row, and the row's place in it.
-    fn block(&self, row: usize) -> (&'a [u32], usize) {
-        let Rows::Packed { kernel, blocks, columns, .. } = self.rows else { return (&[], 0) };
+    /// The block that has a row, its columns, and the row's place in it.
+    #[inline(never)]
+    fn block(&self, kernel: Packed, row: usize) -> (&'n [u32], usize, usize) {
+        let columns = kernel.columns(&self.shape);
         let (rows, words) = (kernel.rows_per_block(), kernel.block_words(columns));
-        let start = row / rows * words;
-        (blocks.get(start..start + words).unwrap_or(&[]), row % rows)
-    }
-
-    /// Bias and multiplier where they are arrays of their own.
-    fn scaling(&self) -> Scaling<'a> {
-        match self.rows {
-            Rows::Table { scaling, .. } | Rows::Int8 { scaling, .. } => scaling,
-            #[cfg(feature = "int4")]
-            Rows::Int4 { scaling, .. } => scaling,
-            Rows::Pairs { .. } | Rows::Packed { .. } => Scaling { bias: &[], multiplier: &[] },
-        }
-    }
-
-    /// The sizes of the level whose linear layer this is.
-    pub fn level_shape(&self, dilation: usize) -> LevelShape {
-        let LinearShape { positions: fuse, width: width_in, fan_out, .. } = self.shape;
-        let width_out = self.width_out();
-        let (fan_in, ring_len) = (fuse * width_in, (fuse - 1) * dilation);
-        LevelShape { fuse, width_in, fan_in, fan_out, width_out, dilation, ring_len }
+        let block = self.words.get(row / rows * words..).and_then(|words_left| words_left.get(..words));
+        (block.unwrap_or(&[]), columns, row % rows)
     }
 
     /// Words of the input in the form the layer's kernel reads.
-    #[cfg(feature = "alloc")]
+    #[inline]
     pub fn input_words(&self) -> usize {
-        let kernel = if let Rows::Packed { kernel, .. } = self.rows { Some(kernel) } else { None };
-        input_words(kernel, self.shape)
+        input_words(self.kernel, &self.shape)
     }
 
     /// Inputs fused.
@@ -296,37 +281,26 @@ impl<'a> LinearInt<'a> {
 
     /// Whether the layer reads characters.
     pub fn reads_tokens(&self) -> bool {
-        matches!(self.rows, Rows::Table { .. } | Rows::Pairs { .. })
+        self.format.reads_tokens()
     }
 
     /// How the weights are stored.
     pub fn format(&self) -> WeightFormat {
-        match self.rows {
-            Rows::Table { .. } => WeightFormat::Table,
-            Rows::Pairs { .. } => WeightFormat::Pairs,
-            Rows::Int8 { .. } => WeightFormat::Int8,
-            #[cfg(feature = "int4")]
-            Rows::Int4 { .. } => WeightFormat::Int4,
-            Rows::Packed { kernel, .. } => {
-                if kernel.is_i4() {
-                    WeightFormat::Int4
-                } else {
-                    WeightFormat::Int8
-                }
-            }
-        }
+        self.format
     }
 
     /// The numbers themselves, in no particular layout.
     #[cfg(feature = "alloc")]
     pub fn unpack(&self) -> Unpacked {
-        let (shape, fan_out) = (self.shape, self.shape.fan_out);
-        if let Rows::Pairs { activations, .. } = self.rows {
-            return Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights: activations.to_vec() };
+        let shape = self.shape;
+        let bytes = |len: usize| self.bytes()[..len].to_vec();
+        if self.format == WeightFormat::Pairs {
+            let weights = bytes(self.vocab_size * self.vocab_size * self.width_out());
+            return Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights };
         }
-        let rows = 0..fan_out;
-        let weights = match self.rows {
-            Rows::Table { table, .. } => table.to_vec(),
+        let rows = 0..shape.fan_out;
+        let weights = match self.format {
+            WeightFormat::Table => bytes(shape.positions * self.vocab_size * shape.fan_out),
             _ => {
                 let position =
                     move |row, position| (0..shape.width_of(position)).map(move |index| (row, position, index));
@@ -345,28 +319,16 @@ impl<'a> LinearInt<'a> {
     /// Puts the activations of one position into the input, in the form the layer's kernel reads. The sum of what it gives
     /// for all positions goes with the input.
     pub fn prepare(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
-        if let Rows::Packed { kernel, position: words, .. } = self.rows {
-            if self.shape.widths.is_some() {
-                return self.prepare_level(position, x, input);
-            }
-            let prepared = input.get_mut(position * words..).and_then(|input| input.get_mut(..words));
-            return prepared.map_or(0, |prepared| kernel.prepare(x, prepared));
-        }
-        let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
-        copy_i8(x, bytes.get_mut(self.shape.start(position, |width| width)..).unwrap_or(&mut []));
-        0
-    }
-
-    /// [`Self::prepare`] where positions have widths of their own.
-    #[inline(never)]
-    fn prepare_level(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
-        let Rows::Packed { kernel, columns, words, .. } = self.rows else { return 0 };
-        // Whole parts before it, each as many words.
-        let part = kernel.part();
-        let part_words = words / (columns / part).max(1);
-        let at = |position| kernel.start(&self.shape, position) / part * part_words;
-        let prepared = input.get_mut(at(position)..at(position + 1));
-        prepared.map_or(0, |prepared| kernel.prepare(x, prepared))
+        let Some(kernel) = self.kernel else {
+            let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
+            copy_i8(x, bytes.get_mut(self.shape.start(position, |width| width)..).unwrap_or(&mut []));
+            return 0;
+        };
+        let words = |position| self.shape.start(position, |width| kernel.position_words(&self.shape, width));
+        // The last takes the padding of all, too.
+        let last = position + 1 == self.shape.positions;
+        let end = if last { self.input_words() } else { words(position + 1) };
+        input.get_mut(words(position)..end).map_or(0, |prepared| kernel.prepare(x, prepared))
     }
 
     /// [`Self::prepare`] of the oldest position, which lies in `slot`, and of the newest, which takes its place there; the
@@ -374,10 +336,10 @@ impl<'a> LinearInt<'a> {
     #[inline]
     pub fn prepare_ends(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> i32 {
         // Bytes of a position, where the kernel reads activations as they are.
-        let bytes = match self.rows {
-            Rows::Packed { kernel, position, .. } if kernel.reads_bytes() => 4 * position,
-            Rows::Packed { .. } => 0,
-            _ => self.shape.width,
+        let bytes = match self.kernel {
+            Some(kernel) if kernel.reads_bytes() => 4 * kernel.position_words(&self.shape, self.shape.width),
+            Some(_) => 0,
+            None => self.shape.width,
         };
         let values: &mut [i8] = bytemuck::cast_slice_mut(&mut *input);
         if bytes == newest.len()
@@ -403,9 +365,11 @@ impl<'a> LinearInt<'a> {
 
     /// The activations of a layer of one position as its input, if its kernel reads them as they are.
     pub fn as_prepared<'x>(&self, x: &'x [i8]) -> Option<&'x [u32]> {
-        match self.rows {
-            Rows::Packed { kernel, position, .. }
-                if self.shape.positions == 1 && kernel.reads_bytes() && 4 * position == x.len() =>
+        match self.kernel {
+            Some(kernel)
+                if self.shape.positions == 1
+                    && kernel.reads_bytes()
+                    && 4 * kernel.position_words(&self.shape, self.shape.width) == x.len() =>
             {
                 bytemuck::try_cast_slice(x).ok()
             }
@@ -420,13 +384,17 @@ impl<'a> LinearInt<'a> {
         if self.forward_host(input, out) {
             return;
         }
-        match &self.rows {
-            Rows::Packed { .. } => self.run_packed(input, out, Packed::rows),
-            _ => self.run(input, out, |row| row),
+        if !self.run_packed(input, out, Packed::rows) {
+            self.run(input, &mut |row, sum| {
+                if let Some(out) = out.get_mut(row) {
+                    *out = sum;
+                }
+            });
         }
     }
 
     /// Values behind the activation.
+    #[inline]
     fn width_out(&self) -> usize {
         self.shape.fan_out / self.activation.rows_per_value()
     }
@@ -441,9 +409,12 @@ impl<'a> LinearInt<'a> {
         if self.forward_tanh_host(input, out) {
             return self.gate(out);
         }
-        match &self.rows {
-            Rows::Packed { .. } => self.run_packed(input, out, Packed::rows_tanh),
-            _ => self.run(input, out, tanh_i8),
+        if !self.run_packed(input, out, Packed::rows_tanh) {
+            self.run(input, &mut |row, sum| {
+                if let Some(out) = out.get_mut(row) {
+                    *out = tanh_i8(sum);
+                }
+            });
         }
         self.gate(out);
     }
@@ -451,21 +422,23 @@ impl<'a> LinearInt<'a> {
     /// [`Self::forward_level`] for two characters: the usual level 0, of a table or of all pairs.
     #[inline(never)]
     pub fn look_up(&self, older: Token, newer: Token, out: &mut [i8]) {
-        if let Rows::Pairs { activations, vocab_size } = &self.rows {
-            return copy_i8(entries(activations, *vocab_size, older.into(), newer, self.width_out()), out);
+        if self.format == WeightFormat::Pairs {
+            return copy_i8(self.entries(older.into(), newer, self.width_out()), out);
         }
         #[cfg(feature = "std")]
         if self.forward_tanh_host(Input::Tokens(&[older, newer]), out) {
             return self.gate(out);
         }
-        if let Rows::Table { scaling, table, vocab_size } = &self.rows {
-            let fan_out = self.shape.fan_out;
-            let older = entries(table, *vocab_size, 0, older, fan_out);
-            let newer = entries(table, *vocab_size, 1, newer, fan_out);
-            let Some(rows) = out.get_mut(..fan_out) else { return };
-            table_tanh_i8(scaling.bias, scaling.multiplier, [older, newer], rows);
-            self.gate(out);
-        }
+        let (Scaling { bias, multiplier }, fan_out) = (self.scaling(), self.shape.fan_out);
+        let entries = [self.entries(0, older, fan_out), self.entries(1, newer, fan_out)];
+        table_tanh_i8(bias, multiplier, entries, out.get_mut(..fan_out).unwrap_or(&mut []));
+        self.gate(out);
+    }
+
+    /// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
+    fn entries(&self, position: usize, token: Token, rows: usize) -> &'n [i8] {
+        let start = (position * self.vocab_size + usize::from(token)) * rows;
+        self.bytes().get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
     }
 
     /// What is left of the activation behind [`tanh_i8`] of every row.
@@ -481,65 +454,63 @@ impl<'a> LinearInt<'a> {
         }
     }
 
-    /// All rows of a packed layout.
+    /// All rows of a packed layout, if the layer has one.
     #[inline]
-    fn run_packed<T>(&self, input: Input<'_>, out: &mut [T], packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T])) {
-        if let (Rows::Packed { kernel, blocks, words, .. }, Input::Prepared(input, constant)) = (&self.rows, input) {
-            let input = input.get(..*words);
-            let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
-            if let (Some(input), Some(out)) = (input, out) {
-                packed(*kernel, blocks, input, constant, out);
-            }
+    fn run_packed<T>(
+        &self,
+        input: Input<'_>,
+        out: &mut [T],
+        packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T]),
+    ) -> bool {
+        let (Some(kernel), Input::Prepared(input, constant)) = (self.kernel, input) else { return false };
+        let input = input.get(..self.input_words());
+        let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
+        if let (Some(input), Some(out)) = (input, out) {
+            let columns = kernel.columns(&self.shape);
+            let words = out.len() / kernel.rows_per_block() * kernel.block_words(columns);
+            packed(kernel, self.words.get(..words).unwrap_or(&[]), input, constant, out);
         }
+        true
     }
 
-    /// All rows of other layouts, each through `last`.
+    /// All rows of other layouts, each requantized sum to `each` with its row.
     // Not inlined: its registers would have to be saved for packed layouts, too.
     #[inline(never)]
-    fn run<T>(&self, input: Input<'_>, out: &mut [T], last: impl Fn(i32) -> T) {
-        match (&self.rows, input) {
-            (Rows::Table { scaling, table, vocab_size }, Input::Tokens(tokens)) => {
-                let fan_out = self.shape.fan_out;
-                for (row, (out, (bias, multiplier))) in out.iter_mut().zip(scaling.rows()).enumerate() {
-                    let sum = tokens.iter().enumerate().fold(bias, |sum: i32, (position, &token)| {
-                        let entries = entries(table, *vocab_size, position, token, fan_out);
-                        sum.wrapping_add(entries.get(row).map_or(0, |&entry| entry.into()))
-                    });
-                    *out = last(requantize(sum, multiplier));
-                }
-            }
-            (Rows::Int8 { scaling, weights }, Input::Prepared(input, _)) => {
-                let (fan_in, x) = (self.shape.fan_in(), bytemuck::cast_slice::<u32, i8>(input));
-                let Some(x) = x.get(..fan_in) else { return };
-                let rows = scaling.rows().zip(weights.chunks_exact(fan_in.max(1)));
-                for (out, ((bias, multiplier), weights)) in out.iter_mut().zip(rows) {
-                    *out = last(requantize(bias.wrapping_add(dot_i8(weights, x)), multiplier));
-                }
-            }
-            #[cfg(feature = "int4")]
-            (Rows::Int4 { scaling, weights }, Input::Prepared(input, _)) => {
-                let (fan_in, x) = (self.shape.fan_in(), bytemuck::cast_slice::<u32, i8>(input));
-                let Some(x) = x.get(..fan_in) else { return };
-                let rows = scaling.rows().zip(weights.chunks_exact(fan_in.div_ceil(2).max(1)));
-                for (out, ((bias, multiplier), weights)) in out.iter_mut().zip(rows) {
-                    *out = last(requantize(bias.wrapping_add(dot_i4(weights, x)), multiplier));
-                }
-            }
-            _ => {}
+    fn run(&self, input: Input<'_>, each: &mut dyn FnMut(usize, i32)) {
+        let Scaling { bias, multiplier } = self.scaling();
+        for (row, (&bias, &multiplier)) in bias.iter().zip(multiplier).enumerate() {
+            let sum = match input {
+                Input::Tokens(tokens) => tokens.iter().enumerate().fold(0, |sum: i32, (position, &token)| {
+                    sum.wrapping_add(self.weight(row, position, token.into()).into())
+                }),
+                Input::Prepared(x, _) => self.dot(row, bytemuck::cast_slice(x)),
+            };
+            each(row, requantize(bias.wrapping_add(sum), multiplier));
         }
     }
-}
 
-/// Words of a layer's input of activations: as its kernel reads them, else the activations themselves.
-pub(crate) fn input_words(kernel: Option<Packed>, shape: LinearShape) -> usize {
-    match kernel {
-        Some(kernel) => kernel.prepared_words(kernel.columns(&shape)),
-        None => shape.fan_in().div_ceil(size_of::<u32>()),
+    /// The products of a row and activations.
+    #[inline]
+    fn dot(&self, row: usize, x: &[i8]) -> i32 {
+        let (fan_in, weights) = (self.shape.fan_in(), self.bytes());
+        let x = x.get(..fan_in).unwrap_or(&[]);
+        #[cfg(feature = "int4")]
+        if self.format == WeightFormat::Int4 {
+            let bytes = fan_in.div_ceil(2);
+            return dot_i4(bytemuck::cast_slice(weights.get(row * bytes..).unwrap_or(&[])), x);
+        }
+        dot_i8(weights.get(row * fan_in..).unwrap_or(&[]), x)
     }
 }
 
-/// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
-fn entries(table: &[i8], vocab_size: usize, position: usize, token: Token, rows: usize) -> &[i8] {
-    let start = (position * vocab_size + usize::from(token)) * rows;
-    table.get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
+/// Words to which an array in the slab is padded.
+const ARRAY_WORDS: usize = SLAB_ALIGN / size_of::<u32>();
+
+/// Words of a layer's input of activations: as its kernel reads them, else the activations themselves.
+#[inline]
+pub(crate) fn input_words(kernel: Option<Packed>, shape: &LinearShape<'_>) -> usize {
+    match kernel {
+        Some(kernel) => kernel.prepared_words(kernel.columns(shape)),
+        None => shape.fan_in().div_ceil(size_of::<u32>()),
+    }
 }

@@ -3,56 +3,98 @@
 use super::state::{BuffersInt, ForOutput};
 use super::unobserved;
 use crate::cache;
-use crate::config::{Config, LevelShape, MAX_FUSE, MAX_LEVELS};
+use crate::config::{Config, LevelShape, LinearShape, MAX_FUSE, StateLayout};
 use crate::error::FormatError;
-use crate::format::{Layout, Slab, WeightFormat};
+use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
 use crate::kernels::copy_i8;
 use crate::kernels::packed::Packed;
 use crate::layers::{self, Input, LinearInt};
 use crate::vocab::{BOUNDARY, Token};
 
-/// Views of the weights, in the order of the slab: embedding (unless level 0 is a table), levels, output.
+/// Where the weights are, in the order of the slab: embedding (unless level 0 is a table), levels, output. Their shapes follow
+/// from the [`Config`] that every method is given: the same one always.
 #[derive(Clone, Debug)]
 pub(crate) struct NetInt<'a> {
+    layout: Layout,
+    formats: heapless::Vec<WeightFormat, MAX_LAYERS, u8>,
     embedding: &'a [i8],
-    levels: heapless::Vec<LinearInt<'a>, MAX_LEVELS>,
-    output: LinearInt<'a>,
+    /// All arrays of each layer; see [`LinearInt`].
+    words: [&'a [u32]; MAX_LAYERS],
+    /// For the kernels of a computer.
+    #[cfg(feature = "std")]
+    shifted: [alloc::sync::Arc<[i32]>; MAX_LAYERS],
 }
 
 impl<'a> NetInt<'a> {
+    /// Finds and checks the weights.
+    #[inline(never)]
     pub fn new(
         config: &Config,
         layout: Layout,
         formats: &[WeightFormat],
         slab: &mut Slab<'a>,
     ) -> Result<Self, FormatError> {
-        let embedding = if formats.first().is_some_and(|format| format.reads_tokens()) {
-            &[]
-        } else {
-            slab.take_i8(config.vocab_size() * config.n_embd())?
+        let mut net = Self {
+            layout,
+            formats: heapless::Vec::from_slice(formats).map_err(|_| FormatError::BadHeader)?,
+            embedding: &[],
+            words: [&[]; MAX_LAYERS],
+            #[cfg(feature = "std")]
+            shifted: Default::default(),
         };
-        if embedding.contains(&i8::MIN) {
-            return Err(FormatError::BadValue { layer: 0 });
+        if !formats.first().is_some_and(|format| format.reads_tokens()) {
+            net.embedding = bytemuck::cast_slice(slab.take(config.vocab_size() * config.n_embd())?);
+            if net.embedding.contains(&i8::MIN) {
+                return Err(FormatError::BadValue { layer: 0 });
+            }
         }
-        let mut levels = heapless::Vec::new();
-        let (last, activation) = (config.levels().len(), config.activation());
-        for (index, (shape, &format)) in config.linear_shapes().zip(formats).enumerate() {
+        for (index, ((shape, &format), words)) in config.linear_shapes().zip(formats).zip(&mut net.words).enumerate() {
             if index > 0 && format.reads_tokens() {
                 return Err(FormatError::UnsupportedFormat);
             }
-            let linear = LinearInt::take(slab, layout, format, shape, activation, config.vocab_size(), index)?;
-            if index == last {
-                return Ok(Self { embedding, levels, output: linear });
+            *words = LinearInt::take(slab, (layout, format), shape, config)?;
+            let linear = LinearInt::new((layout, format), shape, config, words);
+            linear.check(index)?;
+            #[cfg(feature = "std")]
+            if let Some(shifted) = net.shifted.get_mut(index) {
+                *shifted = linear.shifted_bias();
             }
-            levels.push(linear).map_err(|_| FormatError::BadHeader)?;
         }
-        Err(FormatError::UnsupportedFormat)
+        Ok(net)
+    }
+
+    /// The layer of this index, which has this shape.
+    #[inline]
+    fn linear<'n>(&'n self, config: &Config, index: usize, shape: LinearShape<'n>) -> LinearInt<'n> {
+        let format = self.formats.get(index).copied().unwrap_or(WeightFormat::Int8);
+        let words = self.words.get(index).copied().unwrap_or(&[]);
+        let linear = LinearInt::new((self.layout, format), shape, config, words);
+        #[cfg(feature = "std")]
+        let linear = linear.with_shifted(self.shifted.get(index).map_or(&[], |shifted| shifted));
+        linear
+    }
+
+    /// The order of the weights.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The output layer.
+    #[inline]
+    fn output<'n>(&'n self, config: &'n Config) -> LinearInt<'n> {
+        self.linear(config, config.levels().len(), config.output_shape())
+    }
+
+    /// The buffers the network needs.
+    pub fn state_layout(&self, config: &Config) -> StateLayout {
+        state_layout(config, self.layout, &self.formats)
     }
 
     /// The embedding, and the levels with the output layer behind them.
     #[cfg(feature = "alloc")]
-    pub fn layers(&self) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
-        (self.embedding, self.levels.iter().chain([&self.output]).cloned().collect())
+    pub fn layers<'n>(&'n self, config: &'n Config) -> (&'a [i8], alloc::vec::Vec<LinearInt<'n>>) {
+        let linears = config.linear_shapes().enumerate().map(|(index, shape)| self.linear(config, index, shape));
+        (self.embedding, linears.collect())
     }
 
     /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][width_out]`; `None` if it fuses more than two.
@@ -65,23 +107,23 @@ impl<'a> NetInt<'a> {
         // At most 256 tokens.
         let tokens = || 0..config.vocab_size() as u16;
         let pairs = tokens().flat_map(|older| tokens().map(move |newer| [older as Token, newer as Token]));
-        Some(pairs.flat_map(|pair| self.level_0(&pair)).collect())
+        Some(pairs.flat_map(|pair| self.level_0(config, &pair)).collect())
     }
 
     /// What level 0 gives for the characters it fuses, oldest first.
     #[cfg(feature = "alloc")]
-    pub fn level_0(&self, tokens: &[Token]) -> alloc::vec::Vec<i8> {
-        let (Some(linear), Some((newest, ring))) = (self.levels.first(), tokens.split_last()) else {
+    pub fn level_0(&self, config: &Config, tokens: &[Token]) -> alloc::vec::Vec<i8> {
+        let (Some(shape), Some((newest, ring))) = (config.shapes().next(), tokens.split_last()) else {
             return alloc::vec::Vec::new();
         };
-        let shape = linear.level_shape(1);
+        let linear = self.linear(config, 0, shape.linear());
         let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
         if linear.reads_tokens() {
             linear.forward_level(Input::Tokens(tokens), &mut activations);
         } else {
             let mut input = alloc::vec![0; linear.input_words()];
             let shape = LevelShape { width_in: 1, ..shape };
-            let constant = self.embed(&shape, linear, ring, 0, *newest, &mut input);
+            let constant = self.embed(&shape, &linear, ring, 0, *newest, &mut input);
             linear.forward_level(Input::Prepared(&input, constant), &mut activations);
         }
         activations.truncate(shape.width_out);
@@ -122,19 +164,17 @@ impl<'a> NetInt<'a> {
     ) {
         let BuffersInt { tokens, rings, oldest, input, hidden, .. } = buffers;
         let mut rings: &mut [i8] = rings;
-        let mut dilation = 1;
-        for (index, (linear, oldest)) in self.levels.iter().zip(oldest.iter_mut()).enumerate() {
-            let shape = linear.level_shape(dilation);
-            dilation *= shape.fuse;
+        for (index, (shape, oldest)) in config.shapes().zip(oldest.iter_mut()).enumerate() {
+            let linear = self.linear(config, index, shape.linear());
             if index == 0 {
                 let shape = LevelShape { width_in: 1, ..shape };
                 if reset {
                     cache::reset(&shape, tokens, oldest).for_each(|slot| cache::copy(slot, &[token]));
                 }
                 if linear.reads_tokens() {
-                    look_up(&shape, linear, tokens, *oldest, token, hidden);
+                    look_up(&shape, &linear, tokens, *oldest, token, hidden);
                 } else {
-                    let constant = self.embed(&shape, linear, tokens, *oldest, token, input);
+                    let constant = self.embed(&shape, &linear, tokens, *oldest, token, input);
                     linear.forward_level(Input::Prepared(input, constant), hidden);
                 }
                 cache::copy(cache::push(&shape, tokens, oldest), &[token]);
@@ -160,32 +200,31 @@ impl<'a> NetInt<'a> {
                 observe(index, values);
             }
         }
-        let ForOutput { input, logits, hidden, rings, oldest } = buffers.for_output();
-        if let Some(hidden) = hidden.get(..config.n_hidden()) {
-            let from = match self.output.as_prepared(hidden) {
-                Some(prepared) => Input::Prepared(prepared, 0),
-                None => {
-                    let skipped = if config.skip() { self.skip(config, rings, oldest, input) } else { 0 };
-                    let last = self.output.positions() - 1;
-                    let constant = skipped.wrapping_add(self.output.prepare(last, hidden, input));
-                    Input::Prepared(input, constant)
-                }
-            };
-            self.output.forward(from, logits);
-        }
+        self.forward_output(config, buffers.for_output());
     }
 
-    /// Puts what all levels but the last gave into the input of the output layer: each is the newest entry in the ring of the
-    /// level above it. Gives their part of the input's constant.
-    fn skip(&self, config: &Config, rings: &[i8], oldest: &[u16; MAX_LEVELS], input: &mut [u32]) -> i32 {
-        let (mut rings, mut constant) = (rings, 0_i32);
-        for (position, (shape, &oldest)) in config.shapes().zip(oldest).skip(1).enumerate() {
-            let Some((ring, rest)) = rings.split_at_checked(shape.ring_len * shape.width_in) else { return 0 };
-            let newest = cache::newest(&shape, ring, oldest);
-            constant = constant.wrapping_add(self.output.prepare(position, newest, input));
-            rings = rest;
+    /// The logits, from what the levels gave: with skip connections, of all levels but the last it is the newest entry in the ring
+    /// of the level above.
+    #[inline]
+    fn forward_output(&self, config: &Config, buffers: ForOutput<'_>) {
+        let ForOutput { input, logits, hidden, mut rings, oldest } = buffers;
+        let Some(hidden) = hidden.get(..config.n_hidden()) else { return };
+        let output = self.output(config);
+        if let Some(prepared) = output.as_prepared(hidden) {
+            return output.forward(Input::Prepared(prepared, 0), logits);
         }
-        constant
+        let (mut constant, mut position) = (0_i32, 0);
+        if config.skip() {
+            for (shape, &oldest) in config.shapes().zip(oldest).skip(1) {
+                let Some((ring, rest)) = rings.split_at_checked(shape.ring_len * shape.width_in) else { return };
+                let newest = cache::newest(&shape, ring, oldest);
+                constant = constant.wrapping_add(output.prepare(position, newest, input));
+                position += 1;
+                rings = rest;
+            }
+        }
+        constant = constant.wrapping_add(output.prepare(position, hidden, input));
+        output.forward(Input::Prepared(input, constant), logits);
     }
 
     /// Puts the embeddings of the characters that level 0 fuses into its input; gives the input's constant.
@@ -231,7 +270,11 @@ fn look_up_many(
     hidden: &mut [i8],
 ) {
     let older = |position| cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
-    let tokens: heapless::Vec<Token, MAX_FUSE> = (0..shape.fuse - 1).map(older).chain([newest]).collect();
+    let mut tokens = heapless::Vec::<Token, MAX_FUSE>::new();
+    for token in (0..shape.fuse - 1).map(older).chain([newest]) {
+        // No level fuses more. `collect` would panic with a message, for which alone `core::fmt` would be linked in.
+        let _ = tokens.push(token);
+    }
     linear.forward_level(Input::Tokens(&tokens), hidden);
 }
 
@@ -240,11 +283,14 @@ fn known(config: &Config, token: Token) -> Token {
     if usize::from(token) < config.vocab_size() { token } else { BOUNDARY }
 }
 
-/// Words of the largest input of a level, and of the input of the output layer, in the form their kernels read.
-pub(super) fn input_words(config: &Config, layout: Layout, formats: &[WeightFormat]) -> (usize, usize) {
-    let words = config.linear_shapes().zip(formats).map(|(shape, &format)| {
-        if format.reads_tokens() { 0 } else { layers::input_words(Packed::new(layout, format), shape) }
-    });
-    // The last is that of the output layer.
-    words.fold((0, 0), |(levels, output), words| (levels.max(output), words))
+/// The buffers of a network with these layers.
+#[inline(never)]
+pub(super) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFormat]) -> StateLayout {
+    // Words of the largest input of a level, and of the input of the output layer, which is the last.
+    let (mut levels, mut output) = (0, 0);
+    for (shape, &format) in config.linear_shapes().zip(formats) {
+        levels = levels.max(output);
+        output = if format.reads_tokens() { 0 } else { layers::input_words(Packed::new(layout, format), &shape) };
+    }
+    config.state_layout_int(levels, output)
 }

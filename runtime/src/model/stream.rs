@@ -152,7 +152,7 @@ impl<'m> Stream<'m> {
     /// # Errors
     /// [`StateError::TooSmall`] with the number of words needed.
     pub fn new(model: &'m Model<'m>, state: impl Into<StateMut<'m>>) -> Result<Self, StateError> {
-        let (state, layout) = (state.into(), model.state_layout);
+        let (state, layout) = (state.into(), model.state_layout());
         let buffers = match &model.net {
             #[cfg(feature = "f32")]
             Net::F32(_) => Buffers::F32(BuffersF32::new(layout, state)?),

@@ -7,9 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::qemu::QEMU;
 use super::{libtorch, prerequisites, remove, thumb};
-use crate::board::{self, BOARDS};
 use crate::repo::Repo;
 
 /// First line of both files.
@@ -17,12 +15,8 @@ const HEADER: &str = "# Written by `cargo xtask setup`; rewritten whenever it ru
 
 /// Brings both files up to date with what is there.
 pub fn write(repo: &Repo) -> Result<()> {
-    let facts = Facts {
-        libtorch: libtorch::home(repo),
-        cxx: prerequisites::cxx_to_name(),
-        rustc: thumb::uses_debian(repo),
-        qemu: QEMU.unpacked(repo).is_some(),
-    };
+    let facts =
+        Facts { libtorch: libtorch::home(repo), cxx: prerequisites::cxx_to_name(), rustc: thumb::uses_debian(repo) };
     replace(&repo.tools().join("cargo.toml"), &facts.everywhere())?;
     replace(&repo.tools().join("firmware-cargo.toml"), &facts.in_firmware())
 }
@@ -32,7 +26,6 @@ struct Facts {
     libtorch: Option<&'static str>,
     cxx: Option<&'static str>,
     rustc: bool,
-    qemu: bool,
 }
 
 impl Facts {
@@ -56,23 +49,8 @@ impl Facts {
         if self.rustc {
             writeln!(text, "[build]\nrustc = \"{}\"", thumb::RUSTC).unwrap();
         }
-        if self.qemu {
-            text += &runners(&QEMU.unpacked_place());
-        }
         text
     }
-}
-
-/// What Cargo starts programs for each target with.
-fn runners(qemu: &str) -> String {
-    let mut text = String::new();
-    for target in board::targets() {
-        // Targets come from boards.
-        let board = BOARDS.iter().find(|board| board.target == target).expect("a board for each target");
-        let args = board.qemu_args().join(" ");
-        writeln!(text, "[target.{target}]\nrunner = \"{qemu} {args} -kernel\"").unwrap();
-    }
-    text
 }
 
 /// Writes the file where it differs, so that nothing is rebuilt for a new time stamp; a file that
@@ -96,11 +74,11 @@ mod tests {
 
     #[test]
     fn files_say_only_what_is_needed() {
-        let nothing = Facts { libtorch: None, cxx: None, rustc: false, qemu: false };
+        let nothing = Facts { libtorch: None, cxx: None, rustc: false };
         assert_eq!(nothing.everywhere(), "");
         assert_eq!(nothing.in_firmware(), "");
 
-        let all = Facts { libtorch: Some(".tools/libtorch"), cxx: Some("clang++"), rustc: true, qemu: true };
+        let all = Facts { libtorch: Some(".tools/libtorch"), cxx: Some("clang++"), rustc: true };
         assert_eq!(
             all.everywhere(),
             "[env]\n\
@@ -108,15 +86,5 @@ mod tests {
              CXX = \"clang++\"\n"
         );
         assert!(all.in_firmware().starts_with("[build]\nrustc = \".tools/rust-thumb/bin/rustc\"\n"));
-        assert!(all.in_firmware().contains("runner = \".tools/qemu/bin/"));
-    }
-
-    /// The emulator's command lines stand in `.cargo/config.toml` too, for a plain `cargo run`.
-    #[test]
-    fn the_checked_in_runners_are_ours() {
-        let repo = Repo::find();
-        let text = fs::read_to_string(repo.root().join(".cargo/config.toml")).unwrap();
-        let runners = runners(QEMU.name);
-        assert!(text.ends_with(&runners), "expected at the end:\n{runners}");
     }
 }

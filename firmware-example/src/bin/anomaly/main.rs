@@ -11,6 +11,9 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
+firmware_example::semihosting_handlers!();
+
+#[cfg(target_os = "none")]
 #[firmware_example::entry]
 fn entry() -> ! {
     firmware_example::finish(chip::anomaly())

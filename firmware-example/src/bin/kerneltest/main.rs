@@ -29,6 +29,9 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
+firmware_example::semihosting_handlers!();
+
+#[cfg(target_os = "none")]
 #[firmware_example::entry]
 fn entry() -> ! {
     // The report says what is wrong.

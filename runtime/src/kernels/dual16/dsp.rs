@@ -385,18 +385,25 @@ pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [
 
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     let whole = x.len() / COLUMNS_I8 * COLUMNS_I8;
-    let (Some((groups, rest)), Some((to, behind))) =
-        (x.split_at_checked(whole), prepared.split_at_mut_checked(whole / COLUMNS_I8 * WORDS_I8))
-    else {
-        return 0;
-    };
-    let mut constant = 0;
-    if !groups.is_empty() {
-        let x = groups.as_ptr_range();
-        // SAFETY: whole groups, at least one; `to` has four words for each group of 8 bytes.
-        constant = unsafe { dual16_prepare_i8(x.start, x.end, to.as_mut_ptr()) };
+    let (groups, rest) = x.split_at_checked(whole).unwrap_or_default();
+    let (to, behind) = prepared.split_at_mut_checked(whole / COLUMNS_I8 * WORDS_I8).unwrap_or_default();
+    let mut constant = prepare_groups_i8(groups, to);
+    if !rest.is_empty() {
+        let mut last = [0; COLUMNS_I8];
+        last.iter_mut().zip(rest).for_each(|(last, &x)| *last = x);
+        constant = constant.wrapping_add(prepare_groups_i8(&last, behind.get_mut(..WORDS_I8).unwrap_or(&mut [])));
     }
-    constant.wrapping_add(super::prepare_i8_portable(rest, behind))
+    constant
+}
+
+#[inline(never)]
+fn prepare_groups_i8(x: &[i8], to: &mut [u32]) -> i32 {
+    if x.is_empty() || !x.len().is_multiple_of(COLUMNS_I8) || x.len() / COLUMNS_I8 * WORDS_I8 != to.len() {
+        return 0;
+    }
+    let x = x.as_ptr_range();
+    // SAFETY: whole groups, at least one; `to` has four words for each group of 8 bytes.
+    unsafe { dual16_prepare_i8(x.start, x.end, to.as_mut_ptr()) }
 }
 
 #[cfg(feature = "int4")]

@@ -2,18 +2,27 @@
 
 use alloc::sync::Arc;
 
-use super::{Input, LinearInt, Rows, Scaling};
+use super::{Input, LinearInt, Scaling};
+use crate::format::WeightFormat;
 use crate::kernels::host::{Bias, Output, Table, VectorUnit};
 
-/// `bias - 128 * sum of the weights` of rows of 8-bit weights; nothing for others.
-///
-/// Summed once, when a model is loaded: it spares the kernel an instruction for every 64 weights.
-pub(super) fn shifted_bias(rows: &Rows<'_>) -> Arc<[i32]> {
-    let Rows::Int8 { scaling, weights } = rows else { return Arc::default() };
-    let fan_in = weights.len() / scaling.bias.len().max(1);
-    let sums = weights.chunks_exact(fan_in.max(1)).map(|row| row.iter().map(|&weight| i32::from(weight)).sum::<i32>());
-    // Wrapping: whether sums fit is checked behind this.
-    scaling.bias.iter().zip(sums).map(|(bias, sum)| bias.wrapping_sub(sum.wrapping_mul(128))).collect()
+impl<'n> LinearInt<'n> {
+    /// `bias - 128 * sum of the weights` of rows of 8-bit weights; nothing for others.
+    ///
+    /// Summed once, when a model is loaded: it spares the kernel an instruction for every 64 weights.
+    pub(crate) fn shifted_bias(&self) -> Arc<[i32]> {
+        if self.kernel.is_some() || self.format != WeightFormat::Int8 {
+            return Arc::default();
+        }
+        let rows = self.bytes().chunks_exact(self.shape.fan_in().max(1));
+        let sums = rows.map(|row| row.iter().map(|&weight| i32::from(weight)).sum::<i32>());
+        self.scaling().bias.iter().zip(sums).map(|(bias, sum)| bias.wrapping_sub(sum.wrapping_mul(128))).collect()
+    }
+
+    /// The same with what [`Self::shifted_bias`] gave.
+    pub(crate) fn with_shifted(self, shifted: &'n [i32]) -> Self {
+        Self { shifted, ..self }
+    }
 }
 
 impl LinearInt<'_> {
@@ -33,18 +42,22 @@ impl LinearInt<'_> {
     fn rows_host(&self, input: Input<'_>, out: Output<'_>) -> bool {
         let (unit, fan_in) = (VectorUnit::best(), self.shape.fan_in());
         let Scaling { bias, multiplier } = self.scaling();
-        match (&self.rows, input) {
-            (&Rows::Table { table: entries, vocab_size, .. }, Input::Tokens(tokens)) => {
-                let table = Table { entries, vocab_size, rows: self.shape.fan_out, start: 0 };
+        match (self.format, self.kernel, input) {
+            (WeightFormat::Table, _, Input::Tokens(tokens)) => {
+                let table =
+                    Table { entries: self.bytes(), vocab_size: self.vocab_size, rows: self.shape.fan_out, start: 0 };
                 unit.look_up(table, tokens, bias, multiplier, out);
             }
-            (Rows::Int8 { weights, .. }, Input::Prepared(input, _)) => {
+            (WeightFormat::Int8, None, Input::Prepared(input, _)) => {
                 let x = &bytemuck::cast_slice(input)[..fan_in];
-                unit.rows_i8(weights, x, Bias { plain: bias, shifted: &self.shifted }, multiplier, out);
+                let weights = &self.bytes()[..fan_in * self.shape.fan_out];
+                unit.rows_i8(weights, x, Bias { plain: bias, shifted: self.shifted }, multiplier, out);
             }
             #[cfg(feature = "int4")]
-            (Rows::Int4 { weights, .. }, Input::Prepared(input, _)) => {
-                unit.rows_i4(weights, &bytemuck::cast_slice(input)[..fan_in], bias, multiplier, out);
+            (WeightFormat::Int4, None, Input::Prepared(input, _)) => {
+                let weights = &self.bytes()[..fan_in.div_ceil(2) * self.shape.fan_out];
+                let x = &bytemuck::cast_slice(input)[..fan_in];
+                unit.rows_i4(bytemuck::cast_slice(weights), x, bias, multiplier, out);
             }
             _ => return false,
         }

@@ -1,0 +1,102 @@
+//! A console on the board's UART: names, scores and settings at a serial terminal, 115,200 baud. No debugger is needed,
+//! and there is no semihosting in it.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(not(target_os = "none"))]
+fn main() {
+    // Not `how_to_run`: plain `cargo run` connects no UART.
+    println!("console is a program for a microcontroller. To talk to it in QEMU: cargo xtask qemu console");
+}
+
+#[cfg(target_os = "none")]
+mod chip {
+    use core::panic::PanicInfo;
+
+    use cortex_m::peripheral::SCB;
+    use cortex_m::singleton;
+    use firmware_example::board::{self, Stopwatch};
+    use firmware_example::console::banner::Slot;
+    use firmware_example::console::machine::{Facts, Machine};
+    use firmware_example::console::{Session, last_words};
+    use firmware_example::model::BLOB;
+    use firmware_example::{footprint, slot, stack};
+    use runtime::{Model, State};
+
+    // `unwrap` and no `expect`: a message of its own would bring `core::fmt`, which is as large as the console.
+
+    #[firmware_example::entry]
+    fn entry() -> ! {
+        let console = board::console();
+        let state = singleton!(STATE: State<{ slot::STATE_WORDS }> = State::new()).unwrap();
+        let (model, slot) = load(state);
+        let mut session = Session::new(console, Board(Stopwatch::new()), model, state, slot);
+        loop {
+            session.run();
+        }
+    }
+
+    // A frame of its own: checking a blob takes more stack than running a model, and gives it back.
+    #[inline(never)]
+    fn load(state: &mut State<{ slot::STATE_WORDS }>) -> (&'static Model<'static>, Slot) {
+        let (model, slot) = match slot::model(slot::region(), state) {
+            Ok(Some(model)) => (model, Slot::Used),
+            Ok(None) => (built_in(), Slot::Empty),
+            Err(refusal) => (built_in(), Slot::Refused(refusal)),
+        };
+        (singleton!(MODEL: Model<'static> = model).unwrap(), slot)
+    }
+
+    fn built_in() -> Model<'static> {
+        // The build script has read it, so that other bytes than those are the flash's fault.
+        let Ok(model) = Model::new(BLOB) else { panic!("the built-in model is damaged") };
+        model
+    }
+
+    /// The board that the program is built for.
+    struct Board(Stopwatch);
+
+    impl Machine for Board {
+        fn facts(&self) -> Facts {
+            Facts {
+                board: board::NAME,
+                core: board::CORE,
+                clock_hz: board::CLOCK_HZ,
+                flash_bytes: footprint::flash_bytes(),
+                model_bytes: BLOB.len(),
+                static_bytes: footprint::static_bytes(),
+                stack_bytes: footprint::stack_bytes(),
+            }
+        }
+
+        fn stack_used(&self) -> usize {
+            stack::high_water_mark_bytes()
+        }
+
+        fn unit(&self) -> &'static str {
+            self.0.unit()
+        }
+
+        fn now(&mut self) -> u64 {
+            self.0.now()
+        }
+
+        fn reset(&mut self) {
+            SCB::sys_reset()
+        }
+    }
+
+    #[panic_handler]
+    fn panic(info: &PanicInfo<'_>) -> ! {
+        last_words::panic(info)
+    }
+
+    #[allow(unsafe_code, reason = "cortex-m-rt asks for it: a fault handler runs whatever state the program is in")]
+    mod fault {
+        use cortex_m_rt::{ExceptionFrame, exception};
+
+        #[exception]
+        unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+            firmware_example::console::last_words::hard_fault(frame)
+        }
+    }
+}

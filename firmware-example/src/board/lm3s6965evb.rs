@@ -1,0 +1,57 @@
+//! Stellaris LM3S6965 evaluation board: Cortex-M3, in QEMU.
+#![allow(unsafe_code, reason = "no crate describes the chip's registers")]
+
+use core::ptr::with_exposed_provenance_mut;
+
+use arm_pl011_uart::{DataBits, LineConfig, Parity, StopBits};
+
+use super::pl011::Pl011;
+use super::serial::Polled;
+use super::systick::Systick;
+
+/// The processor.
+pub const CORE: &str = "Cortex-M3";
+/// What the emulator makes of the clock control's state after a reset: the PLL's 200 MHz by 16. The chip would run on its
+/// internal oscillator of 12 MHz.
+pub const CLOCK_HZ: u32 = 12_500_000;
+/// What this is made for.
+pub const EMULATED: bool = true;
+
+/// Counts instructions.
+pub type Stopwatch = Systick<CLOCK_HZ>;
+/// UART 0.
+pub type Console = Polled<Pl011>;
+
+/// LM3S6965 data sheet, table 12-2: UART 0, a PL011.
+const UART_0: usize = 0x4000_c000;
+/// The same, table 5-1 and registers 21 and 22: clock gates, by which UART 0 and port A are switched on.
+const RCGC1: usize = 0x400f_e104;
+const RCGC1_UART_0: u32 = 1 << 0;
+const RCGC2: usize = 0x400f_e108;
+const RCGC2_PORT_A: u32 = 1 << 0;
+/// The same, table 8-4 and register 10: the alternate functions of port A; those of its pins 0 and 1 are UART 0.
+const PORT_A_AFSEL: usize = 0x4000_4420;
+/// The same, register 18: which pins are digital.
+const PORT_A_DEN: usize = 0x4000_451c;
+const UART_PINS: u32 = 0b11;
+
+/// UART 0.
+pub fn set_up() -> Console {
+    for (register, value) in
+        [(RCGC1, RCGC1_UART_0), (RCGC2, RCGC2_PORT_A), (PORT_A_AFSEL, UART_PINS), (PORT_A_DEN, UART_PINS)]
+    {
+        // SAFETY: a valid, aligned address of a register that takes any value, and switches on what this file alone uses.
+        unsafe { with_exposed_provenance_mut::<u32>(register).write_volatile(value) }
+    }
+    let mut console = steal();
+    let line = LineConfig { data_bits: DataBits::Bits8, parity: Parity::None, stop_bits: StopBits::One };
+    // The divider is a matter of constants.
+    let _ = console.0.0.enable(line, 115_200, CLOCK_HZ);
+    console
+}
+
+/// UART 0 as it is.
+pub fn steal() -> Console {
+    // SAFETY: it is where the data sheet has it; who calls this a second time no longer uses the first.
+    Polled(unsafe { Pl011::new(UART_0) })
+}

@@ -1,0 +1,200 @@
+//! What the console says of itself: a line per fact, the name of which comes first.
+
+use embedded_io::Write;
+use runtime::format::{Layout, Precision};
+use runtime::{FormatError, Model, SelfTestError, StateError};
+
+use super::machine::Facts;
+use super::print::{NEW_LINE, Print};
+use crate::slot::Refusal;
+
+/// Where the model lies, and what is in the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// Nothing is; the model that is linked in is used.
+    Empty,
+    /// The model that is used.
+    Used,
+    /// Something that cannot be used; the model that is linked in is.
+    Refused(Refusal),
+}
+
+/// What has been found out when the program started.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot {
+    /// Where the model comes from.
+    pub slot: Slot,
+    /// Whether the model computes what it did on the host.
+    pub self_test: Result<(), SelfTestError>,
+    /// Bytes of state kept, of which the model may need fewer.
+    pub state_bytes: usize,
+}
+
+/// The beginning of a fact's line.
+#[inline(never)]
+fn key(out: &mut impl Write, key: &str) {
+    const COLUMN: &str = "          ";
+    out.text(key);
+    out.text(COLUMN.get(key.len()..).unwrap_or(" "));
+}
+
+/// A number, and what it counts.
+#[inline(never)]
+pub fn amount(out: &mut impl Write, number: usize, unit: &str) {
+    out.number(number as u64);
+    out.text(unit);
+}
+
+/// Prints all of it.
+pub fn print(out: &mut impl Write, model: &Model<'_>, boot: &Boot, facts: &Facts) {
+    let provenance = model.provenance();
+    key(out, "model");
+    out.text(provenance.preset);
+    out.text(", ");
+    out.text(precision(model.precision()));
+    out.line(if boot.slot == Slot::Used { ", in the slot" } else { ", built in" });
+    key(out, "dev nll");
+    match provenance.dev_nll_micronats {
+        u32::MAX => out.line("not measured"),
+        micronats => {
+            out.millionths(micronats.into());
+            out.text(" nats per character");
+            // It was measured before the weights were rounded.
+            out.line(if model.precision() == Precision::F32 { "" } else { ", of the f32 model" });
+        }
+    }
+    key(out, "layout");
+    out.line(layout(model.layout()));
+    key(out, "board");
+    out.text(facts.board);
+    out.text(", ");
+    out.text(facts.core);
+    out.text(" at ");
+    out.thousandths(facts.clock_hz / 1_000);
+    out.line(" MHz");
+    key(out, "flash");
+    amount(out, facts.flash_bytes - facts.model_bytes, " bytes program, ");
+    amount(out, facts.model_bytes, " bytes built-in model");
+    out.text(NEW_LINE);
+    key(out, "RAM");
+    amount(out, facts.static_bytes, " bytes static, of these ");
+    amount(out, boot.state_bytes, " state, of which the model takes ");
+    amount(out, model.state_words() * size_of::<u32>(), NEW_LINE);
+    key(out, "slot");
+    match boot.slot {
+        Slot::Empty => out.line("empty"),
+        Slot::Used => out.line("used"),
+        Slot::Refused(refusal) => refused(out, refusal),
+    }
+    key(out, "self-test");
+    match boot.self_test {
+        Ok(()) => {
+            out.text("PASS, logits ");
+            out.hex(model.golden_crc32());
+            out.text(NEW_LINE);
+        }
+        Err(error) => {
+            out.text("FAIL, ");
+            logits(out, error);
+        }
+    }
+}
+
+/// Why the slot is not used.
+fn refused(out: &mut impl Write, refusal: Refusal) {
+    out.text("refused: ");
+    match refusal {
+        Refusal::TooLarge { need, have } => {
+            amount(out, need, " bytes, the slot has ");
+            amount(out, have, NEW_LINE);
+        }
+        Refusal::Format(error) => format(out, error),
+        Refusal::State(StateError::TooSmall { need, have }) => {
+            amount(out, need, " words of state needed, ");
+            amount(out, have, " kept for it");
+            out.text(NEW_LINE);
+        }
+        Refusal::State(_) => out.line("too little state"),
+        Refusal::SelfTest(error) => logits(out, error),
+    }
+}
+
+/// Two checksums that should be one.
+fn logits(out: &mut impl Write, SelfTestError { expected, computed }: SelfTestError) {
+    out.text("logits ");
+    out.hex(computed);
+    out.text(", expected ");
+    out.hex(expected);
+    out.text(NEW_LINE);
+}
+
+/// Why bytes are no model, in as much detail as helps who put them there.
+fn format(out: &mut impl Write, error: FormatError) {
+    match error {
+        FormatError::BadMagic { .. } => out.line("not a model blob"),
+        FormatError::UnsupportedVersion { found, supported } => {
+            amount(out, found.into(), " is its format version, this program reads ");
+            amount(out, supported.into(), NEW_LINE);
+        }
+        FormatError::ChecksumMismatch { stored, computed } => {
+            out.text("damaged, checksum ");
+            out.hex(computed);
+            out.text(", stored ");
+            out.hex(stored);
+            out.text(NEW_LINE);
+        }
+        FormatError::UnsupportedFormat => {
+            out.text("a precision or layout that this program does not read; it reads");
+            for (read, name) in READ {
+                if read {
+                    out.text(" ");
+                    out.text(name);
+                }
+            }
+            out.text(NEW_LINE);
+        }
+        FormatError::Truncated { need, have } => {
+            amount(out, have, " bytes, a model needs ");
+            amount(out, need, NEW_LINE);
+        }
+        FormatError::BadDimension { what, found, min, max } => {
+            out.text(what);
+            amount(out, found, ", must be ");
+            amount(out, min, " to ");
+            amount(out, max, NEW_LINE);
+        }
+        FormatError::BadHeader => out.line("a header that this program cannot read"),
+        _ => out.line("a model that contradicts itself"),
+    }
+}
+
+/// The precisions and layouts of this build.
+const READ: [(bool, &str); 7] = [
+    (cfg!(feature = "f32"), "f32"),
+    (cfg!(feature = "int8"), "int8"),
+    (cfg!(feature = "int4"), "int4"),
+    (cfg!(feature = "int8"), "row-major"),
+    (cfg!(feature = "dual16"), "dual16"),
+    (cfg!(feature = "lanes16"), "lanes16"),
+    (cfg!(feature = "vector128"), "vector128"),
+];
+
+fn precision(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "f32",
+        Precision::Int8 => "int8",
+        Precision::Int4 => "int4",
+        _ => "?",
+    }
+}
+
+fn layout(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Rows8 => "rows8",
+        Layout::RowMajor => "row-major",
+        Layout::Dual16 => "dual16",
+        Layout::Lanes16 => "lanes16",
+        Layout::Vector128 => "vector128",
+        _ => "?",
+    }
+}

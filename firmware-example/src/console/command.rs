@@ -1,0 +1,186 @@
+//! What a line asks for.
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'l> {
+    /// Words that begin with this.
+    Draw(&'l str),
+    /// Random numbers from the start.
+    Seed(u64),
+    /// Thousandths.
+    Temperature(u16),
+    /// Draw from so many characters only; 0 for all.
+    TopK(u16),
+    /// How many words a line gives.
+    Words(u16),
+    /// How probable a word is.
+    Score(&'l str),
+    /// The banner, and the settings.
+    Info,
+    /// How fast it is.
+    Bench,
+    /// Start anew.
+    Reset,
+    /// The list of commands.
+    Help,
+    /// A panic, to see what becomes of it.
+    #[cfg(feature = "faults")]
+    Panic,
+    /// A fault, to see what becomes of it.
+    #[cfg(feature = "faults")]
+    Fault,
+}
+
+/// Why a line asks for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal<'l> {
+    /// No such command.
+    Unknown(&'l str),
+    /// A command, and what it takes.
+    Takes(&'l str, &'static str),
+}
+
+/// The commands, for `:help`.
+pub const HELP: [(&str, &str); 10] = [
+    ("ma", "names that begin with ma; an empty line: any names"),
+    (":n 5", "how many names a line gives, 1 to 9999"),
+    (":seed 42", "starts the random numbers anew: the same seed, the same names"),
+    (":temp 0.8", "temperature, 0 (always the likeliest) to 65.535"),
+    (":topk 5", "only the 5 likeliest characters; 0: all"),
+    (":score emma", "how surprising a name is"),
+    (":info", "model, board, memory, settings"),
+    (":bench", "how fast it is"),
+    (":reset", "restarts the board"),
+    ("Ctrl-C", "leaves a line, stops between two names"),
+];
+
+/// Reads a line.
+///
+/// # Errors
+/// What it does not understand, with what it would.
+pub fn parse(line: &str) -> Result<Command<'_>, Refusal<'_>> {
+    let Some(command) = line.strip_prefix(':') else {
+        return Ok(Command::Draw(line));
+    };
+    let command = command.trim_ascii();
+    let (name, value) = split_at(command, b' ').unwrap_or((command, ""));
+    let value = value.trim_ascii_start();
+    let alone = |command| if value.is_empty() { Ok(command) } else { Err(Refusal::Takes(name, "nothing")) };
+    match name {
+        "n" => number(value)
+            .and_then(|n| u16::try_from(n).ok())
+            .filter(|n| (1..=9_999).contains(n))
+            .map(Command::Words)
+            .ok_or(Refusal::Takes(name, "a number from 1 to 9999, as in :n 5")),
+        "seed" => number(value)
+            .map(Command::Seed)
+            .ok_or(Refusal::Takes(name, "a number from 0 to 18446744073709551615, as in :seed 42")),
+        "temp" => thousandths(value)
+            .map(Command::Temperature)
+            .ok_or(Refusal::Takes(name, "a number from 0 to 65.535 with at most three decimals, as in :temp 0.8")),
+        "topk" => number(value)
+            .and_then(|k| u16::try_from(k).ok())
+            .map(Command::TopK)
+            .ok_or(Refusal::Takes(name, "a number from 0 to 65535, as in :topk 5")),
+        "score" if value.is_empty() => Err(Refusal::Takes(name, "a name, as in :score emma")),
+        "score" => Ok(Command::Score(value)),
+        "info" => alone(Command::Info),
+        "bench" => alone(Command::Bench),
+        "reset" => alone(Command::Reset),
+        "help" => alone(Command::Help),
+        #[cfg(feature = "faults")]
+        "panic" => alone(Command::Panic),
+        #[cfg(feature = "faults")]
+        "fault" => alone(Command::Fault),
+        _ => Err(Refusal::Unknown(name)),
+    }
+}
+
+/// What stands in front of a sign in ASCII, and what behind it. Smaller than `split_once`, which searches word by word.
+fn split_at(text: &str, sign: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == sign)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// A whole number: digits and nothing else.
+fn number(text: &str) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.bytes().try_fold(0_u64, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+/// A decimal fraction in thousandths.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = split_at(text, b'.').unwrap_or((text, "0"));
+    let decimals_in_thousandths = match decimals.len() {
+        1 => number(decimals)? * 100,
+        2 => number(decimals)? * 10,
+        3 => number(decimals)?,
+        _ => return None,
+    };
+    // ".5" is a number, too.
+    let whole = if whole.is_empty() && text.starts_with('.') { 0 } else { number(whole)? };
+    u16::try_from(whole.checked_mul(1_000)?.checked_add(decimals_in_thousandths)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_understood() {
+        for (line, command) in [
+            ("", Command::Draw("")),
+            ("ma", Command::Draw("ma")),
+            (" ma", Command::Draw(" ma")),
+            (":n 3", Command::Words(3)),
+            (":  n   3  ", Command::Words(3)),
+            (":seed 18446744073709551615", Command::Seed(u64::MAX)),
+            (":temp 0", Command::Temperature(0)),
+            (":temp 0.8", Command::Temperature(800)),
+            (":temp .25", Command::Temperature(250)),
+            (":temp 65.535", Command::Temperature(65_535)),
+            (":topk 0", Command::TopK(0)),
+            (":score emma", Command::Score("emma")),
+            (":reset", Command::Reset),
+        ] {
+            assert_eq!(parse(line), Ok(command), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for line in [
+            ":n",
+            ":n 0",
+            ":n 10000",
+            ":n -1",
+            ":n 3 4",
+            ":n x",
+            ":seed",
+            ":seed 18446744073709551616",
+            ":seed +1",
+            ":temp",
+            ":temp 65.536",
+            ":temp 1.",
+            ":temp .",
+            ":temp 0.1234",
+            ":temp -1",
+            ":temp 1e3",
+            ":temp 1.+1",
+            ":topk 65536",
+            ":score",
+            ":info 1",
+            ":temp 99999999999999999999",
+            ":temp 18446744073709551615.0",
+        ] {
+            assert!(matches!(parse(line), Err(Refusal::Takes(..))), "{line:?}: {:?}", parse(line));
+        }
+        assert_eq!(parse(":frob 1"), Err(Refusal::Unknown("frob")));
+        assert_eq!(parse(":"), Err(Refusal::Unknown("")));
+    }
+}

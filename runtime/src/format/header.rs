@@ -1,0 +1,160 @@
+//! Reading the header field by field: what `serde` derives for [`Header`](super::Header) reads the same, and takes ten times as
+//! much flash. A test compares the two.
+
+use super::{Layout, MAX_LAYERS, Precision, WeightFormat};
+use crate::config::{Activation, Level, MAX_LEVELS};
+use crate::vocab::next_character;
+
+const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Int8, Precision::Int4];
+const LAYOUTS: [Layout; 5] = [Layout::Rows8, Layout::RowMajor, Layout::Dual16, Layout::Lanes16, Layout::Vector128];
+const ACTIVATIONS: [Activation; 2] = [Activation::Tanh, Activation::Gated];
+const FORMATS: [WeightFormat; 5] =
+    [WeightFormat::F32, WeightFormat::Table, WeightFormat::Int8, WeightFormat::Int4, WeightFormat::Pairs];
+
+/// A header as a reader needs it; see [`Header`](super::Header).
+#[derive(Clone, Debug)]
+pub(crate) struct Fields<'a> {
+    pub precision: Precision,
+    pub layout: Layout,
+    pub activation: Activation,
+    pub skip: bool,
+    pub n_embd: u16,
+    pub golden_len: u16,
+    pub golden_crc32: u32,
+    pub levels: heapless::Vec<Level, MAX_LEVELS, u8>,
+    pub weights: heapless::Vec<WeightFormat, MAX_LAYERS, u8>,
+    /// UTF-8.
+    pub vocab: &'a [u8],
+    /// In postcard.
+    pub provenance: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// Decodes a header; `None` for bytes that are none, or have something behind it.
+    #[inline(never)]
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader { rest: bytes, failed: false };
+        let mut fields = Self {
+            precision: reader.one_of(&PRECISIONS),
+            layout: reader.one_of(&LAYOUTS),
+            activation: reader.one_of(&ACTIVATIONS),
+            n_embd: reader.short(),
+            levels: heapless::Vec::new(),
+            skip: false,
+            weights: heapless::Vec::new(),
+            golden_len: 0,
+            golden_crc32: 0,
+            vocab: &[],
+            provenance: &[],
+        };
+        for _ in 0..reader.number() {
+            let level = Level { fuse: reader.byte(), width: reader.short() };
+            if fields.levels.push(level).is_err() {
+                return None;
+            }
+        }
+        let skip = reader.byte();
+        fields.skip = skip == 1;
+        for _ in 0..reader.number() {
+            if fields.weights.push(reader.one_of(&FORMATS)).is_err() {
+                return None;
+            }
+        }
+        fields.golden_len = reader.short();
+        fields.golden_crc32 = reader.number();
+        fields.vocab = reader.text();
+        fields.provenance = reader.rest;
+        reader.text(); // preset
+        reader.text(); // exporter_version
+        reader.bytes(32); // data_sha256
+        reader.varint(10, 1); // seed
+        reader.number(); // dev_nll_micronats
+        (!reader.failed && reader.rest.is_empty() && skip < 2).then_some(fields)
+    }
+}
+
+/// What is left of the header. What cannot be read is zero or empty, and everything behind it as well: whether that happened is
+/// asked once, at the end.
+struct Reader<'a> {
+    rest: &'a [u8],
+    failed: bool,
+}
+
+// Not inlined: each is called many times.
+impl<'a> Reader<'a> {
+    #[inline(never)]
+    fn bytes(&mut self, len: usize) -> &'a [u8] {
+        match self.rest.split_at_checked(len) {
+            Some((first, rest)) => {
+                self.rest = rest;
+                first
+            }
+            None => self.fail(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self) -> &'a [u8] {
+        (self.rest, self.failed) = (&[], true);
+        &[]
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.bytes(1).first().copied().unwrap_or(0)
+    }
+
+    /// The bytes of a number in groups of seven bits, the lowest first, all but the last with their top bit set: `most` of them, of
+    /// which the last has at most the bits of `last`.
+    #[inline(never)]
+    fn varint(&mut self, most: usize, last: u8) -> u32 {
+        let (mut value, mut shift) = (0, 0);
+        for index in 1..=most {
+            let byte = self.byte();
+            value |= u32::from(byte & 127).wrapping_shl(shift);
+            shift += 7;
+            if byte < 128 {
+                if index == most && byte > last {
+                    self.fail();
+                }
+                return value;
+            }
+        }
+        self.fail();
+        0
+    }
+
+    #[inline(never)]
+    fn number(&mut self) -> u32 {
+        self.varint(5, 15)
+    }
+
+    #[inline(never)]
+    fn short(&mut self) -> u16 {
+        self.varint(3, 3) as u16
+    }
+
+    /// A variant of an enum.
+    #[inline]
+    fn one_of<T: Copy, const N: usize>(&mut self, variants: &[T; N]) -> T {
+        let variant = self.number() as usize;
+        variants.get(variant).copied().unwrap_or_else(|| {
+            self.fail();
+            variants[0]
+        })
+    }
+
+    /// Checked to be UTF-8.
+    #[inline(never)]
+    fn text(&mut self) -> &'a [u8] {
+        let len = self.number() as usize;
+        let text = self.bytes(len);
+        let mut left = text;
+        while !left.is_empty() {
+            if next_character(&mut left).is_none() {
+                return self.fail();
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,415 @@
+//! The console: the same conversation on the host and on every emulated board, byte by byte; what it does with slots, faults
+//! and Ctrl-C; and what it takes.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use embedded_io::{ErrorType, Read, ReadReady, Write};
+use firmware_example::console::Session;
+use firmware_example::console::banner::Slot;
+use firmware_example::console::machine::{Facts, Machine};
+use runtime::format::{Layout, relayout};
+use runtime::{Model, Sampling, State};
+use tests::{Firmware, assert_expected, blob, host_words, workspace};
+use xtask::board::{self, Board};
+use xtask::firmware::report;
+use xtask::memory::MemoryMap;
+use xtask::repo::Repo;
+use xtask::uart::Terminal;
+
+/// The model of every board.
+const MODEL: &str = "names.int8.blob";
+/// Its program and the model together: the issue's 110 KiB.
+const MAX_FLASH_BYTES: u64 = 110 << 10;
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What is typed. Each of it ends in one prompt; the last one restarts, which empties the UART.
+fn script() -> [&'static [u8]; 37] {
+    [
+        // Lines end in CR, LF or both; an empty line draws any names.
+        b"ma\r",
+        b"el\n",
+        b":n 3\r\n",
+        b"\r\n",
+        b":seed 7\r",
+        b":n 20\r",
+        b"\r",
+        b":n 2\r",
+        // Editing.
+        b"max\x08rr\x7fi\r",
+        "ma\u{e9}\u{20ac}\x7f\x7fr\r".as_bytes(),
+        b"nonsense\x15jo\r",
+        b"abandoned\x03",
+        b"e\x1b[A\x1b[Dm\x1bOP\x1b[3~m\r",
+        // What cannot be done.
+        b"mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm\r",
+        b"a\xff\xfe\r",
+        b"Emma\r",
+        "no\u{eb}l\r".as_bytes(),
+        b"abcdefghijklmnopqrstuvwxyzabcdefg\r",
+        b":frob\r",
+        b":n 0\r",
+        b":seed 18446744073709551616\r",
+        b":temp 70\r",
+        b":temp 0.1234\r",
+        b":topk many\r",
+        b":score\r",
+        b":score \xc3\xa9\r",
+        // Settings and scores.
+        b":score emma\r",
+        b":score xqz\r",
+        b":temp 0\r",
+        b"ma\r",
+        b":temp 0.8\r",
+        b":topk 5\r",
+        b"ma\r",
+        b":seed 18446744073709551615\r",
+        b":info\r",
+        b":help\r",
+        b":reset\r",
+    ]
+}
+
+/// A conversation as text: control characters as escapes, and without the figures that differ from board to board.
+fn transcript(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for line in String::from_utf8_lossy(bytes).replace("\r\n", "\n").split_inclusive('\n') {
+        match line.split_whitespace().next() {
+            Some(key @ ("layout" | "board" | "flash" | "RAM" | "stack")) => text += &format!("{key} ...\n"),
+            _ => line.chars().for_each(|character| match character {
+                '\n' => text.push('\n'),
+                character if character.is_control() => text.extend(character.escape_default()),
+                character => text.push(character),
+            }),
+        }
+    }
+    text + "\n"
+}
+
+/// The console program for a board, built once.
+fn console(board: &Board) -> Firmware {
+    static BUILT: LazyLock<Mutex<BTreeMap<&'static str, Firmware>>> = LazyLock::new(Mutex::default);
+    let mut built = BUILT.lock().unwrap();
+    let name = board::find(board.name).expect("a board").name;
+    built.entry(name).or_insert_with(|| Firmware::build(name, "console", MODEL)).clone()
+}
+
+/// Something for all emulated boards, boards at once: one program is built while another runs.
+fn on_every_board(check: impl Fn(&'static Board) + Sync) {
+    thread::scope(|scope| {
+        for board in board::emulated() {
+            scope.spawn(|| check(board));
+        }
+    });
+}
+
+/// A file for one test.
+fn scratch(name: &str, bytes: &[u8]) -> PathBuf {
+    let folder = workspace("target/console");
+    fs::create_dir_all(&folder).expect("a folder for scratch files");
+    let file = folder.join(name);
+    fs::write(&file, bytes).expect("a scratch file");
+    file
+}
+
+/// The banner of a line's name.
+fn fact<'t>(text: &'t str, key: &str) -> &'t str {
+    let line = text.lines().find(|line| line.split_whitespace().next() == Some(key));
+    line.unwrap_or_else(|| panic!("no {key} in {text}")).trim_start_matches(key).trim()
+}
+
+/// The numbers of a text.
+fn numbers(text: &str) -> Vec<u64> {
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+fn ask(terminal: &mut Terminal, line: &str) -> String {
+    terminal.send(line.as_bytes()).expect("a running emulator");
+    read(terminal)
+}
+
+fn read(terminal: &mut Terminal) -> String {
+    let bytes = terminal.read_to_prompt().unwrap_or_else(|error| panic!("{error:#}"));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The host as a machine with a terminal.
+struct Host<'s> {
+    typed: std::slice::Iter<'s, u8>,
+    written: Vec<u8>,
+}
+
+impl ErrorType for Host<'_> {
+    type Error = Infallible;
+}
+
+impl ReadReady for Host<'_> {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(false)
+    }
+}
+
+impl Read for Host<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Infallible> {
+        Ok(self.typed.next().map_or(0, |&byte| {
+            bytes[0] = byte;
+            1
+        }))
+    }
+}
+
+impl Write for Host<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        self.written.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+struct NoBoard;
+
+impl Machine for NoBoard {
+    fn unit(&self) -> &'static str {
+        "instructions"
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { board: "host", core: "?", clock_hz: 0, flash_bytes: 0, model_bytes: 0, static_bytes: 0, stack_bytes: 0 }
+    }
+
+    fn stack_used(&self) -> usize {
+        0
+    }
+
+    fn now(&mut self) -> u64 {
+        0
+    }
+
+    fn reset(&mut self) {}
+}
+
+/// The conversation on the host.
+fn on_host() -> String {
+    let script = script().concat();
+    let blob = blob(MODEL);
+    let model = Model::new(blob.as_bytes()).expect("a shipped model");
+    let mut host = Host { typed: script.iter(), written: Vec::new() };
+    loop {
+        let mut state = State::<1_024>::new();
+        Session::new(&mut host, NoBoard, &model, &mut state, Slot::Empty).run();
+        if host.written.ends_with(b"\n> ") {
+            return transcript(&host.written);
+        }
+    }
+}
+
+#[test]
+fn the_conversation_is_as_expected() {
+    let text = on_host();
+    assert_expected("console.txt", &text);
+    // The same names as everywhere else.
+    let names = host_words(&blob(MODEL), Sampling::default(), 7, "", 20);
+    assert!(text.contains(&format!("> \n{}\n> ", names.join("\n"))), "{names:?}");
+}
+
+#[test]
+fn boards_answer_as_the_host_does() {
+    let expected = on_host();
+    on_every_board(|board| {
+        let mut terminal = console(board).terminal(None, TIMEOUT);
+        let mut text = read(&mut terminal).into_bytes();
+        for line in script() {
+            terminal.send(line).unwrap();
+            text.extend(terminal.read_to_prompt().unwrap_or_else(|error| panic!("{}: {error:#}", board.name)));
+        }
+        assert_eq!(transcript(&text), expected, "{}", board.name);
+    });
+}
+
+/// Nothing is lost when all is typed at once: the UARTs have room for a byte or a few, and the names take their time.
+#[test]
+fn a_whole_script_can_be_typed_at_once() {
+    let expected = on_host();
+    on_every_board(|board| {
+        // Typed ahead of Ctrl-C while names are drawn, it would be gone, as it should.
+        let script: Vec<_> = script().into_iter().filter(|line| !line.contains(&0x03)).collect();
+        let expected = expected.replace("> abandoned^C\n", "");
+        let mut terminal = console(board).terminal(None, TIMEOUT);
+        let mut text = terminal.read_to_prompt().unwrap();
+        terminal.send(&script.concat()).unwrap();
+        for _ in &script {
+            text.extend(terminal.read_to_prompt().unwrap_or_else(|error| panic!("{}: {error:#}", board.name)));
+        }
+        assert_eq!(transcript(&text), expected, "{}", board.name);
+    });
+}
+
+#[test]
+fn the_banner_tells_the_truth() {
+    on_every_board(|board| {
+        let firmware = console(board);
+        let size = xtask::size::of_file(firmware.elf()).expect("an ELF file");
+        let mut terminal = firmware.terminal(None, TIMEOUT);
+        let banner = read(&mut terminal);
+        println!("{banner}");
+        assert!(fact(&banner, "board").starts_with(&format!("{}, {} at ", board.name, board.core)), "{banner}");
+        assert!(fact(&banner, "self-test").starts_with("PASS, logits "), "{banner}");
+        let [program, model] = numbers(fact(&banner, "flash"))[..] else { panic!("{banner}") };
+        // Gaps between sections.
+        assert!((size.flash()..size.flash() + 32).contains(&(program + model)), "{banner}{size}");
+        assert!(program + model <= MAX_FLASH_BYTES, "{}: {} bytes of flash", board.name, program + model);
+        let [static_bytes, state, needed] = numbers(fact(&banner, "RAM"))[..] else { panic!("{banner}") };
+        assert!((size.ram()..size.ram() + 8).contains(&static_bytes), "{banner}{size}");
+        assert!(needed <= state && state < static_bytes, "{banner}");
+
+        ask(&mut terminal, "\r");
+        ask(&mut terminal, ":score emma\r");
+        let bench = ask(&mut terminal, ":bench\r");
+        let instructions = numbers(&bench)[0];
+        // What the program `generate` takes, to one part in a hundred.
+        let run = Firmware::build(board.name, "generate", MODEL).run(&["n=16"]);
+        let reported: u64 = report(&run.lines).1["instructions_per_char"].parse().expect("a number");
+        assert!(instructions.abs_diff(reported) <= reported / 100, "{}: {bench}, {reported}", board.name);
+        let info = ask(&mut terminal, ":info\r");
+        let [used, have] = numbers(fact(&info, "stack"))[..] else { panic!("{info}") };
+        let ram = MemoryMap::read(&Repo::find(), board).expect("a memory map").ram();
+        assert_eq!(static_bytes + have, ram.end - ram.start, "{info}");
+        println!("{}: flash {} + {model}, RAM {static_bytes} + stack {used} of {have}", board.name, program);
+        // Twice what it takes.
+        assert!(2 * used <= have, "{}: {info}", board.name);
+    });
+}
+
+#[test]
+fn ctrl_c_stops_between_two_names() {
+    on_every_board(|board| {
+        let mut terminal = console(board).terminal(None, TIMEOUT);
+        read(&mut terminal);
+        ask(&mut terminal, ":n 9999\r");
+        terminal.send(b"ma\r").unwrap();
+        terminal.read_to(b"ma\r\nma").unwrap();
+        // What was typed before Ctrl-C goes with it.
+        let stopped = ask(&mut terminal, "jo\r\x03");
+        assert!(stopped.ends_with("\r\n^C\r\n> "), "{}: {stopped}", board.name);
+        assert!(stopped.lines().count() < 5_000, "{}", board.name);
+        assert!(!stopped.contains("jo\r"), "{}: {stopped}", board.name);
+        assert!(ask(&mut terminal, ":n 1\r").contains(", n 1\r\n"), "{}", board.name);
+    });
+}
+
+#[test]
+fn panics_and_faults_say_where_and_restart() {
+    for name in ["microbit", "mps3-an547"] {
+        let firmware = Firmware::build_with_features(name, "console", MODEL, &["faults"]);
+        let mut terminal = firmware.terminal(None, TIMEOUT);
+        let banner = read(&mut terminal);
+        let panic = ask(&mut terminal, ":panic\r");
+        assert!(panic.starts_with(":panic\r\n\r\npanic at firmware-example/src/console.rs:"), "{name}: {panic}");
+        assert!(panic.ends_with(&format!("; reset\r\n{banner}")), "{name}: {panic}");
+        let fault = ask(&mut terminal, ":fault\r");
+        assert!(fault.starts_with(":fault\r\n\r\nhard fault at "), "{name}: {fault}");
+        assert!(fault.ends_with(&format!("; reset\r\n{banner}")), "{name}: {fault}");
+        assert!(ask(&mut terminal, ":n 1\r").contains(", n 1\r\n"));
+    }
+    // The commands are not in what is flashed.
+    let mut terminal = console(board::find("microbit").unwrap()).terminal(None, TIMEOUT);
+    read(&mut terminal);
+    assert!(ask(&mut terminal, ":panic\r").contains("no command :panic"));
+}
+
+/// A board without a debugger would stop at the first call for ever.
+#[test]
+fn there_is_no_semihosting_in_it() {
+    for board in board::emulated() {
+        use object::{Object, ObjectSection};
+        let bytes = fs::read(console(board).elf()).unwrap();
+        let elf = object::File::parse(&*bytes).unwrap();
+        let text = elf.section_by_name(".text").expect("code").data().unwrap();
+        // BKPT 0xab, by which Arm's semihosting calls.
+        assert!(text.chunks_exact(2).all(|instruction| instruction != [0xab, 0xbe]), "{}", board.name);
+    }
+}
+
+/// Banner and a few names with a file in the slot.
+fn with_slot(board: &Board, name: &str, bytes: &[u8]) -> (String, String) {
+    let file = scratch(&format!("{}-{name}.blob", board.name), bytes);
+    let mut terminal = console(board).terminal(Some(&file), TIMEOUT);
+    (read(&mut terminal), ask(&mut terminal, "\r"))
+}
+
+#[test]
+fn a_model_in_the_slot_takes_the_place_of_the_built_in_one() {
+    let tiny = blob("tiny.int8.blob");
+    let names = host_words(&tiny, Sampling::default(), 42, "", 5).join("\r\n");
+    on_every_board(|board| {
+        let (banner, text) = with_slot(board, "tiny", tiny.as_bytes());
+        assert_eq!(fact(&banner, "model"), "tiny, int8, in the slot", "{}", board.name);
+        assert_eq!((fact(&banner, "layout"), fact(&banner, "slot")), ("row-major", "used"));
+        assert!(fact(&banner, "self-test").starts_with("PASS"), "{banner}");
+        assert_eq!(text, format!("\r\n{names}\r\n> "), "{}", board.name);
+    });
+}
+
+#[test]
+fn a_slot_that_cannot_be_used_is_refused_with_a_reason() {
+    let board = board::find("microbit").unwrap();
+    let tiny = blob("tiny.int8.blob");
+    let model = Model::new(tiny.as_bytes()).unwrap();
+    let room = MemoryMap::read(&Repo::find(), board).unwrap().region("SLOT").unwrap();
+    let room = (room.end - room.start) as usize;
+    let mut damaged = tiny.as_bytes().to_vec();
+    damaged[1_000] ^= 0x10;
+    let mut too_long = tiny.as_bytes().to_vec();
+    too_long[8..12].copy_from_slice(&300_000_u32.to_le_bytes());
+    let mut later = tiny.as_bytes().to_vec();
+    later[4] = 9;
+    let unread = "refused: a precision or layout that this program does not read; it reads int8 row-major lanes16";
+    let (f32, int4) = (blob("tiny.blob"), blob("tiny.int4.blob"));
+    let cases: [(&str, &[u8], &str); 9] = [
+        ("zeros", &vec![0; room], "empty"),
+        ("ones", &vec![0xff; room], "empty"),
+        ("text", b"hello, world, this is not a model", "refused: not a model blob"),
+        ("damaged", &damaged, "refused: damaged, checksum "),
+        ("long", &too_long, &format!("refused: 300000 bytes, the slot has {room}")),
+        ("later", &later, "refused: 9 is its format version, this program reads 1"),
+        ("f32", f32.as_bytes(), unread),
+        ("int4", int4.as_bytes(), unread),
+        ("dual16", &relayout(&model, Layout::Dual16).unwrap(), unread),
+    ];
+    let names = host_words(&blob(MODEL), Sampling::default(), 42, "", 5).join("\r\n");
+    for (name, bytes, slot) in cases {
+        let (banner, text) = with_slot(board, name, bytes);
+        assert!(fact(&banner, "slot").starts_with(slot), "{name}: {banner}");
+        assert!(fact(&banner, "model").ends_with("int8, built in"), "{name}: {banner}");
+        assert!(fact(&banner, "self-test").starts_with("PASS"), "{name}: {banner}");
+        assert_eq!(text, format!("\r\n{names}\r\n> "), "{name}");
+    }
+}
+
+/// The build says it, with numbers, rather than the linker.
+#[test]
+fn a_model_that_does_not_fit_is_refused_when_it_is_built() {
+    let (repo, board) = (Repo::find(), board::find("microbit").unwrap());
+    let model = workspace("models/names.blob").canonicalize().unwrap();
+    let mut cargo = board.cargo(&repo);
+    cargo.args(["check", "--package", "firmware-example", "--bin", "console", "--target", board.target]);
+    cargo.args(["--no-default-features", "--features", "microbit,f32"]).env("MODEL", &model);
+    let output = cargo.output().expect("cargo");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{message}");
+    let expected = [
+        "the model does not fit: ".to_owned(),
+        format!("takes {} bytes of flash", fs::metadata(&model).unwrap().len()),
+        format!("the board has {}", 128 << 10),
+    ];
+    assert!(expected.iter().all(|part| message.contains(part)), "{message}");
+}

@@ -1,0 +1,63 @@
+//! The budget file, `tests/budget.toml`: the most that the `generate` program may take, and the console.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::board;
+use crate::firmware;
+use crate::repo::Repo;
+
+/// The file, from the repository's top.
+const FILE: &str = "tests/budget.toml";
+
+/// Numbers by name, by precision, by board; and for other programs than `generate` by the program's name in place of the
+/// board's, the same for all boards.
+#[derive(Debug, Default)]
+pub struct Budget(BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>);
+
+impl Budget {
+    /// Reads the file.
+    pub fn read(repo: &Repo) -> Result<Self> {
+        let text = fs::read_to_string(repo.root().join(FILE)).with_context(|| format!("cannot read {FILE}"))?;
+        Ok(Self(toml::from_str(&text).with_context(|| format!("{FILE} has tables [board.precision] of numbers"))?))
+    }
+
+    /// The tables, `(board or program, precision)` and numbers by name.
+    pub fn tables(&self) -> impl Iterator<Item = ((&str, &str), &BTreeMap<String, u64>)> {
+        self.0.iter().flat_map(|(name, precisions)| {
+            precisions.iter().map(|(precision, numbers)| ((name.as_str(), precision.as_str()), numbers))
+        })
+    }
+
+    /// Those of `generate`: board, precision, and numbers by name.
+    pub fn of_boards(&self) -> impl Iterator<Item = ((&str, &str), &BTreeMap<String, u64>)> {
+        self.tables().filter(|((name, _), _)| board::find(name).is_ok())
+    }
+
+    /// The most that a program may take of something.
+    pub fn most(&self, bin: &str, board: &str, precision: &str, figure: &str) -> Option<u64> {
+        let name = if bin == firmware::DEFAULT_BIN { board } else { bin };
+        self.0.get(name)?.get(precision)?.get(figure).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::BOARDS;
+    use crate::uart;
+
+    #[test]
+    fn the_file_is_read() {
+        let budget = Budget::read(&Repo::find()).unwrap();
+        let most = |bin, precision| budget.most(bin, "microbit", precision, "stack_bytes");
+        assert!(most("generate", "int8").is_some_and(|bytes| bytes < 16 * 1024));
+        assert_eq!(most("generate", "f32"), None);
+        assert_eq!(most("selftest", "int8"), None);
+        assert_eq!(budget.most(uart::PROGRAM, "pico", "int8", "flash_bytes"), Some(110 * 1024));
+        assert!(budget.of_boards().count() + 1 == budget.tables().count());
+        assert!(budget.tables().any(|((board, precision), _)| board == BOARDS[0].name && precision == "int4"));
+    }
+}

@@ -1,0 +1,181 @@
+//! `cargo xtask flash`: a program, or a model for its slot, onto a board, by probe-rs.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus};
+
+use anyhow::{Context, Result, bail, ensure};
+use runtime::Model;
+use runtime::format::{AlignedBlob, Precision, relayout};
+
+use crate::board::{BOARDS, Board};
+use crate::command::{on_path, show};
+use crate::firmware;
+use crate::image::Image;
+use crate::memory::MemoryMap;
+use crate::repo::Repo;
+
+/// The program that talks to the board's debug probe.
+pub const PROGRAM: &str = "probe-rs";
+
+/// What to do where it is missing.
+const INSTALL: &str = "\
+`probe-rs` is not on the PATH. It writes programs to boards:
+  cargo install probe-rs-tools --locked    (or a finished one: https://probe.rs/docs/getting-started/installation)
+Then `probe-rs list` shows the probes that are plugged in. A Pico needs no probe: `cargo xtask uf2 --board pico`.";
+
+/// What to look at where it failed.
+const CHECK: &str = "\
+If there is no probe in that message, look at what is plugged in:
+  probe-rs list    shows a line for every probe: a board's own (micro:bit, nRF52840-DK), or one that is wired to it
+If the list is empty though the probe is plugged in: a cable that carries data? On Linux, the right to use it:
+  https://probe.rs/docs/getting-started/probe-setup has the rules for udev
+A Pico needs no probe: `cargo xtask uf2 --board pico`.
+Several probes: `cargo xtask flash ... -- --probe VID:PID`. A chip that is locked: `-- --allow-erase-all`, which erases it.";
+
+/// What is flashed.
+#[derive(Debug)]
+pub struct Options {
+    /// Onto this board.
+    pub board: &'static Board,
+    /// The program.
+    pub bin: String,
+    /// Its model; else the shipped one that suits it.
+    pub model: Option<PathBuf>,
+    /// A model for the board's slot, instead of a program.
+    pub slot: Option<PathBuf>,
+    /// For probe-rs.
+    pub rest: Vec<OsString>,
+}
+
+/// The command.
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+    let Options { board, bin, model, slot, rest } = options;
+    chip(board)?;
+    let Some(slot) = slot else {
+        let elf = firmware::build(repo, board, bin, model.as_deref())?;
+        return program(repo, &elf, rest);
+    };
+    let (address, bytes) = model_for_slot(board, &MemoryMap::read(repo, board)?, slot)?;
+    let file = repo.root().join(format!("target/elf/slot-{}.bin", board.name));
+    fs::create_dir_all(file.parent().expect("a folder")).context("cannot create target/elf")?;
+    fs::write(&file, bytes).with_context(|| format!("cannot write {}", repo.short(&file)))?;
+    probe_rs(&slot_command(board, address, &file, rest)?)
+}
+
+/// Flashes a program that has been built, and lets it run.
+pub fn program(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
+    let image = Image::read(elf)?;
+    // A moment before it is too late.
+    image.check(&MemoryMap::read(repo, image.board)?).context("the chip would not start this program")?;
+    probe_rs(&program_command(&image, elf, rest)?)
+}
+
+/// What probe-rs is asked for. A program with semihosting needs a debugger that stays, shows what it prints and ends with
+/// its status; any other runs by itself.
+fn program_command(image: &Image, elf: &Path, rest: &[OsString]) -> Result<Vec<OsString>> {
+    let how: &[&str] = if image.semihosting_calls > 0 { &["run"] } else { &["download", "--verify", "--reset"] };
+    let mut args: Vec<OsString> = how.iter().map(OsString::from).collect();
+    args.extend(["--chip", chip(image.board)?].map(OsString::from));
+    args.extend_from_slice(rest);
+    args.push(elf.into());
+    Ok(args)
+}
+
+fn slot_command(board: &Board, address: u64, file: &Path, rest: &[OsString]) -> Result<Vec<OsString>> {
+    let address = format!("{address:#x}");
+    let args = ["download", "--verify", "--reset", "--binary-format", "bin", "--base-address", &address, "--chip"];
+    let mut args: Vec<OsString> = args.map(OsString::from).to_vec();
+    args.push(chip(board)?.into());
+    args.extend_from_slice(rest);
+    args.push(file.into());
+    Ok(args)
+}
+
+/// What probe-rs calls the board's chip.
+fn chip(board: &Board) -> Result<&'static str> {
+    board.chip.with_context(|| {
+        let boards: Vec<_> = BOARDS.iter().filter(|board| board.chip.is_some()).map(|board| board.name).collect();
+        format!(
+            "{} is for the emulator: `cargo xtask qemu --board {0}`; boards to flash are {1}",
+            board.name,
+            boards.join(", ")
+        )
+    })
+}
+
+/// Starts probe-rs. Where it fails, what to look at stands behind its own words.
+fn probe_rs(args: &[OsString]) -> Result<ExitCode> {
+    let program = on_path(PROGRAM).context(INSTALL)?;
+    let mut command = Command::new(program);
+    command.args(args);
+    eprintln!("$ {}", show(&command));
+    let status: ExitStatus = command.status().with_context(|| format!("cannot start {PROGRAM}"))?;
+    if !status.success() {
+        eprintln!("\n{CHECK}");
+        bail!("{PROGRAM} ended with {status}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A model as it goes into the board's slot, and where: with its integers in the layout of the board's core.
+pub fn model_for_slot(board: &Board, memory: &MemoryMap, file: &Path) -> Result<(u64, Vec<u8>)> {
+    let slot = memory.region("SLOT").with_context(|| format!("{} has no slot for a model", board.name))?;
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let blob = AlignedBlob::from(bytes.as_slice());
+    let model = Model::new(blob.as_bytes()).with_context(|| format!("{} is refused", file.display()))?;
+    let bytes = if model.precision() == Precision::F32 { bytes } else { relayout(&model, board.layout())? };
+    let room = slot.end - slot.start;
+    ensure!(bytes.len() as u64 <= room, "the model has {} bytes, the slot of {} {room}", bytes.len(), board.name);
+    Ok((slot.start, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board;
+
+    #[test]
+    fn boards_without_a_chip_are_refused() {
+        let error = chip(board::find("mps2-an386").unwrap()).unwrap_err().to_string();
+        assert!(error.contains("cargo xtask qemu --board mps2-an386") && error.contains("nrf52840-dk"), "{error}");
+    }
+
+    #[test]
+    fn probe_rs_is_told_the_chip_and_the_place() {
+        let words = |args: Vec<OsString>| {
+            args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+        };
+        let board = board::find("pico").unwrap();
+        let rest = [OsString::from("--probe"), OsString::from("2e8a:000c")];
+        assert_eq!(
+            words(slot_command(board, 0x1010_0000, Path::new("m.bin"), &rest).unwrap()),
+            "download --verify --reset --binary-format bin --base-address 0x10100000 --chip RP2040 --probe 2e8a:000c m.bin"
+        );
+        let mut image = Image { segments: Vec::new(), board, entry: 0, vector_table: 0, semihosting_calls: 0 };
+        let command = |image: &Image| words(program_command(image, Path::new("p.elf"), &[]).unwrap());
+        assert_eq!(command(&image), "download --verify --reset --chip RP2040 p.elf");
+        image.semihosting_calls = 1;
+        assert_eq!(command(&image), "run --chip RP2040 p.elf");
+    }
+
+    #[test]
+    fn a_model_comes_in_the_layout_of_the_core() {
+        let repo = Repo::find();
+        let model = repo.root().join("models/names.int8.blob");
+        let place = |board: &str, model: &Path| {
+            let board = board::find(board).unwrap();
+            model_for_slot(board, &MemoryMap::read(&repo, board).unwrap(), model)
+        };
+        let (address, bytes) = place("pico", &model).unwrap();
+        assert_eq!(address, 0x1010_0000);
+        let blob = AlignedBlob::from(bytes.as_slice());
+        assert_eq!(Model::new(blob.as_bytes()).unwrap().layout(), board::find("pico").unwrap().layout());
+        // Single precision, in the 128 KiB of an nRF51822.
+        assert!(
+            place("microbit", &repo.root().join("models/names.blob")).unwrap_err().to_string().contains("the slot of")
+        );
+        assert!(place("pico", Path::new("README.md")).is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! `cargo xtask uf2`: a file to be dropped onto the drive that a Raspberry Pi Pico is while its button is held.
+//!
+//! The format: <https://github.com/microsoft/uf2>. Blocks of 512 bytes, each for 256 bytes of flash. The published crates
+//! write one contiguous piece, or read; a program has several segments.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::board::Board;
+use crate::firmware;
+use crate::flash;
+use crate::image::{Image, Segment};
+use crate::memory::MemoryMap;
+use crate::repo::Repo;
+
+/// What a block begins with, and ends with.
+const MAGIC_START: [u32; 2] = [0x0a32_4655, 0x9e5d_5157];
+const MAGIC_END: u32 = 0x0ab1_6f30;
+/// The family's number stands in the block.
+const FLAG_FAMILY: u32 = 0x0000_2000;
+/// Bytes of a block, and of flash in it.
+const BLOCK: usize = 512;
+const PAYLOAD: usize = 256;
+/// What is not written is as erased flash.
+const ERASED: u8 = 0xff;
+
+/// What is put into the file.
+#[derive(Debug)]
+pub struct Options {
+    /// For this board.
+    pub board: &'static Board,
+    /// The program.
+    pub bin: String,
+    /// Its model; else the shipped one that suits it.
+    pub model: Option<PathBuf>,
+    /// A model for the board's slot, instead of a program.
+    pub slot: Option<PathBuf>,
+    /// The file; else one in `target/uf2`.
+    pub out: Option<PathBuf>,
+}
+
+/// The command.
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+    let Options { board, bin, model, slot, out } = options;
+    let family = family(board)?;
+    let memory = MemoryMap::read(repo, board)?;
+    let (name, segments) = match slot {
+        Some(slot) => {
+            let (address, bytes) = flash::model_for_slot(board, &memory, slot)?;
+            (format!("slot-{}", board.name), vec![Segment { address, bytes }])
+        }
+        None => {
+            let elf = firmware::build(repo, board, bin, model.as_deref())?;
+            let image = Image::read(&elf)?;
+            image.check(&memory)?;
+            (format!("{bin}-{}", board.name), image.segments)
+        }
+    };
+    let out = out.clone().unwrap_or_else(|| repo.root().join(format!("target/uf2/{name}.uf2")));
+    let file = write(&segments, family)?;
+    save(&out, &file)?;
+    println!("{}: {} blocks of {PAYLOAD} bytes", repo.short(&out), file.len() / BLOCK);
+    println!("hold the board's button while you plug it in, and copy the file onto the drive that appears");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn save(out: &Path, file: &[u8]) -> Result<()> {
+    if let Some(folder) = out.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    fs::write(out, file).with_context(|| format!("cannot write {}", out.display()))
+}
+
+/// The number by which a boot ROM knows what is for it: `utils/uf2families.json` of the format's repository; RP2350
+/// datasheet, 5.5.3.
+fn family(board: &Board) -> Result<u32> {
+    match board.chip {
+        Some("RP2040") => Ok(0xe48b_ff56),
+        // For the Arm cores in their Secure state.
+        Some("RP235x") => Ok(0xe48b_ff59),
+        _ => bail!("{} takes no UF2 files: pico and pico2 do; `cargo xtask flash` for the others", board.name),
+    }
+}
+
+/// The file for these segments.
+pub fn write(segments: &[Segment], family: u32) -> Result<Vec<u8>> {
+    // A block writes a whole page of flash, in which two segments may meet.
+    let mut pages = BTreeMap::<u64, [u8; PAYLOAD]>::new();
+    for segment in segments {
+        for (address, &byte) in (segment.address..).zip(&segment.bytes) {
+            let offset = address % PAYLOAD as u64;
+            pages.entry(address - offset).or_insert([ERASED; PAYLOAD])[offset as usize] = byte;
+        }
+    }
+    ensure!(!pages.is_empty(), "nothing to write");
+    let count = u32::try_from(pages.len())?;
+    let mut file = Vec::with_capacity(pages.len() * BLOCK);
+    for (number, (address, payload)) in (0_u32..).zip(pages) {
+        let header = [FLAG_FAMILY, u32::try_from(address)?, PAYLOAD as u32, number, count, family];
+        for word in MAGIC_START.iter().chain(&header) {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(payload);
+        file.resize(file.len().next_multiple_of(BLOCK) - 4, 0);
+        file.extend(MAGIC_END.to_le_bytes());
+    }
+    Ok(file)
+}
+
+/// Reads such a file: the family, and what is written where, in the order of the blocks. Refuses what a boot ROM would.
+pub fn read(file: &[u8]) -> Result<(u32, Vec<Segment>)> {
+    ensure!(!file.is_empty() && file.len().is_multiple_of(BLOCK), "not a whole number of blocks");
+    let count = file.len() / BLOCK;
+    let mut family = None;
+    let mut segments = Vec::new();
+    for (number, block) in file.chunks_exact(BLOCK).enumerate() {
+        let word = |index: usize| u32::from_le_bytes(*block[4 * index..].first_chunk().expect("a whole block"));
+        ensure!([word(0), word(1)] == MAGIC_START && word(BLOCK / 4 - 1) == MAGIC_END, "block {number} is none");
+        ensure!(word(2) == FLAG_FAMILY && word(4) as usize == PAYLOAD, "block {number} is of another kind");
+        ensure!(word(5) as usize == number && word(6) as usize == count, "block {number} says it is {}", word(5));
+        ensure!(word(3).is_multiple_of(PAYLOAD as u32), "block {number} is not for a page");
+        ensure!(*family.get_or_insert(word(7)) == word(7), "block {number} is for another family");
+        segments.push(Segment { address: word(3).into(), bytes: block[32..32 + PAYLOAD].to_vec() });
+    }
+    Ok((family.context("no block")?, segments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board;
+
+    #[test]
+    fn blocks_are_as_the_format_has_them() {
+        let segments = [
+            Segment { address: 0x1000_0000, bytes: vec![1; 256] },
+            // The next page, not whole, and another segment in the same one.
+            Segment { address: 0x1000_0100, bytes: vec![2; 10] },
+            Segment { address: 0x1000_0110, bytes: vec![3; 300] },
+        ];
+        let file = write(&segments, 0xe48b_ff56).unwrap();
+        assert_eq!(file.len(), 3 * 512);
+        assert_eq!(&file[..8], b"UF2\n\x57\x51\x5d\x9e");
+        assert_eq!(
+            &file[8..32],
+            [[0, 0x20, 0, 0], [0, 0, 0, 0x10], [0, 1, 0, 0], [0; 4], [3, 0, 0, 0], [0x56, 0xff, 0x8b, 0xe4]].concat()
+        );
+        assert_eq!(&file[32..288], [1; 256]);
+        assert_eq!(&file[288..508], [0; 220]);
+        assert_eq!(&file[508..512], [0x30, 0x6f, 0xb1, 0x0a]);
+        let (family, pages) = read(&file).unwrap();
+        assert_eq!(family, 0xe48b_ff56);
+        assert_eq!(pages.iter().map(|page| page.address).collect::<Vec<_>>(), [0x1000_0000, 0x1000_0100, 0x1000_0200]);
+        assert_eq!(pages[1].bytes[..20], [[2; 10].as_slice(), &[0xff; 6], &[3; 4]].concat());
+        assert_eq!(pages[2].bytes[60..], [0xff; 196]);
+        assert!(write(&[], 0).is_err());
+    }
+
+    #[test]
+    fn a_broken_file_is_refused() {
+        let file = write(&[Segment { address: 0, bytes: vec![0; 600] }], 1).unwrap();
+        for at in [0, 8, 12, 16, 20, 24, 28, 511, 512 + 28] {
+            let mut broken = file.clone();
+            broken[at] ^= 1;
+            assert!(read(&broken).is_err(), "byte {at}");
+        }
+        assert!(read(&file[..1000]).is_err() && read(&[]).is_err());
+    }
+
+    #[test]
+    fn boards_without_such_a_boot_rom_are_refused() {
+        assert!(family(board::find("pico2").unwrap()).is_ok());
+        assert!(family(board::find("microbit-v2").unwrap()).is_err());
+    }
+}

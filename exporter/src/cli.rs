@@ -25,6 +25,7 @@ mod completions;
 mod eval;
 mod export;
 mod finetune;
+mod inspect;
 mod man;
 mod plot;
 mod presets;
@@ -83,6 +84,8 @@ enum Command {
     Score(score::Args),
     /// Draw the tree of a word with what every node of it computes
     Activations(activations::Args),
+    /// Show what a model is made of, and what it will take on a chip
+    Inspect(inspect::Args),
     /// Measure how fast this computer draws words: the runtime next to libtorch
     Bench(bench::Args),
     /// Write a shell's script for completing these commands
@@ -109,6 +112,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Complete(args) => complete::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Activations(args) => activations::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),

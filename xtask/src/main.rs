@@ -32,7 +32,7 @@ cargo xtask <command>
   bench --host [--json]
                        characters per second on this machine, next to libtorch
   fit [--counts]       count networks of many shapes on every emulated core and write exporter/data/costs.json, by which
-                       `exporter inspect` predicts; ten minutes. --counts fits the counts of last time anew
+                       `exporter inspect` predicts; ten to fifteen minutes. --counts fits the counts of last time anew
   test                 format, lints, docs, no_std build and all tests; what CI runs
   help                 this list
 ";

@@ -1,14 +1,38 @@
 //! The command line: one file per command.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether `--quiet` was given.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+// Progress and notes, which --quiet leaves out: in the commands below these two stand in place of the library's own. What is a
+// command's result goes to stdout, or, where it is a table, through `show!`.
+macro_rules! eprintln {
+    ($($argument:tt)*) => { if !$crate::cli::is_quiet() { ::std::eprintln!($($argument)*) } };
+}
+macro_rules! eprint {
+    ($($argument:tt)*) => { if !$crate::cli::is_quiet() { ::std::eprint!($($argument)*) } };
+}
+/// A line of a table, on stderr: stdout is for `--json`.
+macro_rules! show {
+    ($($argument:tt)*) => { ::std::eprintln!($($argument)*) };
+}
+
+mod activations;
 mod bench;
+mod complete;
+mod completions;
 mod eval;
 mod export;
 mod finetune;
 mod import;
+mod inspect;
+mod man;
 mod plot;
 mod presets;
 mod race;
 mod sample;
+mod score;
 mod sweep;
 mod train;
 mod validate;
@@ -16,16 +40,18 @@ mod validate;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use exporter::data::Words;
 
 /// Trains a hierarchical character model and packs it for a microcontroller.
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]
 struct Cli {
+    /// No progress and no notes on stderr: results and errors alone
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -55,13 +81,27 @@ enum Command {
     Validate(validate::Args),
     /// Draw words from a model, as the chip would
     Sample(sample::Args),
+    /// List the most probable words that begin with a prefix, exactly
+    Complete(complete::Args),
+    /// Say how probable a model finds words, and how they stand among those of a list
+    Score(score::Args),
+    /// Draw the tree of a word with what every node of it computes
+    Activations(activations::Args),
+    /// Show what a model is made of, and what it will take on a chip
+    Inspect(inspect::Args),
     /// Measure how fast this computer draws words: the runtime next to libtorch
     Bench(bench::Args),
+    /// Write a shell's script for completing these commands
+    Completions(completions::Args),
+    /// Write the manual pages of these commands
+    Man(man::Args),
 }
 
 /// Runs the command of the command line.
 pub fn run() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
+    let cli = Cli::parse();
+    QUIET.store(cli.quiet, Ordering::Relaxed);
+    match cli.command {
         Command::Train(args) => train::run(*args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Race(args) => race::run(&args),
@@ -73,8 +113,19 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Sample(args) => sample::run(&args),
+        Command::Complete(args) => complete::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Activations(args) => activations::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
     }
+}
+
+/// Whether progress and notes are unwanted.
+fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
 }
 
 /// Exit code after Ctrl-C, as shells have it: 128 + SIGINT.

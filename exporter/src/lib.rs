@@ -7,9 +7,12 @@
 //! The arithmetic of the deployed model is not here: [`eval`] and [`sample`] call the `runtime` crate, so that the loss
 //! reported belongs to the model that ships.
 
+pub mod activations;
 pub mod architecture;
 pub mod arrays;
 pub mod bench;
+pub mod complete;
+pub mod costs;
 pub mod data;
 pub mod eval;
 pub mod file;
@@ -17,6 +20,7 @@ pub mod finetune;
 pub mod fold;
 pub mod gptq;
 pub mod import;
+pub mod inspect;
 pub mod nn;
 pub mod pack;
 pub mod plot;
@@ -27,6 +31,7 @@ pub mod race;
 pub mod recipe;
 pub mod run;
 pub mod sample;
+pub mod score;
 pub mod sweep;
 pub mod train;
 pub mod write;

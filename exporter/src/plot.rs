@@ -3,6 +3,7 @@
 //! plotters draws; text is measured and, in the PNG, set in DejaVu Sans, which the program carries, so that a machine
 //! without fonts gives the same picture. The PNG is made from the SVG by resvg rather than drawn a second time.
 
+mod activations;
 mod chart;
 mod embedding;
 mod history;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use plotters::prelude::*;
+
+pub use activations::activations;
 
 use crate::file::{FileError, FoldedModel};
 use crate::run::metrics::{self, Row};
@@ -140,8 +143,15 @@ pub fn plot_runs(runs: &[&RunData], folder: &Path) -> Result<Vec<&'static str>, 
 
 fn write_both(path: &Path, svg: &str) -> Result<(), PlotError> {
     write_atomically(&path.with_extension("svg"), svg.as_bytes())?;
-    let png = to_png(svg).map_err(|reason| PlotError::Draw { what: path.display().to_string(), reason })?;
-    Ok(write_atomically(&path.with_extension("png"), &png)?)
+    Ok(write_atomically(&path.with_extension("png"), &png_of(svg)?)?)
+}
+
+/// A drawing as PNG.
+///
+/// # Errors
+/// [`PlotError::Draw`] says what failed.
+pub fn png_of(svg: &str) -> Result<Vec<u8>, PlotError> {
+    to_png(svg).map_err(|reason| PlotError::Draw { what: "a PNG".to_owned(), reason })
 }
 
 fn to_png(svg: &str) -> Result<Vec<u8>, String> {

@@ -168,6 +168,15 @@ impl<'a> Model<'a> {
         self.config.macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
     }
 
+    /// How the weights of each level and of the output layer are stored.
+    #[cfg(all(feature = "alloc", feature = "int8"))]
+    pub fn weight_formats(&self) -> alloc::vec::Vec<format::WeightFormat> {
+        match self.integer_layers() {
+            Some((_, layers)) => layers.iter().map(crate::layers::LinearInt::format).collect(),
+            None => alloc::vec![format::WeightFormat::F32; self.config.levels().len() + 1],
+        }
+    }
+
     /// The embedding and the linear layers of an integer model, for those who write it anew.
     #[cfg(all(feature = "alloc", feature = "int8"))]
     pub(crate) fn integer_layers(&self) -> Option<(&'a [i8], alloc::vec::Vec<LinearInt<'_>>)> {

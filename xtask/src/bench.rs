@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what a character takes on every emulated core, in instructions, exactly, and in cycles, estimated.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -18,6 +19,7 @@ mod wavenet;
 
 pub use record::{ANOMALY, Change, Record, Row, TOLERANCE_PERCENT, change};
 pub use report::show;
+pub use wavenet::{Network, blob as random_blob};
 
 use crate::board::{self, Board};
 use crate::command::{ask, run as run_command};
@@ -195,8 +197,8 @@ impl Case {
         let folder = repo.root().join(BLOBS);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", repo.short(&folder)))?;
         let file = folder.join(format!("{}.{}.blob", self.model, self.precision));
-        let network = if self.model == GATED { &wavenet::GATED } else { &wavenet::WAVENET };
-        let mut blob = wavenet::blob(network, self.precision)?;
+        let network = if self.model == GATED { Network::gated() } else { Network::wavenet() };
+        let mut blob = wavenet::blob(&network, self.precision)?;
         if self.model == PAIRS {
             let plain = AlignedBlob::from(blob.as_slice());
             blob = tabulate_pairs(&Model::new(plain.as_bytes())?)?;
@@ -207,6 +209,54 @@ impl Case {
         }
         Ok(file)
     }
+}
+
+/// What a model takes on a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts {
+    /// Per character, everything between one and the next.
+    pub instructions: u64,
+    /// The same of the parts, in the order of their names: levels, output, sampling.
+    pub parts: Vec<(String, u64)>,
+    /// Characters counted, ends of words included.
+    pub characters: u64,
+    /// Words they make.
+    pub words: u64,
+}
+
+/// Counts the instructions of any blob, in the board's own layout.
+///
+/// # Errors
+/// Where the program does not build or run, or draws other words than the host.
+pub fn count(repo: &Repo, board: &Board, blob: &Path) -> Result<Counts> {
+    let elf = firmware::build(repo, board, "bench", Some(blob))?;
+    let arguments = [format!("seed={SEED}"), format!("n={WORDS}"), format!("parts={PARTS}")];
+    let console = firmware::run_quietly(repo, board, &elf, &arguments, TIMEOUT)?;
+    let (text, facts) = firmware::report(&console.lines);
+    if !console.success() {
+        bail!("{}", text.last().unwrap_or(&"the program failed"));
+    }
+    ensure!(text == on_host(blob)?.1, "other words than on the host");
+    let number = |key: &str| number(&facts, key);
+    Ok(Counts {
+        instructions: number("instructions_per_char")?,
+        parts: parts(&facts)?,
+        characters: number("characters")?,
+        words: number("words")?,
+    })
+}
+
+/// A number of a program's report.
+fn number(facts: &BTreeMap<&str, &str>, key: &str) -> Result<u64> {
+    let value = facts.get(key).with_context(|| format!("the program reports no {key}"))?;
+    value.parse().with_context(|| format!("{key}={value}"))
+}
+
+/// The parts of a program's report.
+fn parts(facts: &BTreeMap<&str, &str>) -> Result<Vec<(String, u64)>> {
+    let is_part = |key: &str| key.starts_with("level_") || ["output", "sampling"].contains(&key);
+    let keys = facts.keys().filter(|key| is_part(key));
+    keys.map(|&key| Ok((key.to_owned(), number(facts, key)?))).collect()
 }
 
 /// Builds the program of a case and runs it; with an estimate of cycles if `cycles`.
@@ -225,10 +275,7 @@ pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
     if !console.success() {
         bail!("{}", text.last().unwrap_or(&"the program failed"));
     }
-    let number = |key: &str| -> Result<u64> {
-        let value = facts.get(key).with_context(|| format!("the program reports no {key}"))?;
-        value.parse().with_context(|| format!("{key}={value}"))
-    };
+    let number = |key: &str| number(&facts, key);
     let (macs, instructions) = if is_anomaly {
         (number("macs")?, number("instructions")?)
     } else {
@@ -248,11 +295,7 @@ pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
     } else {
         None
     };
-    let is_part = |key: &str| key.starts_with("level_") || ["output", "sampling"].contains(&key);
-    let mut parts = Vec::new();
-    for (&key, _) in facts.iter().filter(|(key, _)| is_part(key)) {
-        parts.push((key.to_owned(), number(key)?));
-    }
+    let parts = parts(&facts)?;
     let size = size::of_file(&elf)?;
     Ok(Row {
         board: case.board.name.to_owned(),
@@ -317,7 +360,7 @@ fn host(repo: &Repo, json: bool) -> Result<ExitCode> {
 }
 
 /// When and with what the figures were made.
-fn made(repo: &Repo) -> String {
+pub fn made(repo: &Repo) -> String {
     let first_line = |text: Option<String>| text.and_then(|text| text.lines().next().map(str::to_owned));
     let date = ask(Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
     let rustc = ask(Command::new("rustc").arg("--version").current_dir(repo.root())).unwrap_or_default();

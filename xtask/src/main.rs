@@ -13,7 +13,7 @@ use lexopt::prelude::*;
 
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
-use xtask::{bench, demo, doctor, firmware, flash, runner, setup, size, test, uart, uf2};
+use xtask::{bench, command, demo, doctor, firmware, flash, runner, setup, size, test, uart, uf2};
 
 /// Subcommands and what each does, in the order a newcomer needs them.
 const HELP: &str = "\
@@ -45,6 +45,8 @@ cargo xtask <command>
                        --record rewrites with docs/performance.md; --all: every layout on every core
   bench --host [--json]
                        characters per second on this machine, next to libtorch
+  fit [--counts]       count networks of many shapes on every emulated core and write exporter/data/costs.json, by which
+                       `exporter inspect` predicts; ten to fifteen minutes. --counts fits the counts of last time anew
   test                 format, lints, docs, no_std build and all tests; what CI runs
   help                 this list
 ";
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         // For Cargo, which starts chips' programs with it: .cargo/config.toml.
         "run-elf" => run_elf_command(rest),
         "bench" => bench_options(rest).and_then(|options| bench::run(&Repo::find(), &options)),
+        "fit" => fit_command(rest),
         "test" => no_options(rest).and_then(|()| test::run(&Repo::find())),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -93,6 +96,23 @@ fn no_options(mut args: lexopt::Parser) -> Result<()> {
         Some(arg) => Err(arg.unexpected().into()),
         None => Ok(()),
     }
+}
+
+/// The exporter's own example does it: what is fitted is what the exporter predicts with.
+fn fit_command(mut args: lexopt::Parser) -> Result<ExitCode> {
+    let mut again = false;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("counts") => again = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let repo = Repo::find();
+    setup::ensure(&repo)?;
+    let mut cargo = repo.cargo();
+    cargo.args(["run", "--quiet", "--package", "exporter", "--example", "fit", "--"]).args(again.then_some("--counts"));
+    command::run(&mut cargo)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn demo_command(mut args: lexopt::Parser) -> Result<ExitCode> {

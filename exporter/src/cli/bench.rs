@@ -65,10 +65,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     measure(&mut contenders, args.turns as usize, TURN);
 
-    eprintln!("{}, kernels of the runtime: {}\n", shape(config), VectorUnit::best().name());
-    eprintln!("engine    precision  words  threads  characters/s  us/character  against libtorch");
+    show!("{}, kernels of the runtime: {}\n", shape(config), VectorUnit::best().name());
+    show!("engine    precision  words  threads  characters/s  us/character  against libtorch");
     let rows: Vec<serde_json::Value> = contenders.iter().map(|contender| row(contender, &contenders)).collect();
-    eprintln!(
+    show!(
         "\na character is one draw, ends of words included; median of {} turns of {} ms; against the fastest row of\n\
          libtorch with as many words at once",
         args.turns,
@@ -94,9 +94,7 @@ fn row(contender: &Contender<'_>, all: &[Contender<'_>]) -> serde_json::Value {
     let per_second = count((1.0 / seconds) as usize);
     let micros = seconds * 1e6;
     let words = count(*words_at_once);
-    eprintln!(
-        "{engine:<8}  {precision:<9}  {words:>5}  {threads:>7}  {per_second:>12}  {micros:>12.3}  {ratio:>15.1}x"
-    );
+    show!("{engine:<8}  {precision:<9}  {words:>5}  {threads:>7}  {per_second:>12}  {micros:>12.3}  {ratio:>15.1}x");
     serde_json::json!({
         "engine": engine,
         "precision": precision,

@@ -117,12 +117,12 @@ fn alone(
     parts: &[(&str, Vec<String>)],
 ) -> anyhow::Result<Json> {
     let candidate = &comparison.candidates()[0];
-    eprintln!("{} through {}\n", model.name(), candidate.kind());
-    eprintln!("         nll     words  characters");
+    show!("{} through {}\n", model.name(), candidate.kind());
+    show!("         nll     words  characters");
     let mut json = Json::new();
     for (name, part) in parts {
         let loss = candidate.loss(&words.name, part)?;
-        eprintln!("{name:<5} {:.4}  {:>8}  {:>10}", loss.nll, count(part.len()), count(loss.characters));
+        show!("{name:<5} {:.4}  {:>8}  {:>10}", loss.nll, count(part.len()), count(loss.characters));
         json.insert(format!("{name}_nll"), loss.nll.into());
         json.insert(format!("{name}_words"), part.len().into());
         json.insert(format!("{name}_characters"), loss.characters.into());
@@ -154,10 +154,15 @@ fn compared(
     for (part, list) in parts {
         let distances = comparison.over(&words.name, list)?;
         let characters = distances.first().map_or(0, |distance| distance.loss.characters);
-        eprintln!("\n{part}: {} words, {} characters", count(list.len()), count(characters));
-        eprintln!(
+        show!("\n{part}: {} words, {} characters", count(list.len()), count(characters));
+        show!(
             "{:<width$}  {:<12}  {:>9}  {:>6}  {:>8}  {:>8}  top-1 %",
-            "model", "kind", "bytes", "nll", "delta", "KL"
+            "model",
+            "kind",
+            "bytes",
+            "nll",
+            "delta",
+            "KL"
         );
         json.insert(format!("{part}_words"), list.len().into());
         json.insert(format!("{part}_characters"), characters.into());
@@ -165,17 +170,17 @@ fn compared(
             let Distance { loss, delta, kl, top1 } = *distance;
             let kind = comparison.candidates()[index].kind();
             let bytes = count(usize::try_from(models[index].bytes)?);
-            eprint!("{:<width$}  {kind:<12}  {bytes:>9}  {:.4}", names[index], loss.nll);
+            ::std::eprint!("{:<width$}  {kind:<12}  {bytes:>9}  {:.4}", names[index], loss.nll);
             match index {
-                0 => eprintln!("  (the reference)"),
-                _ => eprintln!("  {}  {kl:>8.6}  {top1:>7.2}", signed(delta)),
+                0 => show!("  (the reference)"),
+                _ => show!("  {}  {kl:>8.6}  {top1:>7.2}", signed(delta)),
             }
             for (key, value) in [("nll", loss.nll), ("delta", delta), ("kl", kl), ("top1", top1)] {
                 row.insert(format!("{part}_{key}"), value.into());
             }
         }
     }
-    eprintln!(
+    show!(
         "\nnll in nats per character; delta of the nll, KL divergence (nats per character) and agreement on the most\n\
          probable character: against {}, over the same characters",
         names[0]

@@ -1,13 +1,16 @@
+use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use exporter::data::Words;
 use exporter::pack::ModelFile;
 use exporter::sample::{Drawn, words, words_in_parallel};
 use runtime::generator::DEFAULT_MAX_LEN;
 use runtime::{End, Model, Sampling};
+use serde_json::json;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,7 +39,19 @@ pub struct Args {
     /// Most characters of a word, the prompt included
     #[arg(long, default_value_t = DEFAULT_MAX_LEN)]
     max_len: usize,
+    /// New words only: what stands in the list of --data, and empty words, are drawn again
+    #[arg(long)]
+    novel: bool,
+    /// The list for --novel: one word a line [default: the shipped list of names]
+    #[arg(long, value_name = "FILE", requires = "novel")]
+    data: Option<PathBuf>,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
 }
+
+/// Words drawn for one that is new, before --novel gives up.
+const DRAWN_FOR_ONE: usize = 1_000;
 
 /// A temperature in thousandths, which is what the chip takes.
 fn parse_temperature(text: &str) -> Result<u16, String> {
@@ -49,27 +64,68 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let blob = ModelFile::read(&args.model)?.into_blob()?;
     let model = Model::new(blob.as_bytes())?;
     let sampling = Sampling::default().temperature_milli(args.temperature).top_k(args.top_k);
+    let known: Option<(String, HashSet<String>)> = if args.novel {
+        let words = match &args.data {
+            Some(path) => Words::read(path)?,
+            None => Words::shipped()?,
+        };
+        // Whoever stops in the middle of a known word has not made a new one.
+        Some((words.name, words.words.into_iter().chain([String::new()]).collect()))
+    } else {
+        None
+    };
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut written = Ok(());
-    let mut cut = 0;
+    let (mut cut, mut found, mut drawn) = (0, 0, 0_usize);
+    let mut rows = Vec::new();
     let each = |(word, end): Drawn| {
+        drawn += 1;
+        if known.as_ref().is_some_and(|(_, known)| known.contains(&word)) {
+            return ControlFlow::Continue(());
+        }
+        found += 1;
         cut += usize::from(end == End::Limit);
-        written = writeln!(out, "{word}");
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if args.json {
+            rows.push(json!({ "word": word, "cut": end == End::Limit }));
+        } else {
+            written = writeln!(out, "{word}");
+        }
+        if written.is_ok() && found < args.count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let draws = match &known {
+        None => args.count,
+        // None of them for no words, else the first would be one too many.
+        Some(_) => args.count.saturating_mul(DRAWN_FOR_ONE),
     };
     if args.parallel {
-        words_in_parallel(&model, sampling, args.seed, &args.prompt, args.max_len, args.count, each)
+        words_in_parallel(&model, sampling, args.seed, &args.prompt, args.max_len, draws, each)
     } else {
-        words(&model, sampling, args.seed, &args.prompt, args.max_len, args.count, each)
+        words(&model, sampling, args.seed, &args.prompt, args.max_len, draws, each)
     }
     .with_context(|| format!("prompt {:?}", args.prompt))?;
+    if args.json {
+        let mut object = json!({ "words": rows, "seed": args.seed, "cut": cut });
+        if known.is_some() {
+            object["drawn"] = drawn.into();
+        }
+        written = writeln!(out, "{object}");
+    }
     // `sample | head` closes the pipe: that is the reader's choice, not an error.
     match written.and_then(|()| out.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
         result => result.context("cannot write the words")?,
     }
     if cut > 0 {
-        eprintln!("{cut} of {} words were cut at {} characters (--max-len)", args.count, args.max_len);
+        eprintln!("{cut} of {found} words were cut at {} characters (--max-len)", args.max_len);
+    }
+    match known {
+        Some((list, _)) if found < args.count => bail!(
+            "only {found} of {} words are new among {drawn} drawn, the others stand in {list}: a higher --temperature, a larger \
+             --top-k or another --prompt gives more",
+            args.count
+        ),
+        Some((list, _)) => eprintln!("{} of {drawn} words drawn stand in {list}, or were empty", drawn - found),
+        None => {}
     }
     Ok(ExitCode::SUCCESS)
 }

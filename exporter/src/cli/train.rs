@@ -388,7 +388,7 @@ impl Progress {
                     done => eprintln!(", {} of them done before\n", count(done)),
                 }
                 eprintln!("   step   train     dev  drawn so far");
-                if std::io::stderr().is_terminal() {
+                if std::io::stderr().is_terminal() && !super::is_quiet() {
                     let bar = ProgressBar::new(steps as u64);
                     let template = "{bar:30} {pos}/{len} steps, {per_sec}, loss {msg}, {eta} left";
                     bar.set_style(ProgressStyle::with_template(template).expect("it is well-formed"));

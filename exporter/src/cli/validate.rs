@@ -66,11 +66,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let found = validate(&reference_model, &model, &words.name, &list).with_context(|| name.clone())?;
             characters = found.characters;
             if index == 0 {
-                eprintln!("\n{part}: {} words, {} characters", count(list.len()), count(characters));
+                show!("\n{part}: {} words, {} characters", count(list.len()), count(characters));
                 heading(width, levels);
             }
             let kind = format!("{:?}", model.precision()).to_lowercase();
-            eprintln!("{name:<width$}  {kind:<4}  {}", row(&found));
+            show!("{name:<width$}  {kind:<4}  {}", row(&found));
             rows.push(json!({
                 "model": name,
                 "kind": format!("runtime {kind}"),
@@ -82,7 +82,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         parts.insert(part.to_owned(), json!({ "words": list.len(), "characters": characters, "models": rows }));
     }
-    eprintln!(
+    show!(
         "\nsignal to noise behind every level and of the logits, in dB against {} in f32: 6 dB are one bit;\n\
          difference of a logit in nats, mean and largest",
         reference.name()
@@ -99,12 +99,12 @@ fn heading(width: usize, levels: usize) {
     // Ten characters a column, less the two in front of the first.
     let ratios = 10 * (levels + 1) - 2;
     let above = format!("{:width$}  {:4}  {:^ratios$}  {:^18}", "", "", "signal to noise, dB", "|delta logit|");
-    eprintln!("{}", above.trim_end());
-    eprint!("{:<width$}  {:<4}", "model", "kind");
+    show!("{}", above.trim_end());
+    ::std::eprint!("{:<width$}  {:<4}", "model", "kind");
     for level in 0..levels {
-        eprint!("  {:>8}", format!("level {level}"));
+        ::std::eprint!("  {:>8}", format!("level {level}"));
     }
-    eprintln!("  {:>8}  {:>8}  {:>8}", "logits", "mean", "max");
+    show!("  {:>8}  {:>8}  {:>8}", "logits", "mean", "max");
 }
 
 fn row(found: &Validation) -> String {

@@ -4,73 +4,143 @@
 use anyhow::{Context, Result};
 use runtime::format::{Header, IntegerLayer, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
 use runtime::quant::{LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS};
-use runtime::{Activation, Level, Provenance};
+use runtime::{Activation, Config, FormatError, Level, Provenance};
 
-/// The boundary and the letters.
-const VOCAB: &str = ".abcdefghijklmnopqrstuvwxyz";
-const EMBEDDING: usize = 24;
-
-/// Three levels of two.
+/// The dimensions of a network, and how its integers are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
-    activation: Activation,
-    widths: [u16; 3],
+    /// Characters, the boundary included. The letters first, then others that take two bytes each.
+    pub vocab_size: usize,
+    /// Values per embedding.
+    pub n_embd: u16,
+    /// From the characters up.
+    pub levels: Vec<Level>,
+    /// Of every level.
+    pub activation: Activation,
     /// Whether the output layer reads all levels.
-    skip: bool,
-    /// The root mean square of a level's outputs, roughly, where that of the sums is one.
-    activation_rms: f64,
+    pub skip: bool,
+    /// How level 0 is stored in integers: [`WeightFormat::Table`] or [`WeightFormat::Int8`].
+    pub first: WeightFormat,
+    /// How the output layer is stored in an int4 model.
+    pub output: WeightFormat,
 }
 
-/// The lecture's.
-pub const WAVENET: Network =
-    Network { activation: Activation::Tanh, widths: [128; 3], skip: false, activation_rms: 0.63 };
-/// The shape of the preset `gated`. Gated units are a tanh times a sigmoid around a half.
-pub const GATED: Network =
-    Network { activation: Activation::Gated, widths: [64, 88, 104], skip: true, activation_rms: 0.37 };
-
 impl Network {
-    /// Columns and rows of the layers.
-    fn shapes(&self) -> [(usize, usize); 4] {
-        let [a, b, c] = self.widths.map(usize::from);
-        let rows = self.activation.rows_per_value();
-        let columns = if self.skip { a + b + c } else { c };
-        [(2 * EMBEDDING, rows * a), (2 * a, rows * b), (2 * b, rows * c), (columns, VOCAB.len())]
+    /// Levels that fuse two characters each, level 0 a table.
+    fn of_pairs(activation: Activation, widths: [u16; 3], skip: bool) -> Self {
+        let levels = widths.map(|width| Level { fuse: 2, width }).to_vec();
+        let (first, output) = (WeightFormat::Table, WeightFormat::Int8);
+        Self { vocab_size: 27, n_embd: 24, levels, activation, skip, first, output }
+    }
+
+    /// The lecture's.
+    pub fn wavenet() -> Self {
+        Self::of_pairs(Activation::Tanh, [128; 3], false)
+    }
+
+    /// The shape of the preset `gated`.
+    pub fn gated() -> Self {
+        Self::of_pairs(Activation::Gated, [64, 88, 104], true)
+    }
+
+    /// The dimensions.
+    ///
+    /// # Errors
+    /// [`FormatError`] for those that no runtime takes.
+    pub fn config(&self) -> Result<Config, FormatError> {
+        let config = Config::new(self.vocab_size, self.n_embd.into(), self.activation, &self.levels)?;
+        Ok(config.with_skip(self.skip))
+    }
+
+    /// How the layers are stored in a precision.
+    pub fn formats(&self, precision: &str) -> Vec<WeightFormat> {
+        let (first, inner, output) = match precision {
+            "f32" => (WeightFormat::F32, WeightFormat::F32, WeightFormat::F32),
+            "int4" => (self.first, WeightFormat::Int4, self.output),
+            _ => (self.first, WeightFormat::Int8, WeightFormat::Int8),
+        };
+        let mut formats = vec![inner; self.levels.len() + 1];
+        formats[0] = first;
+        formats[self.levels.len()] = output;
+        formats
+    }
+
+    /// The root mean square of a level's outputs, roughly, where that of the sums is one. Gated units are a tanh times a sigmoid
+    /// around a half.
+    fn activation_rms(&self) -> f64 {
+        if self.activation == Activation::Gated { 0.37 } else { 0.63 }
+    }
+
+    /// The boundary, the letters, and what comes behind them.
+    fn vocab(&self) -> String {
+        let others = ('\u{100}'..).filter(|character| character.is_alphabetic());
+        ".".chars().chain('a'..='z').chain(others).take(self.vocab_size).collect()
     }
 }
 
 /// The network in a precision that `firmware-example` knows; integers in the plain layout.
+///
+/// # Errors
+/// For a network that the format has no room for.
 pub fn blob(network: &Network, precision: &str) -> Result<Vec<u8>> {
+    encoded(network, precision).context("a network that is refused")
+}
+
+fn encoded(network: &Network, precision: &str) -> Result<Vec<u8>, FormatError> {
     let mut random = Random(0x2545_f491);
-    let (precision, inner) = match precision {
-        "f32" => return single(network, &mut random).context("a network that is refused"),
-        "int4" => (Precision::Int4, WeightFormat::Int4),
-        _ => (Precision::Int8, WeightFormat::Int8),
+    let (config, formats) = (network.config()?, network.formats(precision));
+    let shapes = config.linear_shapes().map(|shape| (shape.fan_in(), shape.fan_out));
+    let precision = match precision {
+        "f32" => return single(network, shapes.collect(), &formats, &mut random),
+        "int4" => Precision::Int4,
+        _ => Precision::Int8,
     };
-    let formats = [WeightFormat::Table, inner, inner, WeightFormat::Int8];
-    let layers = network.shapes().into_iter().zip(formats);
-    let layers = layers.map(|(shape, format)| Integers::random(shape, network.activation_rms, format, &mut random));
-    let layers: Vec<_> = layers.collect();
+    let embedding: Vec<i8> = match network.first {
+        WeightFormat::Table => Vec::new(),
+        _ => (0..network.vocab_size * config.n_embd()).map(|_| random.weight(127)).collect(),
+    };
+    let last = formats.len() - 1;
+    let layers: Vec<_> = shapes
+        .zip(&formats)
+        .enumerate()
+        .map(|(index, (shape, &format))| {
+            let fuse = network.levels.get(index).map_or(1, |level| usize::from(level.fuse));
+            // Of a table the terms of a sum, and as many entries for each of them as there are characters.
+            let (columns, entries) =
+                if format == WeightFormat::Table { (fuse, network.vocab_size) } else { (shape.0, 1) };
+            let input_rms = if format == WeightFormat::Table { 1.0 } else { 127.0 * network.activation_rms() };
+            let one = if index == last { LOGIT_FRACTION_BITS } else { PRE_ACTIVATION_FRACTION_BITS };
+            Integers::random((columns, entries, shape.1), input_rms, format, one, &mut random)
+        })
+        .collect();
     let layers = layers.iter().map(|layer| IntegerLayer {
         bias: &layer.bias,
         multiplier: &layer.multiplier,
         weights: &layer.weights,
     });
-    let layers = Layers::Integer { embedding: &[], layers: layers.collect() };
-    encode(&header(network, precision, Layout::RowMajor, formats), &layers, &[1, 2, 3])
-        .context("a network that is refused")
+    let layers = Layers::Integer { embedding: &embedding, layers: layers.collect() };
+    let vocab = network.vocab();
+    encode(&header(network, &vocab, precision, Layout::RowMajor, &formats), &layers, &[1, 2, 3])
 }
 
-fn header(network: &Network, precision: Precision, layout: Layout, formats: [WeightFormat; 4]) -> Header<'static> {
+fn header<'a>(
+    network: &Network,
+    vocab: &'a str,
+    precision: Precision,
+    layout: Layout,
+    formats: &[WeightFormat],
+) -> Header<'a> {
     Header {
         precision,
         layout,
         activation: network.activation,
-        n_embd: EMBEDDING as u16,
-        levels: network.widths.into_iter().map(|width| Level { fuse: 2, width }).collect(),
+        n_embd: network.n_embd,
+        levels: network.levels.iter().copied().collect(),
         skip: network.skip,
-        weights: formats.into_iter().collect(),
+        weights: formats.iter().copied().collect(),
         golden_len: 0,
         golden_crc32: 0,
-        vocab: VOCAB,
+        vocab,
         provenance: Provenance {
             preset: "random",
             exporter_version: "",
@@ -81,16 +151,22 @@ fn header(network: &Network, precision: Precision, layout: Layout, formats: [Wei
     }
 }
 
-fn single(network: &Network, random: &mut Random) -> Result<Vec<u8>, runtime::FormatError> {
+fn single(
+    network: &Network,
+    shapes: Vec<(usize, usize)>,
+    formats: &[WeightFormat],
+    random: &mut Random,
+) -> Result<Vec<u8>, FormatError> {
     let mut values = |len: usize, rms: f64| -> Vec<f32> { (0..len).map(|_| (random.even() * rms) as f32).collect() };
-    let embedding = values(VOCAB.len() * EMBEDDING, 1.0);
-    let rms = network.activation_rms;
-    let layers = network.shapes().into_iter().zip([1.0, rms, rms, rms]).map(|((columns, rows), input)| {
+    let embedding = values(network.vocab_size * usize::from(network.n_embd), 1.0);
+    let layers = shapes.into_iter().enumerate().map(|(index, (columns, rows))| {
+        let input = if index == 0 { 1.0 } else { network.activation_rms() };
         (values(columns * rows, 1.0 / (columns as f64).sqrt() / input), values(rows, 0.1))
     });
     let layers: Vec<_> = layers.collect();
     let layers = layers.iter().map(|(weight, bias)| LinearWeights { weight, bias }).collect();
-    let header = header(network, Precision::F32, Layout::Rows8, [WeightFormat::F32; 4]);
+    let vocab = network.vocab();
+    let header = header(network, &vocab, Precision::F32, Layout::Rows8, formats);
     encode(&header, &Layers::F32 { embedding: &embedding, layers }, &[1, 2, 3])
 }
 
@@ -102,17 +178,18 @@ struct Integers {
 }
 
 impl Integers {
-    /// Evenly distributed weights, and a multiplier that brings sums to a root mean square of one.
-    fn random((columns, rows): (usize, usize), activation_rms: f64, format: WeightFormat, random: &mut Random) -> Self {
+    /// Evenly distributed weights, and a multiplier that brings sums of `columns` products to a root mean square of `one`.
+    fn random(
+        (columns, entries, rows): (usize, usize, usize),
+        input_rms: f64,
+        format: WeightFormat,
+        one: u32,
+        random: &mut Random,
+    ) -> Self {
         let largest = if format == WeightFormat::Int4 { 7 } else { 127 };
-        let table = format == WeightFormat::Table;
-        let len = if table { 2 * VOCAB.len() * rows } else { columns * rows };
-        let weights: Vec<i8> = (0..len).map(|_| random.weight(largest)).collect();
+        let weights: Vec<i8> = (0..columns * entries * rows).map(|_| random.weight(largest)).collect();
         let weight_rms = f64::from(2 * largest + 1) / 12_f64.sqrt();
-        let (terms, input_rms) = if table { (2, 1.0) } else { (columns, 127.0 * activation_rms) };
-        let sum_rms = (terms as f64).sqrt() * weight_rms * input_rms;
-        let is_output = rows == VOCAB.len();
-        let one = if is_output { LOGIT_FRACTION_BITS } else { PRE_ACTIVATION_FRACTION_BITS };
+        let sum_rms = (columns as f64).sqrt() * weight_rms * input_rms;
         let multiplier = f64::from(MULTIPLIER_FRACTION_BITS + one).exp2() / sum_rms;
         let bias = (0..rows).map(|_| (random.even() * sum_rms / 10.0) as i32).collect();
         Self { bias, multiplier: vec![multiplier.round() as i32; rows], weights }
@@ -151,11 +228,11 @@ mod tests {
     /// The multiply-accumulates that the figures of others are about, and the state that a chip keeps.
     #[test]
     fn the_networks_have_their_shapes() {
-        let shapes = [(&WAVENET, 76_195, 75_136, 68_992), (&GATED, 73_379, 72_192, 66_048)];
+        let shapes = [(Network::wavenet(), 76_195, 75_136, 68_992), (Network::gated(), 73_379, 72_192, 66_048)];
         for (network, parameters, macs_f32, macs) in shapes {
             for (precision, macs) in [("f32", macs_f32), ("int8", macs), ("int4", macs)] {
-                let blob = blob(network, precision).unwrap();
-                assert_eq!(blob, super::blob(network, precision).unwrap());
+                let blob = blob(&network, precision).unwrap();
+                assert_eq!(blob, super::blob(&network, precision).unwrap());
                 let blob = AlignedBlob::from(blob.as_slice());
                 let model = Model::new(blob.as_bytes()).unwrap();
                 assert_eq!(model.macs_streaming(), macs, "{precision}");

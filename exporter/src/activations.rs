@@ -1,0 +1,145 @@
+//! What every node of the tree computes for a word: the lecture's look at intermediate representations.
+//!
+//! The runtime computes the newest node of each level for every character. A tree over the last `block_size` characters is made
+//! of nodes that were the newest at some step: those of a level that sees `n` characters are `n` steps apart.
+
+use runtime::{BOUNDARY, HeapState, Model, PromptError, Stream, Token};
+use serde::Serialize;
+
+/// The tree over a window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tree {
+    /// The word.
+    pub word: String,
+    /// Characters of it that the window has seen.
+    pub position: usize,
+    /// The window, oldest first; the boundary's sign in front of the word.
+    pub characters: Vec<char>,
+    /// From the characters up.
+    pub levels: Vec<TreeLevel>,
+    /// Whether the output layer reads all levels.
+    pub skip: bool,
+    /// All next characters, the most probable first; without a character, the end of the word.
+    pub next: Vec<Next>,
+    /// The one that stands in the word.
+    pub actual: Option<char>,
+}
+
+/// The nodes of a level.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TreeLevel {
+    /// Nodes or characters that become one.
+    pub fuse: usize,
+    /// Characters that a node sees.
+    pub receptive_field: usize,
+    /// Oldest first.
+    pub nodes: Vec<Node>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Node {
+    /// What it sees.
+    pub characters: String,
+    /// What it gives, between -1 and 1.
+    pub values: Vec<f32>,
+}
+
+/// A character that may come next.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Next {
+    /// `None` for the end of the word.
+    pub character: Option<char>,
+    /// From 0 to 1.
+    pub probability: f64,
+}
+
+/// Why there is no tree.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivationsError {
+    /// The model cannot read the word.
+    #[error("word {word:?}: {source}")]
+    Word {
+        /// The word.
+        word: String,
+        /// Why.
+        source: PromptError,
+    },
+    /// The word has no such position.
+    #[error("{word:?} has {characters} characters: --position is 0 to {characters}")]
+    Position {
+        /// The word.
+        word: String,
+        /// How many.
+        characters: usize,
+    },
+}
+
+/// The tree behind the first `position` characters of a word; behind all of them without one.
+///
+/// # Errors
+/// [`ActivationsError`] says why there is none.
+///
+/// # Panics
+/// Never: a heap state fits its model.
+pub fn tree(model: &Model<'_>, word: &str, position: Option<usize>) -> Result<Tree, ActivationsError> {
+    let (vocab, config) = (model.vocab(), model.config());
+    let refused = |source| ActivationsError::Word { word: word.to_owned(), source };
+    let tokens: Vec<Token> = word.chars().map(|c| vocab.encode(c)).collect::<Result<_, _>>().map_err(refused)?;
+    let characters = tokens.len();
+    let position = position.unwrap_or(characters);
+    if position > characters {
+        return Err(ActivationsError::Position { word: word.to_owned(), characters });
+    }
+
+    let mut state = HeapState::new(model);
+    let mut stream = Stream::new(model, &mut state).expect("made for this model");
+    // The boundary once more changes nothing, and shows what every node in front of the word gives.
+    let steps: Vec<Vec<Vec<f32>>> = [BOUNDARY]
+        .iter()
+        .chain(&tokens[..position])
+        .map(|&token| {
+            let mut levels = Vec::new();
+            stream.push_observed(token, &mut |_, values| {
+                levels.push((0..values.len()).filter_map(|index| values.get(index)).collect());
+            });
+            levels
+        })
+        .collect();
+
+    let block_size = config.block_size();
+    // What stood so many characters before the next one, from 1.
+    let sign = vocab.as_str().chars().next().unwrap_or('.');
+    let before =
+        |distance: usize| position.checked_sub(distance).map_or(sign, |at| word.chars().nth(at).unwrap_or(sign));
+    let mut receptive_field = 1;
+    let levels = config.levels().iter().enumerate().map(|(level, shape)| {
+        receptive_field *= usize::from(shape.fuse);
+        let nodes = (0..block_size / receptive_field).rev().map(|node| {
+            let end = node * receptive_field;
+            Node {
+                characters: (end + 1..=end + receptive_field).rev().map(before).collect(),
+                values: steps[position.saturating_sub(end)][level].clone(),
+            }
+        });
+        TreeLevel { fuse: shape.fuse.into(), receptive_field, nodes: nodes.collect() }
+    });
+    let levels = levels.collect();
+    let mut next: Vec<Next> = (0..vocab.len())
+        .filter_map(|token| Token::try_from(token).ok())
+        .map(|token| Next {
+            character: vocab.decode(token),
+            probability: (-f64::from(stream.nll_micronats(token)) / 1e6).exp(),
+        })
+        .collect();
+    next.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    Ok(Tree {
+        word: word.to_owned(),
+        position,
+        characters: (1..=block_size).rev().map(before).collect(),
+        levels,
+        skip: config.skip(),
+        next,
+        actual: word.chars().nth(position),
+    })
+}

@@ -1,0 +1,48 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use exporter::complete::complete;
+use exporter::pack::ModelFile;
+use runtime::Model;
+use runtime::generator::DEFAULT_MAX_LEN;
+use serde_json::json;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// What the words begin with; may be empty
+    prefix: String,
+    /// A model, safetensors or blob
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// How many words
+    #[arg(short = 'n', long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    count: u32,
+    /// Most characters of a word, the prefix included; longer ones are left out
+    #[arg(long, default_value_t = DEFAULT_MAX_LEN)]
+    max_len: usize,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let blob = ModelFile::read(&args.model)?.into_blob()?;
+    let model = Model::new(blob.as_bytes())?;
+    let completions = complete(&model, &args.prefix, args.count as usize, args.max_len)?;
+    if args.json {
+        let word = |completion: &exporter::complete::Completion| json!({ "word": completion.word, "probability": completion.probability(), "nll": completion.nll });
+        let words: Vec<_> = completions.iter().map(word).collect();
+        println!("{}", json!({ "prefix": args.prefix, "completions": words }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let width = completions.iter().map(|completion| completion.word.chars().count()).max().unwrap_or(0);
+    let mut sum = 0.0;
+    for completion in &completions {
+        sum += completion.probability();
+        // The empty word is one, too.
+        let word = if completion.word.is_empty() { "\"\"" } else { &completion.word };
+        println!("{word:<width$}  {:>8.4} %", 100.0 * completion.probability());
+    }
+    eprintln!("\nof all words that begin with {:?}, their ends included; together {:.2} %", args.prefix, 100.0 * sum);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,48 @@
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap_mangen::Man;
+use exporter::write::write_atomically;
+
+use super::quoted;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A page for every command into this folder, instead of the first page on stdout
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+/// The manual, from the same text as --help.
+pub fn run(args: &Args, mut command: clap::Command) -> anyhow::Result<ExitCode> {
+    command.build();
+    let Some(out) = &args.out else {
+        match std::io::stdout().write_all(&page(&command)?) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            result => result.context("cannot write the page")?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let mut pages = 1;
+    write(out, "exporter", &command)?;
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+        let name = format!("exporter-{}", command.get_name());
+        write(out, &name, command)?;
+        pages += 1;
+    }
+    eprintln!("wrote {pages} pages to {}; man {} reads the first", quoted(out), quoted(&out.join("exporter.1")));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(folder: &Path, name: &str, command: &clap::Command) -> anyhow::Result<()> {
+    Ok(write_atomically(&folder.join(format!("{name}.1")), &page(command)?)?)
+}
+
+fn page(command: &clap::Command) -> anyhow::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    Man::new(command.clone()).render(&mut page).context("cannot write the page")?;
+    Ok(page)
+}

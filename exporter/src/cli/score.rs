@@ -1,0 +1,146 @@
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use exporter::data::{Words, hex};
+use exporter::pack::ModelFile;
+use exporter::score::{Ranking, Scored, Scorer};
+use runtime::Model;
+use serde_json::json;
+
+use super::count;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A model, safetensors or blob
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// Words to score; `-` reads them from stdin, one a line
+    #[arg(required = true, value_name = "WORD")]
+    words: Vec<String>,
+    /// The list among whose words they are ranked: one word a line [default: the shipped list of names]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// The words of the command line, with those of stdin where `-` stands.
+fn words(given: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut words = Vec::new();
+    for word in given {
+        if word == "-" {
+            for line in std::io::stdin().lock().lines() {
+                let line = line.context("cannot read words from stdin")?;
+                words.extend(Some(line.trim().to_owned()).filter(|word| !word.is_empty()));
+            }
+        } else {
+            words.push(word.clone());
+        }
+    }
+    Ok(words)
+}
+
+/// The list, and how probable its words are.
+fn ranking(args: &Args, model: &Model<'_>) -> anyhow::Result<Option<(Words, Ranking)>> {
+    let words = match &args.data {
+        Some(path) => Words::read(path)?,
+        None => Words::shipped()?,
+    };
+    if hex(&words.sha256) != hex(&model.provenance().data_sha256) {
+        eprintln!("note: the model was trained on another list than {}", words.name);
+    }
+    match Ranking::new(model, &words.words) {
+        Ok(ranking) => Ok(Some((words, ranking))),
+        Err((word, source)) if args.data.is_some() => bail!("{}: the word {word:?}: {source}", words.name),
+        Err((word, source)) => {
+            eprintln!(
+                "note: no ranks, {} is in other characters ({word:?}: {source}): --data names another",
+                words.name
+            );
+            Ok(None)
+        }
+    }
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let words = words(&args.words)?;
+    if words.is_empty() {
+        bail!("no words on stdin: one a line");
+    }
+    let blob = ModelFile::read(&args.model)?.into_blob()?;
+    let model = Model::new(blob.as_bytes())?;
+    let mut scorer = Scorer::new(&model);
+    let (mut scored, mut refused) = (Vec::new(), Vec::new());
+    for word in &words {
+        match scorer.score(word) {
+            Ok(word) => scored.push(word),
+            Err(source) => refused.push(format!("{word:?}: {source}")),
+        }
+    }
+    if !scored.is_empty() {
+        let list = ranking(args, &model)?;
+        let list = list.as_ref();
+        if args.json { print_json(&scored, &refused, list) } else { print_table(&scored, list) }
+    }
+    match &refused[..] {
+        [] => Ok(ExitCode::SUCCESS),
+        _ => bail!("{} of {} words cannot be scored: {}", refused.len(), words.len(), refused.join("; ")),
+    }
+}
+
+fn print_json(scored: &[Scored], refused: &[String], list: Option<&(Words, Ranking)>) {
+    let word = |scored: &Scored| {
+        let characters = scored.surprise.iter().map(|(character, nll)| json!({ "character": character, "nll": nll }));
+        json!({
+            "word": scored.word,
+            "log_probability": -scored.nll(),
+            "nll": scored.nll(),
+            "nll_per_character": scored.nll_per_character(),
+            "characters": characters.collect::<Vec<_>>(),
+            "less_probable_words": list.map(|(_, ranking)| ranking.less_probable(scored.nll())),
+            "in_list": list.map(|(_, ranking)| ranking.contains(&scored.word)),
+        })
+    };
+    println!(
+        "{}",
+        json!({
+            "words": scored.iter().map(word).collect::<Vec<_>>(),
+            "refused": refused,
+            "list": list.map(|(words, _)| &words.name),
+            "list_words": list.map(|(_, ranking)| ranking.len()),
+        })
+    );
+}
+
+fn print_table(scored: &[Scored], list: Option<&(Words, Ranking)>) {
+    let width = scored.iter().map(|scored| scored.word.chars().count()).max().unwrap_or(0).max(4);
+    let rank = if list.is_some() { "  more probable than  in the list" } else { "" };
+    println!("{:<width$}  log-prob  nll/char{rank}  nats per character, then the end", "word");
+    for scored in scored {
+        print!("{:<width$}  {:>8.3}  {:>8.3}", scored.word, -scored.nll(), scored.nll_per_character());
+        if let Some((_, ranking)) = list {
+            let words = count(ranking.less_probable(scored.nll()));
+            let known = if ranking.contains(&scored.word) { "yes" } else { "no" };
+            print!("  {:>18}  {known:<11}", format!("{words} words"));
+        }
+        let surprise: Vec<String> = scored
+            .surprise
+            .iter()
+            .map(|(character, nll)| match character {
+                Some(character) => format!("{character} {nll:.2}"),
+                None => format!("| {nll:.2}"),
+            })
+            .collect();
+        println!("  {}", surprise.join("  "));
+    }
+    if let Some((words, ranking)) = list {
+        println!(
+            "\nagainst the {} different words of {}; log-prob in nats, the end of the word counted",
+            count(ranking.len()),
+            words.name
+        );
+    }
+}

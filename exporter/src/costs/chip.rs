@@ -1,0 +1,75 @@
+//! Chips that one can buy, and a model of how fast they are.
+
+use super::Core;
+
+/// A chip with one of the cores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Chip {
+    /// Its name.
+    pub name: &'static str,
+    /// Its core.
+    pub core: Core,
+    /// The fastest clock its data sheet allows.
+    pub clock_hz: u32,
+    /// Cycles that a read of flash waits at that clock.
+    pub wait_states: u32,
+    /// Bytes that such a read brings.
+    pub flash_read_bytes: u32,
+    /// Flash.
+    pub flash_bytes: u64,
+    /// RAM that a program can use as one piece.
+    pub ram_bytes: u64,
+}
+
+/// One for each core, from the manufacturer's data sheet and reference manual.
+#[rustfmt::skip]
+pub const CHIPS: [Chip; 7] = [
+    // nRF51822 product specification, 8: no wait states at 16 MHz. The micro:bit's.
+    Chip { name: "nRF51822", core: Core::M0, clock_hz: 16_000_000, wait_states: 0, flash_read_bytes: 4, flash_bytes: 256 << 10, ram_bytes: 16 << 10 },
+    // RM0444, table of latencies: two above 48 MHz; 64 bits.
+    Chip { name: "STM32G071RB", core: Core::M0Plus, clock_hz: 64_000_000, wait_states: 2, flash_read_bytes: 8, flash_bytes: 128 << 10, ram_bytes: 36 << 10 },
+    // PM0075: two above 48 MHz; 64 bits.
+    Chip { name: "STM32F103RC", core: Core::M3, clock_hz: 72_000_000, wait_states: 2, flash_read_bytes: 8, flash_bytes: 256 << 10, ram_bytes: 48 << 10 },
+    // RM0090: five above 150 MHz at 2.7 V and more; 128 bits.
+    Chip { name: "STM32F405RG", core: Core::M4, clock_hz: 168_000_000, wait_states: 5, flash_read_bytes: 16, flash_bytes: 1 << 20, ram_bytes: 128 << 10 },
+    // RM0385: seven above 210 MHz at 2.7 V and more; 256 bits.
+    Chip { name: "STM32F746ZG", core: Core::M7, clock_hz: 216_000_000, wait_states: 7, flash_read_bytes: 32, flash_bytes: 1 << 20, ram_bytes: 320 << 10 },
+    // RM0456: four above 128 MHz in range 1; 128 bits.
+    Chip { name: "STM32U575ZI", core: Core::M33, clock_hz: 160_000_000, wait_states: 4, flash_read_bytes: 16, flash_bytes: 2 << 20, ram_bytes: 768 << 10 },
+    // The high-efficiency core, program and model in its tightly coupled memory, which does not wait.
+    Chip { name: "Alif Ensemble E7", core: Core::M55, clock_hz: 160_000_000, wait_states: 0, flash_read_bytes: 16, flash_bytes: 256 << 10, ram_bytes: 256 << 10 },
+];
+
+impl Chip {
+    /// The one with this core.
+    ///
+    /// # Panics
+    /// Never: there is one for each.
+    pub fn of(core: Core) -> &'static Self {
+        CHIPS.iter().find(|chip| chip.core == core).expect("one for each core")
+    }
+
+    /// Cycles of so many instructions that read so many bytes of the model once: what they take without wait states, and a
+    /// wait for every read of the model. Code is taken to come from a cache or a prefetch buffer without waiting.
+    pub fn cycles(&self, instructions: f64, cycles_per_instruction: f64, model_bytes_read: f64) -> f64 {
+        let reads = model_bytes_read / f64::from(self.flash_read_bytes);
+        instructions * cycles_per_instruction + f64::from(self.wait_states) * reads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_core_has_a_chip() {
+        assert!(Core::ALL.iter().all(|&core| Chip::of(core).core == core));
+    }
+
+    #[test]
+    fn a_read_of_flash_waits() {
+        let chip = Chip::of(Core::M4);
+        assert_eq!(chip.cycles(1000.0, 1.5, 0.0), 1500.0);
+        assert_eq!(chip.cycles(1000.0, 1.5, 160.0), 1550.0);
+    }
+}

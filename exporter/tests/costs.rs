@@ -7,8 +7,8 @@ use exporter::quantize::table_pays;
 use runtime::format::{AlignedBlob, Precision, WeightFormat};
 use runtime::{Activation, Level, Model};
 use xtask::bench::{self, Case, GATED, Record, SHIPPED, WAVENET};
-use xtask::board;
 use xtask::repo::Repo;
+use xtask::{board, firmware};
 
 /// How far a prediction may be off.
 const PERCENT: f64 = 5.0;
@@ -56,7 +56,7 @@ fn what_is_on_record_is_predicted() {
         for row in record.rows.iter().filter(|row| row.board == core.board() && row.is_own) {
             let Some(model) = [SHIPPED, WAVENET, GATED].into_iter().find(|model| row.model == *model) else { continue };
             let precision =
-                bench::PRECISIONS.into_iter().find(|precision| row.precision == *precision).expect("one of three");
+                firmware::PRECISIONS.into_iter().find(|precision| row.precision == *precision).expect("one of three");
             let blob = Case { board, model, precision, layout: None }.blob(&repo).expect("a blob");
             is_as_predicted(core, model, &fs::read(blob).expect("a file"), row.instructions, &row.parts);
             rows += 1;

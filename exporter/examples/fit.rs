@@ -15,9 +15,9 @@ use exporter::write::write_atomically;
 use runtime::format::{AlignedBlob, WeightFormat, tabulate_pairs};
 use runtime::{Activation, Level, Model};
 use serde::{Deserialize, Serialize};
-use xtask::bench::{self, PRECISIONS, SHIPPED};
+use xtask::bench::{self, SHIPPED};
 use xtask::board;
-use xtask::firmware;
+use xtask::firmware::{self, PRECISIONS};
 use xtask::repo::Repo;
 use xtask::size;
 

@@ -108,7 +108,7 @@ fn fit_command(mut args: lexopt::Parser) -> Result<ExitCode> {
         }
     }
     let repo = Repo::find();
-    setup::ensure(&repo)?;
+    setup::ensure(&repo, setup::Purpose::Use)?;
     let mut cargo = repo.cargo();
     cargo.args(["run", "--quiet", "--package", "exporter", "--example", "fit", "--"]).args(again.then_some("--counts"));
     command::run(&mut cargo)?;

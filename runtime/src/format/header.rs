@@ -2,7 +2,7 @@
 //! much flash. A test compares the two.
 
 use super::{Layout, MAX_LAYERS, Precision, WeightFormat};
-use crate::config::{Activation, Level, MAX_LEVELS};
+use crate::config::{Activation, Config, Level};
 use crate::vocab::next_character;
 
 const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Int8, Precision::Int4];
@@ -14,15 +14,13 @@ const FORMATS: [WeightFormat; 5] =
 /// A header as a reader needs it; see [`Header`](super::Header).
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {
+    /// Not checked yet, and without the size of the vocabulary.
+    pub config: Config,
     pub precision: Precision,
     pub layout: Layout,
-    pub activation: Activation,
-    pub skip: bool,
-    pub n_embd: u16,
+    pub weights: heapless::Vec<WeightFormat, MAX_LAYERS, u8>,
     pub golden_len: u16,
     pub golden_crc32: u32,
-    pub levels: heapless::Vec<Level, MAX_LEVELS, u8>,
-    pub weights: heapless::Vec<WeightFormat, MAX_LAYERS, u8>,
     /// UTF-8.
     pub vocab: &'a [u8],
     /// In postcard.
@@ -30,46 +28,49 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Decodes a header; `None` for bytes that are none, or have something behind it.
-    #[inline(never)]
-    pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let mut reader = Reader { rest: bytes, failed: false };
-        let mut fields = Self {
-            precision: reader.one_of(&PRECISIONS),
-            layout: reader.one_of(&LAYOUTS),
-            activation: reader.one_of(&ACTIVATIONS),
-            n_embd: reader.short(),
-            levels: heapless::Vec::new(),
-            skip: false,
+    /// Those of no model.
+    #[inline]
+    pub fn new() -> Self {
+        Self {
+            config: Config::NONE,
+            precision: Precision::F32,
+            layout: Layout::Rows8,
             weights: heapless::Vec::new(),
             golden_len: 0,
             golden_crc32: 0,
             vocab: &[],
             provenance: &[],
-        };
+        }
+    }
+
+    /// Decodes a header; `None` for bytes that are none, or have something behind it.
+    // Into what is there: a header is large, and would be copied on its way.
+    #[inline(never)]
+    pub fn read(&mut self, bytes: &'a [u8]) -> Option<()> {
+        let mut reader = Reader { rest: bytes, failed: false };
+        self.precision = reader.one_of(&PRECISIONS);
+        self.layout = reader.one_of(&LAYOUTS);
+        self.config.activation = reader.one_of(&ACTIVATIONS);
+        self.config.n_embd = reader.short();
         for _ in 0..reader.number() {
             let level = Level { fuse: reader.byte(), width: reader.short() };
-            if fields.levels.push(level).is_err() {
-                return None;
-            }
+            self.config.levels.push(level).ok()?;
         }
         let skip = reader.byte();
-        fields.skip = skip == 1;
+        self.config.skip = skip == 1;
         for _ in 0..reader.number() {
-            if fields.weights.push(reader.one_of(&FORMATS)).is_err() {
-                return None;
-            }
+            self.weights.push(reader.one_of(&FORMATS)).ok()?;
         }
-        fields.golden_len = reader.short();
-        fields.golden_crc32 = reader.number();
-        fields.vocab = reader.text();
-        fields.provenance = reader.rest;
+        self.golden_len = reader.short();
+        self.golden_crc32 = reader.number();
+        self.vocab = reader.text();
+        self.provenance = reader.rest;
         reader.text(); // preset
         reader.text(); // exporter_version
         reader.bytes(32); // data_sha256
         reader.varint(10, 1); // seed
         reader.number(); // dev_nll_micronats
-        (!reader.failed && reader.rest.is_empty() && skip < 2).then_some(fields)
+        (!reader.failed && reader.rest.is_empty() && skip < 2).then_some(())
     }
 }
 

@@ -196,6 +196,15 @@ impl Packed {
         of!(self, prepare_i8 / prepare_i4(x, prepared))
     }
 
+    /// The requantized rows of whole blocks, as many as `out` takes.
+    #[inline]
+    pub fn run(self, blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
+        match out {
+            Out::Rows(out) => self.rows(blocks, prepared, constant, out),
+            Out::Tanh(out) => self.rows_tanh(blocks, prepared, constant, out),
+        }
+    }
+
     /// The requantized rows of whole blocks, `out.len()` of them.
     pub fn rows(self, blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
         of!(self, rows_i8 / rows_i4(blocks, prepared, constant, out));
@@ -232,6 +241,34 @@ impl Packed {
         columns: usize,
     ) -> alloc::vec::Vec<u32> {
         of!(self, pack_i8 / pack_i4(bias, multiplier, weight, rows, columns))
+    }
+}
+
+/// Where rows go.
+pub enum Out<'o> {
+    /// As they are.
+    Rows(&'o mut [i32]),
+    /// [`crate::quant::tanh_i8`] of them.
+    Tanh(&'o mut [i8]),
+}
+
+impl Out<'_> {
+    /// The first so many; `None` if there are fewer.
+    #[inline]
+    pub fn first(self, rows: usize) -> Option<Self> {
+        match self {
+            Self::Rows(out) => out.get_mut(..rows).map(Out::Rows),
+            Self::Tanh(out) => out.get_mut(..rows).map(Out::Tanh),
+        }
+    }
+
+    /// Writes one row; does nothing beyond the end.
+    #[inline]
+    pub fn set(&mut self, row: usize, sum: i32) {
+        match self {
+            Self::Rows(out) => out.get_mut(row).into_iter().for_each(|out| *out = sum),
+            Self::Tanh(out) => out.get_mut(row).into_iter().for_each(|out| *out = crate::quant::tanh_i8(sum)),
+        }
     }
 }
 

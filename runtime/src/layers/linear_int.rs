@@ -7,11 +7,13 @@ use alloc::vec::Vec;
 use crate::config::{Activation, Config, LinearShape};
 use crate::error::FormatError;
 use crate::format::{Layout, SLAB_ALIGN, Slab, WeightFormat};
-use crate::kernels::packed::Packed;
-use crate::kernels::{copy_i8, dot_i8, exchange_i8, table_tanh_i8};
-#[cfg(feature = "int4")]
+#[cfg(feature = "row-major")]
+use crate::kernels::dot_i8;
+use crate::kernels::packed::{Out, Packed};
+use crate::kernels::{copy_i8, exchange_i8, table_tanh_i8};
+#[cfg(all(feature = "row-major", feature = "int4"))]
 use crate::kernels::{dot_i4, unpack_i4};
-use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
+use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize};
 use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
@@ -27,7 +29,9 @@ pub struct LinearInt<'n> {
     format: WeightFormat,
     /// What reads the weights where they are packed in blocks.
     kernel: Option<Packed>,
-    /// All arrays of the layer, each padded to four words: bias and multiplier, unless they are part of what follows; the weights.
+    #[cfg(feature = "row-major")]
+    row_major: bool,
+    /// The layer's arrays and what is behind them, each padded to four words: bias and multiplier, unless they are part of what follows; the weights.
     words: &'n [u32],
     /// What the host's kernels take in place of the bias; see [`crate::kernels::host::VectorUnit::rows_i8`].
     #[cfg(feature = "std")]
@@ -63,34 +67,32 @@ pub enum Input<'i> {
 }
 
 impl<'n> LinearInt<'n> {
-    /// The arrays of the layer that has this shape, from the front of the slab.
-    ///
-    /// # Errors
-    /// [`FormatError`] if the slab is too short, or the format is not one that can be read.
-    pub(crate) fn take<'a: 'n>(
-        slab: &mut Slab<'a>,
-        (layout, format): (Layout, WeightFormat),
-        shape: LinearShape<'n>,
-        config: &Config,
-    ) -> Result<&'a [u32], FormatError> {
-        let linear = Self::new((layout, format), shape, config, &[]);
-        let (positions, fan_out, vocab_size) = (shape.positions, shape.fan_out, linear.vocab_size);
+    /// Takes the layer's arrays from the front of the slab; `None` if it is too short, or the format is not one that can be read.
+    pub(crate) fn take(&self, slab: &mut Slab<'_>) -> Option<()> {
+        let (shape, vocab_size) = (&self.shape, self.vocab_size);
+        let (positions, fan_out) = (shape.positions, shape.fan_out);
         // Bytes of biases, as many of multipliers, and of weights.
-        let (scaling, weights) = match (linear.kernel, format) {
+        let (scaling, weights) = match (self.kernel, self.format) {
             (Some(kernel), _) => {
-                let columns = kernel.columns(&shape);
-                kernel.limits().check(columns)?;
+                let columns = kernel.columns(shape);
+                if let Err(violation) = kernel.limits().check(columns) {
+                    return slab.refuse(violation.into());
+                }
                 (0, fan_out.div_ceil(kernel.rows_per_block()) * kernel.block_words(columns) * size_of::<u32>())
             }
             (_, WeightFormat::Table) => (fan_out, positions * vocab_size * fan_out),
-            (_, WeightFormat::Pairs) if positions == 2 => (0, vocab_size * vocab_size * linear.width_out()),
-            (_, WeightFormat::Int8) if layout == Layout::RowMajor => (fan_out, shape.fan_in() * fan_out),
-            #[cfg(feature = "int4")]
-            (_, WeightFormat::Int4) if layout == Layout::RowMajor => (fan_out, shape.fan_in().div_ceil(2) * fan_out),
-            _ => return Err(FormatError::UnsupportedFormat),
+            (_, WeightFormat::Pairs) if positions == 2 => (0, vocab_size * vocab_size * self.width_out()),
+            #[cfg(feature = "row-major")]
+            (_, WeightFormat::Int8) if self.row_major => (fan_out, shape.fan_in() * fan_out),
+            #[cfg(all(feature = "row-major", feature = "int4"))]
+            (_, WeightFormat::Int4) if self.row_major => (fan_out, shape.fan_in().div_ceil(2) * fan_out),
+            _ => return slab.refuse(FormatError::UnsupportedFormat),
         };
         let scaling = scaling * size_of::<i32>();
-        slab.take_words(&[scaling, scaling, weights])
+        for bytes in [scaling, scaling, weights] {
+            slab.take(bytes)?;
+        }
+        Some(())
     }
 
     /// The layer that has this shape, and these weights.
@@ -107,6 +109,8 @@ impl<'n> LinearInt<'n> {
             vocab_size: config.vocab_size(),
             format,
             kernel: Packed::new(layout, format),
+            #[cfg(feature = "row-major")]
+            row_major: layout == Layout::RowMajor,
             words,
             #[cfg(feature = "std")]
             shifted: &[],
@@ -135,49 +139,46 @@ impl<'n> LinearInt<'n> {
     }
 
     /// Every sum of every row stays below [`ACC_LIMIT`] whatever the activations, every multiplier is positive or zero, no
-    /// weight is the one number whose negative does not exist, and what belongs to no weight is zero. `index` is for messages.
-    ///
-    /// # Errors
-    /// [`FormatError`] for the first row of which one of these does not hold.
+    /// weight is the one number whose negative does not exist, and what belongs to no weight is zero. Else the first of these that
+    /// does not hold; `layer` is for messages.
     #[inline(never)]
-    pub(crate) fn check(&self, index: usize) -> Result<(), FormatError> {
-        let bad = FormatError::BadValue { layer: index };
+    pub(crate) fn check(&self, layer: usize) -> Option<FormatError> {
+        let bad = Some(FormatError::BadValue { layer });
         if self.format == WeightFormat::Pairs {
-            let activations = self.vocab_size * self.vocab_size * self.width_out();
-            let allowed = self.bytes().iter().take(activations).all(|&activation| activation != i8::MIN);
-            return if allowed { Ok(()) } else { Err(bad) };
+            let mut activations = self.bytes().iter().take(self.vocab_size * self.vocab_size * self.width_out());
+            return if activations.any(|&activation| activation == i8::MIN) { bad } else { None };
         }
         let rows = match self.kernel {
             Some(kernel) => self.shape.fan_out.next_multiple_of(kernel.rows_per_block()),
             None => self.shape.fan_out,
         };
         for row in 0..rows {
-            let (Some(magnitude), Some(bias)) = (self.magnitude(row), self.bias(row)) else { return Err(bad) };
+            let (Some(magnitude), Some(bias)) = (self.magnitude(row), self.bias(row)) else { return bad };
             let multiplier = self.multiplier(row);
             let padding = row >= self.shape.fan_out;
-            if multiplier < 0 || (padding && (magnitude != 0 || bias != 0 || multiplier != 0)) {
-                return Err(bad);
+            if multiplier < 0 || (padding && magnitude | bias.unsigned_abs() | multiplier as u32 != 0) {
+                return bad;
             }
             // Below 2^31 + 2^30: at most 2^17 columns.
             if bias.unsigned_abs() + magnitude >= ACC_LIMIT as u32 {
-                return Err(FormatError::AccumulatorOverflow { layer: index, row });
+                return Some(FormatError::AccumulatorOverflow { layer, row });
             }
         }
-        Ok(())
+        None
     }
 
     /// The largest sum a row can give without its bias; `None` if it has a weight that is not allowed.
     #[inline]
     fn magnitude(&self, row: usize) -> Option<u32> {
         let weight_max = if self.format == WeightFormat::Int4 { 7 } else { 127 };
+        let table = self.format == WeightFormat::Table;
         let (mut sum, mut column) = (0, 0);
         for position in 0..self.shape.positions {
-            let values = if self.format == WeightFormat::Table { self.vocab_size } else { self.shape.width_of(position) };
-            let padding = column + values;
+            let padding = column + if table { self.vocab_size } else { self.shape.width_of(position) };
             let end = self.column(position + 1);
             while column < end {
                 let magnitude = u32::from(self.weight_at(row, column).unsigned_abs());
-                if magnitude > weight_max || (column >= padding && magnitude != 0) {
+                if magnitude > if column < padding { weight_max } else { 0 } {
                     return None;
                 }
                 sum += magnitude;
@@ -185,12 +186,12 @@ impl<'n> LinearInt<'n> {
             }
         }
         // The half byte behind an odd last column belongs to no weight.
-        #[cfg(feature = "int4")]
+        #[cfg(all(feature = "row-major", feature = "int4"))]
         if self.format == WeightFormat::Int4 && self.kernel.is_none() && column % 2 == 1 && self.weight_at(row, column) != 0 {
             return None;
         }
         // What an input is at most. One entry of a table per position: no more than all of the largest.
-        Some(if self.format == WeightFormat::Table { sum } else { sum * ACTIVATION_MAX as u32 })
+        Some(if table { sum } else { sum * ACTIVATION_MAX as u32 })
     }
 
     /// The column in which the first value of a position is stored; of a table, those of its first character.
@@ -208,7 +209,7 @@ impl<'n> LinearInt<'n> {
         self.weight_at(row, self.column(position) + index)
     }
 
-    #[inline(never)]
+    #[inline]
     fn weight_at(&self, row: usize, column: usize) -> i8 {
         if let Some(kernel) = self.kernel {
             let (block, columns, row) = self.block(kernel, row);
@@ -217,8 +218,9 @@ impl<'n> LinearInt<'n> {
         let byte = |index: usize| self.bytes().get(index).copied().unwrap_or(0);
         match self.format {
             WeightFormat::Table => byte(column * self.shape.fan_out + row),
+            #[cfg(feature = "row-major")]
             WeightFormat::Int8 => byte(row * self.shape.fan_in() + column),
-            #[cfg(feature = "int4")]
+            #[cfg(all(feature = "row-major", feature = "int4"))]
             WeightFormat::Int4 => {
                 let (low, high) = unpack_i4(byte(row * self.shape.fan_in().div_ceil(2) + column / 2) as u8);
                 if column.is_multiple_of(2) { low } else { high }
@@ -313,10 +315,14 @@ impl<'n> LinearInt<'n> {
 
     /// Puts the activations of one position into the input, in the form the layer's kernel reads. The sum of what it gives
     /// for all positions goes with the input.
+    #[inline(never)]
     pub fn prepare(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
         let Some(kernel) = self.kernel else {
-            let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
-            copy_i8(x, bytes.get_mut(self.shape.start(position, |width| width)..).unwrap_or(&mut []));
+            #[cfg(feature = "row-major")]
+            {
+                let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
+                copy_i8(x, bytes.get_mut(self.shape.start(position, |width| width)..).unwrap_or(&mut []));
+            }
             return 0;
         };
         let words = |position| self.shape.start(position, |width| kernel.position_words(&self.shape, width));
@@ -379,13 +385,7 @@ impl<'n> LinearInt<'n> {
         if self.forward_host(input, out) {
             return;
         }
-        if !self.run_packed(input, out, Packed::rows) {
-            self.run(input, &mut |row, sum| {
-                if let Some(out) = out.get_mut(row) {
-                    *out = sum;
-                }
-            });
-        }
+        self.run(input, Out::Rows(out));
     }
 
     /// Values behind the activation.
@@ -404,13 +404,7 @@ impl<'n> LinearInt<'n> {
         if self.forward_tanh_host(input, out) {
             return self.gate(out);
         }
-        if !self.run_packed(input, out, Packed::rows_tanh) {
-            self.run(input, &mut |row, sum| {
-                if let Some(out) = out.get_mut(row) {
-                    *out = tanh_i8(sum);
-                }
-            });
-        }
+        self.run(input, Out::Tanh(out));
         self.gate(out);
     }
 
@@ -449,42 +443,41 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// All rows of a packed layout, if the layer has one.
+    /// All rows.
     #[inline]
-    fn run_packed<T>(
-        &self,
-        input: Input<'_>,
-        out: &mut [T],
-        packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T]),
-    ) -> bool {
-        let (Some(kernel), Input::Prepared(input, constant)) = (self.kernel, input) else { return false };
-        let input = input.get(..self.input_words());
-        let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
-        if let (Some(input), Some(out)) = (input, out) {
-            let columns = kernel.columns(&self.shape);
-            let words = out.len() / kernel.rows_per_block() * kernel.block_words(columns);
-            packed(kernel, self.words.get(..words).unwrap_or(&[]), input, constant, out);
+    fn run(&self, input: Input<'_>, out: Out<'_>) {
+        if let (Some(kernel), Input::Prepared(input, constant)) = (self.kernel, input) {
+            let rows = self.shape.fan_out.next_multiple_of(kernel.rows_per_block());
+            if let (Some(input), Some(out)) = (input.get(..self.input_words()), out.first(rows)) {
+                let words = self.shape.fan_out.div_ceil(kernel.rows_per_block()) * kernel.block_words(kernel.columns(&self.shape));
+                kernel.run(self.words.get(..words).unwrap_or(&[]), input, constant, out);
+            }
+            return;
         }
-        true
+        self.run_plain(input, out);
     }
 
-    /// All rows of other layouts, each requantized sum to `each` with its row.
+    /// [`Self::run`] of tables and, row after row, of other layouts.
     // Not inlined: its registers would have to be saved for packed layouts, too.
     #[inline(never)]
-    fn run(&self, input: Input<'_>, each: &mut dyn FnMut(usize, i32)) {
+    fn run_plain(&self, input: Input<'_>, mut out: Out<'_>) {
         let Scaling { bias, multiplier } = self.scaling();
         for (row, (&bias, &multiplier)) in bias.iter().zip(multiplier).enumerate() {
             let sum = match input {
                 Input::Tokens(tokens) => tokens.iter().enumerate().fold(0, |sum: i32, (position, &token)| {
                     sum.wrapping_add(self.weight(row, position, token.into()).into())
                 }),
+                #[cfg(feature = "row-major")]
                 Input::Prepared(x, _) => self.dot(row, bytemuck::cast_slice(x)),
+                #[cfg(not(feature = "row-major"))]
+                Input::Prepared(..) => 0,
             };
-            each(row, requantize(bias.wrapping_add(sum), multiplier));
+            out.set(row, requantize(bias.wrapping_add(sum), multiplier));
         }
     }
 
     /// The products of a row and activations.
+    #[cfg(feature = "row-major")]
     #[inline]
     fn dot(&self, row: usize, x: &[i8]) -> i32 {
         let (fan_in, weights) = (self.shape.fan_in(), self.bytes());

@@ -5,101 +5,100 @@ use super::unobserved;
 use crate::cache;
 use crate::config::{Config, LevelShape, LinearShape, MAX_FUSE, StateLayout};
 use crate::error::FormatError;
+use crate::format::header::Fields;
 use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
 use crate::kernels::copy_i8;
 use crate::kernels::packed::Packed;
 use crate::layers::{self, Input, LinearInt};
 use crate::vocab::{BOUNDARY, Token};
 
-/// Where the weights are, in the order of the slab: embedding (unless level 0 is a table), levels, output. Their shapes follow
-/// from the [`Config`] that every method is given: the same one always.
+/// Where the weights are; what they are follows from the header that every method is given, the same one always.
 #[derive(Clone, Debug)]
 pub(crate) struct NetInt<'a> {
-    layout: Layout,
-    formats: heapless::Vec<WeightFormat, MAX_LAYERS, u8>,
-    embedding: &'a [i8],
-    /// All arrays of each layer; see [`LinearInt`].
-    words: [&'a [u32]; MAX_LAYERS],
+    /// All weights: embedding (unless level 0 is a table), levels, output.
+    slab: &'a [u32],
+    /// The first word of each layer in it; see [`LinearInt`].
+    layers: [u32; MAX_LAYERS],
     /// For the kernels of a computer.
     #[cfg(feature = "std")]
-    shifted: [alloc::sync::Arc<[i32]>; MAX_LAYERS],
+    shifted: [Option<alloc::sync::Arc<[i32]>>; MAX_LAYERS],
 }
 
 impl<'a> NetInt<'a> {
-    /// Finds and checks the weights.
+    /// Without weights.
+    pub const NONE: Self = Self {
+        slab: &[],
+        layers: [0; MAX_LAYERS],
+        #[cfg(feature = "std")]
+        shifted: [const { None }; MAX_LAYERS],
+    };
+
+    /// Finds and checks the weights; `None` if the slab is refused.
     #[inline(never)]
-    pub fn new(
-        config: &Config,
-        layout: Layout,
-        formats: &[WeightFormat],
-        slab: &mut Slab<'a>,
-    ) -> Result<Self, FormatError> {
-        let mut net = Self {
-            layout,
-            formats: heapless::Vec::from_slice(formats).map_err(|_| FormatError::BadHeader)?,
-            embedding: &[],
-            words: [&[]; MAX_LAYERS],
-            #[cfg(feature = "std")]
-            shifted: Default::default(),
-        };
-        if !formats.first().is_some_and(|format| format.reads_tokens()) {
-            net.embedding = bytemuck::cast_slice(slab.take(config.vocab_size() * config.n_embd())?);
-            if net.embedding.iter().any(|&value| value == i8::MIN) {
-                return Err(FormatError::BadValue { layer: 0 });
+    pub fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>) -> Option<()> {
+        // It begins at a multiple of 16 bytes from an aligned start, and has been written in whole words.
+        self.slab = bytemuck::try_cast_slice(slab.rest().get(..slab.rest().len() & !3)?).ok()?;
+        let config = &header.config;
+        let mut linears = config.linear_shapes();
+        for (index, &format) in header.weights.iter().enumerate() {
+            let shape = linears.next()?;
+            if index == 0 && !format.reads_tokens() {
+                let embedding = slab.take(config.vocab_size() * config.n_embd())?;
+                if embedding.iter().any(|&value| value as i8 == i8::MIN) {
+                    return slab.refuse(FormatError::BadValue { layer: 0 });
+                }
             }
-        }
-        for (index, ((shape, &format), words)) in config.linear_shapes().zip(formats).zip(&mut net.words).enumerate() {
             if index > 0 && format.reads_tokens() {
-                return Err(FormatError::UnsupportedFormat);
+                return slab.refuse(FormatError::UnsupportedFormat);
             }
-            *words = LinearInt::take(slab, (layout, format), shape, config)?;
-            let linear = LinearInt::new((layout, format), shape, config, words);
-            linear.check(index)?;
+            let taken = slab.taken();
+            if let Some(layer) = self.layers.get_mut(index) {
+                *layer = (taken / size_of::<u32>()) as u32;
+            }
+            let linear = self.linear(header, index, shape);
+            linear.take(slab)?;
+            if let Some(error) = linear.check(index) {
+                return slab.refuse(error);
+            }
             #[cfg(feature = "std")]
-            if let Some(shifted) = net.shifted.get_mut(index) {
-                *shifted = linear.shifted_bias();
+            {
+                let shifted = linear.shifted_bias();
+                *self.shifted.get_mut(index)? = shifted;
             }
         }
-        Ok(net)
+        Some(())
     }
 
     /// The layer of this index, which has this shape.
     #[inline]
-    fn linear<'n>(&'n self, config: &Config, index: usize, shape: LinearShape<'n>) -> LinearInt<'n> {
-        let format = self.formats.get(index).copied().unwrap_or(WeightFormat::Int8);
-        let words = self.words.get(index).copied().unwrap_or(&[]);
-        let linear = LinearInt::new((self.layout, format), shape, config, words);
+    fn linear<'n>(&'n self, header: &Fields<'_>, index: usize, shape: LinearShape<'n>) -> LinearInt<'n> {
+        let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);
+        let start = self.layers.get(index).map_or(0, |&start| start as usize);
+        let words = self.slab.get(start..).unwrap_or(&[]);
+        let linear = LinearInt::new((header.layout, format), shape, &header.config, words);
         #[cfg(feature = "std")]
-        let linear = linear.with_shifted(self.shifted.get(index).map_or(&[], |shifted| shifted));
+        let linear = linear.with_shifted(self.shifted.get(index).and_then(Option::as_deref).unwrap_or(&[]));
         linear
     }
 
-    /// The order of the weights.
-    pub fn layout(&self) -> Layout {
-        self.layout
-    }
-
-    /// The output layer.
-    #[inline]
-    fn output<'n>(&'n self, config: &'n Config) -> LinearInt<'n> {
-        self.linear(config, config.levels().len(), config.output_shape())
-    }
-
-    /// The buffers the network needs.
-    pub fn state_layout(&self, config: &Config) -> StateLayout {
-        state_layout(config, self.layout, &self.formats)
+    /// The embedding, `[vocab_size][n_embd]`; something else where level 0 reads characters.
+    fn embedding(&self) -> &'a [i8] {
+        bytemuck::cast_slice(self.slab)
     }
 
     /// The embedding, and the levels with the output layer behind them.
     #[cfg(feature = "alloc")]
-    pub fn layers<'n>(&'n self, config: &'n Config) -> (&'a [i8], alloc::vec::Vec<LinearInt<'n>>) {
-        let linears = config.linear_shapes().enumerate().map(|(index, shape)| self.linear(config, index, shape));
-        (self.embedding, linears.collect())
+    pub fn layers<'n>(&'n self, header: &'n Fields<'_>) -> (&'a [i8], alloc::vec::Vec<LinearInt<'n>>) {
+        let (config, tabulated) = (&header.config, header.weights.first().is_some_and(|format| format.reads_tokens()));
+        let linears = config.linear_shapes().enumerate().map(|(index, shape)| self.linear(header, index, shape));
+        let embedding = if tabulated { 0 } else { config.vocab_size() * config.n_embd() };
+        (&self.embedding()[..embedding], linears.collect())
     }
 
     /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][width_out]`; `None` if it fuses more than two.
     #[cfg(feature = "alloc")]
-    pub fn pairs(&self, config: &Config) -> Option<alloc::vec::Vec<i8>> {
+    pub fn pairs(&self, header: &Fields<'_>) -> Option<alloc::vec::Vec<i8>> {
+        let config = &header.config;
         let shape = config.shapes().next()?;
         if shape.fuse != 2 {
             return None;
@@ -107,16 +106,16 @@ impl<'a> NetInt<'a> {
         // At most 256 tokens.
         let tokens = || 0..config.vocab_size() as u16;
         let pairs = tokens().flat_map(|older| tokens().map(move |newer| [older as Token, newer as Token]));
-        Some(pairs.flat_map(|pair| self.level_0(config, &pair)).collect())
+        Some(pairs.flat_map(|pair| self.level_0(header, &pair)).collect())
     }
 
     /// What level 0 gives for the characters it fuses, oldest first.
     #[cfg(feature = "alloc")]
-    pub fn level_0(&self, config: &Config, tokens: &[Token]) -> alloc::vec::Vec<i8> {
-        let (Some(shape), Some((newest, ring))) = (config.shapes().next(), tokens.split_last()) else {
+    pub fn level_0(&self, header: &Fields<'_>, tokens: &[Token]) -> alloc::vec::Vec<i8> {
+        let (Some(shape), Some((newest, ring))) = (header.config.shapes().next(), tokens.split_last()) else {
             return alloc::vec::Vec::new();
         };
-        let linear = self.linear(config, 0, shape.linear());
+        let linear = self.linear(header, 0, shape.linear());
         let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
         if linear.reads_tokens() {
             linear.forward_level(Input::Tokens(tokens), &mut activations);
@@ -131,24 +130,24 @@ impl<'a> NetInt<'a> {
     }
 
     /// As for f32: every level as after an endless run of boundaries, and the logits for the first character.
-    pub fn reset(&self, config: &Config, buffers: &mut BuffersInt<'_>) {
-        self.step(config, buffers, BOUNDARY, true, unobserved);
+    pub fn reset(&self, header: &Fields<'_>, buffers: &mut BuffersInt<'_>) {
+        self.step(header, buffers, BOUNDARY, true, unobserved);
     }
 
     /// Takes one character and computes the logits for the next.
-    pub fn push(&self, config: &Config, buffers: &mut BuffersInt<'_>, token: Token) {
-        self.step(config, buffers, known(config, token), false, unobserved);
+    pub fn push(&self, header: &Fields<'_>, buffers: &mut BuffersInt<'_>, token: Token) {
+        self.step(header, buffers, known(&header.config, token), false, unobserved);
     }
 
     /// As [`Self::push`]; `observe` gets the output of every level.
     pub fn push_observed(
         &self,
-        config: &Config,
+        header: &Fields<'_>,
         buffers: &mut BuffersInt<'_>,
         token: Token,
         observe: &mut dyn FnMut(usize, &[i8]),
     ) {
-        self.step(config, buffers, known(config, token), false, observe);
+        self.step(header, buffers, known(&header.config, token), false, observe);
     }
 
     // `observe` is generic, so that the copy in which nobody looks has no trace of it; the other exists only where
@@ -156,7 +155,7 @@ impl<'a> NetInt<'a> {
     #[inline(never)]
     fn step(
         &self,
-        config: &Config,
+        header: &Fields<'_>,
         buffers: &mut BuffersInt<'_>,
         token: Token,
         reset: bool,
@@ -164,8 +163,8 @@ impl<'a> NetInt<'a> {
     ) {
         let BuffersInt { tokens, rings, oldest, input, hidden, .. } = buffers;
         let mut rings: &mut [i8] = rings;
-        for (index, (shape, oldest)) in config.shapes().zip(oldest.iter_mut()).enumerate() {
-            let linear = self.linear(config, index, shape.linear());
+        for (index, (shape, oldest)) in header.config.shapes().zip(oldest.iter_mut()).enumerate() {
+            let linear = self.linear(header, index, shape.linear());
             if index == 0 {
                 let shape = LevelShape { width_in: 1, ..shape };
                 if reset {
@@ -200,16 +199,17 @@ impl<'a> NetInt<'a> {
                 observe(index, values);
             }
         }
-        self.forward_output(config, buffers.for_output());
+        self.forward_output(header, buffers.for_output());
     }
 
     /// The logits, from what the levels gave: with skip connections, of all levels but the last it is the newest entry in the ring
     /// of the level above.
     #[inline]
-    fn forward_output(&self, config: &Config, buffers: ForOutput<'_>) {
+    fn forward_output(&self, header: &Fields<'_>, buffers: ForOutput<'_>) {
+        let config = &header.config;
         let ForOutput { input, logits, hidden, mut rings, oldest } = buffers;
         let Some(hidden) = hidden.get(..config.n_hidden()) else { return };
-        let output = self.output(config);
+        let output = self.linear(header, config.levels().len(), config.output_shape());
         if let Some(prepared) = output.as_prepared(hidden) {
             return output.forward(Input::Prepared(prepared, 0), logits);
         }
@@ -241,7 +241,7 @@ impl<'a> NetInt<'a> {
             let older = cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
             let token = if position + 1 == shape.fuse { newest } else { older };
             let start = usize::from(token) * linear.width();
-            let row = self.embedding.get(start..start + linear.width()).unwrap_or(&[]);
+            let row = self.embedding().get(start..start + linear.width()).unwrap_or(&[]);
             constant.wrapping_add(linear.prepare(position, row, input))
         })
     }
@@ -284,7 +284,9 @@ fn known(config: &Config, token: Token) -> Token {
 pub(super) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFormat]) -> StateLayout {
     // Words of the largest input of a level, and of the input of the output layer, which is the last.
     let (mut levels, mut output) = (0, 0);
-    for (shape, &format) in config.linear_shapes().zip(formats) {
+    let mut formats = formats.iter();
+    for shape in config.linear_shapes() {
+        let format = formats.next().copied().unwrap_or(WeightFormat::Table);
         levels = levels.max(output);
         output = if format.reads_tokens() { 0 } else { layers::input_words(Packed::new(layout, format), &shape) };
     }

@@ -10,13 +10,14 @@ impl<'n> LinearInt<'n> {
     /// `bias - 128 * sum of the weights` of rows of 8-bit weights; nothing for others.
     ///
     /// Summed once, when a model is loaded: it spares the kernel an instruction for every 64 weights.
-    pub(crate) fn shifted_bias(&self) -> Arc<[i32]> {
+    pub(crate) fn shifted_bias(&self) -> Option<Arc<[i32]>> {
         if self.kernel.is_some() || self.format != WeightFormat::Int8 {
-            return Arc::default();
+            return None;
         }
-        let rows = self.bytes().chunks_exact(self.shape.fan_in().max(1));
+        let fan_in = self.shape.fan_in();
+        let rows = self.bytes()[..fan_in * self.shape.fan_out].chunks_exact(fan_in.max(1));
         let sums = rows.map(|row| row.iter().map(|&weight| i32::from(weight)).sum::<i32>());
-        self.scaling().bias.iter().zip(sums).map(|(bias, sum)| bias.wrapping_sub(sum.wrapping_mul(128))).collect()
+        Some(self.scaling().bias.iter().zip(sums).map(|(bias, sum)| bias.wrapping_sub(sum.wrapping_mul(128))).collect())
     }
 
     /// The same with what [`Self::shifted_bias`] gave.

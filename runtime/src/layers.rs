@@ -18,6 +18,4 @@ pub use linear::LinearF32;
 #[cfg(all(feature = "alloc", feature = "int8"))]
 pub use linear_int::Unpacked;
 #[cfg(feature = "int8")]
-pub(crate) use linear_int::input_words;
-#[cfg(feature = "int8")]
-pub use linear_int::{Input, LinearInt};
+pub use linear_int::LinearInt;

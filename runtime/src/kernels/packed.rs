@@ -196,12 +196,13 @@ impl Packed {
         of!(self, prepare_i8 / prepare_i4(x, prepared))
     }
 
-    /// The requantized rows of whole blocks, as many as `out` takes.
+    /// The requantized rows of so many blocks; nothing if `out` does not take them.
     #[inline]
-    pub fn run(self, blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
+    pub fn run(self, count: usize, blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
+        let rows = count * self.rows_per_block();
         match out {
-            Out::Rows(out) => self.rows(blocks, prepared, constant, out),
-            Out::Tanh(out) => self.rows_tanh(blocks, prepared, constant, out),
+            Out::Rows(out) => self.rows(blocks, prepared, constant, out.get_mut(..rows).unwrap_or(&mut [])),
+            Out::Tanh(out) => self.rows_tanh(blocks, prepared, constant, out.get_mut(..rows).unwrap_or(&mut [])),
         }
     }
 
@@ -252,16 +253,8 @@ pub enum Out<'o> {
     Tanh(&'o mut [i8]),
 }
 
+#[cfg(feature = "row-major")]
 impl Out<'_> {
-    /// The first so many; `None` if there are fewer.
-    #[inline]
-    pub fn first(self, rows: usize) -> Option<Self> {
-        match self {
-            Self::Rows(out) => out.get_mut(..rows).map(Out::Rows),
-            Self::Tanh(out) => out.get_mut(..rows).map(Out::Tanh),
-        }
-    }
-
     /// Writes one row; does nothing beyond the end.
     #[inline]
     pub fn set(&mut self, row: usize, sum: i32) {

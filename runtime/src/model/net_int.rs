@@ -9,7 +9,7 @@ use crate::format::header::Fields;
 use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
 use crate::kernels::copy_i8;
 use crate::kernels::packed::Packed;
-use crate::layers::{self, Input, LinearInt};
+use crate::layers::LinearInt;
 use crate::vocab::{BOUNDARY, Token};
 
 /// Where the weights are; what they are follows from the header that every method is given, the same one always.
@@ -70,12 +70,12 @@ impl<'a> NetInt<'a> {
     }
 
     /// The layer of this index, which has this shape.
-    #[inline]
-    fn linear<'n>(&'n self, header: &Fields<'_>, index: usize, shape: LinearShape<'n>) -> LinearInt<'n> {
+    #[inline(never)]
+    fn linear<'n>(&'n self, header: &'n Fields<'_>, index: usize, shape: LinearShape<'n>) -> LinearInt<'n> {
         let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);
         let start = self.layers.get(index).map_or(0, |&start| start as usize);
         let words = self.slab.get(start..).unwrap_or(&[]);
-        let linear = LinearInt::new((header.layout, format), shape, &header.config, words);
+        let linear = LinearInt::new(header, format, shape, words);
         #[cfg(feature = "std")]
         let linear = linear.with_shifted(self.shifted.get(index).and_then(Option::as_deref).unwrap_or(&[]));
         linear
@@ -112,18 +112,19 @@ impl<'a> NetInt<'a> {
     /// What level 0 gives for the characters it fuses, oldest first.
     #[cfg(feature = "alloc")]
     pub fn level_0(&self, header: &Fields<'_>, tokens: &[Token]) -> alloc::vec::Vec<i8> {
-        let (Some(shape), Some((newest, ring))) = (header.config.shapes().next(), tokens.split_last()) else {
-            return alloc::vec::Vec::new();
-        };
+        let Some(shape) = header.config.shapes().next() else { return alloc::vec::Vec::new() };
         let linear = self.linear(header, 0, shape.linear());
         let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
         if linear.reads_tokens() {
-            linear.forward_level(Input::Tokens(tokens), &mut activations);
+            linear.look_up(tokens, &mut activations);
         } else {
             let mut input = alloc::vec![0; linear.input_words()];
-            let shape = LevelShape { width_in: 1, ..shape };
-            let constant = self.embed(&shape, &linear, ring, 0, *newest, &mut input);
-            linear.forward_level(Input::Prepared(&input, constant), &mut activations);
+            let positions = tokens.iter().enumerate().map(|(position, &token)| {
+                let row = self.embedding_of(&linear, token);
+                linear.prepare(position * linear.stride(row.len()), position + 1 == tokens.len(), row, &mut input)
+            });
+            let constant = positions.fold(0, i32::wrapping_add);
+            linear.forward_level(&input, constant, &mut activations);
         }
         activations.truncate(shape.width_out);
         activations
@@ -163,37 +164,42 @@ impl<'a> NetInt<'a> {
     ) {
         let BuffersInt { tokens, rings, oldest, input, hidden, .. } = buffers;
         let mut rings: &mut [i8] = rings;
-        for (index, (shape, oldest)) in header.config.shapes().zip(oldest.iter_mut()).enumerate() {
+        let mut shapes = header.config.shapes();
+        for (index, oldest) in oldest.iter_mut().enumerate() {
+            let Some(mut shape) = shapes.next() else { break };
             let linear = self.linear(header, index, shape.linear());
-            if index == 0 {
-                let shape = LevelShape { width_in: 1, ..shape };
-                if reset {
-                    cache::reset(&shape, tokens, oldest).for_each(|slot| cache::copy(slot, &[token]));
-                }
-                if linear.reads_tokens() {
-                    look_up(&shape, &linear, tokens, *oldest, token, hidden);
-                } else {
-                    let constant = self.embed(&shape, &linear, tokens, *oldest, token, input);
-                    linear.forward_level(Input::Prepared(input, constant), hidden);
-                }
-                cache::copy(cache::push(&shape, tokens, oldest), &[token]);
+            let characters = [token as i8];
+            // The sizes follow from the same Config as the buffers, so that none of these is ever short.
+            let (ring, newest) = if index == 0 {
+                // Level 0 remembers characters, not what they stand for.
+                shape.width_in = 1;
+                (&mut **tokens, &characters[..])
             } else {
-                // The sizes follow from the same Config as the buffers, so that none of these is ever short.
                 let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
-                let Some(newest) = hidden.get(..shape.width_in) else { return };
                 rings = rest;
-                if reset {
-                    cache::reset(&shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
+                (ring, hidden.get(..shape.width_in).unwrap_or(&[]))
+            };
+            if reset {
+                cache::reset(&shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
+            }
+            if linear.reads_tokens() {
+                look_up(&shape, &linear, ring, *oldest, token, hidden);
+                copy_i8(&characters, cache::push(&shape, ring, oldest));
+            } else {
+                let (mut constant, stride) = (0_i32, linear.stride(linear.width()));
+                let values = |entry| if index == 0 { self.embedding_of(&linear, first(entry)) } else { entry };
+                let exchanged = index > 0 && shape.fuse == 2;
+                if !(exchanged && linear.exchange(newest, cache::slot(&shape, ring, *oldest), input)) {
+                    for position in 0..shape.fuse - 1 {
+                        let older = cache::older(&shape, ring, *oldest, position);
+                        constant = constant.wrapping_add(linear.prepare(position * stride, false, values(older), input));
+                    }
+                    let at = (shape.fuse - 1) * stride;
+                    constant = constant.wrapping_add(linear.prepare(at, true, values(newest), input));
+                    copy_i8(newest, cache::slot(&shape, ring, *oldest));
                 }
-                let mut constant = 0_i32;
-                for position in 1..shape.fuse - 1 {
-                    let older = cache::older(&shape, ring, *oldest, position);
-                    constant = constant.wrapping_add(linear.prepare(position, older, input));
-                }
-                // The oldest last: its place is taken by the newest.
-                let slot = cache::push(&shape, ring, oldest);
-                constant = constant.wrapping_add(linear.prepare_ends(newest, slot, input));
-                linear.forward_level(Input::Prepared(input, constant), hidden);
+                cache::push(&shape, ring, oldest);
+                linear.forward_level(input, constant, hidden);
             }
             if let Some(values) = hidden.get(..shape.width_out) {
                 observe(index, values);
@@ -208,52 +214,48 @@ impl<'a> NetInt<'a> {
     fn forward_output(&self, header: &Fields<'_>, buffers: ForOutput<'_>) {
         let config = &header.config;
         let ForOutput { input, logits, hidden, mut rings, oldest } = buffers;
-        let Some(hidden) = hidden.get(..config.n_hidden()) else { return };
         let output = self.linear(header, config.levels().len(), config.output_shape());
+        let hidden = hidden.get(..config.n_hidden()).unwrap_or(&[]);
         if let Some(prepared) = output.as_prepared(hidden) {
-            return output.forward(Input::Prepared(prepared, 0), logits);
+            return output.forward(prepared, 0, logits);
         }
-        let (mut constant, mut position) = (0_i32, 0);
+        let (mut constant, mut at) = (0_i32, 0);
         if config.skip() {
-            for (shape, &oldest) in config.shapes().zip(oldest).skip(1) {
+            let mut shapes = config.shapes();
+            shapes.next();
+            for &oldest in oldest.iter().skip(1) {
+                let Some(shape) = shapes.next() else { break };
                 let Some((ring, rest)) = rings.split_at_checked(shape.ring_len * shape.width_in) else { return };
                 let newest = cache::newest(&shape, ring, oldest);
-                constant = constant.wrapping_add(output.prepare(position, newest, input));
-                position += 1;
+                constant = constant.wrapping_add(output.prepare(at, false, newest, input));
+                at += output.stride(newest.len());
                 rings = rest;
             }
         }
-        constant = constant.wrapping_add(output.prepare(position, hidden, input));
-        output.forward(Input::Prepared(input, constant), logits);
+        constant = constant.wrapping_add(output.prepare(at, true, hidden, input));
+        output.forward(input, constant, logits);
     }
 
-    /// Puts the embeddings of the characters that level 0 fuses into its input; gives the input's constant.
-    fn embed(
-        &self,
-        shape: &LevelShape,
-        linear: &LinearInt<'_>,
-        ring: &[Token],
-        oldest: u16,
-        newest: Token,
-        input: &mut [u32],
-    ) -> i32 {
-        (0..shape.fuse).fold(0, |constant: i32, position| {
-            let older = cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
-            let token = if position + 1 == shape.fuse { newest } else { older };
-            let start = usize::from(token) * linear.width();
-            let row = self.embedding().get(start..start + linear.width()).unwrap_or(&[]);
-            constant.wrapping_add(linear.prepare(position, row, input))
-        })
+    /// The embedding of a character that level 0 reads.
+    #[inline(never)]
+    fn embedding_of(&self, linear: &LinearInt<'_>, token: Token) -> &'a [i8] {
+        let (start, width) = (usize::from(token) * linear.width(), linear.width());
+        self.embedding().get(start..).and_then(|rows| rows.get(..width)).unwrap_or(&[])
     }
 }
 
-/// Level 0 by its table. It remembers characters, not what they stand for.
+/// The character in a ring's entry.
+fn first(entry: &[i8]) -> Token {
+    entry.first().map_or(BOUNDARY, |&token| token as Token)
+}
+
+/// Level 0 by its table.
 #[inline]
-fn look_up(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[Token], oldest: u16, newest: Token, hidden: &mut [i8]) {
+fn look_up(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[i8], oldest: u16, newest: Token, hidden: &mut [i8]) {
     if shape.fuse == 2 {
         // The oldest of those in the ring.
-        let older = ring.get(usize::from(oldest)).copied().unwrap_or(BOUNDARY);
-        return linear.look_up(older, newest, hidden);
+        let older = ring.get(usize::from(oldest)).map_or(BOUNDARY, |&token| token as Token);
+        return linear.look_up(&[older, newest], hidden);
     }
     look_up_many(shape, linear, ring, oldest, newest, hidden);
 }
@@ -261,17 +263,13 @@ fn look_up(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[Token], oldest: u
 /// [`look_up`] of any number of characters.
 // Not inlined: its buffer would be part of every step.
 #[inline(never)]
-fn look_up_many(
-    shape: &LevelShape,
-    linear: &LinearInt<'_>,
-    ring: &[Token],
-    oldest: u16,
-    newest: Token,
-    hidden: &mut [i8],
-) {
-    let older = |position| cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
-    let tokens: heapless::Vec<Token, MAX_FUSE> = (0..shape.fuse - 1).map(older).chain([newest]).collect();
-    linear.forward_level(Input::Tokens(&tokens), hidden);
+fn look_up_many(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[i8], oldest: u16, newest: Token, hidden: &mut [i8]) {
+    let mut tokens = [newest; MAX_FUSE];
+    let Some(tokens) = tokens.get_mut(..shape.fuse) else { return };
+    for (position, token) in tokens.iter_mut().enumerate().take(shape.fuse - 1) {
+        *token = first(cache::older(shape, ring, oldest, position));
+    }
+    linear.look_up(tokens, hidden);
 }
 
 /// The token, or the boundary in place of one outside the vocabulary.
@@ -288,7 +286,11 @@ pub(super) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFor
     for shape in config.linear_shapes() {
         let format = formats.next().copied().unwrap_or(WeightFormat::Table);
         levels = levels.max(output);
-        output = if format.reads_tokens() { 0 } else { layers::input_words(Packed::new(layout, format), &shape) };
+        output = match Packed::new(layout, format) {
+            Some(kernel) => kernel.prepared_words(kernel.columns(&shape)),
+            None if format.reads_tokens() => 0,
+            None => shape.fan_in().div_ceil(size_of::<u32>()),
+        };
     }
     config.state_layout_int(levels, output)
 }

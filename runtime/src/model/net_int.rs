@@ -70,7 +70,7 @@ impl<'a> NetInt<'a> {
     }
 
     /// The layer of this index, which has this shape.
-    #[inline(never)]
+    #[inline]
     fn linear<'n>(&'n self, header: &'n Fields<'_>, index: usize, shape: LinearShape<'n>) -> LinearInt<'n> {
         let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);
         let start = self.layers.get(index).map_or(0, |&start| start as usize);

@@ -429,7 +429,7 @@ impl<'n> LinearInt<'n> {
     }
 
     /// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
-    #[inline(never)]
+    #[inline]
     fn entries(&self, position: usize, token: Token, rows: usize) -> &'n [i8] {
         let start = (position * self.config.vocab_size() + usize::from(token)) * rows;
         self.bytes().get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])

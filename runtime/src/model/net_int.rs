@@ -162,55 +162,100 @@ impl<'a> NetInt<'a> {
         reset: bool,
         mut observe: impl FnMut(usize, &[i8]),
     ) {
-        let BuffersInt { tokens, rings, oldest, input, hidden, .. } = buffers;
-        let mut rings: &mut [i8] = rings;
         let mut shapes = header.config.shapes();
-        for (index, oldest) in oldest.iter_mut().enumerate() {
-            let Some(mut shape) = shapes.next() else { break };
-            let linear = self.linear(header, index, shape.linear());
-            let characters = [token as i8];
-            // The sizes follow from the same Config as the buffers, so that none of these is ever short.
-            let (ring, newest) = if index == 0 {
-                // Level 0 remembers characters, not what they stand for.
-                shape.width_in = 1;
-                (&mut **tokens, &characters[..])
+        let (mut index, mut ring) = (0, 0);
+        while let Some(shape) = shapes.next() {
+            if index == 0 {
+                self.characters(header, shape, buffers, token, reset);
             } else {
-                let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
-                rings = rest;
-                (ring, hidden.get(..shape.width_in).unwrap_or(&[]))
-            };
-            if reset {
-                cache::reset(&shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
+                ring = self.level(header, (index, ring), &shape, buffers, reset);
             }
-            if linear.reads_tokens() {
-                look_up(&shape, &linear, ring, *oldest, token, hidden);
-                copy_i8(&characters, cache::push(&shape, ring, oldest));
-            } else {
-                let (mut constant, stride) = (0_i32, linear.stride(linear.width()));
-                let values = |entry| if index == 0 { self.embedding_of(&linear, first(entry)) } else { entry };
-                let exchanged = index > 0 && shape.fuse == 2;
-                if !(exchanged && linear.exchange(newest, cache::slot(&shape, ring, *oldest), input)) {
-                    for position in 0..shape.fuse - 1 {
-                        let older = cache::older(&shape, ring, *oldest, position);
-                        constant = constant.wrapping_add(linear.prepare(position * stride, false, values(older), input));
-                    }
-                    let at = (shape.fuse - 1) * stride;
-                    constant = constant.wrapping_add(linear.prepare(at, true, values(newest), input));
-                    copy_i8(newest, cache::slot(&shape, ring, *oldest));
-                }
-                cache::push(&shape, ring, oldest);
-                linear.forward_level(input, constant, hidden);
-            }
-            if let Some(values) = hidden.get(..shape.width_out) {
+            if let Some(values) = buffers.hidden.get(..shape.width_out) {
                 observe(index, values);
             }
+            index += 1;
         }
         self.forward_output(header, buffers.for_output());
     }
 
+    /// Level 0, whose ring remembers characters, not what they stand for.
+    #[inline(never)]
+    fn characters(
+        &self,
+        header: &Fields<'_>,
+        shape: LevelShape,
+        buffers: &mut BuffersInt<'_>,
+        token: Token,
+        reset: bool,
+    ) {
+        let BuffersInt { tokens, oldest: [oldest, ..], input, hidden, .. } = buffers;
+        let linear = self.linear(header, 0, shape.linear());
+        let shape = LevelShape { width_in: 1, ..shape };
+        if reset {
+            *oldest = 0;
+            tokens.iter_mut().for_each(|slot| *slot = token as i8);
+        }
+        let older = |position| cache::older(&shape, tokens, *oldest, position).first().map_or(BOUNDARY, |&it| it as Token);
+        if !linear.reads_tokens() {
+            let embedded = (0..shape.fuse).fold(0, |constant: i32, position| {
+                let is_last = position + 1 == shape.fuse;
+                let row = self.embedding_of(&linear, if is_last { token } else { older(position) });
+                constant.wrapping_add(linear.prepare(position * linear.stride(row.len()), is_last, row, input))
+            });
+            linear.forward_level(input, embedded, hidden);
+        } else if shape.fuse == 2 {
+            linear.look_up(&[older(0), token], hidden);
+        } else {
+            look_up_many(&linear, shape.fuse, &older, token, hidden);
+        }
+        if let Some(slot) = cache::push(&shape, tokens, oldest).first_mut() {
+            *slot = token as i8;
+        }
+    }
+
+    /// A level above, whose ring begins there; where the next one's does.
+    #[inline(never)]
+    fn level(
+        &self,
+        header: &Fields<'_>,
+        (index, ring): (usize, usize),
+        shape: &LevelShape,
+        buffers: &mut BuffersInt<'_>,
+        reset: bool,
+    ) -> usize {
+        let BuffersInt { rings, oldest, input, hidden, .. } = buffers;
+        let end = ring + shape.ring_len * shape.width_in;
+        // The sizes follow from the same Config as the buffers, so that none of these is ever short.
+        let (Some(ring), Some(oldest), Some(newest)) =
+            (rings.get_mut(ring..end), oldest.get_mut(index), hidden.get(..shape.width_in))
+        else {
+            return end;
+        };
+        let linear = self.linear(header, index, shape.linear());
+        if reset {
+            cache::reset(shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
+        }
+        let mut constant = 0_i32;
+        let exchanged = shape.fuse == 2 && linear.exchange(newest, cache::slot(shape, ring, *oldest), input);
+        if !exchanged {
+            let stride = linear.stride(shape.width_in);
+            for position in 0..shape.fuse - 1 {
+                let older = cache::older(shape, ring, *oldest, position);
+                constant = constant.wrapping_add(linear.prepare(position * stride, false, older, input));
+            }
+            constant = constant.wrapping_add(linear.prepare((shape.fuse - 1) * stride, true, newest, input));
+        }
+        let slot = cache::push(shape, ring, oldest);
+        if !exchanged {
+            copy_i8(newest, slot);
+        }
+        linear.forward_level(input, constant, hidden);
+        end
+    }
+
     /// The logits, from what the levels gave: with skip connections, of all levels but the last it is the newest entry in the ring
     /// of the level above.
-    #[inline]
+    #[inline(never)]
     fn forward_output(&self, header: &Fields<'_>, buffers: ForOutput<'_>) {
         let config = &header.config;
         let ForOutput { input, logits, hidden, mut rings, oldest } = buffers;
@@ -244,31 +289,19 @@ impl<'a> NetInt<'a> {
     }
 }
 
-/// The character in a ring's entry.
-fn first(entry: &[i8]) -> Token {
-    entry.first().map_or(BOUNDARY, |&token| token as Token)
-}
-
-/// Level 0 by its table.
-#[inline]
-fn look_up(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[i8], oldest: u16, newest: Token, hidden: &mut [i8]) {
-    if shape.fuse == 2 {
-        // The oldest of those in the ring.
-        let older = ring.get(usize::from(oldest)).map_or(BOUNDARY, |&token| token as Token);
-        return linear.look_up(&[older, newest], hidden);
-    }
-    look_up_many(shape, linear, ring, oldest, newest, hidden);
-}
-
-/// [`look_up`] of any number of characters.
+/// Level 0 by a table of any number of characters.
 // Not inlined: its buffer would be part of every step.
 #[inline(never)]
-fn look_up_many(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[i8], oldest: u16, newest: Token, hidden: &mut [i8]) {
+fn look_up_many(
+    linear: &LinearInt<'_>,
+    fuse: usize,
+    older: &dyn Fn(usize) -> Token,
+    newest: Token,
+    hidden: &mut [i8],
+) {
     let mut tokens = [newest; MAX_FUSE];
-    let Some(tokens) = tokens.get_mut(..shape.fuse) else { return };
-    for (position, token) in tokens.iter_mut().enumerate().take(shape.fuse - 1) {
-        *token = first(cache::older(shape, ring, oldest, position));
-    }
+    let Some(tokens) = tokens.get_mut(..fuse) else { return };
+    tokens.iter_mut().enumerate().take(fuse - 1).for_each(|(position, token)| *token = older(position));
     linear.look_up(tokens, hidden);
 }
 

@@ -193,10 +193,12 @@ impl Config {
     }
 
     /// The output layer: a position for each level that it reads.
-    pub fn output_shape(&self) -> LinearShape<'_> {
-        let shape = LinearShape::new(1, self.n_hidden(), self.vocab_size());
+    pub fn output_shape(&self) -> LinearShape {
+        let mut shape = LinearShape::new(1, self.n_hidden(), self.vocab_size());
         if self.skip {
-            return LinearShape { positions: self.levels.len(), levels: Some(&self.levels), ..shape };
+            let mut widths = [0; MAX_LEVELS];
+            widths.iter_mut().zip(&self.levels).for_each(|(width, level)| *width = level.width);
+            shape = LinearShape { positions: self.levels.len(), widths: Some(widths), ..shape };
         }
         shape
     }
@@ -241,7 +243,7 @@ impl Config {
     }
 
     /// The sizes of every linear layer: the levels from the characters up, then the output layer.
-    pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape<'_>> {
+    pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape> + '_ {
         let mut shapes = self.shapes();
         (0..=self.levels.len()).map(move |_| shapes.next().map_or_else(|| self.output_shape(), LevelShape::linear))
     }
@@ -296,45 +298,45 @@ impl Iterator for Shapes<'_> {
 impl LevelShape {
     /// The level's linear layer.
     #[inline]
-    pub fn linear<'c>(self) -> LinearShape<'c> {
+    pub fn linear(self) -> LinearShape {
         LinearShape::new(self.fuse, self.width_in, self.fan_out)
     }
 }
 
 /// The sizes of a linear layer: `positions` inputs side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinearShape<'c> {
+pub struct LinearShape {
     /// Inputs fused.
     pub positions: usize,
-    /// Values per input; of no meaning where they are those of `levels`.
+    /// Values per input; of no meaning where they have `widths`.
     pub width: usize,
-    /// Whose values the inputs are, of the output layer with skip connections.
-    pub levels: Option<&'c [Level]>,
+    /// Values of each input, of the output layer with skip connections.
+    pub widths: Option<[u16; MAX_LEVELS]>,
     /// Rows of the weight matrix.
     pub fan_out: usize,
 }
 
-impl LinearShape<'_> {
+impl LinearShape {
     /// `positions` inputs of `width` values each.
     #[inline]
-    pub fn new(positions: usize, width: usize, fan_out: usize) -> Self {
-        Self { positions, width, levels: None, fan_out }
+    pub const fn new(positions: usize, width: usize, fan_out: usize) -> Self {
+        Self { positions, width, widths: None, fan_out }
     }
 
     /// Values of an input.
     pub fn width_of(&self, position: usize) -> usize {
-        match self.levels {
+        match &self.widths {
             None => self.width,
-            Some(levels) => levels.get(position).map_or(0, |level| level.width.into()),
+            Some(widths) => widths.get(position).copied().unwrap_or(0).into(),
         }
     }
 
     /// The first column of an input, where those before it have their widths `padded`.
     #[inline]
     pub fn start(&self, position: usize, padded: impl Fn(usize) -> usize) -> usize {
-        match self.levels {
+        match &self.widths {
             None => position * padded(self.width),
-            Some(levels) => levels.iter().take(position).map(|level| padded(level.width.into())).sum(),
+            Some(widths) => widths.iter().take(position).map(|&width| padded(width.into())).sum(),
         }
     }
 

@@ -75,7 +75,7 @@ impl Network for Integer<'_> {
         &self.shapes
     }
 
-    fn output_shape(&self) -> LinearShape<'_> {
+    fn output_shape(&self) -> LinearShape {
         self.header.config.output_shape()
     }
 
@@ -136,7 +136,7 @@ struct Packed {
 
 impl Packed {
     /// `values`: rows of a kind, values or gates.
-    fn new(linear: &LinearInt<'_>, shape: &LinearShape<'_>, values: usize) -> Self {
+    fn new(linear: &LinearInt<'_>, shape: &LinearShape, values: usize) -> Self {
         let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));
         let Unpacked { bias, multiplier, weights: all } = linear.unpack();
         let blocks = bias.len() / values * values.div_ceil(LANES);

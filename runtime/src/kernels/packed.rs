@@ -155,14 +155,14 @@ impl Packed {
 
     /// Words of the prepared input that belong to a position of this width, padded; the last one may have more behind them.
     #[inline]
-    pub fn position_words(self, shape: &LinearShape<'_>, width: usize) -> usize {
+    pub fn position_words(self, shape: &LinearShape, width: usize) -> usize {
         self.position_columns(shape, width) / self.part() * of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
     }
 
     /// The width of a position with its padding. Where positions have widths of their own, each is padded to whole parts.
     #[inline]
-    fn position_columns(self, shape: &LinearShape<'_>, width: usize) -> usize {
-        match shape.levels {
+    fn position_columns(self, shape: &LinearShape, width: usize) -> usize {
+        match shape.widths {
             None => self.padded(shape.positions, width),
             Some(_) => width.next_multiple_of(self.part()),
         }
@@ -170,14 +170,14 @@ impl Packed {
 
     /// The first column of a position, those before it padded; the last one's padding makes whole groups of all of them.
     #[inline]
-    pub fn start(self, shape: &LinearShape<'_>, position: usize) -> usize {
+    pub fn start(self, shape: &LinearShape, position: usize) -> usize {
         let start = shape.start(position, |width| self.position_columns(shape, width));
         if position < shape.positions { start } else { start.next_multiple_of(self.group()) }
     }
 
     /// Columns with all their padding.
     #[inline]
-    pub fn columns(self, shape: &LinearShape<'_>) -> usize {
+    pub fn columns(self, shape: &LinearShape) -> usize {
         self.start(shape, shape.positions)
     }
 

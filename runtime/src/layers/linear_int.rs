@@ -4,7 +4,7 @@ mod host;
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-use crate::config::{Activation, Config, LinearShape};
+use crate::config::{Activation, LinearShape};
 use crate::error::FormatError;
 use crate::format::header::Fields;
 #[cfg(feature = "row-major")]
@@ -21,12 +21,15 @@ use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
 ///
-/// A view of weights that were checked ([`LinearInt::check`]), made for each use: a model keeps no more of a layer than where its
-/// weights are.
-#[derive(Clone, Copy, Debug)]
+/// A view of weights that were checked ([`LinearInt::check`]). Small chips make it for each use: their models keep no more of a
+/// layer than where its weights are.
+#[cfg_attr(not(feature = "std"), derive(Copy))]
+#[derive(Clone, Debug)]
 pub struct LinearInt<'n> {
-    config: &'n Config,
-    shape: LinearShape<'n>,
+    shape: LinearShape,
+    /// Of the level; of no meaning for the output layer.
+    activation: Activation,
+    vocab_size: usize,
     format: WeightFormat,
     /// What reads the weights where they are packed in blocks.
     kernel: Option<Packed>,
@@ -39,7 +42,7 @@ pub struct LinearInt<'n> {
     words: &'n [u32],
     /// What the host's kernels take in place of the bias; see [`crate::kernels::host::VectorUnit::rows_i8`].
     #[cfg(feature = "std")]
-    shifted: &'n [i32],
+    shifted: Option<alloc::sync::Arc<[i32]>>,
 }
 
 /// What a row has besides its weights; both `[fan_out]`.
@@ -64,7 +67,7 @@ pub struct Unpacked {
 impl<'n> LinearInt<'n> {
     /// Takes the layer's arrays from the front of the slab; `None` if it is too short, or the format is not one that can be read.
     pub(crate) fn take(&self, slab: &mut Slab<'_>) -> Option<()> {
-        let (shape, vocab_size) = (&self.shape, self.config.vocab_size());
+        let (shape, vocab_size) = (&self.shape, self.vocab_size);
         let fan_out = shape.fan_out;
         // Bytes of biases, as many of multipliers, and of weights.
         let (scaling, weights) = match (self.kernel, self.format) {
@@ -90,11 +93,12 @@ impl<'n> LinearInt<'n> {
 
     /// The layer that has this shape and this format; its weights are at the beginning of `words`.
     #[inline]
-    pub(crate) fn new(header: &'n Fields<'_>, format: WeightFormat, shape: LinearShape<'n>, words: &'n [u32]) -> Self {
+    pub(crate) fn new(header: &Fields<'_>, format: WeightFormat, shape: LinearShape, words: &'n [u32]) -> Self {
         let kernel = Packed::new(header.layout, format);
         Self {
-            config: &header.config,
             shape,
+            activation: header.config.activation(),
+            vocab_size: header.config.vocab_size(),
             format,
             kernel,
             columns: kernel.map_or(0, |kernel| kernel.columns(&shape)),
@@ -102,9 +106,25 @@ impl<'n> LinearInt<'n> {
             row_major: header.layout == Layout::RowMajor,
             words,
             #[cfg(feature = "std")]
-            shifted: &[],
+            shifted: None,
         }
     }
+
+    /// Of nothing.
+    #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+    pub(crate) const NONE: Self = Self {
+        shape: LinearShape::new(0, 0, 0),
+        activation: Activation::Tanh,
+        vocab_size: 0,
+        format: WeightFormat::Table,
+        kernel: None,
+        columns: 0,
+        #[cfg(feature = "row-major")]
+        row_major: false,
+        words: &[],
+        #[cfg(feature = "std")]
+        shifted: None,
+    };
 
     /// Blocks of rows.
     #[inline]
@@ -140,7 +160,7 @@ impl<'n> LinearInt<'n> {
     pub(crate) fn check(&self, layer: usize) -> Option<FormatError> {
         let bad = Some(FormatError::BadValue { layer });
         if self.format == WeightFormat::Pairs {
-            let mut activations = self.bytes().iter().take(self.config.vocab_size().pow(2) * self.width_out());
+            let mut activations = self.bytes().iter().take(self.vocab_size.pow(2) * self.width_out());
             return if activations.any(|&activation| activation == i8::MIN) { bad } else { None };
         }
         let rows = self.kernel.map_or(1, Packed::rows_per_block);
@@ -167,7 +187,7 @@ impl<'n> LinearInt<'n> {
         let table = self.format == WeightFormat::Table;
         let (mut sum, mut column) = (0, 0);
         for position in 0..self.shape.positions {
-            let padding = column + if table { self.config.vocab_size() } else { self.shape.width_of(position) };
+            let padding = column + if table { self.vocab_size } else { self.shape.width_of(position) };
             let end = self.column(position + 1);
             while column < end {
                 let magnitude = u32::from(self.weight_of(row, column).unsigned_abs());
@@ -192,7 +212,7 @@ impl<'n> LinearInt<'n> {
     fn column(&self, position: usize) -> usize {
         match self.kernel {
             Some(kernel) => kernel.start(&self.shape, position),
-            None if self.format == WeightFormat::Table => position * self.config.vocab_size(),
+            None if self.format == WeightFormat::Table => position * self.vocab_size,
             None => self.shape.start(position, |width| width),
         }
     }
@@ -292,12 +312,12 @@ impl<'n> LinearInt<'n> {
         let shape = self.shape;
         let bytes = |len: usize| self.bytes()[..len].to_vec();
         if self.format == WeightFormat::Pairs {
-            let weights = bytes(self.config.vocab_size().pow(2) * self.width_out());
+            let weights = bytes(self.vocab_size.pow(2) * self.width_out());
             return Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights };
         }
         let rows = 0..shape.fan_out;
         let weights = match self.format {
-            WeightFormat::Table => bytes(shape.positions * self.config.vocab_size() * shape.fan_out),
+            WeightFormat::Table => bytes(shape.positions * self.vocab_size * shape.fan_out),
             _ => {
                 let position =
                     move |row, position| (0..shape.width_of(position)).map(move |index| (row, position, index));
@@ -364,7 +384,7 @@ impl<'n> LinearInt<'n> {
             Some(kernel)
                 if self.shape.positions == 1
                     && kernel.reads_bytes()
-                    && 4 * self.stride(x.len()) == x.len() =>
+                    && 4 * self.input_words() == x.len() =>
             {
                 bytemuck::try_cast_slice(x).ok()
             }
@@ -385,7 +405,7 @@ impl<'n> LinearInt<'n> {
     /// Values behind the activation.
     #[inline]
     fn width_out(&self) -> usize {
-        self.shape.fan_out / self.config.activation().rows_per_value()
+        self.shape.fan_out / self.activation.rows_per_value()
     }
 
     /// A level: the layer and its activation behind it. `out` has room as for [`Self::forward`]; what is behind the level's
@@ -431,14 +451,14 @@ impl<'n> LinearInt<'n> {
     /// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
     #[inline]
     fn entries(&self, position: usize, token: Token, rows: usize) -> &'n [i8] {
-        let start = (position * self.config.vocab_size() + usize::from(token)) * rows;
+        let start = (position * self.vocab_size + usize::from(token)) * rows;
         self.bytes().get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
     }
 
     /// What is left of the activation behind [`tanh_i8`] of every row.
     #[inline]
     fn gate(&self, out: &mut [i8]) {
-        if self.config.activation() == Activation::Gated
+        if self.activation == Activation::Gated
             && let Some((values, gates)) = out.split_at_mut_checked(self.width_out())
         {
             #[cfg(feature = "std")]

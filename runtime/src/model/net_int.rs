@@ -18,19 +18,21 @@ pub(crate) struct NetInt<'a> {
     /// All weights: embedding (unless level 0 is a table), levels, output.
     slab: &'a [u32],
     /// The first word of each layer in it; see [`LinearInt`].
+    #[cfg(any(kernel = "v6m", kernel = "v7m"))]
     layers: [u32; MAX_LAYERS],
-    /// For the kernels of a computer.
-    #[cfg(feature = "std")]
-    shifted: [Option<alloc::sync::Arc<[i32]>>; MAX_LAYERS],
+    /// Where there is memory for them, and little else to do: the layers themselves.
+    #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+    layers: [LinearInt<'a>; MAX_LAYERS],
 }
 
 impl<'a> NetInt<'a> {
     /// Without weights.
     pub const NONE: Self = Self {
         slab: &[],
+        #[cfg(any(kernel = "v6m", kernel = "v7m"))]
         layers: [0; MAX_LAYERS],
-        #[cfg(feature = "std")]
-        shifted: [const { None }; MAX_LAYERS],
+        #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+        layers: [const { LinearInt::NONE }; MAX_LAYERS],
     };
 
     /// Finds and checks the weights; `None` if the slab is refused.
@@ -51,34 +53,37 @@ impl<'a> NetInt<'a> {
             if index > 0 && format.reads_tokens() {
                 return slab.refuse(FormatError::UnsupportedFormat);
             }
-            let taken = slab.taken();
-            if let Some(layer) = self.layers.get_mut(index) {
-                *layer = (taken / size_of::<u32>()) as u32;
-            }
-            let linear = self.linear(header, index, shape);
+            let start = slab.taken() / size_of::<u32>();
+            let linear = LinearInt::new(header, format, shape, self.slab.get(start..)?);
             linear.take(slab)?;
             if let Some(error) = linear.check(index) {
                 return slab.refuse(error);
             }
             #[cfg(feature = "std")]
-            {
-                let shifted = linear.shifted_bias();
-                *self.shifted.get_mut(index)? = shifted;
-            }
+            let linear = linear.for_host();
+            #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+            let layer = linear;
+            #[cfg(any(kernel = "v6m", kernel = "v7m"))]
+            let layer = start as u32;
+            *self.layers.get_mut(index)? = layer;
         }
         Some(())
     }
 
     /// The layer of this index, which has this shape.
+    #[cfg(any(kernel = "v6m", kernel = "v7m"))]
     #[inline]
-    fn linear<'n>(&'n self, header: &'n Fields<'_>, index: usize, shape: LinearShape<'n>) -> LinearInt<'n> {
+    fn linear(&self, header: &Fields<'_>, index: usize, shape: LinearShape) -> LinearInt<'a> {
         let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);
         let start = self.layers.get(index).map_or(0, |&start| start as usize);
-        let words = self.slab.get(start..).unwrap_or(&[]);
-        let linear = LinearInt::new(header, format, shape, words);
-        #[cfg(feature = "std")]
-        let linear = linear.with_shifted(self.shifted.get(index).and_then(Option::as_deref).unwrap_or(&[]));
-        linear
+        LinearInt::new(header, format, shape, self.slab.get(start..).unwrap_or(&[]))
+    }
+
+    /// The layer of this index.
+    #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+    #[inline]
+    fn linear(&self, _: &Fields<'_>, index: usize, _: LinearShape) -> &LinearInt<'a> {
+        self.layers.get(index).unwrap_or(const { &LinearInt::NONE })
     }
 
     /// The embedding, `[vocab_size][n_embd]`; something else where level 0 reads characters.
@@ -88,9 +93,9 @@ impl<'a> NetInt<'a> {
 
     /// The embedding, and the levels with the output layer behind them.
     #[cfg(feature = "alloc")]
-    pub fn layers<'n>(&'n self, header: &'n Fields<'_>) -> (&'a [i8], alloc::vec::Vec<LinearInt<'n>>) {
+    pub fn layers(&self, header: &Fields<'_>) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
         let (config, tabulated) = (&header.config, header.weights.first().is_some_and(|format| format.reads_tokens()));
-        let linears = config.linear_shapes().enumerate().map(|(index, shape)| self.linear(header, index, shape));
+        let linears = config.linear_shapes().enumerate().map(|(index, shape)| self.linear(header, index, shape).clone());
         let embedding = if tabulated { 0 } else { config.vocab_size() * config.n_embd() };
         (&self.embedding()[..embedding], linears.collect())
     }
@@ -113,14 +118,14 @@ impl<'a> NetInt<'a> {
     #[cfg(feature = "alloc")]
     pub fn level_0(&self, header: &Fields<'_>, tokens: &[Token]) -> alloc::vec::Vec<i8> {
         let Some(shape) = header.config.shapes().next() else { return alloc::vec::Vec::new() };
-        let linear = self.linear(header, 0, shape.linear());
+        let linear = &self.linear(header, 0, shape.linear());
         let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
         if linear.reads_tokens() {
             linear.look_up(tokens, &mut activations);
         } else {
             let mut input = alloc::vec![0; linear.input_words()];
             let positions = tokens.iter().enumerate().map(|(position, &token)| {
-                let row = self.embedding_of(&linear, token);
+                let row = self.embedding_of(linear, token);
                 linear.prepare(position * linear.stride(row.len()), position + 1 == tokens.len(), row, &mut input)
             });
             let constant = positions.fold(0, i32::wrapping_add);
@@ -189,7 +194,7 @@ impl<'a> NetInt<'a> {
         reset: bool,
     ) {
         let BuffersInt { tokens, oldest: [oldest, ..], input, hidden, .. } = buffers;
-        let linear = self.linear(header, 0, shape.linear());
+        let linear = &self.linear(header, 0, shape.linear());
         let shape = LevelShape { width_in: 1, ..shape };
         if reset {
             *oldest = 0;
@@ -199,14 +204,14 @@ impl<'a> NetInt<'a> {
         if !linear.reads_tokens() {
             let embedded = (0..shape.fuse).fold(0, |constant: i32, position| {
                 let is_last = position + 1 == shape.fuse;
-                let row = self.embedding_of(&linear, if is_last { token } else { older(position) });
+                let row = self.embedding_of(linear, if is_last { token } else { older(position) });
                 constant.wrapping_add(linear.prepare(position * linear.stride(row.len()), is_last, row, input))
             });
             linear.forward_level(input, embedded, hidden);
         } else if shape.fuse == 2 {
             linear.look_up(&[older(0), token], hidden);
         } else {
-            look_up_many(&linear, shape.fuse, &older, token, hidden);
+            look_up_many(linear, shape.fuse, &older, token, hidden);
         }
         if let Some(slot) = cache::push(&shape, tokens, oldest).first_mut() {
             *slot = token as i8;
@@ -231,7 +236,7 @@ impl<'a> NetInt<'a> {
         else {
             return end;
         };
-        let linear = self.linear(header, index, shape.linear());
+        let linear = &self.linear(header, index, shape.linear());
         if reset {
             cache::reset(shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
         }
@@ -259,7 +264,7 @@ impl<'a> NetInt<'a> {
     fn forward_output(&self, header: &Fields<'_>, buffers: ForOutput<'_>) {
         let config = &header.config;
         let ForOutput { input, logits, hidden, mut rings, oldest } = buffers;
-        let output = self.linear(header, config.levels().len(), config.output_shape());
+        let output = &self.linear(header, config.levels().len(), config.output_shape());
         let hidden = hidden.get(..config.n_hidden()).unwrap_or(&[]);
         if let Some(prepared) = output.as_prepared(hidden) {
             return output.forward(prepared, 0, logits);

@@ -7,11 +7,11 @@ use crate::format::WeightFormat;
 use crate::kernels::host::{Bias, Output, Table, VectorUnit};
 use crate::vocab::Token;
 
-impl<'n> LinearInt<'n> {
+impl LinearInt<'_> {
     /// `bias - 128 * sum of the weights` of rows of 8-bit weights; nothing for others.
     ///
     /// Summed once, when a model is loaded: it spares the kernel an instruction for every 64 weights.
-    pub(crate) fn shifted_bias(&self) -> Option<Arc<[i32]>> {
+    fn shifted_bias(&self) -> Option<Arc<[i32]>> {
         if self.kernel.is_some() || self.format != WeightFormat::Int8 {
             return None;
         }
@@ -21,9 +21,9 @@ impl<'n> LinearInt<'n> {
         Some(self.scaling().bias.iter().zip(sums).map(|(bias, sum)| bias.wrapping_sub(sum.wrapping_mul(128))).collect())
     }
 
-    /// The same with what [`Self::shifted_bias`] gave.
-    pub(crate) fn with_shifted(self, shifted: &'n [i32]) -> Self {
-        Self { shifted, ..self }
+    /// The same with what the host's kernels take.
+    pub(crate) fn for_host(self) -> Self {
+        Self { shifted: self.shifted_bias(), ..self }
     }
 }
 
@@ -44,7 +44,7 @@ impl LinearInt<'_> {
     pub(super) fn look_up_host(&self, tokens: &[Token], out: &mut [i8]) -> bool {
         let rows = self.shape.fan_out.min(out.len());
         let Scaling { bias, multiplier } = self.scaling();
-        let (entries, vocab_size) = (self.bytes(), self.config.vocab_size());
+        let (entries, vocab_size) = (self.bytes(), self.vocab_size);
         let table = Table { entries, vocab_size, rows: self.shape.fan_out, start: 0 };
         VectorUnit::best().look_up(table, tokens, bias, multiplier, Output::Tanh(&mut out[..rows]));
         true
@@ -58,7 +58,7 @@ impl LinearInt<'_> {
             (WeightFormat::Int8, None) => {
                 let x = &bytemuck::cast_slice(input)[..fan_in];
                 let weights = &self.bytes()[..fan_in * self.shape.fan_out];
-                unit.rows_i8(weights, x, Bias { plain: bias, shifted: self.shifted }, multiplier, out);
+                unit.rows_i8(weights, x, Bias { plain: bias, shifted: self.shifted.as_deref().unwrap_or(&[]) }, multiplier, out);
             }
             #[cfg(feature = "int4")]
             (WeightFormat::Int4, None) => {

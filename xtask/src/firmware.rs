@@ -28,10 +28,13 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 /// The Cargo profile of what is flashed; see the root manifest.
 const PROFILE: &str = "firmware";
 
+/// The core on which the code around the kernels takes a tenth of the time: it is compiled for speed there, elsewhere for size.
+const SPEED_MATTERS: &str = "Cortex-M55";
+
 /// The model that is built in where none is named, from the repository's top.
 const DEFAULT_MODEL: &str = "models/names.blob";
 
-/// The plain layout of integers, which every program can read.
+/// The plain layout of integers.
 pub const ROW_MAJOR: &str = "row-major";
 
 /// Where finished programs are kept, from the repository's top.
@@ -48,8 +51,7 @@ pub fn build(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Res
     build_in_layout(repo, board, bin, model, None)
 }
 
-/// [`build`], with the integers in another layout than the board's own. Its name is that of its feature, but for
-/// `row-major`, which needs none.
+/// [`build`], with the integers in another layout than the board's own. Its name is that of its feature.
 pub fn build_in_layout(
     repo: &Repo,
     board: &Board,
@@ -74,12 +76,13 @@ pub fn build_in_layout(
     let mut cargo = board.cargo(repo);
     cargo.args(["build", "--package", "firmware-example", "--bin", bin]);
     cargo.args(["--profile", PROFILE, "--target", board.target]);
+    if board.core == SPEED_MATTERS {
+        cargo.args(["--config", &format!("profile.{PROFILE}.package.runtime.opt-level=3")]);
+    }
     let mut features = format!("{},{precision}", board.name);
     if let Some(layout) = layout {
         cargo.env("LAYOUT", layout);
-        if layout != ROW_MAJOR {
-            features += &format!(",{layout}");
-        }
+        features += &format!(",{layout}");
     }
     cargo.arg("--no-default-features").args(["--features", &features]);
     // So that nobody has to guess the target folder.

@@ -37,6 +37,8 @@ pub mod host;
 pub mod insn;
 #[cfg(feature = "lanes16")]
 pub mod lanes16;
+#[cfg(all(feature = "mem", target_arch = "arm", target_os = "none"))]
+mod mem;
 #[cfg(feature = "int8")]
 pub mod packed;
 pub mod portable;

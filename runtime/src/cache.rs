@@ -58,7 +58,13 @@ pub fn push<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> &
 /// Every slot, to be filled with one and the same entry: the state of a level that has only ever seen the boundary.
 pub fn reset<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> impl Iterator<Item = &'r mut [T]> {
     *oldest = 0;
-    ring.chunks_exact_mut(shape.width_in.max(1))
+    let mut left = ring;
+    // Not `chunks_exact_mut`, which divides.
+    core::iter::from_fn(move || {
+        let (slot, rest) = core::mem::take(&mut left).split_at_mut_checked(shape.width_in.max(1))?;
+        left = rest;
+        Some(slot)
+    })
 }
 
 /// `copy_from_slice` without its panic: what is longer on one side is left alone.

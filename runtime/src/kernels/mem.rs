@@ -69,11 +69,29 @@ __aeabi_memclr:
     .type __aeabi_memset, %function
     .thumb_func
 __aeabi_memset:
-0:  subs    r1, #1
-    blo     1f
-    strb    r2, [r0, r1]
-    b       0b
-1:  bx      lr
+    uxtb    r2, r2
+    lsls    r3, r2, #8
+    orrs    r2, r3
+    lsls    r3, r2, #16
+    orrs    r2, r3
+    movs    r3, r0
+    orrs    r3, r1
+    lsls    r3, r3, #30
+    bne     2f                      @ not whole words
+    push    {{r0, lr}}
+    movs    r3, r2
+    b       1f
+0:  stmia   r0!, {{r2, r3}}
+1:  subs    r1, #8
+    bhs     0b
+    adds    r1, #8
+    beq     3f
+    str     r2, [r0]
+3:  pop     {{r0, pc}}
+4:  strb    r2, [r0, r1]
+2:  subs    r1, #1
+    bhs     4b
+    bx      lr
     .thumb_set __aeabi_memclr4, __aeabi_memclr
     .thumb_set __aeabi_memclr8, __aeabi_memclr
     .thumb_set __aeabi_memset4, __aeabi_memset

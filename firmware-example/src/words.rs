@@ -41,7 +41,8 @@ impl Words {
     /// A prompt that the model cannot read.
     pub fn draw(&mut self, generator: &mut Generator<'_>, prompt: &str) -> Result<&str, Error> {
         // Before the paint of the start is painted over.
-        let before = self.stack.map(|[before, word]| (before.max(stack::high_water_mark_bytes()), word, Painted::new()));
+        let before =
+            self.stack.map(|[before, word]| (before.max(stack::high_water_mark_bytes()), word, Painted::new()));
         let (instructions, end) = self.stopwatch.count(|| generator.word(prompt, &mut self.word));
         self.stack = before.map(|(before, word, painted)| [before, word.max(painted.used_bytes())]);
         // The end of a word is a character, too: it was drawn.

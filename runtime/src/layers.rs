@@ -15,7 +15,7 @@ pub use activation::activate_f32;
 pub use embedding::EmbeddingF32;
 #[cfg(feature = "f32")]
 pub use linear::LinearF32;
-#[cfg(all(feature = "alloc", feature = "int8"))]
-pub use linear_int::Unpacked;
 #[cfg(feature = "int8")]
 pub use linear_int::LinearInt;
+#[cfg(all(feature = "alloc", feature = "int8"))]
+pub use linear_int::Unpacked;

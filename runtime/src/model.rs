@@ -134,13 +134,8 @@ impl<'a> Model<'a> {
 
     /// Where the model comes from.
     pub fn provenance(&self) -> Provenance<'a> {
-        const NONE: Provenance<'_> = Provenance {
-            preset: "",
-            exporter_version: "",
-            data_sha256: [0; 32],
-            seed: 0,
-            dev_nll_micronats: u32::MAX,
-        };
+        const NONE: Provenance<'_> =
+            Provenance { preset: "", exporter_version: "", data_sha256: [0; 32], seed: 0, dev_nll_micronats: u32::MAX };
         // It was read before.
         postcard::from_bytes(self.header.provenance).unwrap_or(NONE)
     }
@@ -182,7 +177,8 @@ impl<'a> Model<'a> {
     /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
     #[cfg(all(feature = "alloc", feature = "int8"))]
     pub fn macs_streaming(&self) -> usize {
-        let table = self.integer_layers().and_then(|(_, layers)| layers.first().cloned()).filter(LinearInt::reads_tokens);
+        let table =
+            self.integer_layers().and_then(|(_, layers)| layers.first().cloned()).filter(LinearInt::reads_tokens);
         let first = self.config().linear_shapes().next().filter(|_| table.is_some());
         self.config().macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
     }

@@ -34,17 +34,7 @@ impl<'m> Float<'m> {
         let (vocab_size, activation, unit) = (config.vocab_size(), config.activation(), VectorUnit::best());
         let first = |tokens: &[Token]| first(&embedding, &levels[0], &shapes[0], activation, tokens);
         let pairs = Pairs::new(vocab_size, shapes[0].fuse, shapes[0].width_out, first);
-        Self {
-            unit,
-            activation,
-            vocab_size,
-            embedding,
-            pairs,
-            levels: levels.to_vec(),
-            output,
-            config,
-            shapes,
-        }
+        Self { unit, activation, vocab_size, embedding, pairs, levels: levels.to_vec(), output, config, shapes }
     }
 }
 

@@ -36,9 +36,8 @@ impl<'m> Integer<'m> {
         let shapes: Vec<LevelShape> = config.shapes().collect();
         let first = |tokens: &[Token]| Self::level_0(header, net, tokens);
         let pairs = Pairs::new(config.vocab_size(), shapes[0].fuse, Self::cells(shapes[0].width_out), first);
-        let pack = |(linear, shape): (&LinearInt<'_>, &LevelShape)| {
-            Packed::new(linear, &shape.linear(), shape.width_out)
-        };
+        let pack =
+            |(linear, shape): (&LinearInt<'_>, &LevelShape)| Packed::new(linear, &shape.linear(), shape.width_out);
         let output = config.output_shape();
         let output = Packed::new(&linears[shapes.len()], &output, output.fan_out);
         Self {

@@ -159,3 +159,88 @@ impl<'a> Reader<'a> {
         text
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    extern crate std;
+    use std::string::String;
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::super::{Header, Provenance};
+    use super::*;
+
+    /// The same as what serde derives reads, or as it refuses.
+    fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
+        let mut fields = Fields::new();
+        let read = fields.read(bytes);
+        let derived = postcard::take_from_bytes::<Header<'_>>(bytes).ok().filter(|(_, left)| left.is_empty());
+        prop_assert_eq!(read.is_some(), derived.is_some());
+        if let Some((header, _)) = derived {
+            let config = &fields.config;
+            prop_assert_eq!((fields.precision, fields.layout), (header.precision, header.layout));
+            prop_assert_eq!((config.activation, config.skip), (header.activation, header.skip));
+            prop_assert_eq!((config.n_embd, &config.levels[..]), (header.n_embd, &header.levels[..]));
+            prop_assert_eq!(&fields.weights[..], &header.weights[..]);
+            prop_assert_eq!((fields.golden_len, fields.golden_crc32), (header.golden_len, header.golden_crc32));
+            prop_assert_eq!(fields.vocab, header.vocab.as_bytes());
+            prop_assert_eq!(postcard::from_bytes(fields.provenance), Ok(header.provenance));
+        }
+        Ok(())
+    }
+
+    fn encoded() -> impl Strategy<Value = Vec<u8>> {
+        let enums = (0..3_usize, 0..5_usize, 0..2_usize, any::<bool>());
+        let levels = prop::collection::vec((any::<u8>(), any::<u16>()), 0..=8);
+        let weights = prop::collection::vec(0..5_usize, 0..=9);
+        let numbers = (any::<u16>(), any::<u16>(), any::<u32>(), any::<u64>(), any::<u32>());
+        let texts = (".{0,20}", ".{0,5}", ".{0,5}");
+        (enums, levels, weights, numbers, texts).prop_map(|(enums, levels, weights, numbers, texts)| {
+            let (vocab, preset, exporter_version): (String, String, String) = texts;
+            let header = Header {
+                precision: PRECISIONS[enums.0],
+                layout: LAYOUTS[enums.1],
+                activation: ACTIVATIONS[enums.2],
+                n_embd: numbers.0,
+                levels: levels.into_iter().map(|(fuse, width)| Level { fuse, width }).collect(),
+                skip: enums.3,
+                weights: weights.into_iter().map(|format| FORMATS[format]).collect(),
+                golden_len: numbers.1,
+                golden_crc32: numbers.2,
+                vocab: &vocab,
+                provenance: Provenance {
+                    preset: &preset,
+                    exporter_version: &exporter_version,
+                    data_sha256: [7; 32],
+                    seed: numbers.3,
+                    dev_nll_micronats: numbers.4,
+                },
+            };
+            postcard::to_allocvec(&header).unwrap()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn reads_what_serde_does(
+            bytes in encoded(),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            len in any::<prop::sample::Index>(),
+        ) {
+            agree(&bytes)?;
+            // Cut short, and with a byte of it changed, a length or the end of a number among them.
+            agree(&bytes[..len.index(bytes.len())])?;
+            let mut changed = bytes;
+            let at = at.index(changed.len());
+            changed[at] = byte;
+            agree(&changed)?;
+        }
+
+        #[test]
+        fn refuses_what_serde_does(bytes in prop::collection::vec(prop_oneof![0..8_u8, any::<u8>()], 0..120)) {
+            agree(&bytes)?;
+        }
+    }
+}

@@ -145,7 +145,12 @@ impl Packed {
     pub fn padded(self, positions: usize, width: usize) -> usize {
         let group = self.group();
         let parts = width.next_multiple_of(self.part());
-        if (positions * parts).is_multiple_of(group) { parts } else { width.next_multiple_of(group) }
+        // The first is known when this is compiled, and true of most.
+        if self.part() == group || (positions * parts).is_multiple_of(group) {
+            parts
+        } else {
+            width.next_multiple_of(group)
+        }
     }
 
     /// Columns that the kernel reads together.
@@ -172,7 +177,11 @@ impl Packed {
     #[inline]
     pub fn start(self, shape: &LinearShape, position: usize) -> usize {
         let start = shape.start(position, |width| self.position_columns(shape, width));
-        if position < shape.positions { start } else { start.next_multiple_of(self.group()) }
+        if position < shape.positions || self.part() == self.group() {
+            start
+        } else {
+            start.next_multiple_of(self.group())
+        }
     }
 
     /// Columns with all their padding.

@@ -3,12 +3,13 @@ mod host;
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::config::{Activation, LinearShape};
 use crate::error::FormatError;
-use crate::format::header::Fields;
 #[cfg(feature = "row-major")]
 use crate::format::Layout;
+use crate::format::header::Fields;
 use crate::format::{SLAB_ALIGN, Slab, WeightFormat};
 #[cfg(feature = "row-major")]
 use crate::kernels::dot_i8;
@@ -111,7 +112,7 @@ impl<'n> LinearInt<'n> {
     }
 
     /// Of nothing.
-    #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+    #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
     pub(crate) const NONE: Self = Self {
         shape: LinearShape::new(0, 0, 0),
         activation: Activation::Tanh,
@@ -200,7 +201,11 @@ impl<'n> LinearInt<'n> {
         }
         // The half byte behind an odd last column belongs to no weight.
         #[cfg(all(feature = "row-major", feature = "int4"))]
-        if self.format == WeightFormat::Int4 && self.kernel.is_none() && column % 2 == 1 && self.weight_of(row, column) != 0 {
+        if self.format == WeightFormat::Int4
+            && self.kernel.is_none()
+            && column % 2 == 1
+            && self.weight_of(row, column) != 0
+        {
             return None;
         }
         // What an input is at most. One entry of a table per position: no more than all of the largest.
@@ -339,21 +344,26 @@ impl<'n> LinearInt<'n> {
         self.kernel.map_or(width, |kernel| kernel.position_words(&self.shape, width))
     }
 
-    /// Puts the activations of a position into the input, in the form the layer's kernel reads: where the strides of those before it
-    /// end. The sum of what it gives for all positions goes with the input.
+    /// The whole input, in the same unit.
+    #[inline]
+    pub fn input_len(&self) -> usize {
+        self.kernel.map_or_else(|| self.shape.fan_in(), |kernel| kernel.prepared_words(self.columns))
+    }
+
+    /// Puts the activations of a position into the input, in the form the layer's kernel reads: `place` begins where the strides of
+    /// those before it end, and is a stride long; that of the last position goes to the end of the input. The sum of what it gives
+    /// for all positions goes with the input.
     #[inline(never)]
-    pub fn prepare(&self, at: usize, is_last: bool, x: &[i8], input: &mut [u32]) -> i32 {
+    pub fn prepare(&self, place: Range<usize>, x: &[i8], input: &mut [u32]) -> i32 {
         let Some(kernel) = self.kernel else {
             #[cfg(feature = "row-major")]
             {
                 let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
-                copy_i8(x, bytes.get_mut(at..).unwrap_or(&mut []));
+                copy_i8(x, bytes.get_mut(place).unwrap_or(&mut []));
             }
             return 0;
         };
-        // The last takes the padding of all, too.
-        let end = if is_last { self.input_words() } else { at + self.stride(x.len()) };
-        input.get_mut(at..end).map_or(0, |prepared| kernel.prepare(x, prepared))
+        input.get_mut(place).map_or(0, |prepared| kernel.prepare(x, prepared))
     }
 
     /// [`Self::prepare`] of the oldest position, which lies in `slot`, and of the newest, which takes its place there, where the
@@ -381,11 +391,7 @@ impl<'n> LinearInt<'n> {
     /// The activations of a layer of one position as its input, if its kernel reads them as they are.
     pub fn as_prepared<'x>(&self, x: &'x [i8]) -> Option<&'x [u32]> {
         match self.kernel {
-            Some(kernel)
-                if self.shape.positions == 1
-                    && kernel.reads_bytes()
-                    && 4 * self.input_words() == x.len() =>
-            {
+            Some(kernel) if self.shape.positions == 1 && kernel.reads_bytes() && 4 * self.input_words() == x.len() => {
                 bytemuck::try_cast_slice(x).ok()
             }
             _ => None,

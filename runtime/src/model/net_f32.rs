@@ -20,7 +20,8 @@ pub(crate) struct NetF32<'a> {
 impl<'a> NetF32<'a> {
     /// Without weights.
     #[cfg(not(feature = "int8"))]
-    pub const NONE: Self = Self { embedding: EmbeddingF32::new(&[], 0), levels: heapless::Vec::new(), output: LinearF32::NONE };
+    pub const NONE: Self =
+        Self { embedding: EmbeddingF32::new(&[], 0), levels: heapless::Vec::new(), output: LinearF32::NONE };
 
     pub fn new(config: &Config, formats: &[WeightFormat], slab: &mut Slab<'a>) -> Option<Self> {
         if formats.iter().any(|&format| format != WeightFormat::F32) {

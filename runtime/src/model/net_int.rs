@@ -18,10 +18,10 @@ pub(crate) struct NetInt<'a> {
     /// All weights: embedding (unless level 0 is a table), levels, output.
     slab: &'a [u32],
     /// The first word of each layer in it; see [`LinearInt`].
-    #[cfg(any(kernel = "v6m", kernel = "v7m"))]
+    #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
     layers: [u32; MAX_LAYERS],
     /// Where there is memory for them, and little else to do: the layers themselves.
-    #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+    #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
     layers: [LinearInt<'a>; MAX_LAYERS],
 }
 
@@ -29,9 +29,9 @@ impl<'a> NetInt<'a> {
     /// Without weights.
     pub const NONE: Self = Self {
         slab: &[],
-        #[cfg(any(kernel = "v6m", kernel = "v7m"))]
+        #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
         layers: [0; MAX_LAYERS],
-        #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+        #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
         layers: [const { LinearInt::NONE }; MAX_LAYERS],
     };
 
@@ -61,9 +61,9 @@ impl<'a> NetInt<'a> {
             }
             #[cfg(feature = "std")]
             let linear = linear.for_host();
-            #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+            #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
             let layer = linear;
-            #[cfg(any(kernel = "v6m", kernel = "v7m"))]
+            #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
             let layer = start as u32;
             *self.layers.get_mut(index)? = layer;
         }
@@ -71,7 +71,7 @@ impl<'a> NetInt<'a> {
     }
 
     /// The layer of this index, which has this shape.
-    #[cfg(any(kernel = "v6m", kernel = "v7m"))]
+    #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
     #[inline]
     fn linear(&self, header: &Fields<'_>, index: usize, shape: LinearShape) -> LinearInt<'a> {
         let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);
@@ -80,7 +80,7 @@ impl<'a> NetInt<'a> {
     }
 
     /// The layer of this index.
-    #[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+    #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
     #[inline]
     fn linear(&self, _: &Fields<'_>, index: usize, _: LinearShape) -> &LinearInt<'a> {
         self.layers.get(index).unwrap_or(const { &LinearInt::NONE })
@@ -95,7 +95,8 @@ impl<'a> NetInt<'a> {
     #[cfg(feature = "alloc")]
     pub fn layers(&self, header: &Fields<'_>) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
         let (config, tabulated) = (&header.config, header.weights.first().is_some_and(|format| format.reads_tokens()));
-        let linears = config.linear_shapes().enumerate().map(|(index, shape)| self.linear(header, index, shape).clone());
+        let linears =
+            config.linear_shapes().enumerate().map(|(index, shape)| self.linear(header, index, shape).clone());
         let embedding = if tabulated { 0 } else { config.vocab_size() * config.n_embd() };
         (&self.embedding()[..embedding], linears.collect())
     }
@@ -126,7 +127,7 @@ impl<'a> NetInt<'a> {
             let mut input = alloc::vec![0; linear.input_words()];
             let positions = tokens.iter().enumerate().map(|(position, &token)| {
                 let row = self.embedding_of(linear, token);
-                linear.prepare(position * linear.stride(row.len()), position + 1 == tokens.len(), row, &mut input)
+                linear.prepare(place(linear, position, position + 1 == tokens.len()), row, &mut input)
             });
             let constant = positions.fold(0, i32::wrapping_add);
             linear.forward_level(&input, constant, &mut activations);
@@ -200,12 +201,13 @@ impl<'a> NetInt<'a> {
             *oldest = 0;
             tokens.iter_mut().for_each(|slot| *slot = token as i8);
         }
-        let older = |position| cache::older(&shape, tokens, *oldest, position).first().map_or(BOUNDARY, |&it| it as Token);
+        let older =
+            |position| cache::older(&shape, tokens, *oldest, position).first().map_or(BOUNDARY, |&it| it as Token);
         if !linear.reads_tokens() {
             let embedded = (0..shape.fuse).fold(0, |constant: i32, position| {
                 let is_last = position + 1 == shape.fuse;
                 let row = self.embedding_of(linear, if is_last { token } else { older(position) });
-                constant.wrapping_add(linear.prepare(position * linear.stride(row.len()), is_last, row, input))
+                constant.wrapping_add(linear.prepare(place(linear, position, is_last), row, input))
             });
             linear.forward_level(input, embedded, hidden);
         } else if shape.fuse == 2 {
@@ -243,12 +245,13 @@ impl<'a> NetInt<'a> {
         let mut constant = 0_i32;
         let exchanged = shape.fuse == 2 && linear.exchange(newest, cache::slot(shape, ring, *oldest), input);
         if !exchanged {
-            let stride = linear.stride(shape.width_in);
+            let (stride, mut at) = (linear.stride(shape.width_in), 0);
             for position in 0..shape.fuse - 1 {
                 let older = cache::older(shape, ring, *oldest, position);
-                constant = constant.wrapping_add(linear.prepare(position * stride, false, older, input));
+                constant = constant.wrapping_add(linear.prepare(at..at + stride, older, input));
+                at += stride;
             }
-            constant = constant.wrapping_add(linear.prepare((shape.fuse - 1) * stride, true, newest, input));
+            constant = constant.wrapping_add(linear.prepare(at..linear.input_len(), newest, input));
         }
         let slot = cache::push(shape, ring, oldest);
         if !exchanged {
@@ -277,12 +280,13 @@ impl<'a> NetInt<'a> {
                 let Some(shape) = shapes.next() else { break };
                 let Some((ring, rest)) = rings.split_at_checked(shape.ring_len * shape.width_in) else { return };
                 let newest = cache::newest(&shape, ring, oldest);
-                constant = constant.wrapping_add(output.prepare(at, false, newest, input));
-                at += output.stride(newest.len());
+                let end = at + output.stride(newest.len());
+                constant = constant.wrapping_add(output.prepare(at..end, newest, input));
+                at = end;
                 rings = rest;
             }
         }
-        constant = constant.wrapping_add(output.prepare(at, true, hidden, input));
+        constant = constant.wrapping_add(output.prepare(at..output.input_len(), hidden, input));
         output.forward(input, constant, logits);
     }
 
@@ -294,16 +298,16 @@ impl<'a> NetInt<'a> {
     }
 }
 
+/// Where a position of level 0 is in its input.
+fn place(linear: &LinearInt<'_>, position: usize, is_last: bool) -> core::ops::Range<usize> {
+    let stride = linear.stride(linear.width());
+    position * stride..if is_last { linear.input_len() } else { (position + 1) * stride }
+}
+
 /// Level 0 by a table of any number of characters.
 // Not inlined: its buffer would be part of every step.
 #[inline(never)]
-fn look_up_many(
-    linear: &LinearInt<'_>,
-    fuse: usize,
-    older: &dyn Fn(usize) -> Token,
-    newest: Token,
-    hidden: &mut [i8],
-) {
+fn look_up_many(linear: &LinearInt<'_>, fuse: usize, older: &dyn Fn(usize) -> Token, newest: Token, hidden: &mut [i8]) {
     let mut tokens = [newest; MAX_FUSE];
     let Some(tokens) = tokens.get_mut(..fuse) else { return };
     tokens.iter_mut().enumerate().take(fuse - 1).for_each(|(position, token)| *token = older(position));

@@ -58,7 +58,13 @@ impl LinearInt<'_> {
             (WeightFormat::Int8, None) => {
                 let x = &bytemuck::cast_slice(input)[..fan_in];
                 let weights = &self.bytes()[..fan_in * self.shape.fan_out];
-                unit.rows_i8(weights, x, Bias { plain: bias, shifted: self.shifted.as_deref().unwrap_or(&[]) }, multiplier, out);
+                unit.rows_i8(
+                    weights,
+                    x,
+                    Bias { plain: bias, shifted: self.shifted.as_deref().unwrap_or(&[]) },
+                    multiplier,
+                    out,
+                );
             }
             #[cfg(feature = "int4")]
             (WeightFormat::Int4, None) => {

@@ -157,6 +157,7 @@ impl<'a> Model<'a> {
     }
 
     /// What the header says.
+    #[cfg(feature = "int8")]
     pub(crate) fn header(&self) -> &Fields<'a> {
         &self.header
     }

@@ -161,7 +161,12 @@ impl Packed {
     /// Words of the prepared input that belong to a position of this width, padded; the last one may have more behind them.
     #[inline]
     pub fn position_words(self, shape: &LinearShape, width: usize) -> usize {
-        self.position_columns(shape, width) / self.part() * of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
+        self.position_columns(shape, width) / self.part() * self.part_words()
+    }
+
+    /// Words of the prepared input of [`Self::part`] columns.
+    fn part_words(self) -> usize {
+        of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
     }
 
     /// The width of a position with its padding. Where positions have widths of their own, each is padded to whole parts.

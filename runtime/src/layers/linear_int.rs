@@ -24,7 +24,6 @@ use crate::vocab::Token;
 ///
 /// A view of weights that were checked ([`LinearInt::check`]). Small chips make it for each use: their models keep no more of a
 /// layer than where its weights are.
-#[cfg_attr(not(feature = "std"), derive(Copy))]
 #[derive(Clone, Debug)]
 pub struct LinearInt<'n> {
     shape: LinearShape,
@@ -477,17 +476,17 @@ impl<'n> LinearInt<'n> {
     /// All rows.
     #[inline(never)]
     fn run(&self, input: &[u32], constant: i32, #[allow(unused_mut)] mut out: Out<'_>) {
-        if let Some(kernel) = self.kernel {
-            let count = self.blocks(kernel);
-            let blocks = self.words.get(..count * kernel.block_words(self.columns));
-            if let (Some(blocks), Some(input)) = (blocks, input.get(..self.input_words())) {
-                kernel.run(count, blocks, input, constant, out);
+        let Some(kernel) = self.kernel else {
+            #[cfg(feature = "row-major")]
+            for (row, (&bias, &multiplier)) in self.scaling().bias.iter().zip(self.scaling().multiplier).enumerate() {
+                out.set(row, requantize(bias.wrapping_add(self.dot(row, bytemuck::cast_slice(input))), multiplier));
             }
             return;
-        }
-        #[cfg(feature = "row-major")]
-        for (row, (&bias, &multiplier)) in self.scaling().bias.iter().zip(self.scaling().multiplier).enumerate() {
-            out.set(row, requantize(bias.wrapping_add(self.dot(row, bytemuck::cast_slice(input))), multiplier));
+        };
+        let count = self.blocks(kernel);
+        let blocks = self.words.get(..count * kernel.block_words(self.columns));
+        if let (Some(blocks), Some(input)) = (blocks, input.get(..self.input_words())) {
+            kernel.run(count, blocks, input, constant, out);
         }
     }
 

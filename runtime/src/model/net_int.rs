@@ -168,9 +168,8 @@ impl<'a> NetInt<'a> {
         reset: bool,
         mut observe: impl FnMut(usize, &[i8]),
     ) {
-        let mut shapes = header.config.shapes();
         let (mut index, mut ring) = (0, 0);
-        while let Some(shape) = shapes.next() {
+        for shape in header.config.shapes() {
             if index == 0 {
                 self.characters(header, shape, buffers, token, reset);
             } else {

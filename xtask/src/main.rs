@@ -22,7 +22,7 @@ cargo xtask <command>
   doctor               show what is there and what is missing, and change nothing
   demo [-- OPTIONS]    train on the names list, export, run on the emulated chip; OPTIONS go to `train`
   qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
-                       build a firmware program (generate, selftest, kerneltest) and run it on the emulated board
+                       build a firmware program (generate, name, selftest, kerneltest) and run it on the emulated board
                        (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547)
   size [BIN] [--board NAME] [--model FILE] [--json]
                        flash and static RAM of a firmware program, from its ELF sections

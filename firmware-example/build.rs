@@ -162,8 +162,7 @@ fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
         Ok(name) => {
             let found = layouts.iter().find(|(layout, _)| *layout == name);
             let &(name, layout) = found.ok_or_else(|| format!("no layout {name:?}"))?;
-            // The plain one can always be read.
-            if name != "row-major" && !has_feature(name) {
+            if !has_feature(name) {
                 return Err(format!("LAYOUT={name} needs the feature {name}").into());
             }
             Ok(Some(layout))

@@ -1,5 +1,5 @@
 //! How much stack has been used: cortex-m-rt paints it before `main`, the lowest word that changed tells.
-#![allow(unsafe_code, reason = "reads memory between two addresses of the linker script")]
+#![allow(unsafe_code, reason = "reads and paints memory between two addresses of the linker script")]
 
 /// What cortex-m-rt's `paint-stack` writes.
 const PAINT: u32 = 0xcccc_cccc;
@@ -23,4 +23,58 @@ pub fn high_water_mark_bytes() -> usize {
         address += 4;
     }
     top - address
+}
+
+/// Bytes below the stack pointer that [`Painted`] covers: more than what it measures should ever take.
+const WINDOW_BYTES: usize = 4096;
+
+/// What [`Painted::new`] may still need itself, whenever it reads the stack pointer.
+const OWN_BYTES: usize = 64;
+
+/// A stack painted anew below the stack pointer, to see what the calls behind it take.
+pub struct Painted {
+    sp: usize,
+}
+
+impl Painted {
+    /// Paints. What stood there is lost: ask for [`high_water_mark_bytes`] before.
+    #[inline(never)]
+    pub fn new() -> Self {
+        let sp = cortex_m::register::msp::read() as usize;
+        let painted = Self { sp };
+        let mut address = painted.end();
+        while address < sp - OWN_BYTES {
+            // SAFETY: `write_volatile` asks for a valid, aligned address: those from `end` to the stack pointer are multiples of
+            // four in the stack's part of RAM. Nothing lives there but this function's frame, which is smaller than what is left
+            // out; an interrupt's is gone when this goes on.
+            unsafe { core::ptr::write_volatile(address as *mut u32, PAINT) };
+            address += 4;
+        }
+        painted
+    }
+
+    /// Where the paint begins.
+    fn end(&self) -> usize {
+        let end = (&raw const _stack_end as usize).next_multiple_of(4);
+        end.max(self.sp.saturating_sub(WINDOW_BYTES) & !3)
+    }
+
+    /// Bytes between the stack pointer of then and the lowest word that was written since.
+    pub fn used_bytes(&self) -> usize {
+        let mut address = self.end();
+        while address < self.sp {
+            // SAFETY: as in `high_water_mark_bytes`.
+            if unsafe { core::ptr::read_volatile(address as *const u32) } != PAINT {
+                break;
+            }
+            address += 4;
+        }
+        self.sp - address
+    }
+}
+
+impl Default for Painted {
+    fn default() -> Self {
+        Self::new()
+    }
 }

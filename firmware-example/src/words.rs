@@ -1,10 +1,11 @@
 //! Drawing words and counting what they take.
 
-use runtime::{End, Generator};
+use runtime::{End, Generator, Model};
 
 use crate::board::{self, Stopwatch};
 use crate::model::{BLOB, STATE_BYTES};
-use crate::{Error, println, stack};
+use crate::stack::{self, Painted};
+use crate::{Error, println};
 
 /// Draws words, and keeps count.
 pub struct Words {
@@ -14,6 +15,8 @@ pub struct Words {
     cut: u32,
     characters: u32,
     instructions: u64,
+    /// Bytes of stack up to the first word, and of each word the most; not measured for those who bring a stopwatch.
+    stack: Option<[usize; 2]>,
 }
 
 impl Words {
@@ -23,13 +26,13 @@ impl Words {
     /// If it has been called before: there is one [`Stopwatch`].
     #[expect(clippy::new_without_default, reason = "takes the stopwatch, of which there is one")]
     pub fn new() -> Self {
-        Self::with(Stopwatch::new())
+        Self { stack: Some([0; 2]), ..Self::with(Stopwatch::new()) }
     }
 
     /// None yet, with a stopwatch that has been used before.
     pub fn with(stopwatch: Stopwatch) -> Self {
         let word = heapless::String::new();
-        Self { stopwatch, word, words: 0, cut: 0, characters: 0, instructions: 0 }
+        Self { stopwatch, word, words: 0, cut: 0, characters: 0, instructions: 0, stack: None }
     }
 
     /// Draws a word that begins with `prompt`.
@@ -37,7 +40,11 @@ impl Words {
     /// # Errors
     /// A prompt that the model cannot read.
     pub fn draw(&mut self, generator: &mut Generator<'_>, prompt: &str) -> Result<&str, Error> {
+        // Before the paint of the start is painted over.
+        let before =
+            self.stack.map(|[before, word]| (before.max(stack::high_water_mark_bytes()), word, Painted::new()));
         let (instructions, end) = self.stopwatch.count(|| generator.word(prompt, &mut self.word));
+        self.stack = before.map(|(before, word, painted)| [before, word.max(painted.used_bytes())]);
         // The end of a word is a character, too: it was drawn.
         let boundary = match end? {
             End::Boundary => 1,
@@ -53,8 +60,11 @@ impl Words {
     /// Reports what it took, and what the program takes.
     pub fn report(&self) {
         self.report_work();
-        println!("stack_bytes={}", stack::high_water_mark_bytes());
+        let [before, word] = self.stack.unwrap_or_default();
+        println!("stack_bytes={}", before.max(stack::high_water_mark_bytes()));
+        println!("generation_stack_bytes={word}");
         println!("state_bytes={STATE_BYTES}");
+        println!("model_ram_bytes={}", size_of::<Model<'static>>());
         println!("model_bytes={}", BLOB.len());
         println!("board={}", board::NAME);
     }

@@ -106,7 +106,7 @@ impl<'m> Batch<'m> {
             #[cfg(feature = "f32")]
             Net::F32(net) => AnyNetwork::F32(float::Float::new(model.config(), net)),
             #[cfg(feature = "int8")]
-            Net::Int(net) => AnyNetwork::Int(integer::Integer::new(model.config(), net)),
+            Net::Int(net) => AnyNetwork::Int(integer::Integer::new(model.header(), net)),
         };
         Self { model, sampling, network, prompt: Vec::new(), max_len: DEFAULT_MAX_LEN }
     }

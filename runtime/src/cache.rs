@@ -23,6 +23,12 @@ pub fn older<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16, position: us
     if slot >= shape.ring_len {
         slot -= shape.ring_len;
     }
+    entry(shape, ring, slot)
+}
+
+/// The entry in a slot; empty if there is none.
+#[inline]
+fn entry<'r, T>(shape: &LevelShape, ring: &'r [T], slot: usize) -> &'r [T] {
     ring.get(slot * shape.width_in..).and_then(|ring| ring.get(..shape.width_in)).unwrap_or(&[])
 }
 
@@ -30,22 +36,35 @@ pub fn older<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16, position: us
 ///
 /// Shapes and `oldest` as for [`older`].
 pub fn newest<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16) -> &'r [T] {
-    let slot = usize::from(oldest).checked_sub(1).unwrap_or(shape.ring_len - 1);
-    ring.get(slot * shape.width_in..).and_then(|ring| ring.get(..shape.width_in)).unwrap_or(&[])
+    entry(shape, ring, usize::from(oldest).checked_sub(1).unwrap_or(shape.ring_len - 1))
 }
 
-/// The slot of the oldest entry, for the newest input to take its place; the oldest is now the next one.
-pub fn push<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> &'r mut [T] {
-    let start = usize::from(*oldest) * shape.width_in;
-    let next = *oldest + 1;
-    *oldest = if usize::from(next) >= shape.ring_len { 0 } else { next };
+/// The slot of the oldest entry.
+#[inline]
+pub fn slot<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: u16) -> &'r mut [T] {
+    let start = usize::from(oldest) * shape.width_in;
     ring.get_mut(start..).and_then(|ring| ring.get_mut(..shape.width_in)).unwrap_or(&mut [])
+}
+
+/// [`slot()`], for the newest input to take its place; the oldest is now the next one.
+#[inline]
+pub fn push<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> &'r mut [T] {
+    let place = *oldest;
+    let next = place + 1;
+    *oldest = if usize::from(next) >= shape.ring_len { 0 } else { next };
+    slot(shape, ring, place)
 }
 
 /// Every slot, to be filled with one and the same entry: the state of a level that has only ever seen the boundary.
 pub fn reset<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> impl Iterator<Item = &'r mut [T]> {
     *oldest = 0;
-    ring.chunks_exact_mut(shape.width_in.max(1))
+    let mut left = ring;
+    // Not `chunks_exact_mut`, which divides.
+    core::iter::from_fn(move || {
+        let (slot, rest) = core::mem::take(&mut left).split_at_mut_checked(shape.width_in.max(1))?;
+        left = rest;
+        Some(slot)
+    })
 }
 
 /// `copy_from_slice` without its panic: what is longer on one side is left alone.

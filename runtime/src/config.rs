@@ -82,11 +82,11 @@ pub struct Level {
 /// The dimensions of a model. Made by [`Config::new`], which checks them; everything derived from one fits in a `usize`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    vocab_size: u16,
-    n_embd: u16,
-    levels: heapless::Vec<Level, MAX_LEVELS, u8>,
-    activation: Activation,
-    skip: bool,
+    pub(crate) vocab_size: u16,
+    pub(crate) n_embd: u16,
+    pub(crate) levels: heapless::Vec<Level, MAX_LEVELS, u8>,
+    pub(crate) activation: Activation,
+    pub(crate) skip: bool,
 }
 
 /// The sizes of one level, as the kernels need them.
@@ -122,23 +122,32 @@ impl Config {
         VOCAB_SIZE.check(vocab_size)?;
         N_EMBD.check(n_embd)?;
         LEVELS.check(levels.len())?;
-        let mut block_size = 1;
-        let mut width_in = n_embd;
-        for level in levels {
-            let fuse = usize::from(level.fuse);
-            FUSE.check(fuse)?;
-            let width = if activation == Activation::Gated { &GATED_WIDTH } else { &WIDTH };
-            width.check(level.width.into())?;
-            FAN_IN.check(fuse * width_in)?;
-            width_in = level.width.into();
-            // Cannot overflow: at most MAX_BLOCK_SIZE * MAX_FUSE before the check.
-            block_size *= fuse;
-            BLOCK_SIZE.check(block_size)?;
-        }
-        // They fit: all were checked.
-        let (vocab_size, n_embd) = (vocab_size as u16, n_embd as u16);
         let levels = heapless::Vec::from_slice(levels).map_err(|_| FormatError::BadHeader)?;
-        Ok(Self { vocab_size, n_embd, activation, levels, skip: false })
+        // They fit: they were checked.
+        let config = Self { vocab_size: vocab_size as u16, n_embd: n_embd as u16, activation, levels, skip: false };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// One that [`Self::check`] refuses.
+    pub(crate) const NONE: Self =
+        Self { vocab_size: 0, n_embd: 0, activation: Activation::Tanh, levels: heapless::Vec::new(), skip: false };
+
+    /// Whether every dimension is within its limits, else the first that is not.
+    #[inline(never)]
+    pub(crate) fn check(&self) -> Result<(), Violation> {
+        VOCAB_SIZE.check(self.vocab_size())?;
+        N_EMBD.check(self.n_embd())?;
+        LEVELS.check(self.levels.len())?;
+        let width = if self.activation == Activation::Gated { &GATED_WIDTH } else { &WIDTH };
+        for shape in self.shapes() {
+            FUSE.check(shape.fuse)?;
+            width.check(shape.width_out)?;
+            FAN_IN.check(shape.fan_in)?;
+            // Cannot overflow: at most MAX_BLOCK_SIZE * MAX_FUSE before the check.
+            BLOCK_SIZE.check(shape.dilation * shape.fuse)?;
+        }
+        Ok(())
     }
 
     /// The same with skip connections, or without: see [`Config::skip`].
@@ -184,10 +193,12 @@ impl Config {
     }
 
     /// The output layer: a position for each level that it reads.
-    pub fn output_shape(&self) -> LinearShape<'_> {
-        let shape = LinearShape::new(1, self.n_hidden(), self.vocab_size());
+    pub fn output_shape(&self) -> LinearShape {
+        let mut shape = LinearShape::new(1, self.n_hidden(), self.vocab_size());
         if self.skip {
-            return LinearShape { positions: self.levels.len(), levels: Some(&self.levels), ..shape };
+            let mut widths = [0; MAX_LEVELS];
+            widths.iter_mut().zip(&self.levels).for_each(|(width, level)| *width = level.width);
+            shape = LinearShape { positions: self.levels.len(), widths: Some(widths), ..shape };
         }
         shape
     }
@@ -199,25 +210,9 @@ impl Config {
 
     /// The sizes of every level, from the characters up.
     #[inline]
-    pub fn shapes(&self) -> impl Iterator<Item = LevelShape> + '_ {
-        let mut width_in = self.n_embd();
-        let mut dilation = 1;
-        self.levels.iter().map(move |level| {
-            let fuse = usize::from(level.fuse);
-            let width_out = usize::from(level.width);
-            let shape = LevelShape {
-                fuse,
-                width_in,
-                fan_in: fuse * width_in,
-                fan_out: width_out * self.activation.rows_per_value(),
-                width_out,
-                dilation,
-                ring_len: (fuse - 1) * dilation,
-            };
-            width_in = width_out;
-            dilation *= fuse;
-            shape
-        })
+    pub fn shapes(&self) -> Shapes<'_> {
+        let rows_per_value = self.activation.rows_per_value();
+        Shapes { levels: self.levels.iter(), rows_per_value, width_in: self.n_embd(), dilation: 1 }
     }
 
     /// Parameters of the folded network: embedding, weights and biases.
@@ -248,9 +243,9 @@ impl Config {
     }
 
     /// The sizes of every linear layer: the levels from the characters up, then the output layer.
-    pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape<'_>> {
-        let levels = self.shapes().map(LevelShape::linear);
-        levels.chain([self.output_shape()])
+    pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape> + '_ {
+        let mut shapes = self.shapes();
+        (0..=self.levels.len()).map(move |_| shapes.next().map_or_else(|| self.output_shape(), LevelShape::linear))
     }
 
     /// Where the integer path keeps its buffers: level 0 remembers tokens, the others their inputs.
@@ -269,48 +264,79 @@ impl Config {
     }
 }
 
+/// Iterator over the shapes of levels; see [`Config::shapes`].
+#[derive(Clone, Debug)]
+pub struct Shapes<'c> {
+    levels: core::slice::Iter<'c, Level>,
+    rows_per_value: usize,
+    width_in: usize,
+    dilation: usize,
+}
+
+impl Iterator for Shapes<'_> {
+    type Item = LevelShape;
+
+    #[inline]
+    fn next(&mut self) -> Option<LevelShape> {
+        let level = self.levels.next()?;
+        let (fuse, width_out) = (usize::from(level.fuse), usize::from(level.width));
+        let Self { width_in, dilation, .. } = *self;
+        (self.width_in, self.dilation) = (width_out, dilation * fuse);
+        Some(LevelShape {
+            fuse,
+            width_in,
+            fan_in: fuse * width_in,
+            fan_out: width_out * self.rows_per_value,
+            width_out,
+            dilation,
+            // Of a level that fuses none, which is refused: of no meaning.
+            ring_len: fuse.wrapping_sub(1).wrapping_mul(dilation),
+        })
+    }
+}
+
 impl LevelShape {
     /// The level's linear layer.
     #[inline]
-    pub fn linear<'c>(self) -> LinearShape<'c> {
+    pub fn linear(self) -> LinearShape {
         LinearShape::new(self.fuse, self.width_in, self.fan_out)
     }
 }
 
 /// The sizes of a linear layer: `positions` inputs side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinearShape<'c> {
+pub struct LinearShape {
     /// Inputs fused.
     pub positions: usize,
-    /// Values per input; of no meaning where they are those of `levels`.
+    /// Values per input; of no meaning where they have `widths`.
     pub width: usize,
-    /// Whose values the inputs are, of the output layer with skip connections.
-    pub levels: Option<&'c [Level]>,
+    /// Values of each input, of the output layer with skip connections.
+    pub widths: Option<[u16; MAX_LEVELS]>,
     /// Rows of the weight matrix.
     pub fan_out: usize,
 }
 
-impl LinearShape<'_> {
+impl LinearShape {
     /// `positions` inputs of `width` values each.
     #[inline]
-    pub fn new(positions: usize, width: usize, fan_out: usize) -> Self {
-        Self { positions, width, levels: None, fan_out }
+    pub const fn new(positions: usize, width: usize, fan_out: usize) -> Self {
+        Self { positions, width, widths: None, fan_out }
     }
 
     /// Values of an input.
     pub fn width_of(&self, position: usize) -> usize {
-        match self.levels {
+        match &self.widths {
             None => self.width,
-            Some(levels) => levels.get(position).map_or(0, |level| level.width.into()),
+            Some(widths) => widths.get(position).copied().unwrap_or(0).into(),
         }
     }
 
     /// The first column of an input, where those before it have their widths `padded`.
     #[inline]
     pub fn start(&self, position: usize, padded: impl Fn(usize) -> usize) -> usize {
-        match self.levels {
+        match &self.widths {
             None => position * padded(self.width),
-            Some(levels) => levels.iter().take(position).map(|level| padded(level.width.into())).sum(),
+            Some(widths) => widths.iter().take(position).map(|&width| padded(width.into())).sum(),
         }
     }
 
@@ -368,8 +394,18 @@ impl Limits {
     }
 
     #[inline(never)]
-    pub fn check(&self, found: usize) -> Result<(), FormatError> {
-        let &Self { what, min, max } = self;
-        if (min..=max).contains(&found) { Ok(()) } else { Err(FormatError::BadDimension { what, found, min, max }) }
+    pub fn check(&'static self, found: usize) -> Result<(), Violation> {
+        if found >= self.min && found <= self.max { Ok(()) } else { Err(Violation(self, found)) }
+    }
+}
+
+/// A dimension that is not within its limits: what [`FormatError::BadDimension`] tells, in two words.
+pub(crate) struct Violation(&'static Limits, usize);
+
+impl From<Violation> for FormatError {
+    #[cold]
+    #[inline(never)]
+    fn from(Violation(&Limits { what, min, max }, found): Violation) -> Self {
+        Self::BadDimension { what, found, min, max }
     }
 }

@@ -61,6 +61,7 @@ impl Layout {
     /// The layouts of integer weights that this build reads.
     #[cfg(feature = "int8")]
     pub const INTEGERS: &'static [Self] = &[
+        #[cfg(feature = "row-major")]
         Self::RowMajor,
         #[cfg(feature = "dual16")]
         Self::Dual16,
@@ -231,77 +232,89 @@ pub(crate) fn frame(blob: &[u8]) -> Result<Frame<'_>, FormatError> {
     let slab_start = slab_offset(header_len);
     let (front, slab) = blob.split_at_checked(slab_start).ok_or(FormatError::Truncated { need: slab_start, have })?;
     let (header, padding) = front.get(PREAMBLE_BYTES..).unwrap_or(&[]).split_at_checked(header_len).unwrap_or_default();
-    are_zero(padding)?;
+    if !are_zero(padding) {
+        return Err(FormatError::NonZeroPadding);
+    }
     Ok(Frame { state_words, header, slab })
 }
 
 #[inline(never)]
-fn are_zero(padding: &[u8]) -> Result<(), FormatError> {
-    if padding.iter().all(|&byte| byte == 0) { Ok(()) } else { Err(FormatError::NonZeroPadding) }
+fn are_zero(padding: &[u8]) -> bool {
+    padding.iter().all(|&byte| byte == 0)
 }
 
 /// The part of the slab that has not been read yet. Every array of it begins at a multiple of [`SLAB_ALIGN`].
+///
+/// What reads from it gives an `Option`, which is smaller to hand on than the reason why it is refused: that is left here.
 #[derive(Clone, Debug)]
 pub(crate) struct Slab<'a> {
     rest: &'a [u8],
-    /// Bytes taken, for messages.
-    taken: usize,
-    len: usize,
+    /// All of it.
+    whole: &'a [u8],
+    /// Why the slab is refused, once it is.
+    pub error: FormatError,
 }
 
 impl<'a> Slab<'a> {
     pub fn new(slab: &'a [u8]) -> Self {
-        Self { rest: slab, taken: 0, len: slab.len() }
+        Self { rest: slab, whole: slab, error: FormatError::UnsupportedFormat }
+    }
+
+    /// Leaves the reason behind.
+    #[cold]
+    #[inline(never)]
+    pub fn refuse<T>(&mut self, error: FormatError) -> Option<T> {
+        self.error = error;
+        None
     }
 
     /// Takes an array and the padding behind it.
     #[inline(never)]
-    pub fn take(&mut self, bytes: usize) -> Result<&'a [u8], FormatError> {
+    pub fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
         // Dimensions are limited (see `config`): far below 2^32.
         let padded = bytes.next_multiple_of(SLAB_ALIGN);
         let Some((part, rest)) = self.rest.split_at_checked(padded) else {
-            return Err(FormatError::SlabSizeMismatch { need: self.taken.saturating_add(padded), have: self.len });
+            let need = self.taken().saturating_add(padded);
+            return self.refuse(FormatError::SlabSizeMismatch { need, have: self.whole.len() });
         };
-        let (array, padding) = part.split_at_checked(bytes).unwrap_or_default();
-        are_zero(padding)?;
-        self.taken += padded;
+        let (array, padding) = part.split_at_checked(bytes)?;
+        if !are_zero(padding) {
+            return self.refuse(FormatError::NonZeroPadding);
+        }
         self.rest = rest;
-        Ok(array)
+        Some(array)
     }
 
-    /// Takes arrays one after the other, of so many bytes each: all of them, with their padding, as words.
+    /// What has not been taken.
     #[cfg(feature = "int8")]
-    pub fn take_words(&mut self, arrays: &[usize]) -> Result<&'a [u32], FormatError> {
-        let from = self.rest;
-        for &bytes in arrays {
-            self.take(bytes)?;
-        }
-        let taken = from.get(..from.len() - self.rest.len()).unwrap_or(&[]);
-        // Arrays begin at a multiple of 16 bytes from an aligned start: the cast cannot fail.
-        bytemuck::try_cast_slice(taken).map_err(|_| FormatError::Misaligned { need: BLOB_ALIGN })
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Bytes taken.
+    pub fn taken(&self) -> usize {
+        self.whole.len() - self.rest.len()
     }
 
     /// Also refuses values that are not finite or above [`MAX_WEIGHT`].
     #[cfg(feature = "f32")]
-    pub fn take_f32(&mut self, len: usize) -> Result<&'a [f32], FormatError> {
-        let misaligned = FormatError::Misaligned { need: BLOB_ALIGN };
-        let start = self.taken / size_of::<f32>();
+    pub fn take_f32(&mut self, len: usize) -> Option<&'a [f32]> {
+        let start = self.taken() / size_of::<f32>();
         let bytes = self.take(len * size_of::<f32>())?;
-        let values = bytemuck::try_cast_slice::<u8, f32>(bytes).map_err(|_| misaligned)?;
+        let values = bytemuck::try_cast_slice::<u8, f32>(bytes).ok()?;
         // False for NaN as well.
         match values.iter().position(|value| !(-MAX_WEIGHT..=MAX_WEIGHT).contains(value)) {
-            Some(index) => Err(FormatError::BadWeight { index: start + index }),
-            None => Ok(values),
+            Some(index) => self.refuse(FormatError::BadWeight { index: start + index }),
+            None => Some(values),
         }
     }
 
     /// Nothing may be left over.
-    pub fn finish(self) -> Result<(), FormatError> {
+    pub fn finish(&mut self) -> Option<()> {
         if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(FormatError::SlabSizeMismatch { need: self.taken, have: self.len })
+            return Some(());
         }
+        self.refuse(FormatError::SlabSizeMismatch { need: self.taken(), have: self.whole.len() })
     }
 }
 

@@ -37,6 +37,8 @@ pub mod host;
 pub mod insn;
 #[cfg(feature = "lanes16")]
 pub mod lanes16;
+#[cfg(all(feature = "mem", target_arch = "arm", target_os = "none"))]
+mod mem;
 #[cfg(all(feature = "std", any(kernel = "neon", kernel = "x86")))]
 mod methods;
 #[cfg(all(feature = "std", kernel = "neon"))]

@@ -15,9 +15,7 @@ pub use activation::activate_f32;
 pub use embedding::EmbeddingF32;
 #[cfg(feature = "f32")]
 pub use linear::LinearF32;
+#[cfg(feature = "int8")]
+pub use linear_int::LinearInt;
 #[cfg(all(feature = "alloc", feature = "int8"))]
 pub use linear_int::Unpacked;
-#[cfg(feature = "int8")]
-pub(crate) use linear_int::input_words;
-#[cfg(feature = "int8")]
-pub use linear_int::{Input, LinearInt};

@@ -33,11 +33,8 @@ use crate::vocab::{Token, Vocab};
 /// program voids it, without making it unsafe: results are then arbitrary, but memory is not touched out of bounds).
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
-    /// What is seldom asked for is read in its header anew.
     blob: &'a [u8],
-    vocab: Vocab<'a>,
-    config: Config,
-    precision: Precision,
+    header: Fields<'a>,
     pub(crate) net: Net<'a>,
 }
 
@@ -51,6 +48,31 @@ pub(crate) enum Net<'a> {
     Int(NetInt<'a>),
 }
 
+impl<'a> Net<'a> {
+    /// Without weights.
+    #[cfg(feature = "int8")]
+    const NONE: Self = Self::Int(NetInt::NONE);
+    #[cfg(not(feature = "int8"))]
+    const NONE: Self = Self::F32(NetF32::NONE);
+
+    /// Takes the weights from the slab; `None` if it is refused.
+    fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>) -> Option<()> {
+        #[cfg(feature = "f32")]
+        if (header.precision, header.layout) == (Precision::F32, Layout::Rows8) {
+            *self = Self::F32(NetF32::new(&header.config, &header.weights, slab)?);
+            return Some(());
+        }
+        #[cfg(feature = "int8")]
+        #[allow(irrefutable_let_patterns, reason = "where there is no other precision")]
+        if is_integer(header.precision, &header.weights)
+            && let Self::Int(net) = self
+        {
+            return net.load(header, slab);
+        }
+        None
+    }
+}
+
 impl<'a> Model<'a> {
     /// Checks a blob and borrows its parts.
     ///
@@ -59,68 +81,63 @@ impl<'a> Model<'a> {
     /// # Errors
     /// A [`FormatError`] for every byte string that is not a model this runtime can run.
     pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
-        let Frame { header, state_words, slab } = format::frame(blob)?;
-        let header = Fields::read(header).ok_or(FormatError::BadHeader)?;
-        let vocab = Vocab::from_utf8(header.vocab)?;
-        let config =
-            Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
-        if header.weights.len() != config.levels().len() + 1 {
+        let mut model = Self { blob, header: Fields::new(), net: Net::NONE };
+        model.load()?;
+        Ok(model)
+    }
+
+    /// Checks the blob, and finds everything in it.
+    // Into what is there: a model is large, and would be copied with every part that is added.
+    #[inline(never)]
+    fn load(&mut self) -> Result<(), FormatError> {
+        let Frame { header, state_words, slab } = format::frame(self.blob)?;
+        self.header.read(header).ok_or(FormatError::BadHeader)?;
+        let header = &mut self.header;
+        // At most MAX_VOCAB_SIZE.
+        header.config.vocab_size = Vocab::from_utf8(header.vocab)?.len() as u16;
+        header.config.check()?;
+        if header.weights.len() != header.config.levels().len() + 1 {
             return Err(FormatError::UnsupportedFormat);
         }
         GOLDEN.check(header.golden_len.into())?;
-        let (_, need) = state_size(&config, header.precision, header.layout, &header.weights)?;
+        let header = &self.header;
+        let (_, need) = state_size(&header.config, header.precision, header.layout, &header.weights)?;
         if state_words != need {
             return Err(FormatError::StateSizeMismatch { need, have: state_words });
         }
         let mut slab = Slab::new(slab);
-        let net = match (header.precision, header.layout) {
-            #[cfg(feature = "f32")]
-            (Precision::F32, Layout::Rows8) => Net::F32(NetF32::new(&config, &header.weights, &mut slab)?),
-            #[cfg(feature = "int8")]
-            (precision, layout) if is_integer(precision, &header.weights) => {
-                Net::Int(NetInt::new(&config, layout, &header.weights, &mut slab)?)
-            }
-            _ => return Err(FormatError::UnsupportedFormat),
-        };
-        let golden = slab.take(header.golden_len.into())?;
-        if golden.iter().any(|&token| usize::from(token) >= vocab.len()) {
-            return Err(FormatError::BadValue { layer: header.weights.len() });
+        match self.net.load(header, &mut slab).and_then(|()| check_golden(header, &mut slab)) {
+            Some(()) => Ok(()),
+            None => Err(slab.error),
         }
-        slab.finish()?;
-        Ok(Self { blob, vocab, config, precision: header.precision, net })
     }
 
     /// The dimensions.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.header.config
     }
 
     /// The characters.
     pub fn vocab(&self) -> Vocab<'a> {
-        self.vocab
+        Vocab::known(self.header.vocab, self.config().vocab_size())
     }
 
     /// The number format.
     pub fn precision(&self) -> Precision {
-        self.precision
+        self.header.precision
     }
 
     /// The order of the weights.
     pub fn layout(&self) -> Layout {
-        match &self.net {
-            #[cfg(feature = "f32")]
-            Net::F32(_) => Layout::Rows8,
-            #[cfg(feature = "int8")]
-            Net::Int(net) => net.layout(),
-        }
+        self.header.layout
     }
 
     /// Where the model comes from.
     pub fn provenance(&self) -> Provenance<'a> {
         const NONE: Provenance<'_> =
             Provenance { preset: "", exporter_version: "", data_sha256: [0; 32], seed: 0, dev_nll_micronats: u32::MAX };
-        let provenance = self.header().and_then(|header| postcard::from_bytes(header.provenance).ok());
-        provenance.unwrap_or(NONE)
+        // It was read before.
+        postcard::from_bytes(self.header.provenance).unwrap_or(NONE)
     }
 
     /// 32-bit words of [`State`] the model needs.
@@ -133,15 +150,21 @@ impl<'a> Model<'a> {
     fn state_layout(&self) -> StateLayout {
         match &self.net {
             #[cfg(feature = "f32")]
-            Net::F32(_) => self.config.state_layout_f32(),
+            Net::F32(_) => self.config().state_layout_f32(),
             #[cfg(feature = "int8")]
-            Net::Int(net) => net.state_layout(&self.config),
+            Net::Int(_) => net_int::state_layout(self.config(), self.header.layout, &self.header.weights),
         }
+    }
+
+    /// What the header says.
+    #[cfg(feature = "int8")]
+    pub(crate) fn header(&self) -> &Fields<'a> {
+        &self.header
     }
 
     /// The golden text: tokens on which [`Model::self_test`] runs.
     pub fn golden(&self) -> &'a [Token] {
-        let len: usize = self.header().map_or(0, |header| header.golden_len.into());
+        let len = usize::from(self.header.golden_len);
         let padded = len.next_multiple_of(format::SLAB_ALIGN);
         let start = self.blob.len().saturating_sub(padded);
         self.blob.get(start..start + len).unwrap_or(&[])
@@ -149,23 +172,16 @@ impl<'a> Model<'a> {
 
     /// The checksum that the golden text's logits are promised to have.
     pub fn golden_crc32(&self) -> u32 {
-        self.header().map_or(0, |header| header.golden_crc32)
-    }
-
-    /// What the header says: never `None`, it was read before.
-    fn header(&self) -> Option<Fields<'a>> {
-        let header_len = self.blob.get(6..8).map_or(0, |len| usize::from(len[0]) | usize::from(len[1]) << 8);
-        let header = self.blob.get(format::PREAMBLE_BYTES..format::PREAMBLE_BYTES + header_len);
-        header.and_then(Fields::read)
+        self.header.golden_crc32
     }
 
     /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
     #[cfg(all(feature = "alloc", feature = "int8"))]
     pub fn macs_streaming(&self) -> usize {
         let table =
-            self.integer_layers().and_then(|(_, layers)| layers.first().copied()).filter(LinearInt::reads_tokens);
-        let first = self.config.linear_shapes().next().filter(|_| table.is_some());
-        self.config.macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
+            self.integer_layers().and_then(|(_, layers)| layers.first().cloned()).filter(LinearInt::reads_tokens);
+        let first = self.config().linear_shapes().next().filter(|_| table.is_some());
+        self.config().macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
     }
 
     /// How the weights of each level and of the output layer are stored.
@@ -173,7 +189,7 @@ impl<'a> Model<'a> {
     pub fn weight_formats(&self) -> alloc::vec::Vec<format::WeightFormat> {
         match self.integer_layers() {
             Some((_, layers)) => layers.iter().map(crate::layers::LinearInt::format).collect(),
-            None => alloc::vec![format::WeightFormat::F32; self.config.levels().len() + 1],
+            None => alloc::vec![format::WeightFormat::F32; self.config().levels().len() + 1],
         }
     }
 
@@ -183,7 +199,7 @@ impl<'a> Model<'a> {
         match &self.net {
             #[cfg(feature = "f32")]
             Net::F32(_) => None,
-            Net::Int(net) => Some(net.layers(&self.config)),
+            Net::Int(net) => Some(net.layers(&self.header)),
         }
     }
 
@@ -193,7 +209,7 @@ impl<'a> Model<'a> {
         match &self.net {
             #[cfg(feature = "f32")]
             Net::F32(_) => None,
-            Net::Int(net) => net.pairs(&self.config),
+            Net::Int(net) => net.pairs(&self.header),
         }
     }
 
@@ -225,6 +241,15 @@ impl<'a> Model<'a> {
         }
         Ok(digest.finalize())
     }
+}
+
+/// The end of the slab; `None` if it is refused.
+fn check_golden(header: &Fields<'_>, slab: &mut Slab<'_>) -> Option<()> {
+    let golden = slab.take(header.golden_len.into())?;
+    if golden.iter().any(|&token| usize::from(token) >= header.config.vocab_size()) {
+        return slab.refuse(FormatError::BadValue { layer: header.weights.len() });
+    }
+    slab.finish()
 }
 
 /// How long a golden text may be.

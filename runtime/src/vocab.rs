@@ -62,6 +62,11 @@ impl<'a> Vocab<'a> {
         Ok(vocab)
     }
 
+    /// One that has been checked.
+    pub(crate) fn known(text: &'a [u8], len: usize) -> Self {
+        Self { text, len }
+    }
+
     /// Number of tokens, the boundary included.
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {

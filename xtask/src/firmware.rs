@@ -38,7 +38,10 @@ fn default_model(board: &Board, bin: &str) -> &'static str {
     if board.has_fpu() && bin != uart::PROGRAM { "models/names.blob" } else { "models/names.int8.blob" }
 }
 
-/// The plain layout of integers, which every program can read.
+/// The core on which the code around the kernels takes a tenth of the time: it is compiled for speed there, elsewhere for size.
+const SPEED_MATTERS: &str = "Cortex-M55";
+
+/// The plain layout of integers.
 pub const ROW_MAJOR: &str = "row-major";
 
 /// Where finished programs are kept, from the repository's top.
@@ -55,8 +58,7 @@ pub fn build(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Res
     build_in_layout(repo, board, bin, model, None)
 }
 
-/// [`build`], with the integers in another layout than the board's own. Its name is that of its feature, but for
-/// `row-major`, which needs none.
+/// [`build`], with the integers in another layout than the board's own. Its name is that of its feature.
 pub fn build_in_layout(
     repo: &Repo,
     board: &Board,
@@ -88,12 +90,13 @@ pub fn build_with_features(
     let mut cargo = board.cargo(repo);
     cargo.args(["build", "--package", "firmware-example", "--bin", bin]);
     cargo.args(["--profile", PROFILE, "--target", board.target]);
+    if board.core == SPEED_MATTERS {
+        cargo.args(["--config", &format!("profile.{PROFILE}.package.runtime.opt-level=3")]);
+    }
     let mut features = [&[board.name, precision], more].concat().join(",");
     if let Some(layout) = layout {
         cargo.env("LAYOUT", layout);
-        if layout != ROW_MAJOR {
-            features += &format!(",{layout}");
-        }
+        features += &format!(",{layout}");
     }
     cargo.arg("--no-default-features").args(["--features", &features]);
     // So that nobody has to guess the target folder.

@@ -23,8 +23,8 @@ cargo xtask <command>
   doctor               show what is there and what is missing, and change nothing
   demo [-- OPTIONS]    train on the names list, export, run on the emulated chip; OPTIONS go to `train`
   qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
-                       build a firmware program (generate, selftest, kerneltest) and run it on the emulated board
-                       (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547,
+                       build a firmware program (generate, name, selftest, kerneltest) and run it on the emulated
+                       board (mps2-an386, mps2-an385, microbit, mps2-an500, mps2-an505, mps3-an547,
                        netduinoplus2, lm3s6965evb)
   qemu console [--board NAME] [--model FILE] [--slot FILE]
                        talk to the console on the emulated board's UART; FILE is a model in the slot of its flash.

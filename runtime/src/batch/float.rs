@@ -78,7 +78,7 @@ impl Network for Float<'_> {
         &self.shapes
     }
 
-    fn output_shape(&self) -> LinearShape<'_> {
+    fn output_shape(&self) -> LinearShape {
         self.config.output_shape()
     }
 

@@ -4,7 +4,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lanes::{Network, Pairs};
-use crate::config::{Activation, Config, LevelShape, LinearShape};
+use crate::config::{Activation, LevelShape, LinearShape};
+use crate::format::header::Fields;
 use crate::kernels::host::{Scaling, Tile, VectorUnit};
 use crate::kernels::{LANES, padded};
 use crate::layers::{LinearInt, Unpacked};
@@ -18,7 +19,7 @@ const PER_CELL: usize = 4;
 /// Weights in the order of [`VectorUnit::tile_i8`], whatever their order in the blob.
 pub struct Integer<'m> {
     unit: VectorUnit,
-    config: &'m Config,
+    header: &'m Fields<'m>,
     net: &'m NetInt<'m>,
     shapes: Vec<LevelShape>,
     pairs: Pairs<u32>,
@@ -29,10 +30,11 @@ pub struct Integer<'m> {
 
 impl<'m> Integer<'m> {
     /// Packs the weights.
-    pub fn new(config: &'m Config, net: &'m NetInt<'m>) -> Self {
-        let (_, linears) = net.layers(config);
+    pub fn new(header: &'m Fields<'m>, net: &'m NetInt<'m>) -> Self {
+        let config = &header.config;
+        let (_, linears) = net.layers(header);
         let shapes: Vec<LevelShape> = config.shapes().collect();
-        let first = |tokens: &[Token]| Self::level_0(config, net, tokens);
+        let first = |tokens: &[Token]| Self::level_0(header, net, tokens);
         let pairs = Pairs::new(config.vocab_size(), shapes[0].fuse, Self::cells(shapes[0].width_out), first);
         let pack =
             |(linear, shape): (&LinearInt<'_>, &LevelShape)| Packed::new(linear, &shape.linear(), shape.width_out);
@@ -42,7 +44,7 @@ impl<'m> Integer<'m> {
             unit: VectorUnit::best(),
             levels: linears.iter().zip(&shapes).skip(1).map(pack).collect(),
             output,
-            config,
+            header,
             net,
             shapes,
             pairs,
@@ -52,8 +54,8 @@ impl<'m> Integer<'m> {
 
 impl Integer<'_> {
     /// Level 0, which is computed for each word by itself.
-    fn level_0(config: &Config, net: &NetInt<'_>, tokens: &[Token]) -> Vec<u32> {
-        let mut values = net.level_0(config, tokens);
+    fn level_0(header: &Fields<'_>, net: &NetInt<'_>, tokens: &[Token]) -> Vec<u32> {
+        let mut values = net.level_0(header, tokens);
         values.resize(values.len().next_multiple_of(PER_CELL), 0);
         cells_of(&values).collect()
     }
@@ -72,8 +74,8 @@ impl Network for Integer<'_> {
         &self.shapes
     }
 
-    fn output_shape(&self) -> LinearShape<'_> {
-        self.config.output_shape()
+    fn output_shape(&self) -> LinearShape {
+        self.header.config.output_shape()
     }
 
     fn cells(width: usize) -> usize {
@@ -85,14 +87,14 @@ impl Network for Integer<'_> {
     }
 
     fn vocab_size(&self) -> usize {
-        self.config.vocab_size()
+        self.header.config.vocab_size()
     }
 
     fn first(&self, tokens: &[Token], mut each: impl FnMut(usize, u32)) {
         match self.pairs.get(tokens) {
             Some(cells) => cells.iter().enumerate().for_each(|(at, &cell)| each(at, cell)),
             None => {
-                let cells = Self::level_0(self.config, self.net, tokens);
+                let cells = Self::level_0(self.header, self.net, tokens);
                 cells.into_iter().enumerate().for_each(|(at, cell)| each(at, cell));
             }
         }
@@ -105,7 +107,7 @@ impl Network for Integer<'_> {
             self.unit.tile_i8(weights, scaling, x, &mut sums);
             self.unit.tanh_tile_i8(&sums, y);
         });
-        if self.config.activation() == Activation::Gated {
+        if self.header.config.activation() == Activation::Gated {
             let (values, gates) = y.split_at_mut(padded(self.shapes[index].width_out) / PER_CELL);
             for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
                 self.unit.gate_i8(bytemuck::cast_slice_mut(values), bytemuck::cast_slice(gates));
@@ -133,7 +135,7 @@ struct Packed {
 
 impl Packed {
     /// `values`: rows of a kind, values or gates.
-    fn new(linear: &LinearInt<'_>, shape: &LinearShape<'_>, values: usize) -> Self {
+    fn new(linear: &LinearInt<'_>, shape: &LinearShape, values: usize) -> Self {
         let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));
         let Unpacked { bias, multiplier, weights: all } = linear.unpack();
         let blocks = bias.len() / values * values.div_ceil(LANES);

@@ -156,14 +156,14 @@ pub const fn prepared_words_i4(columns: usize) -> usize {
 
 /// [`rows_i8`], and [`tanh_i8`] of them.
 pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    let words = block_words_i8(prepared.len() / WORDS_I8 * COLUMNS_I8);
+    let words = block_words_i8(groups::<WORDS_I8>(prepared.len()).saturating_mul(COLUMNS_I8));
     rows_tanh(blocks, words, out, |blocks, rows| rows_i8(blocks, prepared, constant, rows));
 }
 
 /// [`rows_i4`], and [`tanh_i8`] of them.
 #[cfg(feature = "int4")]
 pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    let words = block_words_i4(prepared.len() / WORDS_I4 * COLUMNS_I4);
+    let words = block_words_i4(groups::<WORDS_I4>(prepared.len()).saturating_mul(COLUMNS_I4));
     rows_tanh(blocks, words, out, |blocks, rows| rows_i4(blocks, prepared, constant, rows));
 }
 
@@ -171,10 +171,19 @@ pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [
 fn rows_tanh(blocks: &[u32], words: usize, out: &mut [i8], rows: impl Fn(&[u32], &mut [i32])) {
     const AT_ONCE: usize = 16;
     let mut buffer = [0; AT_ONCE * ROWS];
-    for (blocks, out) in blocks.chunks(AT_ONCE * words).zip(out.chunks_mut(AT_ONCE * ROWS)) {
-        let Some(buffer) = buffer.get_mut(..out.len()) else { return };
-        rows(blocks, buffer);
-        out.iter_mut().zip(buffer).for_each(|(out, row)| *out = tanh_i8(*row));
+    let (mut blocks, mut out) = (blocks, out);
+    // Not `chunks`, which divide: Cortex-M0 has no instruction for it.
+    while !out.is_empty() {
+        let (now, later) = out.split_at_mut(out.len().min(AT_ONCE * ROWS));
+        let Some((these, rest)) = blocks.split_at_checked((now.len() / ROWS).saturating_mul(words)) else { return };
+        let Some(buffer) = buffer.get_mut(..now.len()) else { return };
+        rows(these, buffer);
+        // Block by block: compiled for size, a loop costs as much as a row.
+        let (fours, rows) = (now.as_chunks_mut::<ROWS>().0, buffer.as_chunks::<ROWS>().0);
+        for (out, &[a, b, c, d]) in fours.iter_mut().zip(rows) {
+            *out = [tanh_i8(a), tanh_i8(b), tanh_i8(c), tanh_i8(d)];
+        }
+        (blocks, out) = (rest, later);
     }
 }
 
@@ -190,10 +199,20 @@ const fn inverse(odd: u32) -> u32 {
     inverse
 }
 
-/// Whether blocks, prepared input and output belong together, for `GROUP` columns in `WORDS` prepared words.
+/// Groups of `WORDS` in prepared input of so many words.
 ///
 /// Without a division, which Cortex-M0 does not have: where `WORDS` divides the length, multiplying with the inverse
-/// gives the quotient, and elsewhere something that is too large. For the same reason there are [`LIMIT`]s.
+/// gives the quotient, and elsewhere something that is too large.
+#[inline]
+fn groups<const WORDS: usize>(len: usize) -> usize {
+    let twos = const { WORDS.trailing_zeros() };
+    let inverse = const { inverse((WORDS >> WORDS.trailing_zeros()) as u32) };
+    // A slice of words has less than 2^32 of them where a usize has 32 bits, and no chip another.
+    ((len as u32) >> twos).wrapping_mul(inverse) as usize
+}
+
+/// Whether blocks, prepared input and output belong together, for `GROUP` columns in `WORDS` prepared words. For the sake of
+/// [`groups`] there are [`LIMIT`]s.
 #[inline]
 fn matches<const GROUP: usize, const WORDS: usize>(
     blocks: &[u32],
@@ -201,10 +220,8 @@ fn matches<const GROUP: usize, const WORDS: usize>(
     out: &[i32],
     block_words: impl Fn(usize) -> usize,
 ) -> bool {
-    let twos = const { WORDS.trailing_zeros() };
-    let inverse = const { inverse((WORDS >> WORDS.trailing_zeros()) as u32) };
     let Ok(len) = u32::try_from(prepared.len()) else { return false };
-    let groups = (len >> twos).wrapping_mul(inverse) as usize;
+    let groups = groups::<WORDS>(prepared.len());
     let count = out.len() / ROWS;
     len & const { (1 << WORDS.trailing_zeros()) - 1 } == 0
         && groups != 0

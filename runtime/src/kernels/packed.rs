@@ -145,7 +145,12 @@ impl Packed {
     pub fn padded(self, positions: usize, width: usize) -> usize {
         let group = self.group();
         let parts = width.next_multiple_of(self.part());
-        if (positions * parts).is_multiple_of(group) { parts } else { width.next_multiple_of(group) }
+        // The first is known when this is compiled, and true of most.
+        if self.part() == group || (positions * parts).is_multiple_of(group) {
+            parts
+        } else {
+            width.next_multiple_of(group)
+        }
     }
 
     /// Columns that the kernel reads together.
@@ -155,14 +160,19 @@ impl Packed {
 
     /// Words of the prepared input that belong to a position of this width, padded; the last one may have more behind them.
     #[inline]
-    pub fn position_words(self, shape: &LinearShape<'_>, width: usize) -> usize {
-        self.position_columns(shape, width) / self.part() * of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
+    pub fn position_words(self, shape: &LinearShape, width: usize) -> usize {
+        self.position_columns(shape, width) / self.part() * self.part_words()
+    }
+
+    /// Words of the prepared input of [`Self::part`] columns.
+    fn part_words(self) -> usize {
+        of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
     }
 
     /// The width of a position with its padding. Where positions have widths of their own, each is padded to whole parts.
     #[inline]
-    fn position_columns(self, shape: &LinearShape<'_>, width: usize) -> usize {
-        match shape.levels {
+    fn position_columns(self, shape: &LinearShape, width: usize) -> usize {
+        match shape.widths {
             None => self.padded(shape.positions, width),
             Some(_) => width.next_multiple_of(self.part()),
         }
@@ -170,14 +180,18 @@ impl Packed {
 
     /// The first column of a position, those before it padded; the last one's padding makes whole groups of all of them.
     #[inline]
-    pub fn start(self, shape: &LinearShape<'_>, position: usize) -> usize {
+    pub fn start(self, shape: &LinearShape, position: usize) -> usize {
         let start = shape.start(position, |width| self.position_columns(shape, width));
-        if position < shape.positions { start } else { start.next_multiple_of(self.group()) }
+        if position < shape.positions || self.part() == self.group() {
+            start
+        } else {
+            start.next_multiple_of(self.group())
+        }
     }
 
     /// Columns with all their padding.
     #[inline]
-    pub fn columns(self, shape: &LinearShape<'_>) -> usize {
+    pub fn columns(self, shape: &LinearShape) -> usize {
         self.start(shape, shape.positions)
     }
 
@@ -194,6 +208,16 @@ impl Packed {
     /// Brings the activations of one position into the form the kernel reads; gives their share of [`Self::rows`]' constant.
     pub fn prepare(self, x: &[i8], prepared: &mut [u32]) -> i32 {
         of!(self, prepare_i8 / prepare_i4(x, prepared))
+    }
+
+    /// The requantized rows of so many blocks; nothing if `out` does not take them.
+    #[inline]
+    pub fn run(self, count: usize, blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
+        let rows = count * self.rows_per_block();
+        match out {
+            Out::Rows(out) => self.rows(blocks, prepared, constant, out.get_mut(..rows).unwrap_or(&mut [])),
+            Out::Tanh(out) => self.rows_tanh(blocks, prepared, constant, out.get_mut(..rows).unwrap_or(&mut [])),
+        }
     }
 
     /// The requantized rows of whole blocks, `out.len()` of them.
@@ -232,6 +256,26 @@ impl Packed {
         columns: usize,
     ) -> alloc::vec::Vec<u32> {
         of!(self, pack_i8 / pack_i4(bias, multiplier, weight, rows, columns))
+    }
+}
+
+/// Where rows go.
+pub enum Out<'o> {
+    /// As they are.
+    Rows(&'o mut [i32]),
+    /// [`crate::quant::tanh_i8`] of them.
+    Tanh(&'o mut [i8]),
+}
+
+#[cfg(feature = "row-major")]
+impl Out<'_> {
+    /// Writes one row; does nothing beyond the end.
+    #[inline]
+    pub fn set(&mut self, row: usize, sum: i32) {
+        match self {
+            Self::Rows(out) => out.get_mut(row).into_iter().for_each(|out| *out = sum),
+            Self::Tanh(out) => out.get_mut(row).into_iter().for_each(|out| *out = crate::quant::tanh_i8(sum)),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ pub struct EmbeddingF32<'a> {
 
 impl<'a> EmbeddingF32<'a> {
     /// A view of `weight`, whose length is a multiple of `n_embd`.
-    pub fn new(weight: &'a [f32], n_embd: usize) -> Self {
+    pub const fn new(weight: &'a [f32], n_embd: usize) -> Self {
         Self { weight, n_embd }
     }
 

@@ -1,4 +1,3 @@
-use crate::error::FormatError;
 use crate::format::Slab;
 use crate::kernels::padded;
 
@@ -12,13 +11,15 @@ pub struct LinearF32<'a> {
 }
 
 impl<'a> LinearF32<'a> {
+    /// Of no rows.
+    #[cfg(not(feature = "int8"))]
+    pub(crate) const NONE: Self = Self { weight: &[], bias: &[] };
+
     /// Takes `fan_out` rows of `fan_in` columns, bias first, from the front of the slab.
-    ///
-    /// # Errors
-    /// [`FormatError`] if the slab is too short, or a value is not allowed.
-    pub(crate) fn take(slab: &mut Slab<'a>, fan_in: usize, fan_out: usize) -> Result<Self, FormatError> {
+    /// `None` if the slab is too short, or a value is not allowed.
+    pub(crate) fn take(slab: &mut Slab<'a>, fan_in: usize, fan_out: usize) -> Option<Self> {
         let rows = padded(fan_out);
-        Ok(Self { bias: slab.take_f32(rows)?, weight: slab.take_f32(rows * fan_in)? })
+        Some(Self { bias: slab.take_f32(rows)?, weight: slab.take_f32(rows * fan_in)? })
     }
 
     /// Weights and biases, in blocks of eight rows.

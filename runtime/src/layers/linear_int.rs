@@ -3,35 +3,46 @@ mod host;
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use crate::config::{Activation, Config, LinearShape};
+use crate::config::{Activation, LinearShape};
 use crate::error::FormatError;
-use crate::format::{Layout, SLAB_ALIGN, Slab, WeightFormat};
-use crate::kernels::packed::Packed;
-use crate::kernels::{copy_i8, dot_i8, exchange_i8, table_tanh_i8};
-#[cfg(feature = "int4")]
+#[cfg(feature = "row-major")]
+use crate::format::Layout;
+use crate::format::header::Fields;
+use crate::format::{SLAB_ALIGN, Slab, WeightFormat};
+#[cfg(feature = "row-major")]
+use crate::kernels::dot_i8;
+use crate::kernels::packed::{Out, Packed};
+use crate::kernels::{copy_i8, exchange_i8, table_tanh_i8};
+#[cfg(all(feature = "row-major", feature = "int4"))]
 use crate::kernels::{dot_i4, unpack_i4};
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX, requantize, tanh_i8};
 use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
 ///
-/// A view of weights that were checked ([`LinearInt::check`]), made for each use: a model keeps no more of a layer than where its
-/// weights are.
-#[derive(Clone, Copy, Debug)]
+/// A view of weights that were checked ([`LinearInt::check`]). Small chips make it for each use: their models keep no more of a
+/// layer than where its weights are.
+#[derive(Clone, Debug)]
 pub struct LinearInt<'n> {
-    shape: LinearShape<'n>,
+    shape: LinearShape,
     /// Of the level; of no meaning for the output layer.
     activation: Activation,
     vocab_size: usize,
     format: WeightFormat,
     /// What reads the weights where they are packed in blocks.
     kernel: Option<Packed>,
-    /// All arrays of the layer, each padded to four words: bias and multiplier, unless they are part of what follows; the weights.
+    /// Of the blocks: those of all positions, padded.
+    columns: usize,
+    #[cfg(feature = "row-major")]
+    row_major: bool,
+    /// The layer's arrays and what is behind them, each padded to four words: bias and multiplier, unless they are part of what
+    /// follows; the weights.
     words: &'n [u32],
     /// What the host's kernels take in place of the bias; see [`crate::kernels::host::VectorUnit::rows_i8`].
     #[cfg(feature = "std")]
-    shifted: &'n [i32],
+    shifted: Option<alloc::sync::Arc<[i32]>>,
 }
 
 /// What a row has besides its weights; both `[fan_out]`.
@@ -53,64 +64,72 @@ pub struct Unpacked {
     pub weights: Vec<i8>,
 }
 
-/// What a layer reads.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'i> {
-    /// Characters, oldest first, for a table.
-    Tokens(&'i [Token]),
-    /// Activations, as [`LinearInt::prepare`] left them, and the sum of the constants it gave.
-    Prepared(&'i [u32], i32),
-}
-
 impl<'n> LinearInt<'n> {
-    /// The arrays of the layer that has this shape, from the front of the slab.
-    ///
-    /// # Errors
-    /// [`FormatError`] if the slab is too short, or the format is not one that can be read.
-    pub(crate) fn take<'a: 'n>(
-        slab: &mut Slab<'a>,
-        (layout, format): (Layout, WeightFormat),
-        shape: LinearShape<'n>,
-        config: &Config,
-    ) -> Result<&'a [u32], FormatError> {
-        let linear = Self::new((layout, format), shape, config, &[]);
-        let (positions, fan_out, vocab_size) = (shape.positions, shape.fan_out, linear.vocab_size);
+    /// Takes the layer's arrays from the front of the slab; `None` if it is too short, or the format is not one that can be read.
+    pub(crate) fn take(&self, slab: &mut Slab<'_>) -> Option<()> {
+        let (shape, vocab_size) = (&self.shape, self.vocab_size);
+        let fan_out = shape.fan_out;
         // Bytes of biases, as many of multipliers, and of weights.
-        let (scaling, weights) = match (linear.kernel, format) {
+        let (scaling, weights) = match (self.kernel, self.format) {
             (Some(kernel), _) => {
-                let columns = kernel.columns(&shape);
-                kernel.limits().check(columns)?;
-                (0, fan_out.div_ceil(kernel.rows_per_block()) * kernel.block_words(columns) * size_of::<u32>())
+                if let Err(violation) = kernel.limits().check(self.columns) {
+                    return slab.refuse(violation.into());
+                }
+                (0, self.blocks(kernel) * kernel.block_words(self.columns) * size_of::<u32>())
             }
-            (_, WeightFormat::Table) => (fan_out, positions * vocab_size * fan_out),
-            (_, WeightFormat::Pairs) if positions == 2 => (0, vocab_size * vocab_size * linear.width_out()),
-            (_, WeightFormat::Int8) if layout == Layout::RowMajor => (fan_out, shape.fan_in() * fan_out),
-            #[cfg(feature = "int4")]
-            (_, WeightFormat::Int4) if layout == Layout::RowMajor => (fan_out, shape.fan_in().div_ceil(2) * fan_out),
-            _ => return Err(FormatError::UnsupportedFormat),
+            (_, WeightFormat::Table) => (fan_out, shape.positions * vocab_size * fan_out),
+            (_, WeightFormat::Pairs) if shape.positions == 2 => (0, vocab_size * vocab_size * self.width_out()),
+            #[cfg(feature = "row-major")]
+            (_, WeightFormat::Int8) if self.row_major => (fan_out, shape.fan_in() * fan_out),
+            #[cfg(all(feature = "row-major", feature = "int4"))]
+            (_, WeightFormat::Int4) if self.row_major => (fan_out, shape.fan_in().div_ceil(2) * fan_out),
+            _ => return slab.refuse(FormatError::UnsupportedFormat),
         };
         let scaling = scaling * size_of::<i32>();
-        slab.take_words(&[scaling, scaling, weights])
+        slab.take(scaling)?;
+        slab.take(scaling)?;
+        slab.take(weights).map(|_| ())
     }
 
-    /// The layer that has this shape, and these weights.
+    /// The layer that has this shape and this format; its weights are at the beginning of `words`.
     #[inline]
-    pub(crate) fn new(
-        (layout, format): (Layout, WeightFormat),
-        shape: LinearShape<'n>,
-        config: &Config,
-        words: &'n [u32],
-    ) -> Self {
+    pub(crate) fn new(header: &Fields<'_>, format: WeightFormat, shape: LinearShape, words: &'n [u32]) -> Self {
+        let kernel = Packed::new(header.layout, format);
         Self {
             shape,
-            activation: config.activation(),
-            vocab_size: config.vocab_size(),
+            activation: header.config.activation(),
+            vocab_size: header.config.vocab_size(),
             format,
-            kernel: Packed::new(layout, format),
+            kernel,
+            columns: kernel.map_or(0, |kernel| kernel.columns(&shape)),
+            #[cfg(feature = "row-major")]
+            row_major: header.layout == Layout::RowMajor,
             words,
             #[cfg(feature = "std")]
-            shifted: &[],
+            shifted: None,
         }
+    }
+
+    /// Of nothing.
+    #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
+    pub(crate) const NONE: Self = Self {
+        shape: LinearShape::new(0, 0, 0),
+        activation: Activation::Tanh,
+        vocab_size: 0,
+        format: WeightFormat::Table,
+        kernel: None,
+        columns: 0,
+        #[cfg(feature = "row-major")]
+        row_major: false,
+        words: &[],
+        #[cfg(feature = "std")]
+        shifted: None,
+    };
+
+    /// Blocks of rows.
+    #[inline]
+    fn blocks(&self, kernel: Packed) -> usize {
+        self.shape.fan_out.div_ceil(kernel.rows_per_block())
     }
 
     /// Bias and multiplier where they are arrays of their own.
@@ -135,50 +154,44 @@ impl<'n> LinearInt<'n> {
     }
 
     /// Every sum of every row stays below [`ACC_LIMIT`] whatever the activations, every multiplier is positive or zero, no
-    /// weight is the one number whose negative does not exist, and what belongs to no weight is zero. `index` is for messages.
-    ///
-    /// # Errors
-    /// [`FormatError`] for the first row of which one of these does not hold.
+    /// weight is the one number whose negative does not exist, and what belongs to no weight is zero. Else the first of these that
+    /// does not hold; `layer` is for messages.
     #[inline(never)]
-    pub(crate) fn check(&self, index: usize) -> Result<(), FormatError> {
-        let bad = FormatError::BadValue { layer: index };
+    pub(crate) fn check(&self, layer: usize) -> Option<FormatError> {
+        let bad = Some(FormatError::BadValue { layer });
         if self.format == WeightFormat::Pairs {
-            let activations = self.vocab_size * self.vocab_size * self.width_out();
-            let allowed = self.bytes().iter().take(activations).all(|&activation| activation != i8::MIN);
-            return if allowed { Ok(()) } else { Err(bad) };
+            let mut activations = self.bytes().iter().take(self.vocab_size.pow(2) * self.width_out());
+            return if activations.any(|&activation| activation == i8::MIN) { bad } else { None };
         }
-        let rows = match self.kernel {
-            Some(kernel) => self.shape.fan_out.next_multiple_of(kernel.rows_per_block()),
-            None => self.shape.fan_out,
-        };
-        for row in 0..rows {
-            let (Some(magnitude), Some(bias)) = (self.magnitude(row), self.bias(row)) else { return Err(bad) };
-            let multiplier = self.multiplier(row);
+        let rows = self.kernel.map_or(1, Packed::rows_per_block);
+        for row in 0..self.shape.fan_out.next_multiple_of(rows) {
+            let stored = self.row(row);
+            let (Some(magnitude), Some(bias)) = (self.magnitude(stored), self.bias_of(stored)) else { return bad };
+            let multiplier = self.multiplier_of(stored);
             let padding = row >= self.shape.fan_out;
-            if multiplier < 0 || (padding && (magnitude != 0 || bias != 0 || multiplier != 0)) {
-                return Err(bad);
+            if multiplier < 0 || (padding && magnitude | bias.unsigned_abs() | multiplier as u32 != 0) {
+                return bad;
             }
             // Below 2^31 + 2^30: at most 2^17 columns.
             if bias.unsigned_abs() + magnitude >= ACC_LIMIT as u32 {
-                return Err(FormatError::AccumulatorOverflow { layer: index, row });
+                return Some(FormatError::AccumulatorOverflow { layer, row });
             }
         }
-        Ok(())
+        None
     }
 
     /// The largest sum a row can give without its bias; `None` if it has a weight that is not allowed.
     #[inline]
-    fn magnitude(&self, row: usize) -> Option<u32> {
+    fn magnitude(&self, row: Row<'_>) -> Option<u32> {
         let weight_max = if self.format == WeightFormat::Int4 { 7 } else { 127 };
+        let table = self.format == WeightFormat::Table;
         let (mut sum, mut column) = (0, 0);
         for position in 0..self.shape.positions {
-            let values =
-                if self.format == WeightFormat::Table { self.vocab_size } else { self.shape.width_of(position) };
-            let padding = column + values;
+            let padding = column + if table { self.vocab_size } else { self.shape.width_of(position) };
             let end = self.column(position + 1);
             while column < end {
-                let magnitude = u32::from(self.weight_at(row, column).unsigned_abs());
-                if magnitude > weight_max || (column >= padding && magnitude != 0) {
+                let magnitude = u32::from(self.weight_of(row, column).unsigned_abs());
+                if magnitude > if column < padding { weight_max } else { 0 } {
                     return None;
                 }
                 sum += magnitude;
@@ -186,16 +199,16 @@ impl<'n> LinearInt<'n> {
             }
         }
         // The half byte behind an odd last column belongs to no weight.
-        #[cfg(feature = "int4")]
+        #[cfg(all(feature = "row-major", feature = "int4"))]
         if self.format == WeightFormat::Int4
             && self.kernel.is_none()
             && column % 2 == 1
-            && self.weight_at(row, column) != 0
+            && self.weight_of(row, column) != 0
         {
             return None;
         }
         // What an input is at most. One entry of a table per position: no more than all of the largest.
-        Some(if self.format == WeightFormat::Table { sum } else { sum * ACTIVATION_MAX as u32 })
+        Some(if table { sum } else { sum * ACTIVATION_MAX as u32 })
     }
 
     /// The column in which the first value of a position is stored; of a table, those of its first character.
@@ -208,22 +221,26 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// The weight of a row for value `index` of a position; of a table, what the character `index` adds. 0 outside.
-    pub fn weight(&self, row: usize, position: usize, index: usize) -> i8 {
-        self.weight_at(row, self.column(position) + index)
+    /// Where a row is stored.
+    #[inline]
+    fn row(&self, row: usize) -> Row<'n> {
+        let Some(kernel) = self.kernel else { return Row { block: self.words, row } };
+        let (rows, words) = (kernel.rows_per_block(), kernel.block_words(self.columns));
+        let block = self.words.get(row / rows * words..).and_then(|behind| behind.get(..words));
+        Row { block: block.unwrap_or(&[]), row: row % rows }
     }
 
-    #[inline(never)]
-    fn weight_at(&self, row: usize, column: usize) -> i8 {
+    #[inline]
+    fn weight_of(&self, Row { block, row }: Row<'_>, column: usize) -> i8 {
         if let Some(kernel) = self.kernel {
-            let (block, columns, row) = self.block(kernel, row);
-            return kernel.weight(block, columns, row, column);
+            return kernel.weight(block, self.columns, row, column);
         }
         let byte = |index: usize| self.bytes().get(index).copied().unwrap_or(0);
         match self.format {
             WeightFormat::Table => byte(column * self.shape.fan_out + row),
+            #[cfg(feature = "row-major")]
             WeightFormat::Int8 => byte(row * self.shape.fan_in() + column),
-            #[cfg(feature = "int4")]
+            #[cfg(all(feature = "row-major", feature = "int4"))]
             WeightFormat::Int4 => {
                 let (low, high) = unpack_i4(byte(row * self.shape.fan_in().div_ceil(2) + column / 2) as u8);
                 if column.is_multiple_of(2) { low } else { high }
@@ -232,41 +249,45 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// The bias of a row; `None` if what stands in its place is none.
-    pub fn bias(&self, row: usize) -> Option<i32> {
+    #[inline]
+    fn bias_of(&self, Row { block, row }: Row<'_>) -> Option<i32> {
         match self.kernel {
-            Some(kernel) => {
-                let (block, columns, row) = self.block(kernel, row);
-                kernel.bias(block, columns, row)
-            }
+            Some(kernel) => kernel.bias(block, self.columns, row),
             None => self.scaling().bias.get(row).copied(),
         }
     }
 
-    /// The multiplier of a row; 0 outside.
-    pub fn multiplier(&self, row: usize) -> i32 {
+    #[inline]
+    fn multiplier_of(&self, Row { block, row }: Row<'_>) -> i32 {
         match self.kernel {
-            Some(kernel) => {
-                let (block, columns, row) = self.block(kernel, row);
-                kernel.multiplier(block, columns, row)
-            }
+            Some(kernel) => kernel.multiplier(block, self.columns, row),
             None => self.scaling().multiplier.get(row).copied().unwrap_or(0),
         }
     }
 
-    /// The block that has a row, its columns, and the row's place in it.
-    #[inline(never)]
-    fn block(&self, kernel: Packed, row: usize) -> (&'n [u32], usize, usize) {
-        let columns = kernel.columns(&self.shape);
-        let (rows, words) = (kernel.rows_per_block(), kernel.block_words(columns));
-        let block = self.words.get(row / rows * words..).and_then(|words_left| words_left.get(..words));
-        (block.unwrap_or(&[]), columns, row % rows)
+    /// The weight of a row for value `index` of a position; of a table, what the character `index` adds. 0 outside.
+    pub fn weight(&self, row: usize, position: usize, index: usize) -> i8 {
+        self.weight_of(self.row(row), self.column(position) + index)
+    }
+
+    /// The bias of a row; `None` if what stands in its place is none.
+    pub fn bias(&self, row: usize) -> Option<i32> {
+        self.bias_of(self.row(row))
+    }
+
+    /// The multiplier of a row; 0 outside.
+    pub fn multiplier(&self, row: usize) -> i32 {
+        self.multiplier_of(self.row(row))
     }
 
     /// Words of the input in the form the layer's kernel reads.
     #[inline]
     pub fn input_words(&self) -> usize {
-        input_words(self.kernel, &self.shape)
+        match self.kernel {
+            Some(kernel) => kernel.prepared_words(self.columns),
+            None if self.format.reads_tokens() => 0,
+            None => self.shape.fan_in().div_ceil(size_of::<u32>()),
+        }
     }
 
     /// Inputs fused.
@@ -295,7 +316,7 @@ impl<'n> LinearInt<'n> {
         let shape = self.shape;
         let bytes = |len: usize| self.bytes()[..len].to_vec();
         if self.format == WeightFormat::Pairs {
-            let weights = bytes(self.vocab_size * self.vocab_size * self.width_out());
+            let weights = bytes(self.vocab_size.pow(2) * self.width_out());
             return Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights };
         }
         let rows = 0..shape.fan_out;
@@ -316,30 +337,43 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// Puts the activations of one position into the input, in the form the layer's kernel reads. The sum of what it gives
-    /// for all positions goes with the input.
-    pub fn prepare(&self, position: usize, x: &[i8], input: &mut [u32]) -> i32 {
-        let Some(kernel) = self.kernel else {
-            let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
-            copy_i8(x, bytes.get_mut(self.shape.start(position, |width| width)..).unwrap_or(&mut []));
-            return 0;
-        };
-        let words = |position| self.shape.start(position, |width| kernel.position_words(&self.shape, width));
-        // The last takes the padding of all, too.
-        let last = position + 1 == self.shape.positions;
-        let end = if last { self.input_words() } else { words(position + 1) };
-        input.get_mut(words(position)..end).map_or(0, |prepared| kernel.prepare(x, prepared))
+    /// What a position of this width takes of the input: words, or bytes of activations as they are.
+    #[inline]
+    pub fn stride(&self, width: usize) -> usize {
+        self.kernel.map_or(width, |kernel| kernel.position_words(&self.shape, width))
     }
 
-    /// [`Self::prepare`] of the oldest position, which lies in `slot`, and of the newest, which takes its place there; the
-    /// sum of what both give.
+    /// The whole input, in the same unit.
     #[inline]
-    pub fn prepare_ends(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> i32 {
-        // Bytes of a position, where the kernel reads activations as they are.
+    pub fn input_len(&self) -> usize {
+        self.kernel.map_or_else(|| self.shape.fan_in(), |kernel| kernel.prepared_words(self.columns))
+    }
+
+    /// Puts the activations of a position into the input, in the form the layer's kernel reads: `place` begins where the strides of
+    /// those before it end, and is a stride long; that of the last position goes to the end of the input. The sum of what it gives
+    /// for all positions goes with the input.
+    #[inline(never)]
+    pub fn prepare(&self, place: Range<usize>, x: &[i8], input: &mut [u32]) -> i32 {
+        let Some(kernel) = self.kernel else {
+            #[cfg(feature = "row-major")]
+            {
+                let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
+                copy_i8(x, bytes.get_mut(place).unwrap_or(&mut []));
+            }
+            return 0;
+        };
+        input.get_mut(place).map_or(0, |prepared| kernel.prepare(x, prepared))
+    }
+
+    /// [`Self::prepare`] of the oldest position, which lies in `slot`, and of the newest, which takes its place there, where the
+    /// kernel reads activations as they are; else does nothing.
+    #[inline]
+    pub fn exchange(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> bool {
+        // Bytes of a position.
         let bytes = match self.kernel {
-            Some(kernel) if kernel.reads_bytes() => 4 * kernel.position_words(&self.shape, self.shape.width),
+            Some(kernel) if kernel.reads_bytes() => size_of::<u32>() * self.stride(newest.len()),
             Some(_) => 0,
-            None => self.shape.width,
+            None => newest.len(),
         };
         let values: &mut [i8] = bytemuck::cast_slice_mut(&mut *input);
         if bytes == newest.len()
@@ -348,49 +382,29 @@ impl<'n> LinearInt<'n> {
             && let Some((_, last)) = behind.split_at_mut_checked(behind.len().wrapping_sub(bytes))
         {
             exchange_i8(newest, slot, first, last);
-            return 0;
+            return true;
         }
-        self.prepare_both_ends(newest, slot, input)
-    }
-
-    /// [`Self::prepare_ends`] one by one.
-    // Not inlined: it would cost the short way registers.
-    #[inline(never)]
-    fn prepare_both_ends(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> i32 {
-        let last = self.shape.positions - 1;
-        let constant = self.prepare(last, newest, input).wrapping_add(self.prepare(0, slot, input));
-        copy_i8(newest, slot);
-        constant
+        false
     }
 
     /// The activations of a layer of one position as its input, if its kernel reads them as they are.
     pub fn as_prepared<'x>(&self, x: &'x [i8]) -> Option<&'x [u32]> {
         match self.kernel {
-            Some(kernel)
-                if self.shape.positions == 1
-                    && kernel.reads_bytes()
-                    && 4 * kernel.position_words(&self.shape, self.shape.width) == x.len() =>
-            {
+            Some(kernel) if self.shape.positions == 1 && kernel.reads_bytes() && 4 * self.input_words() == x.len() => {
                 bytemuck::try_cast_slice(x).ok()
             }
             _ => None,
         }
     }
 
-    /// The layer's requantized sums. `out` has room for `fan_out` rounded up to whole blocks; what is behind `fan_out` is
-    /// of no meaning.
-    pub fn forward(&self, input: Input<'_>, out: &mut [i32]) {
+    /// The layer's requantized sums of a prepared input. `out` has room for `fan_out` rounded up to whole blocks; what is behind
+    /// `fan_out` is of no meaning.
+    pub fn forward(&self, input: &[u32], constant: i32, out: &mut [i32]) {
         #[cfg(feature = "std")]
         if self.forward_host(input, out) {
             return;
         }
-        if !self.run_packed(input, out, Packed::rows) {
-            self.run(input, &mut |row, sum| {
-                if let Some(out) = out.get_mut(row) {
-                    *out = sum;
-                }
-            });
-        }
+        self.run(input, constant, Out::Rows(out));
     }
 
     /// Values behind the activation.
@@ -401,41 +415,46 @@ impl<'n> LinearInt<'n> {
 
     /// A level: the layer and its activation behind it. `out` has room as for [`Self::forward`]; what is behind the level's
     /// width is of no meaning.
-    pub fn forward_level(&self, input: Input<'_>, out: &mut [i8]) {
-        if let Input::Tokens(&[older, newer]) = input {
-            return self.look_up(older, newer, out);
-        }
+    pub fn forward_level(&self, input: &[u32], constant: i32, out: &mut [i8]) {
         #[cfg(feature = "std")]
         if self.forward_tanh_host(input, out) {
             return self.gate(out);
         }
-        if !self.run_packed(input, out, Packed::rows_tanh) {
-            self.run(input, &mut |row, sum| {
-                if let Some(out) = out.get_mut(row) {
-                    *out = tanh_i8(sum);
-                }
-            });
-        }
+        self.run(input, constant, Out::Tanh(out));
         self.gate(out);
     }
 
-    /// [`Self::forward_level`] for two characters: the usual level 0, of a table or of all pairs.
+    /// [`Self::forward_level`] for characters, oldest first, of a table or of all pairs.
     #[inline(never)]
-    pub fn look_up(&self, older: Token, newer: Token, out: &mut [i8]) {
-        if self.format == WeightFormat::Pairs {
+    pub fn look_up(&self, tokens: &[Token], out: &mut [i8]) {
+        if let (WeightFormat::Pairs, &[older, newer]) = (self.format, tokens) {
             return copy_i8(self.entries(older.into(), newer, self.width_out()), out);
         }
         #[cfg(feature = "std")]
-        if self.forward_tanh_host(Input::Tokens(&[older, newer]), out) {
+        if self.look_up_host(tokens, out) {
             return self.gate(out);
         }
         let (Scaling { bias, multiplier }, fan_out) = (self.scaling(), self.shape.fan_out);
-        let entries = [self.entries(0, older, fan_out), self.entries(1, newer, fan_out)];
-        table_tanh_i8(bias, multiplier, entries, out.get_mut(..fan_out).unwrap_or(&mut []));
+        let Some(rows) = out.get_mut(..fan_out) else { return };
+        if let &[older, newer] = tokens {
+            // The usual level 0.
+            let entries = [self.entries(0, older, fan_out), self.entries(1, newer, fan_out)];
+            table_tanh_i8(bias, multiplier, entries, rows);
+        } else {
+            for (row, ((out, &bias), &multiplier)) in rows.iter_mut().zip(bias).zip(multiplier).enumerate() {
+                let mut sum = bias;
+                for (position, &token) in tokens.iter().enumerate() {
+                    let entry = self.entries(position, token, fan_out).get(row).copied().unwrap_or(0);
+                    sum = sum.wrapping_add(entry.into());
+                }
+                *out = tanh_i8(requantize(sum, multiplier));
+            }
+        }
         self.gate(out);
     }
 
     /// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
+    #[inline]
     fn entries(&self, position: usize, token: Token, rows: usize) -> &'n [i8] {
         let start = (position * self.vocab_size + usize::from(token)) * rows;
         self.bytes().get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
@@ -454,42 +473,25 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// All rows of a packed layout, if the layer has one.
-    #[inline]
-    fn run_packed<T>(
-        &self,
-        input: Input<'_>,
-        out: &mut [T],
-        packed: impl Fn(Packed, &[u32], &[u32], i32, &mut [T]),
-    ) -> bool {
-        let (Some(kernel), Input::Prepared(input, constant)) = (self.kernel, input) else { return false };
-        let input = input.get(..self.input_words());
-        let out = out.get_mut(..self.shape.fan_out.next_multiple_of(kernel.rows_per_block()));
-        if let (Some(input), Some(out)) = (input, out) {
-            let columns = kernel.columns(&self.shape);
-            let words = out.len() / kernel.rows_per_block() * kernel.block_words(columns);
-            packed(kernel, self.words.get(..words).unwrap_or(&[]), input, constant, out);
-        }
-        true
-    }
-
-    /// All rows of other layouts, each requantized sum to `each` with its row.
-    // Not inlined: its registers would have to be saved for packed layouts, too.
+    /// All rows.
     #[inline(never)]
-    fn run(&self, input: Input<'_>, each: &mut dyn FnMut(usize, i32)) {
-        let Scaling { bias, multiplier } = self.scaling();
-        for (row, (&bias, &multiplier)) in bias.iter().zip(multiplier).enumerate() {
-            let sum = match input {
-                Input::Tokens(tokens) => tokens.iter().enumerate().fold(0, |sum: i32, (position, &token)| {
-                    sum.wrapping_add(self.weight(row, position, token.into()).into())
-                }),
-                Input::Prepared(x, _) => self.dot(row, bytemuck::cast_slice(x)),
-            };
-            each(row, requantize(bias.wrapping_add(sum), multiplier));
+    fn run(&self, input: &[u32], constant: i32, #[allow(unused_mut)] mut out: Out<'_>) {
+        let Some(kernel) = self.kernel else {
+            #[cfg(feature = "row-major")]
+            for (row, (&bias, &multiplier)) in self.scaling().bias.iter().zip(self.scaling().multiplier).enumerate() {
+                out.set(row, requantize(bias.wrapping_add(self.dot(row, bytemuck::cast_slice(input))), multiplier));
+            }
+            return;
+        };
+        let count = self.blocks(kernel);
+        let blocks = self.words.get(..count * kernel.block_words(self.columns));
+        if let (Some(blocks), Some(input)) = (blocks, input.get(..self.input_words())) {
+            kernel.run(count, blocks, input, constant, out);
         }
     }
 
     /// The products of a row and activations.
+    #[cfg(feature = "row-major")]
     #[inline]
     fn dot(&self, row: usize, x: &[i8]) -> i32 {
         let (fan_in, weights) = (self.shape.fan_in(), self.bytes());
@@ -503,14 +505,12 @@ impl<'n> LinearInt<'n> {
     }
 }
 
+/// A row: of a block, or of all.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    block: &'a [u32],
+    row: usize,
+}
+
 /// Words to which an array in the slab is padded.
 const ARRAY_WORDS: usize = SLAB_ALIGN / size_of::<u32>();
-
-/// Words of a layer's input of activations: as its kernel reads them, else the activations themselves.
-#[inline]
-pub(crate) fn input_words(kernel: Option<Packed>, shape: &LinearShape<'_>) -> usize {
-    match kernel {
-        Some(kernel) => kernel.prepared_words(kernel.columns(shape)),
-        None => shape.fan_in().div_ceil(size_of::<u32>()),
-    }
-}

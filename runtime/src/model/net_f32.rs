@@ -18,18 +18,23 @@ pub(crate) struct NetF32<'a> {
 }
 
 impl<'a> NetF32<'a> {
-    pub fn new(config: &Config, formats: &[WeightFormat], slab: &mut Slab<'a>) -> Result<Self, FormatError> {
+    /// Without weights.
+    #[cfg(not(feature = "int8"))]
+    pub const NONE: Self =
+        Self { embedding: EmbeddingF32::new(&[], 0), levels: heapless::Vec::new(), output: LinearF32::NONE };
+
+    pub fn new(config: &Config, formats: &[WeightFormat], slab: &mut Slab<'a>) -> Option<Self> {
         if formats.iter().any(|&format| format != WeightFormat::F32) {
-            return Err(FormatError::UnsupportedFormat);
+            return slab.refuse(FormatError::UnsupportedFormat);
         }
         let embedding = slab.take_f32(config.vocab_size() * config.n_embd())?;
         let mut levels = heapless::Vec::new();
         for shape in config.shapes() {
             let linear = LinearF32::take(slab, shape.fan_in, shape.fan_out)?;
-            levels.push(linear).map_err(|_| FormatError::BadHeader)?;
+            levels.push(linear).ok()?;
         }
         let output = LinearF32::take(slab, config.output_shape().fan_in(), config.vocab_size())?;
-        Ok(Self { embedding: EmbeddingF32::new(embedding, config.n_embd()), levels, output })
+        Some(Self { embedding: EmbeddingF32::new(embedding, config.n_embd()), levels, output })
     }
 
     /// The embedding, the levels, the output layer.

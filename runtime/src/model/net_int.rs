@@ -5,101 +5,106 @@ use super::unobserved;
 use crate::cache;
 use crate::config::{Config, LevelShape, LinearShape, MAX_FUSE, StateLayout};
 use crate::error::FormatError;
+use crate::format::header::Fields;
 use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
 use crate::kernels::copy_i8;
 use crate::kernels::packed::Packed;
-use crate::layers::{self, Input, LinearInt};
+use crate::layers::LinearInt;
 use crate::vocab::{BOUNDARY, Token};
 
-/// Where the weights are, in the order of the slab: embedding (unless level 0 is a table), levels, output. Their shapes follow
-/// from the [`Config`] that every method is given: the same one always.
+/// Where the weights are; what they are follows from the header that every method is given, the same one always.
 #[derive(Clone, Debug)]
 pub(crate) struct NetInt<'a> {
-    layout: Layout,
-    formats: heapless::Vec<WeightFormat, MAX_LAYERS, u8>,
-    embedding: &'a [i8],
-    /// All arrays of each layer; see [`LinearInt`].
-    words: [&'a [u32]; MAX_LAYERS],
-    /// For the kernels of a computer.
-    #[cfg(feature = "std")]
-    shifted: [alloc::sync::Arc<[i32]>; MAX_LAYERS],
+    /// All weights: embedding (unless level 0 is a table), levels, output.
+    slab: &'a [u32],
+    /// The first word of each layer in it; see [`LinearInt`].
+    #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
+    layers: [u32; MAX_LAYERS],
+    /// Where there is memory for them, and little else to do: the layers themselves.
+    #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
+    layers: [LinearInt<'a>; MAX_LAYERS],
 }
 
 impl<'a> NetInt<'a> {
-    /// Finds and checks the weights.
+    /// Without weights.
+    pub const NONE: Self = Self {
+        slab: &[],
+        #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
+        layers: [0; MAX_LAYERS],
+        #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
+        layers: [const { LinearInt::NONE }; MAX_LAYERS],
+    };
+
+    /// Finds and checks the weights; `None` if the slab is refused.
     #[inline(never)]
-    pub fn new(
-        config: &Config,
-        layout: Layout,
-        formats: &[WeightFormat],
-        slab: &mut Slab<'a>,
-    ) -> Result<Self, FormatError> {
-        let mut net = Self {
-            layout,
-            formats: heapless::Vec::from_slice(formats).map_err(|_| FormatError::BadHeader)?,
-            embedding: &[],
-            words: [&[]; MAX_LAYERS],
-            #[cfg(feature = "std")]
-            shifted: Default::default(),
-        };
-        if !formats.first().is_some_and(|format| format.reads_tokens()) {
-            net.embedding = bytemuck::cast_slice(slab.take(config.vocab_size() * config.n_embd())?);
-            if net.embedding.contains(&i8::MIN) {
-                return Err(FormatError::BadValue { layer: 0 });
+    pub fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>) -> Option<()> {
+        // It begins at a multiple of 16 bytes from an aligned start, and has been written in whole words.
+        self.slab = bytemuck::try_cast_slice(slab.rest().get(..slab.rest().len() & !3)?).ok()?;
+        let config = &header.config;
+        let mut linears = config.linear_shapes();
+        for (index, &format) in header.weights.iter().enumerate() {
+            let shape = linears.next()?;
+            if index == 0 && !format.reads_tokens() {
+                let embedding = slab.take(config.vocab_size() * config.n_embd())?;
+                if embedding.iter().any(|&value| value as i8 == i8::MIN) {
+                    return slab.refuse(FormatError::BadValue { layer: 0 });
+                }
             }
-        }
-        for (index, ((shape, &format), words)) in config.linear_shapes().zip(formats).zip(&mut net.words).enumerate() {
             if index > 0 && format.reads_tokens() {
-                return Err(FormatError::UnsupportedFormat);
+                return slab.refuse(FormatError::UnsupportedFormat);
             }
-            *words = LinearInt::take(slab, (layout, format), shape, config)?;
-            let linear = LinearInt::new((layout, format), shape, config, words);
-            linear.check(index)?;
+            let start = slab.taken() / size_of::<u32>();
+            let linear = LinearInt::new(header, format, shape, self.slab.get(start..)?);
+            linear.take(slab)?;
+            if let Some(error) = linear.check(index) {
+                return slab.refuse(error);
+            }
             #[cfg(feature = "std")]
-            if let Some(shifted) = net.shifted.get_mut(index) {
-                *shifted = linear.shifted_bias();
-            }
+            let linear = linear.for_host();
+            #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
+            let layer = linear;
+            #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
+            let layer = start as u32;
+            *self.layers.get_mut(index)? = layer;
         }
-        Ok(net)
+        Some(())
     }
 
     /// The layer of this index, which has this shape.
+    #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
     #[inline]
-    fn linear<'n>(&'n self, config: &Config, index: usize, shape: LinearShape<'n>) -> LinearInt<'n> {
-        let format = self.formats.get(index).copied().unwrap_or(WeightFormat::Int8);
-        let words = self.words.get(index).copied().unwrap_or(&[]);
-        let linear = LinearInt::new((self.layout, format), shape, config, words);
-        #[cfg(feature = "std")]
-        let linear = linear.with_shifted(self.shifted.get(index).map_or(&[], |shifted| shifted));
-        linear
+    fn linear(&self, header: &Fields<'_>, index: usize, shape: LinearShape) -> LinearInt<'a> {
+        let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);
+        let start = self.layers.get(index).map_or(0, |&start| start as usize);
+        LinearInt::new(header, format, shape, self.slab.get(start..).unwrap_or(&[]))
     }
 
-    /// The order of the weights.
-    pub fn layout(&self) -> Layout {
-        self.layout
-    }
-
-    /// The output layer.
+    /// The layer of this index.
+    #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
     #[inline]
-    fn output<'n>(&'n self, config: &'n Config) -> LinearInt<'n> {
-        self.linear(config, config.levels().len(), config.output_shape())
+    fn linear(&self, _: &Fields<'_>, index: usize, _: LinearShape) -> &LinearInt<'a> {
+        self.layers.get(index).unwrap_or(const { &LinearInt::NONE })
     }
 
-    /// The buffers the network needs.
-    pub fn state_layout(&self, config: &Config) -> StateLayout {
-        state_layout(config, self.layout, &self.formats)
+    /// The embedding, `[vocab_size][n_embd]`; something else where level 0 reads characters.
+    fn embedding(&self) -> &'a [i8] {
+        bytemuck::cast_slice(self.slab)
     }
 
     /// The embedding, and the levels with the output layer behind them.
     #[cfg(feature = "alloc")]
-    pub fn layers<'n>(&'n self, config: &'n Config) -> (&'a [i8], alloc::vec::Vec<LinearInt<'n>>) {
-        let linears = config.linear_shapes().enumerate().map(|(index, shape)| self.linear(config, index, shape));
-        (self.embedding, linears.collect())
+    pub fn layers(&self, header: &Fields<'_>) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
+        let (config, tabulated) = (&header.config, header.weights.first().is_some_and(|format| format.reads_tokens()));
+        let linears =
+            config.linear_shapes().enumerate().map(|(index, shape)| self.linear(header, index, shape).clone());
+        let embedding = if tabulated { 0 } else { config.vocab_size() * config.n_embd() };
+        (&self.embedding()[..embedding], linears.collect())
     }
 
     /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][width_out]`; `None` if it fuses more than two.
     #[cfg(feature = "alloc")]
-    pub fn pairs(&self, config: &Config) -> Option<alloc::vec::Vec<i8>> {
+    pub fn pairs(&self, header: &Fields<'_>) -> Option<alloc::vec::Vec<i8>> {
+        let config = &header.config;
         let shape = config.shapes().next()?;
         if shape.fuse != 2 {
             return None;
@@ -107,48 +112,49 @@ impl<'a> NetInt<'a> {
         // At most 256 tokens.
         let tokens = || 0..config.vocab_size() as u16;
         let pairs = tokens().flat_map(|older| tokens().map(move |newer| [older as Token, newer as Token]));
-        Some(pairs.flat_map(|pair| self.level_0(config, &pair)).collect())
+        Some(pairs.flat_map(|pair| self.level_0(header, &pair)).collect())
     }
 
     /// What level 0 gives for the characters it fuses, oldest first.
     #[cfg(feature = "alloc")]
-    pub fn level_0(&self, config: &Config, tokens: &[Token]) -> alloc::vec::Vec<i8> {
-        let (Some(shape), Some((newest, ring))) = (config.shapes().next(), tokens.split_last()) else {
-            return alloc::vec::Vec::new();
-        };
-        let linear = self.linear(config, 0, shape.linear());
+    pub fn level_0(&self, header: &Fields<'_>, tokens: &[Token]) -> alloc::vec::Vec<i8> {
+        let Some(shape) = header.config.shapes().next() else { return alloc::vec::Vec::new() };
+        let linear = &self.linear(header, 0, shape.linear());
         let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
         if linear.reads_tokens() {
-            linear.forward_level(Input::Tokens(tokens), &mut activations);
+            linear.look_up(tokens, &mut activations);
         } else {
             let mut input = alloc::vec![0; linear.input_words()];
-            let shape = LevelShape { width_in: 1, ..shape };
-            let constant = self.embed(&shape, &linear, ring, 0, *newest, &mut input);
-            linear.forward_level(Input::Prepared(&input, constant), &mut activations);
+            let positions = tokens.iter().enumerate().map(|(position, &token)| {
+                let row = self.embedding_of(linear, token);
+                linear.prepare(place(linear, position, position + 1 == tokens.len()), row, &mut input)
+            });
+            let constant = positions.fold(0, i32::wrapping_add);
+            linear.forward_level(&input, constant, &mut activations);
         }
         activations.truncate(shape.width_out);
         activations
     }
 
     /// As for f32: every level as after an endless run of boundaries, and the logits for the first character.
-    pub fn reset(&self, config: &Config, buffers: &mut BuffersInt<'_>) {
-        self.step(config, buffers, BOUNDARY, true, unobserved);
+    pub fn reset(&self, header: &Fields<'_>, buffers: &mut BuffersInt<'_>) {
+        self.step(header, buffers, BOUNDARY, true, unobserved);
     }
 
     /// Takes one character and computes the logits for the next.
-    pub fn push(&self, config: &Config, buffers: &mut BuffersInt<'_>, token: Token) {
-        self.step(config, buffers, known(config, token), false, unobserved);
+    pub fn push(&self, header: &Fields<'_>, buffers: &mut BuffersInt<'_>, token: Token) {
+        self.step(header, buffers, known(&header.config, token), false, unobserved);
     }
 
     /// As [`Self::push`]; `observe` gets the output of every level.
     pub fn push_observed(
         &self,
-        config: &Config,
+        header: &Fields<'_>,
         buffers: &mut BuffersInt<'_>,
         token: Token,
         observe: &mut dyn FnMut(usize, &[i8]),
     ) {
-        self.step(config, buffers, known(config, token), false, observe);
+        self.step(header, buffers, known(&header.config, token), false, observe);
     }
 
     // `observe` is generic, so that the copy in which nobody looks has no trace of it; the other exists only where
@@ -156,126 +162,155 @@ impl<'a> NetInt<'a> {
     #[inline(never)]
     fn step(
         &self,
-        config: &Config,
+        header: &Fields<'_>,
         buffers: &mut BuffersInt<'_>,
         token: Token,
         reset: bool,
         mut observe: impl FnMut(usize, &[i8]),
     ) {
-        let BuffersInt { tokens, rings, oldest, input, hidden, .. } = buffers;
-        let mut rings: &mut [i8] = rings;
-        for (index, (shape, oldest)) in config.shapes().zip(oldest.iter_mut()).enumerate() {
-            let linear = self.linear(config, index, shape.linear());
+        let (mut index, mut ring) = (0, 0);
+        for shape in header.config.shapes() {
             if index == 0 {
-                let shape = LevelShape { width_in: 1, ..shape };
-                if reset {
-                    cache::reset(&shape, tokens, oldest).for_each(|slot| cache::copy(slot, &[token]));
-                }
-                if linear.reads_tokens() {
-                    look_up(&shape, &linear, tokens, *oldest, token, hidden);
-                } else {
-                    let constant = self.embed(&shape, &linear, tokens, *oldest, token, input);
-                    linear.forward_level(Input::Prepared(input, constant), hidden);
-                }
-                cache::copy(cache::push(&shape, tokens, oldest), &[token]);
+                self.characters(header, shape, buffers, token, reset);
             } else {
-                // The sizes follow from the same Config as the buffers, so that none of these is ever short.
-                let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
-                let Some(newest) = hidden.get(..shape.width_in) else { return };
-                rings = rest;
-                if reset {
-                    cache::reset(&shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
-                }
-                let mut constant = 0_i32;
-                for position in 1..shape.fuse - 1 {
-                    let older = cache::older(&shape, ring, *oldest, position);
-                    constant = constant.wrapping_add(linear.prepare(position, older, input));
-                }
-                // The oldest last: its place is taken by the newest.
-                let slot = cache::push(&shape, ring, oldest);
-                constant = constant.wrapping_add(linear.prepare_ends(newest, slot, input));
-                linear.forward_level(Input::Prepared(input, constant), hidden);
+                ring = self.level(header, (index, ring), &shape, buffers, reset);
             }
-            if let Some(values) = hidden.get(..shape.width_out) {
+            if let Some(values) = buffers.hidden.get(..shape.width_out) {
                 observe(index, values);
             }
+            index += 1;
         }
-        self.forward_output(config, buffers.for_output());
+        self.forward_output(header, buffers.for_output());
+    }
+
+    /// Level 0, whose ring remembers characters, not what they stand for.
+    #[inline(never)]
+    fn characters(
+        &self,
+        header: &Fields<'_>,
+        shape: LevelShape,
+        buffers: &mut BuffersInt<'_>,
+        token: Token,
+        reset: bool,
+    ) {
+        let BuffersInt { tokens, oldest: [oldest, ..], input, hidden, .. } = buffers;
+        let linear = &self.linear(header, 0, shape.linear());
+        let shape = LevelShape { width_in: 1, ..shape };
+        if reset {
+            *oldest = 0;
+            tokens.iter_mut().for_each(|slot| *slot = token as i8);
+        }
+        let older =
+            |position| cache::older(&shape, tokens, *oldest, position).first().map_or(BOUNDARY, |&it| it as Token);
+        if !linear.reads_tokens() {
+            let embedded = (0..shape.fuse).fold(0, |constant: i32, position| {
+                let is_last = position + 1 == shape.fuse;
+                let row = self.embedding_of(linear, if is_last { token } else { older(position) });
+                constant.wrapping_add(linear.prepare(place(linear, position, is_last), row, input))
+            });
+            linear.forward_level(input, embedded, hidden);
+        } else if shape.fuse == 2 {
+            linear.look_up(&[older(0), token], hidden);
+        } else {
+            look_up_many(linear, shape.fuse, &older, token, hidden);
+        }
+        if let Some(slot) = cache::push(&shape, tokens, oldest).first_mut() {
+            *slot = token as i8;
+        }
+    }
+
+    /// A level above, whose ring begins there; where the next one's does.
+    #[inline(never)]
+    fn level(
+        &self,
+        header: &Fields<'_>,
+        (index, ring): (usize, usize),
+        shape: &LevelShape,
+        buffers: &mut BuffersInt<'_>,
+        reset: bool,
+    ) -> usize {
+        let BuffersInt { rings, oldest, input, hidden, .. } = buffers;
+        let end = ring + shape.ring_len * shape.width_in;
+        // The sizes follow from the same Config as the buffers, so that none of these is ever short.
+        let (Some(ring), Some(oldest), Some(newest)) =
+            (rings.get_mut(ring..end), oldest.get_mut(index), hidden.get(..shape.width_in))
+        else {
+            return end;
+        };
+        let linear = &self.linear(header, index, shape.linear());
+        if reset {
+            cache::reset(shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
+        }
+        let mut constant = 0_i32;
+        let exchanged = shape.fuse == 2 && linear.exchange(newest, cache::slot(shape, ring, *oldest), input);
+        if !exchanged {
+            let (stride, mut at) = (linear.stride(shape.width_in), 0);
+            for position in 0..shape.fuse - 1 {
+                let older = cache::older(shape, ring, *oldest, position);
+                constant = constant.wrapping_add(linear.prepare(at..at + stride, older, input));
+                at += stride;
+            }
+            constant = constant.wrapping_add(linear.prepare(at..linear.input_len(), newest, input));
+        }
+        let slot = cache::push(shape, ring, oldest);
+        if !exchanged {
+            copy_i8(newest, slot);
+        }
+        linear.forward_level(input, constant, hidden);
+        end
     }
 
     /// The logits, from what the levels gave: with skip connections, of all levels but the last it is the newest entry in the ring
     /// of the level above.
-    #[inline]
-    fn forward_output(&self, config: &Config, buffers: ForOutput<'_>) {
+    #[inline(never)]
+    fn forward_output(&self, header: &Fields<'_>, buffers: ForOutput<'_>) {
+        let config = &header.config;
         let ForOutput { input, logits, hidden, mut rings, oldest } = buffers;
-        let Some(hidden) = hidden.get(..config.n_hidden()) else { return };
-        let output = self.output(config);
+        let output = &self.linear(header, config.levels().len(), config.output_shape());
+        let hidden = hidden.get(..config.n_hidden()).unwrap_or(&[]);
         if let Some(prepared) = output.as_prepared(hidden) {
-            return output.forward(Input::Prepared(prepared, 0), logits);
+            return output.forward(prepared, 0, logits);
         }
-        let (mut constant, mut position) = (0_i32, 0);
+        let (mut constant, mut at) = (0_i32, 0);
         if config.skip() {
-            for (shape, &oldest) in config.shapes().zip(oldest).skip(1) {
+            let mut shapes = config.shapes();
+            shapes.next();
+            for &oldest in oldest.iter().skip(1) {
+                let Some(shape) = shapes.next() else { break };
                 let Some((ring, rest)) = rings.split_at_checked(shape.ring_len * shape.width_in) else { return };
                 let newest = cache::newest(&shape, ring, oldest);
-                constant = constant.wrapping_add(output.prepare(position, newest, input));
-                position += 1;
+                let end = at + output.stride(newest.len());
+                constant = constant.wrapping_add(output.prepare(at..end, newest, input));
+                at = end;
                 rings = rest;
             }
         }
-        constant = constant.wrapping_add(output.prepare(position, hidden, input));
-        output.forward(Input::Prepared(input, constant), logits);
+        constant = constant.wrapping_add(output.prepare(at..output.input_len(), hidden, input));
+        output.forward(input, constant, logits);
     }
 
-    /// Puts the embeddings of the characters that level 0 fuses into its input; gives the input's constant.
-    fn embed(
-        &self,
-        shape: &LevelShape,
-        linear: &LinearInt<'_>,
-        ring: &[Token],
-        oldest: u16,
-        newest: Token,
-        input: &mut [u32],
-    ) -> i32 {
-        (0..shape.fuse).fold(0, |constant: i32, position| {
-            let older = cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
-            let token = if position + 1 == shape.fuse { newest } else { older };
-            let start = usize::from(token) * linear.width();
-            let row = self.embedding.get(start..start + linear.width()).unwrap_or(&[]);
-            constant.wrapping_add(linear.prepare(position, row, input))
-        })
+    /// The embedding of a character that level 0 reads.
+    #[inline(never)]
+    fn embedding_of(&self, linear: &LinearInt<'_>, token: Token) -> &'a [i8] {
+        let (start, width) = (usize::from(token) * linear.width(), linear.width());
+        self.embedding().get(start..).and_then(|rows| rows.get(..width)).unwrap_or(&[])
     }
 }
 
-/// Level 0 by its table. It remembers characters, not what they stand for.
-#[inline]
-fn look_up(shape: &LevelShape, linear: &LinearInt<'_>, ring: &[Token], oldest: u16, newest: Token, hidden: &mut [i8]) {
-    if shape.fuse == 2 {
-        // The oldest of those in the ring.
-        let older = ring.get(usize::from(oldest)).copied().unwrap_or(BOUNDARY);
-        return linear.look_up(older, newest, hidden);
-    }
-    look_up_many(shape, linear, ring, oldest, newest, hidden);
+/// Where a position of level 0 is in its input.
+fn place(linear: &LinearInt<'_>, position: usize, is_last: bool) -> core::ops::Range<usize> {
+    let stride = linear.stride(linear.width());
+    position * stride..if is_last { linear.input_len() } else { (position + 1) * stride }
 }
 
-/// [`look_up`] of any number of characters.
+/// Level 0 by a table of any number of characters.
 // Not inlined: its buffer would be part of every step.
 #[inline(never)]
-fn look_up_many(
-    shape: &LevelShape,
-    linear: &LinearInt<'_>,
-    ring: &[Token],
-    oldest: u16,
-    newest: Token,
-    hidden: &mut [i8],
-) {
-    let older = |position| cache::older(shape, ring, oldest, position).first().copied().unwrap_or(BOUNDARY);
-    let mut tokens = heapless::Vec::<Token, MAX_FUSE>::new();
-    for token in (0..shape.fuse - 1).map(older).chain([newest]) {
-        // No level fuses more. `collect` would panic with a message, for which alone `core::fmt` would be linked in.
-        let _ = tokens.push(token);
-    }
-    linear.forward_level(Input::Tokens(&tokens), hidden);
+fn look_up_many(linear: &LinearInt<'_>, fuse: usize, older: &dyn Fn(usize) -> Token, newest: Token, hidden: &mut [i8]) {
+    let mut tokens = [newest; MAX_FUSE];
+    let Some(tokens) = tokens.get_mut(..fuse) else { return };
+    tokens.iter_mut().enumerate().take(fuse - 1).for_each(|(position, token)| *token = older(position));
+    linear.look_up(tokens, hidden);
 }
 
 /// The token, or the boundary in place of one outside the vocabulary.
@@ -288,9 +323,15 @@ fn known(config: &Config, token: Token) -> Token {
 pub(super) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFormat]) -> StateLayout {
     // Words of the largest input of a level, and of the input of the output layer, which is the last.
     let (mut levels, mut output) = (0, 0);
-    for (shape, &format) in config.linear_shapes().zip(formats) {
+    let mut formats = formats.iter();
+    for shape in config.linear_shapes() {
+        let format = formats.next().copied().unwrap_or(WeightFormat::Table);
         levels = levels.max(output);
-        output = if format.reads_tokens() { 0 } else { layers::input_words(Packed::new(layout, format), &shape) };
+        output = match Packed::new(layout, format) {
+            Some(kernel) => kernel.prepared_words(kernel.columns(&shape)),
+            None if format.reads_tokens() => 0,
+            None => shape.fan_in().div_ceil(size_of::<u32>()),
+        };
     }
     config.state_layout_int(levels, output)
 }

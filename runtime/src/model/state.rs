@@ -87,7 +87,8 @@ impl<'s> BuffersF32<'s> {
 /// The buffers of the integer path inside a state; see [`StateLayout`].
 #[cfg(feature = "int8")]
 pub(crate) struct BuffersInt<'s> {
-    pub tokens: &'s mut [crate::Token],
+    /// Characters, the bits of each as a signed number: what is done with rings is compiled once.
+    pub tokens: &'s mut [i8],
     pub rings: &'s mut [i8],
     pub oldest: &'s mut [u16; MAX_LEVELS],
     pub input: &'s mut [u32],
@@ -106,8 +107,7 @@ impl<'s> BuffersInt<'s> {
         // The tokens behind the others: nodes of a multiple of four values stay aligned to words.
         let (rings, bytes) = bytes.split_at_mut_checked(layout.rings - tokens).ok_or(too_small)?;
         let (hidden, bytes) = bytes.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
-        let (bytes, _) = bytes.split_at_mut_checked(tokens).ok_or(too_small)?;
-        let tokens: &mut [u8] = bytemuck::try_cast_slice_mut(bytes).map_err(|_| too_small)?;
+        let (tokens, _) = bytes.split_at_mut_checked(tokens).ok_or(too_small)?;
         Ok(Self { tokens, rings, oldest: state.oldest, input, hidden, before_logits: layout.input - layout.logits })
     }
 }

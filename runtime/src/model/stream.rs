@@ -171,12 +171,11 @@ impl<'m> Stream<'m> {
 
     /// Back to the start of a word: as if only boundaries had ever been seen. Costs as much as a [`Stream::push`].
     pub fn reset(&mut self) {
-        let config = self.model.config();
         match (&self.model.net, &mut self.buffers) {
             #[cfg(feature = "f32")]
-            (Net::F32(net), Buffers::F32(buffers)) => net.reset(config, buffers),
+            (Net::F32(net), Buffers::F32(buffers)) => net.reset(self.model.config(), buffers),
             #[cfg(feature = "int8")]
-            (Net::Int(net), Buffers::Int(buffers)) => net.reset(config, buffers),
+            (Net::Int(net), Buffers::Int(buffers)) => net.reset(self.model.header(), buffers),
             #[cfg(all(feature = "f32", feature = "int8"))]
             _ => {}
         }
@@ -184,12 +183,11 @@ impl<'m> Stream<'m> {
 
     /// Takes a character. A token outside the vocabulary counts as the boundary.
     pub fn push(&mut self, token: Token) {
-        let config = self.model.config();
         match (&self.model.net, &mut self.buffers) {
             #[cfg(feature = "f32")]
-            (Net::F32(net), Buffers::F32(buffers)) => net.push(config, buffers, token),
+            (Net::F32(net), Buffers::F32(buffers)) => net.push(self.model.config(), buffers, token),
             #[cfg(feature = "int8")]
-            (Net::Int(net), Buffers::Int(buffers)) => net.push(config, buffers, token),
+            (Net::Int(net), Buffers::Int(buffers)) => net.push(self.model.header(), buffers, token),
             #[cfg(all(feature = "f32", feature = "int8"))]
             _ => {}
         }
@@ -201,17 +199,16 @@ impl<'m> Stream<'m> {
     /// `observe` gets the index of the level, from the characters up, and its `width` values. A program that never calls
     /// this pays nothing for it: [`Stream::push`] is compiled without.
     pub fn push_observed(&mut self, token: Token, observe: &mut dyn FnMut(usize, Activations<'_>)) {
-        let config = self.model.config();
         match (&self.model.net, &mut self.buffers) {
             #[cfg(feature = "f32")]
             (Net::F32(net), Buffers::F32(buffers)) => {
-                net.push_observed(config, buffers, token, &mut |level, values| {
+                net.push_observed(self.model.config(), buffers, token, &mut |level, values| {
                     observe(level, Activations::F32(values))
                 });
             }
             #[cfg(feature = "int8")]
             (Net::Int(net), Buffers::Int(buffers)) => {
-                net.push_observed(config, buffers, token, &mut |level, values| {
+                net.push_observed(self.model.header(), buffers, token, &mut |level, values| {
                     observe(level, Activations::Fixed(values))
                 });
             }

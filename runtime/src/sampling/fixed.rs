@@ -31,7 +31,25 @@ pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
 #[inline]
 pub(crate) fn factor(temperature_milli: u16) -> u32 {
     let temperature = u32::from(temperature_milli.max(1));
-    (EXPONENT_PER_LOGIT + temperature / 2) / temperature
+    quotient(EXPONENT_PER_LOGIT + temperature / 2, temperature)
+}
+
+/// `a / b` for `b` not 0. Where the core has no instruction for it, bit by bit: once per character, it need not be fast.
+#[inline]
+fn quotient(a: u32, b: u32) -> u32 {
+    if !cfg!(kernel = "v6m") {
+        return a / b;
+    }
+    let (mut quotient, mut rest) = (0, 0);
+    for bit in (0..u32::BITS).rev() {
+        rest = rest << 1 | (a >> bit) & 1;
+        quotient <<= 1;
+        if rest >= b {
+            rest -= b;
+            quotient |= 1;
+        }
+    }
+    quotient
 }
 
 /// The weight of a logit so far below the largest.

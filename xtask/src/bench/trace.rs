@@ -36,7 +36,7 @@ pub struct Work {
 }
 
 /// Parts of the names of functions that run before the first mark only: painting the stack, checking the model.
-const BEFORE: [&str; 4] = ["Reset", "chip4load", "NetInt3new", "NetF323new"];
+const BEFORE: [&str; 6] = ["Reset", "chip4load", "Model4load", "NetInt4load", "LinearInt5check", "NetF323new"];
 
 /// The code of a program.
 pub struct Code {

@@ -384,26 +384,25 @@ pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [
 }
 
 pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
-    let whole = x.len() / COLUMNS_I8 * COLUMNS_I8;
-    let (groups, rest) = x.split_at_checked(whole).unwrap_or_default();
-    let (to, behind) = prepared.split_at_mut_checked(whole / COLUMNS_I8 * WORDS_I8).unwrap_or_default();
-    let mut constant = prepare_groups_i8(groups, to);
-    if !rest.is_empty() {
-        let mut last = [0; COLUMNS_I8];
-        last.iter_mut().zip(rest).for_each(|(last, &x)| *last = x);
-        constant = constant.wrapping_add(prepare_groups_i8(&last, behind.get_mut(..WORDS_I8).unwrap_or(&mut [])));
+    if x.len().is_multiple_of(COLUMNS_I8) && x.len() / COLUMNS_I8 * WORDS_I8 == prepared.len() && !x.is_empty() {
+        let x = x.as_ptr_range();
+        // SAFETY: whole groups, at least one; `prepared` has four words for each group of 8 bytes.
+        return unsafe { dual16_prepare_i8(x.start, x.end, prepared.as_mut_ptr()) };
     }
-    constant
+    prepare_part_i8(x, prepared)
 }
 
+/// [`prepare_i8`] of groups of which the last is not whole: filled up with zeros.
 #[inline(never)]
-fn prepare_groups_i8(x: &[i8], to: &mut [u32]) -> i32 {
-    if x.is_empty() || !x.len().is_multiple_of(COLUMNS_I8) || x.len() / COLUMNS_I8 * WORDS_I8 != to.len() {
-        return 0;
-    }
-    let x = x.as_ptr_range();
-    // SAFETY: whole groups, at least one; `to` has four words for each group of 8 bytes.
-    unsafe { dual16_prepare_i8(x.start, x.end, to.as_mut_ptr()) }
+fn prepare_part_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
+    let (groups, _) = prepared.as_chunks_mut::<WORDS_I8>();
+    x.chunks(COLUMNS_I8).zip(groups).fold(0, |constant: i32, (x, group)| {
+        let mut whole = [0; COLUMNS_I8];
+        whole.iter_mut().zip(x).for_each(|(whole, &x)| *whole = x);
+        let x = whole.as_ptr_range();
+        // SAFETY: a group, and its four words.
+        constant.wrapping_add(unsafe { dual16_prepare_i8(x.start, x.end, group.as_mut_ptr()) })
+    })
 }
 
 #[cfg(feature = "int4")]
@@ -442,5 +441,5 @@ pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
         // Twelve activations of a group are counted, each with an offset of 128.
         constant = constant.wrapping_add((16_i32 * 8 * 128 * 12).wrapping_mul(count as i32));
     }
-    constant.wrapping_add(super::prepare_i4_portable(rest, behind))
+    if rest.is_empty() { constant } else { constant.wrapping_add(super::prepare_i4_portable(rest, behind)) }
 }

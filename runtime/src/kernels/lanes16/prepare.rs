@@ -15,7 +15,12 @@ pub(super) fn segment<const PART: usize, const WORDS: usize>(
     let parts = x.len() / PART;
     // A length that no memory holds matches nothing.
     let need = x.len().div_ceil(PART).saturating_mul(WORDS);
-    if !prepared.len().checked_sub(need).is_some_and(|more| more < group && more.is_multiple_of(WORDS)) {
+    // Whole parts, of which there are few: counted, where dividing would be a routine of its own.
+    let Some(mut more) = prepared.len().checked_sub(need).filter(|&more| more < group) else { return };
+    while more >= WORDS {
+        more -= WORDS;
+    }
+    if more != 0 {
         return;
     }
     let (whole, mut tail) = x.split_at_checked(parts * PART).unwrap_or_default();
@@ -23,13 +28,14 @@ pub(super) fn segment<const PART: usize, const WORDS: usize>(
     if !whole.is_empty() {
         convert(whole, head);
     }
-    for words in last.chunks_exact_mut(WORDS) {
+    let mut last = last;
+    while let Some((words, rest)) = last.split_first_chunk_mut::<WORDS>() {
         let mut filled = [0; PART];
         for (filled, &x) in filled.iter_mut().zip(tail) {
             *filled = x;
         }
         convert(&filled, words);
-        tail = &[];
+        (tail, last) = (&[], rest);
     }
 }
 

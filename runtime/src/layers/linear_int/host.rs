@@ -2,59 +2,72 @@
 
 use alloc::sync::Arc;
 
-use super::{Input, LinearInt, Scaling};
+use super::{LinearInt, Scaling};
 use crate::format::WeightFormat;
 use crate::kernels::host::{Bias, Output, Table, VectorUnit};
+use crate::vocab::Token;
 
-impl<'n> LinearInt<'n> {
+impl LinearInt<'_> {
     /// `bias - 128 * sum of the weights` of rows of 8-bit weights; nothing for others.
     ///
     /// Summed once, when a model is loaded: it spares the kernel an instruction for every 64 weights.
-    pub(crate) fn shifted_bias(&self) -> Arc<[i32]> {
+    fn shifted_bias(&self) -> Option<Arc<[i32]>> {
         if self.kernel.is_some() || self.format != WeightFormat::Int8 {
-            return Arc::default();
+            return None;
         }
-        let rows = self.bytes().chunks_exact(self.shape.fan_in().max(1));
+        let fan_in = self.shape.fan_in();
+        let rows = self.bytes()[..fan_in * self.shape.fan_out].chunks_exact(fan_in.max(1));
         let sums = rows.map(|row| row.iter().map(|&weight| i32::from(weight)).sum::<i32>());
-        self.scaling().bias.iter().zip(sums).map(|(bias, sum)| bias.wrapping_sub(sum.wrapping_mul(128))).collect()
+        Some(self.scaling().bias.iter().zip(sums).map(|(bias, sum)| bias.wrapping_sub(sum.wrapping_mul(128))).collect())
     }
 
-    /// The same with what [`Self::shifted_bias`] gave.
-    pub(crate) fn with_shifted(self, shifted: &'n [i32]) -> Self {
-        Self { shifted, ..self }
+    /// The same with what the host's kernels take.
+    pub(crate) fn for_host(self) -> Self {
+        Self { shifted: self.shifted_bias(), ..self }
     }
 }
 
 impl LinearInt<'_> {
     /// [`LinearInt::forward`], if the layer has an order of weights that these kernels read; else does nothing.
-    pub(super) fn forward_host(&self, input: Input<'_>, out: &mut [i32]) -> bool {
+    pub(super) fn forward_host(&self, input: &[u32], out: &mut [i32]) -> bool {
         let rows = self.shape.fan_out.min(out.len());
         self.rows_host(input, Output::Rows(&mut out[..rows]))
     }
 
     /// A level without its gates; as [`Self::forward_host`].
-    pub(super) fn forward_tanh_host(&self, input: Input<'_>, out: &mut [i8]) -> bool {
+    pub(super) fn forward_tanh_host(&self, input: &[u32], out: &mut [i8]) -> bool {
         let rows = self.shape.fan_out.min(out.len());
         self.rows_host(input, Output::Tanh(&mut out[..rows]))
     }
 
+    /// The same of a table.
+    pub(super) fn look_up_host(&self, tokens: &[Token], out: &mut [i8]) -> bool {
+        let rows = self.shape.fan_out.min(out.len());
+        let Scaling { bias, multiplier } = self.scaling();
+        let (entries, vocab_size) = (self.bytes(), self.vocab_size);
+        let table = Table { entries, vocab_size, rows: self.shape.fan_out, start: 0 };
+        VectorUnit::best().look_up(table, tokens, bias, multiplier, Output::Tanh(&mut out[..rows]));
+        true
+    }
+
     /// As many rows as `out` takes.
-    fn rows_host(&self, input: Input<'_>, out: Output<'_>) -> bool {
+    fn rows_host(&self, input: &[u32], out: Output<'_>) -> bool {
         let (unit, fan_in) = (VectorUnit::best(), self.shape.fan_in());
         let Scaling { bias, multiplier } = self.scaling();
-        match (self.format, self.kernel, input) {
-            (WeightFormat::Table, _, Input::Tokens(tokens)) => {
-                let table =
-                    Table { entries: self.bytes(), vocab_size: self.vocab_size, rows: self.shape.fan_out, start: 0 };
-                unit.look_up(table, tokens, bias, multiplier, out);
-            }
-            (WeightFormat::Int8, None, Input::Prepared(input, _)) => {
+        match (self.format, self.kernel) {
+            (WeightFormat::Int8, None) => {
                 let x = &bytemuck::cast_slice(input)[..fan_in];
                 let weights = &self.bytes()[..fan_in * self.shape.fan_out];
-                unit.rows_i8(weights, x, Bias { plain: bias, shifted: self.shifted }, multiplier, out);
+                unit.rows_i8(
+                    weights,
+                    x,
+                    Bias { plain: bias, shifted: self.shifted.as_deref().unwrap_or(&[]) },
+                    multiplier,
+                    out,
+                );
             }
             #[cfg(feature = "int4")]
-            (WeightFormat::Int4, None, Input::Prepared(input, _)) => {
+            (WeightFormat::Int4, None) => {
                 let weights = &self.bytes()[..fan_in.div_ceil(2) * self.shape.fan_out];
                 let x = &bytemuck::cast_slice(input)[..fan_in];
                 unit.rows_i4(bytemuck::cast_slice(weights), x, bias, multiplier, out);

@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod board;
 pub mod budget;
+pub mod call_graph;
 pub mod command;
 pub mod cycles;
 pub mod demo;

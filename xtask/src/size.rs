@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 mod crates;
 mod report;
 mod sections;
-mod weights;
+pub mod weights;
 
 pub use crates::{Share, is_assembly_of_runtime};
 pub use sections::{Place, Section, Size, of_file};

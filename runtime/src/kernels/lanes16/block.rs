@@ -10,40 +10,47 @@ use super::{COLUMNS_I4, block_words_i4};
 use crate::kernels::packed;
 use crate::quant::ACC_LIMIT;
 
-/// What tells the two kinds of block apart.
+/// What tells the two kinds of block apart. Logarithms, so that nothing is divided by what could be 0.
 #[derive(Clone, Copy)]
 struct Kind {
-    /// Bits of a weight.
-    bits: usize,
-    /// Columns whose sum goes into the accumulators at once: each adds 2^15 to the low row.
-    split: usize,
+    /// Of the bits of a weight.
+    log2_bits: u32,
+    /// Of the columns whose sum goes into the accumulators at once: each adds 2^15 to the low row.
+    log2_split: u32,
     words: fn(usize) -> usize,
 }
 
-const I8: Kind = Kind { bits: 8, split: 2, words: block_words_i8 };
+const I8: Kind = Kind { log2_bits: 3, log2_split: 1, words: block_words_i8 };
 #[cfg(feature = "int4")]
-const I4: Kind = Kind { bits: 4, split: COLUMNS_I4, words: block_words_i4 };
+const I4: Kind = Kind { log2_bits: 2, log2_split: COLUMNS_I4.ilog2(), words: block_words_i4 };
+#[cfg(feature = "int4")]
+const _: () = assert!(COLUMNS_I4.is_power_of_two());
 
 impl Kind {
     /// Word in the block, and shift in it, of a weight.
     fn place(self, row: usize, column: usize) -> (usize, usize) {
-        let lane_columns = 16 / self.bits;
-        let word = ROWS + column / lane_columns * 2 + row / 2;
-        (word, row % 2 * 16 + column % lane_columns * self.bits)
+        let log2_lane_columns = 4 - self.log2_bits;
+        let in_lane = column & ((1 << log2_lane_columns) - 1);
+        let word = ROWS + (column >> log2_lane_columns) * 2 + row / 2;
+        (word, row % 2 * 16 + (in_lane << self.log2_bits))
+    }
+
+    fn bits(self) -> u32 {
+        1 << self.log2_bits
     }
 
     /// The offset of a weight, which is also one more than its largest magnitude.
     fn offset(self) -> i32 {
-        1 << (self.bits - 1)
+        1 << (self.bits() - 1)
     }
 
     fn mask(self) -> u32 {
-        (1 << self.bits) - 1
+        (1 << self.bits()) - 1
     }
 
     /// What splitting adds to the low row of `columns`.
     fn middles(self, columns: usize) -> u32 {
-        MIDDLE.wrapping_mul((columns / self.split) as u32)
+        MIDDLE.wrapping_mul((columns >> self.log2_split) as u32)
     }
 
     fn write(

@@ -1,0 +1,106 @@
+//! Calls everything that `runtime` offers for inference, and nothing else. A test looks in it for a panic, a division that is
+//! checked, an allocation, and recursion, and finds none: `tests/panic_free.rs`. It is not made to be run.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(not(target_os = "none"))]
+fn main() {
+    println!("panic_free is a program to be looked into: cargo test -p tests --test panic_free");
+}
+
+#[cfg(target_os = "none")]
+mod chip {
+    use core::hint::black_box;
+    use core::panic::PanicInfo;
+    use core::ptr;
+
+    use firmware_example::model::STATE_WORDS;
+    use runtime::{
+        Activations, COUNTER_WORDS, Error, FormatError, Generator, Logits, Model, PromptError, Sampling, State,
+        StateMut, Stream, Vocab,
+    };
+
+    /// Everything with one blob, whose bytes nobody knows when this is compiled.
+    #[inline(never)]
+    fn every_call(blob: &[u8], text: &str, number: u32) -> Result<u32, Error> {
+        let model = Model::new(blob)?;
+        let mut sum = describe(&model);
+        let mut state = State::<STATE_WORDS>::new();
+        model.self_test(&mut state)?;
+        sum ^= model.golden_checksum(&mut state)?;
+
+        let mut stream = Stream::new(&model, &mut state)?;
+        let token = model.vocab().encode(text.chars().next().unwrap_or('.'))?;
+        stream.push(token);
+        stream.push_observed(number as u8, &mut |level, values: Activations<'_>| {
+            black_box((level, values.len(), values.get(number as usize)));
+        });
+        sum ^= stream.nll_micronats(number as u8);
+        sum ^= logits(stream.logits());
+        let score = stream.score(text)?;
+        sum ^= (score.nll_micronats as u32) ^ score.characters as u32;
+        stream.reset();
+
+        let mut words = [0; COUNTER_WORDS + STATE_WORDS];
+        let memory = StateMut::new(black_box(&mut words[..]))?;
+        let sampling = Sampling::default().temperature_milli(number as u16).top_k((number >> 16) as u16);
+        let mut generator = Generator::new(&model, memory, sampling, number.into())?.max_len(number as usize);
+        sum ^= generator.score(text)?.characters as u32;
+        let mut word = heapless::String::<64>::new();
+        sum ^= generator.word(text, &mut word)? as u32;
+        let mut characters = generator.start(text)?;
+        sum ^= characters.by_ref().map(u32::from).fold(0, u32::wrapping_add);
+        Ok(sum ^ u32::from(characters.end().is_some()))
+    }
+
+    /// What a model says of itself.
+    fn describe(model: &Model<'_>) -> u32 {
+        let config = model.config();
+        let provenance = model.provenance();
+        let sizes = [
+            config.block_size(),
+            config.parameters(),
+            config.macs_streaming(),
+            config.shapes().map(|shape| shape.fan_in).fold(0, usize::wrapping_add),
+            model.state_words(),
+            model.golden().len(),
+            model.vocab().as_str().len(),
+            model.vocab().len(),
+            provenance.preset.len(),
+            usize::from(provenance.data_sha256[0]),
+        ];
+        let decoded = model.vocab().decode(sizes[0] as u8).map_or(0, u32::from);
+        sizes.iter().fold(decoded, |sum, &size| sum.wrapping_add(size as u32))
+    }
+
+    fn logits(logits: Logits<'_>) -> u32 {
+        let mut sum = logits.len() as u32;
+        logits.for_each_bytes(|bytes| sum ^= u32::from_le_bytes(bytes));
+        sum
+    }
+
+    /// The parts that a program may check without a model.
+    #[inline(never)]
+    fn parts(text: &str) -> Result<usize, FormatError> {
+        let vocab = Vocab::new(text)?;
+        let refused = matches!(vocab.encode('?'), Err(PromptError::UnknownCharacter { .. }));
+        Ok(vocab.len() + usize::from(refused))
+    }
+
+    #[firmware_example::entry]
+    fn entry() -> ! {
+        let blob = black_box(firmware_example::model::BLOB);
+        let text = black_box("ma");
+        loop {
+            black_box(every_call(blob, text, black_box(7)).is_ok());
+            black_box(parts(text).is_ok());
+        }
+    }
+
+    /// What the linker throws away where nobody calls it: the test looks for its name.
+    #[panic_handler]
+    fn panic(_: &PanicInfo<'_>) -> ! {
+        loop {
+            black_box(ptr::null::<u8>());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Nothing that `runtime` offers for inference can panic, allocate or recurse: the program that calls all of it holds no code
+//! that does. And so much stack it takes at most.
+
+use tests::{Firmware, workspace};
+use xtask::board;
+use xtask::call_graph::CallGraph;
+
+/// Parts of names that must not be there: panics (checks of bounds, of overflow and of division by zero end in one), the
+/// formatting of their messages, `unwrap`, memory from a heap, and unwinding.
+const FORBIDDEN: [&str; 9] = [
+    "panic",
+    "rust_begin_unwind",
+    "unwrap_failed",
+    "expect_failed",
+    "slice_error_fail",
+    "core::fmt",
+    "__rust_alloc",
+    "alloc::",
+    "__aeabi_unwind",
+];
+
+/// A program that panics in every way that is looked for is seen to.
+#[test]
+fn a_panic_would_be_found() {
+    let firmware = Firmware::build("mps2-an386", "generate", "names.int8.blob");
+    let graph = graph(&firmware);
+    let found: Vec<_> = FORBIDDEN.iter().filter(|part| graph.names().any(|name| name.contains(*part))).collect();
+    assert!(found.contains(&&"panic") && found.contains(&&"core::fmt"), "{found:?}");
+    // Its panics print, and what prints may panic.
+    let recursion = graph.bound("main").unwrap_err().to_string();
+    assert!(recursion.contains("recursion"), "{recursion}");
+}
+
+#[test]
+fn nothing_panics_allocates_or_recurses() {
+    for board in board::one_of_each_core() {
+        for (precision, blob) in [("f32", "names.blob"), ("int8", "names.int8.blob"), ("int4", "names.int4.blob")] {
+            // Does not fit: a test of the build script's says so.
+            if precision == "f32" && board.name == "microbit" {
+                continue;
+            }
+            let firmware = Firmware::build_with(board.name, "panic_free", &workspace("models").join(blob));
+            let graph = graph(&firmware);
+            for name in graph.names() {
+                // The program's own name has it.
+                let rest = name.replace("panic_free::", "");
+                let forbidden = FORBIDDEN.iter().find(|part| rest.contains(**part));
+                assert!(forbidden.is_none(), "{} in {precision}: {name}", board.name);
+            }
+            // Fails where functions call each other in a circle.
+            let bound = graph.bound("main").unwrap_or_else(|error| panic!("{} in {precision}: {error:#}", board.name));
+            println!("{} in {precision}: {} bytes of stack at most", board.name, bound.bytes);
+        }
+    }
+}
+
+fn graph(firmware: &Firmware) -> CallGraph {
+    let bytes = std::fs::read(firmware.elf()).expect("just built");
+    CallGraph::of_elf(&bytes).expect("an ELF file for a Cortex-M")
+}

@@ -197,7 +197,7 @@ impl Network {
         }
         // The vector unit's kernels read activations as they are: an output layer without skip connections copies none, a level
         // while they go into the ring.
-        let alone = linear.levels.is_none() || linear.positions == 1;
+        let alone = linear.widths.is_none() || linear.positions == 1;
         let as_it_is = kernel.reads_bytes() && alone && ragged == 0 && place != Place::First;
         let whole = if as_it_is { 0 } else { whole };
         let counts = [blocks * groups, blocks * rounds, blocks * singles, whole, filled, left, ragged];

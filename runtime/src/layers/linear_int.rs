@@ -22,7 +22,7 @@ use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
 ///
-/// A view of weights that were checked ([`LinearInt::check`]). Small chips make it for each use: their models keep no more of a
+/// A view of weights that were checked when the model was loaded. Small chips make it for each use: their models keep no more of a
 /// layer than where its weights are.
 #[derive(Clone, Debug)]
 pub struct LinearInt<'n> {

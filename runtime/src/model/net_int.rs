@@ -184,7 +184,7 @@ impl<'a> NetInt<'a> {
     }
 
     /// Level 0, whose ring remembers characters, not what they stand for.
-    #[inline(never)]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn characters(
         &self,
         header: &Fields<'_>,
@@ -220,7 +220,7 @@ impl<'a> NetInt<'a> {
     }
 
     /// A level above, whose ring begins there; where the next one's does.
-    #[inline(never)]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn level(
         &self,
         header: &Fields<'_>,
@@ -244,7 +244,7 @@ impl<'a> NetInt<'a> {
         let mut constant = 0_i32;
         let exchanged = shape.fuse == 2 && linear.exchange(newest, cache::slot(shape, ring, *oldest), input);
         if !exchanged {
-            let (stride, mut at) = (linear.stride(shape.width_in), 0);
+            let (stride, mut at) = (linear.stride(), 0);
             for position in 0..shape.fuse - 1 {
                 let older = cache::older(shape, ring, *oldest, position);
                 constant = constant.wrapping_add(linear.prepare(at..at + stride, older, input));
@@ -262,7 +262,7 @@ impl<'a> NetInt<'a> {
 
     /// The logits, from what the levels gave: with skip connections, of all levels but the last it is the newest entry in the ring
     /// of the level above.
-    #[inline(never)]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn forward_output(&self, header: &Fields<'_>, buffers: ForOutput<'_>) {
         let config = &header.config;
         let ForOutput { input, logits, hidden, mut rings, oldest } = buffers;
@@ -279,7 +279,7 @@ impl<'a> NetInt<'a> {
                 let Some(shape) = shapes.next() else { break };
                 let Some((ring, rest)) = rings.split_at_checked(shape.ring_len * shape.width_in) else { return };
                 let newest = cache::newest(&shape, ring, oldest);
-                let end = at + output.stride(newest.len());
+                let end = at + output.stride_of(newest.len());
                 constant = constant.wrapping_add(output.prepare(at..end, newest, input));
                 at = end;
                 rings = rest;
@@ -299,7 +299,7 @@ impl<'a> NetInt<'a> {
 
 /// Where a position of level 0 is in its input.
 fn place(linear: &LinearInt<'_>, position: usize, is_last: bool) -> core::ops::Range<usize> {
-    let stride = linear.stride(linear.width());
+    let stride = linear.stride();
     position * stride..if is_last { linear.input_len() } else { (position + 1) * stride }
 }
 

@@ -442,37 +442,47 @@ impl<'n> LinearInt<'n> {
     /// [`Self::forward_level`] for characters, oldest first, of a table or of all pairs.
     #[inline(never)]
     pub fn look_up(&self, tokens: &[Token], out: &mut [i8]) {
-        if let (WeightFormat::Pairs, &[older, newer]) = (self.format, tokens) {
-            return copy_i8(self.entries(older.into(), newer, self.width_out()), out);
+        if let &[older, newer] = tokens {
+            return self.look_up_pair(older, newer, out);
         }
         #[cfg(feature = "std")]
         if self.look_up_host(tokens, out) {
             return self.gate(out);
         }
-        let (Scaling { bias, multiplier }, fan_out) = (self.scaling(), self.shape.fan_out);
-        let Some(rows) = out.get_mut(..fan_out) else { return };
-        if let &[older, newer] = tokens {
-            // The usual level 0.
-            let entries = [self.entries(0, older, fan_out), self.entries(1, newer, fan_out)];
-            table_tanh_i8(bias, multiplier, entries, rows);
-        } else {
-            for (row, ((out, &bias), &multiplier)) in rows.iter_mut().zip(bias).zip(multiplier).enumerate() {
-                let mut sum = bias;
-                for (position, &token) in tokens.iter().enumerate() {
-                    let entry = self.entries(position, token, fan_out).get(row).copied().unwrap_or(0);
-                    sum = sum.wrapping_add(entry.into());
-                }
-                *out = tanh_i8(requantize(sum, multiplier));
+        let rows = out.iter_mut().zip(self.scaling().bias).zip(self.scaling().multiplier);
+        for (row, ((out, &bias), &multiplier)) in rows.enumerate() {
+            let mut sum = bias;
+            for (position, &token) in tokens.iter().enumerate() {
+                let entries = self.entries(self.bytes(), position, token, self.shape.fan_out);
+                sum = sum.wrapping_add(entries.get(row).copied().unwrap_or(0).into());
             }
+            *out = tanh_i8(requantize(sum, multiplier));
         }
+        self.gate(out);
+    }
+
+    /// [`Self::look_up`] of two characters: the usual level 0.
+    #[inline(never)]
+    pub fn look_up_pair(&self, older: Token, newer: Token, out: &mut [i8]) {
+        let bytes = self.bytes();
+        if self.format == WeightFormat::Pairs {
+            return copy_i8(self.entries(bytes, older.into(), newer, self.width_out()), out);
+        }
+        #[cfg(feature = "std")]
+        if self.look_up_host(&[older, newer], out) {
+            return self.gate(out);
+        }
+        let (Scaling { bias, multiplier }, fan_out) = (self.scaling(), self.shape.fan_out);
+        let entries = [self.entries(bytes, 0, older, fan_out), self.entries(bytes, 1, newer, fan_out)];
+        table_tanh_i8(bias, multiplier, entries, out.get_mut(..fan_out).unwrap_or(&mut []));
         self.gate(out);
     }
 
     /// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
     #[inline]
-    fn entries(&self, position: usize, token: Token, rows: usize) -> &'n [i8] {
+    fn entries<'t>(&self, table: &'t [i8], position: usize, token: Token, rows: usize) -> &'t [i8] {
         let start = (position * self.vocab_size + usize::from(token)) * rows;
-        self.bytes().get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
+        table.get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
     }
 
     /// What is left of the activation behind [`tanh_i8`] of every row.
@@ -489,6 +499,7 @@ impl<'n> LinearInt<'n> {
     }
 
     /// All rows.
+    #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn run(&self, input: &[u32], constant: i32, #[allow(unused_mut)] mut out: Out<'_>) {
         let Some(kernel) = self.kernel else {

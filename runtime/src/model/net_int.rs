@@ -184,6 +184,7 @@ impl<'a> NetInt<'a> {
     }
 
     /// Level 0, whose ring remembers characters, not what they stand for.
+    #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn characters(
         &self,
@@ -195,13 +196,17 @@ impl<'a> NetInt<'a> {
     ) {
         let BuffersInt { tokens, oldest: [oldest, ..], input, hidden, .. } = buffers;
         let linear = &self.linear(header, 0, shape.linear());
-        let shape = LevelShape { width_in: 1, ..shape };
         if reset {
             *oldest = 0;
             tokens.iter_mut().for_each(|slot| *slot = token as i8);
         }
-        let older =
-            |position| cache::older(&shape, tokens, *oldest, position).first().map_or(BOUNDARY, |&it| it as Token);
+        // As the rings of the other levels (see [`cache`]), but for a width and a dilation of 1.
+        let start = usize::from(*oldest);
+        let older = |position: usize| {
+            let slot = start + position;
+            let slot = if slot >= shape.ring_len { slot - shape.ring_len } else { slot };
+            tokens.get(slot).map_or(BOUNDARY, |&older| older as Token)
+        };
         if !linear.reads_tokens() {
             let embedded = (0..shape.fuse).fold(0, |constant: i32, position| {
                 let is_last = position + 1 == shape.fuse;
@@ -210,16 +215,18 @@ impl<'a> NetInt<'a> {
             });
             linear.forward_level(input, embedded, hidden);
         } else if shape.fuse == 2 {
-            linear.look_up(&[older(0), token], hidden);
+            linear.look_up_pair(older(0), token, hidden);
         } else {
             look_up_many(linear, shape.fuse, &older, token, hidden);
         }
-        if let Some(slot) = cache::push(&shape, tokens, oldest).first_mut() {
+        if let Some(slot) = tokens.get_mut(start) {
             *slot = token as i8;
         }
+        *oldest = if start + 1 >= shape.ring_len { 0 } else { *oldest + 1 };
     }
 
     /// A level above, whose ring begins there; where the next one's does.
+    #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn level(
         &self,
@@ -262,6 +269,7 @@ impl<'a> NetInt<'a> {
 
     /// The logits, from what the levels gave: with skip connections, of all levels but the last it is the newest entry in the ring
     /// of the level above.
+    #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn forward_output(&self, header: &Fields<'_>, buffers: ForOutput<'_>) {
         let config = &header.config;

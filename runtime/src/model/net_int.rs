@@ -208,11 +208,7 @@ impl<'a> NetInt<'a> {
             tokens.get(slot).map_or(BOUNDARY, |&older| older as Token)
         };
         if !linear.reads_tokens() {
-            let embedded = (0..shape.fuse).fold(0, |constant: i32, position| {
-                let is_last = position + 1 == shape.fuse;
-                let row = self.embedding_of(linear, if is_last { token } else { older(position) });
-                constant.wrapping_add(linear.prepare(place(linear, position, is_last), row, input))
-            });
+            let embedded = self.embed(linear, shape.fuse, &older, token, input);
             linear.forward_level(input, embedded, hidden);
         } else if shape.fuse == 2 {
             linear.look_up_pair(older(0), token, hidden);
@@ -251,13 +247,7 @@ impl<'a> NetInt<'a> {
         let mut constant = 0_i32;
         let exchanged = shape.fuse == 2 && linear.exchange(newest, cache::slot(shape, ring, *oldest), input);
         if !exchanged {
-            let (stride, mut at) = (linear.stride(), 0);
-            for position in 0..shape.fuse - 1 {
-                let older = cache::older(shape, ring, *oldest, position);
-                constant = constant.wrapping_add(linear.prepare(at..at + stride, older, input));
-                at += stride;
-            }
-            constant = constant.wrapping_add(linear.prepare(at..linear.input_len(), newest, input));
+            constant = prepare_all(linear, shape, (ring, *oldest), newest, input);
         }
         let slot = cache::push(shape, ring, oldest);
         if !exchanged {
@@ -297,12 +287,49 @@ impl<'a> NetInt<'a> {
         output.forward(input, constant, logits);
     }
 
+    /// Puts the embeddings of the characters that level 0 fuses into its input; gives the input's constant.
+    #[inline(never)]
+    fn embed(
+        &self,
+        linear: &LinearInt<'_>,
+        fuse: usize,
+        older: &dyn Fn(usize) -> Token,
+        newest: Token,
+        input: &mut [u32],
+    ) -> i32 {
+        (0..fuse).fold(0, |constant: i32, position| {
+            let is_last = position + 1 == fuse;
+            let row = self.embedding_of(linear, if is_last { newest } else { older(position) });
+            constant.wrapping_add(linear.prepare(place(linear, position, is_last), row, input))
+        })
+    }
+
     /// The embedding of a character that level 0 reads.
     #[inline(never)]
     fn embedding_of(&self, linear: &LinearInt<'_>, token: Token) -> &'a [i8] {
         let (start, width) = (usize::from(token) * linear.width(), linear.width());
         self.embedding().get(start..).and_then(|rows| rows.get(..width)).unwrap_or(&[])
     }
+}
+
+/// Puts what a level fuses into its input, one by one; gives the input's constant.
+// Where there is a shorter way, it would cost that one registers.
+#[cfg_attr(kernel = "mve", inline(never))]
+#[cfg_attr(not(kernel = "mve"), inline)]
+fn prepare_all(
+    linear: &LinearInt<'_>,
+    shape: &LevelShape,
+    (ring, oldest): (&[i8], u16),
+    newest: &[i8],
+    input: &mut [u32],
+) -> i32 {
+    let (mut constant, mut at, stride) = (0_i32, 0, linear.stride());
+    for position in 0..shape.fuse - 1 {
+        let older = cache::older(shape, ring, oldest, position);
+        constant = constant.wrapping_add(linear.prepare(at..at + stride, older, input));
+        at += stride;
+    }
+    constant.wrapping_add(linear.prepare(at..linear.input_len(), newest, input))
 }
 
 /// Where a position of level 0 is in its input.

@@ -152,7 +152,8 @@ impl<R: Rng> Iterator for Characters<'_, '_, R> {
             None => stream.reset(),
             Some(token) => stream.push(token),
         }
-        let prompted = next_character(&mut self.prompt).and_then(|character| vocab.encode(character).ok());
+        let prompted = if self.prompt.is_empty() { None } else { next_character(&mut self.prompt) };
+        let prompted = prompted.and_then(|character| vocab.encode(character).ok());
         let token = prompted.unwrap_or_else(|| stream.draw(sampling, rng));
         match vocab.decode(token) {
             Some(character) if token != BOUNDARY => {

@@ -22,7 +22,7 @@ use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
 ///
-/// A view of weights that were checked when the model was loaded. Small chips make it for each use: their models keep no more of a
+/// A view of weights that were checked. Small chips make it for each use: their models keep no more of a
 /// layer than where its weights are.
 #[derive(Clone, Debug)]
 pub struct LinearInt<'n> {
@@ -35,6 +35,10 @@ pub struct LinearInt<'n> {
     kernel: Option<Packed>,
     /// Of the blocks: those of all positions, padded.
     columns: usize,
+    /// [`Self::stride`] of positions of one width.
+    stride: usize,
+    /// [`Self::input_len`].
+    input_len: usize,
     #[cfg(feature = "row-major")]
     row_major: bool,
     /// The layer's arrays and what is behind them, each padded to four words: bias and multiplier, unless they are part of what
@@ -95,13 +99,16 @@ impl<'n> LinearInt<'n> {
     #[inline]
     pub(crate) fn new(header: &Fields<'_>, format: WeightFormat, shape: LinearShape, words: &'n [u32]) -> Self {
         let kernel = Packed::new(header.layout, format);
+        let columns = kernel.map_or(0, |kernel| kernel.columns(&shape));
         Self {
             shape,
             activation: header.config.activation(),
             vocab_size: header.config.vocab_size(),
             format,
             kernel,
-            columns: kernel.map_or(0, |kernel| kernel.columns(&shape)),
+            columns,
+            stride: kernel.map_or(shape.width, |kernel| kernel.position_words(&shape, shape.width)),
+            input_len: kernel.map_or_else(|| shape.fan_in(), |kernel| kernel.prepared_words(columns)),
             #[cfg(feature = "row-major")]
             row_major: header.layout == Layout::RowMajor,
             words,
@@ -119,6 +126,8 @@ impl<'n> LinearInt<'n> {
         format: WeightFormat::Table,
         kernel: None,
         columns: 0,
+        stride: 0,
+        input_len: 0,
         #[cfg(feature = "row-major")]
         row_major: false,
         words: &[],
@@ -284,9 +293,9 @@ impl<'n> LinearInt<'n> {
     #[inline]
     pub fn input_words(&self) -> usize {
         match self.kernel {
-            Some(kernel) => kernel.prepared_words(self.columns),
+            Some(_) => self.input_len,
             None if self.format.reads_tokens() => 0,
-            None => self.shape.fan_in().div_ceil(size_of::<u32>()),
+            None => self.input_len.div_ceil(size_of::<u32>()),
         }
     }
 
@@ -337,16 +346,22 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// What a position of this width takes of the input: words, or bytes of activations as they are.
+    /// What a position takes of the input: words, or bytes of activations as they are.
     #[inline]
-    pub fn stride(&self, width: usize) -> usize {
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// The same of one that has this width, where they differ.
+    #[inline]
+    pub fn stride_of(&self, width: usize) -> usize {
         self.kernel.map_or(width, |kernel| kernel.position_words(&self.shape, width))
     }
 
     /// The whole input, in the same unit.
     #[inline]
     pub fn input_len(&self) -> usize {
-        self.kernel.map_or_else(|| self.shape.fan_in(), |kernel| kernel.prepared_words(self.columns))
+        self.input_len
     }
 
     /// Puts the activations of a position into the input, in the form the layer's kernel reads: `place` begins where the strides of
@@ -371,7 +386,7 @@ impl<'n> LinearInt<'n> {
     pub fn exchange(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> bool {
         // Bytes of a position.
         let bytes = match self.kernel {
-            Some(kernel) if kernel.reads_bytes() => size_of::<u32>() * self.stride(newest.len()),
+            Some(kernel) if kernel.reads_bytes() => size_of::<u32>() * self.stride,
             Some(_) => 0,
             None => newest.len(),
         };
@@ -427,37 +442,47 @@ impl<'n> LinearInt<'n> {
     /// [`Self::forward_level`] for characters, oldest first, of a table or of all pairs.
     #[inline(never)]
     pub fn look_up(&self, tokens: &[Token], out: &mut [i8]) {
-        if let (WeightFormat::Pairs, &[older, newer]) = (self.format, tokens) {
-            return copy_i8(self.entries(older.into(), newer, self.width_out()), out);
+        if let &[older, newer] = tokens {
+            return self.look_up_pair(older, newer, out);
         }
         #[cfg(feature = "std")]
         if self.look_up_host(tokens, out) {
             return self.gate(out);
         }
-        let (Scaling { bias, multiplier }, fan_out) = (self.scaling(), self.shape.fan_out);
-        let Some(rows) = out.get_mut(..fan_out) else { return };
-        if let &[older, newer] = tokens {
-            // The usual level 0.
-            let entries = [self.entries(0, older, fan_out), self.entries(1, newer, fan_out)];
-            table_tanh_i8(bias, multiplier, entries, rows);
-        } else {
-            for (row, ((out, &bias), &multiplier)) in rows.iter_mut().zip(bias).zip(multiplier).enumerate() {
-                let mut sum = bias;
-                for (position, &token) in tokens.iter().enumerate() {
-                    let entry = self.entries(position, token, fan_out).get(row).copied().unwrap_or(0);
-                    sum = sum.wrapping_add(entry.into());
-                }
-                *out = tanh_i8(requantize(sum, multiplier));
+        let rows = out.iter_mut().zip(self.scaling().bias).zip(self.scaling().multiplier);
+        for (row, ((out, &bias), &multiplier)) in rows.enumerate() {
+            let mut sum = bias;
+            for (position, &token) in tokens.iter().enumerate() {
+                let entries = self.entries(self.bytes(), position, token, self.shape.fan_out);
+                sum = sum.wrapping_add(entries.get(row).copied().unwrap_or(0).into());
             }
+            *out = tanh_i8(requantize(sum, multiplier));
         }
+        self.gate(out);
+    }
+
+    /// [`Self::look_up`] of two characters: the usual level 0.
+    #[inline(never)]
+    pub fn look_up_pair(&self, older: Token, newer: Token, out: &mut [i8]) {
+        let bytes = self.bytes();
+        if self.format == WeightFormat::Pairs {
+            return copy_i8(self.entries(bytes, older.into(), newer, self.width_out()), out);
+        }
+        #[cfg(feature = "std")]
+        if self.look_up_host(&[older, newer], out) {
+            return self.gate(out);
+        }
+        let (Scaling { bias, multiplier }, fan_out) = (self.scaling(), self.shape.fan_out);
+        let entries = [self.entries(bytes, 0, older, fan_out), self.entries(bytes, 1, newer, fan_out)];
+        table_tanh_i8(bias, multiplier, entries, out.get_mut(..fan_out).unwrap_or(&mut []));
         self.gate(out);
     }
 
     /// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
     #[inline]
-    fn entries(&self, position: usize, token: Token, rows: usize) -> &'n [i8] {
+    fn entries<'t>(&self, table: &'t [i8], position: usize, token: Token, rows: usize) -> &'t [i8] {
         let start = (position * self.vocab_size + usize::from(token)) * rows;
-        self.bytes().get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
+        table.get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
     }
 
     /// What is left of the activation behind [`tanh_i8`] of every row.
@@ -474,7 +499,8 @@ impl<'n> LinearInt<'n> {
     }
 
     /// All rows.
-    #[inline(never)]
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn run(&self, input: &[u32], constant: i32, #[allow(unused_mut)] mut out: Out<'_>) {
         let Some(kernel) = self.kernel else {
             #[cfg(feature = "row-major")]

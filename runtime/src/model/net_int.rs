@@ -184,7 +184,8 @@ impl<'a> NetInt<'a> {
     }
 
     /// Level 0, whose ring remembers characters, not what they stand for.
-    #[inline(never)]
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn characters(
         &self,
         header: &Fields<'_>,
@@ -195,32 +196,34 @@ impl<'a> NetInt<'a> {
     ) {
         let BuffersInt { tokens, oldest: [oldest, ..], input, hidden, .. } = buffers;
         let linear = &self.linear(header, 0, shape.linear());
-        let shape = LevelShape { width_in: 1, ..shape };
         if reset {
             *oldest = 0;
             tokens.iter_mut().for_each(|slot| *slot = token as i8);
         }
-        let older =
-            |position| cache::older(&shape, tokens, *oldest, position).first().map_or(BOUNDARY, |&it| it as Token);
+        // As the rings of the other levels (see [`cache`]), but for a width and a dilation of 1.
+        let start = usize::from(*oldest);
+        let older = |position: usize| {
+            let slot = start + position;
+            let slot = if slot >= shape.ring_len { slot - shape.ring_len } else { slot };
+            tokens.get(slot).map_or(BOUNDARY, |&older| older as Token)
+        };
         if !linear.reads_tokens() {
-            let embedded = (0..shape.fuse).fold(0, |constant: i32, position| {
-                let is_last = position + 1 == shape.fuse;
-                let row = self.embedding_of(linear, if is_last { token } else { older(position) });
-                constant.wrapping_add(linear.prepare(place(linear, position, is_last), row, input))
-            });
+            let embedded = self.embed(linear, shape.fuse, &older, token, input);
             linear.forward_level(input, embedded, hidden);
         } else if shape.fuse == 2 {
-            linear.look_up(&[older(0), token], hidden);
+            linear.look_up_pair(older(0), token, hidden);
         } else {
             look_up_many(linear, shape.fuse, &older, token, hidden);
         }
-        if let Some(slot) = cache::push(&shape, tokens, oldest).first_mut() {
+        if let Some(slot) = tokens.get_mut(start) {
             *slot = token as i8;
         }
+        *oldest = if start + 1 >= shape.ring_len { 0 } else { *oldest + 1 };
     }
 
     /// A level above, whose ring begins there; where the next one's does.
-    #[inline(never)]
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn level(
         &self,
         header: &Fields<'_>,
@@ -244,13 +247,7 @@ impl<'a> NetInt<'a> {
         let mut constant = 0_i32;
         let exchanged = shape.fuse == 2 && linear.exchange(newest, cache::slot(shape, ring, *oldest), input);
         if !exchanged {
-            let (stride, mut at) = (linear.stride(shape.width_in), 0);
-            for position in 0..shape.fuse - 1 {
-                let older = cache::older(shape, ring, *oldest, position);
-                constant = constant.wrapping_add(linear.prepare(at..at + stride, older, input));
-                at += stride;
-            }
-            constant = constant.wrapping_add(linear.prepare(at..linear.input_len(), newest, input));
+            constant = prepare_all(linear, shape, (ring, *oldest), newest, input);
         }
         let slot = cache::push(shape, ring, oldest);
         if !exchanged {
@@ -262,7 +259,8 @@ impl<'a> NetInt<'a> {
 
     /// The logits, from what the levels gave: with skip connections, of all levels but the last it is the newest entry in the ring
     /// of the level above.
-    #[inline(never)]
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn forward_output(&self, header: &Fields<'_>, buffers: ForOutput<'_>) {
         let config = &header.config;
         let ForOutput { input, logits, hidden, mut rings, oldest } = buffers;
@@ -279,7 +277,7 @@ impl<'a> NetInt<'a> {
                 let Some(shape) = shapes.next() else { break };
                 let Some((ring, rest)) = rings.split_at_checked(shape.ring_len * shape.width_in) else { return };
                 let newest = cache::newest(&shape, ring, oldest);
-                let end = at + output.stride(newest.len());
+                let end = at + output.stride_of(newest.len());
                 constant = constant.wrapping_add(output.prepare(at..end, newest, input));
                 at = end;
                 rings = rest;
@@ -287,6 +285,23 @@ impl<'a> NetInt<'a> {
         }
         constant = constant.wrapping_add(output.prepare(at..output.input_len(), hidden, input));
         output.forward(input, constant, logits);
+    }
+
+    /// Puts the embeddings of the characters that level 0 fuses into its input; gives the input's constant.
+    #[inline(never)]
+    fn embed(
+        &self,
+        linear: &LinearInt<'_>,
+        fuse: usize,
+        older: &dyn Fn(usize) -> Token,
+        newest: Token,
+        input: &mut [u32],
+    ) -> i32 {
+        (0..fuse).fold(0, |constant: i32, position| {
+            let is_last = position + 1 == fuse;
+            let row = self.embedding_of(linear, if is_last { newest } else { older(position) });
+            constant.wrapping_add(linear.prepare(place(linear, position, is_last), row, input))
+        })
     }
 
     /// The embedding of a character that level 0 reads.
@@ -297,9 +312,29 @@ impl<'a> NetInt<'a> {
     }
 }
 
+/// Puts what a level fuses into its input, one by one; gives the input's constant.
+// Where there is a shorter way, it would cost that one registers.
+#[cfg_attr(kernel = "mve", inline(never))]
+#[cfg_attr(not(kernel = "mve"), inline)]
+fn prepare_all(
+    linear: &LinearInt<'_>,
+    shape: &LevelShape,
+    (ring, oldest): (&[i8], u16),
+    newest: &[i8],
+    input: &mut [u32],
+) -> i32 {
+    let (mut constant, mut at, stride) = (0_i32, 0, linear.stride());
+    for position in 0..shape.fuse - 1 {
+        let older = cache::older(shape, ring, oldest, position);
+        constant = constant.wrapping_add(linear.prepare(at..at + stride, older, input));
+        at += stride;
+    }
+    constant.wrapping_add(linear.prepare(at..linear.input_len(), newest, input))
+}
+
 /// Where a position of level 0 is in its input.
 fn place(linear: &LinearInt<'_>, position: usize, is_last: bool) -> core::ops::Range<usize> {
-    let stride = linear.stride(linear.width());
+    let stride = linear.stride();
     position * stride..if is_last { linear.input_len() } else { (position + 1) * stride }
 }
 

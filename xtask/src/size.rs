@@ -151,7 +151,7 @@ pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Pat
         let (_, facts) = firmware::report(&run.lines);
         let number = |key: &str| facts.get(key).and_then(|value| value.parse::<u64>().ok());
         measured.stack = number("stack_bytes");
-        let known = ["state_bytes", "instructions_per_char"];
+        let known = ["state_bytes", "model_ram_bytes", "generation_stack_bytes", "instructions_per_char"];
         measured.facts.extend(known.iter().filter_map(|&key| Some((key, number(key)?))));
     }
     Ok(measured)

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::board::Board;
 use crate::command::show;
 use crate::firmware::Emulator;
+use crate::flash;
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
@@ -44,7 +45,19 @@ fn emulator(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>) -> Resu
 }
 
 /// Connects the console with whoever started us: a person at a terminal, or a file, whose lines are typed one by one.
+///
+/// A model for the slot is put into the layout of the board's core, as `flash` does; what is no model goes there as it is, and the
+/// console says what it thinks of it.
 pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout: Duration) -> Result<ExitCode> {
+    let mut file = slot.map(Path::to_path_buf);
+    if let Some(slot) = slot
+        && let Ok((_, bytes)) = flash::model_for_slot(board, &MemoryMap::read(repo, board)?, slot)
+    {
+        let place = repo.root().join(format!("target/elf/slot-{}.bin", board.name));
+        fs::write(&place, bytes).with_context(|| format!("cannot write {}", place.display()))?;
+        file = Some(place);
+    }
+    let slot = file.as_deref();
     if io::stdin().is_terminal() {
         let mut qemu = emulator(repo, board, elf, slot)?;
         eprintln!("Ctrl-A X ends the emulator; Ctrl-C is for the console.");

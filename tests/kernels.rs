@@ -51,7 +51,7 @@ fn integer_kernels() {
             scope.spawn(|| {
                 let layout = layout(board);
                 // An int4 program has the kernels of both widths.
-                let mut kernels = vec![format!("{layout}_i8"), format!("{layout}_i4")];
+                let mut kernels = vec![format!("{layout}_i8"), format!("{layout}_i4"), "copies".to_owned()];
                 if layout == "dual16" {
                     kernels.extend(["smmulr", "halves"].map(str::to_owned));
                 }

@@ -4,6 +4,8 @@
 //! the floating-point kernel with `f32`.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
+#[cfg(all(target_os = "none", feature = "int8"))]
+mod copies;
 #[cfg(all(target_os = "none", feature = "int8", feature = "dual16"))]
 mod dual16;
 #[cfg(all(target_os = "none", feature = "int8", any(feature = "dual16", feature = "vector128")))]
@@ -46,6 +48,9 @@ mod chip {
     type Kernels = (bool, fn() -> u32);
 
     const KERNELS: &[Kernels] = &[
+        // The feature `int8` has them in assembly on every core.
+        #[cfg(feature = "int8")]
+        (true, crate::copies::run),
         #[cfg(all(feature = "int8", feature = "dual16"))]
         (runtime::kernels::dual16::ASSEMBLY, crate::dual16::run),
         #[cfg(all(feature = "int8", feature = "lanes16"))]

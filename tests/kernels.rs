@@ -10,20 +10,6 @@ use xtask::firmware::report;
 /// Numbers compared at least, of every kernel that computes rows.
 const ENOUGH: u32 = 10_000;
 
-/// The layout of integer weights that a board's core has kernels for.
-fn layout(board: &Board) -> &'static str {
-    match board.core {
-        "Cortex-M0" | "Cortex-M3" => "lanes16",
-        "Cortex-M55" => "vector128",
-        _ => "dual16",
-    }
-}
-
-/// Whether the core has a floating-point unit.
-fn has_fpu(board: &Board) -> bool {
-    board.target.ends_with("eabihf")
-}
-
 /// Runs the program with a model's precision: none of the numbers differs, and these kernels are among the tested.
 fn check(board: &Board, blob: &str, kernels: &[String]) {
     let run = Firmware::build(board.name, "kerneltest", blob).run(&[]);
@@ -49,7 +35,7 @@ fn integer_kernels() {
     thread::scope(|scope| {
         for board in board::one_of_each_core() {
             scope.spawn(|| {
-                let layout = layout(board);
+                let layout = board.layout().name();
                 // An int4 program has the kernels of both widths.
                 let mut kernels = vec![format!("{layout}_i8"), format!("{layout}_i4"), "copies".to_owned()];
                 if layout == "dual16" {
@@ -67,7 +53,7 @@ fn integer_kernels() {
 #[test]
 fn floating_point_kernel() {
     thread::scope(|scope| {
-        for board in board::one_of_each_core().filter(|board| has_fpu(board)) {
+        for board in board::one_of_each_core().filter(|board| board.has_fpu()) {
             scope.spawn(|| check(board, "tiny.blob", &["vec_mat_f32".to_owned()]));
         }
     });

@@ -273,18 +273,10 @@ fn origin(file: &ModelFile, model: &Model<'_>) -> OriginInfo {
     }
 }
 
-/// `Rows8` is `rows8`, `RowMajor` is `row-major`.
-fn layout_name(layout: Layout) -> String {
-    match layout {
-        Layout::RowMajor => "row-major".to_owned(),
-        other => format!("{other:?}").to_lowercase(),
-    }
-}
-
 fn blob_info(model: &Model<'_>, bytes: &[u8]) -> Result<BlobInfo, FormatError> {
     Ok(BlobInfo {
         precision: name_of(model.precision()),
-        layout: layout_name(model.layout()),
+        layout: model.layout().name().to_owned(),
         formats: model.weight_formats().iter().map(|format| format!("{format:?}").to_lowercase()).collect(),
         macs: model.macs_streaming(),
         bytes: bytes.len(),

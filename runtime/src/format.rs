@@ -70,6 +70,17 @@ impl Layout {
         #[cfg(feature = "vector128")]
         Self::Vector128,
     ];
+
+    /// What people call it; that of integers, its feature.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rows8 => "rows8",
+            Self::RowMajor => "row-major",
+            Self::Dual16 => "dual16",
+            Self::Lanes16 => "lanes16",
+            Self::Vector128 => "vector128",
+        }
+    }
 }
 
 /// How the weights of one layer are stored.

@@ -132,7 +132,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
 /// What is to be measured, each core's own layout first.
 fn cases(options: &Options) -> Vec<Case> {
     let mut cases = Vec::new();
-    let layouts = || Layout::INTEGERS.iter().map(|&layout| layout_name(layout));
+    let layouts = || Layout::INTEGERS.iter().map(|layout| layout.name().to_owned());
     let boards: Vec<_> = match options.board {
         Some(board) => vec![board],
         None => board::one_of_each_core().collect(),
@@ -165,11 +165,6 @@ fn cases(options: &Options) -> Vec<Case> {
 fn is_measured(case: &Case, rows: &[Row]) -> bool {
     let Some(layout) = &case.layout else { return false };
     rows.iter().any(|row| row.key() == [case.board.name, case.model, case.precision, layout])
-}
-
-/// The name of a layout: that of its feature. `RowMajor` is `row-major`.
-fn layout_name(layout: Layout) -> String {
-    kebab(&format!("{layout:?}"))
 }
 
 fn kebab(name: &str) -> String {
@@ -377,11 +372,11 @@ mod tests {
 
     #[test]
     fn layouts_have_the_names_of_their_features() {
-        assert_eq!(layout_name(Layout::RowMajor), ROW_MAJOR);
-        assert_eq!(layout_name(Layout::Dual16), "dual16");
+        assert_eq!(Layout::RowMajor.name(), ROW_MAJOR);
+        assert_eq!(Layout::Dual16.name(), "dual16");
         let build = fs::read_to_string(Repo::find().firmware().join("build.rs")).unwrap();
         for &layout in Layout::INTEGERS {
-            assert!(build.contains(&format!("{:?}", layout_name(layout))), "{layout:?} has another name in build.rs");
+            assert!(build.contains(&format!("{:?}", layout.name())), "{layout:?} has another name in build.rs");
         }
     }
 

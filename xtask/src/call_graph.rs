@@ -172,7 +172,7 @@ fn frames(file: &object::File<'_>) -> Result<BTreeMap<u64, u64>> {
 /// models, which are small numbers and point nowhere.
 fn words(file: &object::File<'_>) -> Result<BTreeSet<u64>> {
     let mut words = BTreeSet::new();
-    for section in file.sections().filter(|section| section.address() > 0 || section.size() > 0) {
+    for section in file.sections() {
         let is_loaded = matches!(section.kind(), SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::Data);
         if is_loaded && section.name()? != ".vector_table" {
             let models = weights::in_section(&section);

@@ -58,9 +58,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         return program(repo, &elf, rest);
     };
     let (address, bytes) = model_for_slot(board, &MemoryMap::read(repo, board)?, slot)?;
-    let file = repo.root().join(format!("target/elf/slot-{}.bin", board.name));
-    fs::create_dir_all(file.parent().expect("a folder")).context("cannot create target/elf")?;
-    fs::write(&file, bytes).with_context(|| format!("cannot write {}", repo.short(&file)))?;
+    let file = write_slot(repo, board, &bytes)?;
     probe_rs(&slot_command(board, address, &file, rest)?)
 }
 
@@ -117,6 +115,14 @@ fn probe_rs(args: &[OsString]) -> Result<ExitCode> {
         bail!("{PROGRAM} ended with {status}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what goes into the board's slot to a file, for programs that take one.
+pub fn write_slot(repo: &Repo, board: &Board, bytes: &[u8]) -> Result<PathBuf> {
+    let file = repo.root().join(format!("target/elf/slot-{}.bin", board.name));
+    fs::create_dir_all(file.parent().expect("a folder")).context("cannot create target/elf")?;
+    fs::write(&file, bytes).with_context(|| format!("cannot write {}", repo.short(&file)))?;
+    Ok(file)
 }
 
 /// A model as it goes into the board's slot, and where: with its integers in the layout of the board's core.

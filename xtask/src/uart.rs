@@ -53,9 +53,7 @@ pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout
     if let Some(slot) = slot
         && let Ok((_, bytes)) = flash::model_for_slot(board, &MemoryMap::read(repo, board)?, slot)
     {
-        let place = repo.root().join(format!("target/elf/slot-{}.bin", board.name));
-        fs::write(&place, bytes).with_context(|| format!("cannot write {}", place.display()))?;
-        file = Some(place);
+        file = Some(flash::write_slot(repo, board, &bytes)?);
     }
     let slot = file.as_deref();
     if io::stdin().is_terminal() {

@@ -1,7 +1,7 @@
 //! What the console says of itself: a line per fact, the name of which comes first.
 
 use embedded_io::Write;
-use runtime::format::{Layout, Precision};
+use runtime::format::Precision;
 use runtime::{FormatError, Model, SelfTestError, StateError};
 
 use super::machine::Facts;
@@ -64,7 +64,7 @@ pub fn print(out: &mut impl Write, model: &Model<'_>, boot: &Boot, facts: &Facts
         }
     }
     key(out, "layout");
-    out.line(layout(model.layout()));
+    out.line(model.layout().name());
     key(out, "board");
     out.text(facts.board);
     out.text(", ");
@@ -184,17 +184,6 @@ fn precision(precision: Precision) -> &'static str {
         Precision::F32 => "f32",
         Precision::Int8 => "int8",
         Precision::Int4 => "int4",
-        _ => "?",
-    }
-}
-
-fn layout(layout: Layout) -> &'static str {
-    match layout {
-        Layout::Rows8 => "rows8",
-        Layout::RowMajor => "row-major",
-        Layout::Dual16 => "dual16",
-        Layout::Lanes16 => "lanes16",
-        Layout::Vector128 => "vector128",
         _ => "?",
     }
 }

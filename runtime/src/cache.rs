@@ -18,7 +18,7 @@ use crate::config::LevelShape;
 /// The older input that a level fuses at `position` (0 is the oldest; the newest is in no ring yet); empty if there is none.
 ///
 /// Shapes: `ring` `[ring_len][width_in]`; `oldest` is the slot of the oldest entry.
-pub fn older<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16, position: usize) -> &'r [T] {
+pub fn older<T>(shape: LevelShape, ring: &[T], oldest: u16, position: usize) -> &[T] {
     let mut slot = usize::from(oldest) + position * shape.dilation;
     if slot >= shape.ring_len {
         slot -= shape.ring_len;
@@ -28,40 +28,40 @@ pub fn older<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16, position: us
 
 /// The entry in a slot; empty if there is none.
 #[inline]
-fn entry<'r, T>(shape: &LevelShape, ring: &'r [T], slot: usize) -> &'r [T] {
+fn entry<T>(shape: LevelShape, ring: &[T], slot: usize) -> &[T] {
     ring.get(slot * shape.width_in..).and_then(|ring| ring.get(..shape.width_in)).unwrap_or(&[])
 }
 
 /// The entry that was pushed last.
 ///
 /// Shapes and `oldest` as for [`older`].
-pub fn newest<'r, T>(shape: &LevelShape, ring: &'r [T], oldest: u16) -> &'r [T] {
+pub fn newest<T>(shape: LevelShape, ring: &[T], oldest: u16) -> &[T] {
     entry(shape, ring, usize::from(oldest).checked_sub(1).unwrap_or(shape.ring_len - 1))
 }
 
 /// The slot of the oldest entry.
 #[inline]
-pub fn slot<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: u16) -> &'r mut [T] {
+pub fn slot<T>(shape: LevelShape, ring: &mut [T], oldest: u16) -> &mut [T] {
     let start = usize::from(oldest) * shape.width_in;
     ring.get_mut(start..).and_then(|ring| ring.get_mut(..shape.width_in)).unwrap_or(&mut [])
 }
 
-/// [`slot()`], for the newest input to take its place; the oldest is now the next one.
+/// The oldest is now the next one: when the newest has taken its place.
 #[inline]
-pub fn push<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> &'r mut [T] {
-    let place = *oldest;
-    let next = place + 1;
-    *oldest = if usize::from(next) >= shape.ring_len { 0 } else { next };
-    slot(shape, ring, place)
+pub fn advance(shape: LevelShape, oldest: &mut u16) {
+    let next = usize::from(*oldest) + 1;
+    // No ring is longer than a block, which fits.
+    *oldest = if next >= shape.ring_len { 0 } else { next as u16 };
 }
 
-/// Every slot, to be filled with one and the same entry: the state of a level that has only ever seen the boundary.
-pub fn reset<'r, T>(shape: &LevelShape, ring: &'r mut [T], oldest: &mut u16) -> impl Iterator<Item = &'r mut [T]> {
+/// Every slot, to be filled with one and the same entry: the state of a level that has only ever seen the boundary. The ring may have
+/// something behind it.
+pub fn reset<'r, T>(shape: LevelShape, ring: &'r mut [T], oldest: &mut u16) -> impl Iterator<Item = &'r mut [T]> {
     *oldest = 0;
     let mut left = ring;
     // Not `chunks_exact_mut`, which divides.
-    core::iter::from_fn(move || {
-        let (slot, rest) = core::mem::take(&mut left).split_at_mut_checked(shape.width_in.max(1))?;
+    (0..shape.ring_len).map_while(move |_| {
+        let (slot, rest) = core::mem::take(&mut left).split_at_mut_checked(shape.width_in)?;
         left = rest;
         Some(slot)
     })
@@ -95,14 +95,15 @@ mod tests {
                 };
                 let mut ring = vec![0_i32; shape.ring_len * 2];
                 let mut oldest = 7;
-                reset(&shape, &mut ring, &mut oldest).for_each(|slot| copy(slot, &[-1, -1]));
+                reset(shape, &mut ring, &mut oldest).for_each(|slot| copy(slot, &[-1, -1]));
                 let mut history: Vec<i32> = Vec::new();
                 for t in 0..100 {
                     history.push(t);
                     let newest = [t, t];
-                    let older = (0..fuse - 1).map(|position| older(&shape, &ring, oldest, position));
+                    let older = (0..fuse - 1).map(|position| older(shape, &ring, oldest, position));
                     let input = older.chain([&newest[..]]).collect::<Vec<_>>().concat();
-                    copy(push(&shape, &mut ring, &mut oldest), &newest);
+                    copy(slot(shape, &mut ring, oldest), &newest);
+                    advance(shape, &mut oldest);
                     let expected: Vec<i32> = (0..fuse)
                         .rev()
                         .flat_map(|k| {

@@ -211,8 +211,14 @@ impl Config {
     /// The sizes of every level, from the characters up.
     #[inline]
     pub fn shapes(&self) -> Shapes<'_> {
+        self.shapes_from(self.n_embd())
+    }
+
+    /// The same where level 0 reads so many values of a character.
+    #[inline]
+    pub(crate) fn shapes_from(&self, width_in: usize) -> Shapes<'_> {
         let rows_per_value = self.activation.rows_per_value();
-        Shapes { levels: self.levels.iter(), rows_per_value, width_in: self.n_embd(), dilation: 1 }
+        Shapes { levels: self.levels.iter(), rows_per_value, width_in, dilation: 1 }
     }
 
     /// Parameters of the folded network: embedding, weights and biases.
@@ -244,23 +250,13 @@ impl Config {
 
     /// The sizes of every linear layer: the levels from the characters up, then the output layer.
     pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape> + '_ {
-        let mut shapes = self.shapes();
-        (0..=self.levels.len()).map(move |_| shapes.next().map_or_else(|| self.output_shape(), LevelShape::linear))
+        self.linear_shapes_from(self.n_embd())
     }
 
-    /// Where the integer path keeps its buffers: level 0 remembers tokens, the others their inputs.
-    ///
-    /// `levels` and `output` are how many 32-bit words the largest input of a level and that of the output layer take, in the
-    /// form their kernels read. The logits lie at the end of the input: when they are computed, no level needs it any more.
-    pub fn state_layout_int(&self, levels: usize, output: usize) -> StateLayout {
-        // Outputs in whole blocks of rows, whatever the layout: kernels never have to stop in the middle of one.
-        let logits = padded(self.vocab_size());
-        let mut layout = StateLayout { logits, input: levels.max(output + logits), rings: 0, hidden: 0 };
-        for (index, shape) in self.shapes().enumerate() {
-            layout.rings += shape.ring_len * if index == 0 { 1 } else { shape.width_in };
-            layout.hidden = layout.hidden.max(padded(shape.fan_out));
-        }
-        layout
+    /// The same where level 0 reads so many values of a character.
+    pub(crate) fn linear_shapes_from(&self, width_in: usize) -> impl Iterator<Item = LinearShape> + '_ {
+        let mut shapes = self.shapes_from(width_in);
+        (0..=self.levels.len()).map(move |_| shapes.next().map_or_else(|| self.output_shape(), LevelShape::linear))
     }
 }
 
@@ -296,6 +292,13 @@ impl Iterator for Shapes<'_> {
 }
 
 impl LevelShape {
+    /// Bytes of the level's ring in the integer path. Whole words, so that every ring begins with one.
+    #[cfg(feature = "int8")]
+    #[inline]
+    pub(crate) fn ring_bytes(&self) -> usize {
+        (self.ring_len * self.width_in).next_multiple_of(size_of::<u32>())
+    }
+
     /// The level's linear layer.
     #[inline]
     pub fn linear(self) -> LinearShape {

@@ -228,7 +228,7 @@ fn matches<const GROUP: usize, const WORDS: usize>(
         && groups <= const { LIMIT / GROUP }
         && count <= LIMIT
         && out.len().is_multiple_of(ROWS)
-        && blocks.len() == count * block_words(groups * GROUP)
+        && blocks.len() >= count * block_words(groups * GROUP)
 }
 
 /// [`matches()`] for 8-bit weights.

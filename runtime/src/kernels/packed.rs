@@ -179,7 +179,7 @@ impl Packed {
     }
 
     /// The first column of a position, those before it padded; the last one's padding makes whole groups of all of them.
-    #[inline]
+    #[inline(never)]
     pub fn start(self, shape: &LinearShape, position: usize) -> usize {
         let start = shape.start(position, |width| self.position_columns(shape, width));
         if position < shape.positions || self.part() == self.group() {

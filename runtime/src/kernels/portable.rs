@@ -99,16 +99,23 @@ pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     rest.iter_mut().zip(rest_of_gates).for_each(|(value, &other)| *value = gate(*value, other));
 }
 
-/// `slot` goes to `first`, `newest` to `last` and into the slot: a level's input, and its ring. Where the lengths differ,
-/// nothing is done.
+/// What begins with `slot` goes to the start of `input`; `newest` goes to `input[last..]` and into the slot: a level's input, and
+/// its ring. All are as long as `newest`, which does not reach from the start to `last`; where that does not fit, nothing is done,
+/// and the answer is `false`.
 #[cfg(feature = "int8")]
 #[inline]
-pub fn exchange_i8(newest: &[i8], slot: &mut [i8], first: &mut [i8], last: &mut [i8]) {
-    if slot.len() == newest.len() && first.len() == newest.len() && last.len() == newest.len() {
+pub fn exchange_i8(newest: &[i8], slot: &mut [i8], input: &mut [i8], last: usize) -> bool {
+    let len = newest.len();
+    if let Some(slot) = slot.get_mut(..len)
+        && let Some((first, behind)) = input.split_at_mut_checked(last)
+        && let (Some(first), Some(last)) = (first.get_mut(..len), behind.get_mut(..len))
+    {
         copy_i8(slot, first);
         copy_i8(newest, last);
         copy_i8(newest, slot);
+        return true;
     }
+    false
 }
 
 /// Level 0 from a table, for two characters: `out[row] = tanh_i8(requantize(bias + entries[0] + entries[1], multiplier))`.

@@ -55,6 +55,8 @@ use alloc::vec::Vec;
 #[cfg(feature = "alloc")]
 use super::packed;
 
+#[cfg(kernel = "mve")]
+pub use backend::Matrix;
 pub use backend::{copy_i8, exchange_i8, gate_i8, pick, rows_i8, rows_tanh_i8, table_tanh_i8, tanh_i8_slice, weigh};
 #[cfg(feature = "int4")]
 pub use backend::{rows_i4, rows_tanh_i4};
@@ -111,17 +113,20 @@ pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
     0
 }
 
-/// The shape of a matrix as its arrays tell it: columns of `x`, and whether everything fits.
+/// Columns of a matrix whose prepared input takes so many words; `None` if something does not fit, or nothing is asked for.
 #[inline]
-fn columns(block_words: fn(usize) -> usize, blocks: &[u32], prepared: &[u32], rows: usize) -> Option<usize> {
-    // Wider than any layer; what follows fits its words.
-    const LIMIT: usize = 1 << 24;
-    if prepared.len() > LIMIT || !prepared.len().is_multiple_of(COLUMNS / 4) || !rows.is_multiple_of(ROWS) {
-        return None;
-    }
-    let columns = 4 * prepared.len();
-    let words = block_words(columns) as u64 * (rows / ROWS) as u64;
-    (words == blocks.len() as u64).then_some(columns)
+fn columns(block_words: fn(usize) -> usize, blocks: &[u32], prepared: usize, rows: usize) -> Option<usize> {
+    // No layer has more columns or rows; their product fits 32 bits.
+    const MAX_COLUMNS: usize = 1 << 17;
+    const MAX_ROWS: usize = 1 << 13;
+    let columns = 4 * prepared.min(MAX_COLUMNS);
+    let fits = columns <= MAX_COLUMNS
+        && rows <= MAX_ROWS
+        && prepared.is_multiple_of(COLUMNS / 4)
+        && rows.is_multiple_of(ROWS)
+        && rows > 0
+        && block_words(columns) * (rows / ROWS) <= blocks.len();
+    fits.then_some(columns)
 }
 
 /// A byte of a block's weights.

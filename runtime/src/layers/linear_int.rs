@@ -5,12 +5,9 @@ mod host;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::config::{Activation, LinearShape};
+use crate::config::{Activation, Config, LinearShape};
 use crate::error::FormatError;
-#[cfg(feature = "row-major")]
-use crate::format::Layout;
-use crate::format::header::Fields;
-use crate::format::{SLAB_ALIGN, Slab, WeightFormat};
+use crate::format::{Layout, SLAB_ALIGN, Slab, WeightFormat};
 #[cfg(feature = "row-major")]
 use crate::kernels::dot_i8;
 use crate::kernels::packed::{Out, Packed};
@@ -44,12 +41,15 @@ pub struct LinearInt<'n> {
     /// The layer's arrays and what is behind them, each padded to four words: bias and multiplier, unless they are part of what
     /// follows; the weights.
     words: &'n [u32],
+    /// The weights in blocks, once more, with what has been checked of them.
+    #[cfg(all(kernel = "mve", feature = "vector128"))]
+    matrix: Option<crate::kernels::vector128::Matrix<'n>>,
     /// What the host's kernels take in place of the bias; see [`crate::kernels::host::VectorUnit::rows_i8`].
     #[cfg(feature = "std")]
     shifted: Option<alloc::sync::Arc<[i32]>>,
 }
 
-/// What a row has besides its weights; both `[fan_out]`.
+/// What a row has besides its weights; both `[fan_out]` and what is behind.
 #[derive(Clone, Copy, Debug)]
 struct Scaling<'a> {
     bias: &'a [i32],
@@ -96,25 +96,48 @@ impl<'n> LinearInt<'n> {
     }
 
     /// The layer that has this shape and this format; its weights are at the beginning of `words`.
-    #[inline]
-    pub(crate) fn new(header: &Fields<'_>, format: WeightFormat, shape: LinearShape, words: &'n [u32]) -> Self {
-        let kernel = Packed::new(header.layout, format);
+    #[inline(never)]
+    pub(crate) fn new(
+        config: &Config,
+        layout: Layout,
+        format: WeightFormat,
+        shape: LinearShape,
+        words: &'n [u32],
+    ) -> Self {
+        let kernel = Packed::new(layout, format);
         let columns = kernel.map_or(0, |kernel| kernel.columns(&shape));
         Self {
             shape,
-            activation: header.config.activation(),
-            vocab_size: header.config.vocab_size(),
+            activation: config.activation(),
+            vocab_size: config.vocab_size(),
             format,
             kernel,
             columns,
             stride: kernel.map_or(shape.width, |kernel| kernel.position_words(&shape, shape.width)),
             input_len: kernel.map_or_else(|| shape.fan_in(), |kernel| kernel.prepared_words(columns)),
             #[cfg(feature = "row-major")]
-            row_major: header.layout == Layout::RowMajor,
+            row_major: layout == Layout::RowMajor,
             words,
+            #[cfg(all(kernel = "mve", feature = "vector128"))]
+            matrix: None,
             #[cfg(feature = "std")]
             shifted: None,
         }
+    }
+
+    /// The same, with its [`Self::matrix`].
+    #[cfg(all(kernel = "mve", feature = "vector128"))]
+    pub(crate) fn for_vectors(mut self) -> Self {
+        use crate::kernels::vector128::Matrix;
+        let rows = self.shape.fan_out.next_multiple_of(crate::kernels::LANES);
+        self.matrix = match self.kernel {
+            Some(Packed::Vector128I8) => Matrix::i8(self.words, self.input_len, rows),
+            #[cfg(feature = "int4")]
+            Some(Packed::Vector128I4) => Matrix::i4(self.words, self.input_len, rows),
+            #[allow(unreachable_patterns, reason = "where there is no other layout")]
+            _ => None,
+        };
+        self
     }
 
     /// Of nothing.
@@ -131,6 +154,8 @@ impl<'n> LinearInt<'n> {
         #[cfg(feature = "row-major")]
         row_major: false,
         words: &[],
+        #[cfg(all(kernel = "mve", feature = "vector128"))]
+        matrix: None,
         #[cfg(feature = "std")]
         shifted: None,
     };
@@ -141,15 +166,11 @@ impl<'n> LinearInt<'n> {
         self.shape.fan_out.div_ceil(kernel.rows_per_block())
     }
 
-    /// Bias and multiplier where they are arrays of their own.
+    /// Bias and multiplier where they are arrays of their own; behind each is what follows it.
     #[inline]
     fn scaling(&self) -> Scaling<'n> {
-        let (fan_out, multiplier) = (self.shape.fan_out, self.shape.fan_out.next_multiple_of(ARRAY_WORDS));
-        let array = |from: usize| {
-            let words = self.words.get(from..).and_then(|words| words.get(..fan_out));
-            bytemuck::cast_slice(words.unwrap_or(&[]))
-        };
-        Scaling { bias: array(0), multiplier: array(multiplier) }
+        let array = |from: usize| bytemuck::cast_slice(self.words.get(from..).unwrap_or(&[]));
+        Scaling { bias: array(0), multiplier: array(self.shape.fan_out.next_multiple_of(ARRAY_WORDS)) }
     }
 
     /// The weights where they are not in blocks.
@@ -294,7 +315,6 @@ impl<'n> LinearInt<'n> {
     pub fn input_words(&self) -> usize {
         match self.kernel {
             Some(_) => self.input_len,
-            None if self.format.reads_tokens() => 0,
             None => self.input_len.div_ceil(size_of::<u32>()),
         }
     }
@@ -370,18 +390,15 @@ impl<'n> LinearInt<'n> {
     #[inline(never)]
     pub fn prepare(&self, place: Range<usize>, x: &[i8], input: &mut [u32]) -> i32 {
         let Some(kernel) = self.kernel else {
-            #[cfg(feature = "row-major")]
-            {
-                let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
-                copy_i8(x, bytes.get_mut(place).unwrap_or(&mut []));
-            }
+            let bytes: &mut [i8] = bytemuck::cast_slice_mut(input);
+            copy_i8(x, bytes.get_mut(place).unwrap_or(&mut []));
             return 0;
         };
         input.get_mut(place).map_or(0, |prepared| kernel.prepare(x, prepared))
     }
 
-    /// [`Self::prepare`] of the oldest position, which lies in `slot`, and of the newest, which takes its place there, where the
-    /// kernel reads activations as they are; else does nothing.
+    /// [`Self::prepare`] of the oldest of two positions, with which `slot` begins, and of the newest, which takes its place there,
+    /// where the kernel reads activations as they are; else does nothing.
     #[inline]
     pub fn exchange(&self, newest: &[i8], slot: &mut [i8], input: &mut [u32]) -> bool {
         // Bytes of a position.
@@ -390,16 +407,9 @@ impl<'n> LinearInt<'n> {
             Some(_) => 0,
             None => newest.len(),
         };
-        let values: &mut [i8] = bytemuck::cast_slice_mut(&mut *input);
-        if bytes == newest.len()
-            && let Some(values) = values.get_mut(..self.shape.positions * bytes)
-            && let Some((first, behind)) = values.split_at_mut_checked(bytes)
-            && let Some((_, last)) = behind.split_at_mut_checked(behind.len().wrapping_sub(bytes))
-        {
-            exchange_i8(newest, slot, first, last);
-            return true;
-        }
-        false
+        self.shape.positions == 2
+            && bytes == newest.len()
+            && exchange_i8(newest, slot, bytemuck::cast_slice_mut(input), bytes)
     }
 
     /// The activations of a layer of one position as its input, if its kernel reads them as they are.
@@ -431,6 +441,10 @@ impl<'n> LinearInt<'n> {
     /// A level: the layer and its activation behind it. `out` has room as for [`Self::forward`]; what is behind the level's
     /// width is of no meaning.
     pub fn forward_level(&self, input: &[u32], constant: i32, out: &mut [i8]) {
+        if self.format.reads_tokens() {
+            let tokens: &[Token] = bytemuck::cast_slice(input);
+            return self.look_up(tokens.get(..self.shape.positions).unwrap_or(&[]), out);
+        }
         #[cfg(feature = "std")]
         if self.forward_tanh_host(input, out) {
             return self.gate(out);
@@ -441,48 +455,41 @@ impl<'n> LinearInt<'n> {
 
     /// [`Self::forward_level`] for characters, oldest first, of a table or of all pairs.
     #[inline(never)]
-    pub fn look_up(&self, tokens: &[Token], out: &mut [i8]) {
-        if let &[older, newer] = tokens {
-            return self.look_up_pair(older, newer, out);
+    fn look_up(&self, tokens: &[Token], out: &mut [i8]) {
+        if let &[older, newer] = tokens
+            && self.format == WeightFormat::Pairs
+        {
+            let (rows, pair) = (self.width_out(), self.entries(older.into(), newer, self.width_out()));
+            return out.get_mut(..rows).into_iter().zip(pair).for_each(|(out, pair)| copy_i8(pair, out));
         }
         #[cfg(feature = "std")]
         if self.look_up_host(tokens, out) {
             return self.gate(out);
         }
-        let rows = out.iter_mut().zip(self.scaling().bias).zip(self.scaling().multiplier);
-        for (row, ((out, &bias), &multiplier)) in rows.enumerate() {
-            let mut sum = bias;
-            for (position, &token) in tokens.iter().enumerate() {
-                let entries = self.entries(self.bytes(), position, token, self.shape.fan_out);
-                sum = sum.wrapping_add(entries.get(row).copied().unwrap_or(0).into());
+        let (Scaling { bias, multiplier }, rows) = (self.scaling(), self.shape.fan_out);
+        let Some(to) = out.get_mut(..rows) else { return };
+        if let &[older, newer] = tokens {
+            if let (Some(older), Some(newer)) = (self.entries(0, older, rows), self.entries(1, newer, rows)) {
+                table_tanh_i8(bias, multiplier, [older, newer], to);
             }
-            *out = tanh_i8(requantize(sum, multiplier));
+        } else {
+            for (row, ((to, &bias), &multiplier)) in to.iter_mut().zip(bias).zip(multiplier).enumerate() {
+                let mut sum = bias;
+                for (position, &token) in tokens.iter().enumerate() {
+                    let entry = self.entries(position, token, rows).and_then(|entries| entries.get(row));
+                    sum = sum.wrapping_add(entry.copied().unwrap_or(0).into());
+                }
+                *to = tanh_i8(requantize(sum, multiplier));
+            }
         }
         self.gate(out);
     }
 
-    /// [`Self::look_up`] of two characters: the usual level 0.
-    #[inline(never)]
-    pub fn look_up_pair(&self, older: Token, newer: Token, out: &mut [i8]) {
-        let bytes = self.bytes();
-        if self.format == WeightFormat::Pairs {
-            return copy_i8(self.entries(bytes, older.into(), newer, self.width_out()), out);
-        }
-        #[cfg(feature = "std")]
-        if self.look_up_host(&[older, newer], out) {
-            return self.gate(out);
-        }
-        let (Scaling { bias, multiplier }, fan_out) = (self.scaling(), self.shape.fan_out);
-        let entries = [self.entries(bytes, 0, older, fan_out), self.entries(bytes, 1, newer, fan_out)];
-        table_tanh_i8(bias, multiplier, entries, out.get_mut(..fan_out).unwrap_or(&mut []));
-        self.gate(out);
-    }
-
-    /// What a table has for a character at a position, or pairs for a character behind another: `[rows]`, of pairs as many as values.
+    /// What a table has for a character at a position, or pairs for a character behind another: so many `rows`, of pairs as many as
+    /// values, and what is behind.
     #[inline]
-    fn entries<'t>(&self, table: &'t [i8], position: usize, token: Token, rows: usize) -> &'t [i8] {
-        let start = (position * self.vocab_size + usize::from(token)) * rows;
-        table.get(start..).and_then(|table| table.get(..rows)).unwrap_or(&[])
+    fn entries(&self, position: usize, token: Token, rows: usize) -> Option<&'n [i8]> {
+        self.bytes().get((position * self.vocab_size + usize::from(token)) * rows..)
     }
 
     /// What is left of the activation behind [`tanh_i8`] of every row.
@@ -502,17 +509,25 @@ impl<'n> LinearInt<'n> {
     #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn run(&self, input: &[u32], constant: i32, #[allow(unused_mut)] mut out: Out<'_>) {
+        #[cfg(all(kernel = "mve", feature = "vector128"))]
+        if let Some(matrix) = &self.matrix {
+            return match out {
+                Out::Rows(out) => matrix.rows(input, out),
+                Out::Tanh(out) => matrix.rows_tanh(input, out),
+            };
+        }
         let Some(kernel) = self.kernel else {
             #[cfg(feature = "row-major")]
-            for (row, (&bias, &multiplier)) in self.scaling().bias.iter().zip(self.scaling().multiplier).enumerate() {
-                out.set(row, requantize(bias.wrapping_add(self.dot(row, bytemuck::cast_slice(input))), multiplier));
+            {
+                let (Scaling { bias, multiplier }, x) = (self.scaling(), bytemuck::cast_slice(input));
+                for (row, (&bias, &multiplier)) in bias.iter().zip(multiplier).take(self.shape.fan_out).enumerate() {
+                    out.set(row, requantize(bias.wrapping_add(self.dot(row, x)), multiplier));
+                }
             }
             return;
         };
-        let count = self.blocks(kernel);
-        let blocks = self.words.get(..count * kernel.block_words(self.columns));
-        if let (Some(blocks), Some(input)) = (blocks, input.get(..self.input_words())) {
-            kernel.run(count, blocks, input, constant, out);
+        if let Some(input) = input.get(..self.input_words()) {
+            kernel.run(self.blocks(kernel), self.words, input, constant, out);
         }
     }
 

@@ -90,13 +90,14 @@ impl<'a> NetF32<'a> {
             rings = rest;
             let Some(newest) = hidden.get(..shape.width_in) else { return };
             if reset {
-                cache::reset(&shape, ring, oldest).for_each(|slot| cache::copy(slot, newest));
+                cache::reset(shape, ring, oldest).for_each(|slot| cache::copy(slot, newest));
             }
             for (position, segment) in input.chunks_exact_mut(shape.width_in.max(1)).enumerate() {
                 let last = position + 1 == shape.fuse;
-                cache::copy(segment, if last { newest } else { cache::older(&shape, ring, *oldest, position) });
+                cache::copy(segment, if last { newest } else { cache::older(shape, ring, *oldest, position) });
             }
-            cache::copy(cache::push(&shape, ring, oldest), newest);
+            cache::copy(cache::slot(shape, ring, *oldest), newest);
+            cache::advance(shape, oldest);
             linear.forward(input, hidden);
             if let Some(values) = hidden.get_mut(..shape.fan_out) {
                 activate_f32(config.activation(), values);
@@ -121,7 +122,7 @@ impl<'a> NetF32<'a> {
                 Some((shape, &oldest)) => {
                     let (ring, above) = rings.split_at_checked(shape.ring_len * shape.width_in).unwrap_or((&[], &[]));
                     rings = above;
-                    cache::newest(&shape, ring, oldest)
+                    cache::newest(shape, ring, oldest)
                 }
             };
             cache::copy(segment, newest);

@@ -1,14 +1,13 @@
 //! The network in integers; see [`crate::quant`].
 
-use super::state::{BuffersInt, ForOutput};
+use super::state::BuffersInt;
 use super::unobserved;
 use crate::cache;
-use crate::config::{Config, LevelShape, LinearShape, MAX_FUSE, StateLayout};
+use crate::config::{Config, LevelShape, LinearShape, Shapes, StateLayout};
 use crate::error::FormatError;
 use crate::format::header::Fields;
 use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
-use crate::kernels::copy_i8;
-use crate::kernels::packed::Packed;
+use crate::kernels::{copy_i8, padded};
 use crate::layers::LinearInt;
 use crate::vocab::{BOUNDARY, Token};
 
@@ -41,7 +40,7 @@ impl<'a> NetInt<'a> {
         // It begins at a multiple of 16 bytes from an aligned start, and has been written in whole words.
         self.slab = bytemuck::try_cast_slice(slab.rest().get(..slab.rest().len() & !3)?).ok()?;
         let config = &header.config;
-        let mut linears = config.linear_shapes();
+        let mut linears = config.linear_shapes_from(width_in(config, &header.weights));
         for (index, &format) in header.weights.iter().enumerate() {
             let shape = linears.next()?;
             if index == 0 && !format.reads_tokens() {
@@ -54,13 +53,15 @@ impl<'a> NetInt<'a> {
                 return slab.refuse(FormatError::UnsupportedFormat);
             }
             let start = slab.taken() / size_of::<u32>();
-            let linear = LinearInt::new(header, format, shape, self.slab.get(start..)?);
+            let linear = LinearInt::new(&header.config, header.layout, format, shape, self.slab.get(start..)?);
             linear.take(slab)?;
             if let Some(error) = linear.check(index) {
                 return slab.refuse(error);
             }
             #[cfg(feature = "std")]
             let linear = linear.for_host();
+            #[cfg(all(kernel = "mve", feature = "vector128"))]
+            let linear = linear.for_vectors();
             #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
             let layer = linear;
             #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
@@ -76,7 +77,7 @@ impl<'a> NetInt<'a> {
     fn linear(&self, header: &Fields<'_>, index: usize, shape: LinearShape) -> LinearInt<'a> {
         let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);
         let start = self.layers.get(index).map_or(0, |&start| start as usize);
-        LinearInt::new(header, format, shape, self.slab.get(start..).unwrap_or(&[]))
+        LinearInt::new(&header.config, header.layout, format, shape, self.slab.get(start..).unwrap_or(&[]))
     }
 
     /// The layer of this index.
@@ -86,19 +87,14 @@ impl<'a> NetInt<'a> {
         self.layers.get(index).unwrap_or(const { &LinearInt::NONE })
     }
 
-    /// The embedding, `[vocab_size][n_embd]`; something else where level 0 reads characters.
-    fn embedding(&self) -> &'a [i8] {
-        bytemuck::cast_slice(self.slab)
-    }
-
     /// The embedding, and the levels with the output layer behind them.
     #[cfg(feature = "alloc")]
     pub fn layers(&self, header: &Fields<'_>) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
-        let (config, tabulated) = (&header.config, header.weights.first().is_some_and(|format| format.reads_tokens()));
-        let linears =
-            config.linear_shapes().enumerate().map(|(index, shape)| self.linear(header, index, shape).clone());
-        let embedding = if tabulated { 0 } else { config.vocab_size() * config.n_embd() };
-        (&self.embedding()[..embedding], linears.collect())
+        let config = &header.config;
+        let linears = config.linear_shapes_from(width_in(config, &header.weights)).enumerate();
+        let linears = linears.map(|(index, shape)| self.linear(header, index, shape).clone());
+        let embedding = if reads_tokens(&header.weights) { 0 } else { config.vocab_size() * config.n_embd() };
+        (&bytemuck::cast_slice(self.slab)[..embedding], linears.collect())
     }
 
     /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][width_out]`; `None` if it fuses more than two.
@@ -118,20 +114,17 @@ impl<'a> NetInt<'a> {
     /// What level 0 gives for the characters it fuses, oldest first.
     #[cfg(feature = "alloc")]
     pub fn level_0(&self, header: &Fields<'_>, tokens: &[Token]) -> alloc::vec::Vec<i8> {
-        let Some(shape) = header.config.shapes().next() else { return alloc::vec::Vec::new() };
+        let Some(shape) = shapes(header).next() else { return alloc::vec::Vec::new() };
         let linear = &self.linear(header, 0, shape.linear());
-        let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
-        if linear.reads_tokens() {
-            linear.look_up(tokens, &mut activations);
-        } else {
-            let mut input = alloc::vec![0; linear.input_words()];
-            let positions = tokens.iter().enumerate().map(|(position, &token)| {
-                let row = self.embedding_of(linear, token);
-                linear.prepare(place(linear, position, position + 1 == tokens.len()), row, &mut input)
-            });
-            let constant = positions.fold(0, i32::wrapping_add);
-            linear.forward_level(&input, constant, &mut activations);
+        let mut input = alloc::vec![0; linear.input_words()];
+        let (mut constant, stride, mut value) = (0_i32, linear.stride(), alloc::vec![0; shape.width_in]);
+        for (position, &token) in tokens.iter().enumerate() {
+            self.embed(header, token, &mut value);
+            let end = if position + 1 == tokens.len() { linear.input_len() } else { (position + 1) * stride };
+            constant = constant.wrapping_add(linear.prepare(position * stride..end, &value, &mut input));
         }
+        let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
+        linear.forward_level(&input, constant, &mut activations);
         activations.truncate(shape.width_out);
         activations
     }
@@ -168,148 +161,114 @@ impl<'a> NetInt<'a> {
         reset: bool,
         mut observe: impl FnMut(usize, &[i8]),
     ) {
-        let (mut index, mut ring) = (0, 0);
-        for shape in header.config.shapes() {
-            if index == 0 {
-                self.characters(header, shape, buffers, token, reset);
-            } else {
-                ring = self.level(header, (index, ring), &shape, buffers, reset);
-            }
-            if let Some(values) = buffers.hidden.get(..shape.width_out) {
+        let BuffersInt { rings, oldest, input, hidden, .. } = buffers;
+        let width_in = self.embed(header, token, hidden);
+        let mut rings = &mut **rings;
+        for (index, (shape, oldest)) in header.config.shapes_from(width_in).zip(oldest.iter_mut()).enumerate() {
+            self.level(header, index, shape, LevelBuffers { ring: rings, oldest, input, hidden }, reset);
+            if let Some(values) = hidden.get(..shape.width_out) {
                 observe(index, values);
             }
-            index += 1;
+            // The sizes follow from the same Config as the buffers, so that none is ever short.
+            let Some(above) = rings.get_mut(shape.ring_bytes()..) else { return };
+            rings = above;
         }
-        self.forward_output(header, buffers.for_output());
+        self.forward_output(header, buffers);
     }
 
-    /// Level 0, whose ring remembers characters, not what they stand for.
-    #[cfg_attr(kernel = "mve", inline(always))]
-    #[cfg_attr(not(kernel = "mve"), inline(never))]
-    fn characters(
-        &self,
-        header: &Fields<'_>,
-        shape: LevelShape,
-        buffers: &mut BuffersInt<'_>,
-        token: Token,
-        reset: bool,
-    ) {
-        let BuffersInt { tokens, oldest: [oldest, ..], input, hidden, .. } = buffers;
-        let linear = &self.linear(header, 0, shape.linear());
-        if reset {
-            *oldest = 0;
-            tokens.iter_mut().for_each(|slot| *slot = token as i8);
+    /// What level 0 reads of a character, and how many values that is: its embedding, or the character itself, whose bits are those of
+    /// a signed number here.
+    #[inline]
+    fn embed(&self, header: &Fields<'_>, token: Token, out: &mut [i8]) -> usize {
+        if reads_tokens(&header.weights) {
+            out.first_mut().into_iter().for_each(|out| *out = token as i8);
+            return 1;
         }
-        // As the rings of the other levels (see [`cache`]), but for a width and a dilation of 1.
-        let start = usize::from(*oldest);
-        let older = |position: usize| {
-            let slot = start + position;
-            let slot = if slot >= shape.ring_len { slot - shape.ring_len } else { slot };
-            tokens.get(slot).map_or(BOUNDARY, |&older| older as Token)
-        };
-        if !linear.reads_tokens() {
-            let embedded = self.embed(linear, shape.fuse, &older, token, input);
-            linear.forward_level(input, embedded, hidden);
-        } else if shape.fuse == 2 {
-            linear.look_up_pair(older(0), token, hidden);
-        } else {
-            look_up_many(linear, shape.fuse, &older, token, hidden);
-        }
-        if let Some(slot) = tokens.get_mut(start) {
-            *slot = token as i8;
-        }
-        *oldest = if start + 1 >= shape.ring_len { 0 } else { *oldest + 1 };
+        let width = header.config.n_embd();
+        let rows: &[i8] = bytemuck::cast_slice(self.slab);
+        copy_i8(rows.get(usize::from(token) * width..).and_then(|rows| rows.get(..width)).unwrap_or(&[]), out);
+        width
     }
 
-    /// A level above, whose ring begins there; where the next one's does.
+    /// Takes what is `hidden`, and leaves there what the level gives.
     #[cfg_attr(kernel = "mve", inline(always))]
-    #[cfg_attr(not(kernel = "mve"), inline(never))]
-    fn level(
-        &self,
-        header: &Fields<'_>,
-        (index, ring): (usize, usize),
-        shape: &LevelShape,
-        buffers: &mut BuffersInt<'_>,
-        reset: bool,
-    ) -> usize {
-        let BuffersInt { rings, oldest, input, hidden, .. } = buffers;
-        let end = ring + shape.ring_len * shape.width_in;
-        // The sizes follow from the same Config as the buffers, so that none of these is ever short.
-        let (Some(ring), Some(oldest), Some(newest)) =
-            (rings.get_mut(ring..end), oldest.get_mut(index), hidden.get(..shape.width_in))
-        else {
-            return end;
-        };
+    #[cfg_attr(not(kernel = "mve"), inline)]
+    fn level(&self, header: &Fields<'_>, index: usize, shape: LevelShape, buffers: LevelBuffers<'_>, reset: bool) {
+        let LevelBuffers { ring, oldest, input, hidden } = buffers;
+        let Some(newest) = hidden.get(..shape.width_in) else { return };
         let linear = &self.linear(header, index, shape.linear());
         if reset {
-            cache::reset(shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
+            refill(shape, ring, oldest, newest);
         }
+        let at = usize::from(*oldest) * shape.width_in;
         let mut constant = 0_i32;
-        let exchanged = shape.fuse == 2 && linear.exchange(newest, cache::slot(shape, ring, *oldest), input);
-        if !exchanged {
+        if !ring.get_mut(at..).is_some_and(|slot| linear.exchange(newest, slot, input)) {
             constant = prepare_all(linear, shape, (ring, *oldest), newest, input);
+            copy_i8(newest, cache::slot(shape, ring, *oldest));
         }
-        let slot = cache::push(shape, ring, oldest);
-        if !exchanged {
-            copy_i8(newest, slot);
-        }
+        cache::advance(shape, oldest);
         linear.forward_level(input, constant, hidden);
-        end
     }
 
     /// The logits, from what the levels gave: with skip connections, of all levels but the last it is the newest entry in the ring
     /// of the level above.
     #[cfg_attr(kernel = "mve", inline(always))]
-    #[cfg_attr(not(kernel = "mve"), inline(never))]
-    fn forward_output(&self, header: &Fields<'_>, buffers: ForOutput<'_>) {
+    #[cfg_attr(not(kernel = "mve"), inline)]
+    fn forward_output(&self, header: &Fields<'_>, buffers: &mut BuffersInt<'_>) {
         let config = &header.config;
-        let ForOutput { input, logits, hidden, mut rings, oldest } = buffers;
+        let BuffersInt { rings, oldest, input, hidden, before_logits } = buffers;
+        let Some((input, logits)) = input.split_at_mut_checked(*before_logits) else { return };
+        let logits = bytemuck::cast_slice_mut(logits);
         let output = &self.linear(header, config.levels().len(), config.output_shape());
         let hidden = hidden.get(..config.n_hidden()).unwrap_or(&[]);
         if let Some(prepared) = output.as_prepared(hidden) {
             return output.forward(prepared, 0, logits);
         }
-        let (mut constant, mut at) = (0_i32, 0);
+        let (mut constant, mut at, mut start) = (0_i32, 0, 0);
         if config.skip() {
-            let mut shapes = config.shapes();
-            shapes.next();
-            for &oldest in oldest.iter().skip(1) {
-                let Some(shape) = shapes.next() else { break };
-                let Some((ring, rest)) = rings.split_at_checked(shape.ring_len * shape.width_in) else { return };
-                let newest = cache::newest(&shape, ring, oldest);
-                let end = at + output.stride_of(newest.len());
-                constant = constant.wrapping_add(output.prepare(at..end, newest, input));
-                at = end;
-                rings = rest;
+            for (index, (shape, &oldest)) in shapes(header).zip(oldest.iter()).enumerate() {
+                if index > 0 {
+                    let newest = cache::newest(shape, rings.get(start..).unwrap_or(&[]), oldest);
+                    let end = at + output.stride_of(newest.len());
+                    constant = constant.wrapping_add(output.prepare(at..end, newest, input));
+                    at = end;
+                }
+                start += shape.ring_bytes();
             }
         }
         constant = constant.wrapping_add(output.prepare(at..output.input_len(), hidden, input));
         output.forward(input, constant, logits);
     }
+}
 
-    /// Puts the embeddings of the characters that level 0 fuses into its input; gives the input's constant.
-    #[inline(never)]
-    fn embed(
-        &self,
-        linear: &LinearInt<'_>,
-        fuse: usize,
-        older: &dyn Fn(usize) -> Token,
-        newest: Token,
-        input: &mut [u32],
-    ) -> i32 {
-        (0..fuse).fold(0, |constant: i32, position| {
-            let is_last = position + 1 == fuse;
-            let row = self.embedding_of(linear, if is_last { newest } else { older(position) });
-            constant.wrapping_add(linear.prepare(place(linear, position, is_last), row, input))
-        })
-    }
+/// As if the level had only ever seen this.
+#[cold]
+fn refill(shape: LevelShape, ring: &mut [i8], oldest: &mut u16, newest: &[i8]) {
+    cache::reset(shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
+}
 
-    /// The embedding of a character that level 0 reads.
-    #[inline(never)]
-    fn embedding_of(&self, linear: &LinearInt<'_>, token: Token) -> &'a [i8] {
-        let (start, width) = (usize::from(token) * linear.width(), linear.width());
-        self.embedding().get(start..).and_then(|rows| rows.get(..width)).unwrap_or(&[])
-    }
+/// What a level works in.
+struct LevelBuffers<'b> {
+    /// Its ring and what is behind.
+    ring: &'b mut [i8],
+    oldest: &'b mut u16,
+    input: &'b mut [u32],
+    hidden: &'b mut [i8],
+}
+
+/// Whether level 0 is a table, and reads characters themselves.
+fn reads_tokens(formats: &[WeightFormat]) -> bool {
+    formats.first().is_some_and(|format| format.reads_tokens())
+}
+
+/// Values that level 0 reads of a character.
+fn width_in(config: &Config, formats: &[WeightFormat]) -> usize {
+    if reads_tokens(formats) { 1 } else { config.n_embd() }
+}
+
+/// The sizes of every level.
+fn shapes<'c>(header: &'c Fields<'_>) -> Shapes<'c> {
+    header.config.shapes_from(width_in(&header.config, &header.weights))
 }
 
 /// Puts what a level fuses into its input, one by one; gives the input's constant.
@@ -318,7 +277,7 @@ impl<'a> NetInt<'a> {
 #[cfg_attr(not(kernel = "mve"), inline)]
 fn prepare_all(
     linear: &LinearInt<'_>,
-    shape: &LevelShape,
+    shape: LevelShape,
     (ring, oldest): (&[i8], u16),
     newest: &[i8],
     input: &mut [u32],
@@ -332,41 +291,29 @@ fn prepare_all(
     constant.wrapping_add(linear.prepare(at..linear.input_len(), newest, input))
 }
 
-/// Where a position of level 0 is in its input.
-fn place(linear: &LinearInt<'_>, position: usize, is_last: bool) -> core::ops::Range<usize> {
-    let stride = linear.stride();
-    position * stride..if is_last { linear.input_len() } else { (position + 1) * stride }
-}
-
-/// Level 0 by a table of any number of characters.
-// Not inlined: its buffer would be part of every step.
-#[inline(never)]
-fn look_up_many(linear: &LinearInt<'_>, fuse: usize, older: &dyn Fn(usize) -> Token, newest: Token, hidden: &mut [i8]) {
-    let mut tokens = [newest; MAX_FUSE];
-    let Some(tokens) = tokens.get_mut(..fuse) else { return };
-    tokens.iter_mut().enumerate().take(fuse - 1).for_each(|(position, token)| *token = older(position));
-    linear.look_up(tokens, hidden);
-}
-
 /// The token, or the boundary in place of one outside the vocabulary.
 fn known(config: &Config, token: Token) -> Token {
     if usize::from(token) < config.vocab_size() { token } else { BOUNDARY }
 }
 
 /// The buffers of a network with these layers.
+///
+/// The logits lie at the end of the input: when they are computed, no level needs it any more.
 #[inline(never)]
 pub(super) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFormat]) -> StateLayout {
-    // Words of the largest input of a level, and of the input of the output layer, which is the last.
-    let (mut levels, mut output) = (0, 0);
-    let mut formats = formats.iter();
-    for shape in config.linear_shapes() {
-        let format = formats.next().copied().unwrap_or(WeightFormat::Table);
-        levels = levels.max(output);
-        output = match Packed::new(layout, format) {
-            Some(kernel) => kernel.prepared_words(kernel.columns(&shape)),
-            None if format.reads_tokens() => 0,
-            None => shape.fan_in().div_ceil(size_of::<u32>()),
-        };
+    let input_words = |index: usize, shape: LinearShape| {
+        let format = formats.get(index).copied().unwrap_or(WeightFormat::Table);
+        LinearInt::new(config, layout, format, shape, &[]).input_words()
+    };
+    // Outputs in whole blocks of rows, whatever the layout: kernels never have to stop in the middle of one.
+    let logits = padded(config.vocab_size());
+    let width_in = width_in(config, formats);
+    let output = input_words(config.levels().len(), config.output_shape());
+    let mut buffers = StateLayout { logits, input: output + logits, rings: 0, hidden: width_in };
+    for (index, shape) in config.shapes_from(width_in).enumerate() {
+        buffers.input = buffers.input.max(input_words(index, shape.linear()));
+        buffers.rings += shape.ring_bytes();
+        buffers.hidden = buffers.hidden.max(padded(shape.fan_out));
     }
-    config.state_layout_int(levels, output)
+    buffers
 }

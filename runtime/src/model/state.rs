@@ -87,39 +87,24 @@ impl<'s> BuffersF32<'s> {
 /// The buffers of the integer path inside a state; see [`StateLayout`].
 #[cfg(feature = "int8")]
 pub(crate) struct BuffersInt<'s> {
-    /// Characters, the bits of each as a signed number: what is done with rings is compiled once.
-    pub tokens: &'s mut [i8],
     pub rings: &'s mut [i8],
     pub oldest: &'s mut [u16; MAX_LEVELS],
     pub input: &'s mut [u32],
     pub hidden: &'s mut [i8],
     /// Words of the input in front of the logits.
-    before_logits: usize,
+    pub before_logits: usize,
 }
 
 #[cfg(feature = "int8")]
 impl<'s> BuffersInt<'s> {
-    pub fn new(layout: StateLayout, config: &crate::Config, state: StateMut<'s>) -> Result<Self, StateError> {
+    pub fn new(layout: StateLayout, state: StateMut<'s>) -> Result<Self, StateError> {
         let too_small = StateError::TooSmall { need: layout.words_int(), have: state.words.len() };
         let (input, words) = state.words.split_at_mut_checked(layout.input).ok_or(too_small)?;
         let bytes: &mut [i8] = bytemuck::try_cast_slice_mut(words).map_err(|_| too_small)?;
-        let tokens = config.shapes().next().map_or(0, |shape| shape.ring_len);
-        // The tokens behind the others: nodes of a multiple of four values stay aligned to words.
-        let (rings, bytes) = bytes.split_at_mut_checked(layout.rings - tokens).ok_or(too_small)?;
-        let (hidden, bytes) = bytes.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
-        let (tokens, _) = bytes.split_at_mut_checked(tokens).ok_or(too_small)?;
-        Ok(Self { tokens, rings, oldest: state.oldest, input, hidden, before_logits: layout.input - layout.logits })
+        let (rings, bytes) = bytes.split_at_mut_checked(layout.rings).ok_or(too_small)?;
+        let (hidden, _) = bytes.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
+        Ok(Self { rings, oldest: state.oldest, input, hidden, before_logits: layout.input - layout.logits })
     }
-}
-
-/// The buffers of the output layer: its input, the logits behind it, and what the levels gave.
-#[cfg(feature = "int8")]
-pub(crate) struct ForOutput<'s> {
-    pub input: &'s mut [u32],
-    pub logits: &'s mut [i32],
-    pub hidden: &'s [i8],
-    pub rings: &'s [i8],
-    pub oldest: &'s [u16; MAX_LEVELS],
 }
 
 #[cfg(feature = "int8")]
@@ -132,13 +117,6 @@ impl BuffersInt<'_> {
     /// The same, to be changed.
     pub fn logits_mut(&mut self) -> &mut [i32] {
         bytemuck::cast_slice_mut(self.input.get_mut(self.before_logits..).unwrap_or(&mut []))
-    }
-
-    /// What the output layer needs.
-    pub fn for_output(&mut self) -> ForOutput<'_> {
-        let (input, logits) = self.input.split_at_mut_checked(self.before_logits).unwrap_or((&mut [], &mut []));
-        let logits = bytemuck::cast_slice_mut(logits);
-        ForOutput { input, logits, hidden: self.hidden, rings: self.rings, oldest: self.oldest }
     }
 }
 

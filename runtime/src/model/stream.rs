@@ -157,7 +157,7 @@ impl<'m> Stream<'m> {
             #[cfg(feature = "f32")]
             Net::F32(_) => Buffers::F32(BuffersF32::new(layout, state)?),
             #[cfg(feature = "int8")]
-            Net::Int(_) => Buffers::Int(BuffersInt::new(layout, model.config(), state)?),
+            Net::Int(_) => Buffers::Int(BuffersInt::new(layout, state)?),
         };
         let mut stream = Self { model, buffers };
         stream.reset();

@@ -162,23 +162,18 @@ fn exchange() -> u32 {
     for len in 0..LEN {
         for odd in 0..5 {
             // One of them at an address that is no multiple of four, or none.
-            let begin = [0, 1, 2, 3].map(|which| usize::from(which == odd) * (1 + len % 3));
-            let mut bytes = [Bytes([9; 304]); 4];
-            for bytes in &mut bytes[..2] {
-                bytes.0.iter_mut().for_each(|byte| *byte = random.next() as i8);
-            }
-            let mut both = [bytes; 2];
-            for (run, bytes) in [layout::exchange_i8, portable::exchange_i8].into_iter().zip(&mut both) {
-                let [newest, slot, first, last] = bytes;
-                let [begin_newest, begin_slot, begin_first, begin_last] = begin;
-                run(
-                    &newest.0[begin_newest..][..len],
-                    &mut slot.0[begin_slot..][..len],
-                    &mut first.0[begin_first..][..len],
-                    &mut last.0[begin_last..][..len],
-                );
-            }
-            tally.one(both[0] == both[1]);
+            let [newest_at, slot_at, input_at, last] =
+                [0, 1, 2, 3].map(|which| usize::from(which == odd) * (1 + len % 3));
+            // Behind the first, with a gap or none.
+            let last = len.next_multiple_of(4) + last;
+            let (mut newest, mut slot) = (Bytes([9; 304]), Bytes([9; 304]));
+            newest.0.iter_mut().chain(&mut slot.0).for_each(|byte| *byte = random.next() as i8);
+            let mut both = [(slot, Bytes([9; 608])); 2];
+            let runs = [layout::exchange_i8, portable::exchange_i8];
+            let done = runs.into_iter().zip(&mut both).all(|(run, (slot, input))| {
+                run(&newest.0[newest_at..][..len], &mut slot.0[slot_at..], &mut input.0[input_at..], last)
+            });
+            tally.one(done && both[0] == both[1]);
         }
     }
     tally.report("vector128_exchange")
@@ -187,7 +182,7 @@ fn exchange() -> u32 {
 /// Aligned to words.
 #[derive(Clone, Copy, PartialEq)]
 #[repr(align(4))]
-struct Bytes([i8; 304]);
+struct Bytes<const LEN: usize>([i8; LEN]);
 
 fn table() -> u32 {
     /// Rows of the largest case.

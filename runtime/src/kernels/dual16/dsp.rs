@@ -359,24 +359,32 @@ unsafe extern "C" {
     );
 }
 
-/// Whether lengths are what the assembly takes for granted; nothing is computed otherwise.
-fn fits(blocks: usize, block_words: usize, prepared: usize, group: usize, out: usize, rows: usize) -> bool {
-    let n = blocks / block_words;
-    prepared > 0 && prepared.is_multiple_of(group) && n > 0 && blocks == n * block_words && out == n * rows
+/// As many blocks as the rows of `out` take; `None` if there are fewer, or lengths are not what the assembly takes for granted.
+fn fitting(
+    blocks: &[u32],
+    block_words: usize,
+    prepared: usize,
+    group: usize,
+    out: usize,
+    rows: usize,
+) -> Option<&[u32]> {
+    let count = out / rows;
+    let fits = prepared > 0 && prepared.is_multiple_of(group) && count > 0 && out == count * rows;
+    blocks.get(..count.checked_mul(block_words)?).filter(|_| fits)
 }
 
 pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
     let block_words = block_words_i8(prepared.len() / WORDS_I8 * COLUMNS_I8);
-    if fits(blocks.len(), block_words, prepared.len(), WORDS_I8, out.len(), ROWS_I8) {
+    if let Some(blocks) = fitting(blocks, block_words, prepared.len(), WORDS_I8, out.len(), ROWS_I8) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
-        // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, four outputs per block.
+        // SAFETY: `fitting` has checked it: whole blocks for this many groups, at least one of each, four outputs per block.
         unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr().cast(), null()) }
     }
 }
 
 pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
     let block_words = block_words_i8(prepared.len() / WORDS_I8 * COLUMNS_I8);
-    if fits(blocks.len(), block_words, prepared.len(), WORDS_I8, out.len(), ROWS_I8) {
+    if let Some(blocks) = fitting(blocks, block_words, prepared.len(), WORDS_I8, out.len(), ROWS_I8) {
         let (x, blocks, out, tanh) = (prepared.as_ptr_range(), blocks.as_ptr_range(), out.as_mut_ptr(), TANH.as_ptr());
         // SAFETY: as in `rows_i8`, with bytes; the table has 512 of them.
         unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out.cast(), tanh) }
@@ -408,9 +416,9 @@ fn prepare_part_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
 #[cfg(feature = "int4")]
 pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
     let block_words = block_words_i4(prepared.len() / WORDS_I4 * COLUMNS_I4);
-    if fits(blocks.len(), block_words, prepared.len(), WORDS_I4, out.len(), ROWS_I4) {
+    if let Some(blocks) = fitting(blocks, block_words, prepared.len(), WORDS_I4, out.len(), ROWS_I4) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
-        // SAFETY: `fits` has checked it: whole blocks for this many groups, at least one of each, two outputs per block.
+        // SAFETY: `fitting` has checked it: whole blocks for this many groups, at least one of each, two outputs per block.
         unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.as_mut_ptr().cast(), null()) }
     }
 }
@@ -418,7 +426,7 @@ pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32])
 #[cfg(feature = "int4")]
 pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
     let block_words = block_words_i4(prepared.len() / WORDS_I4 * COLUMNS_I4);
-    if fits(blocks.len(), block_words, prepared.len(), WORDS_I4, out.len(), ROWS_I4) {
+    if let Some(blocks) = fitting(blocks, block_words, prepared.len(), WORDS_I4, out.len(), ROWS_I4) {
         let (x, blocks, out, tanh) = (prepared.as_ptr_range(), blocks.as_ptr_range(), out.as_mut_ptr(), TANH.as_ptr());
         // SAFETY: as in `rows_i4`, with bytes; the table has 512 of them.
         unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out.cast(), tanh) }

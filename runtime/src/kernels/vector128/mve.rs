@@ -311,57 +311,92 @@ unsafe extern "C" {
 
 }
 
+/// What computes whole blocks.
+type Kernel = unsafe extern "C" fn(
+    blocks: *const u32,
+    x: *const u32,
+    groups: usize,
+    out: *mut u8,
+    end: *mut u8,
+    table: *const i8,
+);
+
+/// All rows of a layer. What the assembly takes for granted is checked when one is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    kernel: Kernel,
+    /// At least as many blocks as rows take, of as many groups; one or more.
+    blocks: &'a [u32],
+    groups: usize,
+    rows: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Of 8-bit weights, which read `x` words of activations and give so many rows; `None` if `blocks` is not enough for that.
+    #[inline]
+    pub fn i8(blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
+        let columns = columns(super::block_words_i8, blocks, x, rows)?;
+        Some(Self { kernel: runtime_v128_rows_i8, blocks, groups: columns / COLUMNS, rows })
+    }
+
+    /// As [`Self::i8`], of 4-bit weights.
+    #[cfg(feature = "int4")]
+    #[inline]
+    pub fn i4(blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
+        let columns = columns(super::block_words_i4, blocks, x, rows)?;
+        Some(Self { kernel: runtime_v128_rows_i4, blocks, groups: columns / COLUMNS, rows })
+    }
+
+    /// As [`portable::rows_i8`], of what begins with the input and into what begins with the output; does nothing if one is short.
+    #[inline]
+    pub fn rows(&self, x: &[u32], out: &mut [i32]) {
+        if self.groups * (COLUMNS / 4) <= x.len() && self.rows <= out.len() {
+            let Self { kernel, blocks, groups, rows } = *self;
+            let out = out.as_mut_ptr();
+            // SAFETY: there are as many.
+            let end = unsafe { out.add(rows) };
+            // SAFETY: `x` has `groups` groups, `blocks` a block of that width for every eight words from `out` to `end`, of which
+            // there are some. No table: words are written.
+            unsafe { kernel(blocks.as_ptr(), x.as_ptr(), groups, out.cast(), end.cast(), core::ptr::null()) }
+        }
+    }
+
+    /// As [`portable::rows_tanh_i8`], likewise.
+    #[inline]
+    pub fn rows_tanh(&self, x: &[u32], out: &mut [i8]) {
+        if self.groups * (COLUMNS / 4) <= x.len() && self.rows <= out.len() {
+            let Self { kernel, blocks, groups, rows } = *self;
+            let out = out.as_mut_ptr();
+            // SAFETY: there are as many.
+            let end = unsafe { out.add(rows) };
+            // SAFETY: as in `rows`, for as many bytes; the table has 512 entries.
+            unsafe { kernel(blocks.as_ptr(), x.as_ptr(), groups, out.cast(), end.cast(), TANH.as_ptr()) }
+        }
+    }
+}
+
 /// As [`portable::rows_i8`].
 #[inline]
 pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
-    let Some(columns) = columns(super::block_words_i8, blocks, prepared, out.len()) else { return };
-    if out.is_empty() {
-        return;
-    }
-    let out = out.as_mut_ptr_range();
-    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / COLUMNS);
-    // SAFETY: `columns` has found `x` to be `groups` groups and `blocks` to be as many whole blocks of that width as
-    // `out` has eights of words. There is at least one. No table: words are written.
-    unsafe { runtime_v128_rows_i8(blocks, x, groups, out.start.cast(), out.end.cast(), core::ptr::null()) }
+    Matrix::i8(blocks, prepared.len(), out.len()).into_iter().for_each(|matrix| matrix.rows(prepared, out));
 }
 
 /// As [`portable::rows_tanh_i8`].
 #[inline]
 pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i8]) {
-    let Some(columns) = columns(super::block_words_i8, blocks, prepared, out.len()) else { return };
-    if out.is_empty() {
-        return;
-    }
-    let out = out.as_mut_ptr_range();
-    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / COLUMNS);
-    // SAFETY: as in `rows_i8`, for as many bytes; the table has 512 entries.
-    unsafe { runtime_v128_rows_i8(blocks, x, groups, out.start.cast(), out.end.cast(), TANH.as_ptr()) }
+    Matrix::i8(blocks, prepared.len(), out.len()).into_iter().for_each(|matrix| matrix.rows_tanh(prepared, out));
 }
 
 /// As [`portable::rows_i4`].
 #[cfg(feature = "int4")]
 #[inline]
 pub fn rows_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
-    let Some(columns) = columns(super::block_words_i4, blocks, prepared, out.len()) else { return };
-    if out.is_empty() {
-        return;
-    }
-    let out = out.as_mut_ptr_range();
-    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / COLUMNS);
-    // SAFETY: as in `rows_i8`, with the blocks of four bits.
-    unsafe { runtime_v128_rows_i4(blocks, x, groups, out.start.cast(), out.end.cast(), core::ptr::null()) }
+    Matrix::i4(blocks, prepared.len(), out.len()).into_iter().for_each(|matrix| matrix.rows(prepared, out));
 }
 
 /// As [`portable::rows_tanh_i4`].
 #[cfg(feature = "int4")]
 #[inline]
 pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i8]) {
-    let Some(columns) = columns(super::block_words_i4, blocks, prepared, out.len()) else { return };
-    if out.is_empty() {
-        return;
-    }
-    let out = out.as_mut_ptr_range();
-    let (blocks, x, groups) = (blocks.as_ptr(), prepared.as_ptr(), columns / COLUMNS);
-    // SAFETY: as in `rows_tanh_i8`, with the blocks of four bits.
-    unsafe { runtime_v128_rows_i4(blocks, x, groups, out.start.cast(), out.end.cast(), TANH.as_ptr()) }
+    Matrix::i4(blocks, prepared.len(), out.len()).into_iter().for_each(|matrix| matrix.rows_tanh(prepared, out));
 }

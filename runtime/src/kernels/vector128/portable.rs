@@ -21,8 +21,8 @@ fn dot(acc: i32, w: &[i8], x: &[i8]) -> i32 {
 
 /// `out[row] = requantize(bias[row] + sum w[row][c] * x[c])` for whole blocks of 8-bit weights.
 ///
-/// Shapes: `prepared` `[prepared_words_i8(columns)]`, `blocks` `[out.len() / 8][block_words_i8(columns)]`. Where they
-/// do not match, nothing is done. The constant is 0 in this layout, and not looked at.
+/// Shapes: `prepared` `[prepared_words_i8(columns)]`, `blocks` `[out.len() / 8][block_words_i8(columns)]` and whatever is
+/// behind. Where they do not match, nothing is done. The constant is 0 in this layout, and not looked at.
 // Not inlined: one copy serves all layers.
 #[inline(never)]
 pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
@@ -36,7 +36,7 @@ pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut 
 }
 
 fn each_block_i8<T>(blocks: &[u32], prepared: &[u32], out: &mut [T], last: impl Fn(i32) -> T) {
-    let Some(columns) = columns(super::block_words_i8, blocks, prepared, out.len()) else { return };
+    let Some(columns) = columns(super::block_words_i8, blocks, prepared.len(), out.len()) else { return };
     let x: &[i8] = bytemuck::cast_slice(prepared);
     for (block, out) in blocks.chunks_exact(super::block_words_i8(columns)).zip(out.chunks_exact_mut(ROWS)) {
         let Some((mut acc, weights, multipliers)) = parts(block) else { return };
@@ -67,7 +67,7 @@ pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut 
 
 #[cfg(feature = "int4")]
 fn each_block_i4<T>(blocks: &[u32], prepared: &[u32], out: &mut [T], last: impl Fn(i32) -> T) {
-    let Some(columns) = columns(super::block_words_i4, blocks, prepared, out.len()) else { return };
+    let Some(columns) = columns(super::block_words_i4, blocks, prepared.len(), out.len()) else { return };
     let x: &[i8] = bytemuck::cast_slice(prepared);
     for (block, out) in blocks.chunks_exact(super::block_words_i4(columns)).zip(out.chunks_exact_mut(ROWS)) {
         let Some((mut acc, weights, multipliers)) = parts(block) else { return };
@@ -105,10 +105,3 @@ pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
 }
 
 pub use crate::kernels::portable::{copy_i8, exchange_i8, gate_i8, table_tanh_i8};
-
-/// Whether all are as long as `out`.
-#[cfg(kernel = "mve")]
-#[inline]
-pub(super) fn table_fits(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], out: &[i8]) -> bool {
-    [bias.len(), multiplier.len(), entries[0].len(), entries[1].len()].iter().all(|&len| len == out.len())
-}

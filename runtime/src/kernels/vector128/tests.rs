@@ -243,9 +243,7 @@ fn shapes_that_do_not_match_do_nothing() {
         for (blocks, prepared, rows) in [
             (&blocks[1..], &prepared[..], 16),
             (&blocks[..], &prepared[1..], 16),
-            (&blocks[..], &prepared[4..], 16),
             (&blocks[..], &prepared[..], 15),
-            (&blocks[..], &prepared[..], 8),
             (&blocks[..], &prepared[..], 0),
             (&[], &prepared[..], 16),
             (&[], &[], 16),
@@ -322,11 +320,13 @@ fn copies_and_weights() {
     let mut to = [9; 3];
     copy_i8(&[1, 2], &mut to);
     assert_eq!(to, [1, 2, 9]);
-    let (mut slot, mut first, mut last) = ([1, 2], [9; 2], [9; 2]);
-    exchange_i8(&[3, 4], &mut slot, &mut first, &mut last);
-    assert_eq!((slot, first, last), ([3, 4], [1, 2], [3, 4]));
-    exchange_i8(&[5], &mut slot, &mut first, &mut last);
-    assert_eq!((slot, first, last), ([3, 4], [1, 2], [3, 4]), "lengths that differ");
+    let (mut slot, mut input) = ([1, 2, 7], [9; 5]);
+    assert!(exchange_i8(&[3, 4], &mut slot, &mut input, 2));
+    assert_eq!((slot, input), ([3, 4, 7], [1, 2, 3, 4, 9]));
+    for (newest, last) in [(&[5; 2][..], 1), (&[5; 2], 4), (&[5; 4], 1), (&[5; 2], usize::MAX)] {
+        assert!(!exchange_i8(newest, &mut slot, &mut input, last), "{newest:?} at {last} does not fit");
+        assert_eq!((slot, input), ([3, 4, 7], [1, 2, 3, 4, 9]));
+    }
     assert_eq!(weigh(&mut [], 1000), 0);
     let mut logits = [0, -1024];
     assert_eq!(weigh(&mut logits, 1000), (logits[0] + logits[1]) as u32);

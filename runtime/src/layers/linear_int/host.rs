@@ -7,7 +7,13 @@ use crate::format::WeightFormat;
 use crate::kernels::host::{Bias, Output, Table, VectorUnit};
 use crate::vocab::Token;
 
-impl LinearInt<'_> {
+impl<'n> LinearInt<'n> {
+    /// What rows have, without what is behind.
+    fn scaling_of_rows(&self) -> Scaling<'n> {
+        let (Scaling { bias, multiplier }, rows) = (self.scaling(), self.shape.fan_out);
+        Scaling { bias: bias.get(..rows).unwrap_or(&[]), multiplier: multiplier.get(..rows).unwrap_or(&[]) }
+    }
+
     /// `bias - 128 * sum of the weights` of rows of 8-bit weights; nothing for others.
     ///
     /// Summed once, when a model is loaded: it spares the kernel an instruction for every 64 weights.
@@ -43,7 +49,7 @@ impl LinearInt<'_> {
     /// The same of a table.
     pub(super) fn look_up_host(&self, tokens: &[Token], out: &mut [i8]) -> bool {
         let rows = self.shape.fan_out.min(out.len());
-        let Scaling { bias, multiplier } = self.scaling();
+        let Scaling { bias, multiplier } = self.scaling_of_rows();
         let (entries, vocab_size) = (self.bytes(), self.vocab_size);
         let table = Table { entries, vocab_size, rows: self.shape.fan_out, start: 0 };
         VectorUnit::best().look_up(table, tokens, bias, multiplier, Output::Tanh(&mut out[..rows]));
@@ -53,7 +59,7 @@ impl LinearInt<'_> {
     /// As many rows as `out` takes.
     fn rows_host(&self, input: &[u32], out: Output<'_>) -> bool {
         let (unit, fan_in) = (VectorUnit::best(), self.shape.fan_in());
-        let Scaling { bias, multiplier } = self.scaling();
+        let Scaling { bias, multiplier } = self.scaling_of_rows();
         match (self.format, self.kernel) {
             (WeightFormat::Int8, None) => {
                 let x = &bytemuck::cast_slice(input)[..fan_in];

@@ -28,7 +28,7 @@
 use core::arch::global_asm;
 
 use crate::kernels::vector128::ROWS;
-use crate::kernels::vector128::portable::{self, table_fits};
+use crate::kernels::vector128::portable;
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
 use crate::quant::TANH;
 use crate::sampling::fixed;
@@ -295,13 +295,17 @@ pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
 
 /// As [`portable::exchange_i8`].
 #[inline]
-pub fn exchange_i8(newest: &[i8], slot: &mut [i8], first: &mut [i8], last: &mut [i8]) {
+pub fn exchange_i8(newest: &[i8], slot: &mut [i8], input: &mut [i8], last: usize) -> bool {
     let count = newest.len();
-    if slot.len() == count && first.len() == count && last.len() == count {
-        let (newest, slot) = (newest.as_ptr(), slot.as_mut_ptr());
-        // SAFETY: all have `count` bytes, and three are borrowed mutably: no two overlap.
-        unsafe { runtime_v128_exchange(newest, slot, first.as_mut_ptr(), last.as_mut_ptr(), count) }
+    if last < count || slot.len() < count || input.len().checked_sub(last).is_none_or(|left| left < count) {
+        return false;
     }
+    // SAFETY: there are `count` bytes behind `last`.
+    let at_last = unsafe { input.as_mut_ptr().add(last) };
+    // SAFETY: all have `count` bytes. Those of `input` do not overlap, since `last` is no less, and neither do the others, of
+    // which two are borrowed mutably.
+    unsafe { runtime_v128_exchange(newest.as_ptr(), slot.as_mut_ptr(), input.as_mut_ptr(), at_last, count) }
+    true
 }
 
 /// As [`portable::tanh_i8_slice`].
@@ -322,17 +326,18 @@ pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
 /// As [`portable::table_tanh_i8`].
 #[inline]
 pub fn table_tanh_i8(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], out: &mut [i8]) {
-    if !table_fits(bias, multiplier, entries, out) {
-        return;
-    }
     let [first, second] = entries;
-    let eights = out.len() / ROWS;
+    let len = out.len();
+    if bias.len() < len || multiplier.len() < len || first.len() < len || second.len() < len {
+        return portable::table_tanh_i8(bias, multiplier, entries, out);
+    }
+    let eights = len / ROWS;
     let (to, table) = (out.as_mut_ptr(), TANH.as_ptr());
     let (first_at, second_at) = (first.as_ptr(), second.as_ptr());
-    // SAFETY: all have the length of `out`, which is at least `eights` eights; the table has 512 entries.
+    // SAFETY: all have at least `eights` eights; the table has 512 entries.
     unsafe { runtime_v128_table(bias.as_ptr(), multiplier.as_ptr(), first_at, second_at, to, eights, table) }
     let done = eights * ROWS;
-    if done == out.len() {
+    if done == len {
         return;
     }
     if let (Some(bias), Some(multiplier), Some(first), Some(second), Some(out)) =

@@ -1,5 +1,5 @@
 //! Nothing that `runtime` offers for inference can panic, allocate or recurse: the program that calls all of it holds no code
-//! that does. And so much stack it takes at most.
+//! that does. So much stack it takes at most; and run, it takes no more.
 
 use tests::{Firmware, workspace};
 use xtask::board;
@@ -49,9 +49,22 @@ fn nothing_panics_allocates_or_recurses() {
             }
             // Fails where functions call each other in a circle.
             let bound = graph.bound("main").unwrap_or_else(|error| panic!("{} in {precision}: {error:#}", board.name));
-            println!("{} in {precision}: {} bytes of stack at most", board.name, bound.bytes);
+            let taken = stack_taken(&firmware);
+            println!("{}, {precision}: {} bytes of stack at most, {taken} taken", board.name, bound.bytes);
+            assert!(taken <= bound.bytes, "{bound:?}");
+            // A bound that is far away says nothing.
+            assert!(bound.bytes <= taken + taken / 4, "{taken} bytes of {bound:?}");
         }
     }
+}
+
+/// Runs the program; the bytes of stack that are not as they were painted before.
+fn stack_taken(firmware: &Firmware) -> u64 {
+    let run = firmware.run(&[]);
+    let [line] = &run.lines[..] else { panic!("more than a line, or none: {:?}", run.lines) };
+    assert!(run.success(), "{line}");
+    let bytes = line.strip_prefix("stack_bytes=").expect("the report");
+    u64::from_str_radix(bytes, 16).expect("a number")
 }
 
 fn graph(firmware: &Firmware) -> CallGraph {

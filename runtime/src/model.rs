@@ -30,7 +30,8 @@ use crate::vocab::{Token, Vocab};
 ///
 /// [`Model::new`] checks everything once; afterwards nothing about the model can fail. The guarantee holds as long as
 /// the bytes stay what they were, which the borrow ensures for safe code (a flash page erased under a running
-/// program voids it, without making it unsafe: results are then arbitrary, but memory is not touched out of bounds).
+/// program voids it, without making it unsafe: results are then arbitrary, but memory is not touched out of bounds). What is
+/// checked stands in [`crate::format`], and what all of it amounts to in `SECURITY.md` at the root of the repository.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     blob: &'a [u8],

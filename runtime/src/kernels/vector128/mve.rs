@@ -311,20 +311,12 @@ unsafe extern "C" {
 
 }
 
-/// What computes whole blocks.
-type Kernel = unsafe extern "C" fn(
-    blocks: *const u32,
-    x: *const u32,
-    groups: usize,
-    out: *mut u8,
-    end: *mut u8,
-    table: *const i8,
-);
-
 /// All rows of a layer. What the assembly takes for granted is checked when one is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
-    kernel: Kernel,
+    /// Whether weights have 4 bits. No pointer to the kernel: a program's bound of the stack must know what is called.
+    #[cfg(feature = "int4")]
+    i4: bool,
     /// At least as many blocks as rows take, of as many groups; one or more.
     blocks: &'a [u32],
     groups: usize,
@@ -336,7 +328,13 @@ impl<'a> Matrix<'a> {
     #[inline]
     pub fn i8(blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
         let columns = columns(super::block_words_i8, blocks, x, rows)?;
-        Some(Self { kernel: runtime_v128_rows_i8, blocks, groups: columns / COLUMNS, rows })
+        Some(Self {
+            #[cfg(feature = "int4")]
+            i4: false,
+            blocks,
+            groups: columns / COLUMNS,
+            rows,
+        })
     }
 
     /// As [`Self::i8`], of 4-bit weights.
@@ -344,34 +342,46 @@ impl<'a> Matrix<'a> {
     #[inline]
     pub fn i4(blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
         let columns = columns(super::block_words_i4, blocks, x, rows)?;
-        Some(Self { kernel: runtime_v128_rows_i4, blocks, groups: columns / COLUMNS, rows })
+        Some(Self { i4: true, blocks, groups: columns / COLUMNS, rows })
     }
 
     /// As [`portable::rows_i8`], of what begins with the input and into what begins with the output; does nothing if one is short.
     #[inline]
     pub fn rows(&self, x: &[u32], out: &mut [i32]) {
-        if self.groups * (COLUMNS / 4) <= x.len() && self.rows <= out.len() {
-            let Self { kernel, blocks, groups, rows } = *self;
-            let out = out.as_mut_ptr();
-            // SAFETY: there are as many.
-            let end = unsafe { out.add(rows) };
-            // SAFETY: `x` has `groups` groups, `blocks` a block of that width for every eight words from `out` to `end`, of which
-            // there are some. No table: words are written.
-            unsafe { kernel(blocks.as_ptr(), x.as_ptr(), groups, out.cast(), end.cast(), core::ptr::null()) }
+        if self.rows <= out.len() {
+            // SAFETY: there is as much. No table: words are written.
+            unsafe { self.run(x, out.as_mut_ptr().cast(), size_of::<i32>(), core::ptr::null()) }
         }
     }
 
     /// As [`portable::rows_tanh_i8`], likewise.
     #[inline]
     pub fn rows_tanh(&self, x: &[u32], out: &mut [i8]) {
-        if self.groups * (COLUMNS / 4) <= x.len() && self.rows <= out.len() {
-            let Self { kernel, blocks, groups, rows } = *self;
-            let out = out.as_mut_ptr();
-            // SAFETY: there are as many.
-            let end = unsafe { out.add(rows) };
-            // SAFETY: as in `rows`, for as many bytes; the table has 512 entries.
-            unsafe { kernel(blocks.as_ptr(), x.as_ptr(), groups, out.cast(), end.cast(), TANH.as_ptr()) }
+        if self.rows <= out.len() {
+            // SAFETY: there is as much. The table has 512 entries: bytes are written.
+            unsafe { self.run(x, out.as_mut_ptr().cast(), 1, TANH.as_ptr()) }
         }
+    }
+
+    /// # Safety
+    /// `out` has room for the rows of this matrix, each of so many bytes: 4 without a table, 1 with one of 512 entries.
+    #[inline]
+    unsafe fn run(&self, x: &[u32], out: *mut u8, bytes: usize, table: *const i8) {
+        let (blocks, groups) = (self.blocks.as_ptr(), self.groups);
+        if groups * (COLUMNS / 4) > x.len() {
+            return;
+        }
+        // SAFETY: the caller has seen to it.
+        let end = unsafe { out.add(self.rows * bytes) };
+        let x = x.as_ptr();
+        #[cfg(feature = "int4")]
+        if self.i4 {
+            // SAFETY: as below, of weights of 4 bits.
+            return unsafe { runtime_v128_rows_i4(blocks, x, groups, out, end, table) };
+        }
+        // SAFETY: `x` has `groups` groups, `blocks` a block of that width for every eight rows, of which there are some, as has been
+        // checked when this was made; the caller has seen to the rest.
+        unsafe { runtime_v128_rows_i8(blocks, x, groups, out, end, table) }
     }
 }
 

@@ -16,6 +16,7 @@ use runtime::{Activation, FormatError};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::architecture::{self, Architecture};
+use crate::read::read_bounded;
 use crate::write::{WriteError, write_atomically};
 
 /// The value of `format` in the metadata.
@@ -214,7 +215,7 @@ impl FoldedModel {
     /// # Errors
     /// [`FileError`] says what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+        let bytes = read_bounded(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
         Self::from_safetensors(&bytes, path)
     }
 

@@ -71,6 +71,8 @@ pub struct Origin {
     pub data_sha256: String,
     /// Whether duplicate words were dropped.
     pub dedup: bool,
+    /// How many words were drawn from the list, where it was too long.
+    pub sample: Option<usize>,
     /// Mean loss of the training split in eval mode, nats per character.
     pub train_nll: Option<f64>,
     /// Of the dev split.
@@ -171,6 +173,9 @@ impl FoldedModel {
         ]);
         if self.architecture.skip {
             metadata.insert("skip", "true".to_owned());
+        }
+        if let Some(words) = origin.sample {
+            metadata.insert("sample", words.to_string());
         }
         if !origin.finetune.is_empty() {
             metadata.insert("finetune", origin.finetune.clone());
@@ -305,6 +310,7 @@ impl FoldedModel {
             threads: number("threads")?,
             data_sha256: get("data_sha256")?.to_owned(),
             dedup: get("dedup")? == "true",
+            sample: metadata.get("sample").and_then(|value| parse(value)),
             train_nll: nll("train_nll"),
             dev_nll: nll("dev_nll"),
             test_nll: nll("test_nll"),

@@ -30,7 +30,7 @@ pub fn run(repo: &Repo, record: bool) -> Result<ExitCode> {
 
 fn test(repo: &Repo, package: &str, test: &str) -> Command {
     let mut cargo = repo.cargo();
-    cargo.args(["test", "--locked", "--package", package, "--test", test]);
+    cargo.args(["test", "--package", package, "--test", test]);
     cargo
 }
 

@@ -14,7 +14,9 @@ use crate::setup::{self, Purpose};
 /// The first test that fails.
 pub fn run(repo: &Repo, record: bool) -> Result<ExitCode> {
     setup::ensure(repo, Purpose::Test)?;
-    let mut commands = vec![test(repo, "exporter", "faults"), test(repo, "tests", "console")];
+    let mut slot = test(repo, "tests", "console");
+    slot.arg("a_slot_that_cannot_be_used");
+    let mut commands = vec![test(repo, "exporter", "faults"), slot];
     match disks(repo) {
         Ok(command) => commands.push(command),
         Err(reason) => eprintln!("skipped: full and read-only disks: {reason}; their table stays as it is"),

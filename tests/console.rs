@@ -15,7 +15,7 @@ use firmware_example::console::banner::Slot;
 use firmware_example::console::machine::{Facts, Machine};
 use runtime::format::{Layout, relayout};
 use runtime::{Model, Sampling, State};
-use tests::{Firmware, assert_expected, blob, host_words, workspace};
+use tests::{Firmware, assert_expected, assert_section, blob, host_words, workspace};
 use xtask::board::{self, Board};
 use xtask::firmware::report;
 use xtask::memory::MemoryMap;
@@ -388,13 +388,16 @@ fn a_slot_that_cannot_be_used_is_refused_with_a_reason() {
         ("dual16", &relayout(&model, Layout::Dual16).unwrap(), unread),
     ];
     let names = host_words(&blob(MODEL), Sampling::default(), 42, "", 5).join("\r\n");
+    let mut table = "| in the slot | what the console says | which model runs |\n|---|---|---|\n".to_owned();
     for (name, bytes, slot) in cases {
         let (banner, text) = with_slot(board, name, bytes);
+        table += &format!("| {name} | `slot {}` | `{}` |\n", fact(&banner, "slot"), fact(&banner, "model"));
         assert!(fact(&banner, "slot").starts_with(slot), "{name}: {banner}");
         assert!(fact(&banner, "model").ends_with("int8, built in"), "{name}: {banner}");
         assert!(fact(&banner, "self-test").starts_with("PASS"), "{name}: {banner}");
         assert_eq!(text, format!("\r\n{names}\r\n> "), "{name}");
     }
+    assert_section("docs/reliability.md", "slot", &table);
 }
 
 /// The build says it, with numbers, rather than the linker.

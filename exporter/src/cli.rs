@@ -37,13 +37,15 @@ mod sweep;
 mod train;
 mod validate;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
-use exporter::data::Words;
+use exporter::data::{MAX_WORDS, Sample, Words};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Trains a hierarchical character model and packs it for a microcontroller.
 #[derive(Parser)]
@@ -140,21 +142,71 @@ struct DataArgs {
     /// Drop words that stand in the list before (the lecture keeps them)
     #[arg(long)]
     dedup: bool,
+    /// Words held in memory; of a longer list they are drawn at random, always the same ones
+    #[arg(long, value_name = "N", default_value_t = MAX_WORDS)]
+    max_words: usize,
 }
 
 impl DataArgs {
     /// Reads the list and reports duplicates on stderr.
     fn read(&self) -> anyhow::Result<Words> {
-        read_words(self.data.as_deref(), self.dedup)
+        read_words(self.data.as_deref(), self.dedup, self.max_words)
+    }
+}
+
+/// Reads a list, or the shipped one, shows how far it is, and says so where it is a sample.
+fn list(path: Option<&Path>, max_words: usize) -> anyhow::Result<Words> {
+    let Some(path) = path else { return Ok(Words::shipped()?) };
+    let mut reading = Reading::new(path);
+    let words = Words::read_up_to(path, max_words, &mut |bytes| reading.show(bytes))?;
+    reading.finish();
+    if let Some(Sample { words: taken, of }) = words.sample {
+        let (name, taken, of) = (&words.name, count(taken), count(of));
+        eprintln!("{name}: {taken} of its {of} words, drawn at random, always the same ones; --max-words takes more");
+    }
+    Ok(words)
+}
+
+/// How far the reading of a long list is: a bar on a terminal, a line for every 100 MB anywhere.
+struct Reading {
+    name: String,
+    bar: Option<ProgressBar>,
+    shown: u64,
+}
+
+impl Reading {
+    const LINE: u64 = 100_000_000;
+
+    fn new(path: &Path) -> Self {
+        let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let bar = (bytes > Self::LINE && std::io::stderr().is_terminal() && !is_quiet()).then(|| {
+            let template = "{bar:30} {bytes}/{total_bytes} of the list, {eta} left";
+            ProgressBar::new(bytes).with_style(ProgressStyle::with_template(template).expect("it is well-formed"))
+        });
+        Self { name: path.display().to_string(), bar, shown: 0 }
+    }
+
+    fn show(&mut self, bytes: u64) {
+        match &self.bar {
+            Some(bar) => bar.set_position(bytes),
+            None if bytes / Self::LINE > self.shown => {
+                self.shown = bytes / Self::LINE;
+                eprintln!("{}: {} MB read", self.name, bytes / 1_000_000);
+            }
+            None => {}
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 
 /// Reads a list, or the shipped one, and reports duplicates on stderr.
-fn read_words(path: Option<&Path>, dedup: bool) -> anyhow::Result<Words> {
-    let mut words = match path {
-        Some(path) => Words::read(path)?,
-        None => Words::shipped()?,
-    };
+fn read_words(path: Option<&Path>, dedup: bool, max_words: usize) -> anyhow::Result<Words> {
+    let mut words = list(path, max_words)?;
     let duplicates = words.duplicates();
     if dedup {
         words.dedup();

@@ -19,9 +19,15 @@ pub const SHIPPED_NAME: &str = "the shipped list of names";
 pub const BOUNDARY_SIGN: char = '.';
 /// Longest word, in characters. A longer line is hardly a word; a file of another kind is refused early this way.
 pub const MAX_WORD_CHARS: usize = 1024;
+/// Most words that are held, unless told otherwise: a training on so many takes 1.8 GB. Of a longer list they are a sample.
+pub const MAX_WORDS: usize = 1_000_000;
+/// Bytes of text per word that may be held, on average.
+const WORD_BYTES: usize = 16;
+/// Few words may be longer.
+const MIN_TEXT_BYTES: usize = 1 << 20;
 /// Fewest words: with less, a tenth of the list is no word at all.
 pub const MIN_WORDS: usize = 10;
-/// The seed of the lecture's split. Not the training's seed: the split stays the same for all of them.
+/// The seed of the lecture's split, and of a sample. Not the training's seed: the split stays the same for all of them.
 const SPLIT_SEED: u32 = 42;
 
 /// Why a file is not a word list.
@@ -50,6 +56,16 @@ pub enum DataError {
         name: String,
         /// Counted from 1.
         line: usize,
+    },
+    /// The words are so long that so many of them do not fit the memory that is meant for them.
+    #[error("{name}: {words} words have more than {bytes} bytes; a lower --max-words takes a smaller sample")]
+    TooMuchText {
+        /// The list.
+        name: String,
+        /// Words held.
+        words: usize,
+        /// What they may have.
+        bytes: usize,
     },
     /// Too few words to split.
     #[error("{name} has {words} words; at least {MIN_WORDS} are needed to split it 80/10/10")]
@@ -86,10 +102,21 @@ pub struct Words {
     pub name: String,
     /// The words; duplicates are kept unless [`Words::dedup`] was called.
     pub words: Vec<String>,
+    /// What part of the list they are; none where all are here.
+    pub sample: Option<Sample>,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
     /// Whether [`Words::dedup`] was called.
     pub deduplicated: bool,
+}
+
+/// A part of a list that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Words taken, before duplicates are dropped.
+    pub words: usize,
+    /// Words of the list.
+    pub of: usize,
 }
 
 impl Words {
@@ -98,48 +125,74 @@ impl Words {
     /// # Errors
     /// None in practice: the list is tested.
     pub fn shipped() -> Result<Self, DataError> {
-        Self::parse(SHIPPED_NAME, SHIPPED_WORDS.as_bytes(), Path::new(SHIPPED_NAME))
+        Self::parse(SHIPPED_NAME, SHIPPED_WORDS.as_bytes(), Path::new(SHIPPED_NAME), MAX_WORDS, &mut |_| ())
     }
 
     /// Reads a file with one word a line: UTF-8, LF or CRLF, white space around words, blank lines and a byte-order mark
-    /// dropped, duplicates kept.
+    /// dropped, duplicates kept. Of more than [`MAX_WORDS`] a sample.
     ///
     /// # Errors
     /// [`DataError`] names the file, and the line where there is one.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let read_error = |source| DataError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read_error)?;
-        Self::parse(&path.display().to_string(), file, path)
+        Self::read_up_to(path, MAX_WORDS, &mut |_| ())
     }
 
-    fn parse(name: &str, source: impl Read, path: &Path) -> Result<Self, DataError> {
+    /// [`Words::read`], with at most `limit` words in memory, whatever the file has. If it has more, they are a uniform sample
+    /// in the order of the file, the same one every time. `progress` is called for every MiB, with the bytes read so far.
+    ///
+    /// # Errors
+    /// [`DataError`] names the file, and the line where there is one.
+    pub fn read_up_to(path: &Path, limit: usize, progress: &mut dyn FnMut(u64)) -> Result<Self, DataError> {
+        let read_error = |source| DataError::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(read_error)?;
+        Self::parse(&path.display().to_string(), file, path, limit, progress)
+    }
+
+    fn parse(
+        name: &str,
+        source: impl Read,
+        path: &Path,
+        limit: usize,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self, DataError> {
         let mut reader = BufReader::with_capacity(1 << 16, source);
         let mut hash = Sha256::new();
-        let mut words = Vec::new();
+        let mut reservoir = Reservoir::new(limit);
         let mut bytes = Vec::new();
+        let mut total = 0;
         for line in 1.. {
             bytes.clear();
             // A line of any length must not fill the memory: read no more than a word can have, and a bit.
-            let limit = 4 * MAX_WORD_CHARS + 16;
-            let read = (&mut reader).take(limit as u64).read_until(b'\n', &mut bytes);
-            if read.map_err(|source| DataError::Read { path: path.to_owned(), source })? == 0 {
+            let most = 4 * MAX_WORD_CHARS + 16;
+            let read = (&mut reader).take(most as u64).read_until(b'\n', &mut bytes);
+            let read = read.map_err(|source| DataError::Read { path: path.to_owned(), source })? as u64;
+            if read == 0 {
                 break;
             }
+            if (total + read) >> 20 != total >> 20 {
+                progress(total + read);
+            }
+            total += read;
             hash.update(&bytes);
             let text = match std::str::from_utf8(&bytes) {
                 Ok(text) => text,
-                Err(_) if bytes.len() >= limit => return Err(DataError::WordTooLong { name: name.to_owned(), line }),
+                Err(_) if bytes.len() >= most => return Err(DataError::WordTooLong { name: name.to_owned(), line }),
                 Err(_) => return Err(DataError::NotUtf8 { name: name.to_owned(), line }),
             };
             let word = text.trim_start_matches('\u{feff}').trim();
-            if word.chars().count() > MAX_WORD_CHARS || bytes.len() >= limit {
+            if word.chars().count() > MAX_WORD_CHARS || bytes.len() >= most {
                 return Err(DataError::WordTooLong { name: name.to_owned(), line });
             }
             if !word.is_empty() {
-                words.push(word.to_owned());
+                reservoir.offer(word);
+                if reservoir.text_bytes > reservoir.max_text_bytes() {
+                    let (words, bytes) = (reservoir.words.len(), reservoir.max_text_bytes());
+                    return Err(DataError::TooMuchText { name: name.to_owned(), words, bytes });
+                }
             }
         }
-        Ok(Self { name: name.to_owned(), words, sha256: hash.finalize().into(), deduplicated: false })
+        let (words, sample) = reservoir.into_words();
+        Ok(Self { name: name.to_owned(), words, sample, sha256: hash.finalize().into(), deduplicated: false })
     }
 
     /// Number of words that stood in the list before.
@@ -186,6 +239,50 @@ impl Words {
         let test = train.split_off(second);
         let dev = train.split_off(first);
         Ok(Split { train, dev, test })
+    }
+}
+
+/// A uniform sample of a stream of unknown length: all words while they are few, then each new one takes the place of a random
+/// one with probability `limit / offered` (Vitter, "Random sampling with a reservoir", 1985, algorithm R).
+struct Reservoir {
+    limit: usize,
+    random: PythonRandom,
+    /// With their places in the list.
+    words: Vec<(usize, String)>,
+    offered: usize,
+    text_bytes: usize,
+}
+
+impl Reservoir {
+    fn new(limit: usize) -> Self {
+        Self { limit, random: PythonRandom::new(SPLIT_SEED), words: Vec::new(), offered: 0, text_bytes: 0 }
+    }
+
+    fn offer(&mut self, word: &str) {
+        self.offered += 1;
+        let place = if self.offered <= self.limit { self.words.len() } else { self.random.below(self.offered) };
+        if place >= self.limit {
+            return;
+        }
+        let word = (self.offered, word.to_owned());
+        self.text_bytes += word.1.len();
+        match self.words.get_mut(place) {
+            Some(old) => self.text_bytes -= std::mem::replace(old, word).1.len(),
+            None => self.words.push(word),
+        }
+    }
+
+    /// How long the words may be together.
+    fn max_text_bytes(&self) -> usize {
+        self.limit.saturating_mul(WORD_BYTES).max(MIN_TEXT_BYTES)
+    }
+
+    /// In the order of the list, and what part of it they are, if not all.
+    fn into_words(mut self) -> (Vec<String>, Option<Sample>) {
+        self.words.sort_unstable_by_key(|&(place, _)| place);
+        let words = self.words.into_iter().map(|(_, word)| word).collect();
+        let sample = Sample { words: self.limit, of: self.offered };
+        (words, (sample.of > sample.words).then_some(sample))
     }
 }
 

@@ -16,6 +16,7 @@ use runtime::{Activation, FormatError};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::architecture::{self, Architecture};
+use crate::read::read_bounded;
 use crate::write::{WriteError, write_atomically};
 
 /// The value of `format` in the metadata.
@@ -70,6 +71,8 @@ pub struct Origin {
     pub data_sha256: String,
     /// Whether duplicate words were dropped.
     pub dedup: bool,
+    /// How many words were drawn from the list, where it was too long.
+    pub sample: Option<usize>,
     /// Mean loss of the training split in eval mode, nats per character.
     pub train_nll: Option<f64>,
     /// Of the dev split.
@@ -171,6 +174,9 @@ impl FoldedModel {
         if self.architecture.skip {
             metadata.insert("skip", "true".to_owned());
         }
+        if let Some(words) = origin.sample {
+            metadata.insert("sample", words.to_string());
+        }
         if !origin.finetune.is_empty() {
             metadata.insert("finetune", origin.finetune.clone());
         }
@@ -214,7 +220,7 @@ impl FoldedModel {
     /// # Errors
     /// [`FileError`] says what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+        let bytes = read_bounded(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
         Self::from_safetensors(&bytes, path)
     }
 
@@ -304,6 +310,7 @@ impl FoldedModel {
             threads: number("threads")?,
             data_sha256: get("data_sha256")?.to_owned(),
             dedup: get("dedup")? == "true",
+            sample: metadata.get("sample").and_then(|value| parse(value)),
             train_nll: nll("train_nll"),
             dev_nll: nll("dev_nll"),
             test_nll: nll("test_nll"),

@@ -28,6 +28,7 @@ pub mod preset;
 pub mod python_random;
 pub mod quantize;
 pub mod race;
+pub mod read;
 pub mod recipe;
 pub mod run;
 pub mod sample;

@@ -136,8 +136,8 @@ impl ModelFile {
     /// # Errors
     /// [`OpenError`] names the file and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, OpenError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| crate::file::FileError::Read { path: path.to_owned(), source })?;
+        let bytes = crate::read::read_bounded(path)
+            .map_err(|source| crate::file::FileError::Read { path: path.to_owned(), source })?;
         if bytes.starts_with(&runtime::format::MAGIC) {
             let blob = AlignedBlob::from(bytes.as_slice());
             Model::new(blob.as_bytes()).map_err(|source| OpenError::Blob { path: path.to_owned(), source })?;

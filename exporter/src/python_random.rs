@@ -19,7 +19,7 @@ impl PythonRandom {
     }
 
     /// `random._randbelow(n)`: as many random bits as `n` has, drawn again until they are below `n`.
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         let n = u64::try_from(n).expect("usize has at most 64 bits");
         let bits = u64::BITS - n.leading_zeros();
         loop {

@@ -16,7 +16,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::write::{WriteError, check_room, write_atomically};
+use crate::write::{WriteError, check_room, remove_leftovers, write_atomically};
 use metrics::Row;
 
 /// Where runs go that were not told.
@@ -110,7 +110,12 @@ impl RunFolder {
     /// [`RunError`] names the folder.
     pub fn resume(path: &Path, step: usize) -> Result<Self, RunError> {
         let lock = lock(path)?;
-        let rows: Vec<Row> = metrics::read(&path.join(METRICS)).unwrap_or_default();
+        remove_leftovers(path)?;
+        let rows = match metrics::read(&path.join(METRICS)) {
+            // It was killed before it had any.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            rows => rows.map_err(|source| io(&path.join(METRICS), source))?,
+        };
         let kept: String = rows.iter().filter(|row| row.step() <= step).map(Row::to_line).collect();
         write_atomically(&path.join(METRICS), kept.as_bytes())?;
         Self::open(path, lock)
@@ -141,7 +146,12 @@ impl RunFolder {
     /// [`RunError::Io`] names the file.
     pub fn record(&mut self, row: &Row) -> Result<(), RunError> {
         // One write per line: a line is there whole or is the last one, cut short.
-        self.metrics.write_all(row.to_line().as_bytes()).map_err(|source| io(&self.path.join(METRICS), source))
+        let mut write = || {
+            let end = self.metrics.metadata()?.len();
+            // What a full disk has cut short would have the next line behind it.
+            self.metrics.write_all(row.to_line().as_bytes()).inspect_err(|_| drop(self.metrics.set_len(end)))
+        };
+        write().map_err(|source| io(&self.path.join(METRICS), source))
     }
 
     /// Writes the settings.

@@ -250,6 +250,7 @@ pub fn train(
         threads: options.threads,
         data_sha256: hex(&words.sha256),
         dedup: words.deduplicated,
+        sample: words.sample.map(|sample| sample.words),
         train_nll: None,
         dev_nll: None,
         test_nll: None,
@@ -434,7 +435,9 @@ const STATISTICS: usize = 100;
 fn fingerprint(options: &Options, words: &Words) -> String {
     let levels: Vec<String> =
         options.architecture.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
-    let words = format!("{}{}", hex(&words.sha256), if words.deduplicated { " without duplicates" } else { "" });
+    let sample = words.sample.map_or(String::new(), |sample| format!(" a sample of {}", sample.words));
+    let words =
+        format!("{}{sample}{}", hex(&words.sha256), if words.deduplicated { " without duplicates" } else { "" });
     format!(
         "n_embd {}, levels {} {:?}{}, {:?}, {}, seed {}, {} threads on {:?}, {} evaluations, words {words}, version {}",
         options.architecture.n_embd,

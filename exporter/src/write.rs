@@ -18,8 +18,9 @@ pub struct WriteError {
 /// [`WriteError`] names the file and what the system says.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let error = |source| WriteError { path: path.to_owned(), source };
+    refuse_special(path).map_err(error)?;
     let mut file = temporary_beside(path).map_err(error)?;
-    file.write_all(bytes).map_err(error)?;
+    file.as_file_mut().write_all(bytes).map_err(error)?;
     file.as_file().sync_all().map_err(error)?;
     file.persist(path).map_err(|failed| error(failed.error))?;
     Ok(())
@@ -31,9 +32,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 /// [`WriteError`] names the file and what the system says.
 pub fn check_writable(path: &Path) -> Result<(), WriteError> {
     let error = |source| WriteError { path: path.to_owned(), source };
-    if path.is_dir() {
-        return Err(error(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
-    }
+    refuse_special(path).map_err(error)?;
     temporary_beside(path).map(drop).map_err(error)
 }
 
@@ -50,11 +49,40 @@ pub fn check_room(folder: &Path, bytes: usize) -> Result<(), WriteError> {
     let mut left = bytes;
     while left > 0 {
         let part = left.min(block.len());
-        file.write_all(&block[..part]).map_err(error)?;
+        file.as_file_mut().write_all(&block[..part]).map_err(error)?;
         left -= part;
     }
     file.as_file().sync_all().map_err(error)
 }
+
+/// A file takes the place of what stands there: of a device like `/dev/null` that would be its end.
+fn refuse_special(path: &Path) -> std::io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => Err(std::io::Error::other("it is a device or a pipe, not a file")),
+        _ => Ok(()),
+    }
+}
+
+/// Takes away what processes that were killed while they wrote have left in a folder, which must be nobody else's.
+///
+/// # Errors
+/// [`WriteError`] names the file and what the system says.
+pub fn remove_leftovers(folder: &Path) -> Result<(), WriteError> {
+    let error = |path: &Path, source| WriteError { path: path.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(|source| error(folder, source))? {
+        let entry = entry.map_err(|source| error(folder, source))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1) {
+            std::fs::remove_file(entry.path()).map_err(|source| error(&entry.path(), source))?;
+        }
+    }
+    Ok(())
+}
+
+/// How the names of temporary files begin and end.
+const TEMPORARY: (&str, &str) = (".exporter-", ".tmp");
 
 fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let folder = match path.parent() {
@@ -66,11 +94,8 @@ fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
         return Err(std::io::Error::new(std::io::ErrorKind::NotFound, message));
     }
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".exporter-").suffix(".tmp");
-    // tempfile makes private files; ours are for everybody the umask lets in, as with any program that writes a file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    // Not tempfile's own way to make one: its files are private, and its errors name the temporary file, which nobody knows.
+    builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1).make_in(folder, |path| std::fs::File::create_new(path))
 }
 
 #[cfg(test)]
@@ -86,6 +111,9 @@ mod tests {
         write_atomically(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let left = temporary_beside(&path).unwrap().keep().unwrap();
+        remove_leftovers(folder.path()).unwrap();
+        assert!(!left.1.exists() && path.exists());
         let missing = folder.path().join("missing").join("file");
         assert!(check_writable(&missing).unwrap_err().to_string().contains("there is no folder"));
         assert!(check_writable(folder.path()).is_err());

@@ -78,7 +78,10 @@ fn a_killed_training_goes_on_to_the_same_bytes() {
         succeeds(here, &[recipe, &["--out", "whole.safetensors", "--run-dir", "whole"]].concat());
         assert_eq!(stopped(here, &[recipe, &["--out", "m.safetensors"]].concat(), "-KILL"), None, "killed");
         assert!(!here.join("m.safetensors").exists());
+        // As a kill in the middle of a file leaves it.
+        fs::write(here.join("run/.exporter-abcdef.tmp"), "half").unwrap();
         let stderr = succeeds(here, &["--resume", "run"]);
+        assert!(!here.join("run/.exporter-abcdef.tmp").exists());
         assert!(stderr.contains("600 steps, ") && stderr.contains("of them done before"), "{stderr}");
         assert_eq!(bytes(here, "m.safetensors"), bytes(here, "whole.safetensors"), "{recipe:?}");
         assert_eq!(bytes(here, "run/model.safetensors"), bytes(here, "whole.safetensors"));

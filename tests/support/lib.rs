@@ -1,6 +1,7 @@
 //! What the witnesses share: firmware, built and run in QEMU, and the same words drawn on the host.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use runtime::format::AlignedBlob;
@@ -119,4 +120,24 @@ pub fn assert_expected(file: &str, text: &str) {
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert_eq!(text, expected, "{} differs; if that is meant, run the test with BLESS=1", path.display());
+}
+
+/// Compares a table with what stands in a document between `<!-- NAME -->` and `<!-- /NAME -->`, or rewrites it there where the
+/// environment variable BLESS is set.
+///
+/// # Panics
+/// If they differ, or there is no such place.
+pub fn assert_section(document: &str, name: &str, table: &str) {
+    // Tests of one program write at the same time.
+    static LOCK: Mutex<()> = Mutex::new(());
+    let _lock = LOCK.lock();
+    let path = workspace(document);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (before, rest) = text.split_once(&format!("<!-- {name} -->\n")).expect("a place for the table");
+    let (found, after) = rest.split_once(&format!("<!-- /{name} -->\n")).expect("an end of it");
+    if std::env::var_os("BLESS").is_some() {
+        let text = format!("{before}<!-- {name} -->\n{table}<!-- /{name} -->\n{after}");
+        return std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    assert_eq!(table, found, "{} differs; if that is meant, run the test with BLESS=1", path.display());
 }

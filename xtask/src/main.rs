@@ -13,7 +13,9 @@ use lexopt::prelude::*;
 
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
-use xtask::{bench, command, demo, doctor, firmware, flash, runner, setup, size, test, uart, uf2};
+use xtask::{
+    bench, command, demo, deny, doctor, firmware, flash, reliability, reproduce, runner, setup, size, test, uart, uf2,
+};
 
 /// Subcommands and what each does, in the order a newcomer needs them.
 const HELP: &str = "\
@@ -47,6 +49,10 @@ cargo xtask <command>
                        characters per second on this machine, next to libtorch
   fit [--counts]       count networks of many shapes on every emulated core and write exporter/data/costs.json, by which
                        `exporter inspect` predicts; ten to fifteen minutes. --counts fits the counts of last time anew
+  reproduce            build firmware from copies of the sources in two folders: the bytes must be the same
+  deny                 licences, sources and known vulnerabilities of all dependencies, by cargo-deny (fetched the first time)
+  reliability [--record]
+                       make the faults of docs/reliability.md and compare what is said; --record writes it there
   test                 format, lints, docs, no_std build and all tests; what CI runs
   help                 this list
 ";
@@ -70,6 +76,9 @@ fn main() -> ExitCode {
         "run-elf" => run_elf_command(rest),
         "bench" => bench_options(rest).and_then(|options| bench::run(&Repo::find(), &options)),
         "fit" => fit_command(rest),
+        "reproduce" => no_options(rest).and_then(|()| reproduce::run(&Repo::find())),
+        "deny" => no_options(rest).and_then(|()| deny::run(&Repo::find())),
+        "reliability" => reliability_command(rest),
         "test" => no_options(rest).and_then(|()| test::run(&Repo::find())),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -113,6 +122,17 @@ fn fit_command(mut args: lexopt::Parser) -> Result<ExitCode> {
     cargo.args(["run", "--quiet", "--package", "exporter", "--example", "fit", "--"]).args(again.then_some("--counts"));
     command::run(&mut cargo)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn reliability_command(mut args: lexopt::Parser) -> Result<ExitCode> {
+    let mut record = false;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("record") => record = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    reliability::run(&Repo::find(), record)
 }
 
 fn demo_command(mut args: lexopt::Parser) -> Result<ExitCode> {

@@ -7,6 +7,8 @@ use std::process::Command;
 /// The repository this program was started in.
 pub struct Repo {
     root: PathBuf,
+    /// Where Cargo keeps the sources of dependencies, unless that is its own affair.
+    cargo_home: Option<PathBuf>,
 }
 
 impl Repo {
@@ -16,7 +18,12 @@ impl Repo {
         let manifest =
             env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = manifest.parent().expect("this crate lies in a folder of the repository").to_path_buf();
-        Self { root }
+        Self { root, cargo_home: None }
+    }
+
+    /// Another copy of it, with another CARGO_HOME.
+    pub fn copy(root: &Path, cargo_home: &Path) -> Self {
+        Self { root: root.to_owned(), cargo_home: Some(cargo_home.to_owned()) }
     }
 
     /// The top folder.
@@ -42,10 +49,19 @@ impl Repo {
         short.display().to_string()
     }
 
+    /// Where Cargo keeps the sources of dependencies.
+    pub fn cargo_home(&self) -> Option<PathBuf> {
+        let own = || env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+        self.cargo_home.clone().or_else(own)
+    }
+
     /// Cargo, in the top folder, with the environment it would have if started by hand.
     pub fn cargo(&self) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.root);
+        if let Some(home) = &self.cargo_home {
+            cargo.env("CARGO_HOME", home);
+        }
         // `cargo xtask` is a `cargo run`: it gave us variables about this crate and those of
         // `[env]`. Handed down, they would differ from a plain command's, and a build script that
         // watches one (torch-sys: two minutes) would run again at each change between the two.

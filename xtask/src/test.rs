@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::board::{self, BOARDS, Board};
 use crate::command::show;
 use crate::firmware::PRECISIONS;
+use crate::reliability;
 use crate::repo::Repo;
 use crate::setup::{self, neon, thumb};
 
@@ -129,6 +130,7 @@ fn checks(repo: &Repo) -> Vec<(String, Check)> {
         ("lints of the runtime with NEON".to_owned(), for_neon(neon_lints)),
         ("the runtime's tests with NEON, emulated".to_owned(), for_neon(neon_tests)),
         ("tests".to_owned(), cargo(&["test", "--workspace", "--no-fail-fast"]).into()),
+        ("full and read-only disks".to_owned(), reliability::disks(repo).map_or_else(Check::Skip, Check::Run)),
     ]);
     checks
 }

@@ -84,6 +84,12 @@ impl Given {
             let name = self.path.display();
             eprintln!("note: {name} was trained with the other setting of --dedup, which splits the list otherwise");
         }
+        if let ModelFile::Folded(model) = &self.file
+            && model.origin.sample != words.sample.map(|sample| sample.words)
+        {
+            let name = self.path.display();
+            eprintln!("note: {name} was trained with another --max-words, which splits the list otherwise");
+        }
         Ok(())
     }
 }

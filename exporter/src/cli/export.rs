@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use exporter::data::{Examples, Words};
+use exporter::data::{Examples, MAX_WORDS};
 use exporter::file::FoldedModel;
 use exporter::gptq::{Options as Int4Options, Rounding, calibration_contexts, quantize_int4};
 use exporter::pack::{ModelFile, pack_f32, pack_integer};
@@ -50,10 +50,7 @@ pub struct Args {
 
 /// Contexts of the train split of the calibration words.
 pub fn calibration(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Tensor> {
-    let words = match list {
-        Some(path) => Words::read(path)?,
-        None => Words::shipped()?,
-    };
+    let words = super::list(list, MAX_WORDS)?;
     let vocab = Vocab::new(&model.vocab)?;
     let config = model.architecture.config(vocab.len())?;
     let train = words.split()?.train;

@@ -2,11 +2,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use exporter::data::{Examples, Words, hex};
+use exporter::data::{Examples, MAX_WORDS, Words, hex};
 use exporter::eval::TorchModel;
 use exporter::file::{FoldedModel, Origin};
 use exporter::import::{self, DEFAULT_EPS, Layer, Options, Orientation, StateDict, Structure};
 use exporter::pack::pack_f32;
+use exporter::read::read_bounded;
 use exporter::write::check_writable;
 use runtime::Vocab;
 use sha2::{Digest, Sha256};
@@ -62,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     refuse_overwriting(&args.out, &inputs)?;
     check_writable(&args.out)?;
     let input = quoted(&args.input);
-    let bytes = std::fs::read(&args.input).with_context(|| format!("cannot read {input}"))?;
+    let bytes = read_bounded(&args.input).with_context(|| format!("cannot read {input}"))?;
     let orientation = match (args.transposed, args.not_transposed) {
         (true, _) => Some(Orientation::FanInFanOut),
         (_, true) => Some(Orientation::FanOutFanIn),
@@ -78,7 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             product(&structure)
         );
     }
-    let words = args.data.as_ref().map(|path| read_words(Some(path), args.dedup)).transpose()?;
+    let words = args.data.as_ref().map(|path| read_words(Some(path), args.dedup, MAX_WORDS)).transpose()?;
     let vocab = vocab(args, &input, &state, &structure, words.as_ref())?;
     let mut model = import::fold(&state, &structure, &options, &vocab, origin(args, &bytes, &structure))
         .with_context(|| input.clone())?;
@@ -170,6 +171,7 @@ fn measure(model: &mut FoldedModel, words: &Words) -> anyhow::Result<Vec<Measure
     [origin.train_nll, origin.dev_nll, origin.test_nll] = [0, 1, 2].map(|part| Some(measured[part].1));
     origin.data_sha256 = hex(&words.sha256);
     origin.dedup = words.deduplicated;
+    origin.sample = words.sample.map(|sample| sample.words);
     Ok(measured)
 }
 

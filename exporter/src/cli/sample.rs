@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use exporter::data::Words;
+use exporter::data::MAX_WORDS;
 use exporter::pack::ModelFile;
 use exporter::sample::{Drawn, words, words_in_parallel};
 use runtime::generator::DEFAULT_MAX_LEN;
@@ -65,10 +65,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let model = Model::new(blob.as_bytes())?;
     let sampling = Sampling::default().temperature_milli(args.temperature).top_k(args.top_k);
     let known: Option<(String, HashSet<String>)> = if args.novel {
-        let words = match &args.data {
-            Some(path) => Words::read(path)?,
-            None => Words::shipped()?,
-        };
+        let words = super::list(args.data.as_deref(), MAX_WORDS)?;
         // Whoever stops in the middle of a known word has not made a new one.
         Some((words.name, words.words.into_iter().chain([String::new()]).collect()))
     } else {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use exporter::data::{Words, hex};
+use exporter::data::{MAX_WORDS, Words, hex};
 use exporter::pack::ModelFile;
 use exporter::score::{Ranking, Scored, Scorer};
 use runtime::Model;
@@ -45,10 +45,7 @@ fn words(given: &[String]) -> anyhow::Result<Vec<String>> {
 
 /// The list, and how probable its words are.
 fn ranking(args: &Args, model: &Model<'_>) -> anyhow::Result<Option<(Words, Ranking)>> {
-    let words = match &args.data {
-        Some(path) => Words::read(path)?,
-        None => Words::shipped()?,
-    };
+    let words = super::list(args.data.as_deref(), MAX_WORDS)?;
     if hex(&words.sha256) != hex(&model.provenance().data_sha256) {
         eprintln!("note: the model was trained on another list than {}", words.name);
     }

@@ -140,6 +140,7 @@ fn arguments(args: &Args, run: &Run, threads: usize, folder: &Path) -> Vec<Strin
     if let Some(data) = &args.data.data {
         add("data", data.display().to_string());
     }
+    add("max-words", args.data.max_words.to_string());
     add("run-dir", folder.display().to_string());
     if train::is_foldable(&run.preset) {
         add("out", run::model_path(folder).display().to_string());

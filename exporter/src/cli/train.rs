@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use exporter::architecture::{self, Architecture, Levels};
-use exporter::data::{Words, hex};
+use exporter::data::{MAX_WORDS, Words, hex};
 use exporter::file::FoldedModel;
 use exporter::nn::Statistics;
 use exporter::pack::pack_f32;
@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "FOLDER")]
     run_dir: Option<PathBuf>,
     /// Continue the training of a folder, with all its settings, from its last checkpoint
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "dedup", "run_dir", "preset", "seed", "epochs", "steps",
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "dedup", "max_words", "run_dir", "preset", "seed", "epochs", "steps",
         "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels", "form", "device", "threads"])]
     resume: Option<PathBuf>,
     /// How often to write down the state: a number of steps, or a time as in 30s or 5m
@@ -169,9 +169,16 @@ struct Config {
     /// None for the shipped list.
     data: Option<PathBuf>,
     dedup: bool,
+    #[serde(default = "all_words")]
+    max_words: usize,
     /// None for a network that cannot be written.
     out: Option<PathBuf>,
     settings: Settings,
+}
+
+/// For runs of before.
+fn all_words() -> usize {
+    MAX_WORDS
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -199,7 +206,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         check_writable(out)?;
     }
     let replaces = config.out.as_ref().is_some_and(|out| out.exists());
-    let words = DataArgs { data: config.data.clone(), dedup: config.dedup }.read()?;
+    let words = DataArgs { data: config.data.clone(), dedup: config.dedup, max_words: config.max_words }.read()?;
     // What can be refused is refused before there is a folder.
     let needed = exporter::train::check(&words, &options)?;
 
@@ -301,7 +308,9 @@ impl Args {
         let plain = |settings: &Settings| {
             serde_json::to_value(Settings { threads: None, ..settings.clone() }).expect("plain numbers")
         };
-        config.dedup == self.data.dedup && plain(&config.settings) == plain(&self.settings)
+        config.dedup == self.data.dedup
+            && config.max_words == self.data.max_words
+            && plain(&config.settings) == plain(&self.settings)
     }
 }
 
@@ -324,7 +333,7 @@ fn new_config(args: &Args) -> anyhow::Result<Config> {
     let mut settings = args.settings.clone();
     // Written down, so that a training that goes on elsewhere is the same.
     settings.threads = settings.threads.or_else(|| Some(default_threads()));
-    Ok(Config { data: args.data.data.clone(), dedup: args.data.dedup, out, settings })
+    Ok(Config { data: args.data.data.clone(), dedup: args.data.dedup, max_words: args.data.max_words, out, settings })
 }
 
 fn options(settings: &Settings, preset: &Preset) -> anyhow::Result<Options> {

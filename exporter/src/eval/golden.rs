@@ -84,7 +84,8 @@ impl Golden {
     /// # Errors
     /// [`GoldenError`] names the tensor.
     pub fn read(path: &Path) -> Result<Self, GoldenError> {
-        let bytes = std::fs::read(path).map_err(|source| GoldenError::Read { path: path.to_owned(), source })?;
+        let bytes =
+            crate::read::read_bounded(path).map_err(|source| GoldenError::Read { path: path.to_owned(), source })?;
         Self::from_safetensors(&bytes)
     }
 

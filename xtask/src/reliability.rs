@@ -1,0 +1,49 @@
+//! `cargo xtask reliability`: makes the faults of `docs/reliability.md` and compares what is said, or writes it down anew.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::command::{ask, run as run_command};
+use crate::repo::Repo;
+use crate::setup::{self, Purpose};
+
+/// The command.
+///
+/// # Errors
+/// The first test that fails.
+pub fn run(repo: &Repo, record: bool) -> Result<ExitCode> {
+    setup::ensure(repo, Purpose::Test)?;
+    let mut slot = test(repo, "tests", "console");
+    slot.arg("a_slot_that_cannot_be_used");
+    let mut commands = vec![test(repo, "exporter", "faults"), slot];
+    match disks(repo) {
+        Ok(command) => commands.push(command),
+        Err(reason) => eprintln!("skipped: full and read-only disks: {reason}; their table stays as it is"),
+    }
+    for command in &mut commands {
+        if record {
+            command.env("BLESS", "1");
+        }
+        run_command(command)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn test(repo: &Repo, package: &str, test: &str) -> Command {
+    let mut cargo = repo.cargo();
+    cargo.args(["test", "--package", package, "--test", test]);
+    cargo
+}
+
+/// The test on disks of its own, or why there can be none here.
+pub fn disks(repo: &Repo) -> Result<Command, String> {
+    let mut probe = Command::new("unshare");
+    probe.args(["--map-root-user", "--mount", "--", "mount", "-t", "tmpfs", "none", "/tmp"]);
+    if ask(&mut probe).is_none() {
+        return Err("`unshare --map-root-user --mount` cannot mount a disk here".to_owned());
+    }
+    let mut cargo = test(repo, "exporter", "faults");
+    cargo.args(["--", "--ignored", "disks::"]);
+    Ok(cargo)
+}

@@ -19,7 +19,7 @@ pub const SETTINGS: usize = 16;
 const STEPS: usize = 64;
 /// Of these, those that are given to the same model in another form.
 const MOVED_STEPS: usize = 16;
-/// Words of a state and multiplications of a step beyond which a model is left alone: runs are to be short.
+/// Words of a state, multiplications of a step and words of a blob beyond which a model is left alone: runs are to be short.
 const LARGEST: usize = 1 << 11;
 
 /// What came of the bytes.
@@ -80,7 +80,7 @@ pub fn generate(bytes: &[u8]) -> Outcome {
         assert!(!settings.invented, "what was written is not read");
         return Outcome::Refused;
     };
-    if model.state_words() > LARGEST || model.config().macs_streaming() > LARGEST {
+    if [model.state_words(), model.config().macs_streaming(), bytes.len() / 4].iter().any(|&size| size > LARGEST) {
         return Outcome::TooLarge;
     }
     run(&model, &bytes, settings);

@@ -17,7 +17,7 @@ fn dimensions(u: &mut Unstructured<'_>) -> Result<Option<Vec<u8>>> {
     let layout = *u.choose(Layout::INTEGERS)?;
     let layout = if precision == Precision::F32 { Layout::Rows8 } else { layout };
     let activation = *u.choose(&[Activation::Tanh, Activation::Gated])?;
-    let vocab_size = if u.ratio(1, 100)? { 256 } else { *u.choose(&[3, 4, 5, 7, 8, 9, 16, 17, 27])? };
+    let vocab_size = if u.ratio(1, 100)? { 130 } else { *u.choose(&[3, 4, 5, 7, 8, 9, 16, 17, 27])? };
     let first = *u.choose(&['a', 'à', '一', '😀'])?;
     let vocab: String = (first..).take(vocab_size).collect();
     let n_embd = u.int_in_range(1..=17)?;

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod doctor;
 pub mod firmware;
 pub mod flash;
+pub mod fuzz;
 pub mod image;
 pub mod memory;
 pub mod repo;

@@ -86,7 +86,7 @@ fn with_another_header(blob: &[u8], start: usize, rng: &mut Xoshiro128PlusPlus) 
         _ => header.golden_len = number,
     }
     // Levels and layers go together more often than not.
-    if donor[3] % 8 != 0 {
+    if !donor[3].is_multiple_of(8) {
         let last = header.weights.last().copied()?;
         header.weights.truncate(header.levels.len());
         while header.weights.len() <= header.levels.len() {
@@ -124,7 +124,7 @@ fn pick<'v, T>(values: &'v mut [T], rng: &mut Xoshiro128PlusPlus) -> Option<&'v 
 
 /// [`mutate`] of the blob behind so many bytes of settings, or a change to those; where no blob is, of anything.
 pub fn mutate_with_settings(bytes: &mut [u8], len: usize, settings: usize, seed: u32, generic: Generic<'_>) -> usize {
-    let (invented, chosen) = (bytes.first().is_some_and(|flags| flags & 1 != 0), seed % 4 == 0);
+    let (invented, chosen) = (bytes.first().is_some_and(|flags| flags & 1 != 0), seed.is_multiple_of(4));
     match bytes.split_at_mut_checked(settings) {
         Some((first, _)) if len > settings && chosen => {
             generic(first, settings, settings);

@@ -57,7 +57,7 @@ fn the_corpus_of_networks() {
 fn the_corpus_of_word_lists() {
     let inputs = corpus("words");
     let lists = inputs.iter().filter(|bytes| words(bytes).is_ok_and(|count| count >= data::MIN_WORDS)).count();
-    assert!(lists > 3 && lists < inputs.len(), "{lists} of {}", inputs.len());
+    assert!(lists > 0 && lists < inputs.len(), "{lists} of {}", inputs.len());
 }
 
 proptest! {

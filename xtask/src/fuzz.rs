@@ -181,14 +181,11 @@ impl Fuzz<'_> {
             }
         }
         for crash in &row.crashes {
-            let again = |options: &[&str]| {
-                let mut program = self.program();
-                program.args(options).arg(Path::new("artifacts").join(self.target.name).join(crash));
-                show(&program)
-            };
-            eprintln!("CRASH: {}", self.repo.short(&self.folder("artifacts").join(crash)));
-            eprintln!("  again:   {}", again(&[]));
-            eprintln!("  smaller: {}", again(&["-minimize_crash=1", "-max_total_time=60"]));
+            let input = self.repo.short(&self.folder("artifacts").join(crash));
+            let again = format!("{} -detect_leaks=0", self.repo.short(Path::new(program.get_program())));
+            eprintln!("CRASH: {input}");
+            eprintln!("  again:   {again} {input}");
+            eprintln!("  smaller: {again} -minimize_crash=1 -max_total_time=60 {input}");
             eprintln!("  to keep: copy it to {}", self.repo.short(&self.folder("regressions")));
         }
         Ok(row)

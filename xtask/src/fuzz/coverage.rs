@@ -34,7 +34,7 @@ const LOADER: [&str; 9] = [
 /// A line of a file, as seen from `runtime/src`.
 type Line = (String, u64);
 
-/// The command. Fails where a line is not reached.
+/// The command: a table, and the lines that are not reached. Which of them may be so, `runtime/fuzz/README.md` says.
 ///
 /// # Errors
 /// Without valgrind.
@@ -147,7 +147,7 @@ fn report(all: &BTreeSet<Line>, reached: &BTreeSet<Line>, sources: &Path, json: 
     if LOADER.iter().any(|name| of(&mut all.iter(), name) == 0) {
         bail!("the program's line table has no lines of one of these files");
     }
-    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

@@ -240,6 +240,14 @@ impl Words {
         let dev = train.split_off(first);
         Ok(Split { train, dev, test })
     }
+
+    /// [`Words::read`] of what stands in memory; `name` is what to call it.
+    ///
+    /// # Errors
+    /// [`DataError`] has that name, and the line where there is one.
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, DataError> {
+        Self::parse(name, bytes, Path::new(name))
+    }
 }
 
 /// A uniform sample of a stream of unknown length: all words while they are few, then each new one takes the place of a random

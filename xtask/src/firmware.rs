@@ -155,7 +155,7 @@ pub fn facts(model: &Path) -> Result<Facts> {
 }
 
 /// The file that Cargo's messages name for a program.
-fn executable(messages: &str, bin: &str) -> Option<PathBuf> {
+pub(crate) fn executable(messages: &str, bin: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())

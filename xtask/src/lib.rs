@@ -13,6 +13,7 @@ pub mod deny;
 pub mod doctor;
 pub mod firmware;
 pub mod flash;
+pub mod fuzz;
 pub mod image;
 pub mod memory;
 pub mod reliability;

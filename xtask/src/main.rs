@@ -14,7 +14,8 @@ use lexopt::prelude::*;
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
 use xtask::{
-    bench, command, demo, deny, doctor, firmware, flash, reliability, reproduce, runner, setup, size, test, uart, uf2,
+    bench, command, demo, deny, doctor, firmware, flash, fuzz, reliability, reproduce, runner, setup, size, test, uart,
+    uf2,
 };
 
 /// Subcommands and what each does, in the order a newcomer needs them.
@@ -53,6 +54,13 @@ cargo xtask <command>
   deny                 licences, sources and known vulnerabilities of all dependencies, by cargo-deny (fetched the first time)
   reliability [--record]
                        make the faults of docs/reliability.md and compare what is said; --record writes it there
+  fuzz [--target load|generate|import|words] [--minutes N | --runs N] [--json]
+                       any bytes into what reads a model, runs it, or reads word lists and state dicts, with
+                       AddressSanitizer (4 minutes, shared by the targets); fails at a crash. Needs a nightly toolchain
+  fuzz --minimize [--target NAME]
+                       rewrite the committed inputs: the fewest that reach all that the fuzzers have reached
+  fuzz --coverage [--json]
+                       the lines of the loader that the committed inputs do not reach (by valgrind)
   test                 format, lints, docs, no_std build and all tests; what CI runs
   help                 this list
 ";
@@ -79,6 +87,7 @@ fn main() -> ExitCode {
         "reproduce" => no_options(rest).and_then(|()| reproduce::run(&Repo::find())),
         "deny" => no_options(rest).and_then(|()| deny::run(&Repo::find())),
         "reliability" => reliability_command(rest),
+        "fuzz" => fuzz_command(rest),
         "test" => no_options(rest).and_then(|()| test::run(&Repo::find())),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -334,6 +343,47 @@ fn bench_options(mut args: lexopt::Parser) -> Result<bench::Options> {
     Ok(options)
 }
 
+fn fuzz_command(args: lexopt::Parser) -> Result<ExitCode> {
+    match fuzz_options(args)? {
+        Fuzz::Run(options) => fuzz::run(&Repo::find(), &options),
+        Fuzz::Coverage { json } => fuzz::coverage::run(&Repo::find(), json),
+    }
+}
+
+/// What `fuzz` is told to do.
+#[derive(Debug, PartialEq)]
+enum Fuzz {
+    Run(fuzz::Options),
+    Coverage { json: bool },
+}
+
+fn fuzz_options(mut args: lexopt::Parser) -> Result<Fuzz> {
+    let (mut options, mut minutes, mut coverage) = (fuzz::Options::default(), None, false);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("target") => options.target = Some(args.value()?.string()?),
+            Long("minutes") => minutes = Some(args.value()?.parse()?),
+            Long("runs") => options.runs = Some(args.value()?.parse()?),
+            Long("minimize") => options.minimize = true,
+            Long("coverage") => coverage = true,
+            Long("json") => options.json = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let limited = minutes.is_some() || options.runs.is_some();
+    if coverage && (limited || options.minimize || options.target.is_some()) {
+        bail!("--coverage takes the committed inputs as they are, with --json and nothing else");
+    }
+    if (minutes.is_some() && options.runs.is_some()) || (limited && options.minimize) {
+        bail!("--minutes, --runs and --minimize: one of them");
+    }
+    match minutes {
+        Some(minutes) if !(0.0..=1e6).contains(&minutes) => bail!("--minutes {minutes}: 0 to 1,000,000"),
+        minutes => options.minutes = minutes.unwrap_or(options.minutes),
+    }
+    Ok(if coverage { Fuzz::Coverage { json: options.json } } else { Fuzz::Run(options) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,6 +431,27 @@ mod tests {
         assert!(options(&[]).unwrap().board().is_err());
         assert!(options(&["--slot", "a.blob", "console"]).is_err());
         assert!(options(&["one", "two"]).is_err());
+    }
+
+    #[test]
+    fn fuzz_options_are_read() {
+        let options = |args: &[&str]| fuzz_options(lexopt::Parser::from_args(args));
+        let default = fuzz::Options::default();
+        assert_eq!(options(&[]).unwrap(), Fuzz::Run(default.clone()));
+        let some = fuzz::Options { target: Some("load".to_owned()), minutes: 0.5, json: true, ..default.clone() };
+        assert_eq!(options(&["--target", "load", "--minutes=0.5", "--json"]).unwrap(), Fuzz::Run(some));
+        assert_eq!(options(&["--runs=7"]).unwrap(), Fuzz::Run(fuzz::Options { runs: Some(7), ..default }));
+        assert_eq!(options(&["--coverage", "--json"]).unwrap(), Fuzz::Coverage { json: true });
+        for wrong in [
+            &["--runs", "7", "--minutes", "1"][..],
+            &["--minimize", "--runs", "7"],
+            &["--coverage", "--target", "load"],
+            &["--minutes", "-1"],
+            &["--minutes", "NaN"],
+            &["load"],
+        ] {
+            assert!(options(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

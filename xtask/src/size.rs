@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-mod crates;
+pub(crate) mod crates;
 mod report;
 mod sections;
 pub mod weights;

@@ -26,7 +26,7 @@ pub const TABLES: &str = "(vector table, boot blocks)";
 /// Code that neither a line nor a symbol claims: padding, or assembly of somebody else's.
 pub const NOBODY: &str = "(code without a name)";
 
-type Slice<'a> = EndianSlice<'a, LittleEndian>;
+pub(crate) type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
 /// What a crate takes of the flash.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -176,14 +176,14 @@ fn lines(file: &object::File<'_>) -> Result<Vec<Range>> {
 }
 
 /// Where the line table's names are.
-struct Strings<'a> {
-    own: DebugStr<Slice<'a>>,
-    of_lines: &'a [u8],
+pub(crate) struct Strings<'a> {
+    pub(crate) own: DebugStr<Slice<'a>>,
+    pub(crate) of_lines: &'a [u8],
 }
 
 impl<'a> Strings<'a> {
     /// A source file's path, with its folder's.
-    fn path(&self, header: &LineProgramHeader<Slice<'a>>, file: u64) -> Option<String> {
+    pub(crate) fn path(&self, header: &LineProgramHeader<Slice<'a>>, file: u64) -> Option<String> {
         let file = header.file(file)?;
         let name = self.text(file.path_name())?;
         let folder = file.directory(header).and_then(|folder| self.text(folder)).unwrap_or_default();

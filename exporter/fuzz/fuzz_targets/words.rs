@@ -1,0 +1,8 @@
+//! Any bytes as a word list.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = exporter_fuzz::bodies::words::words(bytes);
+});

@@ -1,0 +1,58 @@
+//! Any bytes as a `state_dict`, and as a model of our own.
+
+use std::path::Path;
+
+use runtime::{HeapState, Model};
+
+use crate::file::{FoldedModel, Origin};
+use crate::import::{ImportError, Options, Orientation, StateDict, fold, understand};
+use crate::pack::pack_f32;
+
+/// Imports the bytes as they are, folds and packs what they hold; how many of the ways to read them give a network.
+pub fn import(bytes: &[u8]) -> usize {
+    if let Ok(model) = FoldedModel::from_safetensors(bytes, Path::new("model")) {
+        check(&model);
+    }
+    let state = match StateDict::from_safetensors(bytes) {
+        Ok(state) => state,
+        Err(error) => {
+            check_message(&error);
+            return 0;
+        }
+    };
+    let order: Vec<String> =
+        state.tensors.keys().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned())).collect();
+    let ways = [
+        Options::default(),
+        Options { orientation: Some(Orientation::FanInFanOut), ..Options::default() },
+        Options { order, eps: 0.0, ..Options::default() },
+    ];
+    ways.iter().filter(|options| network(&state, options).inspect_err(check_message).is_ok()).count()
+}
+
+fn network(state: &StateDict, options: &Options) -> Result<(), ImportError> {
+    let structure = understand(state, options)?;
+    let vocab = match state.metadata.get("vocab") {
+        Some(vocab) => vocab.clone(),
+        None => ('.'..).take(structure.vocab_size).collect(),
+    };
+    check(&fold(state, &structure, options, &vocab, Origin::default())?);
+    Ok(())
+}
+
+/// An error is one line.
+fn check_message(error: &ImportError) {
+    let text = error.to_string();
+    assert!(!text.contains('\n'), "{text:?}");
+}
+
+/// A model is written and read as what it is, and runs where it is one that the runtime takes.
+fn check(model: &FoldedModel) {
+    let bytes = model.to_safetensors();
+    let again = FoldedModel::from_safetensors(&bytes, Path::new("model")).expect("what was written is read");
+    assert_eq!(again.to_safetensors(), bytes);
+    if let Ok(blob) = pack_f32(model) {
+        let model = Model::new(blob.as_bytes()).expect("what was packed is read");
+        assert_eq!(model.self_test(&mut HeapState::new(&model)), Ok(()));
+    }
+}

@@ -1,0 +1,35 @@
+//! Any bytes as a word list.
+
+use crate::data::{DataError, Examples, MAX_WORD_CHARS, MIN_WORDS, Words};
+use runtime::Vocab;
+
+/// Reads the bytes as a list, and makes of it what a training does; how many words it has.
+pub fn words(bytes: &[u8]) -> Result<usize, DataError> {
+    let list = Words::from_bytes("list", bytes);
+    if let Err(error) = &list {
+        let text = error.to_string();
+        assert!(text.starts_with("list") && !text.contains('\n'), "{text}");
+    }
+    let mut list = list?;
+    for word in &list.words {
+        assert!(!word.is_empty() && word.trim() == word && word.chars().count() <= MAX_WORD_CHARS);
+        assert!(!word.contains('\n'));
+    }
+    let (count, twice) = (list.words.len(), list.duplicates());
+    if let Ok(vocab) = list.vocab() {
+        let vocab = Vocab::new(&vocab).expect("a vocabulary that a model takes");
+        let some = &list.words[..count.min(8)];
+        let examples = Examples::new("list", some, vocab, 3).expect("characters of its own vocabulary");
+        assert_eq!(examples.len(), some.iter().map(|word| word.chars().count() + 1).sum::<usize>());
+        assert_eq!(examples.contexts.len(), 3 * examples.targets.len());
+    }
+    match list.split() {
+        Ok(split) => assert_eq!(split.train.len() + split.dev.len() + split.test.len(), count),
+        Err(_) => assert!(count < MIN_WORDS),
+    }
+    assert_eq!((list.dedup(), list.duplicates()), (twice, 0));
+    // A list written down is read as the same list.
+    let again = Words::from_bytes("again", list.words.join("\r\n").as_bytes());
+    assert_eq!(again.expect("words of a list").words, list.words);
+    Ok(count)
+}

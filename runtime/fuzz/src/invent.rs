@@ -1,0 +1,151 @@
+//! Models of any dimensions that the format has, their numbers drawn from a seed.
+
+use arbitrary::{Result, Unstructured};
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro128PlusPlus;
+use runtime::format::{Header, IntegerLayer, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
+use runtime::quant::{ACC_LIMIT, ACTIVATION_MAX};
+use runtime::{Activation, Config, Level, Provenance};
+
+/// The blob of a model whose dimensions follow from the bytes; `None` where they are none that the format allows.
+pub fn invent(bytes: &[u8]) -> Option<Vec<u8>> {
+    dimensions(&mut Unstructured::new(bytes)).ok().flatten()
+}
+
+fn dimensions(u: &mut Unstructured<'_>) -> Result<Option<Vec<u8>>> {
+    let precision = *u.choose(&[Precision::Int8, Precision::Int4, Precision::F32])?;
+    let layout = *u.choose(Layout::INTEGERS)?;
+    let layout = if precision == Precision::F32 { Layout::Rows8 } else { layout };
+    let activation = *u.choose(&[Activation::Tanh, Activation::Gated])?;
+    let vocab_size = if u.ratio(1, 100)? { 130 } else { *u.choose(&[3, 4, 5, 7, 8, 9, 16, 17, 27])? };
+    let first = *u.choose(&['a', 'à', '一', '😀'])?;
+    let vocab: String = (first..).take(vocab_size).collect();
+    let n_embd = u.int_in_range(1..=17)?;
+    let mut levels = heapless::Vec::new();
+    for _ in 0..u.int_in_range(1..=4)? {
+        let level = Level {
+            fuse: *u.choose(&[2, 2, 2, 3, 4, 5, 8, 64])?,
+            width: *u.choose(&[1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 20])?,
+        };
+        levels.push(level).expect("there is room for eight");
+    }
+    let skip = u.arbitrary()?;
+    let Ok(config) = Config::new(vocab_size, n_embd.into(), activation, &levels) else { return Ok(None) };
+    let config = config.with_skip(skip);
+    let mut weights = heapless::Vec::new();
+    for index in 0..=levels.len() {
+        let small = if precision == Precision::Int4 { WeightFormat::Int4 } else { WeightFormat::Int8 };
+        let format = match (precision, index) {
+            (Precision::F32, _) => WeightFormat::F32,
+            (_, 0) => *u.choose(&[WeightFormat::Table, WeightFormat::Int8, small, WeightFormat::Pairs])?,
+            _ => *u.choose(&[small, WeightFormat::Int8])?,
+        };
+        weights.push(format).expect("there is room for nine");
+    }
+    let golden_len = u.int_in_range(0..=20)?;
+    let mut numbers = Numbers(Xoshiro128PlusPlus::seed_from_u64(u.arbitrary()?));
+    let golden: Vec<u8> = (0..golden_len).map(|_| numbers.within(0, vocab_size as i64 - 1) as u8).collect();
+    let preset = u.arbitrary()?;
+    let provenance = Provenance {
+        preset,
+        exporter_version: "fuzz",
+        data_sha256: [7; 32],
+        seed: u.arbitrary()?,
+        dev_nll_micronats: 0,
+    };
+    let header = Header {
+        precision,
+        layout,
+        activation,
+        n_embd,
+        levels,
+        skip,
+        weights,
+        golden_len: 0,   // `encode` fills in
+        golden_crc32: 0, // these two
+        vocab: &vocab,
+        provenance,
+    };
+    Ok(numbers.model(&config, &header, &golden))
+}
+
+/// Numbers of all kinds, the largest allowed ones among them.
+struct Numbers(Xoshiro128PlusPlus);
+
+impl Numbers {
+    /// From `low` to `high`.
+    fn within(&mut self, low: i64, high: i64) -> i64 {
+        low + i64::from(self.0.next_u32()) % (high - low + 1)
+    }
+
+    /// Weights of up to `max` in magnitude: of any size, of the largest only, or none at all.
+    fn weights(&mut self, len: usize, max: i64) -> Vec<i8> {
+        match self.within(0, 7) {
+            0 => vec![max as i8; len],
+            1 => (0..len).map(|_| (max * (2 * self.within(0, 1) - 1)) as i8).collect(),
+            2 => vec![0; len],
+            _ => (0..len).map(|_| self.within(-max, max) as i8).collect(),
+        }
+    }
+
+    /// Usual weights, or any up to the largest allowed.
+    fn floats(&mut self, len: usize) -> Vec<f32> {
+        let scale = [0.01, 0.2, 1.0, 3e4, 8e9][self.within(0, 4) as usize];
+        (0..len).map(|_| self.within(-127, 127) as f32 * scale).collect()
+    }
+
+    fn model(&mut self, config: &Config, header: &Header<'_>, golden: &[u8]) -> Option<Vec<u8>> {
+        let shapes: Vec<_> = config.linear_shapes().collect();
+        let embeddings = config.vocab_size() * config.n_embd();
+        if header.precision == Precision::F32 {
+            let embedding = self.floats(embeddings);
+            let layers: Vec<_> = shapes
+                .iter()
+                .map(|shape| (self.floats(shape.fan_in() * shape.fan_out), self.floats(shape.fan_out)))
+                .collect();
+            let layers = layers.iter().map(|(weight, bias)| LinearWeights { weight, bias }).collect();
+            return encode(header, &Layers::F32 { embedding: &embedding, layers }, golden).ok();
+        }
+        let tabulated = matches!(header.weights[0], WeightFormat::Table | WeightFormat::Pairs);
+        let embedding = if tabulated { Vec::new() } else { self.weights(embeddings, 127) };
+        let width_out = usize::from(header.levels[0].width);
+        let layers: Vec<_> = shapes
+            .iter()
+            .zip(&header.weights)
+            .map(|(shape, format)| match format {
+                WeightFormat::Pairs => {
+                    (Vec::new(), Vec::new(), self.weights(config.vocab_size().pow(2) * width_out, 127))
+                }
+                WeightFormat::Table => self.layer(shape.fan_out, shape.positions * config.vocab_size(), 127, 1),
+                WeightFormat::Int4 => self.layer(shape.fan_out, shape.fan_in(), 7, ACTIVATION_MAX),
+                _ => self.layer(shape.fan_out, shape.fan_in(), 127, ACTIVATION_MAX),
+            })
+            .collect();
+        let layers = layers.iter().map(|(bias, multiplier, weights)| IntegerLayer { bias, multiplier, weights });
+        encode(header, &Layers::Integer { embedding: &embedding, layers: layers.collect() }, golden).ok()
+    }
+
+    /// Biases, multipliers and weights of a layer; no sum of a row leaves its limit.
+    fn layer(&mut self, rows: usize, columns: usize, max: i64, input_max: i32) -> (Vec<i32>, Vec<i32>, Vec<i8>) {
+        let weights = self.weights(rows * columns, max);
+        // Whatever the order of rows and columns.
+        let room = i64::from(ACC_LIMIT) - 1 - columns as i64 * max * i64::from(input_max);
+        let bias = (0..rows).map(|_| {
+            let bias = match self.within(0, 3) {
+                0 => 0,
+                1 => room,
+                2 => -room,
+                _ => self.within(-room.max(0), room.max(0)),
+            };
+            bias as i32
+        });
+        let bias = bias.collect();
+        let multiplier = |numbers: &mut Self| match numbers.within(0, 5) {
+            0 => numbers.within(0, i32::MAX.into()),
+            1 => i32::MAX.into(),
+            2 => numbers.within(0, 2),
+            _ => numbers.within(0, 1 << 20),
+        };
+        (bias, (0..rows).map(|_| multiplier(self) as i32).collect(), weights)
+    }
+}

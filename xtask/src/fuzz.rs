@@ -1,0 +1,230 @@
+//! `cargo xtask fuzz`: any bytes into everything that reads bytes, by cargo-fuzz, and a table of what came of it.
+//!
+//! What is fuzzed stands in `runtime/fuzz` and `exporter/fuzz`. Each target goes on from its own `corpus/`, which is not
+//! committed, and begins with the committed `seeds/` and `regressions/`.
+
+pub mod coverage;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{ask, run as run_command, show};
+use crate::repo::Repo;
+
+use report::Row;
+
+/// Of cargo-fuzz.
+const VERSION: &str = "0.13.2";
+
+/// What can be fuzzed.
+struct Target {
+    name: &'static str,
+    /// The folder of its package.
+    package: &'static str,
+    /// Longest input. Small models are as good as large ones, and run faster.
+    longest: usize,
+}
+
+const TARGETS: [Target; 4] = [
+    Target { name: "load", package: "runtime/fuzz", longest: 512 },
+    Target { name: "generate", package: "runtime/fuzz", longest: 320 },
+    Target { name: "import", package: "exporter/fuzz", longest: 600 },
+    Target { name: "words", package: "exporter/fuzz", longest: 600 },
+];
+
+/// What the command is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// One target; all of them otherwise.
+    pub target: Option<String>,
+    /// Minutes in all, which the targets share.
+    pub minutes: f64,
+    /// Executions of each target, in place of minutes.
+    pub runs: Option<u64>,
+    /// Puts a small corpus in place of the committed one.
+    pub minimize: bool,
+    /// The table as JSON.
+    pub json: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { target: None, minutes: 4.0, runs: None, minimize: false, json: false }
+    }
+}
+
+/// The command. Fails if a target crashes, hangs or fills the memory.
+///
+/// # Errors
+/// For a target that there is not, and for what is missing: a nightly toolchain, or cargo-fuzz where it cannot be installed.
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+    let chosen = |target: &&Target| options.target.as_deref().is_none_or(|name| name == target.name);
+    let targets: Vec<&Target> = TARGETS.iter().filter(chosen).collect();
+    if targets.is_empty() {
+        let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+        bail!("no target `{}`; there are {}", options.target.as_deref().unwrap_or_default(), names.join(", "));
+    }
+    need_nightly()?;
+    let program = install(repo)?;
+    let seconds = (options.minutes * 60.0 / targets.len() as f64).ceil() as u64;
+    let mut rows = Vec::new();
+    for target in targets {
+        eprintln!("== {}", target.name);
+        let fuzz = Fuzz { repo, program: &program, target };
+        fuzz.build()?;
+        rows.push(if options.minimize { fuzz.minimize()? } else { fuzz.fuzz(options.runs, seconds)? });
+        eprintln!();
+    }
+    if options.json {
+        println!("{}", report::json(&rows));
+    } else {
+        print!("{}", report::table(&rows));
+    }
+    let failed = rows.iter().any(|row| !row.crashes.is_empty());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Only nightly compilers have the options that fuzzers need.
+fn need_nightly() -> Result<()> {
+    if ask(Command::new("rustc").args(["+nightly", "--version"])).is_none() {
+        bail!(
+            "fuzzers need a nightly toolchain beside the one in rust-toolchain.toml: rustup toolchain install nightly"
+        );
+    }
+    Ok(())
+}
+
+/// cargo-fuzz in `.tools/bin`; a few minutes the first time.
+fn install(repo: &Repo) -> Result<PathBuf> {
+    let program = repo.tools().join(format!("bin/cargo-fuzz{}", std::env::consts::EXE_SUFFIX));
+    let version = || ask(Command::new(&program).args(["fuzz", "--version"]));
+    let expected = format!("cargo-fuzz {VERSION}");
+    if version().as_deref() != Some(&expected) {
+        let mut cargo = repo.cargo();
+        cargo.args(["install", "cargo-fuzz", "--locked", "--force", "--version", VERSION, "--root"]).arg(repo.tools());
+        run_command(&mut cargo).context("cargo-fuzz cannot be installed; is crates.io within reach?")?;
+        if version().as_deref() != Some(&expected) {
+            bail!("{} is not {expected}", repo.short(&program));
+        }
+    }
+    Ok(program)
+}
+
+/// A target at work.
+struct Fuzz<'r> {
+    repo: &'r Repo,
+    program: &'r Path,
+    target: &'r Target,
+}
+
+impl Fuzz<'_> {
+    fn folder(&self, what: &str) -> PathBuf {
+        self.repo.root().join(self.target.package).join(what).join(self.target.name)
+    }
+
+    /// `cargo fuzz <command>` of the target, by the nightly toolchain.
+    fn cargo_fuzz(&self, command: &str) -> Command {
+        let mut cargo = Command::new(self.program);
+        cargo.current_dir(self.repo.root().join(self.target.package));
+        // rustup's: the toolchain of this program is another one.
+        cargo.env("RUSTUP_TOOLCHAIN", "nightly").env_remove("CARGO").env_remove("RUSTC");
+        // Two thirds of the time go into comparisons otherwise, of which the mutators make little use.
+        cargo.args(["fuzz", command, "--fuzz-dir", ".", "--no-trace-compares"]).arg(self.target.name);
+        cargo
+    }
+
+    fn build(&self) -> Result<()> {
+        for what in ["corpus", "artifacts"] {
+            let folder = self.folder(what);
+            std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        run_command(&mut self.cargo_fuzz("build"))
+    }
+
+    /// The program that was built, with AddressSanitizer set to what costs little: nothing here frees what it still uses, or
+    /// leaks, without `unsafe`.
+    fn program(&self) -> Command {
+        let triple = ask(Command::new("rustc").args(["+nightly", "--print", "host-tuple"])).unwrap_or_default();
+        let package = self.repo.root().join(self.target.package);
+        let mut program = Command::new(package.join("target").join(triple).join("release").join(self.target.name));
+        program.current_dir(package).env("ASAN_OPTIONS", "malloc_context_size=0:detect_stack_use_after_return=0");
+        program.arg("-detect_leaks=0");
+        program
+    }
+
+    /// Runs the target for so many executions, or so long, and reads what libFuzzer says of it.
+    fn fuzz(&self, runs: Option<u64>, seconds: u64) -> Result<Row> {
+        let before = report::crashes(&self.folder("artifacts"))?;
+        let mut program = self.program();
+        let length = format!("-max_len={}", self.target.longest);
+        program.args([&length, "-entropic=0", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]);
+        program.arg(format!("-artifact_prefix=artifacts/{}/", self.target.name));
+        program.arg(match runs {
+            Some(runs) => format!("-runs={runs}"),
+            None => format!("-max_total_time={seconds}"),
+        });
+        program.args(["corpus", "seeds", "regressions"].map(|what| Path::new(what).join(self.target.name)));
+        eprintln!("$ {}", show(&program));
+        let output =
+            program.stdout(Stdio::null()).stderr(Stdio::piped()).output().context("cannot start the target")?;
+        let log = String::from_utf8_lossy(&output.stderr);
+        let mut row = report::parse(self.target.name, &log);
+        row.crashes = report::crashes(&self.folder("artifacts"))?;
+        row.crashes.retain(|crash| !before.contains(crash));
+        if !output.status.success() {
+            eprintln!("{}", report::end(&log));
+            if row.crashes.is_empty() {
+                bail!("`{}` ended with {}, and left no input behind", show(&program), output.status);
+            }
+        }
+        for crash in &row.crashes {
+            let input = self.repo.short(&self.folder("artifacts").join(crash));
+            let again = format!("{} -detect_leaks=0", self.repo.short(Path::new(program.get_program())));
+            eprintln!("CRASH: {input}");
+            eprintln!("  again:   {again} {input}");
+            eprintln!("  smaller: {again} -minimize_crash=1 -max_total_time=60 {input}");
+            eprintln!("  to keep: copy it to {}", self.repo.short(&self.folder("regressions")));
+        }
+        Ok(row)
+    }
+
+    /// The fewest inputs that reach every edge that the corpus and the committed inputs reach, in place of the committed ones.
+    fn minimize(&self) -> Result<Row> {
+        let seeds = self.folder("seeds");
+        let partial = seeds.with_extension("partial");
+        std::fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
+        let mut program = self.program();
+        // By edges alone: how often each is taken makes ten times as many inputs.
+        program.args(["-merge=1", "-use_counters=0", "-max_len=4096"]).arg(&partial);
+        program.args(["corpus", "seeds", "regressions"].map(|what| Path::new(what).join(self.target.name)));
+        run_command(program.stderr(Stdio::null()))?;
+        std::fs::remove_dir_all(&seeds).with_context(|| format!("cannot remove {}", seeds.display()))?;
+        std::fs::rename(&partial, &seeds).with_context(|| format!("cannot write {}", seeds.display()))?;
+        self.fuzz(Some(0), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_is_in_its_package_and_has_seeds() {
+        let repo = Repo::find();
+        for Target { name, package, .. } in &TARGETS {
+            let package = repo.root().join(package);
+            assert!(package.join("fuzz_targets").join(name).with_extension("rs").exists(), "{name}");
+            let manifest = std::fs::read_to_string(package.join("Cargo.toml")).unwrap();
+            assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
+            assert!(package.join("seeds").join(name).read_dir().unwrap().count() > 20, "{name}");
+            assert!(package.join("regressions").join(name).exists(), "{name}");
+        }
+        for package in ["runtime/fuzz", "exporter/fuzz"] {
+            let targets = repo.root().join(package).join("fuzz_targets").read_dir().unwrap().count();
+            assert_eq!(targets, TARGETS.iter().filter(|target| target.package == package).count(), "{package}");
+        }
+    }
+}

@@ -125,7 +125,7 @@ impl Words {
     /// # Errors
     /// None in practice: the list is tested.
     pub fn shipped() -> Result<Self, DataError> {
-        Self::parse(SHIPPED_NAME, SHIPPED_WORDS.as_bytes(), Path::new(SHIPPED_NAME), MAX_WORDS, &mut |_| ())
+        Self::from_bytes(SHIPPED_NAME, SHIPPED_WORDS.as_bytes())
     }
 
     /// Reads a file with one word a line: UTF-8, LF or CRLF, white space around words, blank lines and a byte-order mark
@@ -246,7 +246,7 @@ impl Words {
     /// # Errors
     /// [`DataError`] has that name, and the line where there is one.
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, DataError> {
-        Self::parse(name, bytes, Path::new(name))
+        Self::parse(name, bytes, Path::new(name), MAX_WORDS, &mut |_| ())
     }
 }
 

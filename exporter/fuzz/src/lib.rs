@@ -16,5 +16,6 @@ mod exporter {
     pub mod pack;
     pub mod python_random;
     pub mod quantize;
+    pub mod read;
     pub mod write;
 }

@@ -228,6 +228,7 @@ impl Layout {
             let case = self.case(&mut random, &widths, 3 * self.rows, Pattern::Random, Pattern::Random);
             self.check_case(&case);
         }
+        self.check_outside();
         self.check_mismatched_lengths();
     }
 
@@ -247,6 +248,20 @@ impl Layout {
             prepared.into_iter().for_each(&mut add);
         }
         checksum
+    }
+
+    /// A weight that is not there is 0, whatever the block says.
+    fn check_outside(&self) {
+        let columns = 4 * self.columns;
+        let block = vec![0x1122_1122; (self.block_words)(columns)];
+        for row in 0..self.rows {
+            (columns..columns + 40).for_each(|column| assert_eq!((self.weight)(&block, columns, row, column), 0));
+        }
+        for column in 0..columns {
+            (self.rows..self.rows + 9).for_each(|row| assert_eq!((self.weight)(&block, columns, row, column), 0));
+        }
+        let there = |row| (0..columns).any(|column| (self.weight)(&block, columns, row, column) != 0);
+        assert!((0..self.rows).all(there));
     }
 
     /// Lengths that do not belong together are nobody's undoing.

@@ -222,6 +222,15 @@ mod integer {
         }
     }
 
+    /// By which a kernel knows how many rows it may write: one that took it for less would leave all to portable code, unnoticed.
+    #[test]
+    fn an_output_has_room_for_as_many_rows_as_it_holds() {
+        for len in 0..10 {
+            assert_eq!(Output::Rows(&mut [0; 10][..len]).len(), len);
+            assert_eq!(Output::Tanh(&mut [0; 10][..len]).len(), len);
+        }
+    }
+
     #[test]
     fn tanh_is_the_same_for_every_value_and_length() {
         let mut values: Vec<i32> = (-600..=600).collect();

@@ -14,6 +14,7 @@ pub mod firmware;
 pub mod flash;
 pub mod image;
 pub mod memory;
+pub mod mutants;
 pub mod repo;
 pub mod runner;
 pub mod setup;

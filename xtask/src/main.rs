@@ -13,7 +13,7 @@ use lexopt::prelude::*;
 
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
-use xtask::{bench, command, demo, doctor, firmware, flash, runner, setup, size, test, uart, uf2};
+use xtask::{bench, command, demo, doctor, firmware, flash, mutants, runner, setup, size, test, uart, uf2};
 
 /// Subcommands and what each does, in the order a newcomer needs them.
 const HELP: &str = "\
@@ -47,6 +47,12 @@ cargo xtask <command>
                        characters per second on this machine, next to libtorch
   fit [--counts]       count networks of many shapes on every emulated core and write exporter/data/costs.json, by which
                        `exporter inspect` predicts; ten to fifteen minutes. --counts fits the counts of last time anew
+  mutants [--record] [OPTIONS]
+                       change the runtime in one place at a time and see whether its tests notice: the score of each area,
+                       and what was missed. OPTIONS go to cargo-mutants (--shard 0/9, --re quant, --iterate, --jobs 2); what
+                       runs have found adds up. --report: no run; --record: write runtime/MUTANTS.md
+  mutants --emulated [WORD ...]
+                       the same for kernels of chips, in QEMU, with the faults of tests/faults.toml
   test                 format, lints, docs, no_std build and all tests; what CI runs
   help                 this list
 ";
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         "run-elf" => run_elf_command(rest),
         "bench" => bench_options(rest).and_then(|options| bench::run(&Repo::find(), &options)),
         "fit" => fit_command(rest),
+        "mutants" => mutants_command(rest),
         "test" => no_options(rest).and_then(|()| test::run(&Repo::find())),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -96,6 +103,10 @@ fn no_options(mut args: lexopt::Parser) -> Result<()> {
         Some(arg) => Err(arg.unexpected().into()),
         None => Ok(()),
     }
+}
+
+fn mutants_command(mut args: lexopt::Parser) -> Result<ExitCode> {
+    mutants::run(&Repo::find(), &mutants::Options::parse(args.raw_args()?))
 }
 
 /// The exporter's own example does it: what is fitted is what the exporter predicts with.

@@ -19,6 +19,11 @@ impl Repo {
         Self { root }
     }
 
+    /// A copy of the repository.
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// The top folder.
     pub fn root(&self) -> &Path {
         &self.root

@@ -251,6 +251,27 @@ fn the_golden_text_must_be_of_the_vocabulary() {
     }
 }
 
+/// Pairs have nothing to scale: biases and multipliers with them would be lost.
+#[test]
+fn pairs_come_alone() {
+    let width = usize::from(LEVELS[0].width);
+    let weights = vec![1; VOCAB_SIZE * VOCAB_SIZE * width];
+    let pairs = Owned { format: WeightFormat::Pairs, bias: Vec::new(), multiplier: Vec::new(), weights };
+    let draft = table().with(|draft| draft.layers[0] = pairs);
+    assert_eq!(draft.error(), None);
+    let refused = |what, found, len| Some(FormatError::BadDimension { what, found, min: len, max: len });
+    for (biases, multipliers) in [(1, 0), (0, 1), (2, 2), (3, 2)] {
+        let scaled = draft.with(|draft| {
+            draft.layers[0].bias = vec![0; biases];
+            draft.layers[0].multiplier = vec![1; multipliers];
+        });
+        assert_eq!(scaled.error(), refused("biases of pairs", biases + multipliers, 0));
+    }
+    let short = draft.with(|draft| drop(draft.layers[0].weights.pop()));
+    let entries = VOCAB_SIZE * VOCAB_SIZE * width;
+    assert_eq!(short.error(), refused("entries of pairs", entries - 1, entries));
+}
+
 #[test]
 fn arrays_of_another_length_are_refused() {
     let what = |draft: Draft| match draft.error() {

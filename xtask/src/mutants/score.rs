@@ -117,7 +117,8 @@ impl Score {
             "# Would the tests notice?\n\n\
              Written by `cargo xtask mutants --record`: the runtime's tests, run against the runtime with one operator or one \
              function changed at a time. The score is the share that a test notices of those that can be built; the aim is \
-             {TARGET_PERCENT} % in every area. `kernels/x86` are the kernels with intrinsics, `kernels` all others that a host compiles: \
+             {TARGET_PERCENT} % in every area. Where not all were tested, it is that of a sample whose survivors have been given tests since: \
+             what is left would score lower. `kernels/x86` are the kernels with intrinsics, `kernels` all others that a host compiles: \
              the definitions of every layout. Kernels in assembly have faults made by hand: `cargo xtask mutants --emulated`, of \
              `tests/faults.toml`.\n\n{}\n\
              Left out by name, and why (`.cargo/mutants.toml`):\n\n```toml\n{left_out}\n```\n",

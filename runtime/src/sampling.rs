@@ -133,3 +133,37 @@ fn keep_top_k<T: PartialOrd + Copy>(logits: &mut [T], k: usize, lowest: T) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// Few different values, so that there are equals in every case; at both ends of what top-k keeps.
+    #[test]
+    fn the_largest_are_kept_and_the_first_among_equals() {
+        let mut seed = 1_u32;
+        for case in 0..5_000 {
+            let logits: Vec<i32> = (0..case % 12)
+                .map(|_| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (seed >> 29) as i32 - 4
+                })
+                .collect();
+            let mut order: Vec<usize> = (0..logits.len()).collect();
+            // A stable sort: equals stay in the order of their indices.
+            order.sort_by_key(|&index| -logits[index]);
+            assert_eq!(usize::from(argmax(&logits, i32::MIN)), order.first().copied().unwrap_or(0), "{logits:?}");
+            for k in 0..=logits.len() + 1 {
+                let is_kept = |index| k == 0 || order.iter().take(k).any(|&kept| kept == index);
+                let expected: Vec<i32> =
+                    (0..logits.len()).map(|at| if is_kept(at) { logits[at] } else { i32::MIN }).collect();
+                let mut kept = logits.clone();
+                keep_top_k(&mut kept, k, i32::MIN);
+                assert_eq!(kept, expected, "{k} of {logits:?}");
+            }
+        }
+    }
+}

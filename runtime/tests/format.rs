@@ -2,8 +2,8 @@
 #![cfg(feature = "f32")]
 
 use runtime::format::{
-    AlignedBlob, Header, Layers, Layout, LinearWeights, MAX_GOLDEN, PREAMBLE_BYTES, Precision, WeightFormat, checksum,
-    encode, slab_offset,
+    AlignedBlob, Header, Layers, Layout, LinearWeights, MAX_GOLDEN, MAX_WEIGHT, PREAMBLE_BYTES, Precision,
+    WeightFormat, checksum, encode, slab_offset,
 };
 use runtime::{Activation, FormatError, Level, Model, Provenance, State, StateError, Stream, state_words};
 
@@ -147,6 +147,13 @@ fn weights_must_be_finite_and_of_sane_size() {
         assert_eq!(open(&bytes), Err(FormatError::BadWeight { index: 7 }), "{bad}");
     }
     assert_eq!(open(&changed(slab_start() + 4 * 7, &1e12_f32.to_le_bytes())), Ok(()));
+    // The largest there may be, and the one after it; counted from the start of the slab, padding included.
+    for (at, value) in [(0, MAX_WEIGHT), (TINY.len() - 64, MAX_WEIGHT.next_up()), (TINY.len() - 64, -MAX_WEIGHT)] {
+        let index = (TINY.len() - 64 - slab_start()) / 4;
+        let at = if at == 0 { slab_start() } else { at };
+        let expected = if value.abs() > MAX_WEIGHT { Err(FormatError::BadWeight { index }) } else { Ok(()) };
+        assert_eq!(open(&changed(at, &value.to_le_bytes())), expected, "{value} at {at}");
+    }
 }
 
 #[test]
@@ -202,6 +209,30 @@ fn a_state_that_is_too_small_says_what_is_needed() {
     assert_eq!(error.to_string(), format!("state is too small: 8 words, the model needs State::<{need}>"));
     // One that is too large is fine.
     assert!(Stream::new(&model, &mut State::<{ state_words(TINY) + 5 }>::new()).is_ok());
+}
+
+/// What a model's layout is called is what its feature is called, and `LAYOUT` of the firmware's build.
+#[test]
+fn layouts_have_the_names_of_their_features() {
+    let all = [Layout::Rows8, Layout::RowMajor, Layout::Dual16, Layout::Lanes16, Layout::Vector128];
+    assert_eq!(all.map(Layout::name), ["rows8", "row-major", "dual16", "lanes16", "vector128"]);
+}
+
+/// Wherever the allocator puts it: the slab of a blob on the heap begins with a cache line.
+#[test]
+fn a_slab_on_the_heap_begins_with_a_cache_line() {
+    for header_len in 0..=100_u16 {
+        let mut bytes = [1; 300];
+        bytes[6..8].copy_from_slice(&header_len.to_le_bytes());
+        let blobs: Vec<_> = (0..5).map(|_| AlignedBlob::from(&bytes[..])).collect();
+        for blob in blobs.iter().chain(&blobs.clone()) {
+            assert_eq!(blob.as_bytes(), bytes);
+            let slab = blob.as_bytes()[slab_offset(header_len.into())..].as_ptr();
+            assert!(slab.addr().is_multiple_of(64), "header of {header_len} bytes");
+        }
+    }
+    // What is too short for a header is itself, too.
+    assert_eq!(AlignedBlob::from(&b"MORE"[..]).as_bytes(), b"MORE");
 }
 
 #[test]

@@ -251,6 +251,27 @@ fn the_golden_text_must_be_of_the_vocabulary() {
     }
 }
 
+/// Pairs have nothing to scale: biases and multipliers with them would be lost.
+#[test]
+fn pairs_come_alone() {
+    let width = usize::from(LEVELS[0].width);
+    let weights = vec![1; VOCAB_SIZE * VOCAB_SIZE * width];
+    let pairs = Owned { format: WeightFormat::Pairs, bias: Vec::new(), multiplier: Vec::new(), weights };
+    let draft = table().with(|draft| draft.layers[0] = pairs);
+    assert_eq!(draft.error(), None);
+    let refused = |what, found, len| Some(FormatError::BadDimension { what, found, min: len, max: len });
+    for (biases, multipliers) in [(1, 0), (0, 1), (2, 2), (3, 2)] {
+        let scaled = draft.with(|draft| {
+            draft.layers[0].bias = vec![0; biases];
+            draft.layers[0].multiplier = vec![1; multipliers];
+        });
+        assert_eq!(scaled.error(), refused("biases of pairs", biases + multipliers, 0));
+    }
+    let short = draft.with(|draft| drop(draft.layers[0].weights.pop()));
+    let entries = VOCAB_SIZE * VOCAB_SIZE * width;
+    assert_eq!(short.error(), refused("entries of pairs", entries - 1, entries));
+}
+
 #[test]
 fn arrays_of_another_length_are_refused() {
     let what = |draft: Draft| match draft.error() {
@@ -310,16 +331,15 @@ mod four_bits {
 /// A layer that a layout cannot hold is refused, and computed alike by all that can.
 #[test]
 fn very_wide_layers() {
-    const WIDE: usize = 2048;
-    let encode_in = |layout, fuse: usize| {
+    let encode_in = |layout, format, fuse: usize, wide: usize| {
         let header = Header {
-            precision: Precision::Int8,
+            precision: if format == WeightFormat::Int8 { Precision::Int8 } else { Precision::Int4 },
             layout,
             activation: Activation::Tanh,
-            n_embd: WIDE as u16,
+            n_embd: wide as u16,
             levels: [Level { fuse: fuse as u8, width: 1 }].into_iter().collect(),
             skip: false,
-            weights: [WeightFormat::Int8; 2].into_iter().collect(),
+            weights: [format, WeightFormat::Int8].into_iter().collect(),
             golden_len: 0,
             golden_crc32: 0,
             vocab: ".ab",
@@ -331,36 +351,38 @@ fn very_wide_layers() {
                 dev_nll_micronats: u32::MAX,
             },
         };
-        let embedding: Vec<i8> = (0..VOCAB_SIZE * WIDE).map(|at| (at % 251) as i8).map(|x| x.max(-127)).collect();
-        let weights: Vec<i8> = (0..fuse * WIDE).map(|at| i8::from(at % 19 == 0) - i8::from(at % 23 == 0)).collect();
+        let embedding: Vec<i8> = (0..VOCAB_SIZE * wide).map(|at| (at % 251) as i8).map(|x| x.max(-127)).collect();
+        let weights: Vec<i8> = (0..fuse * wide).map(|at| i8::from(at % 19 == 0) - i8::from(at % 23 == 0)).collect();
         let (bias, multiplier) = ([5], [1 << 20]);
         let level = IntegerLayer { bias: &bias, multiplier: &multiplier, weights: &weights };
         let output = IntegerLayer { bias: &[0; VOCAB_SIZE], multiplier: &[1 << 20; VOCAB_SIZE], weights: &[1, 2, 3] };
         encode(&header, &Layers::Integer { embedding: &embedding, layers: vec![level, output] }, &[1, 2, 1, 1, 2])
     };
-    for fuse in [15, 16, 31] {
-        let checksums: Vec<_> = Layout::INTEGERS
-            .iter()
-            .map(|&layout| {
-                encode_in(layout, fuse).map(|bytes| {
-                    let blob = AlignedBlob::from(bytes.as_slice());
-                    let model = Model::new(blob.as_bytes()).unwrap();
-                    model.golden_checksum(&mut runtime::HeapState::new(&model)).unwrap()
-                })
-            })
-            .collect();
-        for (layout, checksum) in Layout::INTEGERS.iter().zip(&checksums) {
-            match checksum {
-                Ok(_) => assert_eq!(checksum, &checksums[0], "{layout:?}, {fuse}"),
-                Err(error) => {
-                    assert!(format!("{layout:?}") == "Lanes16" && fuse > 15, "{layout:?}, {fuse}: {error}");
-                    assert!(
-                        matches!(error, FormatError::BadDimension { what: "number of padded columns", .. }),
-                        "{error}"
-                    );
-                }
+    let formats = [
+        WeightFormat::Int8,
+        #[cfg(feature = "int4")]
+        WeightFormat::Int4,
+    ];
+    // Padded, the last has more columns than any layer may have without.
+    for (format, (fuse, wide)) in formats
+        .into_iter()
+        .flat_map(|format| [(15, 2048), (16, 2048), (31, 2048), (62, 1057)].map(|case| (format, case)))
+    {
+        let mut checksums = Vec::new();
+        for &layout in Layout::INTEGERS {
+            let encoded = encode_in(layout, format, fuse, wide);
+            if layout == Layout::Lanes16 && fuse > 15 {
+                let what = "number of padded columns";
+                let refused = matches!(encoded, Err(FormatError::BadDimension { what: found, .. }) if found == what);
+                assert!(refused, "{format:?}, {fuse}");
+                continue;
             }
+            let bytes = encoded.unwrap_or_else(|error| panic!("{layout:?}, {format:?}, {fuse}: {error}"));
+            let blob = AlignedBlob::from(bytes.as_slice());
+            let model = Model::new(blob.as_bytes()).unwrap();
+            checksums.push(model.golden_checksum(&mut runtime::HeapState::new(&model)).unwrap());
         }
+        assert!(checksums.windows(2).all(|two| two[0] == two[1]), "{format:?}, {fuse}: {checksums:?}");
     }
 }
 

@@ -1,4 +1,6 @@
-//! The kernels for vector units against plain loops, bit by bit: every unit this machine has.
+//! The kernels for vector units against the oracle and against plain loops, bit by bit: every unit this machine has.
+
+mod oracle;
 
 use runtime::kernels::host::{STREAMS, Tile, VectorUnit};
 
@@ -33,7 +35,8 @@ fn the_best_unit_is_the_first_and_portable_code_the_last() {
 #[cfg(feature = "int8")]
 mod integer {
     use runtime::kernels::host::{Bias, Output, Scaling, Table};
-    use runtime::quant::{requantize, tanh_i8};
+    use runtime::kernels::portable;
+    use runtime::quant::ACC_LIMIT;
     use runtime::sampling::fixed;
 
     use super::*;
@@ -61,24 +64,36 @@ mod integer {
     impl Case {
         fn new(random: &mut Random, rows: usize, columns: usize, patterns: [usize; 2], limit: i8) -> Self {
             let lowest = if limit == 7 { -8 } else { -limit };
-            Self {
-                x: (0..columns).map(|index| draw(random, patterns[0], index, -128, 127)).collect(),
-                weights: (0..rows * columns).map(|index| draw(random, patterns[1], index, lowest, limit)).collect(),
-                bias: (0..rows).map(|_| random.next() as i32 >> 9).collect(),
-                // A few that leave the sum as it is.
-                multiplier: (0..rows)
-                    .map(|row| if row % 3 == 0 { 1 << 24 } else { (random.next() >> (1 + row % 20)) as i32 })
-                    .collect(),
-            }
+            let x = (0..columns).map(|index| draw(random, patterns[0], index, -128, 127)).collect();
+            let weights: Vec<i8> =
+                (0..rows * columns).map(|index| draw(random, patterns[1], index, lowest, limit)).collect();
+            let magnitude = |row: usize| -> i32 {
+                let weights = &weights[row * columns..][..columns];
+                weights.iter().map(|weight| 128 * i32::from(weight.unsigned_abs())).sum()
+            };
+            let bias = (0..rows)
+                .map(|row| {
+                    // Up to the last bias that the loader lets pass; none beside sums that it would not.
+                    let room = (ACC_LIMIT - 1 - magnitude(row)).max(0);
+                    [room, -room, (random.next() as i32 >> 8) % (room + 1)][random.below(3)]
+                })
+                .collect();
+            let multiplier = (0..rows)
+                .map(|row| match row % 9 {
+                    // A few that leave the sum as it is, and both ends.
+                    0 | 3 | 6 => 1 << 24,
+                    1 => [0, 1, i32::MAX - 1, i32::MAX][random.below(4)],
+                    _ => (random.next() >> (1 + row % 20)) as i32,
+                })
+                .collect();
+            Self { x, weights, bias, multiplier }
         }
 
         fn expected(&self) -> Vec<i32> {
-            let sum = |row: usize| {
-                let weights = &self.weights[row * self.x.len()..][..self.x.len()];
-                let products = weights.iter().zip(&self.x).map(|(&w, &x)| i64::from(w) * i64::from(x));
-                i32::try_from(i64::from(self.bias[row]) + products.sum::<i64>()).unwrap()
-            };
-            (0..self.bias.len()).map(|row| requantize(sum(row), self.multiplier[row])).collect()
+            let weights = |row: usize| &self.weights[row * self.x.len()..][..self.x.len()];
+            (0..self.bias.len())
+                .map(|row| oracle::row(self.bias[row], weights(row), &self.x, self.multiplier[row]))
+                .collect()
         }
 
         fn shifted(&self) -> Vec<i32> {
@@ -117,7 +132,7 @@ mod integer {
             let expected = if columns == 0 { vec![i32::MAX; rows] } else { self.expected() };
             assert_eq!(out, expected, "{}, {rows} rows, {columns} columns", unit.name());
             let expected: Vec<i8> =
-                if columns == 0 { vec![99; rows] } else { expected.into_iter().map(tanh_i8).collect() };
+                if columns == 0 { vec![99; rows] } else { expected.into_iter().map(oracle::tanh).collect() };
             assert_eq!(tanh, expected, "{}, {rows} rows, {columns} columns", unit.name());
         }
     }
@@ -144,19 +159,17 @@ mod integer {
     /// All values and gates there are, at every length and place.
     #[test]
     fn gates() {
-        use runtime::quant::gate;
-
         let pairs: Vec<[i8; 2]> = (-127..=127).flat_map(|value| (-127..=127).map(move |gate| [value, gate])).collect();
         let values: Vec<i8> = pairs.iter().map(|pair| pair[0]).collect();
         let gates: Vec<i8> = pairs.iter().map(|pair| pair[1]).collect();
-        let expected: Vec<i8> = pairs.iter().map(|&[value, other]| gate(value, other)).collect();
+        let expected: Vec<i8> = pairs.iter().map(|&[value, other]| oracle::gate(value, other)).collect();
         let all = |run: &dyn Fn(&mut [i8], &[i8]), name: &str| {
             let mut out = values.clone();
             run(&mut out, &gates);
             assert!(out == expected, "{name}");
-            for len in 0..=100 {
-                for start in 0..40 {
-                    let at = 601 * len + start;
+            for len in 0..=300 {
+                for start in 0..if len <= 100 { 40 } else { 4 } {
+                    let at = 211 * len + start;
                     let mut out = values[at..at + len + 40].to_vec();
                     run(&mut out[..len], &gates[at..]);
                     assert_eq!(out[..len], expected[at..at + len], "{name}, {len} from {start}");
@@ -169,7 +182,8 @@ mod integer {
                 }
             }
         };
-        all(&runtime::kernels::gate_i8, "definition");
+        all(&runtime::kernels::portable::gate_i8, "definition");
+        all(&runtime::kernels::dsp::gate_i8, "dsp");
         for unit in VectorUnit::available() {
             all(&|values, gates| unit.gate_i8(values, gates), unit.name());
         }
@@ -208,6 +222,15 @@ mod integer {
         }
     }
 
+    /// By which a kernel knows how many rows it may write: one that took it for less would leave all to portable code, unnoticed.
+    #[test]
+    fn an_output_has_room_for_as_many_rows_as_it_holds() {
+        for len in 0..10 {
+            assert_eq!(Output::Rows(&mut [0; 10][..len]).len(), len);
+            assert_eq!(Output::Tanh(&mut [0; 10][..len]).len(), len);
+        }
+    }
+
     #[test]
     fn tanh_is_the_same_for_every_value_and_length() {
         let mut values: Vec<i32> = (-600..=600).collect();
@@ -216,11 +239,15 @@ mod integer {
             for start in 0..40 {
                 let mut out = vec![99; values.len() - start + 3];
                 unit.tanh_i8(&values[start..], &mut out);
-                let expected: Vec<i8> = values[start..].iter().map(|&value| tanh_i8(value)).collect();
+                let expected: Vec<i8> = values[start..].iter().map(|&value| oracle::tanh(value)).collect();
                 assert_eq!(out[..expected.len()], expected, "{}", unit.name());
                 assert_eq!(out[expected.len()..], [99; 3]);
-                unit.tanh_i8(&values, &mut out[..start]);
-                assert!(out[..start].iter().zip(&values).all(|(&out, &value)| out == tanh_i8(value)));
+            }
+            for len in 0..=300 {
+                let mut out = [99; 303];
+                unit.tanh_i8(&values[len..], &mut out[..len]);
+                assert!(out[..len].iter().zip(&values[len..]).all(|(&out, &value)| out == oracle::tanh(value)));
+                assert_eq!(out[len..][..3], [99; 3], "{}, behind {len}", unit.name());
             }
         }
     }
@@ -257,7 +284,7 @@ mod integer {
     #[test]
     fn tables_are_added_up() {
         let random = &mut Random(3);
-        for rows in 1..=70 {
+        for rows in 1..=300 {
             let (vocab_size, fuse) = (3 + random.below(9), 1 + random.below(4));
             let entries: Vec<i8> = (0..fuse * vocab_size * rows).map(|_| draw(random, 5, 0, -127, 127)).collect();
             let Case { bias, multiplier, .. } = Case::new(random, rows, 0, [5, 5], 127);
@@ -267,8 +294,8 @@ mod integer {
             let start = random.below(rows);
             let expected: Vec<i32> = (start..rows)
                 .map(|row| {
-                    let sum: i32 = (0..fuse).map(|position| i32::from(entries[at(position) + row])).sum();
-                    requantize(bias[row] + sum, multiplier[row])
+                    let column: Vec<i8> = (0..fuse).map(|position| entries[at(position) + row]).collect();
+                    oracle::row(bias[row], &column, &[1; 4][..fuse], multiplier[row])
                 })
                 .collect();
             for unit in VectorUnit::available() {
@@ -278,7 +305,30 @@ mod integer {
                 assert_eq!(out, expected, "{}, {rows} rows from {start} on", unit.name());
                 let mut out = vec![99; rows - start];
                 unit.look_up(table, &tokens, &bias[start..], &multiplier[start..], Output::Tanh(&mut out));
-                assert!(out.iter().zip(&expected).all(|(&out, &row)| out == tanh_i8(row)), "{}", unit.name());
+                assert!(out.iter().zip(&expected).all(|(&out, &row)| out == oracle::tanh(row)), "{}", unit.name());
+            }
+        }
+    }
+
+    /// Level 0 of two characters, by the definition, and by what stands for it on this core.
+    #[test]
+    fn a_table_of_pairs() {
+        let random = &mut Random(8);
+        for rows in 0..=300 {
+            for patterns in [0, 1, 5] {
+                let mut entries = || (0..rows).map(|at| draw(random, patterns, at, -127, 127)).collect::<Vec<i8>>();
+                let [older, newer] = [entries(), entries()];
+                let Case { bias, multiplier, .. } = Case::new(random, rows, 0, [5, 5], 127);
+                let bias: Vec<i32> = bias.iter().map(|&bias| bias.clamp(254 - ACC_LIMIT, ACC_LIMIT - 254)).collect();
+                let expected = |row: usize| {
+                    oracle::tanh(oracle::row(bias[row], &[older[row], newer[row]], &[1, 1], multiplier[row]))
+                };
+                let expected: Vec<i8> = (0..rows).map(expected).collect();
+                for run in [portable::table_tanh_i8, runtime::kernels::table_tanh_i8] {
+                    let mut out = vec![99; rows];
+                    run(&bias, &multiplier, [&older, &newer], &mut out);
+                    assert_eq!(out, expected, "{rows} rows");
+                }
             }
         }
     }
@@ -314,7 +364,7 @@ mod integer {
                         for (row, &expected) in expected.iter().enumerate() {
                             assert_eq!(out[row].0[stream], expected, "{}, {columns} columns", unit.name());
                             let activation = activations[row / 4].0[stream].to_le_bytes()[row % 4] as i8;
-                            assert_eq!(activation, tanh_i8(expected), "{}", unit.name());
+                            assert_eq!(activation, oracle::tanh(expected), "{}", unit.name());
                         }
                     }
                 }
@@ -325,8 +375,8 @@ mod integer {
 
 #[cfg(feature = "f32")]
 mod float {
-    use runtime::kernels::{LANES, padded, portable};
-    use runtime::math::tanh;
+    use runtime::kernels::{self, LANES, padded, portable, rows8_index};
+    use runtime::math::{TANH_MAX_ERROR, tanh};
 
     use super::*;
 
@@ -345,11 +395,54 @@ mod float {
         values.iter().map(|value| value.to_bits()).collect()
     }
 
+    /// Sums that grow, and sums that all but cancel, of every length.
+    #[test]
+    fn sums_are_as_near_the_oracle_as_single_precision_can_be() {
+        let random = &mut Random(7);
+        let mut worst = 0.0_f64;
+        for columns in 1..=300 {
+            for cancel in [false, true] {
+                let rows = LANES * (1 + random.below(5));
+                let mut weights = random.floats(rows * columns);
+                let (bias, mut x) = (random.floats(rows), random.floats(columns));
+                if cancel {
+                    // Every second column takes off what the one before has added.
+                    x.as_chunks_mut::<2>().0.iter_mut().for_each(|[first, second]| *second = -*first);
+                    for row in 0..rows {
+                        for column in (1..columns).step_by(2) {
+                            weights[rows8_index(row, column, columns)] = weights[rows8_index(row, column - 1, columns)];
+                        }
+                    }
+                }
+                let mut check = |y: &[f32], name: &str| {
+                    for (row, &y) in y.iter().enumerate() {
+                        let weight = |column| weights[rows8_index(row, column, columns)];
+                        let products = x.iter().enumerate().map(|(column, &x)| (weight(column), x));
+                        let (exact, bound) = oracle::row_f32(bias[row], products);
+                        let error = (f64::from(y) - exact).abs();
+                        assert!(error <= bound, "{name}, {columns} columns, row {row}: {y}, not {exact}");
+                        worst = worst.max(error / bound);
+                    }
+                };
+                let mut y = vec![0.0; rows];
+                kernels::vec_mat_f32(&weights, &bias, &x, &mut y);
+                check(&y, "this core");
+                for unit in VectorUnit::available() {
+                    let mut y = vec![0.0; rows];
+                    unit.vec_mat_f32(&weights, &bias, &x, &mut y);
+                    check(&y, unit.name());
+                }
+            }
+        }
+        assert!(worst > 0.2, "the bound is slack: {worst} of it");
+    }
+
     #[test]
     fn matrices_are_the_same_bit_by_bit() {
         let random = &mut Random(5);
         for rows in 1..=140 {
-            for columns in [0, 1, 2, 3, 8, 27, 48, 100] {
+            // All lengths to 300 among them, in turns.
+            for columns in [0, 1, 2, 3, 8, 27, 48, 100].into_iter().chain((rows..=300).step_by(140)) {
                 let weights = random.floats(padded(rows) * columns);
                 let (bias, x) = (random.floats(padded(rows)), random.floats(columns));
                 let mut expected = vec![5.0; padded(rows)];
@@ -373,11 +466,21 @@ mod float {
         let mut values: Vec<f32> = (0..=u32::MAX).step_by(40_009).map(f32::from_bits).collect();
         values.extend([0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE, 9.01, -9.01]);
         let expected: Vec<f32> = values.iter().map(|&value| tanh(value)).collect();
+        for (&value, &expected) in values.iter().zip(&expected).filter(|(value, _)| !value.is_nan()) {
+            let error = (f64::from(expected) - f64::from(value).tanh()).abs();
+            assert!(error <= f64::from(TANH_MAX_ERROR), "tanh({value}): {expected}");
+        }
         for unit in VectorUnit::available() {
             for start in 0..20 {
                 let mut y = values[start..].to_vec();
                 unit.tanh_f32(&mut y);
                 assert_eq!(bits(&y), bits(&expected[start..]), "{}", unit.name());
+            }
+            for len in 0..=300 {
+                let mut y = values[len..][..len + 3].to_vec();
+                unit.tanh_f32(&mut y[..len]);
+                assert_eq!(bits(&y[..len]), bits(&expected[len..][..len]), "{}", unit.name());
+                assert_eq!(bits(&y[len..]), bits(&values[2 * len..][..3]), "{}, behind {len}", unit.name());
             }
         }
     }
@@ -385,7 +488,7 @@ mod float {
     #[test]
     fn tiles_are_rows_for_many() {
         let random = &mut Random(6);
-        for columns in (0..=40).chain([256]) {
+        for columns in 0..=300 {
             let weights = random.floats(LANES * columns);
             let bias: [f32; LANES] = random.floats(LANES).try_into().unwrap();
             let x: Vec<Tile<f32>> = (0..columns).map(|_| Tile(random.floats(STREAMS).try_into().unwrap())).collect();

@@ -240,7 +240,7 @@ mod fixed {
 mod float {
     use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
     use runtime::math::EXP_MAX_RELATIVE_ERROR;
-    use runtime::sampling::float::weigh;
+    use runtime::sampling::float::{pick, weigh};
     use runtime::{Activation, HeapState, Level, Model, Provenance, Stream};
 
     use super::*;
@@ -275,6 +275,21 @@ mod float {
         // Where the temperature is not 1, its rounding and that of the product add 2^-23 of the exponent.
         assert!(worst <= f64::from(EXP_MAX_RELATIVE_ERROR) + 60.0 * (-23.0_f64).exp2(), "{worst:e}");
         assert!(worst > 0.5 * f64::from(EXP_MAX_RELATIVE_ERROR), "the bound is slack: {worst:e}");
+    }
+
+    #[test]
+    fn every_token_is_picked_for_exactly_its_share() {
+        let weights = [0.0, 3.0, 0.0, 4.0, 1.0, 0.0];
+        // Eighths of the range of a random number: the first and the last of each.
+        let picked = |eighth: u32| {
+            let first = eighth << 29;
+            [first, first | ((1 << 29) - 1)].map(|random| pick(&weights, 8.0, random))
+        };
+        let expected = [1, 1, 1, 3, 3, 3, 3, 4].map(|token| [token; 2]);
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(picked), expected, "and none without weight");
+        // A total that was rounded up: the last one with any weight has what is left.
+        assert_eq!(pick(&weights, 8.5, u32::MAX), 4);
+        assert_eq!(pick(&[0.5, 0.0], 1.0, u32::MAX), 0);
     }
 
     /// A blob whose logits are `bias`, whatever it is shown.

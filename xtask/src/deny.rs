@@ -1,12 +1,12 @@
 //! `cargo xtask deny`: licences, sources, duplicates and known vulnerabilities of all dependencies, by cargo-deny and `deny.toml`.
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
-use crate::command::{ask, run as run_command};
+use crate::command::run as run_command;
 use crate::repo::Repo;
+use crate::setup::cargo_tool;
 
 /// The version that is installed: another one may read `deny.toml` otherwise.
 const VERSION: &str = "0.20.2";
@@ -16,7 +16,7 @@ const VERSION: &str = "0.20.2";
 /// # Errors
 /// What cargo-deny refuses. Without a network there are no advisories, which is said and is no error.
 pub fn run(repo: &Repo) -> Result<ExitCode> {
-    let program = install(repo)?;
+    let program = cargo_tool::ensure(repo, "deny", VERSION)?;
     let deny = |arguments: &[&str]| {
         let mut deny = Command::new(&program);
         deny.current_dir(repo.root()).args(["--locked", "--workspace"]).args(arguments);
@@ -29,15 +29,4 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
     }
     run_command(&mut deny(&["check", "--disable-fetch", "advisories"]))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// cargo-deny in `.tools/bin`; some minutes the first time.
-fn install(repo: &Repo) -> Result<PathBuf> {
-    let program = repo.tools().join(format!("bin/cargo-deny{}", std::env::consts::EXE_SUFFIX));
-    if ask(Command::new(&program).arg("--version")).as_deref() != Some(&format!("cargo-deny {VERSION}")) {
-        let mut cargo = repo.cargo();
-        cargo.args(["install", "cargo-deny", "--locked", "--version", VERSION, "--root"]).arg(repo.tools());
-        run_command(&mut cargo)?;
-    }
-    Ok(program)
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{ask, run as run_command, show};
 use crate::repo::Repo;
+use crate::setup::cargo_tool;
 
 use report::Row;
 
@@ -68,7 +69,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         bail!("no target `{}`; there are {}", options.target.as_deref().unwrap_or_default(), names.join(", "));
     }
     need_nightly()?;
-    let program = install(repo)?;
+    let program = cargo_tool::ensure(repo, "fuzz", VERSION)?;
     let seconds = (options.minutes * 60.0 / targets.len() as f64).ceil() as u64;
     let mut rows = Vec::new();
     for target in targets {
@@ -95,22 +96,6 @@ fn need_nightly() -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// cargo-fuzz in `.tools/bin`; a few minutes the first time.
-fn install(repo: &Repo) -> Result<PathBuf> {
-    let program = repo.tools().join(format!("bin/cargo-fuzz{}", std::env::consts::EXE_SUFFIX));
-    let version = || ask(Command::new(&program).args(["fuzz", "--version"]));
-    let expected = format!("cargo-fuzz {VERSION}");
-    if version().as_deref() != Some(&expected) {
-        let mut cargo = repo.cargo();
-        cargo.args(["install", "cargo-fuzz", "--locked", "--force", "--version", VERSION, "--root"]).arg(repo.tools());
-        run_command(&mut cargo).context("cargo-fuzz cannot be installed; is crates.io within reach?")?;
-        if version().as_deref() != Some(&expected) {
-            bail!("{} is not {expected}", repo.short(&program));
-        }
-    }
-    Ok(program)
 }
 
 /// A target at work.

@@ -16,6 +16,7 @@ pub mod flash;
 pub mod fuzz;
 pub mod image;
 pub mod memory;
+pub mod mutants;
 pub mod reliability;
 pub mod repo;
 pub mod reproduce;

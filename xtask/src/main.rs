@@ -14,8 +14,8 @@ use lexopt::prelude::*;
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
 use xtask::{
-    bench, command, demo, deny, doctor, firmware, flash, fuzz, reliability, reproduce, runner, setup, size, test, uart,
-    uf2,
+    bench, command, demo, deny, doctor, firmware, flash, fuzz, mutants, reliability, reproduce, runner, setup, size,
+    test, uart, uf2,
 };
 
 /// Subcommands and what each does, in the order a newcomer needs them.
@@ -61,6 +61,12 @@ cargo xtask <command>
                        rewrite the committed inputs: the fewest that reach all that the fuzzers have reached
   fuzz --coverage [--json]
                        the lines of the loader that the committed inputs do not reach (by valgrind)
+  mutants [--record] [OPTIONS]
+                       change the runtime in one place at a time and see whether its tests notice: the score of each area,
+                       and what was missed. OPTIONS go to cargo-mutants (--shard 0/9, --re quant, --iterate, --jobs 2); what
+                       runs have found adds up. --report: no run; --record: write runtime/MUTANTS.md
+  mutants --emulated [WORD ...]
+                       the same for kernels of chips, in QEMU, with the faults of tests/faults.toml
   test                 format, lints, docs, no_std build and all tests; what CI runs
   help                 this list
 ";
@@ -88,6 +94,7 @@ fn main() -> ExitCode {
         "deny" => no_options(rest).and_then(|()| deny::run(&Repo::find())),
         "reliability" => reliability_command(rest),
         "fuzz" => fuzz_command(rest),
+        "mutants" => mutants_command(rest),
         "test" => no_options(rest).and_then(|()| test::run(&Repo::find())),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -114,6 +121,10 @@ fn no_options(mut args: lexopt::Parser) -> Result<()> {
         Some(arg) => Err(arg.unexpected().into()),
         None => Ok(()),
     }
+}
+
+fn mutants_command(mut args: lexopt::Parser) -> Result<ExitCode> {
+    mutants::run(&Repo::find(), &mutants::Options::parse(args.raw_args()?))
 }
 
 /// The exporter's own example does it: what is fitted is what the exporter predicts with.

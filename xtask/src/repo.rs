@@ -21,9 +21,9 @@ impl Repo {
         Self { root, cargo_home: None }
     }
 
-    /// Another copy of it, with another CARGO_HOME.
-    pub fn copy(root: &Path, cargo_home: &Path) -> Self {
-        Self { root: root.to_owned(), cargo_home: Some(cargo_home.to_owned()) }
+    /// A copy of it; with another CARGO_HOME, if one is given.
+    pub fn copy(root: &Path, cargo_home: Option<&Path>) -> Self {
+        Self { root: root.to_owned(), cargo_home: cargo_home.map(Path::to_owned) }
     }
 
     /// The top folder.

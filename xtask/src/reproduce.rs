@@ -44,7 +44,7 @@ fn compare(repo: &Repo, top: &Path) -> Result<()> {
     for (board, bin) in PROGRAMS {
         let board = board::find(board)?;
         let [one, other] = [0, 1].map(|index| {
-            let repo = Repo::copy(&copies[index], &homes[index]);
+            let repo = Repo::copy(&copies[index], Some(&homes[index]));
             fs::read(build(&repo, board, bin, Some(&shipped_model(&repo, "int8")))?).context("no ELF file")
         });
         let (one, other) = (one?, other?);

@@ -5,6 +5,7 @@
 
 pub mod apt;
 pub mod arm_gcc;
+pub mod cargo_tool;
 mod config;
 pub mod libtorch;
 pub mod neon;

@@ -34,12 +34,15 @@ pub(crate) fn factor(temperature_milli: u16) -> u32 {
     quotient(EXPONENT_PER_LOGIT + temperature / 2, temperature)
 }
 
-/// `a / b` for `b` not 0. Where the core has no instruction for it, bit by bit: once per character, it need not be fast.
+/// `a / b` for `b` not 0.
 #[inline]
 fn quotient(a: u32, b: u32) -> u32 {
-    if !cfg!(kernel = "v6m") {
-        return a / b;
-    }
+    if cfg!(kernel = "v6m") { quotient_by_bits(a, b) } else { a / b }
+}
+
+/// [`quotient`] for a core that has no instruction for it, bit by bit: once per character, it need not be fast. `b` below 2^31.
+#[inline]
+fn quotient_by_bits(a: u32, b: u32) -> u32 {
     let (mut quotient, mut rest) = (0, 0);
     for bit in (0..u32::BITS).rev() {
         rest = rest << 1 | (a >> bit) & 1;
@@ -103,6 +106,17 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+
+    #[test]
+    fn bit_by_bit_is_a_division() {
+        // Every divisor there is, and dividends next to its multiples.
+        for b in 1..=u32::from(u16::MAX) {
+            for a in [0, 1, b - 1, b, b + 1, 7 * b, EXPONENT_PER_LOGIT + b / 2, u32::MAX - b, u32::MAX] {
+                assert_eq!(quotient_by_bits(a, b), a / b, "{a} / {b}");
+                assert_eq!(quotient(a, b), a / b, "{a} / {b}");
+            }
+        }
+    }
 
     #[test]
     fn picks_the_one_that_holds_the_share() {

@@ -1,9 +1,13 @@
 //! The cases, and what every layout must do with them.
 
-use runtime::quant::{ACC_LIMIT, requantize};
+use runtime::quant::ACC_LIMIT;
+
+use crate::oracle;
 
 /// The functions of a layout, of one weight width.
 pub struct Layout {
+    /// Columns a layer has at least.
+    pub least: usize,
     pub rows: usize,
     pub columns: usize,
     pub weight_max: i32,
@@ -11,6 +15,7 @@ pub struct Layout {
     pub prepared_words: fn(usize) -> usize,
     pub prepare: fn(&[i8], &mut [u32]) -> i32,
     pub run: fn(&[u32], &[u32], i32, &mut [i32]),
+    pub run_tanh: fn(&[u32], &[u32], i32, &mut [i8]),
     pub weight: fn(&[u32], usize, usize, usize) -> i8,
     pub bias: fn(&[u32], usize, usize) -> Option<i32>,
     pub multiplier: fn(&[u32], usize, usize) -> i32,
@@ -20,9 +25,10 @@ pub struct Layout {
 
 /// The functions of a module whose names end in `$width`.
 macro_rules! layout {
-    (@ $module:ident, $rows:ident, $columns:ident, $max:expr, $block:ident, $words:ident, $prepare:ident, $run:ident,
+    (@ $module:ident, $least:expr, $rows:ident, $columns:ident, $max:expr, $block:ident, $words:ident, $prepare:ident, $run:ident, $tanh:ident,
      $weight:ident, $bias:ident, $multiplier:ident, $pack:ident) => {
         suite::Layout {
+            least: $least,
             rows: runtime::kernels::$module::$rows,
             columns: runtime::kernels::$module::$columns,
             weight_max: $max,
@@ -30,6 +36,7 @@ macro_rules! layout {
             prepared_words: runtime::kernels::$module::$words,
             prepare: runtime::kernels::$module::$prepare,
             run: runtime::kernels::$module::$run,
+            run_tanh: runtime::kernels::$module::$tanh,
             weight: runtime::kernels::$module::$weight,
             bias: runtime::kernels::$module::$bias,
             multiplier: runtime::kernels::$module::$multiplier,
@@ -38,13 +45,13 @@ macro_rules! layout {
             },
         }
     };
-    ($module:ident, $rows:ident, padded = $columns:ident, i8, $max:expr) => {
-        layout!(@ $module, $rows, $columns, $max, block_words_i8, prepared_words_i8, prepare_i8, rows_i8, weight_i8, bias_i8,
-            multiplier_i8, pack_i8)
+    ($module:ident, from $least:literal, $rows:ident, padded = $columns:ident, i8, $max:expr) => {
+        layout!(@ $module, $least, $rows, $columns, $max, block_words_i8, prepared_words_i8, prepare_i8, rows_i8, rows_tanh_i8, weight_i8,
+            bias_i8, multiplier_i8, pack_i8)
     };
-    ($module:ident, $rows:ident, padded = $columns:ident, i4, $max:expr) => {
-        layout!(@ $module, $rows, $columns, $max, block_words_i4, prepared_words_i4, prepare_i4, rows_i4, weight_i4, bias_i4,
-            multiplier_i4, pack_i4)
+    ($module:ident, from $least:literal, $rows:ident, padded = $columns:ident, i4, $max:expr) => {
+        layout!(@ $module, $least, $rows, $columns, $max, block_words_i4, prepared_words_i4, prepare_i4, rows_i4, rows_tanh_i4, weight_i4,
+            bias_i4, multiplier_i4, pack_i4)
     };
 }
 pub(crate) use layout;
@@ -130,9 +137,11 @@ impl Layout {
             })
             .collect();
         let multiplier = (0..rows)
-            .map(|_| match random.next() % 4 {
+            .map(|_| match random.next() % 8 {
                 0 => i32::MAX,
-                1 => 0,
+                1 => i32::MAX - 1,
+                2 => 1,
+                3 => 0,
                 _ => (random.next() >> 1 >> (random.next() % 20)) as i32,
             })
             .collect();
@@ -169,18 +178,16 @@ impl Layout {
         assert!(rest.is_empty());
         let mut out = vec![i32::MIN; rows.div_ceil(self.rows) * self.rows];
         (self.run)(&blocks, &prepared, constant, &mut out);
+        let mut tanh = vec![99; out.len()];
+        (self.run_tanh)(&blocks, &prepared, constant, &mut tanh);
 
         let x: Vec<i8> = case.positions.concat();
         for row in 0..out.len() {
             let (block, within) = (&blocks[row / self.rows * block_words..][..block_words], row % self.rows);
-            let expected = if row < rows {
-                let products = case.weights[row].iter().zip(&x).map(|(&w, &x)| i64::from(w) * i64::from(x));
-                let acc = i64::from(case.bias[row]) + products.sum::<i64>();
-                requantize(i32::try_from(acc).unwrap(), case.multiplier[row])
-            } else {
-                0
-            };
+            let expected =
+                if row < rows { oracle::row(case.bias[row], &case.weights[row], &x, case.multiplier[row]) } else { 0 };
             assert_eq!(out[row], expected, "row {row} of {rows}, widths {widths:?}");
+            assert_eq!(tanh[row], oracle::tanh(expected), "tanh of row {row} of {rows}, widths {widths:?}");
             assert_eq!(
                 (self.bias)(block, columns, within),
                 Some(case.bias.get(row).copied().unwrap_or(0)),
@@ -199,10 +206,13 @@ impl Layout {
     pub fn check(&self) {
         let mut random = Random(0x2545_f491);
         // The rows of 300 columns at the limit of 2^23: 300 * 127 * 127 fits.
-        for width in 1..=300 {
+        for width in self.least..=300 {
             let rows = 1 + width % (2 * self.rows + 1);
-            let case = self.case(&mut random, &[width], rows, Pattern::Random, Pattern::Random);
-            self.check_case(&case);
+            let patterns = [Pattern::Random, PATTERNS[width % PATTERNS.len()], Pattern::Extreme];
+            for (weights, x) in patterns.into_iter().zip([Pattern::Random, Pattern::Extreme, Pattern::Largest]) {
+                let case = self.case(&mut random, &[width], rows, weights, x);
+                self.check_case(&case);
+            }
         }
         for weights in PATTERNS {
             for x in PATTERNS {
@@ -218,7 +228,40 @@ impl Layout {
             let case = self.case(&mut random, &widths, 3 * self.rows, Pattern::Random, Pattern::Random);
             self.check_case(&case);
         }
+        self.check_outside();
         self.check_mismatched_lengths();
+    }
+
+    /// The words themselves are a promise, too: blobs that were packed before are read, and by the assembly of a core. A checksum of
+    /// blocks and prepared inputs.
+    pub fn golden(&self) -> u32 {
+        let mut random = Random(0x1234_5678);
+        let mut checksum = 0x811c_9dc5_u32;
+        let mut add = |word: u32| checksum = (checksum ^ word).wrapping_mul(0x0100_0193).rotate_left(5);
+        for width in 1..=100 {
+            let case = self.case(&mut random, &[width], self.rows + 1, Pattern::Random, Pattern::Random);
+            let columns = self.padded(width);
+            let weight = |row: usize, column: usize| case.weights[row].get(column).copied().unwrap_or(0);
+            (self.pack)(&case.bias, &case.multiplier, &weight, self.rows + 1, columns).into_iter().for_each(&mut add);
+            let mut prepared = vec![0; (self.prepared_words)(columns)];
+            add((self.prepare)(&case.positions[0], &mut prepared) as u32);
+            prepared.into_iter().for_each(&mut add);
+        }
+        checksum
+    }
+
+    /// A weight that is not there is 0, whatever the block says.
+    fn check_outside(&self) {
+        let columns = 4 * self.columns;
+        let block = vec![0x1122_1122; (self.block_words)(columns)];
+        for row in 0..self.rows {
+            (columns..columns + 40).for_each(|column| assert_eq!((self.weight)(&block, columns, row, column), 0));
+        }
+        for column in 0..columns {
+            (self.rows..self.rows + 9).for_each(|row| assert_eq!((self.weight)(&block, columns, row, column), 0));
+        }
+        let there = |row| (0..columns).any(|column| (self.weight)(&block, columns, row, column) != 0);
+        assert!((0..self.rows).all(there));
     }
 
     /// Lengths that do not belong together are nobody's undoing.

@@ -6,7 +6,7 @@ use crate::random::Random;
 use crate::tally::Tally;
 
 /// Values a case has at most, with some behind them that are not its own.
-const LEN: usize = 300;
+const LEN: usize = 308;
 
 /// The kernel and its definition on the same values and gates; `begin` and `other` are places in memory.
 fn compare(tally: &mut Tally, values: &[i8], gates: &[i8], [begin, other]: [usize; 2]) {
@@ -30,10 +30,12 @@ pub fn run() -> u32 {
         compare(&mut tally, &[value; 255], &all, [0, 0]);
     }
     let mut random = Random::new();
-    for len in 0..=40 {
-        for begin in 0..4 {
-            for other in 0..4 {
-                let mut bytes = [[0; 48]; 2];
+    for len in 0..=LEN - 8 {
+        // All places in memory while that is few numbers, then one in turn.
+        let places = |turn: usize| if len <= 40 { 0..4 } else { turn % 4..turn % 4 + 1 };
+        for begin in places(len) {
+            for other in places(len / 4) {
+                let mut bytes = [[0; LEN]; 2];
                 bytes.as_flattened_mut().iter_mut().for_each(|byte| *byte = all[random.below(255)]);
                 let [values, gates] = &bytes;
                 compare(&mut tally, &values[..len], &gates[..len], [begin, other]);

@@ -8,11 +8,13 @@ use crate::tally::Tally;
 
 /// Rows and columns of the largest case: what the board's memory holds beside the stack.
 const ROWS: usize = if cfg!(feature = "microbit") { 8 } else { 24 };
-const COLUMNS: usize = if cfg!(feature = "microbit") { 256 } else { 640 };
+const COLUMNS: usize = if cfg!(feature = "microbit") { 320 } else { 640 };
+/// Up to here every length is a case.
+const EVERY: usize = 300;
 /// Words of the blocks and of the prepared input of such a case, in the layout that has most of them.
 const BLOCKS: usize = ROWS * (COLUMNS / 4 + 2);
 const PREPARED: usize = COLUMNS * 3 / 2;
-/// Groups of the widest case, where they fit: twice what the loops unroll, and more.
+/// Groups of the widest case beyond, where they fit: twice what the loops unroll, and more.
 const GROUPS: usize = 40;
 /// Rows of a kind at least.
 const ENOUGH: u32 = 10_000;
@@ -63,13 +65,14 @@ pub fn run(kind: &Kind) -> u32 {
     };
     // No sum of a row can reach the limit.
     let columns = COLUMNS.min((ACC_LIMIT - 1) as usize / (127 * kind.largest as usize));
-    let groups = GROUPS.min(columns / kind.columns);
+    let columns =
+        EVERY.max(GROUPS * kind.columns).next_multiple_of(kind.columns).min(columns / kind.columns * kind.columns);
     let mut tally = Tally::default();
     let mut style = 0;
     while style < STYLES || tally.cases < ENOUGH {
-        case.draw(kind, style % STYLES, groups * kind.columns);
-        for groups in 1..=groups {
-            case.compare(kind, groups * kind.columns, &mut tally);
+        case.draw(kind, style % STYLES, columns);
+        for len in (1..=EVERY).chain((EVERY + 1..=columns).step_by(kind.columns)) {
+            case.compare(kind, len, &mut tally);
         }
         style += 1;
     }
@@ -115,8 +118,9 @@ impl Case {
     }
 
     #[inline(never)]
-    fn compare(&mut self, kind: &Kind, columns: usize, tally: &mut Tally) {
+    fn compare(&mut self, kind: &Kind, len: usize, tally: &mut Tally) {
         let Self { random, weights, x, begin, blocks, prepared } = self;
+        let columns = len.next_multiple_of(kind.columns);
         let words = (kind.block_words)(columns);
         let rows = kind.rows * (1 + random.below(ROWS / kind.rows));
         let blocks = &mut blocks[..rows / kind.rows * words];
@@ -140,7 +144,7 @@ impl Case {
             (kind.write)(block, columns, bias, multiplier, &|row, column| weights[row][column]);
         }
         // The last group may be incomplete.
-        let x = &x[*begin..][..columns - random.below(kind.columns)];
+        let x = &x[*begin..][..len];
         let [prepared, defined] = prepared.each_mut().map(|words| &mut words[..(kind.prepared_words)(columns)]);
         let constant = (kind.prepare[0])(x, prepared);
         let defined_constant = (kind.prepare[1])(x, defined);

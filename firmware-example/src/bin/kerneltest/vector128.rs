@@ -142,7 +142,7 @@ fn tanh() -> u32 {
 fn copy() -> u32 {
     let mut tally = Tally::default();
     let mut random = Random::new();
-    for len in 0..300 {
+    for len in 0..=300 {
         let mut from = [0; 300];
         from.iter_mut().for_each(|byte| *byte = random.next() as i8);
         // Any alignment.
@@ -156,7 +156,7 @@ fn copy() -> u32 {
 }
 
 fn exchange() -> u32 {
-    const LEN: usize = 300;
+    const LEN: usize = 301;
     let mut tally = Tally::default();
     let mut random = Random::new();
     for len in 0..LEN {
@@ -186,7 +186,7 @@ struct Bytes<const LEN: usize>([i8; LEN]);
 
 fn table() -> u32 {
     /// Rows of the largest case.
-    const ROWS: usize = 128;
+    const ROWS: usize = 300;
     let mut tally = Tally::default();
     let mut random = Random::new();
     for case in 0..2_000 {

@@ -6,8 +6,8 @@ use crate::random::Random;
 use crate::tally::Tally;
 
 /// Blocks and columns of the largest case.
-const BLOCKS: usize = 4;
-const COLUMNS: usize = 40;
+const BLOCKS: usize = 3;
+const COLUMNS: usize = 300;
 const ROWS: usize = BLOCKS * LANES;
 
 /// What numbers are like.

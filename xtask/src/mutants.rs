@@ -1,0 +1,135 @@
+//! `cargo xtask mutants`: would the tests notice if the arithmetic were wrong?
+//!
+//! cargo-mutants changes one operator or one function of the runtime at a time and runs the runtime's tests; a change that no
+//! test notices has survived. What is changed, and what is left out and why, stands in `.cargo/mutants.toml`.
+
+mod emulated;
+mod score;
+
+use std::ffi::OsString;
+use std::fs;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{run_for_output, show};
+use crate::repo::Repo;
+use crate::setup::cargo_tool;
+use score::{Score, TARGET_PERCENT};
+
+/// The version whose options and output these are.
+const VERSION: &str = "27.1.0";
+
+/// What it knows, from the repository's top.
+const CONFIG: &str = ".cargo/mutants.toml";
+/// Where it leaves its report.
+const OUTPUT: &str = "target/mutants.out/outcomes.json";
+/// What earlier runs found, so that shards add up.
+const KNOWN: &str = "target/mutants.json";
+/// The figures for readers.
+const RECORD: &str = "runtime/MUTANTS.md";
+
+/// What the command is told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Run nothing: what is known already.
+    pub report: bool,
+    /// Write the figures to the repository.
+    pub record: bool,
+    /// Faults made by hand in the kernels of chips, found or not by `kerneltest` in QEMU.
+    pub emulated: bool,
+    /// For cargo-mutants.
+    pub rest: Vec<OsString>,
+}
+
+impl Options {
+    /// Takes what is ours, and leaves all else to cargo-mutants.
+    pub fn parse(args: impl Iterator<Item = OsString>) -> Self {
+        let mut options = Self::default();
+        for arg in args {
+            match arg.to_str() {
+                Some("--report") => options.report = true,
+                Some("--record") => options.record = true,
+                Some("--emulated") => options.emulated = true,
+                _ => options.rest.push(arg),
+            }
+        }
+        options
+    }
+}
+
+/// The command. Fails where an area's score is too low, or a fault is not found.
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+    if options.emulated {
+        return emulated::run(repo, &options.rest);
+    }
+    let mutants = Program(cargo_tool::ensure(repo, "mutants", VERSION)?);
+    if !options.report {
+        mutants.run(repo, &options.rest)?;
+    }
+    let known = repo.root().join(KNOWN);
+    let mut score = fs::read_to_string(&known).map_or_else(|_| Ok(Score::default()), |text| Score::parse(&text))?;
+    if let Ok(text) = fs::read_to_string(repo.root().join(OUTPUT)) {
+        score.add(&text).with_context(|| format!("cannot read {OUTPUT}"))?;
+    }
+    // What has another name now, because its file has changed, is not known any more.
+    score.keep(&mutants.list(repo)?);
+    fs::write(&known, score.to_text()).with_context(|| format!("cannot write {KNOWN}"))?;
+    let text = score.text();
+    println!("\n{text}");
+    if options.record {
+        let config = fs::read_to_string(repo.root().join(CONFIG)).with_context(|| format!("cannot read {CONFIG}"))?;
+        fs::write(repo.root().join(RECORD), score.page(&config)).with_context(|| format!("cannot write {RECORD}"))?;
+    }
+    Ok(if score.passes() {
+        ExitCode::SUCCESS
+    } else {
+        println!("an area is below {TARGET_PERCENT} %");
+        ExitCode::FAILURE
+    })
+}
+
+/// cargo-mutants, installed.
+struct Program(std::path::PathBuf);
+
+impl Program {
+    /// `cargo mutants --package runtime ...`.
+    fn command(&self, repo: &Repo) -> Command {
+        let mut command = Command::new(&self.0);
+        command.current_dir(repo.root()).args(["mutants", "--package", "runtime"]);
+        command
+    }
+
+    /// Builds and tests mutants; some may survive.
+    fn run(&self, repo: &Repo, rest: &[OsString]) -> Result<()> {
+        let mut command = self.command(repo);
+        command.args(["--output", "target"]).args(rest);
+        println!("$ {}", show(&command));
+        let status = command.status().context("cannot start cargo-mutants")?;
+        match status.code() {
+            // All found; some not; some by the clock.
+            Some(0 | 2 | 3) => Ok(()),
+            _ => bail!("cargo-mutants ended with {status}: see above, and target/mutants.out"),
+        }
+    }
+
+    /// The names of all mutants there are.
+    fn list(&self, repo: &Repo) -> Result<Vec<String>> {
+        let text = run_for_output(self.command(repo).arg("--list"))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_ours_and_of_the_program() {
+        let options = |args: &[&str]| Options::parse(args.iter().map(OsString::from));
+        assert_eq!(options(&[]), Options::default());
+        let some = options(&["--record", "--shard", "0/9", "--emulated"]);
+        assert!(some.record && some.emulated && !some.report);
+        assert_eq!(some.rest, ["--shard", "0/9"]);
+    }
+}

@@ -1,0 +1,163 @@
+//! Faults made by hand in the kernels of chips, and whether `kerneltest` finds them in QEMU.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use toml::{Table, Value};
+
+use crate::board::{self, Board};
+use crate::command::run_for_output;
+use crate::firmware;
+use crate::repo::Repo;
+use crate::setup;
+
+/// The list, from the repository's top.
+const FAULTS: &str = "tests/faults.toml";
+/// Where the sources are copied to, with whose programs they are built.
+const COPY: &str = "target/faulty";
+/// The program that must find them.
+const PROGRAM: &str = "kerneltest";
+/// A program for 4 bits has the kernels of 8, too.
+const MODEL: &str = "models/tiny.int4.blob";
+
+/// One of them.
+struct Fault {
+    what: String,
+    file: String,
+    from: String,
+    to: String,
+    board: &'static Board,
+    model: String,
+}
+
+impl Fault {
+    fn read(table: &Value) -> Result<Self> {
+        let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+        let needed = |key: &str| text(key).with_context(|| format!("a fault without `{key}`"));
+        Ok(Self {
+            what: needed("what")?,
+            file: needed("file")?,
+            from: needed("from")?,
+            to: needed("to")?,
+            board: board::find(&needed("board")?)?,
+            model: text("model").unwrap_or_else(|| MODEL.to_owned()),
+        })
+    }
+
+    /// The file's text with the fault in it.
+    fn put_into(&self, text: &str) -> Result<String> {
+        if !text.contains(&self.from) {
+            bail!("{FAULTS}: {} has no `{}`", self.file, self.from);
+        }
+        Ok(text.replacen(&self.from, &self.to, 1))
+    }
+}
+
+fn read(text: &str) -> Result<Vec<Fault>> {
+    let table: Table = toml::from_str(text).with_context(|| format!("cannot read {FAULTS}"))?;
+    let faults = table.get("fault").and_then(Value::as_array).context("no faults")?;
+    faults.iter().map(Fault::read).collect()
+}
+
+/// The command: those whose description contains one of `words`, or all. Fails where one is not found.
+pub fn run(repo: &Repo, words: &[OsString]) -> Result<ExitCode> {
+    setup::ensure(repo, setup::Purpose::Use)?;
+    let list = fs::read_to_string(repo.root().join(FAULTS)).with_context(|| format!("cannot read {FAULTS}"))?;
+    let mut faults = read(&list)?;
+    faults.retain(|fault| words.is_empty() || words.iter().any(|word| fault.what.contains(&*word.to_string_lossy())));
+    let copy = Repo::copy(&repo.root().join(COPY), None);
+    sources(repo, &copy)?;
+    // A test that fails anyway finds nothing.
+    let mut healthy: Vec<_> = faults.iter().map(|fault| (fault.board.name, &fault.model)).collect();
+    healthy.sort_unstable();
+    healthy.dedup();
+    for (name, model) in healthy {
+        if found(repo, &copy, board::find(name)?, model)? {
+            bail!("{PROGRAM} fails on {name} without any fault");
+        }
+    }
+    let mut survivors = Vec::new();
+    for fault in &faults {
+        println!("== {}: {}", fault.board.name, fault.what);
+        let place = copy.root().join(&fault.file);
+        let healthy = fs::read_to_string(&place).with_context(|| format!("cannot read {}", fault.file))?;
+        fs::write(&place, fault.put_into(&healthy)?)?;
+        let found = found(repo, &copy, fault.board, &fault.model);
+        fs::write(&place, healthy)?;
+        if !found? {
+            survivors.push(&fault.what);
+        }
+    }
+    println!("\n{} of {} faults found", faults.len() - survivors.len(), faults.len());
+    for what in &survivors {
+        println!("not found: {what}");
+    }
+    Ok(if survivors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the program fails: it reports numbers that differ, or does not come to its end.
+fn found(repo: &Repo, copy: &Repo, board: &Board, model: &str) -> Result<bool> {
+    let elf = firmware::build(copy, board, PROGRAM, Some(&repo.root().join(model)))?;
+    Ok(match firmware::run_quietly(repo, board, &elf, &[], firmware::TIMEOUT) {
+        Ok(run) => {
+            let (_, facts) = firmware::report(&run.lines);
+            let differ = facts.iter().filter(|(key, value)| key.ends_with("_mismatches") && **value != "0");
+            differ.for_each(|(key, value)| println!("   {key}={value}"));
+            !run.success()
+        }
+        // It hangs.
+        Err(error) => {
+            println!("   {error:#}");
+            true
+        }
+    })
+}
+
+/// Copies what Git knows, and what set-up has written for Cargo; files that are the same stay untouched, so that they are not
+/// built anew.
+fn sources(repo: &Repo, copy: &Repo) -> Result<()> {
+    let mut git = std::process::Command::new("git");
+    let names = run_for_output(git.current_dir(repo.root()).args(["ls-files", "-z", "--cached", "--others"]).args([
+        "--exclude-standard",
+        "--",
+        ".",
+        ":!docs",
+    ]))
+    .context("the list of sources comes from Git")?;
+    let config = repo.firmware().join(".cargo/config.toml");
+    let config = config.exists().then(|| repo.short(&config));
+    for name in names.split_terminator('\0').map(str::to_owned).chain(config) {
+        let (from, to) = (repo.root().join(&name), copy.root().join(&name));
+        // One that was removed and is still known.
+        let Ok(bytes) = fs::read(&from) else { continue };
+        if fs::read(&to).is_ok_and(|there| there == bytes) {
+            continue;
+        }
+        fs::create_dir_all(to.parent().unwrap_or(Path::new(".")))?;
+        fs::write(&to, bytes).with_context(|| format!("cannot write {}", to.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list that has fallen behind the sources is noticed before anything is built.
+    #[test]
+    fn every_fault_can_be_made() {
+        let repo = Repo::find();
+        let faults = read(&fs::read_to_string(repo.root().join(FAULTS)).unwrap()).unwrap();
+        assert!(faults.len() >= 20);
+        for fault in faults {
+            let text = fs::read_to_string(repo.root().join(&fault.file)).unwrap();
+            assert_ne!(fault.put_into(&text).unwrap(), text, "{}", fault.what);
+            assert!(repo.root().join(&fault.model).exists(), "{}", fault.model);
+        }
+        assert!(read("").is_err());
+        assert!(read("[[fault]]\nwhat = 'x'").is_err());
+    }
+}

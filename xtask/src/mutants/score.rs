@@ -1,0 +1,173 @@
+//! What became of the mutants, counted by area.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// Of a hundred mutants that can be built, so many must be noticed, in every area.
+pub const TARGET_PERCENT: f64 = 95.0;
+
+/// What can become of a mutant, in cargo-mutants' words, and in the order of the table.
+const OUTCOMES: [&str; 4] = ["CaughtMutant", "Timeout", "MissedMutant", "Unviable"];
+
+/// Outcomes by the names of the mutants: `runtime/src/quant.rs:41:9: replace ...`.
+#[derive(Default)]
+pub struct Score {
+    outcomes: BTreeMap<String, String>,
+    /// Those there are, known or not.
+    all: BTreeSet<String>,
+}
+
+/// Counts of an area.
+#[derive(Default, Clone, Copy, PartialEq, Debug)]
+struct Row {
+    all: usize,
+    /// As in [`OUTCOMES`].
+    counts: [usize; 4],
+}
+
+impl Row {
+    /// Of those that can be built and were tested, how many were noticed; none where there were none.
+    fn percent(self) -> Option<f64> {
+        let [caught, timeout, missed, _] = self.counts;
+        let noticed = caught + timeout;
+        (noticed + missed > 0).then(|| 100.0 * noticed as f64 / (noticed + missed) as f64)
+    }
+}
+
+impl Score {
+    /// What [`Self::to_text`] gave.
+    pub fn parse(text: &str) -> Result<Self> {
+        let outcomes = serde_json::from_str(text).context("no record of mutants")?;
+        Ok(Self { outcomes, ..Self::default() })
+    }
+
+    pub fn to_text(&self) -> String {
+        format!("{:#}\n", Value::from_iter(self.outcomes.iter().map(|(name, outcome)| (name.clone(), outcome.clone()))))
+    }
+
+    /// Adds a run: cargo-mutants' `outcomes.json`.
+    pub fn add(&mut self, text: &str) -> Result<()> {
+        let report: Value = serde_json::from_str(text)?;
+        for outcome in report["outcomes"].as_array().context("no outcomes")? {
+            // The first is the test of what is not changed.
+            let name = outcome["scenario"]["Mutant"]["name"].as_str();
+            if let (Some(name), Some(summary)) = (name, outcome["summary"].as_str()) {
+                self.outcomes.insert(name.to_owned(), summary.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what is none of these.
+    pub fn keep(&mut self, all: &[String]) {
+        self.all = all.iter().cloned().collect();
+        self.outcomes.retain(|name, _| self.all.contains(name));
+    }
+
+    fn rows(&self) -> BTreeMap<&str, Row> {
+        let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
+        for name in &self.all {
+            let row = rows.entry(area(name)).or_default();
+            row.all += 1;
+            let outcome = self.outcomes.get(name);
+            if let Some(at) = OUTCOMES.iter().position(|summary| outcome.is_some_and(|outcome| outcome == summary)) {
+                row.counts[at] += 1;
+            }
+        }
+        rows
+    }
+
+    /// Whether the tests notice enough, in every area of which some mutants are known.
+    pub fn passes(&self) -> bool {
+        self.rows().values().filter_map(|row| row.percent()).all(|percent| percent >= TARGET_PERCENT)
+    }
+
+    /// The table and the survivors.
+    pub fn text(&self) -> String {
+        let mut text = String::from(
+            "| area | mutants | tested | caught | by the clock | missed | cannot be built | score |\n\
+             |---|---|---|---|---|---|---|---|\n",
+        );
+        for (area, row) in self.rows() {
+            let ([caught, timeout, missed, unviable], tested) = (row.counts, row.counts.iter().sum::<usize>());
+            let percent = row.percent().map_or_else(|| "not known".to_owned(), |percent| format!("{percent:.1} %"));
+            let counts = format!("{} | {tested} | {caught} | {timeout} | {missed} | {unviable}", row.all);
+            writeln!(text, "| `{area}` | {counts} | {percent} |").expect("text");
+        }
+        let mut named = |title: &str, outcome: &str| {
+            let names = self.outcomes.iter().filter(|(_, of)| *of == outcome).map(|(name, _)| format!("- `{name}`\n"));
+            let names: String = names.collect();
+            if !names.is_empty() {
+                write!(text, "\n{title}:\n\n{names}").expect("text");
+            }
+        };
+        named("Missed", "MissedMutant");
+        named("Found by the clock", "Timeout");
+        text
+    }
+
+    /// The page in the repository.
+    pub fn page(&self, config: &str) -> String {
+        let left_out = config.split_once("exclude_re = [\n").and_then(|(_, rest)| rest.split_once("\n]"));
+        let left_out = left_out.map_or("", |(list, _)| list);
+        format!(
+            "# Would the tests notice?\n\n\
+             Written by `cargo xtask mutants --record`: the runtime's tests, run against the runtime with one operator or one \
+             function changed at a time. The score is the share that a test notices of those that can be built; the aim is \
+             {TARGET_PERCENT} % in every area. Where not all were tested, it is that of a sample whose survivors have been given tests since: \
+             what is left would score lower. `kernels/x86` are the kernels with intrinsics, `kernels` all others that a host compiles: \
+             the definitions of every layout. Kernels in assembly have faults made by hand: `cargo xtask mutants --emulated`, of \
+             `tests/faults.toml`.\n\n{}\n\
+             Left out by name, and why (`.cargo/mutants.toml`):\n\n```toml\n{left_out}\n```\n",
+            self.text()
+        )
+    }
+}
+
+/// `kernels` for `runtime/src/kernels/dual16.rs:...`.
+fn area(name: &str) -> &str {
+    let path = name.split(':').next().unwrap_or_default();
+    let path = path.trim_start_matches("runtime/src/").trim_end_matches(".rs");
+    if path.starts_with("kernels/x86") {
+        return "kernels/x86";
+    }
+    path.split('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(outcomes: &[(&str, &str)]) -> String {
+        let mut all = vec![r#"{"scenario":"Baseline","summary":"Success"}"#.to_owned()];
+        all.extend(outcomes.iter().map(|(name, summary)| {
+            format!(r#"{{"scenario":{{"Mutant":{{"name":"{name}"}}}},"summary":"{summary}"}}"#)
+        }));
+        format!(r#"{{"outcomes":[{}]}}"#, all.join(","))
+    }
+
+    #[test]
+    fn runs_add_up_and_what_is_gone_is_forgotten() {
+        let (a, b, c) =
+            ("runtime/src/quant.rs:1:2: replace + with -", "runtime/src/kernels/x86/avx2.rs:1:1: b", "gone");
+        let mut score = Score::default();
+        score.add(&report(&[(a, "MissedMutant"), (b, "Unviable"), (c, "CaughtMutant")])).unwrap();
+        let mut score = Score::parse(&score.to_text()).unwrap();
+        let all = [a, b, "runtime/src/format/header.rs:3:1: d"].map(str::to_owned);
+        score.keep(&all);
+        assert!(!score.passes());
+        assert!(score.text().contains("| `quant` | 1 | 1 | 0 | 0 | 1 | 0 | 0.0 % |"), "{}", score.text());
+        assert!(score.text().contains("| `kernels/x86` | 1 | 1 | 0 | 0 | 0 | 1 | not known |"), "{}", score.text());
+        assert!(score.text().contains("| `format` | 1 | 0 | 0 | 0 | 0 | 0 | not known |"), "{}", score.text());
+        assert!(score.text().contains(&format!("Missed:\n\n- `{a}`\n")));
+        score.add(&report(&[(a, "CaughtMutant")])).unwrap();
+        score.keep(&all);
+        assert!(score.passes());
+        assert!(score.text().contains("| `quant` | 1 | 1 | 1 | 0 | 0 | 0 | 100.0 % |"), "{}", score.text());
+        assert!(score.page("exclude_re = [\n    # why\n    'x',\n]\n").contains("    # why\n    'x',\n```"));
+        assert!(score.add("{}").is_err());
+    }
+}

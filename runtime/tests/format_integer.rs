@@ -267,7 +267,9 @@ fn pairs_come_alone() {
         });
         assert_eq!(scaled.error(), refused("biases of pairs", biases + multipliers, 0));
     }
-    let short = draft.with(|draft| drop(draft.layers[0].weights.pop()));
+    let short = draft.with(|draft| {
+        draft.layers[0].weights.pop();
+    });
     let entries = VOCAB_SIZE * VOCAB_SIZE * width;
     assert_eq!(short.error(), refused("entries of pairs", entries - 1, entries));
 }

@@ -16,7 +16,7 @@ pub fn run(repo: &Repo, record: bool) -> Result<ExitCode> {
     setup::ensure(repo, Purpose::Test)?;
     let mut slot = test(repo, "tests", "console");
     slot.arg("a_slot_that_cannot_be_used");
-    let mut commands = vec![test(repo, "exporter", "faults"), slot];
+    let mut commands = vec![test(repo, "exporter", "faults"), slot, test(repo, "tests", "panic_free")];
     match disks(repo) {
         Ok(command) => commands.push(command),
         Err(reason) => eprintln!("skipped: full and read-only disks: {reason}; their table stays as it is"),

@@ -150,10 +150,8 @@ mod integers {
     fn the_state_of_88_values() {
         for (layout, precision, bytes) in STATES {
             let blob = AlignedBlob::from(encode_integers(*precision, *layout).as_slice());
-            println!(
-                "STATE {layout:?} {precision:?} {} {bytes}",
-                4 * Model::new(blob.as_bytes()).unwrap().state_words()
-            );
+            let words = Model::new(blob.as_bytes()).unwrap().state_words();
+            assert_eq!(words * size_of::<u32>(), *bytes, "{layout:?} {precision:?}");
         }
     }
 

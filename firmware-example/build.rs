@@ -123,11 +123,32 @@ fn flash_bytes() -> Result<Option<u64>, Box<dyn Error>> {
     let Some(board) = boards.take(1).find(|_| env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none")) else {
         return Ok(None);
     };
-    let map = fs::read_to_string(format!("memory/{board}.x"))?;
-    let region = map.lines().find(|line| line.trim_start().starts_with("FLASH"));
-    let length = region.and_then(|region| region.split_once("LENGTH")?.1.trim_start().strip_prefix('='));
-    let length = length.and_then(|length| sum(length.split("/*").next().unwrap_or(length)));
+    let length = length_of("FLASH", &memory_map(board)?);
     Ok(Some(length.ok_or_else(|| format!("no FLASH that can be read in memory/{board}.x"))?))
+}
+
+/// The length of a region in a memory map.
+fn length_of(region: &str, map: &str) -> Option<u64> {
+    let line = map.lines().find(|line| line.trim_start().starts_with(region))?;
+    let length = line.split_once("LENGTH")?.1.trim_start().strip_prefix('=')?;
+    sum(length.split("/*").next().unwrap_or(length))
+}
+
+/// The board's memory map. With the environment variable WITHOUT_SLOT a program that looks for no model in the slot has all of the
+/// flash: the slot, which begins where FLASH ends, goes to its end. `cargo xtask bench` measures larger programs so.
+fn memory_map(board: &str) -> Result<String, Box<dyn Error>> {
+    println!("cargo::rerun-if-env-changed=WITHOUT_SLOT");
+    let map = fs::read_to_string(format!("memory/{board}.x"))?;
+    if env::var_os("WITHOUT_SLOT").is_none() {
+        return Ok(map);
+    }
+    let slot = length_of("SLOT", &map).ok_or_else(|| format!("no SLOT that can be read in memory/{board}.x"))?;
+    let change = |line: &str| match line.trim_start().split_once(char::is_whitespace) {
+        Some(("FLASH", _)) => format!("{line} + {slot}\n"),
+        Some(("SLOT", _)) => "  SLOT : ORIGIN = ORIGIN(FLASH) + LENGTH(FLASH), LENGTH = 0\n".to_owned(),
+        _ => format!("{line}\n"),
+    };
+    Ok(map.lines().map(change).collect())
 }
 
 /// `1M`, `256K`, `0x100`, and their sums and differences.
@@ -191,7 +212,7 @@ fn link(out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={map}");
     // By this `cargo run` knows what to start it on; see xtask/src/image.rs.
     let name = format!("_board_{} = 1;\n", board.replace('-', "_"));
-    fs::write(out.join("memory.x"), fs::read_to_string(&map)? + SYMBOLS + &name)?;
+    fs::write(out.join("memory.x"), memory_map(board)? + SYMBOLS + &name)?;
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     // No unwinding information on the chip, and no gap at the start of flash for ELF headers.

@@ -41,6 +41,9 @@ fn default_model(board: &Board, bin: &str) -> &'static str {
 /// The core on which the code around the kernels takes a tenth of the time: it is compiled for speed there, elsewhere for size.
 const SPEED_MATTERS: &str = "Cortex-M55";
 
+/// Programs that measure models of any size: they leave no room for another one in the flash.
+const MEASURING: [&str; 2] = ["bench", "anomaly"];
+
 /// The plain layout of integers.
 pub const ROW_MAJOR: &str = "row-major";
 
@@ -99,6 +102,9 @@ pub fn build_with_features(
         features += &format!(",{layout}");
     }
     cargo.arg("--no-default-features").args(["--features", &features]);
+    if MEASURING.contains(&bin) {
+        cargo.env("WITHOUT_SLOT", "1");
+    }
     // So that nobody has to guess the target folder.
     cargo.arg("--message-format=json-render-diagnostics").env("MODEL", model);
     let messages = run_for_output(&mut cargo)?;

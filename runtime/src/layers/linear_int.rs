@@ -268,13 +268,15 @@ impl<'n> LinearInt<'n> {
         let byte = |index: usize| self.bytes().get(index).copied().unwrap_or(0);
         match self.format {
             WeightFormat::Table => byte(column * self.shape.fan_out + row),
-            #[cfg(feature = "row-major")]
-            WeightFormat::Int8 => byte(row * self.shape.fan_in() + column),
             #[cfg(all(feature = "row-major", feature = "int4"))]
             WeightFormat::Int4 => {
                 let (low, high) = unpack_i4(byte(row * self.shape.fan_in().div_ceil(2) + column / 2) as u8);
                 if column.is_multiple_of(2) { low } else { high }
             }
+            // 8 bits: others have no weights that anybody asks for.
+            #[cfg(feature = "row-major")]
+            _ => byte(row * self.shape.fan_in() + column),
+            #[cfg(not(feature = "row-major"))]
             _ => 0,
         }
     }
@@ -317,16 +319,6 @@ impl<'n> LinearInt<'n> {
             Some(_) => self.input_len,
             None => self.input_len.div_ceil(size_of::<u32>()),
         }
-    }
-
-    /// Inputs fused.
-    pub fn positions(&self) -> usize {
-        self.shape.positions
-    }
-
-    /// Values per position.
-    pub fn width(&self) -> usize {
-        self.shape.width
     }
 
     /// Whether the layer reads characters.

@@ -221,6 +221,38 @@ mod tests {
         })
     }
 
+    /// A header with every byte of it changed to every other.
+    #[test]
+    fn reads_every_byte_as_serde_does() {
+        let header = Header {
+            precision: Precision::Int8,
+            layout: Layout::RowMajor,
+            activation: Activation::Gated,
+            n_embd: 300,
+            levels: [Level { fuse: 2, width: 200 }].into_iter().collect(),
+            skip: true,
+            weights: [WeightFormat::Table, WeightFormat::Int8].into_iter().collect(),
+            golden_len: 3,
+            golden_crc32: 0x8000_0001,
+            vocab: ".é",
+            provenance: Provenance {
+                preset: "p",
+                exporter_version: "",
+                data_sha256: [7; 32],
+                seed: u64::MAX,
+                dev_nll_micronats: 200,
+            },
+        };
+        let bytes = postcard::to_allocvec(&header).unwrap();
+        for at in 0..bytes.len() {
+            for byte in 0..=u8::MAX {
+                let mut changed = bytes.clone();
+                changed[at] = byte;
+                agree(&changed).unwrap();
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn reads_what_serde_does(

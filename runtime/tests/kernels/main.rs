@@ -56,3 +56,11 @@ fn blocks_are_what_they_were() {
     let golden = [0xb912_7a19, 0xa682_4dcf, 0xa743_9703, 0x1e38_e239, 0x25f6_35c4, 0x6b13_aeae];
     assert_eq!(layouts.map(|layout| layout.golden()), golden);
 }
+
+/// What the assembly of the chips has built in: even coefficients lie 2^11 above what they stand for.
+#[test]
+fn even_coefficients_of_dual16_have_their_offset() {
+    let mut prepared = [7; 8];
+    assert_eq!(runtime::kernels::dual16::prepare_i4_portable(&[0; 16], &mut prepared), -(4 << 22));
+    assert_eq!(prepared, [0, 0, 0, 0, 0x0800_0800, 0x0800_0800, 0x0800_0800, 0x0800_0800]);
+}

@@ -1,8 +1,13 @@
 //! Where things lie in this repository, and how to start Cargo in it.
 
 use std::env;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::run_for_output;
 
 /// The repository this program was started in.
 pub struct Repo {
@@ -77,6 +82,29 @@ impl Repo {
             cargo.env_remove("LIBTORCH");
         }
         cargo
+    }
+
+    /// Copies everything that Git has, or would add, as it is now. Files that are there and the same stay untouched, so that they are
+    /// not built anew.
+    ///
+    /// # Errors
+    /// Without Git, or a folder that cannot be written to.
+    pub fn copy_sources(&self, to: &Path) -> Result<()> {
+        let mut git = Command::new("git");
+        git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(&self.root);
+        let names = run_for_output(&mut git).context("the list of sources comes from Git")?;
+        names.split_terminator('\0').try_for_each(|name| self.copy_file(name, to))
+    }
+
+    /// Copies one file; a name that stands for none is passed over, such as one that was removed and is still known to Git.
+    pub fn copy_file(&self, name: &str, to: &Path) -> Result<()> {
+        let to = to.join(name);
+        let Ok(bytes) = fs::read(self.root.join(name)) else { return Ok(()) };
+        if fs::read(&to).is_ok_and(|there| there == bytes) {
+            return Ok(());
+        }
+        fs::create_dir_all(to.parent().context("a folder")?)?;
+        fs::write(&to, bytes).with_context(|| format!("cannot write {}", to.display()))
     }
 
     /// Cargo in the firmware's folder.

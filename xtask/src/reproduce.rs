@@ -4,13 +4,12 @@
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSegment};
 
 use crate::board;
-use crate::command::run_for_output;
 use crate::firmware::{build, shipped_model};
 use crate::repo::Repo;
 use crate::setup::{self, Purpose};
@@ -36,7 +35,9 @@ fn compare(repo: &Repo, top: &Path) -> Result<()> {
     let homes = copies.each_ref().map(|copy| copy.join("target/cargo"));
     let home = repo.cargo_home().context("no home folder")?;
     for (copy, other) in copies.iter().zip(&homes) {
-        copy_sources(repo, copy)?;
+        repo.copy_sources(copy)?;
+        // The compiler, where set-up had to make one.
+        link(&repo.tools(), &copy.join(".tools"))?;
         fs::create_dir(copy.join("target"))?;
         // The same under other names: nothing is fetched again.
         link(&home, other)?;
@@ -53,22 +54,6 @@ fn compare(repo: &Repo, top: &Path) -> Result<()> {
         println!("{bin} for {}: {bytes} bytes are the same from both folders, {debug}", board.name);
     }
     Ok(())
-}
-
-/// Everything that git has, or would add, as it is now.
-fn copy_sources(repo: &Repo, to: &Path) -> Result<()> {
-    let mut git = Command::new("git");
-    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(repo.root());
-    for name in run_for_output(&mut git)?.split_terminator('\0') {
-        let (from, to) = (repo.root().join(name), to.join(name));
-        // A file that was deleted is listed until that is committed.
-        if from.exists() {
-            fs::create_dir_all(to.parent().context("a folder")?)?;
-            fs::copy(&from, &to).with_context(|| format!("cannot copy {name}"))?;
-        }
-    }
-    // The compiler, where set-up had to make one.
-    link(&repo.tools(), &to.join(".tools"))
 }
 
 #[cfg(unix)]

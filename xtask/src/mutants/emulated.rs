@@ -2,14 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
 use crate::board::{self, Board};
-use crate::command::run_for_output;
 use crate::firmware;
 use crate::repo::Repo;
 use crate::setup;
@@ -69,7 +67,9 @@ pub fn run(repo: &Repo, words: &[OsString]) -> Result<ExitCode> {
     let mut faults = read(&list)?;
     faults.retain(|fault| words.is_empty() || words.iter().any(|word| fault.what.contains(&*word.to_string_lossy())));
     let copy = Repo::copy(&repo.root().join(COPY), None);
-    sources(repo, &copy)?;
+    repo.copy_sources(copy.root())?;
+    // What set-up has written for Cargo, if it has.
+    repo.copy_file("firmware-example/.cargo/config.toml", copy.root())?;
     // A test that fails anyway finds nothing.
     let mut healthy: Vec<_> = faults.iter().map(|fault| (fault.board.name, &fault.model)).collect();
     healthy.sort_unstable();
@@ -114,32 +114,6 @@ fn found(repo: &Repo, copy: &Repo, board: &Board, model: &str) -> Result<bool> {
             true
         }
     })
-}
-
-/// Copies what Git knows, and what set-up has written for Cargo; files that are the same stay untouched, so that they are not
-/// built anew.
-fn sources(repo: &Repo, copy: &Repo) -> Result<()> {
-    let mut git = std::process::Command::new("git");
-    let names = run_for_output(git.current_dir(repo.root()).args(["ls-files", "-z", "--cached", "--others"]).args([
-        "--exclude-standard",
-        "--",
-        ".",
-        ":!docs",
-    ]))
-    .context("the list of sources comes from Git")?;
-    let config = repo.firmware().join(".cargo/config.toml");
-    let config = config.exists().then(|| repo.short(&config));
-    for name in names.split_terminator('\0').map(str::to_owned).chain(config) {
-        let (from, to) = (repo.root().join(&name), copy.root().join(&name));
-        // One that was removed and is still known.
-        let Ok(bytes) = fs::read(&from) else { continue };
-        if fs::read(&to).is_ok_and(|there| there == bytes) {
-            continue;
-        }
-        fs::create_dir_all(to.parent().unwrap_or(Path::new(".")))?;
-        fs::write(&to, bytes).with_context(|| format!("cannot write {}", to.display()))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

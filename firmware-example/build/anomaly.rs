@@ -47,7 +47,7 @@ pub fn source(layout: Layout) -> String {
     let output = order.iter().fold(input.clone(), |x, &index| matrices[index].compute(&x));
 
     let kernel = Packed::new(layout, WeightFormat::Int8);
-    let prepared = |columns: usize| kernel.map_or(0, |kernel| kernel.prepared_words(kernel.padded(1, columns)));
+    let prepared = |columns: usize| kernel.map_or(0, |kernel| kernel.prepared_words(kernel.padded(columns, true)));
     let mut text = String::new();
     let macs: usize = order.iter().map(|&index| matrices[index].weights.len()).sum();
     writeln!(text, "/// Multiply-accumulates.\npub const MACS: u64 = {macs};").unwrap();
@@ -100,7 +100,7 @@ impl Dense {
         let multiplier = vec![self.multiplier; rows];
         let weights = match kernel {
             Some(kernel) => {
-                let padded = kernel.padded(1, columns);
+                let padded = kernel.padded(columns, true);
                 let weight =
                     |row: usize, column: usize| if column < columns { self.weights[row * columns + column] } else { 0 };
                 let blocks = kernel.pack(&self.bias, &multiplier, weight, rows, padded);

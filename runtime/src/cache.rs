@@ -15,6 +15,32 @@
 
 use crate::config::LevelShape;
 
+/// Where a level's ring lies among those of all levels, in values.
+#[derive(Clone, Copy, Debug)]
+pub struct Ring {
+    /// Its first value.
+    pub start: usize,
+    /// Values of an entry.
+    pub width: usize,
+    /// Entries.
+    pub len: usize,
+}
+
+impl Ring {
+    /// Where an entry begins.
+    #[inline]
+    pub fn entry(self, slot: usize) -> usize {
+        self.start + slot * self.width
+    }
+
+    /// The slot so many behind another, at most a round.
+    #[inline]
+    pub fn behind(self, slot: usize, by: usize) -> usize {
+        let behind = slot + by;
+        if behind >= self.len { behind - self.len } else { behind }
+    }
+}
+
 /// The older input that a level fuses at `position` (0 is the oldest; the newest is in no ring yet); empty if there is none.
 ///
 /// Shapes: `ring` `[ring_len][width_in]`; `oldest` is the slot of the oldest entry.

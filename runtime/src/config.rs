@@ -193,14 +193,26 @@ impl Config {
     }
 
     /// The output layer: a position for each level that it reads.
-    pub fn output_shape(&self) -> LinearShape {
-        let mut shape = LinearShape::new(1, self.n_hidden(), self.vocab_size());
-        if self.skip {
-            let mut widths = [0; MAX_LEVELS];
-            widths.iter_mut().zip(&self.levels).for_each(|(width, level)| *width = level.width);
-            shape = LinearShape { positions: self.levels.len(), widths: Some(widths), ..shape };
+    pub fn output_shape(&self) -> LinearShape<'_> {
+        self.linear_shape(self.levels.len(), self.n_embd())
+    }
+
+    /// A linear layer, counted from the characters up, the output layer the last; `width_0` is what level 0 reads of a character.
+    #[inline(never)]
+    pub(crate) fn linear_shape(&self, index: usize, width_0: usize) -> LinearShape<'_> {
+        let below = index.checked_sub(1).and_then(|below| self.levels.get(below));
+        let width = below.map_or(width_0, |level| level.width.into());
+        match self.levels.get(index) {
+            Some(level) => {
+                let rows = usize::from(level.width) * self.activation.rows_per_value();
+                LinearShape::new(level.fuse.into(), width, rows)
+            }
+            None if self.skip => {
+                let levels = &self.levels[..];
+                LinearShape { positions: levels.len(), width, levels, fan_out: self.vocab_size() }
+            }
+            None => LinearShape::new(1, width, self.vocab_size()),
         }
-        shape
     }
 
     /// Width of the last level.
@@ -211,14 +223,8 @@ impl Config {
     /// The sizes of every level, from the characters up.
     #[inline]
     pub fn shapes(&self) -> Shapes<'_> {
-        self.shapes_from(self.n_embd())
-    }
-
-    /// The same where level 0 reads so many values of a character.
-    #[inline]
-    pub(crate) fn shapes_from(&self, width_in: usize) -> Shapes<'_> {
         let rows_per_value = self.activation.rows_per_value();
-        Shapes { levels: self.levels.iter(), rows_per_value, width_in, dilation: 1 }
+        Shapes { levels: self.levels.iter(), rows_per_value, width_in: self.n_embd(), dilation: 1 }
     }
 
     /// Parameters of the folded network: embedding, weights and biases.
@@ -249,14 +255,8 @@ impl Config {
     }
 
     /// The sizes of every linear layer: the levels from the characters up, then the output layer.
-    pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape> + '_ {
-        self.linear_shapes_from(self.n_embd())
-    }
-
-    /// The same where level 0 reads so many values of a character.
-    pub(crate) fn linear_shapes_from(&self, width_in: usize) -> impl Iterator<Item = LinearShape> + '_ {
-        let mut shapes = self.shapes_from(width_in);
-        (0..=self.levels.len()).map(move |_| shapes.next().map_or_else(|| self.output_shape(), LevelShape::linear))
+    pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape<'_>> {
+        (0..=self.levels.len()).map(|index| self.linear_shape(index, self.n_embd()))
     }
 }
 
@@ -292,55 +292,43 @@ impl Iterator for Shapes<'_> {
 }
 
 impl LevelShape {
-    /// Bytes of the level's ring in the integer path. Whole words, so that every ring begins with one.
-    #[cfg(feature = "int8")]
-    #[inline]
-    pub(crate) fn ring_bytes(&self) -> usize {
-        (self.ring_len * self.width_in).next_multiple_of(size_of::<u32>())
-    }
-
     /// The level's linear layer.
     #[inline]
-    pub fn linear(self) -> LinearShape {
+    pub fn linear(self) -> LinearShape<'static> {
         LinearShape::new(self.fuse, self.width_in, self.fan_out)
     }
 }
 
 /// The sizes of a linear layer: `positions` inputs side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinearShape {
+pub struct LinearShape<'c> {
     /// Inputs fused.
     pub positions: usize,
-    /// Values per input; of no meaning where they have `widths`.
+    /// Values per input, but for those that have a level.
     pub width: usize,
-    /// Values of each input, of the output layer with skip connections.
-    pub widths: Option<[u16; MAX_LEVELS]>,
+    /// Of the output layer with skip connections: the levels it reads, an input for each. Else empty.
+    pub levels: &'c [Level],
     /// Rows of the weight matrix.
     pub fan_out: usize,
 }
 
-impl LinearShape {
+impl LinearShape<'_> {
     /// `positions` inputs of `width` values each.
     #[inline]
     pub const fn new(positions: usize, width: usize, fan_out: usize) -> Self {
-        Self { positions, width, widths: None, fan_out }
+        Self { positions, width, levels: &[], fan_out }
     }
 
     /// Values of an input.
+    #[inline]
     pub fn width_of(&self, position: usize) -> usize {
-        match &self.widths {
-            None => self.width,
-            Some(widths) => widths.get(position).copied().unwrap_or(0).into(),
-        }
+        self.levels.get(position).map_or(self.width, |level| level.width.into())
     }
 
     /// The first column of an input, where those before it have their widths `padded`.
     #[inline]
     pub fn start(&self, position: usize, padded: impl Fn(usize) -> usize) -> usize {
-        match &self.widths {
-            None => position * padded(self.width),
-            Some(widths) => widths.iter().take(position).map(|&width| padded(width.into())).sum(),
-        }
+        (0..position).map(|position| padded(self.width_of(position))).sum()
     }
 
     /// Columns of the weight matrix.

@@ -78,7 +78,13 @@ pub const LANES: usize = 8;
 
 /// `rows` rounded up to whole blocks.
 pub const fn padded(rows: usize) -> usize {
-    rows.div_ceil(LANES) * LANES
+    round_up(rows, LANES)
+}
+
+/// A size rounded up to a multiple of a power of two, in two instructions. Sizes are far below 2^31 (see [`crate::config`]).
+pub(crate) const fn round_up(size: usize, power_of_two: usize) -> usize {
+    debug_assert!(power_of_two.is_power_of_two());
+    size.wrapping_add(power_of_two - 1) & !(power_of_two - 1)
 }
 
 /// Index of `weight[row][column]` in a matrix of `fan_in` columns in layout `Rows8`. For those who write one.

@@ -19,3 +19,5 @@ pub use linear::LinearF32;
 pub use linear_int::LinearInt;
 #[cfg(all(feature = "alloc", feature = "int8"))]
 pub use linear_int::Unpacked;
+#[cfg(feature = "int8")]
+pub(crate) use linear_int::{Input, Stored, input_words};

@@ -23,7 +23,7 @@ use crate::error::{FormatError, SelfTestError, StateError};
 use crate::format::header::Fields;
 use crate::format::{self, Frame, Layout, Precision, Provenance, Slab, WeightFormat};
 #[cfg(all(feature = "alloc", feature = "int8"))]
-use crate::layers::LinearInt;
+use crate::layers::Unpacked;
 use crate::vocab::{Token, Vocab};
 
 /// A model, read in place from its blob.
@@ -179,28 +179,24 @@ impl<'a> Model<'a> {
     /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
     #[cfg(all(feature = "alloc", feature = "int8"))]
     pub fn macs_streaming(&self) -> usize {
-        let table =
-            self.integer_layers().and_then(|(_, layers)| layers.first().cloned()).filter(LinearInt::reads_tokens);
-        let first = self.config().linear_shapes().next().filter(|_| table.is_some());
+        let is_looked_up = self.header.weights.first().is_some_and(|format| format.reads_tokens());
+        let first = self.config().linear_shapes().next().filter(|_| is_looked_up);
         self.config().macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
     }
 
     /// How the weights of each level and of the output layer are stored.
-    #[cfg(all(feature = "alloc", feature = "int8"))]
-    pub fn weight_formats(&self) -> alloc::vec::Vec<format::WeightFormat> {
-        match self.integer_layers() {
-            Some((_, layers)) => layers.iter().map(crate::layers::LinearInt::format).collect(),
-            None => alloc::vec![format::WeightFormat::F32; self.config().levels().len() + 1],
-        }
+    #[cfg(feature = "alloc")]
+    pub fn weight_formats(&self) -> &[format::WeightFormat] {
+        &self.header.weights
     }
 
-    /// The embedding and the linear layers of an integer model, for those who write it anew.
+    /// The embedding of an integer model, and the numbers of its linear layers, for those who write it anew.
     #[cfg(all(feature = "alloc", feature = "int8"))]
-    pub(crate) fn integer_layers(&self) -> Option<(&'a [i8], alloc::vec::Vec<LinearInt<'_>>)> {
+    pub(crate) fn unpack(&self) -> Option<(&'a [i8], alloc::vec::Vec<Unpacked>)> {
         match &self.net {
             #[cfg(feature = "f32")]
             Net::F32(_) => None,
-            Net::Int(net) => Some(net.layers(&self.header)),
+            Net::Int(net) => Some(net.unpack(&self.header)),
         }
     }
 

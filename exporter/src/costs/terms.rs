@@ -62,7 +62,7 @@ impl Network {
             config: model.config().clone(),
             precision: model.precision(),
             layout: core.layout(),
-            formats: model.weight_formats(),
+            formats: model.weight_formats().to_vec(),
             is_ascii: model.vocab().as_str().is_ascii(),
             word: USUAL_WORD,
         }
@@ -127,7 +127,7 @@ impl Network {
                 if level == 0 {
                     terms.extend([("embed", 1.0), ("embed.position", real(shape.fuse))]);
                 } else {
-                    let quick = kernel.reads_bytes() && kernel.padded(shape.fuse, shape.width_in) == shape.width_in;
+                    let quick = kernel.reads_bytes() && kernel.padded(shape.width_in, false) == shape.width_in;
                     terms.extend([("level", 1.0), ("level.position", real(shape.fuse - 2))]);
                     terms.insert(if quick { "ring.quick" } else { "ring" }, real(shape.width_in));
                 }
@@ -164,13 +164,18 @@ impl Network {
     }
 
     /// A layer on a packed kernel.
-    fn packed(&self, linear: &LinearShape, format: WeightFormat, place: Place) -> (Terms, Packed) {
+    fn packed(&self, linear: &LinearShape<'_>, format: WeightFormat, place: Place) -> (Terms, Packed) {
         let kernel = Packed::new(self.layout, format).expect("all layouts are in this build");
         let columns = kernel.columns(linear);
         let groups = columns / group(self.layout, kernel.is_i4());
         let blocks = linear.fan_out.div_ceil(kernel.rows_per_block());
         // Rounds of the unrolled loop behind the first, which every block has.
-        let rounds = groups.div_ceil(if self.layout == Layout::Vector128 { 16 } else { 8 }) - 1;
+        let unrolled = match self.layout {
+            Layout::Dual16 => 4,
+            Layout::Vector128 => 16,
+            _ => 8,
+        };
+        let rounds = groups.div_ceil(unrolled) - 1;
         let names = match (kernel.is_i4(), place == Place::Output) {
             (false, false) => ["int8", "int8.block"],
             (false, true) => ["int8", "int8.last"],
@@ -197,8 +202,12 @@ impl Network {
         }
         // The vector unit's kernels read activations as they are: an output layer without skip connections copies none, a level
         // while they go into the ring.
-        let alone = linear.widths.is_none() || linear.positions == 1;
-        let as_it_is = kernel.reads_bytes() && alone && ragged == 0 && place != Place::First;
+        let as_it_is = kernel.reads_bytes()
+            && match place {
+                Place::First => false,
+                Place::Inner => kernel.padded(linear.width, false) == linear.width,
+                Place::Output => linear.positions == 1 && ragged == 0,
+            };
         let whole = if as_it_is { 0 } else { whole };
         let counts = [blocks * groups, blocks * rounds, blocks * singles, whole, filled, left, ragged];
         let terms = names.into_iter().zip([1, blocks]).chain(others.into_iter().zip(counts));

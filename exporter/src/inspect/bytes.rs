@@ -15,7 +15,7 @@ struct LayerBytes {
 }
 
 impl LayerBytes {
-    fn new(model: &Model<'_>, layout: Layout, format: WeightFormat, shape: &LinearShape) -> Self {
+    fn new(model: &Model<'_>, layout: Layout, format: WeightFormat, shape: &LinearShape<'_>) -> Self {
         let (rows, columns, vocab_size) = (shape.fan_out, shape.fan_in(), model.config().vocab_size());
         let scaling = [4 * rows, 4 * rows];
         match (layout, format) {
@@ -69,9 +69,9 @@ pub fn parts(model: &Model<'_>, bytes: &[u8]) -> Vec<(String, usize)> {
         padding += arrays.iter().map(|bytes| bytes.next_multiple_of(SLAB_ALIGN) - bytes).sum::<usize>();
         parts.push((name, arrays.iter().sum()));
     };
-    add("embedding".to_owned(), &[embedding_bytes(model, &formats).0]);
+    add("embedding".to_owned(), &[embedding_bytes(model, formats).0]);
     let last = formats.len() - 1;
-    for (index, (shape, &format)) in model.config().linear_shapes().zip(&formats).enumerate() {
+    for (index, (shape, &format)) in model.config().linear_shapes().zip(formats).enumerate() {
         let name = if index == last { "output layer".to_owned() } else { format!("level {index}") };
         add(name, &LayerBytes::new(model, model.layout(), format, &shape).arrays);
     }
@@ -83,7 +83,7 @@ pub fn parts(model: &Model<'_>, bytes: &[u8]) -> Vec<(String, usize)> {
 /// Bytes of the model that a character reads in a layout.
 pub fn bytes_read(model: &Model<'_>, layout: Layout) -> usize {
     let formats = model.weight_formats();
-    let layers = model.config().linear_shapes().zip(&formats);
+    let layers = model.config().linear_shapes().zip(formats);
     let layers = layers.map(|(shape, &format)| LayerBytes::new(model, layout, format, &shape).read);
-    embedding_bytes(model, &formats).1 + layers.sum::<usize>()
+    embedding_bytes(model, formats).1 + layers.sum::<usize>()
 }

@@ -78,7 +78,7 @@ impl Network for Float<'_> {
         &self.shapes
     }
 
-    fn output_shape(&self) -> LinearShape {
+    fn output_shape(&self) -> LinearShape<'_> {
         self.config.output_shape()
     }
 

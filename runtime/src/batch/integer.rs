@@ -8,7 +8,7 @@ use crate::config::{Activation, LevelShape, LinearShape};
 use crate::format::header::Fields;
 use crate::kernels::host::{Scaling, Tile, VectorUnit};
 use crate::kernels::{LANES, padded};
-use crate::layers::{LinearInt, Unpacked};
+use crate::layers::Unpacked;
 use crate::model::LogitsMut;
 use crate::model::net_int::NetInt;
 use crate::vocab::Token;
@@ -32,17 +32,16 @@ impl<'m> Integer<'m> {
     /// Packs the weights.
     pub fn new(header: &'m Fields<'m>, net: &'m NetInt<'m>) -> Self {
         let config = &header.config;
-        let (_, linears) = net.layers(header);
+        let (_, layers) = net.unpack(header);
         let shapes: Vec<LevelShape> = config.shapes().collect();
         let first = |tokens: &[Token]| Self::level_0(header, net, tokens);
         let pairs = Pairs::new(config.vocab_size(), shapes[0].fuse, Self::cells(shapes[0].width_out), first);
-        let pack =
-            |(linear, shape): (&LinearInt<'_>, &LevelShape)| Packed::new(linear, &shape.linear(), shape.width_out);
+        let pack = |(layer, shape): (&Unpacked, &LevelShape)| Packed::new(layer, &shape.linear(), shape.width_out);
         let output = config.output_shape();
-        let output = Packed::new(&linears[shapes.len()], &output, output.fan_out);
+        let output = Packed::new(&layers[shapes.len()], &output, output.fan_out);
         Self {
             unit: VectorUnit::best(),
-            levels: linears.iter().zip(&shapes).skip(1).map(pack).collect(),
+            levels: layers.iter().zip(&shapes).skip(1).map(pack).collect(),
             output,
             header,
             net,
@@ -74,7 +73,7 @@ impl Network for Integer<'_> {
         &self.shapes
     }
 
-    fn output_shape(&self) -> LinearShape {
+    fn output_shape(&self) -> LinearShape<'_> {
         self.header.config.output_shape()
     }
 
@@ -135,13 +134,13 @@ struct Packed {
 
 impl Packed {
     /// `values`: rows of a kind, values or gates.
-    fn new(linear: &LinearInt<'_>, shape: &LinearShape, values: usize) -> Self {
+    fn new(layer: &Unpacked, shape: &LinearShape<'_>, values: usize) -> Self {
         let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));
-        let Unpacked { bias, multiplier, weights: all } = linear.unpack();
+        let Unpacked { bias, multiplier, weights: all } = layer;
         let blocks = bias.len() / values * values.div_ceil(LANES);
         let mut packed = Self { weights: vec![[0; LANES]; blocks * words], scaling: vec![Scaling::default(); blocks] };
-        let rows = bias.into_iter().zip(multiplier).zip(all.chunks_exact(shape.fan_in().max(1)));
-        for (row, ((bias, multiplier), weights)) in rows.enumerate() {
+        let rows = bias.iter().zip(multiplier).zip(all.chunks_exact(shape.fan_in().max(1)));
+        for (row, ((&bias, &multiplier), weights)) in rows.enumerate() {
             let row = row / values * padded(values) + row % values;
             let (block, lane) = (row / LANES, row % LANES);
             let scaling = &mut packed.scaling[block];

@@ -21,7 +21,7 @@ pub trait Network {
     /// The sizes of every level, from the characters up.
     fn shapes(&self) -> &[LevelShape];
     /// The sizes of the output layer: of one position, or of one for each level.
-    fn output_shape(&self) -> LinearShape;
+    fn output_shape(&self) -> LinearShape<'_>;
     /// Cells of `width` values.
     fn cells(width: usize) -> usize;
     /// Cells that the kernels write for a level: all its rows, in blocks.
@@ -88,7 +88,7 @@ impl<'n, N: Network> Lanes<'n, N> {
             hidden: vec![Tile::default(); widest(N::cells_written)],
             skipped: vec![
                 Tile::default();
-                if output.widths.is_some() { output.start(output.positions, N::cells) } else { 0 }
+                if !output.levels.is_empty() { output.start(output.positions, N::cells) } else { 0 }
             ],
             logits: vec![Tile::default(); crate::kernels::padded(network.vocab_size())],
             logits_start: vec![N::Logit::default(); network.vocab_size()],

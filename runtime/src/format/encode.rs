@@ -82,7 +82,7 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
         Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
     let (_, state_words) = state_size(&config, header.precision, header.layout, &header.weights)?;
     let mut slab = Slab::default();
-    let shapes: Vec<LinearShape> = config.linear_shapes().collect();
+    let shapes: Vec<LinearShape<'_>> = config.linear_shapes().collect();
     expect("number of weight formats", header.weights.len(), shapes.len())?;
     match layers {
         Layers::F32 { embedding, layers } => {
@@ -184,7 +184,7 @@ fn push_integer(
     slab: &mut Slab,
     layer: &IntegerLayer<'_>,
     #[cfg_attr(not(feature = "int8"), allow(unused_variables))] (layout, format): (Layout, WeightFormat),
-    shape: LinearShape,
+    shape: LinearShape<'_>,
     vocab_size: usize,
     index: usize,
 ) -> Result<(), FormatError> {

@@ -13,8 +13,8 @@ use crate::model::Model;
 /// [`FormatError::UnsupportedFormat`] for a model in single precision, or a layout that is not one of integers or was left
 /// out of this build; [`FormatError::BadDimension`] for a layer that is too wide for the layout.
 pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, FormatError> {
-    let (embedding, linears) = model.integer_layers().ok_or(FormatError::UnsupportedFormat)?;
-    let layers: Vec<_> = linears.iter().map(|linear| (linear.format(), linear.unpack())).collect();
+    let (embedding, layers) = model.unpack().ok_or(FormatError::UnsupportedFormat)?;
+    let layers: Vec<_> = model.weight_formats().iter().copied().zip(layers).collect();
     write(model, layout, embedding, &layers)
 }
 
@@ -25,9 +25,9 @@ pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, FormatErro
 /// # Errors
 /// [`FormatError::UnsupportedFormat`] for a model in single precision, or whose level 0 fuses more than two characters.
 pub fn tabulate_pairs(model: &Model<'_>) -> Result<Vec<u8>, FormatError> {
-    let (_, linears) = model.integer_layers().ok_or(FormatError::UnsupportedFormat)?;
+    let (_, layers) = model.unpack().ok_or(FormatError::UnsupportedFormat)?;
     let weights = model.integer_pairs().ok_or(FormatError::UnsupportedFormat)?;
-    let mut layers: Vec<_> = linears.iter().map(|linear| (linear.format(), linear.unpack())).collect();
+    let mut layers: Vec<_> = model.weight_formats().iter().copied().zip(layers).collect();
     if let Some(first) = layers.first_mut() {
         *first = (WeightFormat::Pairs, Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights });
     }

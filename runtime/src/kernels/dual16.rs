@@ -180,10 +180,9 @@ pub fn weight_i8(block: &[u32], columns: usize, row: usize, column: usize) -> i8
 }
 
 /// The products of weights with weights that are part of a row's start value.
-fn cross_i8(block: &[u32], row: usize) -> i32 {
-    let weights = block.get(ROWS_I8..).unwrap_or(&[]);
-    let (groups, _) =
-        weights.get(..weights.len().saturating_sub(ROWS_I8)).unwrap_or(&[]).as_chunks::<{ 2 * ROWS_I8 }>();
+fn cross_i8(block: &[u32], columns: usize, row: usize) -> i32 {
+    let weights = block.get(ROWS_I8..).and_then(|weights| weights.get(..columns * ROWS_I8 / 4)).unwrap_or(&[]);
+    let (groups, _) = weights.as_chunks::<{ 2 * ROWS_I8 }>();
     groups.iter().fold(0, |acc, group| {
         let (rows, _) = group.as_chunks::<2>();
         rows.get(row).map_or(acc, |&[v, w]| smlad(sxtab16(0, v), sxtab16(0, w), acc))
@@ -191,9 +190,9 @@ fn cross_i8(block: &[u32], row: usize) -> i32 {
 }
 
 /// The bias of a row; `None` if its start value cannot stand for one.
-pub fn bias_i8(block: &[u32], _columns: usize, row: usize) -> Option<i32> {
+pub fn bias_i8(block: &[u32], columns: usize, row: usize) -> Option<i32> {
     let start = *block.get(..ROWS_I8)?.get(row)? as i32;
-    let scaled = start.wrapping_add(cross_i8(block, row));
+    let scaled = start.wrapping_add(cross_i8(block, columns, row));
     (scaled & 255 == 0).then_some(scaled >> 8)
 }
 
@@ -223,7 +222,8 @@ pub fn write_block_i8(
     if let Some((_, last)) = block.split_last_chunk_mut::<ROWS_I8>() {
         *last = multiplier.map(|multiplier| multiplier as u32);
     }
-    let start: [u32; ROWS_I8] = core::array::from_fn(|row| (bias[row] << 8).wrapping_sub(cross_i8(block, row)) as u32);
+    let start: [u32; ROWS_I8] =
+        core::array::from_fn(|row| (bias[row] << 8).wrapping_sub(cross_i8(block, columns, row)) as u32);
     if let Some((first, _)) = block.split_first_chunk_mut::<ROWS_I8>() {
         *first = start;
     }
@@ -388,10 +388,9 @@ pub fn weight_i4(block: &[u32], columns: usize, row: usize, column: usize) -> i8
 
 /// The products of weights with weights that are part of a row's start value.
 #[cfg(feature = "int4")]
-fn cross_i4(block: &[u32], row: usize) -> i32 {
-    let weights = block.get(ROWS_I4..).unwrap_or(&[]);
-    let (groups, _) =
-        weights.get(..weights.len().saturating_sub(ROWS_I4)).unwrap_or(&[]).as_chunks::<{ 2 * ROWS_I4 }>();
+fn cross_i4(block: &[u32], columns: usize, row: usize) -> i32 {
+    let weights = block.get(ROWS_I4..).and_then(|weights| weights.get(..columns * ROWS_I4 / 8));
+    let (groups, _) = weights.unwrap_or(&[]).as_chunks::<{ 2 * ROWS_I4 }>();
     groups.iter().fold(0, |acc, group| {
         let (rows, _) = group.as_chunks::<2>();
         rows.get(row).map_or(acc, |&[v, w]| {
@@ -409,9 +408,9 @@ fn cross_i4(block: &[u32], row: usize) -> i32 {
 
 /// The bias of a row; `None` if its start value cannot stand for one.
 #[cfg(feature = "int4")]
-pub fn bias_i4(block: &[u32], _columns: usize, row: usize) -> Option<i32> {
+pub fn bias_i4(block: &[u32], columns: usize, row: usize) -> Option<i32> {
     let start = *block.get(..ROWS_I4)?.get(row)? as i32;
-    let scaled = start.wrapping_add(cross_i4(block, row));
+    let scaled = start.wrapping_add(cross_i4(block, columns, row));
     (scaled & 15 == 0).then_some(scaled >> 4)
 }
 
@@ -447,7 +446,8 @@ pub fn write_block_i4(
     if let Some((_, last)) = block.split_last_chunk_mut::<ROWS_I4>() {
         *last = multiplier.map(|multiplier| multiplier as u32);
     }
-    let start: [u32; ROWS_I4] = core::array::from_fn(|row| (bias[row] << 4).wrapping_sub(cross_i4(block, row)) as u32);
+    let start: [u32; ROWS_I4] =
+        core::array::from_fn(|row| (bias[row] << 4).wrapping_sub(cross_i4(block, columns, row)) as u32);
     if let Some((first, _)) = block.split_first_chunk_mut::<ROWS_I4>() {
         *first = start;
     }

@@ -106,8 +106,8 @@ pub const COLUMNS_I4: usize = 32;
 /// Columns that are prepared together: all of a group.
 #[cfg(feature = "int4")]
 pub const PART_I4: usize = COLUMNS_I4;
-/// Columns that are prepared together for 8-bit weights: the width of a segment is a multiple of it, if that makes whole groups of
-/// all segments together, else of [`COLUMNS_I8`].
+/// Columns that are prepared together for 8-bit weights: each segment is padded to a multiple of it, the last one to what makes
+/// whole groups of all.
 pub const PART_I8: usize = 4;
 /// Words of their prepared input.
 pub const PART_WORDS_I8: usize = 3 * PART_I8 / 2;

@@ -14,6 +14,7 @@
 use super::dual16;
 #[cfg(feature = "lanes16")]
 use super::lanes16;
+use super::round_up;
 #[cfg(feature = "vector128")]
 use super::vector128;
 use crate::config::{Limits, LinearShape};
@@ -139,59 +140,28 @@ impl Packed {
         of!(self, PART_I8 / PART_I4 const)
     }
 
-    /// The width of each of so many positions with its padding: whole parts, if those of all positions together are whole groups
-    /// of columns, else whole groups.
-    #[inline]
-    pub fn padded(self, positions: usize, width: usize) -> usize {
-        let group = self.group();
-        let parts = width.next_multiple_of(self.part());
-        // The first is known when this is compiled, and true of most.
-        if self.part() == group || (positions * parts).is_multiple_of(group) {
-            parts
-        } else {
-            width.next_multiple_of(group)
-        }
-    }
-
     /// Columns that the kernel reads together.
     fn group(self) -> usize {
         of!(self, COLUMNS_I8 / COLUMNS_I4 const)
     }
 
-    /// Words of the prepared input that belong to a position of this width, padded; the last one may have more behind them.
+    /// A width, or the columns of some positions with the one behind them, with its padding: whole parts; behind the last position,
+    /// whole groups of all.
     #[inline]
-    pub fn position_words(self, shape: &LinearShape, width: usize) -> usize {
-        self.position_columns(shape, width) / self.part() * self.part_words()
+    pub fn padded(self, columns: usize, last: bool) -> usize {
+        round_up(columns, if last { self.group() } else { self.part() })
     }
 
-    /// Words of the prepared input of [`Self::part`] columns.
-    fn part_words(self) -> usize {
-        of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
-    }
-
-    /// The width of a position with its padding. Where positions have widths of their own, each is padded to whole parts.
+    /// The first column of a position, those before it padded.
     #[inline]
-    fn position_columns(self, shape: &LinearShape, width: usize) -> usize {
-        match shape.widths {
-            None => self.padded(shape.positions, width),
-            Some(_) => width.next_multiple_of(self.part()),
-        }
-    }
-
-    /// The first column of a position, those before it padded; the last one's padding makes whole groups of all of them.
-    #[inline(never)]
-    pub fn start(self, shape: &LinearShape, position: usize) -> usize {
-        let start = shape.start(position, |width| self.position_columns(shape, width));
-        if position < shape.positions || self.part() == self.group() {
-            start
-        } else {
-            start.next_multiple_of(self.group())
-        }
+    pub fn start(self, shape: &LinearShape<'_>, position: usize) -> usize {
+        let start = shape.start(position, |width| self.padded(width, false));
+        self.padded(start, position == shape.positions)
     }
 
     /// Columns with all their padding.
-    #[inline]
-    pub fn columns(self, shape: &LinearShape) -> usize {
+    #[inline(never)]
+    pub fn columns(self, shape: &LinearShape<'_>) -> usize {
         self.start(shape, shape.positions)
     }
 
@@ -200,9 +170,10 @@ impl Packed {
         of!(self, block_words_i8 / block_words_i4(columns))
     }
 
-    /// Words of the prepared input for that many padded columns.
+    /// Words of the prepared input for that many padded columns: whole parts.
+    #[inline]
     pub fn prepared_words(self, columns: usize) -> usize {
-        of!(self, prepared_words_i8 / prepared_words_i4(columns))
+        columns / self.part() * of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
     }
 
     /// Brings the activations of one position into the form the kernel reads; gives their share of [`Self::rows`]' constant.

@@ -11,9 +11,9 @@
 //! group, 4 bits:  rows 0 and 1: 16 bytes | rows 2 and 3 | rows 4 and 5 | rows 6 and 7
 //! ```
 //!
-//! A prepared input is the activations themselves, each segment padded with zeros to whole words if that makes whole groups of
-//! all together, else to whole groups: two segments of 88 are eleven groups, two of 90 are twelve. (Where
-//! segments differ in width, each has whole words, and the last one what makes whole groups.)
+//! A prepared input is the activations themselves, each segment padded with zeros to whole words, and behind the last one
+//! to what makes whole groups of all: two segments of 88 are eleven groups, two of 90 are 92 each, and eight columns more make
+//! twelve groups.
 //!
 //! # 8 bits
 //!
@@ -74,7 +74,7 @@ pub const ROWS_I4: usize = ROWS;
 const COLUMNS: usize = 16;
 /// Columns of a group of 8-bit weights. All segments together are padded to a multiple of it.
 pub const COLUMNS_I8: usize = COLUMNS;
-/// Columns that may be a segment of their own, where all segments together are whole groups: those of a word.
+/// Columns that may be a segment of their own, where something follows it: those of a word.
 pub const PART_I8: usize = 4;
 /// The same for 4-bit weights.
 #[cfg(feature = "int4")]

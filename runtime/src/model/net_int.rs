@@ -2,13 +2,16 @@
 
 use super::state::BuffersInt;
 use super::unobserved;
-use crate::cache;
-use crate::config::{Config, LevelShape, LinearShape, Shapes, StateLayout};
+use crate::cache::Ring;
+use crate::config::{Config, LinearShape, MAX_LEVELS, StateLayout};
 use crate::error::FormatError;
 use crate::format::header::Fields;
 use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
-use crate::kernels::{copy_i8, padded};
-use crate::layers::LinearInt;
+use crate::kernels::packed::Packed;
+use crate::kernels::{copy_i8, padded, round_up};
+#[cfg(feature = "alloc")]
+use crate::layers::Unpacked;
+use crate::layers::{Input, LinearInt, Stored, input_words};
 use crate::vocab::{BOUNDARY, Token};
 
 /// Where the weights are; what they are follows from the header that every method is given, the same one always.
@@ -40,9 +43,7 @@ impl<'a> NetInt<'a> {
         // It begins at a multiple of 16 bytes from an aligned start, and has been written in whole words.
         self.slab = bytemuck::try_cast_slice(slab.rest().get(..slab.rest().len() & !3)?).ok()?;
         let config = &header.config;
-        let mut linears = config.linear_shapes_from(width_in(config, &header.weights));
         for (index, &format) in header.weights.iter().enumerate() {
-            let shape = linears.next()?;
             if index == 0 && !format.reads_tokens() {
                 let embedding = slab.take(config.vocab_size() * config.n_embd())?;
                 if embedding.iter().any(|&value| value as i8 == i8::MIN) {
@@ -53,15 +54,15 @@ impl<'a> NetInt<'a> {
                 return slab.refuse(FormatError::UnsupportedFormat);
             }
             let start = slab.taken() / size_of::<u32>();
-            let linear = LinearInt::new(&header.config, header.layout, format, shape, self.slab.get(start..)?);
-            linear.take(slab)?;
-            if let Some(error) = linear.check(index) {
-                return slab.refuse(error);
-            }
+            let shape = shape(header, index);
+            let linear = LinearInt::new(config, header.layout, format, shape.fan_out, self.slab.get(start..)?);
+            let stored = Stored::new(&linear, shape);
+            stored.take(slab)?;
+            stored.check(index, slab)?;
             #[cfg(feature = "std")]
-            let linear = linear.for_host();
+            let linear = linear.for_host(shape.fan_in());
             #[cfg(all(kernel = "mve", feature = "vector128"))]
-            let linear = linear.for_vectors();
+            let linear = linear.for_vectors(&shape);
             #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
             let layer = linear;
             #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
@@ -71,38 +72,39 @@ impl<'a> NetInt<'a> {
         Some(())
     }
 
-    /// The layer of this index, which has this shape.
+    /// The layer of this index, which has so many rows.
     #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
     #[inline]
-    fn linear(&self, header: &Fields<'_>, index: usize, shape: LinearShape) -> LinearInt<'a> {
+    fn linear(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> LinearInt<'a> {
         let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);
         let start = self.layers.get(index).map_or(0, |&start| start as usize);
-        LinearInt::new(&header.config, header.layout, format, shape, self.slab.get(start..).unwrap_or(&[]))
+        LinearInt::new(&header.config, header.layout, format, fan_out, self.slab.get(start..).unwrap_or(&[]))
     }
 
     /// The layer of this index.
     #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
     #[inline]
-    fn linear(&self, _: &Fields<'_>, index: usize, _: LinearShape) -> &LinearInt<'a> {
+    fn linear(&self, _: &Fields<'_>, index: usize, _: usize) -> &LinearInt<'a> {
         self.layers.get(index).unwrap_or(const { &LinearInt::NONE })
     }
 
-    /// The embedding, and the levels with the output layer behind them.
+    /// The embedding, and the numbers of the levels with those of the output layer behind them.
     #[cfg(feature = "alloc")]
-    pub fn layers(&self, header: &Fields<'_>) -> (&'a [i8], alloc::vec::Vec<LinearInt<'a>>) {
+    pub fn unpack(&self, header: &Fields<'_>) -> (&'a [i8], alloc::vec::Vec<Unpacked>) {
         let config = &header.config;
-        let linears = config.linear_shapes_from(width_in(config, &header.weights)).enumerate();
-        let linears = linears.map(|(index, shape)| self.linear(header, index, shape).clone());
+        let layers = (0..header.weights.len()).map(|index| {
+            let shape = shape(header, index);
+            Stored::new(&self.linear(header, index, shape.fan_out).clone(), shape).unpack()
+        });
         let embedding = if reads_tokens(&header.weights) { 0 } else { config.vocab_size() * config.n_embd() };
-        (&bytemuck::cast_slice(self.slab)[..embedding], linears.collect())
+        (&bytemuck::cast_slice(self.slab)[..embedding], layers.collect())
     }
 
     /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][width_out]`; `None` if it fuses more than two.
     #[cfg(feature = "alloc")]
     pub fn pairs(&self, header: &Fields<'_>) -> Option<alloc::vec::Vec<i8>> {
         let config = &header.config;
-        let shape = config.shapes().next()?;
-        if shape.fuse != 2 {
+        if shape(header, 0).positions != 2 {
             return None;
         }
         // At most 256 tokens.
@@ -114,18 +116,17 @@ impl<'a> NetInt<'a> {
     /// What level 0 gives for the characters it fuses, oldest first.
     #[cfg(feature = "alloc")]
     pub fn level_0(&self, header: &Fields<'_>, tokens: &[Token]) -> alloc::vec::Vec<i8> {
-        let Some(shape) = shapes(header).next() else { return alloc::vec::Vec::new() };
-        let linear = &self.linear(header, 0, shape.linear());
-        let mut input = alloc::vec![0; linear.input_words()];
-        let (mut constant, stride, mut value) = (0_i32, linear.stride(), alloc::vec![0; shape.width_in]);
+        let shape = shape(header, 0);
+        let linear = &self.linear(header, 0, shape.fan_out);
+        let mut words = alloc::vec![0; input_words(Packed::new(header.layout, header.weights[0]), &shape)];
+        let (mut input, mut value) = (Input::new(linear, &mut words), alloc::vec![0; shape.width]);
         for (position, &token) in tokens.iter().enumerate() {
             self.embed(header, token, &mut value);
-            let end = if position + 1 == tokens.len() { linear.input_len() } else { (position + 1) * stride };
-            constant = constant.wrapping_add(linear.prepare(position * stride..end, &value, &mut input));
+            input.push(&value, position + 1 == tokens.len());
         }
-        let mut activations = alloc::vec![0; crate::kernels::padded(shape.fan_out)];
-        linear.forward_level(&input, constant, &mut activations);
-        activations.truncate(shape.width_out);
+        let mut activations = alloc::vec![0; padded(shape.fan_out)];
+        linear.forward_level(&input, &mut activations);
+        activations.truncate(shape.fan_out / header.config.activation().rows_per_value());
         activations
     }
 
@@ -161,19 +162,67 @@ impl<'a> NetInt<'a> {
         reset: bool,
         mut observe: impl FnMut(usize, &[i8]),
     ) {
-        let BuffersInt { rings, oldest, input, hidden, .. } = buffers;
-        let width_in = self.embed(header, token, hidden);
-        let mut rings = &mut **rings;
-        for (index, (shape, oldest)) in header.config.shapes_from(width_in).zip(oldest.iter_mut()).enumerate() {
-            self.level(header, index, shape, LevelBuffers { ring: rings, oldest, input, hidden }, reset);
-            if let Some(values) = hidden.get(..shape.width_out) {
-                observe(index, values);
-            }
+        let levels = header.config.levels().len();
+        let BuffersInt { rings, oldest, input: words, hidden, before_logits } = buffers;
+        self.embed(header, token, hidden);
+        // Of the level's ring: where it begins, and the distance of what the level fuses.
+        let (mut start, mut dilation) = (0, 1);
+        // Where each level's newest input lies: what the level below it gave. The output layer reads them, too.
+        let mut newest_at = [0; MAX_LEVELS + 1];
+        for index in 0..=levels {
+            let shape = shape(header, index);
+            let linear = &self.linear(header, index, shape.fan_out);
+            let is_output = index == levels;
             // The sizes follow from the same Config as the buffers, so that none is ever short.
-            let Some(above) = rings.get_mut(shape.ring_bytes()..) else { return };
-            rings = above;
+            let room = if is_output { *before_logits } else { words.len() };
+            let Some((words, logits)) = words.split_at_mut_checked(room) else { return };
+            let ring = Ring { start, width: shape.width, len: (shape.positions - 1) * dilation };
+            let first = if reset { 0 } else { oldest.get(index).map_or(0, |&oldest| usize::from(oldest)) };
+            if is_output
+                && shape.positions == 1
+                && let Some(input) = hidden.get_mut(..shape.width).and_then(|hidden| Input::of(linear, hidden))
+            {
+                return linear.forward(&input, bytemuck::cast_slice_mut(logits));
+            }
+            let newest = part(hidden, 0, shape.width);
+            let mut input = Input::new(linear, words);
+            let mut at = ring.entry(first);
+            let mut slot = first;
+            if EXCHANGES
+                && !(reset || is_output)
+                && shape.positions == 2
+                && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut []))
+            {
+                slot = ring.behind(slot, 1);
+            } else {
+                for position in 1..shape.positions {
+                    let from = if is_output { newest_at.get(position).copied().unwrap_or(0) } else { ring.entry(slot) };
+                    // At a reset, as if the level had only ever seen this.
+                    let older =
+                        if reset && !is_output { newest } else { part(rings, from, shape.width_of(position - 1)) };
+                    input.push(older, false);
+                    slot = ring.behind(slot, dilation);
+                }
+                input.push(newest, true);
+                if is_output {
+                    return linear.forward(&input, bytemuck::cast_slice_mut(logits));
+                }
+                slot = first;
+                for _ in 0..if reset { ring.len } else { 1 } {
+                    at = ring.entry(slot);
+                    copy_i8(newest, rings.get_mut(at..).unwrap_or(&mut []));
+                    slot = ring.behind(slot, 1);
+                }
+            }
+            newest_at.get_mut(index).into_iter().for_each(|newest_at| *newest_at = at);
+            oldest.get_mut(index).into_iter().for_each(|oldest| *oldest = slot as u16);
+            linear.forward_level(&input, hidden);
+            if let Some(level) = header.config.levels().get(index) {
+                observe(index, part(hidden, 0, level.width.into()));
+            }
+            start += ring_bytes(ring.len, ring.width);
+            dilation *= shape.positions;
         }
-        self.forward_output(header, buffers);
     }
 
     /// What level 0 reads of a character, and how many values that is: its embedding, or the character itself, whose bits are those of
@@ -189,71 +238,6 @@ impl<'a> NetInt<'a> {
         copy_i8(rows.get(usize::from(token) * width..).and_then(|rows| rows.get(..width)).unwrap_or(&[]), out);
         width
     }
-
-    /// Takes what is `hidden`, and leaves there what the level gives.
-    #[cfg_attr(kernel = "mve", inline(always))]
-    #[cfg_attr(not(kernel = "mve"), inline)]
-    fn level(&self, header: &Fields<'_>, index: usize, shape: LevelShape, buffers: LevelBuffers<'_>, reset: bool) {
-        let LevelBuffers { ring, oldest, input, hidden } = buffers;
-        let Some(newest) = hidden.get(..shape.width_in) else { return };
-        let linear = &self.linear(header, index, shape.linear());
-        if reset {
-            refill(shape, ring, oldest, newest);
-        }
-        let at = usize::from(*oldest) * shape.width_in;
-        let mut constant = 0_i32;
-        if !ring.get_mut(at..).is_some_and(|slot| linear.exchange(newest, slot, input)) {
-            constant = prepare_all(linear, shape, (ring, *oldest), newest, input);
-            copy_i8(newest, cache::slot(shape, ring, *oldest));
-        }
-        cache::advance(shape, oldest);
-        linear.forward_level(input, constant, hidden);
-    }
-
-    /// The logits, from what the levels gave: with skip connections, of all levels but the last it is the newest entry in the ring
-    /// of the level above.
-    #[cfg_attr(kernel = "mve", inline(always))]
-    #[cfg_attr(not(kernel = "mve"), inline)]
-    fn forward_output(&self, header: &Fields<'_>, buffers: &mut BuffersInt<'_>) {
-        let config = &header.config;
-        let BuffersInt { rings, oldest, input, hidden, before_logits } = buffers;
-        let Some((input, logits)) = input.split_at_mut_checked(*before_logits) else { return };
-        let logits = bytemuck::cast_slice_mut(logits);
-        let output = &self.linear(header, config.levels().len(), config.output_shape());
-        let hidden = hidden.get(..config.n_hidden()).unwrap_or(&[]);
-        if let Some(prepared) = output.as_prepared(hidden) {
-            return output.forward(prepared, 0, logits);
-        }
-        let (mut constant, mut at, mut start) = (0_i32, 0, 0);
-        if config.skip() {
-            for (index, (shape, &oldest)) in shapes(header).zip(oldest.iter()).enumerate() {
-                if index > 0 {
-                    let newest = cache::newest(shape, rings.get(start..).unwrap_or(&[]), oldest);
-                    let end = at + output.stride_of(newest.len());
-                    constant = constant.wrapping_add(output.prepare(at..end, newest, input));
-                    at = end;
-                }
-                start += shape.ring_bytes();
-            }
-        }
-        constant = constant.wrapping_add(output.prepare(at..output.input_len(), hidden, input));
-        output.forward(input, constant, logits);
-    }
-}
-
-/// As if the level had only ever seen this.
-#[cold]
-fn refill(shape: LevelShape, ring: &mut [i8], oldest: &mut u16, newest: &[i8]) {
-    cache::reset(shape, ring, oldest).for_each(|slot| copy_i8(newest, slot));
-}
-
-/// What a level works in.
-struct LevelBuffers<'b> {
-    /// Its ring and what is behind.
-    ring: &'b mut [i8],
-    oldest: &'b mut u16,
-    input: &'b mut [u32],
-    hidden: &'b mut [i8],
 }
 
 /// Whether level 0 is a table, and reads characters themselves.
@@ -266,29 +250,23 @@ fn width_in(config: &Config, formats: &[WeightFormat]) -> usize {
     if reads_tokens(formats) { 1 } else { config.n_embd() }
 }
 
-/// The sizes of every level.
-fn shapes<'c>(header: &'c Fields<'_>) -> Shapes<'c> {
-    header.config.shapes_from(width_in(&header.config, &header.weights))
+/// Whether a level of two positions moves both at once, where it can: with a vector unit it pays.
+const EXCHANGES: bool = cfg!(any(kernel = "mve", feature = "std"));
+
+/// The shape of a layer.
+fn shape<'c>(header: &'c Fields<'_>, index: usize) -> LinearShape<'c> {
+    header.config.linear_shape(index, width_in(&header.config, &header.weights))
 }
 
-/// Puts what a level fuses into its input, one by one; gives the input's constant.
-// Where there is a shorter way, it would cost that one registers.
-#[cfg_attr(kernel = "mve", inline(never))]
-#[cfg_attr(not(kernel = "mve"), inline)]
-fn prepare_all(
-    linear: &LinearInt<'_>,
-    shape: LevelShape,
-    (ring, oldest): (&[i8], u16),
-    newest: &[i8],
-    input: &mut [u32],
-) -> i32 {
-    let (mut constant, mut at, stride) = (0_i32, 0, linear.stride());
-    for position in 0..shape.fuse - 1 {
-        let older = cache::older(shape, ring, oldest, position);
-        constant = constant.wrapping_add(linear.prepare(at..at + stride, older, input));
-        at += stride;
-    }
-    constant.wrapping_add(linear.prepare(at..linear.input_len(), newest, input))
+/// So many values from there; those that there are, which are enough.
+#[inline(never)]
+fn part(values: &[i8], at: usize, len: usize) -> &[i8] {
+    values.get(at..).and_then(|values| values.get(..len)).unwrap_or(&[])
+}
+
+/// Bytes of a ring. Whole words, so that every ring begins with one.
+fn ring_bytes(len: usize, width: usize) -> usize {
+    round_up(len * width, size_of::<u32>())
 }
 
 /// The token, or the boundary in place of one outside the vocabulary.
@@ -301,19 +279,23 @@ fn known(config: &Config, token: Token) -> Token {
 /// The logits lie at the end of the input: when they are computed, no level needs it any more.
 #[inline(never)]
 pub(super) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFormat]) -> StateLayout {
-    let input_words = |index: usize, shape: LinearShape| {
-        let format = formats.get(index).copied().unwrap_or(WeightFormat::Table);
-        LinearInt::new(config, layout, format, shape, &[]).input_words()
-    };
     // Outputs in whole blocks of rows, whatever the layout: kernels never have to stop in the middle of one.
     let logits = padded(config.vocab_size());
-    let width_in = width_in(config, formats);
-    let output = input_words(config.levels().len(), config.output_shape());
-    let mut buffers = StateLayout { logits, input: output + logits, rings: 0, hidden: width_in };
-    for (index, shape) in config.shapes_from(width_in).enumerate() {
-        buffers.input = buffers.input.max(input_words(index, shape.linear()));
-        buffers.rings += shape.ring_bytes();
-        buffers.hidden = buffers.hidden.max(padded(shape.fan_out));
+    let width_0 = width_in(config, formats);
+    let mut buffers = StateLayout { logits, input: 0, rings: 0, hidden: width_0 };
+    let mut dilation = 1;
+    for index in 0..=config.levels().len() {
+        let format = formats.get(index).copied().unwrap_or(WeightFormat::Table);
+        let shape = config.linear_shape(index, width_0);
+        let mut words = input_words(Packed::new(layout, format), &shape);
+        if index < config.levels().len() {
+            buffers.rings += ring_bytes((shape.positions - 1) * dilation, shape.width);
+            buffers.hidden = buffers.hidden.max(padded(shape.fan_out));
+            dilation *= shape.positions;
+        } else {
+            words += logits;
+        }
+        buffers.input = buffers.input.max(words);
     }
     buffers
 }

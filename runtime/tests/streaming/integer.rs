@@ -194,12 +194,16 @@ impl Filler {
         }
     }
 
-    /// A row of `columns` inputs of up to `input_max`.
-    fn row(&mut self, format: WeightFormat, columns: usize, input_max: i64) -> Row {
+    /// A row of `columns`; of a table, `fuse` of them are added up.
+    fn row(&mut self, format: WeightFormat, columns: usize, fuse: u8) -> Row {
         let max = if format == WeightFormat::Int4 { 7 } else { 127 };
         let weights = self.weights(columns, max);
         let mut row = Row { bias: 0, multiplier: 0, weights };
-        let reach = input_max * row.weights.iter().map(|weight| weight.abs()).sum::<i64>();
+        let reach = 127
+            * match format {
+                WeightFormat::Table => i64::from(fuse),
+                _ => row.weights.iter().map(|weight| weight.abs()).sum(),
+            };
         // With the bias the sum may come as close to the limit as can be.
         let left = ACC_LIMIT - 1 - reach;
         row.bias = match self.within(0, 7) {
@@ -240,18 +244,15 @@ impl Filler {
         let mut width_in = n_embd;
         for (&fuse, &width) in fuses.iter().zip(widths) {
             let format = self.format(levels.is_empty());
-            let (columns, input_max) = match format {
-                WeightFormat::Table => (usize::from(fuse) * vocab_size, 1),
-                _ => (usize::from(fuse) * width_in, 127),
-            };
+            let columns = usize::from(fuse) * if format == WeightFormat::Table { vocab_size } else { width_in };
             let rows = if gated { 2 * width } else { width };
-            let rows = (0..rows).map(|_| self.row(format, columns, input_max)).collect();
+            let rows = (0..rows).map(|_| self.row(format, columns, fuse)).collect();
             levels.push((fuse, Layer { format, rows }));
             width_in = usize::from(width);
         }
         let format = self.format(false);
         let columns = super::output_columns(skip, widths);
-        let output = Layer { format, rows: (0..vocab_size).map(|_| self.row(format, columns, 127)).collect() };
+        let output = Layer { format, rows: (0..vocab_size).map(|_| self.row(format, columns, 1)).collect() };
         let embedding = match levels[0].1.format {
             WeightFormat::Table => Vec::new(),
             _ => (0..vocab_size).map(|_| self.weights(n_embd, 127)).collect(),

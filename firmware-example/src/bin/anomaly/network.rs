@@ -57,7 +57,7 @@ impl Network {
     }
 
     fn packed(&mut self, layer: &Layer, kernel: Packed, blocks: &[u32]) {
-        let columns = kernel.padded(1, layer.columns);
+        let columns = kernel.padded(layer.columns, true);
         let prepared = &mut self.prepared[..kernel.prepared_words(columns)];
         // The outputs may take the place of the input: it is not read again.
         let constant = kernel.prepare(&self.values[..layer.columns], prepared);

@@ -1,0 +1,248 @@
+//! The numbers of a layer, in whatever order they are stored: to be checked, or written anew.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
+use super::LinearInt;
+use crate::config::LinearShape;
+use crate::error::FormatError;
+use crate::format::{Slab, WeightFormat};
+use crate::kernels::packed::Packed;
+use crate::kernels::round_up;
+#[cfg(all(feature = "row-major", feature = "int4"))]
+use crate::kernels::unpack_i4;
+use crate::quant::{ACC_LIMIT, ACTIVATION_MAX};
+
+/// A layer, and the shape that tells where each of its numbers lies.
+#[derive(Clone, Debug)]
+pub struct Stored<'n, 'c> {
+    linear: &'c LinearInt<'n>,
+    shape: LinearShape<'c>,
+    /// Of a row, with all padding. A table has a column for each character at each position.
+    columns: usize,
+}
+
+/// A layer as [`crate::format::IntegerLayer`] has it, owned.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// One per row.
+    pub bias: Vec<i32>,
+    /// One per row.
+    pub multiplier: Vec<i32>,
+    /// `[fan_out][fan_in]`, for a table `[position][vocab_size][fan_out]`, for pairs `[vocab_size][vocab_size][width_out]`.
+    pub weights: Vec<i8>,
+}
+
+/// Words of the [`super::Input`] of a layer of this shape.
+pub(crate) fn input_words(kernel: Option<Packed>, shape: &LinearShape<'_>) -> usize {
+    match kernel {
+        Some(kernel) => kernel.prepared_words(kernel.columns(shape)),
+        None => shape.fan_in().div_ceil(size_of::<u32>()),
+    }
+}
+
+impl<'n, 'c> Stored<'n, 'c> {
+    pub(crate) fn new(linear: &'c LinearInt<'n>, shape: LinearShape<'c>) -> Self {
+        let columns = match linear.kernel {
+            Some(kernel) => kernel.columns(&shape),
+            None if linear.format == WeightFormat::Table => shape.positions * linear.vocab_size,
+            // Two to a byte.
+            #[cfg(all(feature = "row-major", feature = "int4"))]
+            None if linear.format == WeightFormat::Int4 => shape.fan_in().next_multiple_of(2),
+            None => shape.fan_in(),
+        };
+        Self { linear, shape, columns }
+    }
+
+    /// Takes the layer's arrays from the front of the slab; `None` if it is too short, or the format is not one that can be read.
+    pub(crate) fn take(&self, slab: &mut Slab<'_>) -> Option<()> {
+        let Self { linear: &LinearInt { fan_out, vocab_size, .. }, columns, .. } = *self;
+        // Biases, as many multipliers, and bytes of weights.
+        let (scaling, weights) = match (self.linear.kernel, self.linear.format) {
+            (Some(kernel), _) => {
+                if let Err(violation) = kernel.limits().check(columns) {
+                    return slab.refuse(violation.into());
+                }
+                (0, fan_out.div_ceil(kernel.rows_per_block()) * kernel.block_words(columns) * size_of::<u32>())
+            }
+            (_, WeightFormat::Table) => (fan_out, columns * fan_out),
+            (_, WeightFormat::Pairs) if self.shape.positions == 2 => {
+                (0, vocab_size * vocab_size * self.linear.width_out())
+            }
+            #[cfg(feature = "row-major")]
+            (_, WeightFormat::Int8) if self.linear.row_major => (fan_out, columns * fan_out),
+            #[cfg(all(feature = "row-major", feature = "int4"))]
+            (_, WeightFormat::Int4) if self.linear.row_major => (fan_out, columns / 2 * fan_out),
+            _ => return slab.refuse(FormatError::UnsupportedFormat),
+        };
+        let scaling = scaling * size_of::<i32>();
+        slab.take(scaling)?;
+        slab.take(scaling)?;
+        slab.take(weights).map(|_| ())
+    }
+
+    /// Whether every sum of every row stays below [`ACC_LIMIT`] whatever the activations, every multiplier is positive or zero, no
+    /// weight is the one number whose negative does not exist, and what belongs to no weight is zero. Else `None`, and the slab is
+    /// refused for the first of these that does not hold; `layer` is for the message.
+    #[inline(never)]
+    pub(crate) fn check(&self, layer: usize, slab: &mut Slab<'_>) -> Option<()> {
+        let LinearInt { fan_out, vocab_size, .. } = *self.linear;
+        let bad = FormatError::BadValue { layer };
+        // Of a row: where it is stored, and which of those that are stored together.
+        let (mut block, mut at) = (self.linear.words, 0);
+        let rows_per_block = match self.linear.kernel {
+            Some(kernel) => kernel.rows_per_block(),
+            None => {
+                let bytes = match self.linear.format {
+                    WeightFormat::Table => self.columns * fan_out,
+                    WeightFormat::Pairs => vocab_size * vocab_size * self.linear.width_out(),
+                    // Their weights are looked at row by row.
+                    _ => 0,
+                };
+                if self.linear.bytes().iter().take(bytes).any(|&value| value == i8::MIN) {
+                    return slab.refuse(bad);
+                }
+                if self.linear.format == WeightFormat::Pairs {
+                    return Some(());
+                }
+                1
+            }
+        };
+        for row in 0..round_up(fan_out, rows_per_block) {
+            let stored = Row { block, row: at };
+            let (Some(magnitude), Some(bias)) = (self.magnitude(stored), self.bias_of(stored)) else {
+                return slab.refuse(bad);
+            };
+            let multiplier = self.multiplier_of(stored);
+            if multiplier < 0 || (row >= fan_out && magnitude | bias.unsigned_abs() | multiplier as u32 != 0) {
+                return slab.refuse(bad);
+            }
+            // Below 2^31 + 2^30: at most 2^17 columns.
+            if bias.unsigned_abs() + magnitude >= ACC_LIMIT as u32 {
+                return slab.refuse(FormatError::AccumulatorOverflow { layer, row });
+            }
+            at += 1;
+            if let Some(kernel) = self.linear.kernel
+                && at == rows_per_block
+            {
+                (block, at) = (block.get(kernel.block_words(self.columns)..).unwrap_or(&[]), 0);
+            }
+        }
+        Some(())
+    }
+
+    /// The largest sum a row can give without its bias; `None` if it has a weight that is not allowed.
+    #[inline]
+    fn magnitude(&self, row: Row<'_>) -> Option<u32> {
+        if self.linear.format == WeightFormat::Table {
+            // An entry at each position. They have been looked at.
+            return Some((ACTIVATION_MAX as usize * self.shape.positions) as u32);
+        }
+        let weight_max = if self.linear.format == WeightFormat::Int4 { 7 } else { 127 };
+        let (mut sum, mut column) = (0, 0);
+        for position in 0..self.shape.positions {
+            let padding = column + self.shape.width_of(position);
+            let end = if position + 1 == self.shape.positions { self.columns } else { self.padded(padding) };
+            while column < end {
+                let magnitude = u32::from(self.weight_of(row, column).unsigned_abs());
+                if magnitude > if column < padding { weight_max } else { 0 } {
+                    return None;
+                }
+                sum += magnitude;
+                column += 1;
+            }
+        }
+        // What an input is at most.
+        Some(sum * ACTIVATION_MAX as u32)
+    }
+
+    /// The column with which the next position begins, behind one that ends here without its padding.
+    #[inline]
+    fn padded(&self, columns: usize) -> usize {
+        self.linear.kernel.map_or(columns, |kernel| kernel.padded(columns, false))
+    }
+
+    /// Where a row is stored.
+    #[cfg(feature = "alloc")]
+    fn row(&self, row: usize) -> Row<'n> {
+        let Some(kernel) = self.linear.kernel else { return Row { block: self.linear.words, row } };
+        let rows = kernel.rows_per_block();
+        Row { block: &self.linear.words[row / rows * kernel.block_words(self.columns)..], row: row % rows }
+    }
+
+    #[inline]
+    fn weight_of(&self, Row { block, row }: Row<'_>, column: usize) -> i8 {
+        if let Some(kernel) = self.linear.kernel {
+            return kernel.weight(block, self.columns, row, column);
+        }
+        #[cfg(feature = "row-major")]
+        let byte = |index: usize| self.linear.bytes().get(index).copied().unwrap_or(0);
+        match self.linear.format {
+            #[cfg(all(feature = "row-major", feature = "int4"))]
+            WeightFormat::Int4 => {
+                let (low, high) = unpack_i4(byte((row * self.columns + column) / 2) as u8);
+                if column.is_multiple_of(2) { low } else { high }
+            }
+            // 8 bits: others have no weights in rows.
+            #[cfg(feature = "row-major")]
+            _ => byte(row * self.columns + column),
+            #[cfg(not(feature = "row-major"))]
+            _ => 0,
+        }
+    }
+
+    #[inline]
+    fn bias_of(&self, Row { block, row }: Row<'_>) -> Option<i32> {
+        match self.linear.kernel {
+            Some(kernel) => kernel.bias(block, self.columns, row),
+            None => self.linear.scaling().bias.get(row).copied(),
+        }
+    }
+
+    #[inline]
+    fn multiplier_of(&self, Row { block, row }: Row<'_>) -> i32 {
+        match self.linear.kernel {
+            Some(kernel) => kernel.multiplier(block, self.columns, row),
+            None => self.linear.scaling().multiplier.get(row).copied().unwrap_or(0),
+        }
+    }
+
+    /// The numbers themselves, in no particular layout.
+    #[cfg(feature = "alloc")]
+    pub fn unpack(&self) -> Unpacked {
+        let Self { linear, shape, .. } = self;
+        let bytes = |len: usize| linear.bytes()[..len].to_vec();
+        if linear.format == WeightFormat::Pairs {
+            let weights = bytes(linear.vocab_size.pow(2) * linear.width_out());
+            return Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights };
+        }
+        let rows = || (0..linear.fan_out).map(|row| self.row(row));
+        let weights = match linear.format {
+            WeightFormat::Table => bytes(self.columns * linear.fan_out),
+            _ => {
+                let places = (0..shape.positions).flat_map(|position| {
+                    let start = shape.start(position, |width| self.padded(width));
+                    start..start + shape.width_of(position)
+                });
+                let columns: Vec<usize> = places.collect();
+                rows().flat_map(|row| columns.iter().map(move |&column| self.weight_of(row, column))).collect()
+            }
+        };
+        Unpacked {
+            // It was checked when the layer was taken.
+            bias: rows().map(|row| self.bias_of(row).unwrap_or(0)).collect(),
+            multiplier: rows().map(|row| self.multiplier_of(row)).collect(),
+            weights,
+        }
+    }
+}
+
+/// A row.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    /// Begins with what is stored together with it: its block, or all rows.
+    block: &'a [u32],
+    /// Which of them it is.
+    row: usize,
+}

@@ -209,8 +209,12 @@ pub(crate) static CRC: crc::Crc<u32, crc::Table<1>> = crc::Crc::<u32, crc::Table
 /// The checksum of a blob: CRC-32 (ISO-HDLC, as in zlib and PNG) over all bytes but the checksum's own four.
 pub fn checksum(blob: &[u8]) -> u32 {
     let mut digest = CRC.digest();
-    digest.update(blob.get(..PREAMBLE_BYTES - 4).unwrap_or(blob));
-    digest.update(blob.get(PREAMBLE_BYTES..).unwrap_or(&[]));
+    let (mut part, mut rest) =
+        (blob.get(..PREAMBLE_BYTES - 4).unwrap_or(blob), blob.get(PREAMBLE_BYTES..).unwrap_or(&[]));
+    while !part.is_empty() {
+        digest.update(part);
+        part = core::mem::take(&mut rest);
+    }
     digest.finalize()
 }
 

@@ -49,16 +49,9 @@ impl<'a> Vocab<'a> {
     }
 
     /// The first character that stands before, the boundary's sign not counted.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn repeated(&self) -> Option<char> {
-        let mut token = 0;
-        loop {
-            token += 1;
-            let character = nth(self.text, self.len, token)?;
-            if find(self.text, character) != token {
-                return Some(character);
-            }
-        }
+        repeated(self.text, self.len)
     }
 
     /// One that has been checked, or will be.
@@ -100,6 +93,19 @@ impl<'a> Vocab<'a> {
 
 // With the words of a vocabulary, which registers hold, rather than its address.
 
+/// The first character of a vocabulary that stands before, the boundary's sign not counted.
+#[inline(never)]
+fn repeated(text: &[u8], len: usize) -> Option<char> {
+    let mut token = 0;
+    loop {
+        token += 1;
+        let character = nth(text, len, token)?;
+        if find(text, character) != token {
+            return Some(character);
+        }
+    }
+}
+
 /// The first token of a character in a vocabulary; that of the boundary if there is none.
 #[inline(never)]
 fn find(text: &[u8], character: char) -> usize {
@@ -122,11 +128,14 @@ fn nth(text: &[u8], len: usize, token: usize) -> Option<char> {
         // All in ASCII, a byte each.
         return text.get(token).map(|&byte| byte.into());
     }
-    let mut characters = text;
-    for _ in 0..token {
-        next_character(&mut characters);
+    let (mut characters, mut before) = (text, token);
+    loop {
+        let character = next_character(&mut characters);
+        if before == 0 {
+            return character;
+        }
+        before -= 1;
     }
-    next_character(&mut characters)
 }
 
 /// Takes a character from the front of UTF-8; `None`, and nothing taken, if there is none, or what is there is no UTF-8.

@@ -39,22 +39,25 @@ impl<'a> Fields<'a> {
     #[inline(never)]
     pub fn read(&mut self, bytes: &'a [u8]) -> Option<()> {
         let mut reader = Reader { rest: bytes, wrong: 0, characters: 0 };
-        self.precision = match reader.variant(3) {
+        self.precision = match reader.number(32) {
+            0 => Precision::F32,
             1 => Precision::Int8,
             2 => Precision::Int4,
-            _ => Precision::F32,
+            _ => return None,
         };
-        self.layout = match reader.variant(5) {
+        self.layout = match reader.number(32) {
             0 => Layout::Rows8,
             1 => Layout::RowMajor,
             2 => Layout::Dual16,
             3 => Layout::Lanes16,
-            _ => Layout::Vector128,
+            4 => Layout::Vector128,
+            _ => return None,
         };
-        self.config.activation = match reader.variant(2) {
-            0 => Activation::Tanh,
-            _ => Activation::Gated,
-        };
+        let activation = reader.number(32);
+        if activation > 1 {
+            return None;
+        }
+        self.config.activation = if activation == 0 { Activation::Tanh } else { Activation::Gated };
         self.config.n_embd = reader.number(16) as u16;
         self.config.levels.clear();
         for _ in 0..reader.number(32) {
@@ -64,12 +67,13 @@ impl<'a> Fields<'a> {
         self.config.skip = reader.number(1) & 1 != 0;
         self.weights.clear();
         for _ in 0..reader.number(32) {
-            let format = match reader.variant(5) {
+            let format = match reader.number(32) {
                 0 => WeightFormat::F32,
                 1 => WeightFormat::Table,
                 2 => WeightFormat::Int8,
                 3 => WeightFormat::Int4,
-                _ => WeightFormat::Pairs,
+                4 => WeightFormat::Pairs,
+                _ => return None,
             };
             self.weights.push(format).ok()?;
         }
@@ -118,32 +122,21 @@ impl<'a> Reader<'a> {
     ///
     /// A last byte has no room for all seven, nor for the top bit: with `bits` from 1 to 7, what would begin another byte fails.
     #[inline(never)]
-    fn number(&mut self, mut bits: u32) -> u32 {
+    fn number(&mut self, bits: u32) -> u32 {
         let (mut value, mut shift) = (0, 0);
         loop {
             let byte = u32::from(self.byte());
             value |= (byte & 127).wrapping_shl(shift);
-            let excess = byte >> bits.min(8);
+            let excess = byte >> (bits - shift).min(8);
             if byte < 128 || excess != 0 {
                 self.wrong |= excess as usize;
                 return value;
             }
             shift += 7;
-            bits -= 7;
         }
     }
 
-    /// Which of so many variants of an enum; of those that there are not, the first.
-    #[inline(never)]
-    fn variant(&mut self, count: u32) -> u32 {
-        let variant = self.number(32);
-        if variant >= count {
-            self.wrong = 1;
-        }
-        variant
-    }
-
-    /// Checked to be UTF-8.
+    /// A text, checked to be UTF-8.
     #[inline(never)]
     fn text(&mut self) -> &'a [u8] {
         let len = self.number(32) as usize;

@@ -419,7 +419,7 @@ impl Limits {
         Self { what, min, max }
     }
 
-    #[inline(never)]
+    #[inline]
     pub fn check(&'static self, found: usize) -> Result<(), Violation> {
         if found >= self.min && found <= self.max { Ok(()) } else { Err(Violation(self, found)) }
     }

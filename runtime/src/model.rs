@@ -87,48 +87,11 @@ impl<'a> Model<'a> {
         if let Ok(loaded) = &mut model {
             let mut slab = Slab::new(blob);
             loaded.blob = blob;
-            if loaded.load(&mut slab).is_none() {
+            if load(&mut loaded.header, &mut loaded.net, &mut slab).is_none() {
                 model = Err(slab.error);
             }
         }
         model
-    }
-
-    /// Checks the blob, and finds everything in it; `None` if it is refused.
-    // Into what is there: a model is large, and would be copied with every part that is added.
-    #[inline(never)]
-    fn load(&mut self, slab: &mut Slab<'a>) -> Option<()> {
-        let (frame, have) = slab.frame()?;
-        let header = &mut self.header;
-        if header.read(frame).is_none() {
-            return slab.refuse(FormatError::BadHeader);
-        }
-        if let Err(violation) = Checks::new().and(Dimension::VocabSize, header.config.vocab_size()).done() {
-            return violation.refuse(slab);
-        }
-        if let Some(character) = Vocab::known(header.vocab, header.config.vocab_size()).repeated() {
-            return slab.refuse(FormatError::DuplicateCharacter { character });
-        }
-        if let Err(violation) = header.config.check() {
-            return violation.refuse(slab);
-        }
-        if header.weights.len() != header.config.levels().len() + 1 {
-            return slab.refuse(FormatError::UnsupportedFormat);
-        }
-        if let Err(violation) = Checks::new().and(Dimension::Golden, header.golden_len.into()).done() {
-            return violation.refuse(slab);
-        }
-        let header = &self.header;
-        let (_, need) = state_size(&header.config, header.precision, header.layout, &header.weights).ok()?;
-        if have != need {
-            return slab.refuse(FormatError::StateSizeMismatch { need, have });
-        }
-        self.net.load(header, slab)?;
-        let golden = slab.take(header.golden_len.into())?;
-        if golden.iter().any(|&token| usize::from(token) >= header.config.vocab_size()) {
-            return slab.refuse(FormatError::BadValue { layer: header.weights.len() });
-        }
-        slab.finish()
     }
 
     /// The dimensions.
@@ -260,6 +223,41 @@ impl<'a> Model<'a> {
         }
         Ok(digest.finalize())
     }
+}
+
+/// Checks the blob, and finds everything in it; `None` if it is refused.
+// Into what is there: a model is large, and would be copied with every part that is added.
+#[inline(never)]
+fn load<'a>(header: &mut Fields<'a>, net: &mut Net<'a>, slab: &mut Slab<'a>) -> Option<()> {
+    let (frame, have) = slab.frame()?;
+    if header.read(frame).is_none() {
+        return slab.refuse(FormatError::BadHeader);
+    }
+    if let Err(violation) = Checks::new().and(Dimension::VocabSize, header.config.vocab_size()).done() {
+        return violation.refuse(slab);
+    }
+    if let Some(character) = Vocab::known(header.vocab, header.config.vocab_size()).repeated() {
+        return slab.refuse(FormatError::DuplicateCharacter { character });
+    }
+    if let Err(violation) = header.config.check() {
+        return violation.refuse(slab);
+    }
+    if header.weights.len() != header.config.levels().len() + 1 {
+        return slab.refuse(FormatError::UnsupportedFormat);
+    }
+    if let Err(violation) = Checks::new().and(Dimension::Golden, header.golden_len.into()).done() {
+        return violation.refuse(slab);
+    }
+    let (_, need) = state_size(&header.config, header.precision, header.layout, &header.weights).ok()?;
+    if have != need {
+        return slab.refuse(FormatError::StateSizeMismatch { need, have });
+    }
+    net.load(header, slab)?;
+    let golden = slab.take(header.golden_len.into())?;
+    if golden.iter().any(|&token| usize::from(token) >= header.config.vocab_size()) {
+        return slab.refuse(FormatError::BadValue { layer: header.weights.len() });
+    }
+    slab.finish()
 }
 
 /// Whether a model of this precision may have layers in these formats; it is one of integers then.

@@ -154,19 +154,18 @@ pub(crate) fn next_character(text: &mut &[u8]) -> Option<char> {
         }
         // The first byte is 1, a 1 for each continuation, 0, and the highest bits of the code. With every continuation it moves up
         // by six, and the bit that asks for another by five: to the end, which is the 0.
-        let (mut least, mut end) = (0, 0x40);
+        let mut end = 0x40;
         while code & end != 0 {
             let low = bytes.next()? ^ 0x80;
             if low >= 0x40 {
                 return None;
             }
             code = (code << 6) + u32::from(low);
-            // What a continuation less had no room for.
-            least = end;
             end <<= 5;
         }
         code &= end - 1;
-        if code < least {
+        // With a continuation less there would be room for five bits less.
+        if code << 5 < end {
             return None;
         }
     }

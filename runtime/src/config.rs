@@ -29,6 +29,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::FormatError;
+use crate::format::{MAX_GOLDEN, Slab};
 use crate::kernels::padded;
 
 /// Most levels a model can have. Eight levels of two see 256 characters back.
@@ -119,9 +120,9 @@ impl Config {
         activation: Activation,
         levels: &[Level],
     ) -> Result<Self, FormatError> {
-        VOCAB_SIZE.check(vocab_size)?;
-        N_EMBD.check(n_embd)?;
-        LEVELS.check(levels.len())?;
+        let checks = Checks::new().and(Dimension::VocabSize, vocab_size).and(Dimension::NEmbd, n_embd);
+        let checks = checks.and(Dimension::Levels, levels.len());
+        checks.done()?;
         let levels = heapless::Vec::from_slice(levels).map_err(|_| FormatError::BadHeader)?;
         // They fit: they were checked.
         let config = Self { vocab_size: vocab_size as u16, n_embd: n_embd as u16, activation, levels, skip: false };
@@ -133,21 +134,24 @@ impl Config {
     pub(crate) const NONE: Self =
         Self { vocab_size: 0, n_embd: 0, activation: Activation::Tanh, levels: heapless::Vec::new(), skip: false };
 
-    /// Whether every dimension is within its limits, else the first that is not.
+    /// Whether every dimension but the size of the vocabulary is within its limits, else the first that is not.
     #[inline(never)]
     pub(crate) fn check(&self) -> Result<(), Violation> {
-        VOCAB_SIZE.check(self.vocab_size())?;
-        N_EMBD.check(self.n_embd())?;
-        LEVELS.check(self.levels.len())?;
-        let width = if self.activation == Activation::Gated { &GATED_WIDTH } else { &WIDTH };
-        for shape in self.shapes() {
-            FUSE.check(shape.fuse)?;
-            width.check(shape.width_out)?;
-            FAN_IN.check(shape.fan_in)?;
-            // Cannot overflow: at most MAX_BLOCK_SIZE * MAX_FUSE before the check.
-            BLOCK_SIZE.check(shape.dilation * shape.fuse)?;
+        let width_of_level = match self.activation {
+            Activation::Tanh => Dimension::Width,
+            Activation::Gated => Dimension::GatedWidth,
+        };
+        let mut checks = Checks::new().and(Dimension::NEmbd, self.n_embd()).and(Dimension::Levels, self.levels.len());
+        let (mut width_in, mut block_size) = (self.n_embd(), 1_usize);
+        for level in &self.levels {
+            let (fuse, width) = (usize::from(level.fuse), usize::from(level.width));
+            // Leaves its limits before it can wrap.
+            block_size = block_size.wrapping_mul(fuse);
+            checks = checks.and(Dimension::Fuse, fuse).and(width_of_level, width);
+            checks = checks.and(Dimension::FanIn, fuse * width_in).and(Dimension::BlockSize, block_size);
+            width_in = width;
         }
-        Ok(())
+        checks.done()
     }
 
     /// The same with skip connections, or without: see [`Config::skip`].
@@ -370,32 +374,82 @@ pub(crate) struct Limits {
     max: usize,
 }
 
-pub(crate) static VOCAB_SIZE: Limits = Limits::new("vocab_size", MIN_VOCAB_SIZE, MAX_VOCAB_SIZE);
-static N_EMBD: Limits = Limits::new("n_embd", 1, MAX_WIDTH);
-static LEVELS: Limits = Limits::new("number of levels", 1, MAX_LEVELS);
-static FUSE: Limits = Limits::new("fuse factor", 2, MAX_FUSE);
-static WIDTH: Limits = Limits::new("level width", 1, MAX_WIDTH);
-static GATED_WIDTH: Limits = Limits::new("level width", 1, MAX_WIDTH / Activation::Gated.rows_per_value());
-static FAN_IN: Limits = Limits::new("fan_in", 1, MAX_FAN_IN);
-static BLOCK_SIZE: Limits = Limits::new("block_size", 1, MAX_BLOCK_SIZE);
+/// What has limits that hold for every model. A small number, where the address of its limits would be two instructions at every
+/// check.
+#[derive(Clone, Copy)]
+pub(crate) enum Dimension {
+    VocabSize,
+    NEmbd,
+    Levels,
+    Fuse,
+    Width,
+    GatedWidth,
+    FanIn,
+    BlockSize,
+    Golden,
+}
+
+/// In the order of [`Dimension`].
+static LIMITS: [Limits; 9] = [
+    Limits::new("vocab_size", MIN_VOCAB_SIZE, MAX_VOCAB_SIZE),
+    Limits::new("n_embd", 1, MAX_WIDTH),
+    Limits::new("number of levels", 1, MAX_LEVELS),
+    Limits::new("fuse factor", 2, MAX_FUSE),
+    Limits::new("level width", 1, MAX_WIDTH),
+    Limits::new("level width", 1, MAX_WIDTH / Activation::Gated.rows_per_value()),
+    Limits::new("fan_in", 1, MAX_FAN_IN),
+    Limits::new("block_size", 1, MAX_BLOCK_SIZE),
+    Limits::new("length of the golden text", 0, MAX_GOLDEN),
+];
 
 impl Limits {
     pub const fn new(what: &'static str, min: usize, max: usize) -> Self {
         Self { what, min, max }
     }
 
-    #[inline(never)]
+    #[inline]
     pub fn check(&'static self, found: usize) -> Result<(), Violation> {
         if found >= self.min && found <= self.max { Ok(()) } else { Err(Violation(self, found)) }
+    }
+}
+
+/// Checks one after the other, of which the first that fails counts. Two words, which stay in registers from check to check.
+pub(crate) struct Checks(Result<(), Violation>);
+
+impl Checks {
+    #[inline]
+    pub const fn new() -> Self {
+        Self(Ok(()))
+    }
+
+    #[inline(never)]
+    pub fn and(self, dimension: Dimension, found: usize) -> Self {
+        match LIMITS.get(dimension as usize) {
+            Some(limits) if self.0.is_ok() => Self(limits.check(found)),
+            _ => self,
+        }
+    }
+
+    #[inline]
+    pub fn done(self) -> Result<(), Violation> {
+        self.0
     }
 }
 
 /// A dimension that is not within its limits: what [`FormatError::BadDimension`] tells, in two words.
 pub(crate) struct Violation(&'static Limits, usize);
 
-impl From<Violation> for FormatError {
+impl Violation {
+    /// Leaves it as the reason why a blob is refused.
+    // Its two words stay in the registers in which they were returned.
     #[cold]
     #[inline(never)]
+    pub fn refuse<T>(self, slab: &mut Slab<'_>) -> Option<T> {
+        slab.refuse(self.into())
+    }
+}
+
+impl From<Violation> for FormatError {
     fn from(Violation(&Limits { what, min, max }, found): Violation) -> Self {
         Self::BadDimension { what, found, min, max }
     }

@@ -71,6 +71,18 @@ impl Layout {
         Self::Vector128,
     ];
 
+    /// Whether it is one of [`Self::INTEGERS`].
+    #[cfg(feature = "int8")]
+    pub(crate) const fn is_of_integers(self) -> bool {
+        match self {
+            Self::Rows8 => false,
+            Self::RowMajor => cfg!(feature = "row-major"),
+            Self::Dual16 => cfg!(feature = "dual16"),
+            Self::Lanes16 => cfg!(feature = "lanes16"),
+            Self::Vector128 => cfg!(feature = "vector128"),
+        }
+    }
+
     /// What people call it; that of integers, its feature.
     pub const fn name(self) -> &'static str {
         match self {
@@ -197,61 +209,13 @@ pub(crate) static CRC: crc::Crc<u32, crc::Table<1>> = crc::Crc::<u32, crc::Table
 /// The checksum of a blob: CRC-32 (ISO-HDLC, as in zlib and PNG) over all bytes but the checksum's own four.
 pub fn checksum(blob: &[u8]) -> u32 {
     let mut digest = CRC.digest();
-    digest.update(blob.get(..PREAMBLE_BYTES - 4).unwrap_or(blob));
-    digest.update(blob.get(PREAMBLE_BYTES..).unwrap_or(&[]));
+    let (mut part, mut rest) =
+        (blob.get(..PREAMBLE_BYTES - 4).unwrap_or(blob), blob.get(PREAMBLE_BYTES..).unwrap_or(&[]));
+    while !part.is_empty() {
+        digest.update(part);
+        part = core::mem::take(&mut rest);
+    }
     digest.finalize()
-}
-
-/// The parts of a blob whose frame has been checked: lengths, version, alignment, checksum, padding.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Frame<'a> {
-    pub state_words: usize,
-    /// The header, not decoded yet.
-    pub header: &'a [u8],
-    pub slab: &'a [u8],
-}
-
-#[inline(never)]
-pub(crate) fn frame(blob: &[u8]) -> Result<Frame<'_>, FormatError> {
-    let have = blob.len();
-    if let Some(&found) = blob.first_chunk()
-        && found != MAGIC
-    {
-        return Err(FormatError::BadMagic { found });
-    }
-    let preamble = blob.first_chunk::<PREAMBLE_BYTES>().ok_or(FormatError::Truncated { need: PREAMBLE_BYTES, have })?;
-    let Ok(&[_, version, total_len, state_words, stored]) = bytemuck::try_from_bytes::<[u32; 5]>(preamble) else {
-        return Err(FormatError::Misaligned { need: BLOB_ALIGN });
-    };
-    let (version, header_len) = (version as u16, (version >> 16) as usize);
-    // A usize has at least 32 bits here (see lib.rs).
-    let (total_len, state_words) = (total_len as usize, state_words as usize);
-    if version != VERSION {
-        return Err(FormatError::UnsupportedVersion { found: version, supported: VERSION });
-    }
-    if have < total_len {
-        return Err(FormatError::Truncated { need: total_len, have });
-    }
-    if have > total_len {
-        return Err(FormatError::TrailingBytes { extra: have - total_len });
-    }
-    let computed = checksum(blob);
-    if computed != stored {
-        return Err(FormatError::ChecksumMismatch { stored, computed });
-    }
-    // Header lengths are 16 bits wide: no overflow.
-    let slab_start = slab_offset(header_len);
-    let (front, slab) = blob.split_at_checked(slab_start).ok_or(FormatError::Truncated { need: slab_start, have })?;
-    let (header, padding) = front.get(PREAMBLE_BYTES..).unwrap_or(&[]).split_at_checked(header_len).unwrap_or_default();
-    if !are_zero(padding) {
-        return Err(FormatError::NonZeroPadding);
-    }
-    Ok(Frame { state_words, header, slab })
-}
-
-#[inline(never)]
-fn are_zero(padding: &[u8]) -> bool {
-    padding.iter().all(|&byte| byte == 0)
 }
 
 /// The part of the slab that has not been read yet. Every array of it begins at a multiple of [`SLAB_ALIGN`].
@@ -260,36 +224,80 @@ fn are_zero(padding: &[u8]) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Slab<'a> {
     rest: &'a [u8],
-    /// All of it.
-    whole: &'a [u8],
+    /// Bytes of all of it.
+    len: usize,
     /// Why the slab is refused, once it is.
     pub error: FormatError,
 }
 
 impl<'a> Slab<'a> {
-    pub fn new(slab: &'a [u8]) -> Self {
-        Self { rest: slab, whole: slab, error: FormatError::UnsupportedFormat }
+    /// All of a blob, until [`Self::frame`] has taken what is before the slab.
+    pub fn new(blob: &'a [u8]) -> Self {
+        Self { rest: blob, len: blob.len(), error: FormatError::UnsupportedFormat }
     }
 
     /// Leaves the reason behind.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     pub fn refuse<T>(&mut self, error: FormatError) -> Option<T> {
         self.error = error;
         None
     }
 
+    /// Checks the frame of a blob: lengths, version, alignment, checksum, padding. Gives the header, not decoded yet, and the words of
+    /// the state; leaves the slab.
+    #[inline]
+    pub fn frame(&mut self) -> Option<(&'a [u8], usize)> {
+        let (blob, have) = (self.rest, self.rest.len());
+        if let Some(&found) = blob.first_chunk()
+            && found != MAGIC
+        {
+            return self.refuse(FormatError::BadMagic { found });
+        }
+        let Some(preamble) = blob.first_chunk::<PREAMBLE_BYTES>() else {
+            return self.refuse(FormatError::Truncated { need: PREAMBLE_BYTES, have });
+        };
+        let Ok(&[_, version, total_len, state_words, stored]) = bytemuck::try_from_bytes::<[u32; 5]>(preamble) else {
+            return self.refuse(FormatError::Misaligned { need: BLOB_ALIGN });
+        };
+        let (version, header_len) = (version as u16, (version >> 16) as usize);
+        // A usize has at least 32 bits here (see lib.rs).
+        let total_len = total_len as usize;
+        if version != VERSION {
+            return self.refuse(FormatError::UnsupportedVersion { found: version, supported: VERSION });
+        }
+        if have < total_len {
+            return self.refuse(FormatError::Truncated { need: total_len, have });
+        }
+        if have > total_len {
+            return self.refuse(FormatError::TrailingBytes { extra: have - total_len });
+        }
+        let computed = checksum(blob);
+        if computed != stored {
+            return self.refuse(FormatError::ChecksumMismatch { stored, computed });
+        }
+        // The padding behind the header is that of an array which begins where the blob does. No overflow: the length has 16 bits.
+        let front = self.take(PREAMBLE_BYTES + header_len);
+        if let FormatError::SlabSizeMismatch { need, have } = self.error {
+            self.error = FormatError::Truncated { need, have };
+        }
+        let front = front?;
+        self.len = self.rest.len();
+        Some((front.get(PREAMBLE_BYTES..)?, state_words as usize))
+    }
+
     /// Takes an array and the padding behind it.
     #[inline(never)]
     pub fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
+        let padding = bytes.wrapping_neg() % SLAB_ALIGN;
         // Dimensions are limited (see `config`): far below 2^32.
-        let padded = bytes.next_multiple_of(SLAB_ALIGN);
+        let padded = bytes + padding;
         let Some((part, rest)) = self.rest.split_at_checked(padded) else {
-            let need = self.taken().saturating_add(padded);
-            return self.refuse(FormatError::SlabSizeMismatch { need, have: self.whole.len() });
+            // What was taken is in memory, and `padded` below 2^31.
+            let need = self.taken().wrapping_add(padded);
+            return self.refuse(FormatError::SlabSizeMismatch { need, have: self.len });
         };
         let (array, padding) = part.split_at_checked(bytes)?;
-        if !are_zero(padding) {
+        if padding.iter().any(|&byte| byte != 0) {
             return self.refuse(FormatError::NonZeroPadding);
         }
         self.rest = rest;
@@ -304,7 +312,7 @@ impl<'a> Slab<'a> {
 
     /// Bytes taken.
     pub fn taken(&self) -> usize {
-        self.whole.len() - self.rest.len()
+        self.len - self.rest.len()
     }
 
     /// Also refuses values that are not finite or above [`MAX_WEIGHT`].
@@ -325,7 +333,7 @@ impl<'a> Slab<'a> {
         if self.rest.is_empty() {
             return Some(());
         }
-        self.refuse(FormatError::SlabSizeMismatch { need: self.taken(), have: self.whole.len() })
+        self.refuse(FormatError::SlabSizeMismatch { need: self.taken(), have: self.len })
     }
 }
 

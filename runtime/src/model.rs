@@ -18,10 +18,10 @@ use net_f32::NetF32;
 #[cfg(feature = "int8")]
 use net_int::NetInt;
 
-use crate::config::{Config, Limits, StateLayout};
+use crate::config::{Checks, Config, Dimension, StateLayout};
 use crate::error::{FormatError, SelfTestError, StateError};
 use crate::format::header::Fields;
-use crate::format::{self, Frame, Layout, Precision, Provenance, Slab, WeightFormat};
+use crate::format::{self, Layout, Precision, Provenance, Slab, WeightFormat};
 #[cfg(all(feature = "alloc", feature = "int8"))]
 use crate::layers::Unpacked;
 use crate::vocab::{Token, Vocab};
@@ -81,36 +81,17 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// A [`FormatError`] for every byte string that is not a model this runtime can run.
-    pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
-        let mut model = Self { blob, header: Fields::new(), net: Net::NONE };
-        model.load()?;
-        Ok(model)
-    }
-
-    /// Checks the blob, and finds everything in it.
-    // Into what is there: a model is large, and would be copied with every part that is added.
     #[inline(never)]
-    fn load(&mut self) -> Result<(), FormatError> {
-        let Frame { header, state_words, slab } = format::frame(self.blob)?;
-        self.header.read(header).ok_or(FormatError::BadHeader)?;
-        let header = &mut self.header;
-        // At most MAX_VOCAB_SIZE.
-        header.config.vocab_size = Vocab::from_utf8(header.vocab)?.len() as u16;
-        header.config.check()?;
-        if header.weights.len() != header.config.levels().len() + 1 {
-            return Err(FormatError::UnsupportedFormat);
+    pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
+        let mut model = const { Ok(Self { blob: &[], header: Fields::NONE, net: Net::NONE }) };
+        if let Ok(loaded) = &mut model {
+            let mut slab = Slab::new(blob);
+            loaded.blob = blob;
+            if load(&mut loaded.header, &mut loaded.net, &mut slab).is_none() {
+                model = Err(slab.error);
+            }
         }
-        GOLDEN.check(header.golden_len.into())?;
-        let header = &self.header;
-        let (_, need) = state_size(&header.config, header.precision, header.layout, &header.weights)?;
-        if state_words != need {
-            return Err(FormatError::StateSizeMismatch { need, have: state_words });
-        }
-        let mut slab = Slab::new(slab);
-        match self.net.load(header, &mut slab).and_then(|()| check_golden(header, &mut slab)) {
-            Some(()) => Ok(()),
-            None => Err(slab.error),
-        }
+        model
     }
 
     /// The dimensions.
@@ -240,17 +221,40 @@ impl<'a> Model<'a> {
     }
 }
 
-/// The end of the slab; `None` if it is refused.
-fn check_golden(header: &Fields<'_>, slab: &mut Slab<'_>) -> Option<()> {
+/// Checks the blob, and finds everything in it; `None` if it is refused.
+// Into what is there: a model is large, and would be copied with every part that is added.
+#[inline(never)]
+fn load<'a>(header: &mut Fields<'a>, net: &mut Net<'a>, slab: &mut Slab<'a>) -> Option<()> {
+    let (frame, have) = slab.frame()?;
+    if header.read(frame).is_none() {
+        return slab.refuse(FormatError::BadHeader);
+    }
+    if let Err(violation) = Checks::new().and(Dimension::VocabSize, header.config.vocab_size()).done() {
+        return violation.refuse(slab);
+    }
+    if let Some(character) = Vocab::known(header.vocab, header.config.vocab_size()).repeated() {
+        return slab.refuse(FormatError::DuplicateCharacter { character });
+    }
+    if let Err(violation) = header.config.check() {
+        return violation.refuse(slab);
+    }
+    if header.weights.len() != header.config.levels().len() + 1 {
+        return slab.refuse(FormatError::UnsupportedFormat);
+    }
+    if let Err(violation) = Checks::new().and(Dimension::Golden, header.golden_len.into()).done() {
+        return violation.refuse(slab);
+    }
+    let (_, need) = state_size(&header.config, header.precision, header.layout, &header.weights).ok()?;
+    if have != need {
+        return slab.refuse(FormatError::StateSizeMismatch { need, have });
+    }
+    net.load(header, slab)?;
     let golden = slab.take(header.golden_len.into())?;
     if golden.iter().any(|&token| usize::from(token) >= header.config.vocab_size()) {
         return slab.refuse(FormatError::BadValue { layer: header.weights.len() });
     }
     slab.finish()
 }
-
-/// How long a golden text may be.
-static GOLDEN: Limits = Limits::new("length of the golden text", 0, format::MAX_GOLDEN);
 
 /// Whether a model of this precision may have layers in these formats; it is one of integers then.
 #[cfg(feature = "int8")]
@@ -279,7 +283,7 @@ pub(crate) fn state_size(
             Ok((layout, layout.words_f32()))
         }
         #[cfg(feature = "int8")]
-        Precision::Int8 | Precision::Int4 if Layout::INTEGERS.contains(&layout) => {
+        Precision::Int8 | Precision::Int4 if layout.is_of_integers() => {
             let layout = net_int::state_layout(config, layout, weights);
             Ok((layout, layout.words_int()))
         }

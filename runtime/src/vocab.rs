@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::config::VOCAB_SIZE;
+use crate::config::{Checks, Dimension};
 use crate::error::{FormatError, PromptError};
 
 /// Index of a character in the vocabulary.
@@ -40,29 +40,21 @@ impl<'a> Vocab<'a> {
     /// [`FormatError::BadDimension`] if it has too few or too many characters, [`FormatError::DuplicateCharacter`]
     /// if one stands twice (the boundary's sign not counted).
     pub fn new(text: &'a str) -> Result<Self, FormatError> {
-        Self::from_utf8(text.as_bytes())
-    }
-
-    /// [`Self::new`] of text that is known to be UTF-8.
-    #[inline(never)]
-    pub(crate) fn from_utf8(text: &'a [u8]) -> Result<Self, FormatError> {
-        // A byte of each character is no continuation.
-        let len = text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
-        VOCAB_SIZE.check(len)?;
-        let vocab = Self { text, len };
-        let mut characters = text;
-        for index in 0..len {
-            if let Some(character) = next_character(&mut characters)
-                && index > 0
-                && vocab.encode(character).map(usize::from) != Ok(index)
-            {
-                return Err(FormatError::DuplicateCharacter { character });
-            }
+        let vocab = Self::known(text.as_bytes(), text.chars().count());
+        Checks::new().and(Dimension::VocabSize, vocab.len).done()?;
+        match vocab.repeated() {
+            Some(character) => Err(FormatError::DuplicateCharacter { character }),
+            None => Ok(vocab),
         }
-        Ok(vocab)
     }
 
-    /// One that has been checked.
+    /// The first character that stands before, the boundary's sign not counted.
+    #[inline]
+    pub(crate) fn repeated(&self) -> Option<char> {
+        repeated(self.text, self.len)
+    }
+
+    /// One that has been checked, or will be.
     pub(crate) fn known(text: &'a [u8], len: usize) -> Self {
         Self { text, len }
     }
@@ -83,61 +75,103 @@ impl<'a> Vocab<'a> {
     ///
     /// # Errors
     /// [`PromptError::UnknownCharacter`] if the model does not know it.
+    #[inline]
     pub fn encode(&self, character: char) -> Result<Token, PromptError> {
-        let mut characters = self.text;
-        next_character(&mut characters);
         // At most 255 characters follow the boundary.
-        let mut token = BOUNDARY;
-        while let Some(known) = next_character(&mut characters) {
-            token = token.wrapping_add(1);
-            if known == character {
-                return Ok(token);
-            }
+        match find(self.text, character) as Token {
+            BOUNDARY => Err(PromptError::UnknownCharacter { character }),
+            token => Ok(token),
         }
-        Err(PromptError::UnknownCharacter { character })
     }
 
     /// The character of a token; `None` for [`BOUNDARY`] and for tokens outside the vocabulary.
+    #[inline]
     pub fn decode(&self, token: Token) -> Option<char> {
-        if token == BOUNDARY {
-            None
-        } else if self.text.len() == self.len {
-            // All in ASCII, a byte each.
-            self.text.get(usize::from(token)).map(|&byte| byte.into())
-        } else {
-            let mut characters = self.text;
-            for _ in 0..token {
-                next_character(&mut characters);
-            }
-            next_character(&mut characters)
+        if token == BOUNDARY { None } else { nth(self.text, self.len, token.into()) }
+    }
+}
+
+// With the words of a vocabulary, which registers hold, rather than its address.
+
+/// The first character of a vocabulary that stands before, the boundary's sign not counted.
+#[inline(never)]
+fn repeated(text: &[u8], len: usize) -> Option<char> {
+    let mut token = 0;
+    loop {
+        token += 1;
+        let character = nth(text, len, token)?;
+        if find(text, character) != token {
+            return Some(character);
         }
     }
 }
 
-/// Takes a character from the front of UTF-8; `None`, and something taken or not, if there is none, or what is there is no UTF-8.
+/// The first token of a character in a vocabulary; that of the boundary if there is none.
+#[inline(never)]
+fn find(text: &[u8], character: char) -> usize {
+    let mut characters = text;
+    next_character(&mut characters);
+    let mut token = 0;
+    while let Some(known) = next_character(&mut characters) {
+        token += 1;
+        if known == character {
+            return token;
+        }
+    }
+    0
+}
+
+/// The character of a token in a vocabulary of so many, the boundary's sign among them.
+#[inline(never)]
+fn nth(text: &[u8], len: usize, token: usize) -> Option<char> {
+    if text.len() == len {
+        // All in ASCII, a byte each.
+        return text.get(token).map(|&byte| byte.into());
+    }
+    let (mut characters, mut before) = (text, token);
+    loop {
+        let character = next_character(&mut characters);
+        if before == 0 {
+            return character;
+        }
+        before -= 1;
+    }
+}
+
+/// Takes a character from the front of UTF-8; `None`, and nothing taken, if there is none, or what is there is no UTF-8.
 ///
 /// The whole of [RFC 3629](https://www.rfc-editor.org/rfc/rfc3629): as many continuations as the first byte says, no longer form
 /// than needed, no surrogates, nothing above U+10FFFF. Compiled once, and small, where the library's is compiled for speed.
 #[inline(never)]
 pub(crate) fn next_character(text: &mut &[u8]) -> Option<char> {
-    let (&first, mut rest) = text.split_first()?;
-    let (mut code, continuations, least) = match first {
-        0..0x80 => (u32::from(first), 0, 0),
-        0xc0..0xe0 => (u32::from(first & 0x1f), 1, 0x80),
-        0xe0..0xf0 => (u32::from(first & 0x0f), 2, 0x800),
-        0xf0..0xf8 => (u32::from(first & 0x07), 3, 0x1_0000),
-        _ => return None,
-    };
-    for _ in 0..continuations {
-        let (&byte, behind) = rest.split_first()?;
-        if byte & 0xc0 != 0x80 {
+    let mut bytes = text.iter();
+    let first = *bytes.next()?;
+    let mut code = u32::from(first);
+    if first >= 0x80 {
+        // With 0xc0 and 0xc1 would begin longer forms of ASCII.
+        if !(0xc2..0xf8).contains(&first) {
             return None;
         }
-        code = code << 6 | u32::from(byte & 0x3f);
-        rest = behind;
+        // The first byte is 1, a 1 for each continuation, 0, and the highest bits of the code. With every continuation it moves up
+        // by six, and the bit that asks for another by five: to the end, which is the 0.
+        let mut end = 0x40;
+        while code & end != 0 {
+            let low = bytes.next()? ^ 0x80;
+            if low >= 0x40 {
+                return None;
+            }
+            code = (code << 6) + u32::from(low);
+            end <<= 5;
+        }
+        code &= end - 1;
+        // With a continuation less there would be room for five bits less.
+        if code << 5 < end {
+            return None;
+        }
     }
-    *text = rest;
-    if code < least { None } else { char::from_u32(code) }
+    let character = char::from_u32(code)?;
+    *text = bytes.as_slice();
+    Some(character)
 }
 
 impl fmt::Debug for Vocab<'_> {

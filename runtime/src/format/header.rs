@@ -5,16 +5,10 @@ use super::{Layout, MAX_LAYERS, Precision, WeightFormat};
 use crate::config::{Activation, Config, Level};
 use crate::vocab::next_character;
 
-const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Int8, Precision::Int4];
-const LAYOUTS: [Layout; 5] = [Layout::Rows8, Layout::RowMajor, Layout::Dual16, Layout::Lanes16, Layout::Vector128];
-const ACTIVATIONS: [Activation; 2] = [Activation::Tanh, Activation::Gated];
-const FORMATS: [WeightFormat; 5] =
-    [WeightFormat::F32, WeightFormat::Table, WeightFormat::Int8, WeightFormat::Int4, WeightFormat::Pairs];
-
 /// A header as a reader needs it; see [`Header`](super::Header).
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {
-    /// Not checked yet, and without the size of the vocabulary.
+    /// Not checked yet.
     pub config: Config,
     pub precision: Precision,
     pub layout: Layout,
@@ -29,133 +23,130 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Those of no model.
-    #[inline]
-    pub fn new() -> Self {
-        Self {
-            config: Config::NONE,
-            precision: Precision::F32,
-            layout: Layout::Rows8,
-            weights: heapless::Vec::new(),
-            golden_len: 0,
-            golden_crc32: 0,
-            vocab: &[],
-            provenance: &[],
-        }
-    }
+    pub const NONE: Self = Self {
+        config: Config::NONE,
+        precision: Precision::F32,
+        layout: Layout::Rows8,
+        weights: heapless::Vec::new(),
+        golden_len: 0,
+        golden_crc32: 0,
+        vocab: &[],
+        provenance: &[],
+    };
 
     /// Decodes a header; `None` for bytes that are none, or have something behind it.
     // Into what is there: a header is large, and would be copied on its way.
     #[inline(never)]
     pub fn read(&mut self, bytes: &'a [u8]) -> Option<()> {
-        let mut reader = Reader { rest: bytes, failed: false };
-        self.precision = reader.one_of(&PRECISIONS);
-        self.layout = reader.one_of(&LAYOUTS);
-        self.config.activation = reader.one_of(&ACTIVATIONS);
-        self.config.n_embd = reader.short();
-        for _ in 0..reader.number() {
-            let level = Level { fuse: reader.byte(), width: reader.short() };
+        let mut reader = Reader { rest: bytes, wrong: 0, characters: 0 };
+        self.precision = match reader.number(32) {
+            0 => Precision::F32,
+            1 => Precision::Int8,
+            2 => Precision::Int4,
+            _ => return None,
+        };
+        self.layout = match reader.number(32) {
+            0 => Layout::Rows8,
+            1 => Layout::RowMajor,
+            2 => Layout::Dual16,
+            3 => Layout::Lanes16,
+            4 => Layout::Vector128,
+            _ => return None,
+        };
+        let activation = reader.number(32);
+        if activation > 1 {
+            return None;
+        }
+        self.config.activation = if activation == 0 { Activation::Tanh } else { Activation::Gated };
+        self.config.n_embd = reader.number(16) as u16;
+        self.config.levels.clear();
+        for _ in 0..reader.number(32) {
+            let level = Level { fuse: reader.byte(), width: reader.number(16) as u16 };
             self.config.levels.push(level).ok()?;
         }
-        let skip = reader.byte();
-        self.config.skip = skip == 1;
-        for _ in 0..reader.number() {
-            self.weights.push(reader.one_of(&FORMATS)).ok()?;
+        self.config.skip = reader.number(1) & 1 != 0;
+        self.weights.clear();
+        for _ in 0..reader.number(32) {
+            let format = match reader.number(32) {
+                0 => WeightFormat::F32,
+                1 => WeightFormat::Table,
+                2 => WeightFormat::Int8,
+                3 => WeightFormat::Int4,
+                4 => WeightFormat::Pairs,
+                _ => return None,
+            };
+            self.weights.push(format).ok()?;
         }
-        self.golden_len = reader.short();
-        self.golden_crc32 = reader.number();
+        self.golden_len = reader.number(16) as u16;
+        self.golden_crc32 = reader.number(32);
         self.vocab = reader.text();
+        // A character has a byte at least, and the length of a header 16 bits.
+        self.config.vocab_size = reader.characters as u16;
         self.provenance = reader.rest;
         reader.text(); // preset
         reader.text(); // exporter_version
         reader.bytes(32); // data_sha256
-        reader.varint(10, 1); // seed
-        reader.number(); // dev_nll_micronats
-        (!reader.failed && reader.rest.is_empty() && skip < 2).then_some(())
+        reader.number(64); // seed
+        reader.number(32); // dev_nll_micronats
+        (reader.wrong | reader.rest.len() == 0).then_some(())
     }
 }
 
-/// What is left of the header. What cannot be read is zero or empty, and everything behind it as well: whether that happened is
-/// asked once, at the end.
+/// What is left of the header. What cannot be read is zero or empty: whether that happened is asked once, at the end.
 struct Reader<'a> {
     rest: &'a [u8],
-    failed: bool,
+    /// Not zero once something could not be read.
+    wrong: usize,
+    /// In the text that was read last.
+    characters: usize,
 }
 
 // Not inlined: each is called many times.
 impl<'a> Reader<'a> {
     #[inline(never)]
     fn bytes(&mut self, len: usize) -> &'a [u8] {
-        match self.rest.split_at_checked(len) {
-            Some((first, rest)) => {
-                self.rest = rest;
-                first
-            }
-            None => self.fail(),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn fail(&mut self) -> &'a [u8] {
-        (self.rest, self.failed) = (&[], true);
-        &[]
+        let Some((first, rest)) = self.rest.split_at_checked(len) else {
+            self.wrong = 1;
+            return &[];
+        };
+        self.rest = rest;
+        first
     }
 
     fn byte(&mut self) -> u8 {
-        self.bytes(1).first().copied().unwrap_or(0)
+        if let &[byte] = self.bytes(1) { byte } else { 0 }
     }
 
-    /// The bytes of a number in groups of seven bits, the lowest first, all but the last with their top bit set: `most` of them, of
-    /// which the last has at most the bits of `last`.
+    /// A number of so many bits, seven in a byte, the lowest first; all bytes but the last have their top bit set. Of one with more
+    /// than 32 bits, not the value.
+    ///
+    /// A last byte has no room for all seven, nor for the top bit: with `bits` from 1 to 7, what would begin another byte fails.
     #[inline(never)]
-    fn varint(&mut self, most: usize, last: u8) -> u32 {
+    fn number(&mut self, bits: u32) -> u32 {
         let (mut value, mut shift) = (0, 0);
-        for index in 1..=most {
-            let byte = self.byte();
-            value |= u32::from(byte & 127).wrapping_shl(shift);
-            shift += 7;
-            if byte < 128 {
-                if index == most && byte > last {
-                    self.fail();
-                }
+        loop {
+            let byte = u32::from(self.byte());
+            value |= (byte & 127).wrapping_shl(shift);
+            let excess = byte >> (bits - shift).min(8);
+            if byte < 128 || excess != 0 {
+                self.wrong |= excess as usize;
                 return value;
             }
+            shift += 7;
         }
-        self.fail();
-        0
     }
 
-    #[inline(never)]
-    fn number(&mut self) -> u32 {
-        self.varint(5, 15)
-    }
-
-    #[inline(never)]
-    fn short(&mut self) -> u16 {
-        self.varint(3, 3) as u16
-    }
-
-    /// A variant of an enum.
-    #[inline]
-    fn one_of<T: Copy, const N: usize>(&mut self, variants: &[T; N]) -> T {
-        let variant = self.number() as usize;
-        variants.get(variant).copied().unwrap_or_else(|| {
-            self.fail();
-            variants[0]
-        })
-    }
-
-    /// Checked to be UTF-8.
+    /// A text, checked to be UTF-8.
     #[inline(never)]
     fn text(&mut self) -> &'a [u8] {
-        let len = self.number() as usize;
+        let len = self.number(32) as usize;
         let text = self.bytes(len);
         let mut left = text;
-        while !left.is_empty() {
-            if next_character(&mut left).is_none() {
-                return self.fail();
-            }
+        self.characters = 0;
+        while next_character(&mut left).is_some() {
+            self.characters += 1;
         }
+        self.wrong |= left.len();
         text
     }
 }
@@ -171,9 +162,14 @@ mod tests {
     use super::super::{Header, Provenance};
     use super::*;
 
+    const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Int8, Precision::Int4];
+    const LAYOUTS: [Layout; 5] = [Layout::Rows8, Layout::RowMajor, Layout::Dual16, Layout::Lanes16, Layout::Vector128];
+    const FORMATS: [WeightFormat; 5] =
+        [WeightFormat::F32, WeightFormat::Table, WeightFormat::Int8, WeightFormat::Int4, WeightFormat::Pairs];
+
     /// The same as what serde derives reads, or as it refuses.
     fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
-        let mut fields = Fields::new();
+        let mut fields = Fields::NONE;
         let read = fields.read(bytes);
         let derived = postcard::take_from_bytes::<Header<'_>>(bytes).ok().filter(|(_, left)| left.is_empty());
         prop_assert_eq!(read.is_some(), derived.is_some());
@@ -201,7 +197,7 @@ mod tests {
             let header = Header {
                 precision: PRECISIONS[enums.0],
                 layout: LAYOUTS[enums.1],
-                activation: ACTIVATIONS[enums.2],
+                activation: [Activation::Tanh, Activation::Gated][enums.2],
                 n_embd: numbers.0,
                 levels: levels.into_iter().map(|(fuse, width)| Level { fuse, width }).collect(),
                 skip: enums.3,

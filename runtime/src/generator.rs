@@ -1,14 +1,12 @@
 //! Words, character by character.
 
-use core::fmt::Write;
-
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
 use crate::error::{PromptError, StateError};
 use crate::model::{Model, Score, StateMut, Stream};
 use crate::sampling::Sampling;
-use crate::vocab::{BOUNDARY, Token, next_character};
+use crate::vocab::next_character;
 
 /// Most characters of a word unless told otherwise: a word has no natural limit.
 pub const DEFAULT_MAX_LEN: usize = 32;
@@ -59,7 +57,7 @@ impl<'m, R: Rng> Generator<'m, R> {
         sampling: Sampling,
         rng: R,
     ) -> Result<Self, StateError> {
-        Ok(Self { stream: Stream::new(model, state)?, sampling, rng, max_len: DEFAULT_MAX_LEN })
+        Ok(Self { stream: Stream::unready(model, state.into())?, sampling, rng, max_len: DEFAULT_MAX_LEN })
     }
 
     /// Sets the most characters of a word, the prompt included (default [`DEFAULT_MAX_LEN`]).
@@ -77,21 +75,27 @@ impl<'m, R: Rng> Generator<'m, R> {
         self.stream.score(word)
     }
 
-    /// The characters of a new word that begins with `prompt` (which they include).
+    /// The characters of a new word that begins with `prompt` (which they include). Takes a step of the model for each of the prompt.
     ///
     /// # Errors
     /// [`PromptError::UnknownCharacter`] or [`PromptError::TooLong`] (in characters); nothing has been drawn then.
     pub fn start<'g>(&'g mut self, prompt: &'g str) -> Result<Characters<'g, 'm, R>, PromptError> {
+        let left = self.take(prompt)?;
+        Ok(Characters { generator: self, prompt: prompt.as_bytes(), left, end: None })
+    }
+
+    /// Begins a word; gives how many characters may follow the prompt.
+    ///
+    /// A prompt that is refused leaves the stream within a word, which nobody sees: every word begins here.
+    fn take(&mut self, prompt: &str) -> Result<usize, PromptError> {
         let vocab = self.stream.model().vocab();
         let (mut characters, mut len) = (prompt.as_bytes(), 0);
+        self.stream.reset();
         while let Some(character) = next_character(&mut characters) {
-            vocab.encode(character)?;
+            self.stream.push(vocab.encode(character)?);
             len += 1;
         }
-        if len > self.max_len {
-            return Err(PromptError::TooLong { len, max: self.max_len });
-        }
-        Ok(Characters { left: self.max_len, generator: self, prompt: prompt.as_bytes(), pending: None, end: None })
+        self.max_len.checked_sub(len).ok_or(PromptError::TooLong { len, max: self.max_len })
     }
 
     /// Writes a new word that begins with `prompt` into `word`, whose contents it replaces, and tells how it ended.
@@ -105,10 +109,13 @@ impl<'m, R: Rng> Generator<'m, R> {
         if prompt.len() > N {
             return Err(PromptError::TooLong { len: prompt.len(), max: N });
         }
-        let mut characters = self.start(prompt)?;
+        let left = self.take(prompt)?;
         word.clear();
-        for character in characters.by_ref() {
-            if word.write_char(character).is_err() {
+        // It fits.
+        let _ = word.push_str(prompt);
+        let mut characters = Characters { generator: self, prompt: &[], left, end: None };
+        while let Some(character) = characters.draw() {
+            if word.push_str(character.encode_utf8(&mut [0; 4])).is_err() {
                 return Ok(End::Limit);
             }
         }
@@ -119,11 +126,9 @@ impl<'m, R: Rng> Generator<'m, R> {
 /// Iterator over the characters of one word; see [`Generator::start`].
 pub struct Characters<'g, 'm, R> {
     generator: &'g mut Generator<'m, R>,
-    /// What is left of it, UTF-8.
+    /// What is left of it to be given out, UTF-8. The stream has taken all of it.
     prompt: &'g [u8],
-    /// The character given out last, which the stream has yet to take: the logits behind the last character of a word
-    /// are never asked for, so they are not computed.
-    pending: Option<Token>,
+    /// How many characters may yet be drawn.
     left: usize,
     end: Option<End>,
 }
@@ -135,10 +140,9 @@ impl<R> Characters<'_, '_, R> {
     }
 }
 
-impl<R: Rng> Iterator for Characters<'_, '_, R> {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
+impl<R: Rng> Characters<'_, '_, R> {
+    /// The next one behind the prompt.
+    fn draw(&mut self) -> Option<char> {
         if self.end.is_some() {
             return None;
         }
@@ -146,25 +150,24 @@ impl<R: Rng> Iterator for Characters<'_, '_, R> {
             self.end = Some(End::Limit);
             return None;
         }
+        self.left -= 1;
         let Generator { stream, sampling, rng, .. } = &mut *self.generator;
-        let vocab = stream.model().vocab();
-        match self.pending {
-            None => stream.reset(),
-            Some(token) => stream.push(token),
+        let token = stream.draw(sampling, rng);
+        let character = stream.model().vocab().decode(token);
+        if character.is_none() {
+            self.end = Some(End::Boundary);
+        } else if self.left > 0 {
+            // The logits behind the last character are never asked for.
+            stream.push(token);
         }
-        let prompted = if self.prompt.is_empty() { None } else { next_character(&mut self.prompt) };
-        let prompted = prompted.and_then(|character| vocab.encode(character).ok());
-        let token = prompted.unwrap_or_else(|| stream.draw(sampling, rng));
-        match vocab.decode(token) {
-            Some(character) if token != BOUNDARY => {
-                self.pending = Some(token);
-                self.left -= 1;
-                Some(character)
-            }
-            _ => {
-                self.end = Some(End::Boundary);
-                None
-            }
-        }
+        character
+    }
+}
+
+impl<R: Rng> Iterator for Characters<'_, '_, R> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        next_character(&mut self.prompt).or_else(|| self.draw())
     }
 }

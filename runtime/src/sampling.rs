@@ -8,7 +8,7 @@ use rand_core::Rng;
 #[cfg(all(kernel = "mve", feature = "vector128", not(feature = "std")))]
 use crate::kernels::vector128::{pick, weigh};
 use crate::model::LogitsMut;
-use crate::vocab::Token;
+use crate::vocab::{BOUNDARY, Token};
 
 #[cfg(feature = "int8")]
 pub mod fixed;
@@ -63,25 +63,26 @@ impl Sampling {
     ///
     /// One `next_u32` is taken from `rng`, none when greedy. [`crate::BOUNDARY`] for no logits.
     pub(crate) fn draw(&self, logits: LogitsMut<'_>, rng: &mut impl Rng) -> Token {
+        if logits.is_empty() {
+            return BOUNDARY;
+        }
+        // Greedy is to draw from the most probable one alone, which any number finds.
+        let is_greedy = self.temperature_milli == 0;
+        let k = if is_greedy { 1 } else { self.top_k };
+        let mut random = || if is_greedy { 0 } else { rng.next_u32() };
         match logits {
             #[cfg(feature = "f32")]
-            LogitsMut::F32(logits) => match self.temperature_milli {
-                0 => argmax(logits, f32::NEG_INFINITY),
-                _ => {
-                    keep_top_k(logits, self.top_k.into(), f32::NEG_INFINITY);
-                    let total = float::weigh(logits, self.temperature_milli);
-                    float::pick(logits, total, rng.next_u32())
-                }
-            },
+            LogitsMut::F32(logits) => {
+                keep_top_k(logits, k, f32::NEG_INFINITY);
+                let total = float::weigh(logits, self.temperature_milli);
+                float::pick(logits, total, random())
+            }
             #[cfg(feature = "int8")]
-            LogitsMut::Fixed(logits) => match self.temperature_milli {
-                0 => argmax(logits, i32::MIN),
-                _ => {
-                    keep_top_k(logits, self.top_k.into(), i32::MIN);
-                    let total = weigh(logits, self.temperature_milli);
-                    pick(logits, total, rng.next_u32())
-                }
-            },
+            LogitsMut::Fixed(logits) => {
+                keep_top_k(logits, k, i32::MIN);
+                let total = weigh(logits, self.temperature_milli);
+                pick(logits, total, random())
+            }
         }
     }
 }
@@ -93,43 +94,25 @@ fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     crate::kernels::host::VectorUnit::best().weigh(logits, temperature_milli)
 }
 
-/// Index of the largest logit, the lowest among equals. At most 256 logits (see `config`), so that it fits.
-fn argmax<T: PartialOrd + Copy>(logits: &[T], mut largest: T) -> Token {
-    let mut best = 0;
-    for (index, &logit) in logits.iter().enumerate() {
-        if logit > largest {
-            largest = logit;
-            best = index;
-        }
-    }
-    best as Token
-}
-
-/// Sets all but the `k` largest logits to `lowest`; none for 0.
+/// Sets all but the `k` largest logits to `lowest`; none for 0. Among equals the first are the larger ones.
 ///
-/// Finds the next smaller one `k` times, which needs no second buffer: for the small `k` that are of use, as fast as
-/// anything.
-fn keep_top_k<T: PartialOrd + Copy>(logits: &mut [T], k: usize, lowest: T) {
-    if k == 0 || k >= logits.len() {
+/// Looks for `k` larger ones for each, which needs no second buffer: for the small `k` that are of use, as fast as anything, since
+/// what is far from the largest soon finds them. It finds them among those not yet looked at and those kept: what is dropped has
+/// `k` above it, and so has all that is smaller.
+fn keep_top_k<T: PartialOrd + Copy>(logits: &mut [T], k: u16, lowest: T) {
+    if k == 0 || usize::from(k) >= logits.len() {
         return;
     }
-    // The last one kept; the order is descending by value, then ascending by index.
-    let mut kept: Option<(T, usize)> = None;
-    let is_behind = |kept: Option<(T, usize)>, logit: T, index: usize| {
-        kept.is_none_or(|(value, at)| logit < value || (logit == value && index > at))
-    };
-    for _ in 0..k {
-        let mut next = (lowest, usize::MAX);
-        for (index, &logit) in logits.iter().enumerate() {
-            if logit > next.0 && is_behind(kept, logit, index) {
-                next = (logit, index);
+    for index in 0..logits.len() {
+        let (logit, mut left) = (logits[index], k);
+        for (at, &other) in logits.iter().enumerate() {
+            if other > logit || (other == logit && at < index) {
+                left -= 1;
+                if left == 0 {
+                    logits[index] = lowest;
+                    break;
+                }
             }
-        }
-        kept = Some(next);
-    }
-    for (index, logit) in logits.iter_mut().enumerate() {
-        if is_behind(kept, *logit, index) {
-            *logit = lowest;
         }
     }
 }
@@ -155,13 +138,12 @@ mod tests {
             let mut order: Vec<usize> = (0..logits.len()).collect();
             // A stable sort: equals stay in the order of their indices.
             order.sort_by_key(|&index| -logits[index]);
-            assert_eq!(usize::from(argmax(&logits, i32::MIN)), order.first().copied().unwrap_or(0), "{logits:?}");
             for k in 0..=logits.len() + 1 {
                 let is_kept = |index| k == 0 || order.iter().take(k).any(|&kept| kept == index);
                 let expected: Vec<i32> =
                     (0..logits.len()).map(|at| if is_kept(at) { logits[at] } else { i32::MIN }).collect();
                 let mut kept = logits.clone();
-                keep_top_k(&mut kept, k, i32::MIN);
+                keep_top_k(&mut kept, k as u16, i32::MIN);
                 assert_eq!(kept, expected, "{k} of {logits:?}");
             }
         }

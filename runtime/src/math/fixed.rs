@@ -42,16 +42,21 @@ const LN_2: u32 = LN[64];
 /// two of its entries.
 #[inline]
 pub fn exp2_neg(x: u32) -> u32 {
-    let whole = x >> 16;
+    exp2_neg_parts(x >> 16, x << 16)
+}
+
+/// [`exp2_neg`] of a whole number and a fraction of 32 bits, whose lower half does not count.
+#[inline]
+pub(crate) fn exp2_neg_parts(whole: u32, fraction: u32) -> u32 {
     if whole > WEIGHT_FRACTION_BITS {
         return 0;
     }
-    let (step, rest) = ((x >> 10) as usize & 63, x & 1023);
+    let (step, rest) = ((fraction >> 26) as usize, (fraction >> 16) & 1023);
     let (Some(&from), Some(&to)) = (EXP2_NEG.get(step), EXP2_NEG.get(step + 1)) else { return 0 };
     // 2^28 * 2^-0 - 2^28 * 2^-(1/64) is below 2^22, and the rest below 2^10: no overflow.
     let value = from - (((from - to) * rest) >> 10);
-    let shift = 28 - WEIGHT_FRACTION_BITS + whole;
-    (value + (1 << (shift - 1))) >> shift
+    // The bit behind the last one rounds.
+    ((value >> (27 - WEIGHT_FRACTION_BITS + whole)) + 1) >> 1
 }
 
 /// Natural logarithm of a sum of weights (at least 1, that is 2^23), in nats with 24 fraction bits.

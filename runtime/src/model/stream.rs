@@ -103,6 +103,18 @@ pub(crate) enum LogitsMut<'a> {
     Fixed(&'a mut [i32]),
 }
 
+impl LogitsMut<'_> {
+    /// Whether there is nothing to draw from.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            #[cfg(feature = "f32")]
+            Self::F32(logits) => logits.is_empty(),
+            #[cfg(feature = "int8")]
+            Self::Fixed(logits) => logits.is_empty(),
+        }
+    }
+}
+
 /// How probable a model finds a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Score {
@@ -152,16 +164,21 @@ impl<'m> Stream<'m> {
     /// # Errors
     /// [`StateError::TooSmall`] with the number of words needed.
     pub fn new(model: &'m Model<'m>, state: impl Into<StateMut<'m>>) -> Result<Self, StateError> {
-        let (state, layout) = (state.into(), model.state_layout());
+        let mut stream = Self::unready(model, state.into())?;
+        stream.reset();
+        Ok(stream)
+    }
+
+    /// [`Stream::new`] that leaves the logits to the [`Stream::reset`] that must follow.
+    pub(crate) fn unready(model: &'m Model<'m>, state: StateMut<'m>) -> Result<Self, StateError> {
+        let layout = model.state_layout();
         let buffers = match &model.net {
             #[cfg(feature = "f32")]
             Net::F32(_) => Buffers::F32(BuffersF32::new(layout, state)?),
             #[cfg(feature = "int8")]
             Net::Int(_) => Buffers::Int(BuffersInt::new(layout, state)?),
         };
-        let mut stream = Self { model, buffers };
-        stream.reset();
-        Ok(stream)
+        Ok(Self { model, buffers })
     }
 
     /// The model.

@@ -1,6 +1,6 @@
 //! Drawing from integer logits, without floating point: a softmax in fixed point.
 
-use crate::math::fixed::{exp2_neg, ln};
+use crate::math::fixed::{exp2_neg_parts, ln};
 use crate::quant::LOGIT_FRACTION_BITS;
 use crate::vocab::Token;
 
@@ -14,12 +14,13 @@ const _: () = assert!(LOGIT_FRACTION_BITS == 10);
 ///
 /// A probability is off by at most 5e-5 relative plus 2^-23 at temperature 1 and below; above, the factor is coarser: see
 /// [`crate::quant`].
+#[inline]
 pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     let factor = factor(temperature_milli);
-    let largest = logits.iter().copied().max().unwrap_or(0);
+    let largest = logits.iter().copied().fold(i32::MIN, i32::max);
     let mut total = 0_u32;
     for logit in logits {
-        let weight = weight(largest.abs_diff(*logit), factor);
+        let weight = weight(*logit, largest, factor);
         // At most 256 weights of at most 2^23: no overflow.
         total = total.wrapping_add(weight);
         *logit = weight as i32;
@@ -42,23 +43,28 @@ fn quotient(a: u32, b: u32) -> u32 {
 
 /// [`quotient`] for a core that has no instruction for it, bit by bit: once per character, it need not be fast. `b` below 2^31.
 #[inline]
-fn quotient_by_bits(a: u32, b: u32) -> u32 {
-    let (mut quotient, mut rest) = (0, 0);
-    for bit in (0..u32::BITS).rev() {
-        rest = rest << 1 | (a >> bit) & 1;
-        quotient <<= 1;
+fn quotient_by_bits(mut a: u32, b: u32) -> u32 {
+    // What is left of `a` is shifted out at its top, and the quotient in at its bottom.
+    let mut rest = 0;
+    for _ in 0..u32::BITS {
+        rest = rest << 1 | a >> 31;
+        a <<= 1;
         if rest >= b {
             rest -= b;
-            quotient |= 1;
+            a |= 1;
         }
     }
-    quotient
+    a
 }
 
-/// The weight of a logit so far below the largest.
-fn weight(below: u32, factor: u32) -> u32 {
-    // An exponent beyond 32 bits is far beyond the last weight that is not 0.
-    exp2_neg(u32::try_from((u64::from(below) * u64::from(factor)) >> 12).unwrap_or(u32::MAX))
+/// The weight of a logit, which is not above the largest.
+#[inline]
+fn weight(logit: i32, largest: i32, factor: u32) -> u32 {
+    // Whatever the temperature, a weight that far below is 0; four bits more of it leave the whole part of the exponent in the upper
+    // word of the product.
+    let below = (largest.wrapping_sub(logit) as u32).min(u32::MAX >> 4) << 4;
+    let exponent = u64::from(below) * u64::from(factor);
+    exp2_neg_parts((exponent >> 32) as u32, exponent as u32)
 }
 
 /// `random / 2^32` of a sum.
@@ -68,22 +74,14 @@ pub(crate) fn threshold(total: u32, random: u32) -> u32 {
 }
 
 /// The token whose share of the weights, laid end to end, holds `random / 2^32` of their sum.
+#[inline]
 pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
-    let threshold = threshold(total, random);
-    // Four at a time up to the four that has it.
-    let (mut cumulative, mut first) = (0_u32, 0);
-    for four in weights.as_chunks::<4>().0 {
-        let next = four.iter().fold(cumulative, |sum, &weight| sum.wrapping_add(weight as u32));
-        if threshold < next {
-            break;
-        }
-        (cumulative, first) = (next, first + 4);
-    }
-    for (index, &weight) in weights.iter().enumerate().skip(first) {
-        cumulative = cumulative.wrapping_add(weight as u32);
-        if threshold < cumulative {
+    let mut left = threshold(total, random);
+    for (index, &weight) in weights.iter().enumerate() {
+        match left.checked_sub(weight as u32) {
+            Some(rest) => left = rest,
             // At most 256 weights (see `config`), so that the index fits.
-            return index as Token;
+            None => return index as Token,
         }
     }
     0
@@ -94,7 +92,7 @@ pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
 pub fn nll_micronats(logits: &[i32], logit: i32) -> u32 {
     let largest = logits.iter().copied().max().unwrap_or(logit);
     let factor = factor(1000);
-    let total = logits.iter().fold(0_u32, |total, &other| total.wrapping_add(weight(largest.abs_diff(other), factor)));
+    let total = logits.iter().fold(0_u32, |total, &other| total.wrapping_add(weight(other, largest, factor)));
     let nats = u64::from(ln(total)) + (u64::from(largest.abs_diff(logit)) << (24 - LOGIT_FRACTION_BITS));
     // Saturating: logits at both ends of what requantization can give lie 2^31 apart.
     u32::try_from(nats.saturating_mul(1_000_000) >> 24).unwrap_or(u32::MAX)

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FormatError;
 use crate::format::{MAX_GOLDEN, Slab};
-use crate::kernels::padded;
+use crate::kernels::{padded, round_up};
 
 /// Most levels a model can have. Eight levels of two see 256 characters back.
 pub const MAX_LEVELS: usize = 8;
@@ -337,7 +337,14 @@ impl LinearShape<'_> {
 
     /// Columns of the weight matrix.
     pub fn fan_in(&self) -> usize {
-        self.start(self.positions, |width| width)
+        self.columns(1, 1)
+    }
+
+    /// Columns where each input is padded to whole parts, and behind the last one all of them to whole groups. Both are powers of two.
+    // Small chips have it once.
+    #[inline(never)]
+    pub fn columns(&self, part: usize, group: usize) -> usize {
+        round_up(self.start(self.positions, |width| round_up(width, part)), group)
     }
 }
 
@@ -356,6 +363,9 @@ pub struct StateLayout {
 }
 
 impl StateLayout {
+    /// Of no model.
+    pub(crate) const NONE: Self = Self { logits: 0, input: 0, rings: 0, hidden: 0 };
+
     /// 32-bit words in total where values are `f32`.
     pub fn words_f32(&self) -> usize {
         self.logits + self.rings + self.input + self.hidden

@@ -81,6 +81,14 @@ pub const fn padded(rows: usize) -> usize {
     round_up(rows, LANES)
 }
 
+/// So many values from there; none where there are not as many.
+#[cfg(feature = "int8")]
+#[cfg_attr(kernel = "mve", inline(always))]
+#[cfg_attr(not(kernel = "mve"), inline(never))]
+pub(crate) fn part(values: &[i8], at: usize, len: usize) -> &[i8] {
+    values.get(at..).and_then(|values| values.get(..len)).unwrap_or(&[])
+}
+
 /// A size rounded up to a multiple of a power of two, in two instructions. Sizes are far below 2^31 (see [`crate::config`]).
 pub(crate) const fn round_up(size: usize, power_of_two: usize) -> usize {
     debug_assert!(power_of_two.is_power_of_two());

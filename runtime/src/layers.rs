@@ -20,4 +20,4 @@ pub use linear_int::LinearInt;
 #[cfg(all(feature = "alloc", feature = "int8"))]
 pub use linear_int::Unpacked;
 #[cfg(feature = "int8")]
-pub(crate) use linear_int::{Input, Stored, input_words};
+pub(crate) use linear_int::{Input, Stored, has_lowest};

@@ -37,6 +37,8 @@ pub struct Model<'a> {
     blob: &'a [u8],
     header: Fields<'a>,
     pub(crate) net: Net<'a>,
+    /// Where its buffers lie in a [`State`].
+    buffers: StateLayout,
 }
 
 /// The weights in one of the precisions this build has.
@@ -56,19 +58,22 @@ impl<'a> Net<'a> {
     #[cfg(not(feature = "int8"))]
     const NONE: Self = Self::F32(NetF32::NONE);
 
-    /// Takes the weights from the slab; `None` if it is refused.
-    fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>) -> Option<()> {
+    /// Takes the weights from the slab, and tells the buffers they need, and their words; `None` if the slab is refused.
+    #[inline]
+    fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>, buffers: &mut StateLayout) -> Option<usize> {
         #[cfg(feature = "f32")]
         if (header.precision, header.layout) == (Precision::F32, Layout::Rows8) {
             *self = Self::F32(NetF32::new(&header.config, &header.weights, slab)?);
-            return Some(());
+            *buffers = header.config.state_layout_f32();
+            return Some(buffers.words_f32());
         }
         #[cfg(feature = "int8")]
         #[allow(irrefutable_let_patterns, reason = "where there is no other precision")]
         if is_integer(header.precision, &header.weights)
             && let Self::Int(net) = self
         {
-            return net.load(header, slab);
+            net.load(header, slab, buffers)?;
+            return Some(buffers.words_int());
         }
         None
     }
@@ -83,11 +88,12 @@ impl<'a> Model<'a> {
     /// A [`FormatError`] for every byte string that is not a model this runtime can run.
     #[inline(never)]
     pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
-        let mut model = const { Ok(Self { blob: &[], header: Fields::NONE, net: Net::NONE }) };
+        let mut model =
+            const { Ok(Self { blob: &[], header: Fields::NONE, net: Net::NONE, buffers: StateLayout::NONE }) };
         if let Ok(loaded) = &mut model {
             let mut slab = Slab::new(blob);
             loaded.blob = blob;
-            if load(&mut loaded.header, &mut loaded.net, &mut slab).is_none() {
+            if load(&mut loaded.header, &mut loaded.net, &mut loaded.buffers, &mut slab).is_none() {
                 model = Err(slab.error);
             }
         }
@@ -126,16 +132,6 @@ impl<'a> Model<'a> {
     pub fn state_words(&self) -> usize {
         // It was checked.
         state_words(self.blob)
-    }
-
-    /// Where its buffers lie in a [`State`].
-    fn state_layout(&self) -> StateLayout {
-        match &self.net {
-            #[cfg(feature = "f32")]
-            Net::F32(_) => self.config().state_layout_f32(),
-            #[cfg(feature = "int8")]
-            Net::Int(_) => net_int::state_layout(self.config(), self.header.layout, &self.header.weights),
-        }
     }
 
     /// What the header says.
@@ -224,7 +220,7 @@ impl<'a> Model<'a> {
 /// Checks the blob, and finds everything in it; `None` if it is refused.
 // Into what is there: a model is large, and would be copied with every part that is added.
 #[inline(never)]
-fn load<'a>(header: &mut Fields<'a>, net: &mut Net<'a>, slab: &mut Slab<'a>) -> Option<()> {
+fn load<'a>(header: &mut Fields<'a>, net: &mut Net<'a>, buffers: &mut StateLayout, slab: &mut Slab<'a>) -> Option<()> {
     let (frame, have) = slab.frame()?;
     if header.read(frame).is_none() {
         return slab.refuse(FormatError::BadHeader);
@@ -244,11 +240,10 @@ fn load<'a>(header: &mut Fields<'a>, net: &mut Net<'a>, slab: &mut Slab<'a>) -> 
     if let Err(violation) = Checks::new().and(Dimension::Golden, header.golden_len.into()).done() {
         return violation.refuse(slab);
     }
-    let (_, need) = state_size(&header.config, header.precision, header.layout, &header.weights).ok()?;
+    let need = net.load(header, slab, buffers)?;
     if have != need {
         return slab.refuse(FormatError::StateSizeMismatch { need, have });
     }
-    net.load(header, slab)?;
     let golden = slab.take(header.golden_len.into())?;
     if golden.iter().any(|&token| usize::from(token) >= header.config.vocab_size()) {
         return slab.refuse(FormatError::BadValue { layer: header.weights.len() });
@@ -269,23 +264,20 @@ fn is_integer(precision: Precision, weights: &[WeightFormat]) -> bool {
 /// For the steps at which nobody looks.
 fn unobserved<T>(_level: usize, _values: &[T]) {}
 
-/// The buffers a blob needs, and their size in words.
-pub(crate) fn state_size(
+/// Words of the buffers that a model needs which is to be written.
+#[cfg(feature = "alloc")]
+pub(crate) fn state_words_of(
     config: &Config,
     precision: Precision,
     #[cfg_attr(not(feature = "int8"), allow(unused_variables))] layout: Layout,
     #[cfg_attr(not(feature = "int8"), allow(unused_variables))] weights: &[WeightFormat],
-) -> Result<(StateLayout, usize), FormatError> {
+) -> Result<usize, FormatError> {
     match precision {
         #[cfg(feature = "f32")]
-        Precision::F32 => {
-            let layout = config.state_layout_f32();
-            Ok((layout, layout.words_f32()))
-        }
+        Precision::F32 => Ok(config.state_layout_f32().words_f32()),
         #[cfg(feature = "int8")]
         Precision::Int8 | Precision::Int4 if layout.is_of_integers() => {
-            let layout = net_int::state_layout(config, layout, weights);
-            Ok((layout, layout.words_int()))
+            Ok(net_int::state_layout(config, layout, weights).words_int())
         }
         #[allow(unreachable_patterns, reason = "reached where a precision or a layout is left out")]
         _ => Err(FormatError::UnsupportedFormat),

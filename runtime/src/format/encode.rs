@@ -7,7 +7,7 @@ use crate::error::FormatError;
 #[cfg(feature = "int8")]
 use crate::kernels::packed::Packed;
 use crate::kernels::{padded, rows8_index};
-use crate::model::{HeapState, Model, state_size};
+use crate::model::{HeapState, Model, state_words_of};
 use crate::vocab::{Token, Vocab};
 
 /// A linear layer to be written: `weight` `[fan_out][fan_in]` row by row as PyTorch has it, `bias` `[fan_out]`.
@@ -80,7 +80,7 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
     let vocab = Vocab::new(header.vocab)?;
     let config =
         Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
-    let (_, state_words) = state_size(&config, header.precision, header.layout, &header.weights)?;
+    let state_words = state_words_of(&config, header.precision, header.layout, &header.weights)?;
     let mut slab = Slab::default();
     let shapes: Vec<LinearShape<'_>> = config.linear_shapes().collect();
     expect("number of weight formats", header.weights.len(), shapes.len())?;

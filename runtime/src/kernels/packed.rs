@@ -17,7 +17,7 @@ use super::lanes16;
 use super::round_up;
 #[cfg(feature = "vector128")]
 use super::vector128;
-use crate::config::{Limits, LinearShape};
+use crate::config::LinearShape;
 use crate::format::{Layout, WeightFormat};
 
 /// A packed layout with weights of one width.
@@ -104,17 +104,14 @@ impl Packed {
     }
 
     /// Most padded columns of a layer: what is wider is refused when a model is loaded.
-    pub(crate) fn limits(self) -> &'static Limits {
-        #[cfg(feature = "lanes16")]
-        static LANES16: Limits = Limits::new("number of padded columns", 1, lanes16::LIMIT);
-        static OTHERS: Limits = Limits::new("number of padded columns", 1, 2 * crate::config::MAX_FAN_IN);
+    pub fn most_columns(self) -> usize {
         match self {
             #[cfg(feature = "lanes16")]
-            Self::Lanes16I8 => &LANES16,
+            Self::Lanes16I8 => lanes16::LIMIT,
             #[cfg(all(feature = "lanes16", feature = "int4"))]
-            Self::Lanes16I4 => &LANES16,
+            Self::Lanes16I4 => lanes16::LIMIT,
             #[allow(unreachable_patterns, reason = "where there is no other layout")]
-            _ => &OTHERS,
+            _ => 2 * crate::config::MAX_FAN_IN,
         }
     }
 
@@ -141,7 +138,7 @@ impl Packed {
     }
 
     /// Columns that the kernel reads together.
-    fn group(self) -> usize {
+    pub fn group(self) -> usize {
         of!(self, COLUMNS_I8 / COLUMNS_I4 const)
     }
 
@@ -160,9 +157,9 @@ impl Packed {
     }
 
     /// Columns with all their padding.
-    #[inline(never)]
+    #[inline]
     pub fn columns(self, shape: &LinearShape<'_>) -> usize {
-        self.start(shape, shape.positions)
+        shape.columns(self.part(), self.group())
     }
 
     /// Words of a block of rows with that many padded columns.

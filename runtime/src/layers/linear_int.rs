@@ -8,7 +8,7 @@ mod stored;
 pub use input::Input;
 #[cfg(feature = "alloc")]
 pub use stored::Unpacked;
-pub(crate) use stored::{Stored, input_words};
+pub(crate) use stored::{Stored, has_lowest};
 
 use crate::config::{Activation, Config};
 use crate::format::{Layout, SLAB_ALIGN, WeightFormat};
@@ -17,7 +17,7 @@ use crate::kernels::dot_i4;
 #[cfg(feature = "row-major")]
 use crate::kernels::dot_i8;
 use crate::kernels::packed::{Out, Packed};
-use crate::kernels::{copy_i8, round_up};
+use crate::kernels::{copy_i8, part, round_up};
 use crate::quant::{requantize, tanh_i8};
 use crate::vocab::Token;
 
@@ -74,11 +74,11 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// The same, with its [`Self::matrix`].
+    /// The same, with its [`Self::matrix`]; its input has so many words.
     #[cfg(all(kernel = "mve", feature = "vector128"))]
-    pub(crate) fn for_vectors(mut self, shape: &crate::config::LinearShape<'_>) -> Self {
+    pub(crate) fn for_vectors(mut self, input_words: usize) -> Self {
         use crate::kernels::vector128::Matrix;
-        let (x, rows) = (input_words(self.kernel, shape), crate::kernels::padded(self.fan_out));
+        let (x, rows) = (input_words, crate::kernels::padded(self.fan_out));
         self.matrix = match self.kernel {
             Some(Packed::Vector128I8) => Matrix::i8(self.words, x, rows),
             #[cfg(feature = "int4")]
@@ -160,45 +160,31 @@ impl<'n> LinearInt<'n> {
     /// [`Self::forward_level`] for characters, oldest first, of a table or of all pairs; without gates.
     #[inline(never)]
     fn look_up(&self, tokens: &[Token], out: &mut [i8]) {
-        let &[older, newer, ref others @ ..] = tokens else { return };
-        if self.format == WeightFormat::Pairs {
-            let rows = self.width_out();
-            return copy_i8(self.entries(older.into(), newer, rows), out.get_mut(..rows).unwrap_or(&mut []));
+        let (vocab_size, bytes) = (self.vocab_size, self.bytes());
+        if let (WeightFormat::Pairs, &[older, newer]) = (self.format, tokens) {
+            let width = self.width_out();
+            let pair = (usize::from(older) * vocab_size + usize::from(newer)) * width;
+            return copy_i8(part(bytes, pair, width), out);
         }
         #[cfg(feature = "std")]
         if self.look_up_host(tokens, out) {
             return;
         }
         let (Scaling { bias, multiplier }, rows) = (self.scaling(), self.fan_out);
-        let [older, newer] = [(0, older), (1, newer)].map(|(position, token)| self.entries(position, token, rows));
-        // All of one length, which is known then.
-        let (Some(to), Some(bias), Some(multiplier)) = (out.get_mut(..rows), bias.get(..rows), multiplier.get(..rows))
-        else {
-            return;
-        };
-        let (Some(older), Some(newer)) = (older.get(..rows), newer.get(..rows)) else { return };
         #[cfg(all(kernel = "mve", feature = "vector128"))]
-        if others.is_empty() {
-            return crate::kernels::table_tanh_i8(bias, multiplier, [older, newer], to);
+        if let &[older, newer] = tokens {
+            let entries = [usize::from(older), vocab_size + usize::from(newer)].map(|at| part(bytes, at * rows, rows));
+            return crate::kernels::table_tanh_i8(bias, multiplier, entries, out.get_mut(..rows).unwrap_or(&mut []));
         }
-        let scaling = bias.iter().zip(multiplier);
-        let two = older.iter().zip(newer);
-        for (row, (to, ((&bias, &multiplier), (&older, &newer)))) in to.iter_mut().zip(scaling.zip(two)).enumerate() {
-            let mut sum = bias.wrapping_add(i32::from(older) + i32::from(newer));
-            // Of a level that fuses more than two.
-            for (position, &token) in others.iter().enumerate() {
-                let entry = self.entries(position + 2, token, rows).get(row);
-                sum = sum.wrapping_add(entry.copied().unwrap_or(0).into());
+        for (row, (to, (&bias, &multiplier))) in out.iter_mut().zip(bias.iter().zip(multiplier)).enumerate().take(rows)
+        {
+            let mut sum = bias;
+            for (position, &token) in tokens.iter().enumerate() {
+                let entry = (position * vocab_size + usize::from(token)) * rows + row;
+                sum = sum.wrapping_add(bytes.get(entry).copied().unwrap_or(0).into());
             }
             *to = tanh_i8(requantize(sum, multiplier));
         }
-    }
-
-    /// What a table has for a character at a position, or pairs for a character behind another: so many `rows`, of pairs as many as
-    /// values, and what is behind.
-    #[inline]
-    fn entries(&self, position: usize, token: Token, rows: usize) -> &'n [i8] {
-        self.bytes().get((position * self.vocab_size + usize::from(token)) * rows..).unwrap_or(&[])
     }
 
     /// What is left of the activation behind [`tanh_i8`] of every row.

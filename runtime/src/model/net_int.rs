@@ -5,13 +5,14 @@ use super::unobserved;
 use crate::cache::Ring;
 use crate::config::{Config, LinearShape, MAX_LEVELS, StateLayout};
 use crate::error::FormatError;
+#[cfg(feature = "alloc")]
+use crate::format::Layout;
 use crate::format::header::Fields;
-use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
-use crate::kernels::packed::Packed;
-use crate::kernels::{copy_i8, padded, round_up};
+use crate::format::{MAX_LAYERS, Slab, WeightFormat};
+use crate::kernels::{copy_i8, padded, part, round_up};
 #[cfg(feature = "alloc")]
 use crate::layers::Unpacked;
-use crate::layers::{Input, LinearInt, Stored, input_words};
+use crate::layers::{Input, LinearInt, Stored, has_lowest};
 use crate::vocab::{BOUNDARY, Token};
 
 /// Where the weights are; what they are follows from the header that every method is given, the same one always.
@@ -37,38 +38,50 @@ impl<'a> NetInt<'a> {
         layers: [const { LinearInt::NONE }; MAX_LAYERS],
     };
 
-    /// Finds and checks the weights; `None` if the slab is refused.
+    /// Finds and checks the weights, and adds up what buffers they need; `None` if the slab is refused.
     #[inline(never)]
-    pub fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>) -> Option<()> {
+    pub fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>, buffers: &mut StateLayout) -> Option<()> {
         // It begins at a multiple of 16 bytes from an aligned start, and has been written in whole words.
         self.slab = bytemuck::try_cast_slice(slab.rest().get(..slab.rest().len() & !3)?).ok()?;
-        let config = &header.config;
-        for (index, &format) in header.weights.iter().enumerate() {
-            if index == 0 && !format.reads_tokens() {
-                let embedding = slab.take(config.vocab_size() * config.n_embd())?;
-                if embedding.iter().any(|&value| value as i8 == i8::MIN) {
+        let mut sum = Buffers::new(buffers, &header.config, &header.weights);
+        (0..header.weights.len()).try_for_each(|index| self.load_layer(header, index, slab, &mut sum))
+    }
+
+    // By itself: what surrounds it would fill the registers.
+    #[inline(never)]
+    fn load_layer(
+        &mut self,
+        header: &Fields<'a>,
+        index: usize,
+        slab: &mut Slab<'a>,
+        sum: &mut Buffers<'_>,
+    ) -> Option<()> {
+        let (config, format) = (&header.config, *header.weights.get(index)?);
+        match (index, format.reads_tokens()) {
+            (0, false) => {
+                if has_lowest(slab.take(config.vocab_size() * config.n_embd())?) {
                     return slab.refuse(FormatError::BadValue { layer: 0 });
                 }
             }
-            if index > 0 && format.reads_tokens() {
-                return slab.refuse(FormatError::UnsupportedFormat);
-            }
-            let start = slab.taken() / size_of::<u32>();
-            let shape = shape(header, index);
-            let linear = LinearInt::new(config, header.layout, format, shape.fan_out, self.slab.get(start..)?);
-            let stored = Stored::new(&linear, shape);
-            stored.take(slab)?;
-            stored.check(index, slab)?;
-            #[cfg(feature = "std")]
-            let linear = linear.for_host(shape.fan_in());
-            #[cfg(all(kernel = "mve", feature = "vector128"))]
-            let linear = linear.for_vectors(&shape);
-            #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
-            let layer = linear;
-            #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
-            let layer = start as u32;
-            *self.layers.get_mut(index)? = layer;
+            (1.., true) => return slab.refuse(FormatError::UnsupportedFormat),
+            _ => {}
         }
+        let start = slab.taken() / size_of::<u32>();
+        let shape = shape(header, index);
+        let linear = LinearInt::new(config, header.layout, format, shape.fan_out, self.slab.get(start..)?);
+        let stored = Stored::new(&linear, &shape);
+        let input_words = stored.input_words();
+        stored.take(index, slab)?;
+        sum.add(&shape, input_words, index == config.levels().len());
+        #[cfg(feature = "std")]
+        let linear = linear.for_host(shape.fan_in());
+        #[cfg(all(kernel = "mve", feature = "vector128"))]
+        let linear = linear.for_vectors(input_words);
+        #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
+        let layer = linear;
+        #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
+        let layer = start as u32;
+        *self.layers.get_mut(index)? = layer;
         Some(())
     }
 
@@ -94,7 +107,7 @@ impl<'a> NetInt<'a> {
         let config = &header.config;
         let layers = (0..header.weights.len()).map(|index| {
             let shape = shape(header, index);
-            Stored::new(&self.linear(header, index, shape.fan_out).clone(), shape).unpack()
+            Stored::new(&self.linear(header, index, shape.fan_out).clone(), &shape).unpack()
         });
         let embedding = if reads_tokens(&header.weights) { 0 } else { config.vocab_size() * config.n_embd() };
         (&bytemuck::cast_slice(self.slab)[..embedding], layers.collect())
@@ -118,7 +131,7 @@ impl<'a> NetInt<'a> {
     pub fn level_0(&self, header: &Fields<'_>, tokens: &[Token]) -> alloc::vec::Vec<i8> {
         let shape = shape(header, 0);
         let linear = &self.linear(header, 0, shape.fan_out);
-        let mut words = alloc::vec![0; input_words(Packed::new(header.layout, header.weights[0]), &shape)];
+        let mut words = alloc::vec![0; Stored::new(linear, &shape).input_words()];
         let (mut input, mut value) = (Input::new(linear, &mut words), alloc::vec![0; shape.width]);
         for (position, &token) in tokens.iter().enumerate() {
             self.embed(header, token, &mut value);
@@ -162,49 +175,55 @@ impl<'a> NetInt<'a> {
         reset: bool,
         mut observe: impl FnMut(usize, &[i8]),
     ) {
-        let levels = header.config.levels().len();
+        let levels = header.config.levels();
         let BuffersInt { rings, oldest, input: words, hidden, before_logits } = buffers;
         self.embed(header, token, hidden);
         // Of the level's ring: where it begins, and the distance of what the level fuses.
         let (mut start, mut dilation) = (0, 1);
         // Where each level's newest input lies: what the level below it gave. The output layer reads them, too.
         let mut newest_at = [0; MAX_LEVELS + 1];
-        for index in 0..=levels {
+        for index in 0..levels.len() + 1 {
             let shape = shape(header, index);
             let linear = &self.linear(header, index, shape.fan_out);
-            let is_output = index == levels;
+            // None for the output layer.
+            let level = levels.get(index);
             // The sizes follow from the same Config as the buffers, so that none is ever short.
-            let room = if is_output { *before_logits } else { words.len() };
+            let room = if level.is_none() { *before_logits } else { words.len() };
             let Some((words, logits)) = words.split_at_mut_checked(room) else { return };
-            let ring = Ring { start, width: shape.width, len: (shape.positions - 1) * dilation };
-            let first = if reset { 0 } else { oldest.get(index).map_or(0, |&oldest| usize::from(oldest)) };
-            if is_output
+            if level.is_none()
                 && shape.positions == 1
                 && let Some(input) = hidden.get_mut(..shape.width).and_then(|hidden| Input::of(linear, hidden))
             {
                 return linear.forward(&input, bytemuck::cast_slice_mut(logits));
             }
+            let ring = Ring { start, width: shape.width, len: (shape.positions - 1) * dilation };
+            let first = if reset { 0 } else { oldest.get(index).map_or(0, |&oldest| usize::from(oldest)) };
             let newest = part(hidden, 0, shape.width);
             let mut input = Input::new(linear, words);
-            let mut at = ring.entry(first);
-            let mut slot = first;
+            let (mut slot, mut at) = (first, ring.entry(first));
             if EXCHANGES
-                && !(reset || is_output)
+                && !reset
+                && level.is_some()
                 && shape.positions == 2
                 && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut []))
             {
                 slot = ring.behind(slot, 1);
             } else {
                 for position in 1..shape.positions {
-                    let from = if is_output { newest_at.get(position).copied().unwrap_or(0) } else { ring.entry(slot) };
-                    // At a reset, as if the level had only ever seen this.
-                    let older =
-                        if reset && !is_output { newest } else { part(rings, from, shape.width_of(position - 1)) };
+                    let older = match (level, reset) {
+                        // As if the level had only ever seen this.
+                        (Some(_), true) => newest,
+                        (Some(_), false) => part(rings, ring.entry(slot), shape.width),
+                        (None, _) => {
+                            let at = newest_at.get(position).copied().unwrap_or(0);
+                            part(rings, at, shape.width_of(position - 1))
+                        }
+                    };
                     input.push(older, false);
                     slot = ring.behind(slot, dilation);
                 }
                 input.push(newest, true);
-                if is_output {
+                if level.is_none() {
                     return linear.forward(&input, bytemuck::cast_slice_mut(logits));
                 }
                 slot = first;
@@ -217,7 +236,7 @@ impl<'a> NetInt<'a> {
             newest_at.get_mut(index).into_iter().for_each(|newest_at| *newest_at = at);
             oldest.get_mut(index).into_iter().for_each(|oldest| *oldest = slot as u16);
             linear.forward_level(&input, hidden);
-            if let Some(level) = header.config.levels().get(index) {
+            if let Some(level) = level {
                 observe(index, part(hidden, 0, level.width.into()));
             }
             start += ring_bytes(ring.len, ring.width);
@@ -258,12 +277,6 @@ fn shape<'c>(header: &'c Fields<'_>, index: usize) -> LinearShape<'c> {
     header.config.linear_shape(index, width_in(&header.config, &header.weights))
 }
 
-/// So many values from there; those that there are, which are enough.
-#[inline(never)]
-fn part(values: &[i8], at: usize, len: usize) -> &[i8] {
-    values.get(at..).and_then(|values| values.get(..len)).unwrap_or(&[])
-}
-
 /// Bytes of a ring. Whole words, so that every ring begins with one.
 fn ring_bytes(len: usize, width: usize) -> usize {
     round_up(len * width, size_of::<u32>())
@@ -274,28 +287,44 @@ fn known(config: &Config, token: Token) -> Token {
     if usize::from(token) < config.vocab_size() { token } else { BOUNDARY }
 }
 
-/// The buffers of a network with these layers.
+/// The buffers of a network, layer by layer.
 ///
 /// The logits lie at the end of the input: when they are computed, no level needs it any more.
-#[inline(never)]
-pub(super) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFormat]) -> StateLayout {
-    // Outputs in whole blocks of rows, whatever the layout: kernels never have to stop in the middle of one.
-    let logits = padded(config.vocab_size());
-    let width_0 = width_in(config, formats);
-    let mut buffers = StateLayout { logits, input: 0, rings: 0, hidden: width_0 };
-    let mut dilation = 1;
-    for index in 0..=config.levels().len() {
-        let format = formats.get(index).copied().unwrap_or(WeightFormat::Table);
-        let shape = config.linear_shape(index, width_0);
-        let mut words = input_words(Packed::new(layout, format), &shape);
-        if index < config.levels().len() {
-            buffers.rings += ring_bytes((shape.positions - 1) * dilation, shape.width);
-            buffers.hidden = buffers.hidden.max(padded(shape.fan_out));
-            dilation *= shape.positions;
-        } else {
-            words += logits;
-        }
-        buffers.input = buffers.input.max(words);
+struct Buffers<'b> {
+    sum: &'b mut StateLayout,
+    dilation: usize,
+}
+
+impl<'b> Buffers<'b> {
+    fn new(sum: &'b mut StateLayout, config: &Config, formats: &[WeightFormat]) -> Self {
+        // Outputs in whole blocks of rows, whatever the layout: kernels never have to stop in the middle of one.
+        let (logits, hidden) = (padded(config.vocab_size()), width_in(config, formats));
+        *sum = StateLayout { logits, input: 0, rings: 0, hidden };
+        Self { sum, dilation: 1 }
     }
-    buffers
+
+    /// Adds the next layer, whose input takes so many words.
+    fn add(&mut self, shape: &LinearShape<'_>, mut input_words: usize, is_output: bool) {
+        if is_output {
+            input_words += self.sum.logits;
+        } else {
+            self.sum.rings += ring_bytes((shape.positions - 1) * self.dilation, shape.width);
+            self.sum.hidden = self.sum.hidden.max(padded(shape.fan_out));
+            self.dilation *= shape.positions;
+        }
+        self.sum.input = self.sum.input.max(input_words);
+    }
+}
+
+/// The buffers of a network that is to be written.
+#[cfg(feature = "alloc")]
+pub(crate) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFormat]) -> StateLayout {
+    let mut layout_of_state = StateLayout::NONE;
+    let mut sum = Buffers::new(&mut layout_of_state, config, formats);
+    for (index, &format) in formats.iter().enumerate().take(config.levels().len() + 1) {
+        let shape = config.linear_shape(index, width_in(config, formats));
+        let linear = LinearInt::new(config, layout, format, shape.fan_out, &[]);
+        sum.add(&shape, Stored::new(&linear, &shape).input_words(), index == config.levels().len());
+    }
+    layout_of_state
 }

@@ -171,7 +171,7 @@ impl<'m> Stream<'m> {
 
     /// [`Stream::new`] that leaves the logits to the [`Stream::reset`] that must follow.
     pub(crate) fn unready(model: &'m Model<'m>, state: StateMut<'m>) -> Result<Self, StateError> {
-        let layout = model.state_layout();
+        let layout = model.buffers;
         let buffers = match &model.net {
             #[cfg(feature = "f32")]
             Net::F32(_) => Buffers::F32(BuffersF32::new(layout, state)?),

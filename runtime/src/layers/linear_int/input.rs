@@ -19,7 +19,7 @@ pub struct Input<'x> {
 }
 
 impl<'x> Input<'x> {
-    /// For a layer, nothing in it; `words` has room for [`super::input_words`], and may have more.
+    /// For a layer, nothing in it; `words` has room for [`super::Stored::input_words`], and may have more.
     #[inline]
     pub fn new(linear: &LinearInt<'_>, words: &'x mut [u32]) -> Self {
         Self { kernel: linear.kernel, words, columns: 0, constant: 0 }

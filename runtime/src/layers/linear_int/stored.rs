@@ -7,7 +7,6 @@ use super::LinearInt;
 use crate::config::LinearShape;
 use crate::error::FormatError;
 use crate::format::{Slab, WeightFormat};
-use crate::kernels::packed::Packed;
 use crate::kernels::round_up;
 #[cfg(all(feature = "row-major", feature = "int4"))]
 use crate::kernels::unpack_i4;
@@ -17,8 +16,8 @@ use crate::quant::{ACC_LIMIT, ACTIVATION_MAX};
 #[derive(Clone, Debug)]
 pub struct Stored<'n, 'c> {
     linear: &'c LinearInt<'n>,
-    shape: LinearShape<'c>,
-    /// Of a row, with all padding. A table has a column for each character at each position.
+    shape: &'c LinearShape<'c>,
+    /// Of a row, with all padding. Of a table, a position is one.
     columns: usize,
 }
 
@@ -34,110 +33,106 @@ pub struct Unpacked {
     pub weights: Vec<i8>,
 }
 
-/// Words of the [`super::Input`] of a layer of this shape.
-pub(crate) fn input_words(kernel: Option<Packed>, shape: &LinearShape<'_>) -> usize {
-    match kernel {
-        Some(kernel) => kernel.prepared_words(kernel.columns(shape)),
-        None => shape.fan_in().div_ceil(size_of::<u32>()),
-    }
+/// Whether one of these is -128, the number whose negative does not exist.
+#[inline(never)]
+pub(crate) fn has_lowest(values: &[u8]) -> bool {
+    values.iter().any(|&value| value as i8 == i8::MIN)
 }
 
 impl<'n, 'c> Stored<'n, 'c> {
-    pub(crate) fn new(linear: &'c LinearInt<'n>, shape: LinearShape<'c>) -> Self {
-        let columns = match linear.kernel {
-            Some(kernel) => kernel.columns(&shape),
-            None if linear.format == WeightFormat::Table => shape.positions * linear.vocab_size,
+    #[inline]
+    pub(crate) fn new(linear: &'c LinearInt<'n>, shape: &'c LinearShape<'c>) -> Self {
+        let (part, group) = match linear.kernel {
+            Some(kernel) => (kernel.part(), kernel.group()),
             // Two to a byte.
             #[cfg(all(feature = "row-major", feature = "int4"))]
-            None if linear.format == WeightFormat::Int4 => shape.fan_in().next_multiple_of(2),
-            None => shape.fan_in(),
+            None if linear.format == WeightFormat::Int4 => (1, 2),
+            None => (1, 1),
         };
-        Self { linear, shape, columns }
+        Self { linear, shape, columns: shape.columns(part, group) }
     }
 
-    /// Takes the layer's arrays from the front of the slab; `None` if it is too short, or the format is not one that can be read.
-    pub(crate) fn take(&self, slab: &mut Slab<'_>) -> Option<()> {
-        let Self { linear: &LinearInt { fan_out, vocab_size, .. }, columns, .. } = *self;
-        // Biases, as many multipliers, and bytes of weights.
-        let (scaling, weights) = match (self.linear.kernel, self.linear.format) {
+    /// Words of the layer's [`super::Input`].
+    #[inline]
+    pub(crate) fn input_words(&self) -> usize {
+        match self.linear.kernel {
+            Some(kernel) => kernel.prepared_words(self.columns),
+            None => round_up(self.columns, size_of::<u32>()) / size_of::<u32>(),
+        }
+    }
+
+    /// Takes the layer's arrays from the front of the slab, and checks them: every sum of every row stays below [`ACC_LIMIT`] whatever
+    /// the activations, every multiplier is positive or zero, no weight is the one number whose negative does not exist, and what
+    /// belongs to no weight is zero. `None` if the slab is too short, or refused for the first of these that does not hold, or the
+    /// format is not one that can be read; `layer` is for the message.
+    #[inline(never)]
+    pub(crate) fn take(&self, layer: usize, slab: &mut Slab<'_>) -> Option<()> {
+        let Self { linear: &LinearInt { fan_out, vocab_size, kernel, format, .. }, columns, .. } = *self;
+        let mut block_words = 0;
+        // Rows to be looked at, biases, as many multipliers, and bytes of weights.
+        let (rows, scaling, weights) = match (kernel, format) {
             (Some(kernel), _) => {
-                if let Err(violation) = kernel.limits().check(columns) {
-                    return slab.refuse(violation.into());
+                if columns > kernel.most_columns() {
+                    return slab.refuse(FormatError::BadDimension {
+                        what: "number of padded columns",
+                        found: columns,
+                        min: 1,
+                        max: kernel.most_columns(),
+                    });
                 }
-                (0, fan_out.div_ceil(kernel.rows_per_block()) * kernel.block_words(columns) * size_of::<u32>())
+                let rows = round_up(fan_out, kernel.rows_per_block());
+                block_words = kernel.block_words(columns);
+                (rows, 0, rows / kernel.rows_per_block() * block_words * size_of::<u32>())
             }
-            (_, WeightFormat::Table) => (fan_out, columns * fan_out),
+            (_, WeightFormat::Table) => (fan_out, fan_out, columns * vocab_size * fan_out),
+            // What level 0 gives: no rows.
             (_, WeightFormat::Pairs) if self.shape.positions == 2 => {
-                (0, vocab_size * vocab_size * self.linear.width_out())
+                (0, 0, vocab_size * vocab_size * self.linear.width_out())
             }
             #[cfg(feature = "row-major")]
-            (_, WeightFormat::Int8) if self.linear.row_major => (fan_out, columns * fan_out),
+            (_, WeightFormat::Int8) if self.linear.row_major => (fan_out, fan_out, columns * fan_out),
             #[cfg(all(feature = "row-major", feature = "int4"))]
-            (_, WeightFormat::Int4) if self.linear.row_major => (fan_out, columns / 2 * fan_out),
+            (_, WeightFormat::Int4) if self.linear.row_major => (fan_out, fan_out, columns / 2 * fan_out),
             _ => return slab.refuse(FormatError::UnsupportedFormat),
         };
-        let scaling = scaling * size_of::<i32>();
-        slab.take(scaling)?;
-        slab.take(scaling)?;
-        slab.take(weights).map(|_| ())
-    }
-
-    /// Whether every sum of every row stays below [`ACC_LIMIT`] whatever the activations, every multiplier is positive or zero, no
-    /// weight is the one number whose negative does not exist, and what belongs to no weight is zero. Else `None`, and the slab is
-    /// refused for the first of these that does not hold; `layer` is for the message.
-    #[inline(never)]
-    pub(crate) fn check(&self, layer: usize, slab: &mut Slab<'_>) -> Option<()> {
-        let LinearInt { fan_out, vocab_size, .. } = *self.linear;
+        for _ in 0..2 {
+            slab.take(scaling * size_of::<i32>())?;
+        }
+        let weights = slab.take(weights)?;
         let bad = FormatError::BadValue { layer };
-        // Of a row: where it is stored, and which of those that are stored together.
+        if format.reads_tokens() && has_lowest(weights) {
+            return slab.refuse(bad);
+        }
+        // Of a row: with what it is stored, and which of that it is.
         let (mut block, mut at) = (self.linear.words, 0);
-        let rows_per_block = match self.linear.kernel {
-            Some(kernel) => kernel.rows_per_block(),
-            None => {
-                let bytes = match self.linear.format {
-                    WeightFormat::Table => self.columns * fan_out,
-                    WeightFormat::Pairs => vocab_size * vocab_size * self.linear.width_out(),
-                    // Their weights are looked at row by row.
-                    _ => 0,
-                };
-                if self.linear.bytes().iter().take(bytes).any(|&value| value == i8::MIN) {
-                    return slab.refuse(bad);
-                }
-                if self.linear.format == WeightFormat::Pairs {
-                    return Some(());
-                }
-                1
-            }
-        };
-        for row in 0..round_up(fan_out, rows_per_block) {
+        for row in 0..rows {
             let stored = Row { block, row: at };
             let (Some(magnitude), Some(bias)) = (self.magnitude(stored), self.bias_of(stored)) else {
                 return slab.refuse(bad);
             };
-            let multiplier = self.multiplier_of(stored);
-            if multiplier < 0 || (row >= fan_out && magnitude | bias.unsigned_abs() | multiplier as u32 != 0) {
+            let (multiplier, bias) = (self.multiplier_of(stored), bias.unsigned_abs());
+            if multiplier < 0 || (row >= fan_out && magnitude | bias | multiplier as u32 != 0) {
                 return slab.refuse(bad);
             }
             // Below 2^31 + 2^30: at most 2^17 columns.
-            if bias.unsigned_abs() + magnitude >= ACC_LIMIT as u32 {
+            if bias + magnitude >= ACC_LIMIT as u32 {
                 return slab.refuse(FormatError::AccumulatorOverflow { layer, row });
             }
             at += 1;
-            if let Some(kernel) = self.linear.kernel
-                && at == rows_per_block
-            {
-                (block, at) = (block.get(kernel.block_words(self.columns)..).unwrap_or(&[]), 0);
+            if kernel.is_some_and(|kernel| at == kernel.rows_per_block()) {
+                (block, at) = (block.get(block_words..).unwrap_or(&[]), 0);
             }
         }
         Some(())
     }
 
     /// The largest sum a row can give without its bias; `None` if it has a weight that is not allowed.
-    #[inline]
+    // By itself: what surrounds it needs the registers.
+    #[inline(never)]
     fn magnitude(&self, row: Row<'_>) -> Option<u32> {
         if self.linear.format == WeightFormat::Table {
             // An entry at each position. They have been looked at.
-            return Some((ACTIVATION_MAX as usize * self.shape.positions) as u32);
+            return Some((ACTIVATION_MAX as usize * self.columns) as u32);
         }
         let weight_max = if self.linear.format == WeightFormat::Int4 { 7 } else { 127 };
         let (mut sum, mut column) = (0, 0);
@@ -219,7 +214,7 @@ impl<'n, 'c> Stored<'n, 'c> {
         }
         let rows = || (0..linear.fan_out).map(|row| self.row(row));
         let weights = match linear.format {
-            WeightFormat::Table => bytes(self.columns * linear.fan_out),
+            WeightFormat::Table => bytes(self.columns * linear.vocab_size * linear.fan_out),
             _ => {
                 let places = (0..shape.positions).flat_map(|position| {
                     let start = shape.start(position, |width| self.padded(width));

@@ -86,18 +86,16 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// A [`FormatError`] for every byte string that is not a model this runtime can run.
-    #[inline(never)]
+    #[inline]
     pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
-        let mut model =
-            const { Ok(Self { blob: &[], header: Fields::NONE, net: Net::NONE, buffers: StateLayout::NONE }) };
-        if let Ok(loaded) = &mut model {
-            let mut slab = Slab::new(blob);
-            loaded.blob = blob;
-            if load(&mut loaded.header, &mut loaded.net, &mut loaded.buffers, &mut slab).is_none() {
-                model = Err(slab.error);
-            }
+        // Copied as a whole from where constants lie, where field by field would be more code.
+        let mut model = const { Self { blob: &[], header: Fields::NONE, net: Net::NONE, buffers: StateLayout::NONE } };
+        let mut slab = Slab::new(blob);
+        model.blob = blob;
+        match load(&mut model.header, &mut model.net, &mut model.buffers, &mut slab) {
+            Some(()) => Ok(model),
+            None => Err(slab.error),
         }
-        model
     }
 
     /// The dimensions.

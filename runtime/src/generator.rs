@@ -115,7 +115,7 @@ impl<'m, R: Rng> Generator<'m, R> {
         let _ = word.push_str(prompt);
         let mut characters = Characters { generator: self, prompt: &[], left, end: None };
         while let Some(character) = characters.draw() {
-            if word.push_str(character.encode_utf8(&mut [0; 4])).is_err() {
+            if word.push(character).is_err() {
                 return Ok(End::Limit);
             }
         }
@@ -143,24 +143,22 @@ impl<R> Characters<'_, '_, R> {
 impl<R: Rng> Characters<'_, '_, R> {
     /// The next one behind the prompt.
     fn draw(&mut self) -> Option<char> {
-        if self.end.is_some() {
-            return None;
-        }
         if self.left == 0 {
-            self.end = Some(End::Limit);
+            self.end.get_or_insert(End::Limit);
             return None;
         }
-        self.left -= 1;
         let Generator { stream, sampling, rng, .. } = &mut *self.generator;
         let token = stream.draw(sampling, rng);
-        let character = stream.model().vocab().decode(token);
-        if character.is_none() {
-            self.end = Some(End::Boundary);
-        } else if self.left > 0 {
+        let Some(character) = stream.model().vocab().decode(token) else {
+            (self.left, self.end) = (0, Some(End::Boundary));
+            return None;
+        };
+        self.left -= 1;
+        if self.left > 0 {
             // The logits behind the last character are never asked for.
             stream.push(token);
         }
-        character
+        Some(character)
     }
 }
 

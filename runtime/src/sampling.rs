@@ -8,7 +8,7 @@ use rand_core::Rng;
 #[cfg(all(kernel = "mve", feature = "vector128", not(feature = "std")))]
 use crate::kernels::vector128::{pick, weigh};
 use crate::model::LogitsMut;
-use crate::vocab::{BOUNDARY, Token};
+use crate::vocab::Token;
 
 #[cfg(feature = "int8")]
 pub mod fixed;
@@ -63,9 +63,6 @@ impl Sampling {
     ///
     /// One `next_u32` is taken from `rng`, none when greedy. [`crate::BOUNDARY`] for no logits.
     pub(crate) fn draw(&self, logits: LogitsMut<'_>, rng: &mut impl Rng) -> Token {
-        if logits.is_empty() {
-            return BOUNDARY;
-        }
         // Greedy is to draw from the most probable one alone, which any number finds.
         let is_greedy = self.temperature_milli == 0;
         let k = if is_greedy { 1 } else { self.top_k };

@@ -103,18 +103,6 @@ pub(crate) enum LogitsMut<'a> {
     Fixed(&'a mut [i32]),
 }
 
-impl LogitsMut<'_> {
-    /// Whether there is nothing to draw from.
-    pub fn is_empty(&self) -> bool {
-        match self {
-            #[cfg(feature = "f32")]
-            Self::F32(logits) => logits.is_empty(),
-            #[cfg(feature = "int8")]
-            Self::Fixed(logits) => logits.is_empty(),
-        }
-    }
-}
-
 /// How probable a model finds a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Score {
@@ -250,11 +238,11 @@ impl<'m> Stream<'m> {
         let vocab_size = self.model.config().vocab_size();
         let logits = match &mut self.buffers {
             #[cfg(feature = "f32")]
-            Buffers::F32(buffers) => LogitsMut::F32(buffers.logits.get_mut(..vocab_size).unwrap_or(&mut [])),
+            Buffers::F32(buffers) => buffers.logits.get_mut(..vocab_size).map(LogitsMut::F32),
             #[cfg(feature = "int8")]
-            Buffers::Int(buffers) => LogitsMut::Fixed(buffers.logits_mut().get_mut(..vocab_size).unwrap_or(&mut [])),
+            Buffers::Int(buffers) => buffers.logits_mut().get_mut(..vocab_size).map(LogitsMut::Fixed),
         };
-        sampling.draw(logits, rng)
+        logits.map_or(BOUNDARY, |logits| sampling.draw(logits, rng))
     }
 
     /// Negative log-likelihood of `token` as the next character, in millionths of a nat; [`u32::MAX`] for one outside the

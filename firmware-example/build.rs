@@ -95,6 +95,7 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<&'static str, Box<dyn Er
             bytes.len(),
         );
     }
+    fs::write(out.join("model.rs"), runtime::built_in::source(&bytes, "model.blob")?)?;
     fs::write(out.join("model.blob"), bytes)?;
     Ok(precision)
 }

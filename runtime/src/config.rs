@@ -161,8 +161,8 @@ impl Config {
     }
 
     /// Characters of the vocabulary, the boundary included.
-    pub fn vocab_size(&self) -> usize {
-        self.vocab_size.into()
+    pub const fn vocab_size(&self) -> usize {
+        self.vocab_size as usize
     }
 
     /// Values per character embedding.
@@ -171,7 +171,7 @@ impl Config {
     }
 
     /// The activation of every level.
-    pub fn activation(&self) -> Activation {
+    pub const fn activation(&self) -> Activation {
         self.activation
     }
 
@@ -367,12 +367,12 @@ impl StateLayout {
     pub(crate) const NONE: Self = Self { logits: 0, input: 0, rings: 0, hidden: 0 };
 
     /// 32-bit words in total where values are `f32`.
-    pub fn words_f32(&self) -> usize {
+    pub const fn words_f32(&self) -> usize {
         self.logits + self.rings + self.input + self.hidden
     }
 
     /// 32-bit words in total where values are `i8`.
-    pub fn words_int(&self) -> usize {
+    pub const fn words_int(&self) -> usize {
         self.input + (self.rings + self.hidden).div_ceil(size_of::<u32>())
     }
 }

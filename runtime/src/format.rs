@@ -304,10 +304,9 @@ impl<'a> Slab<'a> {
         Some(array)
     }
 
-    /// What has not been taken.
-    #[cfg(feature = "int8")]
-    pub fn rest(&self) -> &'a [u8] {
-        self.rest
+    /// What has not been taken, in whole words: it begins at a multiple of 16 bytes from an aligned start, and has been written so.
+    pub fn words(&self) -> Option<&'a [u32]> {
+        bytemuck::try_cast_slice(self.rest.get(..self.rest.len() & !3)?).ok()
     }
 
     /// Bytes taken.
@@ -317,14 +316,14 @@ impl<'a> Slab<'a> {
 
     /// Also refuses values that are not finite or above [`MAX_WEIGHT`].
     #[cfg(feature = "f32")]
-    pub fn take_f32(&mut self, len: usize) -> Option<&'a [f32]> {
+    pub fn take_f32(&mut self, len: usize) -> Option<()> {
         let start = self.taken() / size_of::<f32>();
         let bytes = self.take(len * size_of::<f32>())?;
         let values = bytemuck::try_cast_slice::<u8, f32>(bytes).ok()?;
         // False for NaN as well.
         match values.iter().position(|value| !(-MAX_WEIGHT..=MAX_WEIGHT).contains(value)) {
             Some(index) => self.refuse(FormatError::BadWeight { index: start + index }),
-            None => Some(values),
+            None => Some(()),
         }
     }
 

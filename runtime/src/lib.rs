@@ -71,6 +71,7 @@ pub use format::{Aligned, Provenance};
 pub use generator::{End, Generator};
 #[cfg(feature = "alloc")]
 pub use model::HeapState;
+pub use model::built_in;
 pub use model::{Activations, COUNTER_WORDS, Logits, Model, Score, State, StateMut, Stream, state_words};
 pub use sampling::Sampling;
 pub use vocab::{BOUNDARY, Token, Vocab};

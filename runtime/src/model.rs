@@ -1,5 +1,6 @@
 //! A model, the buffers it runs in, and the two together.
 
+pub mod built_in;
 #[cfg(feature = "f32")]
 pub(crate) mod net_f32;
 #[cfg(feature = "int8")]
@@ -20,8 +21,10 @@ use net_int::NetInt;
 
 use crate::config::{Checks, Config, Dimension, StateLayout};
 use crate::error::{FormatError, SelfTestError, StateError};
+#[cfg(any(feature = "alloc", feature = "int8"))]
+use crate::format::WeightFormat;
 use crate::format::header::Fields;
-use crate::format::{self, Layout, Precision, Provenance, Slab, WeightFormat};
+use crate::format::{self, Layout, Precision, Provenance, Slab};
 #[cfg(all(feature = "alloc", feature = "int8"))]
 use crate::layers::Unpacked;
 use crate::vocab::{Token, Vocab};
@@ -34,9 +37,10 @@ use crate::vocab::{Token, Vocab};
 /// checked stands in [`crate::format`], and what all of it amounts to in `SECURITY.md` at the root of the repository.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
-    blob: &'a [u8],
     header: Fields<'a>,
     pub(crate) net: Net<'a>,
+    /// Tokens on which [`Model::self_test`] runs.
+    golden: &'a [Token],
     /// Where its buffers lie in a [`State`].
     buffers: StateLayout,
 }
@@ -89,11 +93,14 @@ impl<'a> Model<'a> {
     #[inline]
     pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
         // Copied as a whole from where constants lie, where field by field would be more code.
-        let mut model = const { Self { blob: &[], header: Fields::NONE, net: Net::NONE, buffers: StateLayout::NONE } };
+        let mut model =
+            const { Self { header: Fields::NONE, net: Net::NONE, golden: &[], buffers: StateLayout::NONE } };
         let mut slab = Slab::new(blob);
-        model.blob = blob;
         match load(&mut model.header, &mut model.net, &mut model.buffers, &mut slab) {
-            Some(()) => Ok(model),
+            Some(golden) => {
+                model.golden = golden;
+                Ok(model)
+            }
             None => Err(slab.error),
         }
     }
@@ -127,9 +134,13 @@ impl<'a> Model<'a> {
     }
 
     /// 32-bit words of [`State`] the model needs.
-    pub fn state_words(&self) -> usize {
-        // It was checked.
-        state_words(self.blob)
+    pub const fn state_words(&self) -> usize {
+        match self.net {
+            #[cfg(feature = "f32")]
+            Net::F32(_) => self.buffers.words_f32(),
+            #[cfg(feature = "int8")]
+            Net::Int(_) => self.buffers.words_int(),
+        }
     }
 
     /// What the header says.
@@ -140,10 +151,7 @@ impl<'a> Model<'a> {
 
     /// The golden text: tokens on which [`Model::self_test`] runs.
     pub fn golden(&self) -> &'a [Token] {
-        let len = usize::from(self.header.golden_len);
-        let padded = len.next_multiple_of(format::SLAB_ALIGN);
-        let start = self.blob.len().saturating_sub(padded);
-        self.blob.get(start..start + len).unwrap_or(&[])
+        self.golden
     }
 
     /// The checksum that the golden text's logits are promised to have.
@@ -215,14 +223,17 @@ impl<'a> Model<'a> {
     }
 }
 
-/// Checks the blob, and finds everything in it; `None` if it is refused.
+/// Checks the blob, and finds everything in it, the golden text last; `None` if it is refused.
 // Into what is there: a model is large, and would be copied with every part that is added.
 #[inline(never)]
-fn load<'a>(header: &mut Fields<'a>, net: &mut Net<'a>, buffers: &mut StateLayout, slab: &mut Slab<'a>) -> Option<()> {
+fn load<'a>(
+    header: &mut Fields<'a>,
+    net: &mut Net<'a>,
+    buffers: &mut StateLayout,
+    slab: &mut Slab<'a>,
+) -> Option<&'a [Token]> {
     let (frame, have) = slab.frame()?;
-    if header.read(frame).is_none() {
-        return slab.refuse(FormatError::BadHeader);
-    }
+    let Some(golden_len) = header.read(frame) else { return slab.refuse(FormatError::BadHeader) };
     if let Err(violation) = Checks::new().and(Dimension::VocabSize, header.config.vocab_size()).done() {
         return violation.refuse(slab);
     }
@@ -235,18 +246,19 @@ fn load<'a>(header: &mut Fields<'a>, net: &mut Net<'a>, buffers: &mut StateLayou
     if header.weights.len() != header.config.levels().len() + 1 {
         return slab.refuse(FormatError::UnsupportedFormat);
     }
-    if let Err(violation) = Checks::new().and(Dimension::Golden, header.golden_len.into()).done() {
+    if let Err(violation) = Checks::new().and(Dimension::Golden, golden_len).done() {
         return violation.refuse(slab);
     }
     let need = net.load(header, slab, buffers)?;
     if have != need {
         return slab.refuse(FormatError::StateSizeMismatch { need, have });
     }
-    let golden = slab.take(header.golden_len.into())?;
+    let golden = slab.take(golden_len)?;
     if golden.iter().any(|&token| usize::from(token) >= header.config.vocab_size()) {
         return slab.refuse(FormatError::BadValue { layer: header.weights.len() });
     }
-    slab.finish()
+    slab.finish()?;
+    Some(golden)
 }
 
 /// Whether a model of this precision may have layers in these formats; it is one of integers then.

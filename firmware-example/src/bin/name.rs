@@ -11,16 +11,16 @@ fn main() {
 mod chip {
     use core::panic::PanicInfo;
 
-    use runtime::{Generator, Model, Sampling, State, state_words};
+    use runtime::{Generator, Sampling, State};
     use semihosting::io::{self, Write};
     use semihosting::process::exit;
 
-    static BLOB: &[u8] = runtime::include_blob!(concat!(env!("OUT_DIR"), "/model.blob"));
+    // MODEL, checked by build.rs, and STATE_WORDS.
+    include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
     fn name(seed: u64) -> Result<heapless::String<32>, runtime::Error> {
-        let model = Model::new(BLOB)?; // checked once; afterwards nothing can fail
-        let mut state = State::<{ state_words(BLOB) }>::new(); // its size is known at compile time
-        let mut generator = Generator::new(&model, &mut state, Sampling::default(), seed)?;
+        let mut state = State::<STATE_WORDS>::new();
+        let mut generator = Generator::new(&MODEL, &mut state, Sampling::default(), seed)?;
         let mut name = heapless::String::new();
         generator.word("ma", &mut name)?;
         Ok(name)
@@ -34,7 +34,7 @@ mod chip {
                 exit(0)
             }
             Err(_) => {
-                print("error: the model is refused");
+                print("error: no name");
                 exit(1)
             }
         }

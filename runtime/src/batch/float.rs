@@ -29,12 +29,16 @@ pub struct Float<'m> {
 impl<'m> Float<'m> {
     /// Takes the layers over.
     pub fn new(config: &'m Config, net: &NetF32<'m>) -> Self {
-        let (embedding, levels, output) = net.parts();
+        let linears = config.linear_shapes().enumerate();
+        let mut levels: Vec<_> =
+            linears.map(|(index, shape)| net.linear(index, shape.fan_in(), shape.fan_out)).collect();
+        let embedding = net.embedding(config);
         let shapes: Vec<LevelShape> = config.shapes().collect();
         let (vocab_size, activation, unit) = (config.vocab_size(), config.activation(), VectorUnit::best());
         let first = |tokens: &[Token]| first(&embedding, &levels[0], &shapes[0], activation, tokens);
         let pairs = Pairs::new(vocab_size, shapes[0].fuse, shapes[0].width_out, first);
-        Self { unit, activation, vocab_size, embedding, pairs, levels: levels.to_vec(), output, config, shapes }
+        let output = levels.pop().expect("every network has an output layer");
+        Self { unit, activation, vocab_size, embedding, pairs, levels, output, config, shapes }
     }
 }
 

@@ -13,7 +13,6 @@ pub(crate) struct Fields<'a> {
     pub precision: Precision,
     pub layout: Layout,
     pub weights: heapless::Vec<WeightFormat, MAX_LAYERS, u8>,
-    pub golden_len: u16,
     pub golden_crc32: u32,
     /// UTF-8.
     pub vocab: &'a [u8],
@@ -28,16 +27,15 @@ impl<'a> Fields<'a> {
         precision: Precision::F32,
         layout: Layout::Rows8,
         weights: heapless::Vec::new(),
-        golden_len: 0,
         golden_crc32: 0,
         vocab: &[],
         provenance: &[],
     };
 
-    /// Decodes a header; `None` for bytes that are none, or have something behind it.
+    /// Decodes a header, and gives the length of the golden text; `None` for bytes that are none, or have something behind it.
     // Into what is there: a header is large, and would be copied on its way.
     #[inline(never)]
-    pub fn read(&mut self, bytes: &'a [u8]) -> Option<()> {
+    pub fn read(&mut self, bytes: &'a [u8]) -> Option<usize> {
         let mut reader = Reader { rest: bytes, wrong: 0, characters: 0 };
         self.precision = match reader.number(32) {
             0 => Precision::F32,
@@ -77,7 +75,7 @@ impl<'a> Fields<'a> {
             };
             self.weights.push(format).ok()?;
         }
-        self.golden_len = reader.number(16) as u16;
+        let golden_len = reader.number(16) as usize;
         self.golden_crc32 = reader.number(32);
         self.vocab = reader.text();
         // A character has a byte at least, and the length of a header 16 bits.
@@ -88,7 +86,7 @@ impl<'a> Fields<'a> {
         reader.bytes(32); // data_sha256
         reader.number(64); // seed
         reader.number(32); // dev_nll_micronats
-        (reader.wrong | reader.rest.len() == 0).then_some(())
+        (reader.wrong | reader.rest.len() == 0).then_some(golden_len)
     }
 }
 
@@ -179,7 +177,7 @@ mod tests {
             prop_assert_eq!((config.activation, config.skip), (header.activation, header.skip));
             prop_assert_eq!((config.n_embd, &config.levels[..]), (header.n_embd, &header.levels[..]));
             prop_assert_eq!(&fields.weights[..], &header.weights[..]);
-            prop_assert_eq!((fields.golden_len, fields.golden_crc32), (header.golden_len, header.golden_crc32));
+            prop_assert_eq!((read, fields.golden_crc32), (Some(header.golden_len.into()), header.golden_crc32));
             prop_assert_eq!(fields.vocab, header.vocab.as_bytes());
             prop_assert_eq!(postcard::from_bytes(fields.provenance), Ok(header.provenance));
         }

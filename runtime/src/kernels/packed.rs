@@ -67,7 +67,7 @@ macro_rules! of {
 
 impl Packed {
     /// The kernel for weights of this format in this layout; `None` if there is none, or it was left out of this build.
-    pub fn new(layout: Layout, format: WeightFormat) -> Option<Self> {
+    pub const fn new(layout: Layout, format: WeightFormat) -> Option<Self> {
         match (layout, format) {
             #[cfg(feature = "dual16")]
             (Layout::Dual16, WeightFormat::Int8) => Some(Self::Dual16I8),
@@ -170,7 +170,12 @@ impl Packed {
     /// Words of the prepared input for that many padded columns: whole parts.
     #[inline]
     pub fn prepared_words(self, columns: usize) -> usize {
-        columns / self.part() * of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
+        columns / self.part() * self.part_words()
+    }
+
+    /// Words of the prepared input of [`Self::part`] columns.
+    fn part_words(self) -> usize {
+        of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
     }
 
     /// Brings the activations of one position into the form the kernel reads; gives their share of [`Self::rows`]' constant.

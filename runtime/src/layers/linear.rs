@@ -11,15 +11,19 @@ pub struct LinearF32<'a> {
 }
 
 impl<'a> LinearF32<'a> {
-    /// Of no rows.
-    #[cfg(not(feature = "int8"))]
-    pub(crate) const NONE: Self = Self { weight: &[], bias: &[] };
-
-    /// Takes `fan_out` rows of `fan_in` columns, bias first, from the front of the slab.
-    /// `None` if the slab is too short, or a value is not allowed.
-    pub(crate) fn take(slab: &mut Slab<'a>, fan_in: usize, fan_out: usize) -> Option<Self> {
+    /// `fan_out` rows of `fan_in` columns, bias first, from the front of `values`; of no rows if they are too few.
+    pub fn new(values: &'a [f32], fan_in: usize, fan_out: usize) -> Self {
         let rows = padded(fan_out);
-        Some(Self { bias: slab.take_f32(rows)?, weight: slab.take_f32(rows * fan_in)? })
+        let (bias, behind) = values.split_at_checked(rows).unwrap_or_default();
+        Self { bias, weight: behind.get(..rows * fan_in).unwrap_or(&[]) }
+    }
+
+    /// Takes what [`Self::new`] reads from the front of the slab; `None` if it is too short, or a value is not allowed.
+    pub(crate) fn take(slab: &mut Slab<'_>, fan_in: usize, fan_out: usize) -> Option<()> {
+        let rows = padded(fan_out);
+        slab.take_f32(rows)?;
+        slab.take_f32(rows * fan_in)?;
+        Some(())
     }
 
     /// Weights and biases, in blocks of eight rows.

@@ -57,7 +57,13 @@ struct Scaling<'a> {
 impl<'n> LinearInt<'n> {
     /// The layer of so many rows in this format; its weights are at the beginning of `words`.
     #[inline]
-    pub(crate) fn new(config: &Config, layout: Layout, format: WeightFormat, fan_out: usize, words: &'n [u32]) -> Self {
+    pub(crate) const fn new(
+        config: &Config,
+        layout: Layout,
+        format: WeightFormat,
+        fan_out: usize,
+        words: &'n [u32],
+    ) -> Self {
         Self {
             fan_out,
             activation: config.activation(),
@@ -65,7 +71,7 @@ impl<'n> LinearInt<'n> {
             format,
             kernel: Packed::new(layout, format),
             #[cfg(feature = "row-major")]
-            row_major: layout == Layout::RowMajor,
+            row_major: matches!(layout, Layout::RowMajor),
             words,
             #[cfg(all(kernel = "mve", feature = "vector128"))]
             matrix: None,
@@ -105,6 +111,12 @@ impl<'n> LinearInt<'n> {
         #[cfg(feature = "std")]
         shifted: None,
     };
+
+    /// Its arrays and what is behind them.
+    #[cfg(all(feature = "alloc", not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))))]
+    pub(crate) fn words(&self) -> &'n [u32] {
+        self.words
+    }
 
     /// Bias and multiplier where they are arrays of their own; behind each is what follows it.
     #[inline]

@@ -3,44 +3,61 @@
 use super::state::BuffersF32;
 use super::unobserved;
 use crate::cache;
-use crate::config::{Config, MAX_LEVELS};
+use crate::config::Config;
 use crate::error::FormatError;
-use crate::format::{Slab, WeightFormat};
+use crate::format::{MAX_LAYERS, Slab, WeightFormat};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
 use crate::vocab::{BOUNDARY, Token};
 
-/// Views of the weights, in the order of the slab: embedding, levels, output.
+/// Where the weights are; what they are follows from the dimensions that every method is given, the same ones always.
 #[derive(Clone, Debug)]
 pub(crate) struct NetF32<'a> {
-    embedding: EmbeddingF32<'a>,
-    levels: heapless::Vec<LinearF32<'a>, MAX_LEVELS>,
-    output: LinearF32<'a>,
+    /// All weights: embedding, levels, output.
+    slab: &'a [u32],
+    /// The first word of each layer in it.
+    layers: [u32; MAX_LAYERS],
 }
 
 impl<'a> NetF32<'a> {
     /// Without weights.
     #[cfg(not(feature = "int8"))]
-    pub const NONE: Self =
-        Self { embedding: EmbeddingF32::new(&[], 0), levels: heapless::Vec::new(), output: LinearF32::NONE };
+    pub const NONE: Self = Self::built_in(&[], [0; MAX_LAYERS]);
+
+    /// Weights that were checked elsewhere.
+    #[cfg(not(all(feature = "std", feature = "int8")))]
+    pub const fn built_in(slab: &'a [u32], layers: [u32; MAX_LAYERS]) -> Self {
+        Self { slab, layers }
+    }
 
     pub fn new(config: &Config, formats: &[WeightFormat], slab: &mut Slab<'a>) -> Option<Self> {
         if formats.iter().any(|&format| format != WeightFormat::F32) {
             return slab.refuse(FormatError::UnsupportedFormat);
         }
-        let embedding = slab.take_f32(config.vocab_size() * config.n_embd())?;
-        let mut levels = heapless::Vec::new();
-        for shape in config.shapes() {
-            let linear = LinearF32::take(slab, shape.fan_in, shape.fan_out)?;
-            levels.push(linear).ok()?;
+        let mut net = Self { slab: slab.words()?, layers: [0; MAX_LAYERS] };
+        slab.take_f32(config.vocab_size() * config.n_embd())?;
+        for (shape, layer) in config.linear_shapes().zip(&mut net.layers) {
+            *layer = (slab.taken() / size_of::<u32>()) as u32;
+            LinearF32::take(slab, shape.fan_in(), shape.fan_out)?;
         }
-        let output = LinearF32::take(slab, config.output_shape().fan_in(), config.vocab_size())?;
-        Some(Self { embedding: EmbeddingF32::new(embedding, config.n_embd()), levels, output })
+        Some(net)
     }
 
-    /// The embedding, the levels, the output layer.
-    #[cfg(feature = "std")]
-    pub fn parts(&self) -> (EmbeddingF32<'a>, &[LinearF32<'a>], LinearF32<'a>) {
-        (self.embedding, &self.levels, self.output)
+    /// The first word of each layer in the slab.
+    #[cfg(feature = "alloc")]
+    pub fn starts(&self) -> [u32; MAX_LAYERS] {
+        self.layers
+    }
+
+    /// The embedding.
+    pub fn embedding(&self, config: &Config) -> EmbeddingF32<'a> {
+        let weights = self.slab.get(..config.vocab_size() * config.n_embd()).unwrap_or(&[]);
+        EmbeddingF32::new(bytemuck::cast_slice(weights), config.n_embd())
+    }
+
+    /// The layer of this index, which has this shape.
+    pub fn linear(&self, index: usize, fan_in: usize, fan_out: usize) -> LinearF32<'a> {
+        let start = self.layers.get(index).map_or(0, |&start| start as usize);
+        LinearF32::new(bytemuck::cast_slice(self.slab.get(start..).unwrap_or(&[])), fan_in, fan_out)
     }
 
     /// Puts every level into the state it has after an endless run of boundaries, and computes the logits for the
@@ -80,10 +97,9 @@ impl<'a> NetF32<'a> {
     ) {
         let BuffersF32 { rings, oldest, input, hidden, logits } = buffers;
         let mut rings: &mut [f32] = rings;
-        let row = self.embedding.row(token);
+        let row = self.embedding(config).row(token);
         hidden.iter_mut().zip(row).for_each(|(hidden, &value)| *hidden = value);
-        let levels = config.shapes().zip(&self.levels).zip(oldest.iter_mut());
-        for (index, ((shape, linear), oldest)) in levels.enumerate() {
+        for (index, (shape, oldest)) in config.shapes().zip(oldest.iter_mut()).enumerate() {
             // The sizes follow from the same Config as the buffers, so that none of these is ever short.
             let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
             let Some(input) = input.get_mut(..shape.fan_in) else { return };
@@ -98,15 +114,16 @@ impl<'a> NetF32<'a> {
             }
             cache::copy(cache::slot(shape, ring, *oldest), newest);
             cache::advance(shape, oldest);
-            linear.forward(input, hidden);
+            self.linear(index, shape.fan_in, shape.fan_out).forward(input, hidden);
             if let Some(values) = hidden.get_mut(..shape.fan_out) {
                 activate_f32(config.activation(), values);
                 observe(index, values.get(..shape.width_out).unwrap_or(&[]));
             }
         }
         let Some(hidden) = hidden.get(..config.n_hidden()) else { return };
+        let output = self.linear(config.levels().len(), config.output_fan_in(), config.vocab_size());
         if !config.skip() {
-            return self.output.forward(hidden, logits);
+            return output.forward(hidden, logits);
         }
         // What a level gave is the newest entry in the ring of the one above it.
         let Some(input) = input.get_mut(..config.output_fan_in()) else { return };
@@ -129,6 +146,6 @@ impl<'a> NetF32<'a> {
             rest = behind;
         }
         let Some(input) = buffers.input.get(..config.output_fan_in()) else { return };
-        self.output.forward(input, buffers.logits);
+        output.forward(input, buffers.logits);
     }
 }

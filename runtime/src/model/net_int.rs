@@ -5,10 +5,8 @@ use super::unobserved;
 use crate::cache::Ring;
 use crate::config::{Config, LinearShape, MAX_LEVELS, StateLayout};
 use crate::error::FormatError;
-#[cfg(feature = "alloc")]
-use crate::format::Layout;
 use crate::format::header::Fields;
-use crate::format::{MAX_LAYERS, Slab, WeightFormat};
+use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
 use crate::kernels::{copy_i8, padded, part, round_up};
 #[cfg(feature = "alloc")]
 use crate::layers::Unpacked;
@@ -38,11 +36,44 @@ impl<'a> NetInt<'a> {
         layers: [const { LinearInt::NONE }; MAX_LAYERS],
     };
 
+    /// Weights that were checked elsewhere; the rows and the first word of each layer.
+    #[cfg(not(feature = "std"))]
+    #[cfg_attr(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"), allow(unused_variables))]
+    pub const fn built_in(
+        slab: &'a [u32],
+        config: &Config,
+        layout: Layout,
+        formats: &[WeightFormat],
+        rows: &[usize; MAX_LAYERS],
+        starts: &[u32; MAX_LAYERS],
+    ) -> Self {
+        #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
+        return Self { slab, layers: *starts };
+        #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
+        {
+            let (mut layers, mut index) = ([const { LinearInt::NONE }; MAX_LAYERS], 0);
+            while index < formats.len() {
+                let (_, words) = slab.split_at(starts[index] as usize);
+                layers[index] = LinearInt::new(config, layout, formats[index], rows[index], words);
+                index += 1;
+            }
+            Self { slab, layers }
+        }
+    }
+
+    /// The first word of each layer in the slab.
+    #[cfg(feature = "alloc")]
+    pub fn starts(&self) -> [u32; MAX_LAYERS] {
+        #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
+        return self.layers;
+        #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
+        core::array::from_fn(|index| (self.slab.len() - self.layers[index].words().len()) as u32)
+    }
+
     /// Finds and checks the weights, and adds up what buffers they need; `None` if the slab is refused.
     #[inline(never)]
     pub fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>, buffers: &mut StateLayout) -> Option<()> {
-        // It begins at a multiple of 16 bytes from an aligned start, and has been written in whole words.
-        self.slab = bytemuck::try_cast_slice(slab.rest().get(..slab.rest().len() & !3)?).ok()?;
+        self.slab = slab.words()?;
         let mut sum = Buffers::new(buffers, &header.config, &header.weights);
         (0..header.weights.len()).try_for_each(|index| self.load_layer(header, index, slab, &mut sum))
     }

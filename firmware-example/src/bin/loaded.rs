@@ -1,0 +1,55 @@
+//! As `name`, with a model that is looked at when the program starts, as one has to be that comes from elsewhere: from a slot in
+//! flash, over a wire. `tests/footprint.rs` weighs what that takes.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(not(target_os = "none"))]
+fn main() {
+    firmware_example::how_to_run("loaded");
+}
+
+#[cfg(target_os = "none")]
+mod chip {
+    use core::panic::PanicInfo;
+
+    use runtime::{Generator, Model, Sampling, State, state_words};
+    use semihosting::io::{self, Write};
+    use semihosting::process::exit;
+
+    static BLOB: &[u8] = runtime::include_blob!(concat!(env!("OUT_DIR"), "/model.blob"));
+
+    fn name(seed: u64) -> Result<heapless::String<32>, runtime::Error> {
+        let model = Model::new(BLOB)?; // checked once; afterwards nothing can fail
+        let mut state = State::<{ state_words(BLOB) }>::new(); // as large as the blob says
+        let mut generator = Generator::new(&model, &mut state, Sampling::default(), seed)?;
+        let mut name = heapless::String::new();
+        generator.word("ma", &mut name)?;
+        Ok(name)
+    }
+
+    #[cortex_m_rt::entry]
+    fn main() -> ! {
+        match name(42) {
+            Ok(name) => {
+                print(&name);
+                exit(0)
+            }
+            Err(_) => {
+                print("error: the model is refused");
+                exit(1)
+            }
+        }
+    }
+
+    /// Writes a line on the emulator's console. In bytes: formatting would be larger than the model's code.
+    fn print(line: &str) {
+        if let Ok(mut console) = io::stdout() {
+            // Nobody could be told.
+            let _ = console.write_all(line.as_bytes()).and_then(|()| console.write_all(b"\n"));
+        }
+    }
+
+    #[panic_handler]
+    fn panic(_: &PanicInfo<'_>) -> ! {
+        exit(101)
+    }
+}

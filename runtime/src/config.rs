@@ -202,7 +202,8 @@ impl Config {
     }
 
     /// A linear layer, counted from the characters up, the output layer the last; `width_0` is what level 0 reads of a character.
-    #[inline(never)]
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
     pub(crate) fn linear_shape(&self, index: usize, width_0: usize) -> LinearShape<'_> {
         let below = index.checked_sub(1).and_then(|below| self.levels.get(below));
         let width = below.map_or(width_0, |level| level.width.into());

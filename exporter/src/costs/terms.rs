@@ -170,12 +170,7 @@ impl Network {
         let groups = columns / group(self.layout, kernel.is_i4());
         let blocks = linear.fan_out.div_ceil(kernel.rows_per_block());
         // Rounds of the unrolled loop behind the first, which every block has.
-        let unrolled = match self.layout {
-            Layout::Dual16 => 4,
-            Layout::Vector128 => 16,
-            _ => 8,
-        };
-        let rounds = groups.div_ceil(unrolled) - 1;
+        let rounds = groups.div_ceil(if self.layout == Layout::Vector128 { 16 } else { 8 }) - 1;
         let names = match (kernel.is_i4(), place == Place::Output) {
             (false, false) => ["int8", "int8.block"],
             (false, true) => ["int8", "int8.last"],

@@ -17,7 +17,7 @@ use crate::kernels::dot_i4;
 #[cfg(feature = "row-major")]
 use crate::kernels::dot_i8;
 use crate::kernels::packed::{Out, Packed};
-use crate::kernels::{copy_i8, part, round_up};
+use crate::kernels::{copy_i8, part, round_up, table_tanh_i8};
 use crate::quant::{requantize, tanh_i8};
 use crate::vocab::Token;
 
@@ -137,6 +137,7 @@ impl<'n> LinearInt<'n> {
 
     /// The layer's requantized sums of an input. `out` has room for `fan_out` rounded up to whole blocks; what is behind
     /// `fan_out` is of no meaning.
+    #[cfg_attr(kernel = "mve", inline(always))]
     pub fn forward(&self, input: &Input<'_>, out: &mut [i32]) {
         #[cfg(feature = "std")]
         if self.forward_host(input, out) {
@@ -153,6 +154,7 @@ impl<'n> LinearInt<'n> {
 
     /// A level: the layer and its activation behind it. `out` has room as for [`Self::forward`]; what is behind the level's
     /// width is of no meaning.
+    #[cfg_attr(kernel = "mve", inline(always))]
     pub fn forward_level(&self, input: &Input<'_>, out: &mut [i8]) {
         if self.format.reads_tokens() {
             self.look_up(input.tokens(), out);
@@ -170,10 +172,13 @@ impl<'n> LinearInt<'n> {
     }
 
     /// [`Self::forward_level`] for characters, oldest first, of a table or of all pairs; without gates.
-    #[inline(never)]
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn look_up(&self, tokens: &[Token], out: &mut [i8]) {
-        let (vocab_size, bytes) = (self.vocab_size, self.bytes());
-        if let (WeightFormat::Pairs, &[older, newer]) = (self.format, tokens) {
+        let (vocab_size, rows, bytes) = (self.vocab_size, self.fan_out, self.bytes());
+        if let &[older, newer] = tokens
+            && self.format == WeightFormat::Pairs
+        {
             let width = self.width_out();
             let pair = (usize::from(older) * vocab_size + usize::from(newer)) * width;
             return copy_i8(part(bytes, pair, width), out);
@@ -182,14 +187,15 @@ impl<'n> LinearInt<'n> {
         if self.look_up_host(tokens, out) {
             return;
         }
-        let (Scaling { bias, multiplier }, rows) = (self.scaling(), self.fan_out);
-        #[cfg(all(kernel = "mve", feature = "vector128"))]
+        let Scaling { bias, multiplier } = self.scaling();
+        // None is shorter.
+        let Some(to) = out.get_mut(..rows) else { return };
         if let &[older, newer] = tokens {
-            let entries = [usize::from(older), vocab_size + usize::from(newer)].map(|at| part(bytes, at * rows, rows));
-            return crate::kernels::table_tanh_i8(bias, multiplier, entries, out.get_mut(..rows).unwrap_or(&mut []));
+            let older = part(bytes, usize::from(older) * rows, rows);
+            let newer = part(bytes, (vocab_size + usize::from(newer)) * rows, rows);
+            return table_tanh_i8(bias, multiplier, [older, newer], to);
         }
-        for (row, (to, (&bias, &multiplier))) in out.iter_mut().zip(bias.iter().zip(multiplier)).enumerate().take(rows)
-        {
+        for (row, (to, (&bias, &multiplier))) in to.iter_mut().zip(bias.iter().zip(multiplier)).enumerate() {
             let mut sum = bias;
             for (position, &token) in tokens.iter().enumerate() {
                 let entry = (position * vocab_size + usize::from(token)) * rows + row;
@@ -219,8 +225,8 @@ impl<'n> LinearInt<'n> {
         #[cfg(all(kernel = "mve", feature = "vector128"))]
         if let Some(matrix) = &self.matrix {
             return match out {
-                Out::Rows(out) => matrix.rows(input.words(), out),
-                Out::Tanh(out) => matrix.rows_tanh(input.words(), out),
+                Out::Rows(out) => matrix.rows(input.words_and_more(), out),
+                Out::Tanh(out) => matrix.rows_tanh(input.words_and_more(), out),
             };
         }
         let Some(kernel) = self.kernel else {

@@ -3,7 +3,7 @@
 use super::state::BuffersInt;
 use super::unobserved;
 use crate::cache::Ring;
-use crate::config::{Config, LinearShape, MAX_LEVELS, StateLayout};
+use crate::config::{Config, Level, LinearShape, StateLayout};
 use crate::error::FormatError;
 use crate::format::header::Fields;
 use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
@@ -206,73 +206,85 @@ impl<'a> NetInt<'a> {
         reset: bool,
         mut observe: impl FnMut(usize, &[i8]),
     ) {
-        let levels = header.config.levels();
-        let BuffersInt { rings, oldest, input: words, hidden, before_logits } = buffers;
-        self.embed(header, token, hidden);
-        // Of the level's ring: where it begins, and the distance of what the level fuses.
-        let (mut start, mut dilation) = (0, 1);
-        // Where each level's newest input lies: what the level below it gave. The output layer reads them, too.
-        let mut newest_at = [0; MAX_LEVELS + 1];
-        for index in 0..levels.len() + 1 {
-            let shape = shape(header, index);
-            let linear = &self.linear(header, index, shape.fan_out);
-            // None for the output layer.
-            let level = levels.get(index);
-            // The sizes follow from the same Config as the buffers, so that none is ever short.
-            let room = if level.is_none() { *before_logits } else { words.len() };
-            let Some((words, logits)) = words.split_at_mut_checked(room) else { return };
-            if level.is_none()
-                && shape.positions == 1
-                && let Some(input) = hidden.get_mut(..shape.width).and_then(|hidden| Input::of(linear, hidden))
-            {
-                return linear.forward(&input, bytemuck::cast_slice_mut(logits));
-            }
-            let ring = Ring { start, width: shape.width, len: (shape.positions - 1) * dilation };
-            let first = if reset { 0 } else { oldest.get(index).map_or(0, |&oldest| usize::from(oldest)) };
-            let newest = part(hidden, 0, shape.width);
-            let mut input = Input::new(linear, words);
-            let (mut slot, mut at) = (first, ring.entry(first));
-            if EXCHANGES
-                && !reset
-                && level.is_some()
-                && shape.positions == 2
-                && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut []))
-            {
-                slot = ring.behind(slot, 1);
-            } else {
-                for position in 1..shape.positions {
-                    let older = match (level, reset) {
-                        // As if the level had only ever seen this.
-                        (Some(_), true) => newest,
-                        (Some(_), false) => part(rings, ring.entry(slot), shape.width),
-                        (None, _) => {
-                            let at = newest_at.get(position).copied().unwrap_or(0);
-                            part(rings, at, shape.width_of(position - 1))
-                        }
-                    };
-                    input.push(older, false);
-                    slot = ring.behind(slot, dilation);
-                }
-                input.push(newest, true);
-                if level.is_none() {
-                    return linear.forward(&input, bytemuck::cast_slice_mut(logits));
-                }
-                slot = first;
-                for _ in 0..if reset { ring.len } else { 1 } {
-                    at = ring.entry(slot);
-                    copy_i8(newest, rings.get_mut(at..).unwrap_or(&mut []));
-                    slot = ring.behind(slot, 1);
-                }
-            }
-            newest_at.get_mut(index).into_iter().for_each(|newest_at| *newest_at = at);
-            oldest.get_mut(index).into_iter().for_each(|oldest| *oldest = slot as u16);
-            linear.forward_level(&input, hidden);
-            if let Some(level) = level {
-                observe(index, part(hidden, 0, level.width.into()));
-            }
-            start += ring_bytes(ring.len, ring.width);
-            dilation *= shape.positions;
+        let width = self.embed(header, token, buffers.hidden);
+        let mut walk = Walk { index: 0, width, start: 0, dilation: 1 };
+        for level in header.config.levels() {
+            self.layer(header, buffers, &mut walk, Some(level), reset);
+            observe(walk.index - 1, part(buffers.hidden, 0, walk.width));
         }
+        self.layer(header, buffers, &mut walk, None, reset);
+    }
+
+    /// The next layer: a level takes what is `hidden`, and leaves there what it gives; the output layer, which is no level, gives the
+    /// logits.
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
+    fn layer(
+        &self,
+        header: &Fields<'_>,
+        buffers: &mut BuffersInt<'_>,
+        walk: &mut Walk,
+        level: Option<&Level>,
+        reset: bool,
+    ) {
+        let (config, &mut Walk { index, width, start, dilation }) = (&header.config, &mut *walk);
+        let BuffersInt { rings, oldest, newest_at, input: words, hidden, before_logits } = buffers;
+        let (positions, fan_out) = match level {
+            Some(level) => (level.fuse.into(), usize::from(level.width) * config.activation().rows_per_value()),
+            None => (if config.skip() { config.levels().len() } else { 1 }, config.vocab_size()),
+        };
+        let linear = &self.linear(header, index, fan_out);
+        // The sizes follow from the same Config as the buffers, so that none is ever short.
+        let room = if level.is_none() { *before_logits } else { words.len() };
+        let Some((words, logits)) = words.split_at_mut_checked(room) else { return };
+        if level.is_none()
+            && positions == 1
+            && let Some(input) = hidden.get_mut(..width).and_then(|hidden| Input::of(linear, hidden))
+        {
+            return linear.forward(&input, bytemuck::cast_slice_mut(logits));
+        }
+        let ring = Ring { start, width, len: (positions - 1) * dilation };
+        let first = if reset { 0 } else { oldest.get(index).map_or(0, |&oldest| usize::from(oldest)) };
+        let newest = part(hidden, 0, width);
+        let mut input = Input::new(linear, words);
+        if reset && level.is_some() {
+            // As if the level had only ever seen this.
+            (0..ring.len).for_each(|slot| store(rings, ring.entry(slot), newest));
+        }
+        let at = ring.entry(first);
+        if !(EXCHANGES
+            && level.is_some()
+            && positions == 2
+            && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut [])))
+        {
+            let mut slot = first;
+            for position in 1..positions {
+                let older = match level {
+                    Some(_) => part(rings, ring.entry(slot), width),
+                    // What a level gave: the newest entry in the ring of the one above it.
+                    None => {
+                        let below = config.levels().get(position - 1).map_or(0, |level| level.width.into());
+                        part(rings, newest_at.get(position).copied().unwrap_or(0), below)
+                    }
+                };
+                input.push(older, false);
+                slot = ring.behind(slot, dilation);
+            }
+            input.push(newest, true);
+            if level.is_some() {
+                store(rings, at, newest);
+            }
+        }
+        let Some(level) = level else { return linear.forward(&input, bytemuck::cast_slice_mut(logits)) };
+        newest_at.get_mut(index).into_iter().for_each(|newest_at| *newest_at = at);
+        oldest.get_mut(index).into_iter().for_each(|oldest| *oldest = ring.behind(first, 1) as u16);
+        *walk = Walk {
+            index: index + 1,
+            width: level.width.into(),
+            start: start + ring_bytes(ring.len, width),
+            dilation: dilation * positions,
+        };
+        linear.forward_level(&input, hidden);
     }
 
     /// What level 0 reads of a character, and how many values that is: its embedding, or the character itself, whose bits are those of
@@ -304,8 +316,28 @@ fn width_in(config: &Config, formats: &[WeightFormat]) -> usize {
 const EXCHANGES: bool = cfg!(any(kernel = "mve", feature = "std"));
 
 /// The shape of a layer.
+#[cfg_attr(kernel = "mve", inline(always))]
 fn shape<'c>(header: &'c Fields<'_>, index: usize) -> LinearShape<'c> {
     header.config.linear_shape(index, width_in(&header.config, &header.weights))
+}
+
+/// Puts values there.
+#[cfg_attr(kernel = "mve", inline(always))]
+#[cfg_attr(not(kernel = "mve"), inline(never))]
+fn store(values: &mut [i8], at: usize, x: &[i8]) {
+    copy_i8(x, values.get_mut(at..).unwrap_or(&mut []));
+}
+
+/// How far a step has come.
+struct Walk {
+    /// Of the next layer.
+    index: usize,
+    /// Values that are hidden.
+    width: usize,
+    /// Where the next level's ring begins.
+    start: usize,
+    /// The distance of what the next level fuses.
+    dilation: usize,
 }
 
 /// Bytes of a ring. Whole words, so that every ring begins with one.

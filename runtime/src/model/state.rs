@@ -89,6 +89,8 @@ impl<'s> BuffersF32<'s> {
 pub(crate) struct BuffersInt<'s> {
     pub rings: &'s mut [i8],
     pub oldest: &'s mut [u16; MAX_LEVELS],
+    /// Where the newest entry of each ring begins.
+    pub newest_at: [usize; MAX_LEVELS],
     pub input: &'s mut [u32],
     pub hidden: &'s mut [i8],
     /// Words of the input in front of the logits.
@@ -103,7 +105,8 @@ impl<'s> BuffersInt<'s> {
         let bytes: &mut [i8] = bytemuck::try_cast_slice_mut(words).map_err(|_| too_small)?;
         let (rings, bytes) = bytes.split_at_mut_checked(layout.rings).ok_or(too_small)?;
         let (hidden, _) = bytes.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
-        Ok(Self { rings, oldest: state.oldest, input, hidden, before_logits: layout.input - layout.logits })
+        let before_logits = layout.input - layout.logits;
+        Ok(Self { rings, oldest: state.oldest, newest_at: [0; MAX_LEVELS], input, hidden, before_logits })
     }
 }
 

@@ -65,6 +65,13 @@ impl<'x> Input<'x> {
         done
     }
 
+    /// What begins with what the kernel reads: for one that knows how much that is.
+    #[cfg(all(kernel = "mve", feature = "vector128"))]
+    #[inline]
+    pub(super) fn words_and_more(&self) -> &[u32] {
+        self.words
+    }
+
     /// What the kernel reads.
     #[inline]
     pub(super) fn words(&self) -> &[u32] {

@@ -5,6 +5,12 @@ use runtime::State;
 /// The blob chosen at build time by the environment variable MODEL (default: `models/names.blob`).
 pub static BLOB: &[u8] = runtime::include_blob!(concat!(env!("OUT_DIR"), "/model.blob"));
 
+/// The same, checked when this was built: nothing is left to be done when the program starts.
+#[cfg(target_os = "none")]
+pub mod built_in {
+    include!(concat!(env!("OUT_DIR"), "/model.rs"));
+}
+
 /// Words of state the blob asks for.
 pub const STATE_WORDS: usize = runtime::state_words(BLOB);
 

@@ -12,7 +12,7 @@ mod report;
 mod sections;
 pub mod weights;
 
-pub use crates::{Share, is_assembly_of_runtime};
+pub use crates::{Share, is_assembly_of_runtime, of_elf as by_crate};
 pub use sections::{Place, Section, Size, of_file};
 
 use crate::board::{BOARDS, Board};

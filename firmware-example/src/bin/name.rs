@@ -1,5 +1,5 @@
-//! The smallest firmware: draws one name and writes it. Everything a program needs is here, but for the board's memory map;
-//! `tests/footprint.rs` weighs its code.
+//! The smallest firmware: draws one name and writes it. Everything a program needs is here, but for the board's memory map, and
+//! `build.rs`, which checks the model and writes it down; `tests/footprint.rs` weighs its code.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]

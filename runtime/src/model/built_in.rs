@@ -1,6 +1,6 @@
 //! A model that is part of a program: checked when the program is built, by the loader itself, and ready when it starts.
 //!
-//! A build script gives the blob to [`source`], which opens it as [`Model::new`] does and writes down what that finds. The
+//! A build script gives the blob to [`source`], which opens it as [`crate::Model::new`] does and writes down what that finds. The
 //! program includes what it wrote:
 //!
 //! ```ignore
@@ -9,14 +9,14 @@
 //! fs::write(out.join("model.blob"), &blob)?;
 //! fs::write(out.join("model.rs"), runtime::built_in::source(&blob, "model.blob")?)?;
 //!
-//! // main.rs: `static MODEL: runtime::Model` and `const STATE_WORDS: usize`
+//! // main.rs: `static MODEL: runtime::Model`, `const STATE_WORDS: usize`, and `static BLOB`, of which the model is a view
 //! include!(concat!(env!("OUT_DIR"), "/model.rs"));
 //! ```
 //!
-//! No loader is in such a program, no model in its RAM, and no check in its start-up: a blob that is refused stops the build. What is
-//! not there either is the blob's checksum: a bit that flips in flash later is found by [`Model::self_test`] or not at all (see
-//! `docs/reliability.md`), where [`Model::new`] finds every one. A model with other bytes than those that were checked gives
-//! arbitrary results; memory is not touched out of bounds, and nothing panics, as always.
+//! No loader is in such a program, no model in its RAM, and no check in its start-up: a blob that is refused stops the build. A bit
+//! that flips in flash later is found by [`is_intact`], or most of them by [`Model::self_test`](crate::Model::self_test), where the
+//! program asks for it. A model with other bytes than those that were checked gives arbitrary results; memory is not touched out of
+//! bounds, and nothing panics, as always.
 
 #[cfg(feature = "alloc")]
 use alloc::string::String;
@@ -36,7 +36,9 @@ use crate::config::{Activation, Level, StateLayout};
 use crate::error::FormatError;
 #[cfg(not(feature = "std"))]
 use crate::format::header::Fields;
-use crate::format::{Aligned, Layout, MAX_LAYERS, Precision, WeightFormat};
+#[cfg(feature = "alloc")]
+use crate::format::slab_offset;
+use crate::format::{Aligned, Layout, MAX_LAYERS, PREAMBLE_BYTES, Precision, WeightFormat, checksum};
 use crate::vocab::Token;
 
 /// What the loader found in a blob with so many levels and layers; made by [`source`].
@@ -51,6 +53,8 @@ pub struct Parts<const LEVELS: usize, const LAYERS: usize> {
     pub levels: [Level; LEVELS],
     pub skip: bool,
     pub weights: [WeightFormat; LAYERS],
+    /// The first word of the slab in the blob.
+    pub slab: usize,
     /// The first word of each layer in the slab; of no meaning behind the last.
     pub layers: [u32; MAX_LAYERS],
     pub buffers: StateLayout,
@@ -61,20 +65,27 @@ pub struct Parts<const LEVELS: usize, const LAYERS: usize> {
     pub provenance: &'static [u8],
 }
 
-/// The last words of a blob, its slab.
+/// A blob as 32-bit words, where they can be read as such.
 ///
 /// # Panics
-/// If there are not as many. In a `static` that stops the build.
-pub const fn slab<const WORDS: usize>(blob: &[u8]) -> Aligned<[u32; WORDS]> {
+/// If it has not as many. In a `static` that stops the build.
+pub const fn words<const WORDS: usize>(blob: &[u8]) -> Aligned<[u32; WORDS]> {
     let (mut words, mut index) = ([0; WORDS], 0);
-    let (_, bytes) = blob.split_at(blob.len() - 4 * WORDS);
-    let (chunks, _) = bytes.as_chunks::<4>();
+    let (chunks, _) = blob.as_chunks::<4>();
     while index < WORDS {
         words[index] = u32::from_le_bytes(chunks[index]);
         index += 1;
     }
     Aligned(words)
 }
+
+/// Whether a blob is what it was when it was written, by its checksum.
+pub fn is_intact(blob: &[u32]) -> bool {
+    blob.get(CHECKSUM_WORD) == Some(&checksum(bytemuck::cast_slice(blob)))
+}
+
+/// Where the checksum stands; see [`crate::format::Preamble`].
+const CHECKSUM_WORD: usize = PREAMBLE_BYTES / 4 - 1;
 
 #[cfg(not(feature = "std"))]
 impl Model<'static> {
@@ -83,9 +94,10 @@ impl Model<'static> {
     /// # Panics
     /// If this build of the runtime leaves out what the model needs. In a `static` that stops the build.
     pub const fn built_in<const LEVELS: usize, const LAYERS: usize>(
-        slab: &'static [u32],
+        blob: &'static [u32],
         parts: Parts<LEVELS, LAYERS>,
     ) -> Self {
+        let (_, slab) = blob.split_at(parts.slab);
         let config = Config {
             vocab_size: parts.vocab_size,
             n_embd: parts.n_embd,
@@ -125,8 +137,8 @@ impl Model<'static> {
     }
 }
 
-/// Rust source of a blob: `static MODEL: runtime::Model<'static>`, which includes the blob from `path`, relative to the file that the
-/// source is written to, and `const STATE_WORDS: usize`, what [`crate::State`] it needs.
+/// Rust source of a blob: `static BLOB`, which includes it from `path`, relative to the file that the source is written to;
+/// `static MODEL: runtime::Model<'static>`; and `const STATE_WORDS: usize`, what [`crate::State`] it needs.
 ///
 /// # Errors
 /// As [`crate::Model::new`].
@@ -141,7 +153,7 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
         #[cfg(feature = "int8")]
         super::Net::Int(net) => net.starts(),
     };
-    let slab_words = (blob.len() - crate::format::slab_offset(usize::from(u16::from_le_bytes([blob[6], blob[7]])))) / 4;
+    let slab = slab_offset(usize::from(u16::from_le_bytes([blob[6], blob[7]]))) / 4;
     let levels: String = config
         .levels()
         .iter()
@@ -154,13 +166,15 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     line(format_args!("// Written when this was built, by `runtime::built_in::source`.\n"));
     line(format_args!("/// 32-bit words of the state that the model needs."));
     line(format_args!("pub const STATE_WORDS: usize = {};\n", model.state_words()));
+    line(format_args!("/// The blob that the model is a view of; see `runtime::built_in::is_intact`."));
+    line(format_args!("pub static BLOB: ::runtime::Aligned<[u32; {}]> =", blob.len() / 4));
+    line(format_args!("    ::runtime::built_in::words(include_bytes!({path:?}));\n"));
     line(format_args!("/// The model, checked when this was built."));
     line(format_args!("pub static MODEL: ::runtime::Model<'static> = {{"));
-    line(format_args!("    use ::runtime::built_in::{{Parts, slab}};"));
+    line(format_args!("    use ::runtime::built_in::Parts;"));
     line(format_args!("    use ::runtime::config::{{Activation, Level, StateLayout}};"));
-    line(format_args!("    use ::runtime::format::{{Aligned, Layout, Precision, WeightFormat}};"));
-    line(format_args!("    static SLAB: Aligned<[u32; {slab_words}]> = slab(include_bytes!({path:?}));"));
-    line(format_args!("    ::runtime::Model::built_in(&SLAB.0, Parts {{"));
+    line(format_args!("    use ::runtime::format::{{Layout, Precision, WeightFormat}};"));
+    line(format_args!("    ::runtime::Model::built_in(&BLOB.0, Parts {{"));
     line(format_args!("        precision: Precision::{:?},", header.precision));
     line(format_args!("        layout: Layout::{:?},", header.layout));
     line(format_args!("        activation: Activation::{:?},", config.activation()));
@@ -169,6 +183,7 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     line(format_args!("        levels: [{levels}],"));
     line(format_args!("        skip: {},", config.skip()));
     line(format_args!("        weights: [{weights}],"));
+    line(format_args!("        slab: {slab},"));
     line(format_args!("        layers: {layers:?},"));
     line(format_args!(
         "        buffers: StateLayout {{ logits: {logits}, input: {input}, rings: {rings}, hidden: {hidden} }},"

@@ -247,22 +247,22 @@ impl<'a> NetInt<'a> {
         let first = if reset { 0 } else { oldest.get(index).map_or(0, |&oldest| usize::from(oldest)) };
         let newest = part(hidden, 0, width);
         let mut input = Input::new(linear, words);
-        if reset && level.is_some() {
-            // As if the level had only ever seen this.
-            (0..ring.len).for_each(|slot| store(rings, ring.entry(slot), newest));
-        }
-        let at = ring.entry(first);
-        if !(EXCHANGES
+        let (mut slot, mut at) = (first, ring.entry(first));
+        if EXCHANGES
+            && !reset
             && level.is_some()
             && positions == 2
-            && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut [])))
+            && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut []))
         {
-            let mut slot = first;
+            slot = ring.behind(slot, 1);
+        } else {
             for position in 1..positions {
-                let older = match level {
-                    Some(_) => part(rings, ring.entry(slot), width),
+                let older = match (level, reset) {
+                    // As if the level had only ever seen this.
+                    (Some(_), true) => newest,
+                    (Some(_), false) => part(rings, ring.entry(slot), width),
                     // What a level gave: the newest entry in the ring of the one above it.
-                    None => {
+                    (None, _) => {
                         let below = config.levels().get(position - 1).map_or(0, |level| level.width.into());
                         part(rings, newest_at.get(position).copied().unwrap_or(0), below)
                     }
@@ -272,12 +272,17 @@ impl<'a> NetInt<'a> {
             }
             input.push(newest, true);
             if level.is_some() {
-                store(rings, at, newest);
+                slot = first;
+                for _ in 0..if reset { ring.len } else { 1 } {
+                    at = ring.entry(slot);
+                    copy_i8(newest, rings.get_mut(at..).unwrap_or(&mut []));
+                    slot = ring.behind(slot, 1);
+                }
             }
         }
         let Some(level) = level else { return linear.forward(&input, bytemuck::cast_slice_mut(logits)) };
         newest_at.get_mut(index).into_iter().for_each(|newest_at| *newest_at = at);
-        oldest.get_mut(index).into_iter().for_each(|oldest| *oldest = ring.behind(first, 1) as u16);
+        oldest.get_mut(index).into_iter().for_each(|oldest| *oldest = slot as u16);
         *walk = Walk {
             index: index + 1,
             width: level.width.into(),
@@ -319,13 +324,6 @@ const EXCHANGES: bool = cfg!(any(kernel = "mve", feature = "std"));
 #[cfg_attr(kernel = "mve", inline(always))]
 fn shape<'c>(header: &'c Fields<'_>, index: usize) -> LinearShape<'c> {
     header.config.linear_shape(index, width_in(&header.config, &header.weights))
-}
-
-/// Puts values there.
-#[cfg_attr(kernel = "mve", inline(always))]
-#[cfg_attr(not(kernel = "mve"), inline(never))]
-fn store(values: &mut [i8], at: usize, x: &[i8]) {
-    copy_i8(x, values.get_mut(at..).unwrap_or(&mut []));
 }
 
 /// How far a step has come.

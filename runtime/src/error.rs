@@ -240,10 +240,6 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 impl From<FormatError> for Error {
-    // Called rather than inlined: its 24 bytes would otherwise be taken apart in the caller, and with them the model that lies in the
-    // same place in the `Result` of `Model::new`.
-    #[cold]
-    #[inline(never)]
     fn from(error: FormatError) -> Self {
         Self::Format(error)
     }

@@ -63,7 +63,7 @@ impl<'a> Net<'a> {
     const NONE: Self = Self::F32(NetF32::NONE);
 
     /// Takes the weights from the slab, and tells the buffers they need, and their words; `None` if the slab is refused.
-    #[inline]
+    #[inline(always)]
     fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>, buffers: &mut StateLayout) -> Option<usize> {
         #[cfg(feature = "f32")]
         if (header.precision, header.layout) == (Precision::F32, Layout::Rows8) {

@@ -51,13 +51,15 @@ impl<'a> NetF32<'a> {
     /// The embedding.
     pub fn embedding(&self, config: &Config) -> EmbeddingF32<'a> {
         let weights = self.slab.get(..config.vocab_size() * config.n_embd()).unwrap_or(&[]);
-        EmbeddingF32::new(bytemuck::cast_slice(weights), config.n_embd())
+        EmbeddingF32::new(bytemuck::try_cast_slice(weights).unwrap_or(&[]), config.n_embd())
     }
 
     /// The layer of this index, which has this shape.
     pub fn linear(&self, index: usize, fan_in: usize, fan_out: usize) -> LinearF32<'a> {
         let start = self.layers.get(index).map_or(0, |&start| start as usize);
-        LinearF32::new(bytemuck::cast_slice(self.slab.get(start..).unwrap_or(&[])), fan_in, fan_out)
+        // Same size and alignment: the cast always succeeds.
+        let values = bytemuck::try_cast_slice(self.slab.get(start..).unwrap_or(&[])).unwrap_or(&[]);
+        LinearF32::new(values, fan_in, fan_out)
     }
 
     /// Puts every level into the state it has after an endless run of boundaries, and computes the logits for the

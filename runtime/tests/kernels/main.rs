@@ -5,6 +5,7 @@
 
 #![cfg(feature = "int4")]
 
+mod edges;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod suite;

@@ -110,3 +110,15 @@ fn a_block_has_no_more_rows_than_it_has() {
         assert_eq!(vector128::multiplier_i8(&blocks, 32, row), 0);
     }
 }
+
+/// Whatever was there before.
+#[test]
+fn vector128_pads_with_zeros() {
+    for columns in 0..=33_usize {
+        let mut prepared = vec![0xdead_beef; vector128::prepared_words_i8(columns)];
+        assert_eq!(vector128::prepare_i8(&vec![-1; columns], &mut prepared), 0);
+        let bytes: Vec<u8> = prepared.into_iter().flat_map(u32::to_le_bytes).collect();
+        assert_eq!(bytes.len(), columns.next_multiple_of(vector128::COLUMNS_I8));
+        assert!(bytes.iter().enumerate().all(|(at, &byte)| byte == if at < columns { 0xff } else { 0 }), "{columns}");
+    }
+}

@@ -219,6 +219,62 @@ mod integer {
         cases(7, |case| VectorUnit::available().for_each(|unit| case.check_i4(unit)));
     }
 
+    /// Room for values behind which there is no memory: who reads more than 8 bytes beyond them is ended by a signal.
+    #[cfg(all(feature = "int4", target_os = "linux", target_env = "gnu"))]
+    struct LastOfMemory<T>(Vec<T>);
+
+    #[cfg(all(feature = "int4", target_os = "linux", target_env = "gnu"))]
+    impl<T: Copy + Default> LastOfMemory<T> {
+        /// Two large blocks have pages of their own, the second before the first; when the first is given back, nothing is behind
+        /// the second. `None` where the allocator does it otherwise.
+        fn new() -> Option<Self> {
+            // Larger each time: what is no larger than what was given back gets no pages of its own.
+            (18..24).find_map(|log2| {
+                let room = || vec![T::default(); ((1 << log2) - 24) / size_of::<T>()];
+                let (first, second) = (room(), room());
+                drop(first);
+                let end = second.as_ptr_range().end.addr() + 8;
+                let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+                let is = |edge: &str| usize::from_str_radix(edge, 16) == Ok(end);
+                let regions = || maps.lines().filter_map(|line| line.split(' ').next()?.split_once('-'));
+                (regions().any(|(_, behind)| is(behind)) && !regions().any(|(start, _)| is(start)))
+                    .then_some(Self(second))
+            })
+        }
+
+        fn put(&mut self, values: &[T]) -> &mut [T] {
+            let start = self.0.len() - values.len();
+            self.0[start..].copy_from_slice(values);
+            &mut self.0[start..]
+        }
+    }
+
+    /// No result would show it: what is beyond the columns is multiplied by zero.
+    #[test]
+    #[cfg(all(feature = "int4", target_os = "linux", target_env = "gnu"))]
+    fn nothing_is_read_beyond_what_is_given() {
+        let (Some(mut weights), Some(mut packed), Some(mut x), Some(mut out)) =
+            (LastOfMemory::new(), LastOfMemory::new(), LastOfMemory::new(), LastOfMemory::new())
+        else {
+            println!("no room was found");
+            return;
+        };
+        cases(7, |case| {
+            let (weights, packed, x) = (weights.put(&case.weights), packed.put(&case.packed()), x.put(&case.x));
+            let (bias, multiplier, shifted) = (&case.bias, &case.multiplier, &case.shifted());
+            let nothing = vec![i32::MAX; case.bias.len()];
+            let expected = if case.x.is_empty() { nothing.clone() } else { case.expected() };
+            for unit in VectorUnit::available() {
+                let out = out.put(&nothing);
+                unit.rows_i8(weights, x, Bias { plain: bias, shifted }, multiplier, Output::Rows(out));
+                assert_eq!(out, expected, "{}", unit.name());
+                out.copy_from_slice(&nothing);
+                unit.rows_i4(packed, x, bias, multiplier, Output::Rows(out));
+                assert_eq!(out, expected, "{}", unit.name());
+            }
+        });
+    }
+
     #[test]
     fn shapes_that_do_not_match_leave_the_rest_alone() {
         let random = &mut Random(2);

@@ -70,6 +70,24 @@ fn tanh_of_many_rows() {
     check!(vector128, pack_i4, prepared_words_i4, prepare_i4, rows_tanh_i4);
 }
 
+/// With a block too few, no row is computed: not those either whose blocks are there.
+#[test]
+fn tanh_of_rows_that_are_not_all_there() {
+    macro_rules! check {
+        ($pack:ident, $prepared_words:ident, $rows_tanh:ident) => {
+            for rows in (4..=64).step_by(4) {
+                let bias = vec![90; rows - 4];
+                let blocks = lanes16::$pack(&bias, &vec![1 << 24; rows - 4], |_, _| 0, rows - 4, 32);
+                let mut out = vec![99; rows];
+                lanes16::$rows_tanh(&blocks, &vec![0; lanes16::$prepared_words(32)], 0, &mut out);
+                assert!(out.iter().all(|&row| row == 99), "{}, {rows} rows", stringify!($rows_tanh));
+            }
+        };
+    }
+    check!(pack_i8, prepared_words_i8, rows_tanh_i8);
+    check!(pack_i4, prepared_words_i4, rows_tanh_i4);
+}
+
 /// Neither more columns nor more rows than any layer has, so that the size of what they are in fits 32 bits.
 #[test]
 fn vector128_computes_no_more_than_a_layer_has() {

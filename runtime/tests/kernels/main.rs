@@ -8,6 +8,7 @@
 mod edges;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod packed;
 mod suite;
 
 use suite::{Layout, layout};

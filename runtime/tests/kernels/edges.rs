@@ -1,6 +1,6 @@
 //! Where kernels stop: sizes up to which they compute, and lengths that do not belong together, which they leave alone.
 
-use runtime::kernels::{lanes16, vector128};
+use runtime::kernels::{dual16, lanes16, vector128};
 
 use crate::oracle;
 
@@ -127,6 +127,25 @@ fn a_block_has_no_more_rows_than_it_has() {
         assert_eq!(vector128::bias_i8(&blocks, 32, row), None);
         assert_eq!(vector128::multiplier_i8(&blocks, 32, row), 0);
     }
+}
+
+/// Of a layer with fewer rows than there are biases and multipliers, those behind are not part of the blocks.
+#[test]
+fn blocks_have_as_many_rows_as_asked_for() {
+    macro_rules! check {
+        ($pack:path) => {
+            for rows in 0..16 {
+                let some = $pack(&vec![3; rows], &vec![9; rows], |_, _| 1, rows, 32);
+                assert_eq!($pack(&[3; 16], &[9; 16], |_, _| 1, rows, 32), some, "{}, {rows}", stringify!($pack));
+            }
+        };
+    }
+    check!(dual16::pack_i8);
+    check!(dual16::pack_i4);
+    check!(lanes16::pack_i8);
+    check!(lanes16::pack_i4);
+    check!(vector128::pack_i8);
+    check!(vector128::pack_i4);
 }
 
 /// Whatever was there before.

@@ -2,7 +2,9 @@
 
 use runtime::config::LinearShape;
 use runtime::format::{Layout, WeightFormat};
-use runtime::kernels::packed::Packed;
+use runtime::kernels::packed::{Out, Packed};
+
+use crate::oracle;
 
 /// Layout, whether of four bits, rows of a block, columns that are prepared together and their words, columns of a group.
 const KERNELS: [(Layout, bool, usize, [usize; 2], usize); 6] = [
@@ -71,4 +73,15 @@ fn positions_of_many_widths_make_whole_groups_together() {
             assert_eq!(kernel.columns(&shape), start.div_ceil(group) * group, "{kernel:?}, {widths:?}");
         }
     }
+}
+
+#[test]
+fn a_row_goes_where_rows_go() {
+    let (mut rows, mut activations) = ([7; 3], [7; 3]);
+    for (row, sum) in [(0, -300), (2, 12), (3, 5), (usize::MAX, 5)] {
+        Out::Rows(&mut rows).set(row, sum);
+        Out::Tanh(&mut activations).set(row, sum);
+    }
+    assert_eq!(rows, [-300, 7, 12]);
+    assert_eq!(activations, [-127, 7, oracle::tanh(12)]);
 }

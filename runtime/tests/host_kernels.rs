@@ -32,6 +32,19 @@ fn the_best_unit_is_the_first_and_portable_code_the_last() {
     }
 }
 
+/// A unit that is there and not found would leave all to the next best one, unnoticed.
+#[test]
+#[cfg(kernel = "x86")]
+fn every_unit_of_this_machine_is_found() {
+    let avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni");
+    let units = [(avx512, "avx512-vnni"), (is_x86_feature_detected!("avx2"), "avx2"), (true, "portable")];
+    let expected: Vec<&str> = units.into_iter().filter_map(|(found, name)| found.then_some(name)).collect();
+    assert_eq!(VectorUnit::available().map(VectorUnit::name).collect::<Vec<_>>(), expected);
+}
+
 #[cfg(feature = "int8")]
 mod integer {
     use runtime::kernels::host::{Bias, Output, Scaling, Table};
@@ -114,11 +127,17 @@ mod integer {
             self.compare(unit, &out, &tanh);
         }
 
+        /// Four-bit weights, two to a byte, each row a whole number of them.
         #[cfg(feature = "int4")]
-        fn check_i4(&self, unit: VectorUnit) {
+        fn packed(&self) -> Vec<u8> {
             let pack = |pair: &[i8]| pair[0] as u8 & 15 | pair.get(1).map_or(0, |&high| (high as u8) << 4);
             let rows = self.weights.chunks(self.x.len().max(1));
-            let packed: Vec<u8> = rows.flat_map(|row| row.chunks(2).map(pack)).collect();
+            rows.flat_map(|row| row.chunks(2).map(pack)).collect()
+        }
+
+        #[cfg(feature = "int4")]
+        fn check_i4(&self, unit: VectorUnit) {
+            let packed = self.packed();
             let mut out = vec![i32::MAX; self.bias.len()];
             unit.rows_i4(&packed, &self.x, &self.bias, &self.multiplier, Output::Rows(&mut out));
             let mut tanh = vec![99; self.bias.len()];
@@ -200,6 +219,62 @@ mod integer {
         cases(7, |case| VectorUnit::available().for_each(|unit| case.check_i4(unit)));
     }
 
+    /// Room for values behind which there is no memory: who reads more than 8 bytes beyond them is ended by a signal.
+    #[cfg(all(feature = "int4", target_os = "linux", target_env = "gnu"))]
+    struct LastOfMemory<T>(Vec<T>);
+
+    #[cfg(all(feature = "int4", target_os = "linux", target_env = "gnu"))]
+    impl<T: Copy + Default> LastOfMemory<T> {
+        /// Two large blocks have pages of their own, the second before the first; when the first is given back, nothing is behind
+        /// the second. `None` where the allocator does it otherwise.
+        fn new() -> Option<Self> {
+            // Larger each time: what is no larger than what was given back gets no pages of its own.
+            (18..24).find_map(|log2| {
+                let room = || vec![T::default(); ((1 << log2) - 24) / size_of::<T>()];
+                let (first, second) = (room(), room());
+                drop(first);
+                let end = second.as_ptr_range().end.addr() + 8;
+                let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+                let is = |edge: &str| usize::from_str_radix(edge, 16) == Ok(end);
+                let regions = || maps.lines().filter_map(|line| line.split(' ').next()?.split_once('-'));
+                (regions().any(|(_, behind)| is(behind)) && !regions().any(|(start, _)| is(start)))
+                    .then_some(Self(second))
+            })
+        }
+
+        fn put(&mut self, values: &[T]) -> &mut [T] {
+            let start = self.0.len() - values.len();
+            self.0[start..].copy_from_slice(values);
+            &mut self.0[start..]
+        }
+    }
+
+    /// No result would show it: what is beyond the columns is multiplied by zero.
+    #[test]
+    #[cfg(all(feature = "int4", target_os = "linux", target_env = "gnu"))]
+    fn nothing_is_read_beyond_what_is_given() {
+        let (Some(mut weights), Some(mut packed), Some(mut x), Some(mut out)) =
+            (LastOfMemory::new(), LastOfMemory::new(), LastOfMemory::new(), LastOfMemory::new())
+        else {
+            println!("no room was found");
+            return;
+        };
+        cases(7, |case| {
+            let (weights, packed, x) = (weights.put(&case.weights), packed.put(&case.packed()), x.put(&case.x));
+            let (bias, multiplier, shifted) = (&case.bias, &case.multiplier, &case.shifted());
+            let nothing = vec![i32::MAX; case.bias.len()];
+            let expected = if case.x.is_empty() { nothing.clone() } else { case.expected() };
+            for unit in VectorUnit::available() {
+                let out = out.put(&nothing);
+                unit.rows_i8(weights, x, Bias { plain: bias, shifted }, multiplier, Output::Rows(out));
+                assert_eq!(out, expected, "{}", unit.name());
+                out.copy_from_slice(&nothing);
+                unit.rows_i4(packed, x, bias, multiplier, Output::Rows(out));
+                assert_eq!(out, expected, "{}", unit.name());
+            }
+        });
+    }
+
     #[test]
     fn shapes_that_do_not_match_leave_the_rest_alone() {
         let random = &mut Random(2);
@@ -210,11 +285,35 @@ mod integer {
                 for short in 0..4 {
                     let cut = |which: usize, len: usize| if short == which { rows * len } else { 40 * len };
                     let mut out = [7; 45];
-                    let weights = &case.weights[..cut(0, 70)];
+                    // Part of a row of weights is none.
+                    let part = if short == 0 { 69 } else { 0 };
+                    let weights = &case.weights[..cut(0, 70) + part];
                     let bias = Bias { plain: &case.bias[..cut(1, 1)], shifted: &shifted[..cut(1, 1)] };
                     let multiplier = &case.multiplier[..cut(2, 1)];
                     let end = cut(3, 1);
                     unit.rows_i8(weights, &case.x, bias, multiplier, Output::Rows(&mut out[..end]));
+                    assert_eq!(out[..rows], expected[..rows], "{}", unit.name());
+                    assert!(out[rows..].iter().all(|&value| value == 7), "{}", unit.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "int4")]
+    fn shapes_of_four_bits_that_do_not_match_leave_the_rest_alone() {
+        let random = &mut Random(9);
+        // 63 bytes of weights a row.
+        let case = Case::new(random, 40, 125, [5, 5], 7);
+        let (expected, packed) = (case.expected(), case.packed());
+        for unit in VectorUnit::available() {
+            for rows in 0..40 {
+                for short in 0..4 {
+                    let cut = |which: usize| if short == which { rows } else { 40 };
+                    let part = if short == 0 { 62 } else { 0 };
+                    let (weights, bias) = (&packed[..63 * cut(0) + part], &case.bias[..cut(1)]);
+                    let mut out = [7; 45];
+                    unit.rows_i4(weights, &case.x, bias, &case.multiplier[..cut(2)], Output::Rows(&mut out[..cut(3)]));
                     assert_eq!(out[..rows], expected[..rows], "{}", unit.name());
                     assert!(out[rows..].iter().all(|&value| value == 7), "{}", unit.name());
                 }
@@ -456,6 +555,12 @@ mod float {
                     unit.vec_mat_f32(&weights, &bias, &x, &mut y);
                     let whole = y.len() / LANES * LANES;
                     assert_eq!(bits(&y[..whole]), bits(&expected[..whole]), "{}", unit.name());
+                    // So is that of fewer weights, of which the last are part of a block.
+                    let part = weights.len() / 2 / (LANES * columns.max(1)) * LANES;
+                    let mut y = vec![5.0; padded(rows)];
+                    unit.vec_mat_f32(&weights[..weights.len() / 2], &bias, &x, &mut y);
+                    assert_eq!(bits(&y[..part]), bits(&expected[..part]), "{}", unit.name());
+                    assert!(y[part..].iter().all(|&y| y == 5.0), "{}, {rows} rows", unit.name());
                 }
             }
         }

@@ -5,8 +5,10 @@
 
 #![cfg(feature = "int4")]
 
+mod edges;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod packed;
 mod suite;
 
 use suite::{Layout, layout};

@@ -11,9 +11,9 @@
 //! group, 4 bits:  rows 0 and 1: 16 bytes | rows 2 and 3 | rows 4 and 5 | rows 6 and 7
 //! ```
 //!
-//! A prepared input is the activations themselves, each segment padded with zeros to whole words, and behind the last one
-//! to what makes whole groups of all: two segments of 88 are eleven groups, two of 90 are 92 each, and eight columns more make
-//! twelve groups.
+//! A prepared input is the activations themselves, each segment padded with zeros to whole words, and behind the last one all
+//! of them to whole groups: two segments of 88 are eleven groups, two of 90 are 92 each, which with eight columns more are
+//! twelve.
 //!
 //! # 8 bits
 //!

@@ -1,6 +1,6 @@
 //! What the layouts are to a layer: the numbers that its shape is computed with.
 
-use runtime::config::LinearShape;
+use runtime::config::{Level, LinearShape};
 use runtime::format::{Layout, WeightFormat};
 use runtime::kernels::packed::{Out, Packed};
 
@@ -35,42 +35,34 @@ fn what_a_kernel_is() {
     assert_eq!(Packed::new(Layout::Dual16, WeightFormat::Table), None);
 }
 
-/// Whole parts, if all positions together are whole groups then, else whole groups: part of the format.
+/// Each position has whole parts, and the last one what makes whole groups of all: part of the format.
 #[test]
 fn positions_have_as_little_padding_as_makes_whole_groups() {
+    let level = |width: u16| Level { fuse: 2, width };
     for (kernel, &(_, _, _, [part, words], group)) in kernels() {
-        for positions in 1..=9 {
-            for width in 1..=100_usize {
-                let parts = width.div_ceil(part) * part;
-                let groups = width.div_ceil(group) * group;
-                let padded = if positions * parts % group == 0 { parts } else { groups };
-                assert_eq!(kernel.padded(positions, width), padded, "{kernel:?}, {positions} of {width}");
-                let shape = LinearShape::new(positions, width, 1);
-                assert_eq!(kernel.position_words(&shape, width), padded / part * words, "{kernel:?}");
-                assert_eq!(kernel.columns(&shape), positions * padded, "{kernel:?}, {positions} of {width}");
-                for position in 0..=positions {
-                    assert_eq!(kernel.start(&shape, position), position * padded, "{kernel:?}");
-                }
-            }
-        }
-    }
-}
-
-/// Where positions have widths of their own, each has whole parts, and the last one what makes whole groups of all.
-#[test]
-fn positions_of_many_widths_make_whole_groups_together() {
-    for (kernel, &(_, _, _, [part, words], group)) in kernels() {
-        for widths in [[1, 0, 0], [16, 32, 64], [5, 9, 1], [33, 4, 7], [31, 33, 35], [88, 104, 64]] {
-            let mut all = [0; runtime::config::MAX_LEVELS];
-            all[..3].copy_from_slice(&widths);
-            let shape = LinearShape { positions: 3, width: 0, widths: Some(all), fan_out: 1 };
+        let check = |shape: &LinearShape<'_>| {
             let mut start = 0;
-            for (position, width) in widths.into_iter().map(usize::from).enumerate() {
-                assert_eq!(kernel.start(&shape, position), start, "{kernel:?}, {widths:?}");
-                assert_eq!(kernel.position_words(&shape, width), width.div_ceil(part) * words, "{kernel:?}");
-                start += width.div_ceil(part) * part;
+            for position in 0..shape.positions {
+                assert_eq!(kernel.start(shape, position), start, "{kernel:?}, {shape:?}");
+                let end = start + shape.width_of(position);
+                start = end.div_ceil(part) * part;
+                assert_eq!(kernel.padded(end, false), start, "{kernel:?}, {end}");
+                assert_eq!(kernel.padded(end, true), end.div_ceil(group) * group, "{kernel:?}, {end}");
+                assert_eq!(kernel.prepared_words(start), start / part * words, "{kernel:?}");
             }
-            assert_eq!(kernel.columns(&shape), start.div_ceil(group) * group, "{kernel:?}, {widths:?}");
+            let all = start.div_ceil(group) * group;
+            assert_eq!(kernel.columns(shape), all, "{kernel:?}, {shape:?}");
+            assert_eq!(kernel.start(shape, shape.positions), all, "{kernel:?}, {shape:?}");
+        };
+        for positions in 1..=9 {
+            (1..=100).for_each(|width| check(&LinearShape::new(positions, width, 1)));
+        }
+        // Of levels, whatever the width that all others have.
+        for widths in [[1, 0, 0], [16, 32, 64], [5, 9, 1], [33, 4, 7], [31, 33, 35], [88, 104, 64]] {
+            let levels = widths.map(level);
+            let shape = LinearShape { positions: 3, width: 1000, levels: &levels, fan_out: 1 };
+            assert_eq!(shape.fan_in(), widths.into_iter().map(usize::from).sum());
+            check(&shape);
         }
     }
 }

@@ -36,7 +36,17 @@ pub struct Work {
 }
 
 /// Parts of the names of functions that run before the first mark only: painting the stack, checking the model.
-const BEFORE: [&str; 6] = ["Reset", "chip4load", "Model4load", "NetInt4load", "LinearInt5check", "NetF323new"];
+const BEFORE: [&str; 9] = [
+    "Reset",
+    "chip4load",
+    "5model4load",
+    "NetInt4load",
+    "NetInt10load_layer",
+    "Stored4take",
+    "Stored9magnitude",
+    "stored10has_lowest",
+    "NetF323new",
+];
 
 /// The code of a program.
 pub struct Code {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use object::{Object, ObjectSection};
 use tests::Firmware;
 use xtask::board::{self, BOARDS, Board};
 use xtask::budget::Budget;

@@ -88,14 +88,15 @@ impl<'a> NetInt<'a> {
         sum: &mut Buffers<'_>,
     ) -> Option<()> {
         let (config, format) = (&header.config, *header.weights.get(index)?);
-        match (index, format.reads_tokens()) {
-            (0, false) => {
-                if has_lowest(slab.take(config.vocab_size() * config.n_embd())?) {
-                    return slab.refuse(FormatError::BadValue { layer: 0 });
-                }
+        if index > 0 {
+            if format.reads_tokens() {
+                return slab.refuse(FormatError::UnsupportedFormat);
             }
-            (1.., true) => return slab.refuse(FormatError::UnsupportedFormat),
-            _ => {}
+        } else if !format.reads_tokens() {
+            // The embedding stands before the first layer.
+            if has_lowest(slab.take(config.vocab_size() * config.n_embd())?) {
+                return slab.refuse(FormatError::BadValue { layer: 0 });
+            }
         }
         let start = slab.taken() / size_of::<u32>();
         let shape = shape(header, index);

@@ -349,3 +349,15 @@ macro_rules! include_blob {
         &BLOB.0
     }};
 }
+
+#[cfg(all(test, feature = "int8"))]
+mod tests {
+    use super::Layout;
+
+    #[test]
+    fn layouts_of_integers_are_those_listed() {
+        for layout in [Layout::Rows8, Layout::RowMajor, Layout::Dual16, Layout::Lanes16, Layout::Vector128] {
+            assert_eq!(layout.is_of_integers(), Layout::INTEGERS.contains(&layout), "{}", layout.name());
+        }
+    }
+}

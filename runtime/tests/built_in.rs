@@ -3,7 +3,7 @@
 use std::fs;
 
 use runtime::built_in::{is_intact, source, words};
-use runtime::format::AlignedBlob;
+use runtime::format::{AlignedBlob, checksum};
 use runtime::{FormatError, Model};
 
 fn blob(name: &str) -> Vec<u8> {
@@ -20,6 +20,8 @@ fn the_source_says_what_the_loader_finds() {
         let config = model.config();
         for line in [
             format!("pub const STATE_WORDS: usize = {};", model.state_words()),
+            // Or a blob of more than 1.5 MB stops the build.
+            "#[allow(long_running_const_eval".to_owned(),
             format!("pub static BLOB: ::runtime::Aligned<[u32; {}]> =", blob.len() / 4),
             "include_bytes!(\"some/model.blob\")".to_owned(),
             format!("precision: Precision::{:?},", model.precision()),
@@ -31,6 +33,8 @@ fn the_source_says_what_the_loader_finds() {
             format!("WeightFormat::{:?},", model.weight_formats()[0]),
             format!("vocab: {:?},", model.vocab().as_str()),
             format!("golden: &{:?},", model.golden()),
+            format!("crc32: {:#010x},", checksum(aligned.as_bytes())),
+            format!("skip: {},", config.skip()),
             format!("golden_crc32: {:#010x},", model.golden_crc32()),
         ] {
             assert!(text.contains(&line), "{name}: no {line} in\n{text}");
@@ -58,4 +62,10 @@ fn a_flipped_bit_is_found() {
         blob[word] ^= 1 << (word % 32);
     }
     assert!(!is_intact(&blob[..3]) && !is_intact(&[]));
+}
+
+#[test]
+#[should_panic = "not the one that was checked"]
+fn a_blob_that_is_longer_is_another() {
+    words::<2>(&[0; 12]);
 }

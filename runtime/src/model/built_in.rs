@@ -1,10 +1,19 @@
 //! A model that is part of a program: checked when the program is built, by the loader itself, and ready when it starts.
 //!
-//! A build script gives the blob to [`source`], which opens it as [`crate::Model::new`] does and writes down what that finds. The
-//! program includes what it wrote:
+//! A build script gives the blob to `source` (feature `alloc`), which opens it as [`crate::Model::new`] does and writes down what that
+//! finds. The program includes what it wrote. `Model::built_in`, which that calls, exists without the feature `std` only: what a
+//! program for a computer has in memory can as well be loaded.
+//!
+//! ```toml
+//! [dependencies] # the precision and the layout of the blob
+//! runtime = { version = "0.1", default-features = false, features = ["int8", "dual16"] }
+//! [build-dependencies]
+//! runtime = { version = "0.1", features = ["alloc"] }
+//! ```
 //!
 //! ```ignore
 //! // build.rs
+//! let out = PathBuf::from(env::var("OUT_DIR")?);
 //! let blob = fs::read("names.blob")?;
 //! fs::write(out.join("model.blob"), &blob)?;
 //! fs::write(out.join("model.rs"), runtime::built_in::source(&blob, "model.blob")?)?;
@@ -13,10 +22,13 @@
 //! include!(concat!(env!("OUT_DIR"), "/model.rs"));
 //! ```
 //!
-//! No loader is in such a program, no model in its RAM, and no check in its start-up: a blob that is refused stops the build. A bit
-//! that flips in flash later is found by [`is_intact`], or most of them by [`Model::self_test`](crate::Model::self_test), where the
-//! program asks for it. A model with other bytes than those that were checked gives arbitrary results; memory is not touched out of
-//! bounds, and nothing panics, as always.
+//! No loader is in such a program, no model in its RAM, and no check in its start-up: a blob that is refused stops the build. Bits
+//! that flip in flash later are as in the program's own code: those in `BLOB` (all weights) are found by [`is_intact`], or most
+//! of them by [`Model::self_test`](crate::Model::self_test), where the program asks for it, and give arbitrary results where it does
+//! not, but no access out of bounds and no panic. Those in `MODEL`, some hundred bytes of sizes, alphabet and self-test, are not
+//! looked for.
+//!
+//! On Cortex-M55 a loaded model keeps more of each layer in RAM, which one that is built in finds anew for each character.
 
 #[cfg(feature = "alloc")]
 use alloc::string::String;
@@ -41,7 +53,8 @@ use crate::format::slab_offset;
 use crate::format::{Aligned, Layout, MAX_LAYERS, PREAMBLE_BYTES, Precision, WeightFormat, checksum};
 use crate::vocab::Token;
 
-/// What the loader found in a blob with so many levels and layers; made by [`source`].
+/// What the loader found in a blob with so many levels and layers, as `source` writes it. Nothing looks whether it is true: with
+/// other numbers a program may panic or give arbitrary results.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "as in the header")]
 pub struct Parts<const LEVELS: usize, const LAYERS: usize> {
@@ -53,9 +66,11 @@ pub struct Parts<const LEVELS: usize, const LAYERS: usize> {
     pub levels: [Level; LEVELS],
     pub skip: bool,
     pub weights: [WeightFormat; LAYERS],
-    /// The first word of the slab in the blob.
+    /// The checksum of the blob, by which it is known.
+    pub crc32: u32,
+    /// The first 32-bit word of the slab in the blob.
     pub slab: usize,
-    /// The first word of each layer in the slab; of no meaning behind the last.
+    /// The first 32-bit word of each layer in the slab; of no meaning behind the last.
     pub layers: [u32; MAX_LAYERS],
     pub buffers: StateLayout,
     pub vocab: &'static str,
@@ -68,8 +83,9 @@ pub struct Parts<const LEVELS: usize, const LAYERS: usize> {
 /// A blob as 32-bit words, where they can be read as such.
 ///
 /// # Panics
-/// If it has not as many. In a `static` that stops the build.
+/// If it does not have exactly as many. In a `static` that stops the build.
 pub const fn words<const WORDS: usize>(blob: &[u8]) -> Aligned<[u32; WORDS]> {
+    assert!(blob.len() == 4 * WORDS, "the blob is not the one that was checked: run the build script again");
     let (mut words, mut index) = ([0; WORDS], 0);
     let (chunks, _) = blob.as_chunks::<4>();
     while index < WORDS {
@@ -79,7 +95,7 @@ pub const fn words<const WORDS: usize>(blob: &[u8]) -> Aligned<[u32; WORDS]> {
     Aligned(words)
 }
 
-/// Whether a blob is what it was when it was written, by its checksum.
+/// Whether a blob (`BLOB.0`) is what it was when it was written, by the checksum in it. Reads all of it once.
 pub fn is_intact(blob: &[u32]) -> bool {
     blob.get(CHECKSUM_WORD) == Some(&checksum(bytemuck::cast_slice(blob)))
 }
@@ -89,14 +105,19 @@ const CHECKSUM_WORD: usize = PREAMBLE_BYTES / 4 - 1;
 
 #[cfg(not(feature = "std"))]
 impl Model<'static> {
-    /// The model that [`source`] writes down.
+    /// The model that `source` writes down.
     ///
     /// # Panics
-    /// If this build of the runtime leaves out what the model needs. In a `static` that stops the build.
+    /// If this build of the runtime leaves out what the model needs, or `parts` are of another blob. In a `static` that stops the
+    /// build.
     pub const fn built_in<const LEVELS: usize, const LAYERS: usize>(
         blob: &'static [u32],
         parts: Parts<LEVELS, LAYERS>,
     ) -> Self {
+        assert!(
+            blob.len() > CHECKSUM_WORD && blob[CHECKSUM_WORD] == parts.crc32,
+            "the blob is not the one that was checked: run the build script again"
+        );
         let (_, slab) = blob.split_at(parts.slab);
         let config = Config {
             vocab_size: parts.vocab_size,
@@ -167,6 +188,7 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     line(format_args!("/// 32-bit words of the state that the model needs."));
     line(format_args!("pub const STATE_WORDS: usize = {};\n", model.state_words()));
     line(format_args!("/// The blob that the model is a view of; see `runtime::built_in::is_intact`."));
+    line(format_args!("#[allow(long_running_const_eval, reason = \"it takes as long as it has words\")]"));
     line(format_args!("pub static BLOB: ::runtime::Aligned<[u32; {}]> =", blob.len() / 4));
     line(format_args!("    ::runtime::built_in::words(include_bytes!({path:?}));\n"));
     line(format_args!("/// The model, checked when this was built."));
@@ -183,6 +205,7 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     line(format_args!("        levels: [{levels}],"));
     line(format_args!("        skip: {},", config.skip()));
     line(format_args!("        weights: [{weights}],"));
+    line(format_args!("        crc32: {:#010x},", checksum(aligned.as_bytes())));
     line(format_args!("        slab: {slab},"));
     line(format_args!("        layers: {layers:?},"));
     line(format_args!(

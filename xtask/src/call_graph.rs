@@ -32,6 +32,8 @@ struct Function {
     calls: BTreeSet<u64>,
     /// Whether it calls through a pointer.
     calls_pointer: bool,
+    /// Whether it calls a debugger.
+    calls_debugger: bool,
 }
 
 /// The most stack that a call can take.
@@ -64,8 +66,8 @@ impl CallGraph {
             let read = read(start, code, &data);
             constants.extend(&read.constants);
             let frame = frames.get(&start).copied().unwrap_or(0).max(read.pushed);
-            let function =
-                Function { name, end: start + size, frame, calls: read.calls, calls_pointer: read.calls_pointer };
+            let Read { calls, calls_pointer, calls_debugger, .. } = read;
+            let function = Function { name, end: start + size, frame, calls, calls_pointer, calls_debugger };
             // Of two names for one function either will do.
             functions.insert(start, function);
         }
@@ -77,6 +79,11 @@ impl CallGraph {
     /// Names of all functions.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.functions.values().map(|function| function.name.as_str())
+    }
+
+    /// Names of those that call a debugger, by Arm's semihosting.
+    pub fn callers_of_debugger(&self) -> impl Iterator<Item = &str> {
+        self.functions.values().filter(|function| function.calls_debugger).map(|function| function.name.as_str())
     }
 
     /// The function that has an address: calls may go behind a function's first instruction.
@@ -202,6 +209,8 @@ struct Read {
     /// Where it calls, or jumps out of itself.
     calls: BTreeSet<u64>,
     calls_pointer: bool,
+    /// Whether there is a BKPT 0xab.
+    calls_debugger: bool,
     /// Numbers put together by MOVW and MOVT.
     constants: BTreeSet<u64>,
     /// Bytes of everything that it ever puts on the stack, as if nothing were taken off in between.
@@ -254,6 +263,7 @@ fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
             (0x4700..=0x47ff, None) => first & 0x80 != 0 || (first >> 3) & 0xf != 14,
             _ => false,
         };
+        read.calls_debugger |= (first, second) == (0xbeab, None);
         // MOVW and MOVT: imm4, i, imm3, imm8.
         if let (first @ (0xf240..=0xf24f | 0xf640..=0xf64f | 0xf2c0..=0xf2cf | 0xf6c0..=0xf6cf), Some(second)) =
             (first, second)
@@ -381,6 +391,13 @@ mod tests {
     }
 
     #[test]
+    fn a_debugger_is_called() {
+        // bkpt 0xab; b.w, of which the second half has the same bits; bkpt 0.
+        assert!(of(&[0xbeab]).calls_debugger);
+        assert!(!of(&[0xf7fe, 0xbeab, 0xbe00]).calls_debugger);
+    }
+
+    #[test]
     fn what_is_pushed() {
         let pushed = |halves: &[u16]| of(halves).pushed;
         assert_eq!(pushed(&[0xb5f0]), 20); // push {r4-r7, lr}
@@ -405,7 +422,8 @@ mod tests {
 
     fn function(name: &str, start: u64, frame: u64, calls: &[u64]) -> (u64, Function) {
         let calls = calls.iter().copied().collect();
-        (start, Function { name: name.to_owned(), end: start + 16, frame, calls, calls_pointer: name == "d" })
+        let (name, calls_pointer) = (name.to_owned(), name == "d");
+        (start, Function { name, end: start + 16, frame, calls, calls_pointer, calls_debugger: false })
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 mod anomaly;
 
 use runtime::Model;
-use runtime::format::{AlignedBlob, Layout, Precision, relayout};
+use runtime::format::{AlignedBlob, Layout};
+use runtime::write::relayout;
 
 /// The models that are built in when the environment variable MODEL names none: the first of a precision that is enabled,
 /// and that fits.
@@ -74,15 +75,10 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<&'static str, Box<dyn Er
     let aligned = AlignedBlob::from(bytes.as_slice());
     let model =
         Model::new(aligned.as_bytes()).map_err(|error| format!("the model {} is refused: {error}", path.display()))?;
-    let precision = match model.precision() {
-        Precision::F32 => "f32",
-        Precision::Int8 => "int8",
-        Precision::Int4 => "int4",
-        other => return Err(format!("the model {} is in {other:?}, which has no feature yet", path.display()).into()),
-    };
+    let precision = model.precision().name();
     let layout = layout()?;
     let bytes = match layout {
-        Some(layout) if precision != "f32" => relayout(&model, layout)?,
+        Some(layout) if model.precision().is_integer() => relayout(&model, layout)?,
         _ => bytes,
     };
     if let Some(flash) = flash
@@ -174,23 +170,17 @@ fn sum(text: &str) -> Option<u64> {
 /// The layout of integer weights: what the environment variable LAYOUT names, else that of the board.
 fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=LAYOUT");
-    let layouts = [
-        ("row-major", Layout::RowMajor),
-        ("dual16", Layout::Dual16),
-        ("lanes16", Layout::Lanes16),
-        ("vector128", Layout::Vector128),
-    ];
     match env::var("LAYOUT") {
         Ok(name) => {
-            let found = layouts.iter().find(|(layout, _)| *layout == name);
-            let &(name, layout) = found.ok_or_else(|| format!("no layout {name:?}"))?;
-            if !has_feature(name) {
+            let layout = Layout::from_name(&name).filter(|layout| layout.is_integer());
+            let layout = layout.ok_or_else(|| format!("no layout {name:?}"))?;
+            if !has_feature(layout.name()) {
                 return Err(format!("LAYOUT={name} needs the feature {name}").into());
             }
             Ok(Some(layout))
         }
         // The board enables the feature of its layout.
-        Err(_) => Ok(layouts.iter().find(|(name, _)| has_feature(name)).map(|&(_, layout)| layout)),
+        Err(_) => Ok(Layout::INTEGERS.iter().copied().find(|layout| has_feature(layout.name()))),
     }
 }
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use runtime::format::{AlignedBlob, Layout, relayout};
+use runtime::format::{AlignedBlob, Layout};
+use runtime::write::relayout;
 use runtime::{HeapState, Model, Sampling, Stream};
 use tests::{blob, host_words, workspace};
 use xtask::board;

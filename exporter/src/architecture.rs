@@ -1,6 +1,6 @@
 //! The shape of a network: data, not code.
 
-use runtime::config::{MAX_BLOCK_SIZE, MAX_FUSE, MAX_LEVELS};
+use runtime::limits::{MAX_BLOCK_SIZE, MAX_FUSE, MAX_LEVELS};
 use runtime::{Activation, Config, FormatError, Level};
 
 /// Embedding size and levels; the vocabulary comes with the words.
@@ -53,7 +53,7 @@ pub enum ArchitectureError {
         block_size: usize,
     },
     /// A dimension is outside its limits.
-    #[error("n_hidden is {n_hidden}, must be 1 to {max}", max = runtime::config::MAX_WIDTH)]
+    #[error("n_hidden is {n_hidden}, must be 1 to {max}", max = runtime::limits::MAX_WIDTH)]
     Width {
         /// What was asked for.
         n_hidden: usize,

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use runtime::config::{MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
+use runtime::limits::{MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
 use runtime::{BOUNDARY, Token, Vocab};
 use sha2::{Digest, Sha256};
 

@@ -150,11 +150,7 @@ impl FoldedModel {
         let nll = |nll: Option<f64>| nll.map(|nll| format!("{nll:.6}"));
         let levels: Vec<String> =
             self.architecture.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
-        let activation = match self.architecture.activation {
-            Activation::Tanh => "tanh",
-            Activation::Gated => "gated",
-            _ => unreachable!("no other is read or trained"),
-        };
+        let activation = self.architecture.activation.name();
         let mut metadata = BTreeMap::from([
             ("format", FORMAT.to_owned()),
             ("format_version", FORMAT_VERSION.to_owned()),
@@ -252,11 +248,8 @@ impl FoldedModel {
             return Err(not_a_model(reason));
         }
         let levels = get("levels")?;
-        let activation = match get("activation")? {
-            "tanh" => Activation::Tanh,
-            "gated" => Activation::Gated,
-            other => return Err(bad("activation", other)),
-        };
+        let name = get("activation")?;
+        let activation = Activation::from_name(name).ok_or_else(|| bad("activation", name))?;
         let architecture = Architecture {
             n_embd: number("n_embd")?,
             levels: architecture::levels(levels).map_err(not_a_model)?.0,

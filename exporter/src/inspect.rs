@@ -5,7 +5,8 @@
 
 mod bytes;
 
-use runtime::format::{AlignedBlob, Layout, Precision, relayout};
+use runtime::format::{AlignedBlob, Layout, Precision};
+use runtime::write::relayout;
 use runtime::{FormatError, Model};
 use serde::Serialize;
 use tch::Tensor;
@@ -303,7 +304,7 @@ fn needs(model: &Model<'_>, blob: &AlignedBlob, core: Core, costs: &Costs) -> Re
     let chip = Chip::of(core);
     let cycles = chip.cycles(instructions, row.cycles_per_instruction, bytes::bytes_read(model, layout) as f64);
     // Of `runtime::State`: its words, and a counter of 16 bits for each of as many rings as there can be.
-    let state_bytes = 4 * state_words + 2 * runtime::config::MAX_LEVELS;
+    let state_bytes = 4 * state_words + 2 * runtime::limits::MAX_LEVELS;
     let mut needs = Needs {
         model_bytes: bytes,
         code_bytes: row.code_bytes,

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
+use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
+use runtime::write::{Layers, LinearWeights, encode};
 use runtime::{FormatError, Model, Provenance, Token};
 
 use crate::file::{FoldedLinear, FoldedModel};

@@ -4,10 +4,11 @@
 //! multiplier.
 
 use ndarray::{Array1, Array2};
-use runtime::format::{IntegerLayer, Precision, WeightFormat};
+use runtime::format::{Precision, WeightFormat};
 use runtime::quant::{
     ACC_LIMIT, ACTIVATION_MAX, LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS,
 };
+use runtime::write::IntegerLayer;
 
 use crate::file::{FoldedLinear, FoldedModel};
 

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use runtime::format::{Layout, WeightFormat};
-use runtime::kernels::packed::Packed;
+use runtime::kernels::layout::Packed;
 use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, requantize};
 
 /// Values of a spectrogram, of a hidden layer, and of the layer in the middle.

@@ -17,6 +17,8 @@ mod error;
 pub mod footprint;
 #[cfg(target_os = "none")]
 pub mod handlers;
+#[cfg(all(target_os = "none", feature = "int8"))]
+mod mem;
 pub mod model;
 #[cfg(target_os = "none")]
 pub mod parts;

@@ -2,7 +2,7 @@
 
 use rand_xoshiro::Xoshiro128PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use runtime::config::MAX_LEVELS;
+use runtime::limits::MAX_LEVELS;
 use runtime::{Sampling, Stream};
 
 use crate::board::Stopwatch;

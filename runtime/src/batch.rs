@@ -30,9 +30,7 @@
 //! # Ok::<(), runtime::Error>(())
 //! ```
 
-#[cfg(feature = "f32")]
 mod float;
-#[cfg(feature = "int8")]
 mod integer;
 mod lanes;
 
@@ -93,9 +91,7 @@ pub struct Batch<'m> {
 }
 
 enum AnyNetwork<'m> {
-    #[cfg(feature = "f32")]
     F32(float::Float<'m>),
-    #[cfg(feature = "int8")]
     Int(integer::Integer<'m>),
 }
 
@@ -103,9 +99,7 @@ impl<'m> Batch<'m> {
     /// Words of at most [`DEFAULT_MAX_LEN`] characters, without a prompt.
     pub fn new(model: &'m Model<'m>, sampling: Sampling) -> Self {
         let network = match &model.net {
-            #[cfg(feature = "f32")]
             Net::F32(net) => AnyNetwork::F32(float::Float::new(model.config(), net)),
-            #[cfg(feature = "int8")]
             Net::Int(net) => AnyNetwork::Int(integer::Integer::new(model.header(), net)),
         };
         Self { model, sampling, network, prompt: Vec::new(), max_len: DEFAULT_MAX_LEN }
@@ -137,9 +131,7 @@ impl<'m> Batch<'m> {
     /// least one).
     pub fn words(&self, seed: u64, indices: Range<u64>, threads: usize) -> Vec<Word> {
         match &self.network {
-            #[cfg(feature = "f32")]
             AnyNetwork::F32(network) => self.draw(network, seed, indices, threads),
-            #[cfg(feature = "int8")]
             AnyNetwork::Int(network) => self.draw(network, seed, indices, threads),
         }
     }

@@ -28,48 +28,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::activation::Activation;
 use crate::error::FormatError;
-use crate::format::{MAX_GOLDEN, Slab};
-use crate::kernels::{padded, round_up};
-
-/// Most levels a model can have. Eight levels of two see 256 characters back.
-pub const MAX_LEVELS: usize = 8;
-/// Most characters a level can fuse.
-pub const MAX_FUSE: usize = 64;
-/// Longest context. It bounds the rings, and with them every size computed from a header.
-pub const MAX_BLOCK_SIZE: usize = 1024;
-/// Most rows of a level, and largest embedding.
-pub const MAX_WIDTH: usize = 4096;
-/// Most columns of a weight matrix. With [`MAX_WIDTH`] it keeps every size in bytes below 2^31, on 32-bit chips too.
-pub const MAX_FAN_IN: usize = 1 << 16;
-/// Largest vocabulary: 255 characters and the boundary, so that a [`crate::Token`] fits a byte.
-pub const MAX_VOCAB_SIZE: usize = 256;
-/// Smallest vocabulary: 2 characters and the boundary.
-pub const MIN_VOCAB_SIZE: usize = 3;
-
-/// What stands between a level's linear layer and the next level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Activation {
-    /// Hyperbolic tangent, as in the lecture.
-    Tanh,
-    /// WaveNet's gated unit, `tanh(a) * sigmoid(b)`: a value takes two rows of the matrix, `a` and, a width behind it, `b / 2`.
-    ///
-    /// The half is `sigmoid(b) = (1 + tanh(b / 2)) / 2` with the inner one put into the weights, as BatchNorm is: what is left
-    /// is `tanh` of all rows, and `value * (1 + gate) / 2`: `quant::gate` in integers, `math::gate` in f32. (van den Oord et al.,
-    /// "Conditional Image Generation with PixelCNN Decoders", 2016, equation 2; "WaveNet", 2016, equation 2.)
-    Gated,
-}
-
-impl Activation {
-    /// Rows of the weight matrix for each value that a level gives.
-    pub const fn rows_per_value(self) -> usize {
-        match self {
-            Self::Tanh => 1,
-            Self::Gated => 2,
-        }
-    }
-}
+use crate::limits::{Checks, Dimension, MAX_LEVELS, Violation};
+use crate::rows::{padded, round_up};
 
 /// One level: fuse `fuse` neighbours (`FlattenConsecutive`), then a linear layer to `width` values and an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,10 +99,7 @@ impl Config {
     /// Whether every dimension but the size of the vocabulary is within its limits, else the first that is not.
     #[inline(never)]
     pub(crate) fn check(&self) -> Result<(), Violation> {
-        let width_of_level = match self.activation {
-            Activation::Tanh => Dimension::Width,
-            Activation::Gated => Dimension::GatedWidth,
-        };
+        let width_of_level = Dimension::width_of_level(self.activation);
         let mut checks = Checks::new().and(Dimension::NEmbd, self.n_embd()).and(Dimension::Levels, self.levels.len());
         let (mut width_in, mut block_size) = (self.n_embd(), 1_usize);
         for level in &self.levels {
@@ -375,93 +334,5 @@ impl StateLayout {
     /// 32-bit words in total where values are `i8`.
     pub const fn words_int(&self) -> usize {
         self.input + (self.rings + self.hidden).div_ceil(size_of::<u32>())
-    }
-}
-
-/// What a dimension may be.
-pub(crate) struct Limits {
-    what: &'static str,
-    min: usize,
-    max: usize,
-}
-
-/// What has limits that hold for every model. A small number, where the address of its limits would be two instructions at every
-/// check.
-#[derive(Clone, Copy)]
-pub(crate) enum Dimension {
-    VocabSize,
-    NEmbd,
-    Levels,
-    Fuse,
-    Width,
-    GatedWidth,
-    FanIn,
-    BlockSize,
-    Golden,
-}
-
-/// In the order of [`Dimension`].
-static LIMITS: [Limits; 9] = [
-    Limits::new("vocab_size", MIN_VOCAB_SIZE, MAX_VOCAB_SIZE),
-    Limits::new("n_embd", 1, MAX_WIDTH),
-    Limits::new("number of levels", 1, MAX_LEVELS),
-    Limits::new("fuse factor", 2, MAX_FUSE),
-    Limits::new("level width", 1, MAX_WIDTH),
-    Limits::new("level width", 1, MAX_WIDTH / Activation::Gated.rows_per_value()),
-    Limits::new("fan_in", 1, MAX_FAN_IN),
-    Limits::new("block_size", 1, MAX_BLOCK_SIZE),
-    Limits::new("length of the golden text", 0, MAX_GOLDEN),
-];
-
-impl Limits {
-    pub const fn new(what: &'static str, min: usize, max: usize) -> Self {
-        Self { what, min, max }
-    }
-
-    #[inline]
-    pub fn check(&'static self, found: usize) -> Result<(), Violation> {
-        if found >= self.min && found <= self.max { Ok(()) } else { Err(Violation(self, found)) }
-    }
-}
-
-/// Checks one after the other, of which the first that fails counts. Two words, which stay in registers from check to check.
-pub(crate) struct Checks(Result<(), Violation>);
-
-impl Checks {
-    #[inline]
-    pub const fn new() -> Self {
-        Self(Ok(()))
-    }
-
-    #[inline(never)]
-    pub fn and(self, dimension: Dimension, found: usize) -> Self {
-        match LIMITS.get(dimension as usize) {
-            Some(limits) if self.0.is_ok() => Self(limits.check(found)),
-            _ => self,
-        }
-    }
-
-    #[inline]
-    pub fn done(self) -> Result<(), Violation> {
-        self.0
-    }
-}
-
-/// A dimension that is not within its limits: what [`FormatError::BadDimension`] tells, in two words.
-pub(crate) struct Violation(&'static Limits, usize);
-
-impl Violation {
-    /// Leaves it as the reason why a blob is refused.
-    // Its two words stay in the registers in which they were returned.
-    #[cold]
-    #[inline(never)]
-    pub fn refuse<T>(self, slab: &mut Slab<'_>) -> Option<T> {
-        slab.refuse(self.into())
-    }
-}
-
-impl From<Violation> for FormatError {
-    fn from(Violation(&Limits { what, min, max }, found): Violation) -> Self {
-        Self::BadDimension { what, found, min, max }
     }
 }

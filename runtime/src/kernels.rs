@@ -26,75 +26,36 @@
 //! a sum across SIMD lanes.
 
 #[cfg(feature = "std")]
-mod body;
-#[cfg(feature = "int8")]
-pub mod dsp;
-#[cfg(feature = "dual16")]
-pub mod dual16;
-#[cfg(feature = "std")]
 pub mod host;
 #[cfg(feature = "int8")]
-pub mod insn;
-#[cfg(feature = "lanes16")]
-pub mod lanes16;
-#[cfg(all(feature = "mem", target_arch = "arm", target_os = "none"))]
-mod mem;
-#[cfg(all(feature = "std", any(kernel = "neon", kernel = "x86")))]
-mod methods;
-#[cfg(all(feature = "std", kernel = "neon"))]
-mod neon;
-#[cfg(feature = "int8")]
-pub mod packed;
-pub mod portable;
-#[cfg(feature = "vector128")]
-pub mod vector128;
-#[cfg(all(feature = "f32", fpu))]
-mod vfp;
-#[cfg(all(feature = "std", kernel = "x86"))]
-mod x86;
+pub mod layout;
+pub mod routine;
 
-#[cfg(all(feature = "int8", kernel = "dsp"))]
-pub use dsp::gate_i8;
-#[cfg(feature = "int8")]
-pub use portable::dot_i8;
-#[cfg(all(feature = "int8", not(any(kernel = "dsp", all(kernel = "mve", feature = "vector128")))))]
-pub use portable::gate_i8;
-#[cfg(all(feature = "f32", not(fpu)))]
-pub use portable::vec_mat_f32;
-#[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
-pub use portable::{copy_i8, exchange_i8, table_tanh_i8};
-#[cfg(feature = "int4")]
-pub use portable::{dot_i4, unpack_i4};
+#[cfg(feature = "std")]
+pub use self::host::weigh;
 #[cfg(all(kernel = "mve", feature = "vector128"))]
-pub use vector128::{copy_i8, exchange_i8, gate_i8, table_tanh_i8};
-#[cfg(all(feature = "f32", fpu))]
-pub use vfp::vec_mat_f32;
+pub use self::layout::vector128::{copy_i8, exchange_i8, gate_i8, pick, table_tanh_i8, weigh};
+#[cfg(all(feature = "int8", kernel = "dsp"))]
+pub use self::routine::dsp::gate_i8;
+#[cfg(feature = "int8")]
+pub use self::routine::portable::dot_i8;
+#[cfg(all(feature = "int8", not(any(kernel = "dsp", all(kernel = "mve", feature = "vector128")))))]
+pub use self::routine::portable::gate_i8;
+#[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
+pub use self::routine::portable::{copy_i8, exchange_i8, table_tanh_i8};
+#[cfg(feature = "int4")]
+pub use self::routine::portable::{dot_i4, unpack_i4};
+#[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
+pub use self::routine::softmax::pick;
+#[cfg(all(feature = "int8", not(feature = "std"), not(all(kernel = "mve", feature = "vector128"))))]
+pub use self::routine::softmax::weigh;
+#[cfg(feature = "f32")]
+pub use self::routine::vec_mat_f32;
+use crate::rows::LANES;
 
 /// Whether [`vec_mat_f32`] is assembly in this build; without it its definition in [`portable`] has its name.
 #[cfg(feature = "f32")]
 pub const ASSEMBLY_F32: bool = cfg!(fpu);
-/// Rows computed together.
-pub const LANES: usize = 8;
-
-/// `rows` rounded up to whole blocks.
-pub const fn padded(rows: usize) -> usize {
-    round_up(rows, LANES)
-}
-
-/// So many values from there; none where there are not as many.
-#[cfg(feature = "int8")]
-#[cfg_attr(kernel = "mve", inline(always))]
-#[cfg_attr(not(kernel = "mve"), inline(never))]
-pub(crate) fn part(values: &[i8], at: usize, len: usize) -> &[i8] {
-    values.get(at..).and_then(|values| values.get(..len)).unwrap_or(&[])
-}
-
-/// A size rounded up to a multiple of a power of two, in two instructions. Sizes are far below 2^31 (see [`crate::config`]).
-pub(crate) const fn round_up(size: usize, power_of_two: usize) -> usize {
-    debug_assert!(power_of_two.is_power_of_two());
-    size.wrapping_add(power_of_two - 1) & !(power_of_two - 1)
-}
-
 /// Index of `weight[row][column]` in a matrix of `fan_in` columns in layout `Rows8`. For those who write one.
 pub const fn rows8_index(row: usize, column: usize, fan_in: usize) -> usize {
     (row / LANES * fan_in + column) * LANES + row % LANES

@@ -49,29 +49,38 @@ compile_error!("models are larger than a 16-bit address space: 32-bit targets or
 #[cfg(not(any(feature = "f32", feature = "int8", feature = "int4")))]
 compile_error!("without a precision there is nothing to run: enable f32, int8 or int4");
 
+pub mod activation;
 #[cfg(feature = "std")]
 pub mod batch;
+pub mod built_in;
 pub mod cache;
 pub mod config;
 pub mod error;
 pub mod format;
 pub mod generator;
+#[cfg(feature = "int8")]
+pub mod insn;
 pub mod kernels;
 pub mod layers;
+pub mod limits;
 pub mod math;
 pub mod model;
 #[cfg(feature = "int8")]
 pub mod quant;
+pub mod rows;
 pub mod sampling;
+mod table;
 pub mod vocab;
+#[cfg(feature = "alloc")]
+pub mod write;
 
-pub use config::{Activation, Config, Level};
+pub use activation::Activation;
+pub use config::{Config, Level};
 pub use error::{Error, FormatError, PromptError, SelfTestError, StateError};
 pub use format::{Aligned, Provenance};
 pub use generator::{End, Generator};
 #[cfg(feature = "alloc")]
 pub use model::HeapState;
-pub use model::built_in;
 pub use model::{Activations, COUNTER_WORDS, Logits, Model, Score, State, StateMut, Stream, state_words};
 pub use sampling::Sampling;
 pub use vocab::{BOUNDARY, Token, Vocab};

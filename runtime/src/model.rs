@@ -11,7 +11,6 @@ mod stream;
 #[cfg(feature = "alloc")]
 pub use state::HeapState;
 pub use state::{COUNTER_WORDS, State, StateMut, state_words};
-pub(crate) use stream::LogitsMut;
 pub use stream::{Activations, Logits, Score, Stream};
 
 #[cfg(feature = "f32")]
@@ -19,14 +18,16 @@ use net_f32::NetF32;
 #[cfg(feature = "int8")]
 use net_int::NetInt;
 
-use crate::config::{Checks, Config, Dimension, StateLayout};
+use crate::config::{Config, StateLayout};
 use crate::error::{FormatError, SelfTestError, StateError};
 #[cfg(any(feature = "alloc", feature = "int8"))]
 use crate::format::WeightFormat;
 use crate::format::header::Fields;
-use crate::format::{self, Layout, Precision, Provenance, Slab};
+use crate::format::slab::Slab;
+use crate::format::{self, Layout, Precision, Provenance};
 #[cfg(all(feature = "alloc", feature = "int8"))]
 use crate::layers::Unpacked;
+use crate::limits::{Checks, Dimension};
 use crate::vocab::{Token, Vocab};
 
 /// A model, read in place from its blob.
@@ -37,12 +38,12 @@ use crate::vocab::{Token, Vocab};
 /// checked stands in [`crate::format`], and what all of it amounts to in `SECURITY.md` at the root of the repository.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
-    header: Fields<'a>,
+    pub(crate) header: Fields<'a>,
     pub(crate) net: Net<'a>,
     /// Tokens on which [`Model::self_test`] runs.
     golden: &'a [Token],
     /// Where its buffers lie in a [`State`].
-    buffers: StateLayout,
+    pub(crate) buffers: StateLayout,
 }
 
 /// The weights in one of the precisions this build has.
@@ -56,6 +57,15 @@ pub(crate) enum Net<'a> {
 }
 
 impl<'a> Net<'a> {
+    /// Returns the first word of each layer in the slab.
+    #[cfg(feature = "alloc")]
+    pub fn starts(&self) -> [u32; crate::limits::MAX_LAYERS] {
+        match self {
+            Self::F32(net) => net.starts(),
+            Self::Int(net) => net.starts(),
+        }
+    }
+
     /// Without weights.
     #[cfg(feature = "int8")]
     const NONE: Self = Self::Int(NetInt::NONE);
@@ -235,19 +245,19 @@ fn load<'a>(
     let (frame, have) = slab.frame()?;
     let Some(golden_len) = header.read(frame) else { return slab.refuse(FormatError::BadHeader) };
     if let Err(violation) = Checks::new().and(Dimension::VocabSize, header.config.vocab_size()).done() {
-        return violation.refuse(slab);
+        return slab.refuse_dimension(violation);
     }
     if let Some(character) = Vocab::known(header.vocab, header.config.vocab_size()).repeated() {
         return slab.refuse(FormatError::DuplicateCharacter { character });
     }
     if let Err(violation) = header.config.check() {
-        return violation.refuse(slab);
+        return slab.refuse_dimension(violation);
     }
     if header.weights.len() != header.config.levels().len() + 1 {
         return slab.refuse(FormatError::UnsupportedFormat);
     }
     if let Err(violation) = Checks::new().and(Dimension::Golden, golden_len).done() {
-        return violation.refuse(slab);
+        return slab.refuse_dimension(violation);
     }
     let need = net.load(header, slab, buffers)?;
     if have != need {
@@ -286,7 +296,7 @@ pub(crate) fn state_words_of(
         #[cfg(feature = "f32")]
         Precision::F32 => Ok(config.state_layout_f32().words_f32()),
         #[cfg(feature = "int8")]
-        Precision::Int8 | Precision::Int4 if layout.is_of_integers() => {
+        Precision::Int8 | Precision::Int4 if layout.is_integer() && layout.is_built() => {
             Ok(net_int::state_layout(config, layout, weights).words_int())
         }
         #[allow(unreachable_patterns, reason = "reached where a precision or a layout is left out")]

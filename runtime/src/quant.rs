@@ -1,6 +1,6 @@
 #![doc = include_str!("../QUANTIZATION.md")]
 
-use crate::kernels::insn::smmulr;
+use crate::insn::smmulr;
 
 /// Largest magnitude of an activation: 127 stands for 1, so that tanh fits exactly. -128 never occurs.
 pub const ACTIVATION_MAX: i32 = 127;
@@ -115,7 +115,7 @@ pub fn tanh_i8(pre_activation: i32) -> i8 {
     TANH.get(pre_activation.clamp(-256, 255) as usize & 511).copied().unwrap_or(0)
 }
 
-/// `value * (1 + gate) / 2`, all in units of 1/127: what is left of [`crate::config::Activation::Gated`] behind `tanh` of both.
+/// `value * (1 + gate) / 2`, all in units of 1/127: what is left of [`crate::activation::Activation::Gated`] behind `tanh` of both.
 ///
 /// Division by 254 is multiplication by 258 / 65,536, then rounding to nearest: within 0.508 of the quotient. It is one
 /// instruction where 16-bit products are doubled and halved (VQRDMULH by 129).

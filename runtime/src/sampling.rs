@@ -1,23 +1,25 @@
 //! From logits to a character: temperature, top-k, greedy.
 //!
-//! One implementation per kind of logits: [`float`] for f32, [`fixed`] in integers alone. Both take one `next_u32` per
-//! draw, so that the same seed gives the same words on every machine.
+//! One implementation per kind of logits: `float` for f32, [`crate::kernels::routine::softmax`] in integers. Both take one
+//! `next_u32` per draw, so that the same seed gives the same words on every machine.
 
 use rand_core::Rng;
 
-#[cfg(all(kernel = "mve", feature = "vector128", not(feature = "std")))]
-use crate::kernels::vector128::{pick, weigh};
-use crate::model::LogitsMut;
+#[cfg(feature = "int8")]
+use crate::kernels::{pick, weigh};
 use crate::vocab::Token;
 
-#[cfg(feature = "int8")]
-pub mod fixed;
-#[cfg(all(feature = "int8", feature = "std"))]
-use fixed::pick;
-#[cfg(all(feature = "int8", not(feature = "std"), not(all(kernel = "mve", feature = "vector128"))))]
-use fixed::{pick, weigh};
 #[cfg(feature = "f32")]
 pub mod float;
+
+/// The logits, to be turned into weights in place.
+#[derive(Debug)]
+pub(crate) enum LogitsMut<'a> {
+    #[cfg(feature = "f32")]
+    F32(&'a mut [f32]),
+    #[cfg(feature = "int8")]
+    Fixed(&'a mut [i32]),
+}
 
 /// How the next character is drawn.
 ///
@@ -82,13 +84,6 @@ impl Sampling {
             }
         }
     }
-}
-
-/// [`fixed::weigh`] by the vector unit of this machine.
-#[cfg(all(feature = "int8", feature = "std"))]
-#[inline]
-fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
-    crate::kernels::host::VectorUnit::best().weigh(logits, temperature_milli)
 }
 
 /// Sets all but the `k` largest logits to `lowest`; none for 0. Among equals the first are the larger ones.

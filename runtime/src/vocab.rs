@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use crate::config::{Checks, Dimension};
 use crate::error::{FormatError, PromptError};
+use crate::limits::{Checks, Dimension};
 
 /// Index of a character in the vocabulary.
 pub type Token = u8;

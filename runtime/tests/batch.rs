@@ -55,7 +55,8 @@ fn every_word_is_that_of_its_own_seed() {
 #[test]
 #[cfg(feature = "int8")]
 fn the_form_of_the_weights_does_not_matter() {
-    use runtime::format::{Layout, relayout, tabulate_pairs};
+    use runtime::format::Layout;
+    use runtime::write::{relayout, tabulate_pairs};
 
     let integer = |(_, blob): &(String, AlignedBlob)| {
         Model::new(blob.as_bytes()).is_ok_and(|model| relayout(&model, Layout::RowMajor).is_ok())

@@ -2,9 +2,10 @@
 #![cfg(feature = "f32")]
 
 use runtime::format::{
-    AlignedBlob, Header, Layers, Layout, LinearWeights, MAX_GOLDEN, MAX_WEIGHT, PREAMBLE_BYTES, Precision,
-    WeightFormat, checksum, encode, slab_offset,
+    AlignedBlob, Header, Layout, MAX_WEIGHT, PREAMBLE_BYTES, Precision, WeightFormat, checksum, slab_offset,
 };
+use runtime::limits::MAX_GOLDEN;
+use runtime::write::{Layers, LinearWeights, encode};
 use runtime::{Activation, FormatError, Level, Model, Provenance, State, StateError, Stream, state_words};
 
 static TINY: &[u8] = runtime::include_blob!("../../models/tiny.blob");

@@ -1,11 +1,9 @@
 //! The loader on integer models: a test per error that only they can have.
 #![cfg(feature = "int8")]
 
-use runtime::format::{
-    AlignedBlob, Header, IntegerLayer, Layers, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum, encode,
-    slab_offset,
-};
+use runtime::format::{AlignedBlob, Header, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum, slab_offset};
 use runtime::quant::ACC_LIMIT;
+use runtime::write::{IntegerLayer, Layers, encode};
 use runtime::{Activation, FormatError, Level, Model, Provenance};
 
 /// `.ab`, the boundary included.

@@ -1,8 +1,7 @@
 //! Gated units in a blob: sizes, refusals, the state they need. What they compute is in `streaming`.
 
-use runtime::format::{
-    AlignedBlob, Header, Layers, Layout, LinearWeights, PREAMBLE_BYTES, Precision, WeightFormat, checksum, encode,
-};
+use runtime::format::{AlignedBlob, Header, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum};
+use runtime::write::{Layers, LinearWeights, encode};
 use runtime::{Activation, FormatError, Level, Model, Provenance};
 
 const NO_PROVENANCE: Provenance<'_> =
@@ -74,7 +73,7 @@ mod single {
 
 #[cfg(feature = "int8")]
 mod integers {
-    use runtime::format::{IntegerLayer, relayout, tabulate_pairs};
+    use runtime::write::{IntegerLayer, relayout, tabulate_pairs};
     use runtime::{HeapState, SelfTestError};
 
     use super::*;

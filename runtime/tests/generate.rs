@@ -2,7 +2,8 @@
 #![cfg(feature = "f32")]
 
 use rand_core::{Infallible, TryRng};
-use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
+use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
+use runtime::write::{Layers, LinearWeights, encode};
 use runtime::{
     Activation, BOUNDARY, End, Generator, HeapState, Level, Model, PromptError, Provenance, Sampling, State, Stream,
     state_words,

@@ -48,9 +48,9 @@ fn every_unit_of_this_machine_is_found() {
 #[cfg(feature = "int8")]
 mod integer {
     use runtime::kernels::host::{Bias, Output, Scaling, Table};
-    use runtime::kernels::portable;
+    use runtime::kernels::routine::portable;
+    use runtime::kernels::routine::softmax;
     use runtime::quant::ACC_LIMIT;
-    use runtime::sampling::fixed;
 
     use super::*;
 
@@ -201,8 +201,8 @@ mod integer {
                 }
             }
         };
-        all(&runtime::kernels::portable::gate_i8, "definition");
-        all(&runtime::kernels::dsp::gate_i8, "dsp");
+        all(&runtime::kernels::routine::portable::gate_i8, "definition");
+        all(&runtime::kernels::routine::dsp::gate_i8, "dsp");
         for unit in VectorUnit::available() {
             all(&|values, gates| unit.gate_i8(values, gates), unit.name());
         }
@@ -372,7 +372,7 @@ mod integer {
 
     fn check_weights(logits: &[i32], temperature_milli: u16) {
         let mut expected = logits.to_vec();
-        let total = fixed::weigh(&mut expected, temperature_milli);
+        let total = softmax::weigh(&mut expected, temperature_milli);
         for unit in VectorUnit::available() {
             let mut weights = logits.to_vec();
             assert_eq!(unit.weigh(&mut weights, temperature_milli), total, "{}", unit.name());
@@ -474,8 +474,10 @@ mod integer {
 
 #[cfg(feature = "f32")]
 mod float {
-    use runtime::kernels::{self, LANES, padded, portable, rows8_index};
+    use runtime::kernels::routine::portable;
+    use runtime::kernels::{self, rows8_index};
     use runtime::math::{TANH_MAX_ERROR, tanh};
+    use runtime::rows::{LANES, padded};
 
     use super::*;
 

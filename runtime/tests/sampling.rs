@@ -37,7 +37,7 @@ fn softmax(logits: &[f64], temperature_milli: u16) -> Vec<f64> {
 
 #[cfg(feature = "int8")]
 mod fixed {
-    use runtime::sampling::fixed::{nll_micronats, pick, weigh};
+    use runtime::kernels::routine::softmax::{nll_micronats, pick, weigh};
     use runtime::{HeapState, Logits, Model, Stream};
 
     use super::*;
@@ -238,9 +238,10 @@ mod fixed {
 
 #[cfg(feature = "f32")]
 mod float {
-    use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
+    use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
     use runtime::math::EXP_MAX_RELATIVE_ERROR;
     use runtime::sampling::float::{pick, weigh};
+    use runtime::write::{Layers, LinearWeights, encode};
     use runtime::{Activation, HeapState, Level, Model, Provenance, Stream};
 
     use super::*;

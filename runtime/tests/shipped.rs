@@ -26,7 +26,8 @@ fn tiny(runs: bool) -> Vec<(String, Vec<u8>)> {
 
 #[cfg(feature = "int8")]
 fn in_every_layout(name: &str, bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
-    use runtime::format::{Layout, Precision, relayout};
+    use runtime::format::{Layout, Precision};
+    use runtime::write::relayout;
 
     let blob = AlignedBlob::from(bytes.as_slice());
     let model = Model::new(blob.as_bytes()).unwrap();
@@ -167,7 +168,8 @@ fn the_self_test_of_every_shipped_model_passes() {
 #[cfg(feature = "int8")]
 #[test]
 fn layouts_are_exchangeable() {
-    use runtime::format::{Layout, Precision, relayout};
+    use runtime::format::{Layout, Precision};
+    use runtime::write::relayout;
 
     for (name, blob) in all() {
         let model = Model::new(blob.as_bytes()).unwrap();
@@ -193,7 +195,8 @@ fn layouts_are_exchangeable() {
 #[cfg(feature = "int8")]
 #[test]
 fn pairs_give_the_same_logits() {
-    use runtime::format::{Layout, Precision, WeightFormat, relayout, tabulate_pairs};
+    use runtime::format::{Layout, Precision, WeightFormat};
+    use runtime::write::{relayout, tabulate_pairs};
 
     for (name, blob) in all() {
         let model = Model::new(blob.as_bytes()).unwrap();
@@ -235,7 +238,7 @@ fn the_self_test_finds_a_wrong_checksum() {
         #[cfg(feature = "int8")]
         if model.precision() != runtime::format::Precision::F32 {
             // Nor does another layout make a broken promise good.
-            let moved = runtime::format::relayout(&model, runtime::format::Layout::RowMajor).unwrap();
+            let moved = runtime::write::relayout(&model, runtime::format::Layout::RowMajor).unwrap();
             let moved = AlignedBlob::from(moved.as_slice());
             let moved = Model::new(moved.as_bytes()).unwrap();
             assert!(matches!(moved.self_test(&mut HeapState::new(&moved)), Err(Error::SelfTest(_))), "{name}");

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSymbol};
-use runtime::format::{AlignedBlob, Layout, tabulate_pairs};
+use runtime::format::{AlignedBlob, Layout};
+use runtime::write::tabulate_pairs;
 use runtime::{Generator, HeapState, Model, Sampling};
 
 mod peers;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use runtime::Model;
-use runtime::format::{self, AlignedBlob, Precision};
+use runtime::format::{self, AlignedBlob};
 
 use crate::board::Board;
 use crate::command::{run_for_output, show};
@@ -151,12 +151,7 @@ pub fn facts(model: &Path) -> Result<Facts> {
     let bytes = fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
     let blob = AlignedBlob::from(bytes.as_slice());
     let precision = Model::new(blob.as_bytes()).map(|model| model.precision());
-    let precision = match precision.with_context(|| format!("{} is refused", model.display()))? {
-        Precision::F32 => "f32",
-        Precision::Int8 => "int8",
-        Precision::Int4 => "int4",
-        other => bail!("no firmware for a model in {other:?}"),
-    };
+    let precision = precision.with_context(|| format!("{} is refused", model.display()))?.name();
     Ok(Facts { precision, checksum: format::checksum(&bytes) })
 }
 

@@ -7,7 +7,8 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail, ensure};
 use runtime::Model;
-use runtime::format::{AlignedBlob, Precision, relayout};
+use runtime::format::{AlignedBlob, Precision};
+use runtime::write::relayout;
 
 use crate::board::{BOARDS, Board};
 use crate::command::{on_path, show};

@@ -9,7 +9,8 @@ use exporter::gptq::{Options as Int4Options, Rounding, calibration_contexts, qua
 use exporter::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::quantize::quantize_int8;
 use exporter::write::write_atomically;
-use runtime::format::{AlignedBlob, Layout, Precision, relayout, tabulate_pairs};
+use runtime::format::{AlignedBlob, Layout, Precision};
+use runtime::write::{relayout, tabulate_pairs};
 use runtime::{Model, Vocab};
 use tch::Tensor;
 

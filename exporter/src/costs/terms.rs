@@ -17,8 +17,9 @@ use std::collections::BTreeMap;
 
 use runtime::config::LinearShape;
 use runtime::format::{Layout, Precision, WeightFormat};
-use runtime::kernels::packed::Packed;
-use runtime::kernels::{LANES, dual16, lanes16, padded, vector128};
+use runtime::kernels::layout::Packed;
+use runtime::kernels::layout::{dual16, lanes16, vector128};
+use runtime::rows::{LANES, padded};
 use runtime::{Activation, Config, Model};
 
 use super::Core;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runtime::config::{MAX_FUSE, MAX_WIDTH};
+use runtime::limits::{MAX_FUSE, MAX_WIDTH};
 use runtime::{Activation, Level};
 
 use super::names::{self, Part, last_number, natural, numbered, parent, place};

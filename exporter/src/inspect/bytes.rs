@@ -3,8 +3,8 @@
 use runtime::Model;
 use runtime::config::LinearShape;
 use runtime::format::{Layout, PREAMBLE_BYTES, SLAB_ALIGN, WeightFormat, slab_offset};
-use runtime::kernels::packed::Packed;
-use runtime::kernels::padded;
+use runtime::kernels::layout::Packed;
+use runtime::rows::padded;
 
 /// The bytes of a layer: of its weights with what belongs to them.
 struct LayerBytes {

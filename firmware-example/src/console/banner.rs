@@ -51,7 +51,7 @@ pub fn print(out: &mut impl Write, model: &Model<'_>, boot: &Boot, facts: &Facts
     key(out, "model");
     out.text(provenance.preset);
     out.text(", ");
-    out.text(precision(model.precision()));
+    out.text(model.precision().name());
     out.line(if boot.slot == Slot::Used { ", in the slot" } else { ", built in" });
     key(out, "dev nll");
     match provenance.dev_nll_micronats {
@@ -178,12 +178,3 @@ const READ: [(bool, &str); 7] = [
     (cfg!(feature = "lanes16"), "lanes16"),
     (cfg!(feature = "vector128"), "vector128"),
 ];
-
-fn precision(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "f32",
-        Precision::Int8 => "int8",
-        Precision::Int4 => "int4",
-        _ => "?",
-    }
-}

@@ -3,7 +3,8 @@
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use runtime::batch::{Batch, word_seed};
-use runtime::format::{Layout, Precision, relayout, tabulate_pairs};
+use runtime::format::{Layout, Precision};
+use runtime::write::{relayout, tabulate_pairs};
 use runtime::{
     Activations, BOUNDARY, COUNTER_WORDS, End, Error, Generator, Logits, Model, Sampling, StateError, StateMut, Stream,
     Token,

@@ -3,8 +3,9 @@
 use arbitrary::{Result, Unstructured};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
-use runtime::format::{Header, IntegerLayer, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
+use runtime::format::{Header, Layout, Precision, WeightFormat};
 use runtime::quant::{ACC_LIMIT, ACTIVATION_MAX};
+use runtime::write::{IntegerLayer, Layers, LinearWeights, encode};
 use runtime::{Activation, Config, Level, Provenance};
 
 /// The blob of a model whose dimensions follow from the bytes; `None` where they are none that the format allows.

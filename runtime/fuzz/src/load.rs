@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use runtime::config::{MAX_BLOCK_SIZE, MAX_LEVELS, MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
-use runtime::format::MAX_GOLDEN;
+use runtime::limits::MAX_GOLDEN;
+use runtime::limits::{MAX_BLOCK_SIZE, MAX_LEVELS, MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
 use runtime::{BOUNDARY, FormatError, Model, state_words};
 
 use super::blob::{Exact, repair};

@@ -1,8 +1,9 @@
 //! A model in single precision by FORMAT.md alone: every node of a window computed anew, by the portable kernel.
 
 use runtime::format::{Header, slab_offset};
-use runtime::kernels::{padded, portable};
+use runtime::kernels::routine::portable;
 use runtime::math::{gate, tanh};
+use runtime::rows::padded;
 use runtime::{Activation, Token};
 
 /// The logits for the character behind a window of `block_size` tokens. The blob is one that was loaded.

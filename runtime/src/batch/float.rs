@@ -4,13 +4,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lanes::{Network, Pairs};
-use crate::config::{Activation, Config, LevelShape, LinearShape};
+use crate::activation::Activation;
+use crate::config::{Config, LevelShape, LinearShape};
 use crate::kernels::host::{Tile, VectorUnit};
-use crate::kernels::{LANES, padded};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
 use crate::math::gate;
-use crate::model::LogitsMut;
 use crate::model::net_f32::NetF32;
+use crate::rows::{LANES, padded};
+use crate::sampling::LogitsMut;
 use crate::vocab::Token;
 
 /// The layers of the model.

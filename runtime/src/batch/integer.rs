@@ -4,13 +4,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lanes::{Network, Pairs};
-use crate::config::{Activation, LevelShape, LinearShape};
+use crate::activation::Activation;
+use crate::config::{LevelShape, LinearShape};
 use crate::format::header::Fields;
 use crate::kernels::host::{Scaling, Tile, VectorUnit};
-use crate::kernels::{LANES, padded};
 use crate::layers::Unpacked;
-use crate::model::LogitsMut;
 use crate::model::net_int::NetInt;
+use crate::rows::{LANES, padded};
+use crate::sampling::LogitsMut;
 use crate::vocab::Token;
 
 /// Activations in a cell.

@@ -7,8 +7,7 @@ use rand_core::Rng;
 
 use crate::config::{LevelShape, LinearShape};
 use crate::kernels::host::{STREAMS, Tile};
-use crate::model::LogitsMut;
-use crate::sampling::Sampling;
+use crate::sampling::{LogitsMut, Sampling};
 use crate::vocab::{BOUNDARY, Token};
 
 /// A network for tiles. A *cell* is what a level hands on: an f32, or four activations in a word.
@@ -90,7 +89,7 @@ impl<'n, N: Network> Lanes<'n, N> {
                 Tile::default();
                 if !output.levels.is_empty() { output.start(output.positions, N::cells) } else { 0 }
             ],
-            logits: vec![Tile::default(); crate::kernels::padded(network.vocab_size())],
+            logits: vec![Tile::default(); crate::rows::padded(network.vocab_size())],
             logits_start: vec![N::Logit::default(); network.vocab_size()],
             drawn_from: vec![N::Logit::default(); network.vocab_size()],
         };

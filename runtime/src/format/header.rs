@@ -2,7 +2,8 @@
 //! much flash. A test compares the two.
 
 use super::{Layout, MAX_LAYERS, Precision, WeightFormat};
-use crate::config::{Activation, Config, Level};
+use crate::activation::Activation;
+use crate::config::{Config, Level};
 use crate::vocab::next_character;
 
 /// A header as a reader needs it; see [`Header`](super::Header).
@@ -37,25 +38,9 @@ impl<'a> Fields<'a> {
     #[inline(never)]
     pub fn read(&mut self, bytes: &'a [u8]) -> Option<usize> {
         let mut reader = Reader { rest: bytes, wrong: 0, characters: 0 };
-        self.precision = match reader.number(32) {
-            0 => Precision::F32,
-            1 => Precision::Int8,
-            2 => Precision::Int4,
-            _ => return None,
-        };
-        self.layout = match reader.number(32) {
-            0 => Layout::Rows8,
-            1 => Layout::RowMajor,
-            2 => Layout::Dual16,
-            3 => Layout::Lanes16,
-            4 => Layout::Vector128,
-            _ => return None,
-        };
-        let activation = reader.number(32);
-        if activation > 1 {
-            return None;
-        }
-        self.config.activation = if activation == 0 { Activation::Tanh } else { Activation::Gated };
+        self.precision = Precision::from_code(reader.number(32))?;
+        self.layout = Layout::from_code(reader.number(32))?;
+        self.config.activation = Activation::from_code(reader.number(32))?;
         self.config.n_embd = reader.number(16) as u16;
         self.config.levels.clear();
         for _ in 0..reader.number(32) {
@@ -65,14 +50,7 @@ impl<'a> Fields<'a> {
         self.config.skip = reader.number(1) & 1 != 0;
         self.weights.clear();
         for _ in 0..reader.number(32) {
-            let format = match reader.number(32) {
-                0 => WeightFormat::F32,
-                1 => WeightFormat::Table,
-                2 => WeightFormat::Int8,
-                3 => WeightFormat::Int4,
-                4 => WeightFormat::Pairs,
-                _ => return None,
-            };
+            let format = WeightFormat::from_code(reader.number(32))?;
             self.weights.push(format).ok()?;
         }
         let golden_len = reader.number(16) as usize;
@@ -160,11 +138,6 @@ mod tests {
     use super::super::{Header, Provenance};
     use super::*;
 
-    const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Int8, Precision::Int4];
-    const LAYOUTS: [Layout; 5] = [Layout::Rows8, Layout::RowMajor, Layout::Dual16, Layout::Lanes16, Layout::Vector128];
-    const FORMATS: [WeightFormat; 5] =
-        [WeightFormat::F32, WeightFormat::Table, WeightFormat::Int8, WeightFormat::Int4, WeightFormat::Pairs];
-
     /// The same as what serde derives reads, or as it refuses.
     fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
         let mut fields = Fields::NONE;
@@ -185,21 +158,21 @@ mod tests {
     }
 
     fn encoded() -> impl Strategy<Value = Vec<u8>> {
-        let enums = (0..3_usize, 0..5_usize, 0..2_usize, any::<bool>());
+        let enums = (0..Precision::ALL.len(), 0..Layout::ALL.len(), 0..Activation::ALL.len(), any::<bool>());
         let levels = prop::collection::vec((any::<u8>(), any::<u16>()), 0..=8);
-        let weights = prop::collection::vec(0..5_usize, 0..=9);
+        let weights = prop::collection::vec(0..WeightFormat::ALL.len(), 0..=9);
         let numbers = (any::<u16>(), any::<u16>(), any::<u32>(), any::<u64>(), any::<u32>());
         let texts = (".{0,20}", ".{0,5}", ".{0,5}");
         (enums, levels, weights, numbers, texts).prop_map(|(enums, levels, weights, numbers, texts)| {
             let (vocab, preset, exporter_version): (String, String, String) = texts;
             let header = Header {
-                precision: PRECISIONS[enums.0],
-                layout: LAYOUTS[enums.1],
-                activation: [Activation::Tanh, Activation::Gated][enums.2],
+                precision: Precision::ALL[enums.0],
+                layout: Layout::ALL[enums.1],
+                activation: Activation::ALL[enums.2],
                 n_embd: numbers.0,
                 levels: levels.into_iter().map(|(fuse, width)| Level { fuse, width }).collect(),
                 skip: enums.3,
-                weights: weights.into_iter().map(|format| FORMATS[format]).collect(),
+                weights: weights.into_iter().map(|format| WeightFormat::ALL[format]).collect(),
                 golden_len: numbers.1,
                 golden_crc32: numbers.2,
                 vocab: &vocab,

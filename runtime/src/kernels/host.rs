@@ -13,27 +13,22 @@
 //! Integer sums are exact in any order. Sums in f32 keep theirs: a vector holds several rows, or several words, never
 //! several columns of a row; and each product is rounded before it is added, so that there is no fused multiply-add.
 
+#[cfg(any(kernel = "neon", kernel = "x86"))]
+mod methods;
 #[cfg(kernel = "neon")]
-use super::neon::Neon;
+mod neon;
+mod portable;
+mod tile;
 #[cfg(kernel = "x86")]
-use super::x86::{avx2::Avx2, avx512::Avx512};
-use super::{LANES, body};
-#[cfg(feature = "int8")]
+mod x86;
+
+#[cfg(kernel = "neon")]
+use self::neon::Neon;
+pub use self::tile::{Bias, Output, STREAMS, Scaling, Table, Tile};
+#[cfg(kernel = "x86")]
+use self::x86::{avx2::Avx2, avx512::Avx512};
+use crate::rows::LANES;
 use crate::vocab::Token;
-
-/// Words computed together in a batch.
-pub const STREAMS: usize = 32;
-
-/// A value of each of [`STREAMS`] words, aligned to a cache line, which is the widest vector, too.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(C, align(64))]
-pub struct Tile<T>(pub [T; STREAMS]);
-
-impl<T: Copy + Default> Default for Tile<T> {
-    fn default() -> Self {
-        Self([T::default(); STREAMS])
-    }
-}
 
 /// A vector unit of this machine; its methods are the kernels.
 ///
@@ -62,7 +57,7 @@ macro_rules! dispatch {
             Kind::Avx2(unit) => unit.$function($($argument),*),
             #[cfg(kernel = "neon")]
             Kind::Neon(unit) => unit.$function($($argument),*),
-            Kind::Portable => body::$function($($argument),*),
+            Kind::Portable => portable::$function($($argument),*),
         }
     };
 }
@@ -112,7 +107,6 @@ impl VectorUnit {
     }
 }
 
-#[cfg(feature = "int8")]
 impl VectorUnit {
     /// `out[row] = requantize(bias[row] + sum_c weights[row][c] * x[c], multiplier[row])`, or tanh of it.
     ///
@@ -123,7 +117,6 @@ impl VectorUnit {
     }
 
     /// As [`VectorUnit::rows_i8`] with four-bit weights (-8 to 7), each row a whole number of bytes.
-    #[cfg(feature = "int4")]
     pub fn rows_i4(self, weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
         dispatch!(self, rows_i4, weights, x, bias, multiplier, out);
     }
@@ -142,13 +135,13 @@ impl VectorUnit {
         dispatch!(self, tanh_i8, pre_activations, out);
     }
 
-    /// [`super::portable::gate_i8`].
+    /// [`crate::kernels::routine::portable::gate_i8`].
     #[inline]
     pub fn gate_i8(self, values: &mut [i8], gates: &[i8]) {
         dispatch!(self, gate_i8, values, gates);
     }
 
-    /// [`crate::sampling::fixed::weigh`].
+    /// [`crate::kernels::routine::softmax::weigh`].
     pub fn weigh(self, logits: &mut [i32], temperature_milli: u16) -> u32 {
         dispatch!(self, weigh, logits, temperature_milli)
     }
@@ -167,78 +160,8 @@ impl VectorUnit {
     }
 }
 
-/// Where the sums of rows begin; both `[rows]`.
-#[cfg(feature = "int8")]
-#[derive(Clone, Copy, Debug)]
-pub struct Bias<'a> {
-    /// The bias.
-    pub plain: &'a [i32],
-    /// `bias - 128 * sum_c weights[row][c]`: for kernels that add 128 to `x`, which is never negative then.
-    pub shifted: &'a [i32],
-}
-
-/// Where a kernel puts its rows.
-#[cfg(feature = "int8")]
-#[derive(Debug)]
-pub enum Output<'o> {
-    /// As they are.
-    Rows(&'o mut [i32]),
-    /// [`crate::quant::tanh_i8`] of them.
-    Tanh(&'o mut [i8]),
-}
-
-#[cfg(feature = "int8")]
-#[allow(clippy::len_without_is_empty, reason = "nobody asks")]
-impl Output<'_> {
-    /// Rows there is room for.
-    #[inline]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Rows(out) => out.len(),
-            Self::Tanh(out) => out.len(),
-        }
-    }
-}
-
-/// `[fuse][vocab_size][rows]`: what each character adds at each position of level 0.
-#[cfg(feature = "int8")]
-#[derive(Clone, Copy, Debug)]
-pub struct Table<'a> {
-    /// The entries.
-    pub entries: &'a [i8],
-    /// Characters.
-    pub vocab_size: usize,
-    /// Rows of the layer.
-    pub rows: usize,
-    /// The first row that is asked for.
-    pub start: usize,
-}
-
-#[cfg(feature = "int8")]
-impl<'a> Table<'a> {
-    /// What a character adds to the rows from `start + row` on; nothing for one outside the table.
-    #[inline]
-    pub fn entries(&self, position: usize, token: Token, row: usize) -> &'a [i8] {
-        let character = (position * self.vocab_size + usize::from(token)) * self.rows;
-        self.entries.get(character + self.start + row..character + self.rows).unwrap_or(&[])
-    }
-}
-
-/// What belongs to eight rows besides their weights.
-#[cfg(feature = "int8")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scaling {
-    /// Start of the sum.
-    pub bias: [i32; LANES],
-    /// `sum_c w[r][c]`, for kernels that shift `x` to where it is never negative.
-    pub sum: [i32; LANES],
-    /// Of [`crate::quant::requantize`].
-    pub multiplier: [i32; LANES],
-}
-
-#[cfg(feature = "f32")]
 impl VectorUnit {
-    /// [`super::portable::vec_mat_f32`].
+    /// [`crate::kernels::routine::portable::vec_mat_f32`].
     pub fn vec_mat_f32(self, weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
         dispatch!(self, vec_mat_f32, weights, bias, x, y);
     }
@@ -249,7 +172,7 @@ impl VectorUnit {
     }
 
     /// A block of layout `Rows8` for [`STREAMS`] words: `out[r][s] = bias[r] + sum_c weights[c][r] * x[c][s]`, summed in
-    /// the order of [`super::portable::vec_mat_f32`].
+    /// the order of [`crate::kernels::routine::portable::vec_mat_f32`].
     pub fn tile_f32(
         self,
         weights: &[[f32; LANES]],
@@ -259,4 +182,10 @@ impl VectorUnit {
     ) {
         dispatch!(self, tile_f32, weights, bias, x, out);
     }
+}
+
+/// [`crate::kernels::routine::softmax::weigh`] on the widest vector unit of this machine.
+#[inline]
+pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
+    VectorUnit::best().weigh(logits, temperature_milli)
 }

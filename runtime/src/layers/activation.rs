@@ -1,4 +1,4 @@
-use crate::config::Activation;
+use crate::activation::Activation;
 use crate::math::gate;
 #[cfg(not(feature = "std"))]
 use crate::math::tanh;

@@ -1,5 +1,5 @@
-use crate::format::Slab;
-use crate::kernels::padded;
+use crate::format::slab::Slab;
+use crate::rows::padded;
 
 /// `y = W x + b` (`nn.Linear`), weights in layout `Rows8` (see [`crate::kernels`]), rows padded to a whole block.
 ///

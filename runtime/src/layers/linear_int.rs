@@ -10,15 +10,17 @@ pub use input::Input;
 pub use stored::Unpacked;
 pub(crate) use stored::{Stored, has_lowest};
 
-use crate::config::{Activation, Config};
+use crate::activation::Activation;
+use crate::config::Config;
 use crate::format::{Layout, SLAB_ALIGN, WeightFormat};
 #[cfg(all(feature = "row-major", feature = "int4"))]
 use crate::kernels::dot_i4;
 #[cfg(feature = "row-major")]
 use crate::kernels::dot_i8;
-use crate::kernels::packed::{Out, Packed};
-use crate::kernels::{copy_i8, part, round_up, table_tanh_i8};
+use crate::kernels::layout::{Out, Packed};
+use crate::kernels::{copy_i8, table_tanh_i8};
 use crate::quant::{requantize, tanh_i8};
+use crate::rows::{part, round_up};
 use crate::vocab::Token;
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
@@ -41,7 +43,7 @@ pub struct LinearInt<'n> {
     words: &'n [u32],
     /// The weights in blocks, once more, with what has been checked of them.
     #[cfg(all(kernel = "mve", feature = "vector128"))]
-    matrix: Option<crate::kernels::vector128::Matrix<'n>>,
+    matrix: Option<crate::kernels::layout::vector128::Matrix<'n>>,
     /// What the host's kernels take in place of the bias; see [`crate::kernels::host::VectorUnit::rows_i8`].
     #[cfg(feature = "std")]
     shifted: Option<alloc::sync::Arc<[i32]>>,
@@ -83,8 +85,8 @@ impl<'n> LinearInt<'n> {
     /// The same, with its [`Self::matrix`]; its input has so many words.
     #[cfg(all(kernel = "mve", feature = "vector128"))]
     pub(crate) fn for_vectors(mut self, input_words: usize) -> Self {
-        use crate::kernels::vector128::Matrix;
-        let (x, rows) = (input_words, crate::kernels::padded(self.fan_out));
+        use crate::kernels::layout::vector128::Matrix;
+        let (x, rows) = (input_words, crate::rows::padded(self.fan_out));
         self.matrix = match self.kernel {
             Some(Packed::Vector128I8) => Matrix::i8(self.words, x, rows),
             #[cfg(feature = "int4")]

@@ -1,4 +1,4 @@
-/// `value * (0.5 + 0.5 * gate)`, each operation rounded: what is left of [`crate::config::Activation::Gated`] behind `tanh` of both.
+/// `value * (0.5 + 0.5 * gate)`, each operation rounded: what is left of [`crate::activation::Activation::Gated`] behind `tanh` of both.
 ///
 /// For values in [-1, 1] the result lies there too. Off by at most 2^-24 from the gate's sum and as much of the product, besides
 /// what `value` and `gate` are off by themselves: 1.2e-7 in all.

@@ -1,39 +1,4 @@
-//! A model that is part of a program: checked when the program is built, by the loader itself, and ready when it starts.
-//!
-//! A build script gives the blob to `source` (feature `alloc`), which opens it as [`crate::Model::new`] does and writes down what that
-//! finds. The program includes what it wrote. `Model::built_in`, which that calls, exists without the feature `std` only: what a
-//! program for a computer has in memory can as well be loaded.
-//!
-//! ```toml
-//! [dependencies] # the precision and the layout of the blob
-//! runtime = { version = "0.1", default-features = false, features = ["int8", "dual16"] }
-//! [build-dependencies]
-//! runtime = { version = "0.1", features = ["alloc"] }
-//! ```
-//!
-//! ```ignore
-//! // build.rs
-//! let out = PathBuf::from(env::var("OUT_DIR")?);
-//! let blob = fs::read("names.blob")?;
-//! fs::write(out.join("model.blob"), &blob)?;
-//! fs::write(out.join("model.rs"), runtime::built_in::source(&blob, "model.blob")?)?;
-//!
-//! // main.rs: `static MODEL: runtime::Model`, `const STATE_WORDS: usize`, and `static BLOB`, of which the model is a view
-//! include!(concat!(env!("OUT_DIR"), "/model.rs"));
-//! ```
-//!
-//! No loader is in such a program, no model in its RAM, and no check in its start-up: a blob that is refused stops the build. Bits
-//! that flip in flash later are as in the program's own code: those in `BLOB` (all weights) are found by [`is_intact`], or most
-//! of them by [`Model::self_test`](crate::Model::self_test), where the program asks for it, and give arbitrary results where it does
-//! not, but no access out of bounds and no panic. Those in `MODEL`, some hundred bytes of sizes, alphabet and self-test, are not
-//! looked for.
-//!
-//! On Cortex-M55 a loaded model keeps more of each layer in RAM, which one that is built in finds anew for each character.
-
-#[cfg(feature = "alloc")]
-use alloc::string::String;
-#[cfg(feature = "alloc")]
-use core::fmt::Write;
+//! The parts of a model that is built into a program; see [`crate::built_in`].
 
 #[cfg(all(feature = "f32", not(feature = "std")))]
 use super::net_f32::NetF32;
@@ -41,16 +6,14 @@ use super::net_f32::NetF32;
 use super::net_int::NetInt;
 #[cfg(not(feature = "std"))]
 use super::{Model, Net};
+use crate::activation::Activation;
 #[cfg(not(feature = "std"))]
 use crate::config::Config;
-use crate::config::{Activation, Level, StateLayout};
-#[cfg(feature = "alloc")]
-use crate::error::FormatError;
+use crate::config::{Level, StateLayout};
 #[cfg(not(feature = "std"))]
 use crate::format::header::Fields;
-#[cfg(feature = "alloc")]
-use crate::format::slab_offset;
-use crate::format::{Aligned, Layout, MAX_LAYERS, PREAMBLE_BYTES, Precision, WeightFormat, checksum};
+use crate::format::{Aligned, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum};
+use crate::limits::MAX_LAYERS;
 use crate::vocab::Token;
 
 /// What the loader found in a blob with so many levels and layers, as `source` writes it. Nothing looks whether it is true: with
@@ -136,7 +99,7 @@ impl Model<'static> {
             #[cfg(feature = "f32")]
             (Precision::F32, _) => Net::F32(NetF32::built_in(slab, parts.layers)),
             #[cfg(feature = "int8")]
-            (Precision::Int8 | Precision::Int4, layout) if layout.is_of_integers() => {
+            (Precision::Int8 | Precision::Int4, layout) if layout.is_integer() && layout.is_built() => {
                 assert!(
                     matches!(parts.precision, Precision::Int8) || cfg!(feature = "int4"),
                     "the model has weights in 4 bits: enable the feature int4 of runtime"
@@ -156,66 +119,4 @@ impl Model<'static> {
         };
         Self { header, net, golden: parts.golden, buffers: parts.buffers }
     }
-}
-
-/// Rust source of a blob: `static BLOB`, which includes it from `path`, relative to the file that the source is written to;
-/// `static MODEL: runtime::Model<'static>`; and `const STATE_WORDS: usize`, what [`crate::State`] it needs.
-///
-/// # Errors
-/// As [`crate::Model::new`].
-#[cfg(feature = "alloc")]
-pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
-    let aligned = crate::format::AlignedBlob::from(blob);
-    let model = crate::Model::new(aligned.as_bytes())?;
-    let (header, config) = (&model.header, model.config());
-    let layers = match &model.net {
-        #[cfg(feature = "f32")]
-        super::Net::F32(net) => net.starts(),
-        #[cfg(feature = "int8")]
-        super::Net::Int(net) => net.starts(),
-    };
-    let slab = slab_offset(usize::from(u16::from_le_bytes([blob[6], blob[7]]))) / 4;
-    let levels: String = config
-        .levels()
-        .iter()
-        .map(|Level { fuse, width }| alloc::format!("Level {{ fuse: {fuse}, width: {width} }}, "))
-        .collect();
-    let weights: String = header.weights.iter().map(|format| alloc::format!("WeightFormat::{format:?}, ")).collect();
-    let StateLayout { logits, input, rings, hidden } = model.buffers;
-    let mut text = String::new();
-    let mut line = |line: core::fmt::Arguments<'_>| writeln!(text, "{line}").expect("text");
-    line(format_args!("// Written when this was built, by `runtime::built_in::source`.\n"));
-    line(format_args!("/// 32-bit words of the state that the model needs."));
-    line(format_args!("pub const STATE_WORDS: usize = {};\n", model.state_words()));
-    line(format_args!("/// The blob that the model is a view of; see `runtime::built_in::is_intact`."));
-    line(format_args!("#[allow(long_running_const_eval, reason = \"it takes as long as it has words\")]"));
-    line(format_args!("pub static BLOB: ::runtime::Aligned<[u32; {}]> =", blob.len() / 4));
-    line(format_args!("    ::runtime::built_in::words(include_bytes!({path:?}));\n"));
-    line(format_args!("/// The model, checked when this was built."));
-    line(format_args!("pub static MODEL: ::runtime::Model<'static> = {{"));
-    line(format_args!("    use ::runtime::built_in::Parts;"));
-    line(format_args!("    use ::runtime::config::{{Activation, Level, StateLayout}};"));
-    line(format_args!("    use ::runtime::format::{{Layout, Precision, WeightFormat}};"));
-    line(format_args!("    ::runtime::Model::built_in(&BLOB.0, Parts {{"));
-    line(format_args!("        precision: Precision::{:?},", header.precision));
-    line(format_args!("        layout: Layout::{:?},", header.layout));
-    line(format_args!("        activation: Activation::{:?},", config.activation()));
-    line(format_args!("        vocab_size: {},", config.vocab_size()));
-    line(format_args!("        n_embd: {},", config.n_embd()));
-    line(format_args!("        levels: [{levels}],"));
-    line(format_args!("        skip: {},", config.skip()));
-    line(format_args!("        weights: [{weights}],"));
-    line(format_args!("        crc32: {:#010x},", checksum(aligned.as_bytes())));
-    line(format_args!("        slab: {slab},"));
-    line(format_args!("        layers: {layers:?},"));
-    line(format_args!(
-        "        buffers: StateLayout {{ logits: {logits}, input: {input}, rings: {rings}, hidden: {hidden} }},"
-    ));
-    line(format_args!("        vocab: {:?},", model.vocab().as_str()));
-    line(format_args!("        golden: &{:?},", model.golden()));
-    line(format_args!("        golden_crc32: {:#010x},", header.golden_crc32));
-    line(format_args!("        provenance: &{:?},", header.provenance));
-    line(format_args!("    }})"));
-    line(format_args!("}};"));
-    Ok(text)
 }

@@ -5,8 +5,10 @@ use super::unobserved;
 use crate::cache;
 use crate::config::Config;
 use crate::error::FormatError;
-use crate::format::{MAX_LAYERS, Slab, WeightFormat};
+use crate::format::WeightFormat;
+use crate::format::slab::Slab;
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
+use crate::limits::MAX_LAYERS;
 use crate::vocab::{BOUNDARY, Token};
 
 /// Where the weights are; what they are follows from the dimensions that every method is given, the same ones always.

@@ -6,11 +6,14 @@ use crate::cache::Ring;
 use crate::config::{Config, Level, LinearShape, StateLayout};
 use crate::error::FormatError;
 use crate::format::header::Fields;
-use crate::format::{Layout, MAX_LAYERS, Slab, WeightFormat};
-use crate::kernels::{copy_i8, padded, part, round_up};
+use crate::format::slab::Slab;
+use crate::format::{Layout, WeightFormat};
+use crate::kernels::copy_i8;
 #[cfg(feature = "alloc")]
 use crate::layers::Unpacked;
 use crate::layers::{Input, LinearInt, Stored, has_lowest};
+use crate::limits::MAX_LAYERS;
+use crate::rows::{padded, part, round_up};
 use crate::vocab::{BOUNDARY, Token};
 
 /// Where the weights are; what they are follows from the header that every method is given, the same one always.

@@ -1,6 +1,7 @@
-use crate::config::{MAX_LEVELS, StateLayout};
+use crate::config::StateLayout;
 use crate::error::StateError;
 use crate::format::PREAMBLE_BYTES;
+use crate::limits::MAX_LEVELS;
 
 /// The buffers a model runs in: `WORDS` 32-bit words, and a counter per ring.
 ///

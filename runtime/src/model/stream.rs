@@ -7,7 +7,7 @@ use super::state::BuffersInt;
 use super::state::StateMut;
 use super::{Model, Net};
 use crate::error::{PromptError, StateError};
-use crate::sampling::Sampling;
+use crate::sampling::{LogitsMut, Sampling};
 use crate::vocab::{BOUNDARY, Token};
 
 /// The logits for the next character, one per token.
@@ -93,14 +93,6 @@ impl Activations<'_> {
             }
         }
     }
-}
-
-/// The logits, to be turned into weights in place.
-pub(crate) enum LogitsMut<'a> {
-    #[cfg(feature = "f32")]
-    F32(&'a mut [f32]),
-    #[cfg(feature = "int8")]
-    Fixed(&'a mut [i32]),
 }
 
 /// How probable a model finds a word.
@@ -260,7 +252,7 @@ impl<'m> Stream<'m> {
             #[cfg(feature = "int8")]
             Logits::Fixed(logits) => logits
                 .get(usize::from(token))
-                .map_or(u32::MAX, |&logit| crate::sampling::fixed::nll_micronats(logits, logit)),
+                .map_or(u32::MAX, |&logit| crate::kernels::routine::softmax::nll_micronats(logits, logit)),
         }
     }
 

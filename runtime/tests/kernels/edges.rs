@@ -1,6 +1,6 @@
 //! Where kernels stop: sizes up to which they compute, and lengths that do not belong together, which they leave alone.
 
-use runtime::kernels::{dual16, lanes16, vector128};
+use runtime::kernels::layout::{dual16, lanes16, vector128};
 
 use crate::oracle;
 
@@ -53,7 +53,7 @@ fn tanh_of_many_rows() {
     let multiplier = vec![1 << 24; bias.len()];
     macro_rules! check {
         ($module:ident, $pack:ident, $prepared_words:ident, $prepare:ident, $rows_tanh:ident) => {{
-            use runtime::kernels::$module::{$pack, $prepare, $prepared_words, $rows_tanh};
+            use runtime::kernels::layout::$module::{$pack, $prepare, $prepared_words, $rows_tanh};
             let blocks = $pack(&bias, &multiplier, |_, _| 0, bias.len(), 32);
             let mut prepared = vec![0; $prepared_words(32)];
             let constant = $prepare(&[0; 32], &mut prepared);
@@ -107,7 +107,7 @@ fn vector128_computes_no_more_than_a_layer_has() {
 fn a_block_has_no_more_rows_than_it_has() {
     macro_rules! check {
         ($module:ident, $rows:ident, $pack:ident, $weight:ident, $bias:ident, $multiplier:ident) => {{
-            use runtime::kernels::$module::{$bias, $multiplier, $pack, $rows, $weight};
+            use runtime::kernels::layout::$module::{$bias, $multiplier, $pack, $rows, $weight};
             let blocks = $pack(&[3; 16], &[9; 16], |_, _| 1, 16, 32);
             assert_eq!($multiplier(&blocks, 32, $rows - 1), 9);
             assert_eq!($weight(&blocks, 32, $rows - 1, 31), 1);

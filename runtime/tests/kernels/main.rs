@@ -63,6 +63,6 @@ fn blocks_are_what_they_were() {
 #[test]
 fn even_coefficients_of_dual16_have_their_offset() {
     let mut prepared = [7; 8];
-    assert_eq!(runtime::kernels::dual16::prepare_i4_portable(&[0; 16], &mut prepared), -(4 << 22));
+    assert_eq!(runtime::kernels::layout::dual16::prepare_i4_portable(&[0; 16], &mut prepared), -(4 << 22));
     assert_eq!(prepared, [0, 0, 0, 0, 0x0800_0800, 0x0800_0800, 0x0800_0800, 0x0800_0800]);
 }

@@ -2,7 +2,7 @@
 
 use runtime::config::{Level, LinearShape};
 use runtime::format::{Layout, WeightFormat};
-use runtime::kernels::packed::{Out, Packed};
+use runtime::kernels::layout::{Out, Packed};
 
 use crate::oracle;
 

@@ -29,19 +29,19 @@ macro_rules! layout {
      $weight:ident, $bias:ident, $multiplier:ident, $pack:ident) => {
         suite::Layout {
             least: $least,
-            rows: runtime::kernels::$module::$rows,
-            columns: runtime::kernels::$module::$columns,
+            rows: runtime::kernels::layout::$module::$rows,
+            columns: runtime::kernels::layout::$module::$columns,
             weight_max: $max,
-            block_words: runtime::kernels::$module::$block,
-            prepared_words: runtime::kernels::$module::$words,
-            prepare: runtime::kernels::$module::$prepare,
-            run: runtime::kernels::$module::$run,
-            run_tanh: runtime::kernels::$module::$tanh,
-            weight: runtime::kernels::$module::$weight,
-            bias: runtime::kernels::$module::$bias,
-            multiplier: runtime::kernels::$module::$multiplier,
+            block_words: runtime::kernels::layout::$module::$block,
+            prepared_words: runtime::kernels::layout::$module::$words,
+            prepare: runtime::kernels::layout::$module::$prepare,
+            run: runtime::kernels::layout::$module::$run,
+            run_tanh: runtime::kernels::layout::$module::$tanh,
+            weight: runtime::kernels::layout::$module::$weight,
+            bias: runtime::kernels::layout::$module::$bias,
+            multiplier: runtime::kernels::layout::$module::$multiplier,
             pack: |bias, multiplier, weight, rows, columns| {
-                runtime::kernels::$module::$pack(bias, multiplier, weight, rows, columns)
+                runtime::kernels::layout::$module::$pack(bias, multiplier, weight, rows, columns)
             },
         }
     };

@@ -1,8 +1,9 @@
 //! In single precision.
 
 use proptest::prelude::*;
-use runtime::format::{AlignedBlob, Header, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
+use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
 use runtime::math::tanh;
+use runtime::write::{Layers, LinearWeights, encode};
 use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
 
 use super::{NO_PROVENANCE, fuses, vocab};

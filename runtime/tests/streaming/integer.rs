@@ -3,9 +3,8 @@
 use proptest::prelude::*;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
-use runtime::format::{
-    AlignedBlob, Header, IntegerLayer, Layers, Layout, Precision, WeightFormat, encode, relayout, tabulate_pairs,
-};
+use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
+use runtime::write::{IntegerLayer, Layers, encode, relayout, tabulate_pairs};
 use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
 
 use super::{NO_PROVENANCE, fuses, vocab};

@@ -2,8 +2,9 @@
 //! and with the figures of others for this shape. And the same of gated units.
 
 use anyhow::{Context, Result};
-use runtime::format::{Header, IntegerLayer, Layers, Layout, LinearWeights, Precision, WeightFormat, encode};
+use runtime::format::{Header, Layout, Precision, WeightFormat};
 use runtime::quant::{LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS};
+use runtime::write::{IntegerLayer, Layers, LinearWeights, encode};
 use runtime::{Activation, Config, FormatError, Level, Provenance};
 
 /// The dimensions of a network, and how its integers are stored.

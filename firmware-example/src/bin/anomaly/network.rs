@@ -2,7 +2,7 @@
 
 use runtime::format::{Layout, WeightFormat};
 use runtime::kernels::dot_i8;
-use runtime::kernels::packed::Packed;
+use runtime::kernels::layout::Packed;
 use runtime::quant::{ACTIVATION_MAX, requantize};
 
 /// Rows computed by one call: enough to make a call's cost small, few enough for a small stack.

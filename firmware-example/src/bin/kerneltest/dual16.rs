@@ -1,10 +1,10 @@
 //! Layout `Dual16`: the DSP instructions against their definitions.
 
-use runtime::kernels::dual16 as layout;
-use runtime::kernels::insn::{
+use runtime::insn::{
     smmulr, smmulr_portable, smulwb, smulwb_portable, sxtab16, sxtab16_portable, sxtab16_ror8, sxtb16, sxtb16_portable,
     sxtb16_ror8,
 };
+use runtime::kernels::layout::dual16 as layout;
 
 use crate::gate;
 use crate::random::Random;

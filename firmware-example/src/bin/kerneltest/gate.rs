@@ -1,6 +1,7 @@
 //! Gates, by this core's instructions, against their definition.
 
-use runtime::kernels::{gate_i8, portable};
+use runtime::kernels::gate_i8;
+use runtime::kernels::routine::portable;
 
 use crate::random::Random;
 use crate::tally::Tally;

@@ -1,6 +1,6 @@
 //! Layout `Lanes16`: the core's kernels against [`portable`].
 
-use runtime::kernels::lanes16::{self as layout, portable};
+use runtime::kernels::layout::lanes16::{self as layout, portable};
 
 use crate::rows::{self, Kind, first};
 

@@ -52,11 +52,11 @@ mod chip {
         #[cfg(feature = "int8")]
         (true, crate::copies::run),
         #[cfg(all(feature = "int8", feature = "dual16"))]
-        (runtime::kernels::dual16::ASSEMBLY, crate::dual16::run),
+        (runtime::kernels::layout::dual16::ASSEMBLY, crate::dual16::run),
         #[cfg(all(feature = "int8", feature = "lanes16"))]
-        (runtime::kernels::lanes16::ASSEMBLY, crate::lanes16::run),
+        (runtime::kernels::layout::lanes16::ASSEMBLY, crate::lanes16::run),
         #[cfg(all(feature = "int8", feature = "vector128"))]
-        (runtime::kernels::vector128::ASSEMBLY, crate::vector128::run),
+        (runtime::kernels::layout::vector128::ASSEMBLY, crate::vector128::run),
         #[cfg(all(feature = "f32", target_abi = "eabihf"))]
         (runtime::kernels::ASSEMBLY_F32, crate::vfp::run),
     ];

@@ -1,7 +1,7 @@
 //! Layout `Vector128`: the vector instructions against [`portable`]. Rows once more with random words, which need not be a
 //! model's: sums wrap alike.
 
-use runtime::kernels::vector128::{self as layout, COLUMNS_I8, ROWS_I8, portable};
+use runtime::kernels::layout::vector128::{self as layout, COLUMNS_I8, ROWS_I8, portable};
 use runtime::quant::ACC_LIMIT;
 
 use crate::gate;

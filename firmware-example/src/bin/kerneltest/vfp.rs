@@ -1,6 +1,8 @@
 //! Layout `Rows8`: the floating-point kernel against its definition, bit by bit.
 
-use runtime::kernels::{LANES, portable, vec_mat_f32};
+use runtime::kernels::routine::portable;
+use runtime::kernels::vec_mat_f32;
+use runtime::rows::LANES;
 
 use crate::random::Random;
 use crate::tally::Tally;

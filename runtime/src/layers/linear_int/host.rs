@@ -71,7 +71,6 @@ impl LinearInt<'_> {
                     out,
                 );
             }
-            #[cfg(feature = "int4")]
             (WeightFormat::Int4, None) => {
                 let weights = &self.bytes()[..fan_in.div_ceil(2) * self.fan_out];
                 unit.rows_i4(bytemuck::cast_slice(weights), x, bias, multiplier, out);

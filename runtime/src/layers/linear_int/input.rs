@@ -1,7 +1,7 @@
 //! What a layer reads, in the form in which its kernel reads it.
 
 use super::LinearInt;
-use crate::kernels::packed::Packed;
+use crate::kernels::layout::Packed;
 use crate::kernels::{copy_i8, exchange_i8};
 use crate::vocab::Token;
 

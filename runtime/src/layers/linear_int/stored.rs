@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 use super::LinearInt;
 use crate::config::LinearShape;
 use crate::error::FormatError;
-use crate::format::{Slab, WeightFormat};
-use crate::kernels::round_up;
+use crate::format::WeightFormat;
+use crate::format::slab::Slab;
 #[cfg(all(feature = "row-major", feature = "int4"))]
 use crate::kernels::unpack_i4;
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX};
+use crate::rows::round_up;
 
 /// A layer, and the shape that tells where each of its numbers lies.
 #[derive(Clone, Debug)]

@@ -1,0 +1,81 @@
+use super::Layout;
+
+/// A processor core, and the layout of integer weights that is fastest on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Core {
+    /// Cortex-M0.
+    M0,
+    /// Cortex-M0+.
+    M0Plus,
+    /// Cortex-M3.
+    M3,
+    /// Cortex-M4, with a floating-point unit.
+    M4,
+    /// Cortex-M7, with a floating-point unit.
+    M7,
+    /// Cortex-M33, with the DSP instructions and a floating-point unit.
+    M33,
+    /// Cortex-M55, with the vector extension.
+    M55,
+    /// Cortex-M85, with the vector extension.
+    M85,
+}
+
+impl Core {
+    /// All cores, the smallest first.
+    pub const ALL: &'static [Self] =
+        &[Self::M0, Self::M0Plus, Self::M3, Self::M4, Self::M7, Self::M33, Self::M55, Self::M85];
+
+    /// Returns the name that commands, messages and files use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::M0 => "m0",
+            Self::M0Plus => "m0+",
+            Self::M3 => "m3",
+            Self::M4 => "m4",
+            Self::M7 => "m7",
+            Self::M33 => "m33",
+            Self::M55 => "m55",
+            Self::M85 => "m85",
+        }
+    }
+
+    /// Returns the core with this name, or `None` if there is none.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|core| core.name() == name)
+    }
+
+    /// Returns the layout of integer weights that is fastest on the core.
+    pub const fn layout(self) -> Layout {
+        match self {
+            Self::M0 | Self::M0Plus | Self::M3 => Layout::Lanes16,
+            Self::M4 | Self::M7 | Self::M33 => Layout::Dual16,
+            Self::M55 | Self::M85 => Layout::Vector128,
+        }
+    }
+
+    /// Returns whether the core computes single precision in hardware.
+    pub const fn has_fpu(self) -> bool {
+        match self {
+            Self::M0 | Self::M0Plus | Self::M3 => false,
+            Self::M4 | Self::M7 | Self::M33 | Self::M55 | Self::M85 => true,
+        }
+    }
+
+    /// Returns the core that a target triple and the compiler's `target-cpu` name, or `None` if it is none of these.
+    ///
+    /// Without `cpu` it is the smallest core of the target.
+    pub fn of_target(target: &str, cpu: Option<&str>) -> Option<Self> {
+        match (target.split('-').next()?, cpu) {
+            ("thumbv6m", Some("cortex-m0plus")) => Some(Self::M0Plus),
+            ("thumbv6m", _) => Some(Self::M0),
+            ("thumbv7m", _) => Some(Self::M3),
+            ("thumbv7em", Some("cortex-m7")) => Some(Self::M7),
+            ("thumbv7em", _) => Some(Self::M4),
+            ("thumbv8m.main", Some("cortex-m55")) => Some(Self::M55),
+            ("thumbv8m.main", Some("cortex-m85")) => Some(Self::M85),
+            ("thumbv8m.main", _) => Some(Self::M33),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Types that the kernels of all vector units share.
+
+use crate::rows::LANES;
+use crate::vocab::Token;
+
+/// Words computed together in a batch.
+pub const STREAMS: usize = 32;
+
+/// A value of each of [`STREAMS`] words, aligned to a cache line, which is the widest vector, too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct Tile<T>(pub [T; STREAMS]);
+
+impl<T: Copy + Default> Default for Tile<T> {
+    fn default() -> Self {
+        Self([T::default(); STREAMS])
+    }
+}
+
+/// Where the sums of rows begin; both `[rows]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bias<'a> {
+    /// The bias.
+    pub plain: &'a [i32],
+    /// `bias - 128 * sum_c weights[row][c]`: for kernels that add 128 to `x`, which is never negative then.
+    pub shifted: &'a [i32],
+}
+
+/// Where a kernel puts its rows.
+#[derive(Debug)]
+pub enum Output<'o> {
+    /// As they are.
+    Rows(&'o mut [i32]),
+    /// [`crate::quant::tanh_i8`] of them.
+    Tanh(&'o mut [i8]),
+}
+
+#[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+impl Output<'_> {
+    /// Rows there is room for.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(out) => out.len(),
+            Self::Tanh(out) => out.len(),
+        }
+    }
+}
+
+/// `[fuse][vocab_size][rows]`: what each character adds at each position of level 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    /// The entries.
+    pub entries: &'a [i8],
+    /// Characters.
+    pub vocab_size: usize,
+    /// Rows of the layer.
+    pub rows: usize,
+    /// The first row that is asked for.
+    pub start: usize,
+}
+
+impl<'a> Table<'a> {
+    /// What a character adds to the rows from `start + row` on; nothing for one outside the table.
+    #[inline]
+    pub fn entries(&self, position: usize, token: Token, row: usize) -> &'a [i8] {
+        let character = (position * self.vocab_size + usize::from(token)) * self.rows;
+        self.entries.get(character + self.start + row..character + self.rows).unwrap_or(&[])
+    }
+}
+
+/// What belongs to eight rows besides their weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scaling {
+    /// Start of the sum.
+    pub bias: [i32; LANES],
+    /// `sum_c w[r][c]`, for kernels that shift `x` to where it is never negative.
+    pub sum: [i32; LANES],
+    /// Of [`crate::quant::requantize`].
+    pub multiplier: [i32; LANES],
+}

@@ -1,0 +1,524 @@
+//! AVX-512 (F, BW, VL) with VNNI: 64 products of bytes in one instruction.
+#![allow(unsafe_code)]
+
+use core::arch::x86_64::*;
+
+use crate::kernels::host::methods::methods;
+use crate::kernels::host::portable;
+use crate::kernels::host::tile::{Bias, Output, STREAMS, Scaling, Table, Tile};
+use crate::kernels::routine::softmax;
+use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
+use crate::quant::{MULTIPLIER_FRACTION_BITS, TANH};
+use crate::rows::LANES;
+use crate::vocab::Token;
+
+/// The proof that this machine has the instructions.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// Asks the machine.
+    #[inline]
+    pub fn detect() -> Option<Self> {
+        let found = std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512vl")
+            && std::is_x86_feature_detected!("avx512vnni");
+        found.then_some(Self(()))
+    }
+}
+
+methods! { Avx512 }
+
+/// Rows whose sums are kept in registers.
+const ROWS: usize = 16;
+/// Bytes of a vector.
+const BYTES: usize = 64;
+
+/// For each block of 16 rows, for each 64 columns:
+///
+/// ```text
+/// for r in 0..16 { acc[r] += w[r] * (x ^ 0x80) }         vpdpbusd: four products a lane, x + 128 as a u8
+/// out = requantize(bias - 128 * sum w + lanes of acc)
+/// ```
+///
+/// 1. `vpdpbusd` wants one factor without a sign. `x ^ 0x80` is `x + 128`; weights make up for it, and they are summed
+///    beforehand.
+/// 2. Sixteen rows at once, so that their sums over lanes take 45 instructions together, and scaling takes all of them.
+/// 3. The last block begins 16 rows before the end, and computes some rows again, instead of being a shorter one.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Output<'_>) {
+    let fan_in = x.len();
+    let rows = bias
+        .plain
+        .len()
+        .min(bias.shifted.len())
+        .min(multiplier.len())
+        .min(out.len())
+        .min(weights.len() / fan_in.max(1));
+    if rows < ROWS {
+        return portable::rows_i8(weights, x, bias, multiplier, out);
+    }
+    for_each_block(rows, |row| {
+        let block = &weights[row * fan_in..(row + ROWS) * fan_in];
+        let mut acc = [_mm512_setzero_si512(); ROWS];
+        let mut column = 0;
+        while fan_in - column >= 4 * BYTES {
+            add_columns::<4>(block, x, column, &mut acc);
+            column += 4 * BYTES;
+        }
+        while fan_in - column >= BYTES {
+            add_columns::<1>(block, x, column, &mut acc);
+            column += BYTES;
+        }
+        if column < fan_in {
+            add_last_columns(block, x, column, &mut acc);
+        }
+        finish(add_lanes(&acc), row, bias.shifted, multiplier, &mut out);
+    });
+}
+
+/// Adds `VECTORS` times 64 columns, of a block of 16 rows of `x.len()`, to the sums of the rows.
+///
+/// Row by row, so that weights are read in the order in which they lie: more than the nearest cache holds of them are
+/// fetched ahead of the reads then.
+///
+/// # Panics
+/// If there are not as many columns, or the block is a shorter one.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn add_columns<const VECTORS: usize>(block: &[i8], x: &[i8], column: usize, acc: &mut [__m512i; ROWS]) {
+    let fan_in = x.len();
+    assert!(column + VECTORS * BYTES <= fan_in && block.len() == ROWS * fan_in);
+    let offset = _mm512_set1_epi8(i8::MIN);
+    let mut inputs = [_mm512_setzero_si512(); VECTORS];
+    for (vector, input) in inputs.iter_mut().enumerate() {
+        *input = _mm512_xor_si512(load_part(x, column + vector * BYTES), offset);
+    }
+    for (row, acc) in acc.iter_mut().enumerate() {
+        let at = block.as_ptr().wrapping_add(row * fan_in + column);
+        for (vector, &x) in inputs.iter().enumerate() {
+            let at = at.wrapping_add(vector * BYTES);
+            // SAFETY: 64 bytes from `row * fan_in + column + 64 * vector` on lie within the block of `16 * fan_in`, since `row`
+            // is below 16 and `column + 64 * (vector + 1)` at most `fan_in`. No alignment is asked for.
+            let weights = unsafe { _mm512_loadu_si512(at.cast()) };
+            *acc = _mm512_dpbusd_epi32(*acc, x, weights);
+        }
+    }
+}
+
+/// [`add_columns`] for those that are left, fewer than 64.
+///
+/// Its loop, too, takes all rows by number: over so many as there are, it would keep the sums in memory.
+///
+/// # Panics
+/// If the block is a shorter one.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn add_last_columns(block: &[i8], x: &[i8], column: usize, acc: &mut [__m512i; ROWS]) {
+    let fan_in = x.len();
+    assert!(block.len() == ROWS * fan_in);
+    let offset = _mm512_set1_epi8(i8::MIN);
+    let mask = mask(fan_in.saturating_sub(column));
+    let x = _mm512_xor_si512(load_part(x, column), offset);
+    for (row, acc) in acc.iter_mut().enumerate() {
+        let at = block.as_ptr().wrapping_add(row * fan_in + column);
+        // SAFETY: no more bytes than are left of the row, `fan_in - column`, are read from `row * fan_in + column` on, which
+        // lies within the block of `16 * fan_in`: `row` is below 16. No alignment is asked for.
+        let weights = unsafe { _mm512_maskz_loadu_epi8(mask, at) };
+        *acc = _mm512_dpbusd_epi32(*acc, x, weights);
+    }
+}
+
+/// As [`rows_i8`]; a vector of weights is two of columns, even and odd.
+///
+/// `w + 8` is `w ^ 8` in four bits, so that all of them, exclusive-ored at once, need no sign either.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+    let bytes = x.len().div_ceil(2);
+    let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / bytes.max(1));
+    if rows < ROWS {
+        return portable::rows_i4(weights, x, bias, multiplier, out);
+    }
+    let offset = _mm512_set1_epi8(0x88_u8 as i8);
+    let low = _mm512_set1_epi8(15);
+    let correction = products_with(x, -8);
+    let weights: &[i8] = bytemuck::cast_slice(weights);
+    for_each_block(rows, |row| {
+        let block = &weights[row * bytes..(row + ROWS) * bytes];
+        let mut acc = [correction; ROWS];
+        for at in (0..bytes).step_by(BYTES) {
+            let (first, second) = (load_part(x, 2 * at), load_part(x, 2 * at + BYTES));
+            let odd = join(_mm512_srli_epi16::<8>(first), _mm512_srli_epi16::<8>(second));
+            let even = join(first, second);
+            let mask = mask(bytes - at);
+            let four = [0, 1, 2, 3].map(|four| block.as_ptr().wrapping_add(at + 4 * four * bytes));
+            for (row, acc) in acc.iter_mut().enumerate() {
+                let at = four[row / 4].wrapping_add(row % 4 * bytes);
+                // SAFETY: no more bytes than are left of the row, `bytes - at`, are read from `row * bytes + at` on, which
+                // lies within the block of `16 * bytes`: `row` is below 16. No alignment is asked for.
+                let weights = unsafe { _mm512_maskz_loadu_epi8(mask, at) };
+                let weights = _mm512_xor_si512(weights, offset);
+                let high = _mm512_and_si512(_mm512_srli_epi16::<4>(weights), low);
+                *acc = _mm512_dpbusd_epi32(*acc, _mm512_and_si512(weights, low), even);
+                *acc = _mm512_dpbusd_epi32(*acc, high, odd);
+            }
+        }
+        finish(add_lanes(&acc), row, bias, multiplier, &mut out);
+    });
+}
+
+/// The low bytes of the halves of two vectors, one after the other.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn join(first: __m512i, second: __m512i) -> __m512i {
+    let first = _mm512_castsi256_si512(_mm512_cvtepi16_epi8(first));
+    _mm512_inserti64x4::<1>(first, _mm512_cvtepi16_epi8(second))
+}
+
+/// `each` with the first row of every block of [`ROWS`]; the last block ends at the last row.
+#[inline(always)]
+fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
+    for row in (0..rows).step_by(ROWS) {
+        each(row.min(rows - ROWS));
+    }
+}
+
+/// Lanes whose sum is `factor` times that of all of `x`: where the sum of a row begins. `factor` is negative.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn products_with(x: &[i8], factor: i8) -> __m512i {
+    let mut acc = _mm512_setzero_si512();
+    let magnitude = _mm512_set1_epi8(factor.wrapping_neg());
+    for at in (0..x.len()).step_by(BYTES) {
+        // The magnitude counts as a u8, so that 128 is one.
+        acc = _mm512_dpbusd_epi32(acc, magnitude, load_part(x, at));
+    }
+    _mm512_sub_epi32(_mm512_setzero_si512(), acc)
+}
+
+/// The sum of the lanes of each vector, in their order: half of the lanes are added to the other half, four times.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_lanes(acc: &[__m512i; ROWS]) -> __m512i {
+    let mut pairs = [_mm512_setzero_si512(); 8];
+    for (index, pair) in pairs.iter_mut().enumerate() {
+        let (a, b) = (acc[2 * index], acc[2 * index + 1]);
+        *pair = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    }
+    let mut fours = [_mm512_setzero_si512(); 4];
+    for (index, four) in fours.iter_mut().enumerate() {
+        let (a, b) = (pairs[2 * index], pairs[2 * index + 1]);
+        *four = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    }
+    // Each quarter of a vector now has a part of the sums of four rows: 0x88 takes the even quarters of two, 0xdd the odd.
+    let [a, b, c, d] = fours;
+    let ab = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
+    let cd = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xdd>(c, d));
+    _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(ab, cd), _mm512_shuffle_i32x4::<0xdd>(ab, cd))
+}
+
+/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their tanh.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn finish(sums: __m512i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut Output<'_>) {
+    let rows = row..row + ROWS;
+    let bias = load_i32(bias[rows.clone()].first_chunk().expect("sixteen rows"));
+    let multiplier = load_i32(multiplier[rows.clone()].first_chunk().expect("sixteen rows"));
+    let scaled = requantize(_mm512_add_epi32(sums, bias), multiplier);
+    match out {
+        Output::Rows(out) => store_i32(out[rows].first_chunk_mut().expect("sixteen rows"), scaled),
+        Output::Tanh(out) => store_tanh(out[rows].first_chunk_mut().expect("sixteen rows"), scaled),
+    }
+}
+
+/// [`crate::quant::requantize`]: the even lanes as products of 64 bits, then the odd ones.
+///
+/// The result is the 32 bits of the product from bit 24 on, so that it is all the same which way is shifted.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn requantize(acc: __m512i, multiplier: __m512i) -> __m512i {
+    const BITS: u32 = MULTIPLIER_FRACTION_BITS;
+    let half = _mm512_set1_epi64(1 << (BITS - 1));
+    let even = _mm512_add_epi64(_mm512_mul_epi32(acc, multiplier), half);
+    let odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(acc), _mm512_srli_epi64::<32>(multiplier));
+    let odd = _mm512_slli_epi64::<{ 32 - BITS }>(_mm512_add_epi64(odd, half));
+    _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<BITS>(even), odd)
+}
+
+/// [`crate::quant::tanh_i8`] of every lane.
+///
+/// The half of the table for numbers that are not negative is 64 words of four entries.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn tanh(pre_activation: __m512i) -> __m512i {
+    // Without a sign, the magnitude of i32::MIN is right, too. From 255 on, tanh is 127.
+    let index = _mm512_min_epu32(_mm512_abs_epi32(pre_activation), _mm512_set1_epi32(255));
+    let word = look_up_word(&words(&TANH), _mm512_srli_epi32::<2>(index));
+    let bit = _mm512_slli_epi32::<3>(_mm512_and_si512(index, _mm512_set1_epi32(3)));
+    let value = _mm512_and_si512(_mm512_srlv_epi32(word, bit), _mm512_set1_epi32(255));
+    let negative = _mm512_cmplt_epi32_mask(pre_activation, _mm512_setzero_si512());
+    _mm512_mask_sub_epi32(value, negative, _mm512_setzero_si512(), value)
+}
+
+/// The first 256 bytes of a table, as 64 words in four vectors.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn words<T: bytemuck::NoUninit>(table: &[T]) -> [__m512i; 4] {
+    let (parts, _) = bytemuck::cast_slice::<T, u8>(table).as_chunks::<BYTES>();
+    [0, 1, 2, 3].map(|part| {
+        let part = &parts[part];
+        // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+        unsafe { _mm512_loadu_si512(part.as_ptr().cast()) }
+    })
+}
+
+/// The word at each index, which is below 64: a permutation of two vectors looks up 16 words at once, where a gather would
+/// load one after the other.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn look_up_word(&[a, b, c, d]: &[__m512i; 4], index: __m512i) -> __m512i {
+    let (lower, upper) = (_mm512_permutex2var_epi32(a, index, b), _mm512_permutex2var_epi32(c, index, d));
+    _mm512_mask_blend_epi32(_mm512_test_epi32_mask(index, _mm512_set1_epi32(32)), lower, upper)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_tanh(to: &mut [i8; 16], pre_activations: __m512i) {
+    let bytes = _mm512_cvtepi32_epi8(tanh(pre_activations));
+    // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
+    unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
+    let len = pre_activations.len().min(out.len());
+    let (values, values_left) = pre_activations[..len].as_chunks::<16>();
+    let (chunks, out_left) = out[..len].as_chunks_mut::<16>();
+    for (values, out) in values.iter().zip(chunks) {
+        store_tanh(out, load_i32(values));
+    }
+    portable::tanh_i8(values_left, out_left);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn gate_i8(values: &mut [i8], gates: &[i8]) {
+    for (values, gates) in values.chunks_mut(32).zip(gates.chunks(32)) {
+        let mask = u32::MAX >> (32 - values.len().min(gates.len()));
+        // SAFETY: the mask lets through no more bytes than the slice has.
+        let gate = unsafe { _mm256_maskz_loadu_epi8(mask, gates.as_ptr()) };
+        // SAFETY: as above.
+        let value = unsafe { _mm256_maskz_loadu_epi8(mask, values.as_ptr()) };
+        let gate = _mm512_add_epi16(_mm512_cvtepi8_epi16(gate), _mm512_set1_epi16(127));
+        let product = _mm512_mullo_epi16(_mm512_cvtepi8_epi16(value), gate);
+        // `vpmulhrsw`: (a * b + 2^14) >> 15, as `quant::gate` has it.
+        let gated = _mm512_cvtepi16_epi8(_mm512_mulhrs_epi16(product, _mm512_set1_epi16(129)));
+        // SAFETY: as above, and the slice is borrowed mutably.
+        unsafe { _mm256_mask_storeu_epi8(values.as_mut_ptr(), mask, gated) };
+    }
+}
+
+/// 16 at a time, as [`crate::kernels::routine::softmax::weigh`] and [`crate::math::fixed::exp2_neg`] have it.
+#[target_feature(enable = "avx512f")]
+fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
+    let factor = _mm512_set1_epi64(i64::from(softmax::factor(temperature_milli)));
+    let (from_table, to_table) = (words(&EXP2_NEG[..64]), words(&EXP2_NEG[1..]));
+    let mut largest = _mm512_set1_epi32(i32::MIN);
+    for logits in logits.chunks(16) {
+        let (mask, logits) = load_some(logits);
+        largest = _mm512_mask_max_epi32(largest, mask, largest, logits);
+    }
+    let largest = _mm512_set1_epi32(_mm512_reduce_max_epi32(largest));
+    let mut total = _mm512_setzero_si512();
+    for logits in logits.chunks_mut(16) {
+        let (mask, values) = load_some(logits);
+        let below = _mm512_sub_epi32(largest, values);
+        // Eight products of 64 bits; what does not fit 32 bits saturates.
+        let exponent = |below: __m256i| {
+            let product = _mm512_mul_epu32(_mm512_cvtepu32_epi64(below), factor);
+            _mm512_cvtusepi64_epi32(_mm512_srli_epi64::<12>(product))
+        };
+        let lower = exponent(_mm512_castsi512_si256(below));
+        let upper = exponent(_mm512_extracti64x4_epi64::<1>(below));
+        let x = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(lower), upper);
+        let whole = _mm512_srli_epi32::<16>(x);
+        let step = _mm512_and_si512(_mm512_srli_epi32::<10>(x), _mm512_set1_epi32(63));
+        let rest = _mm512_and_si512(x, _mm512_set1_epi32(1023));
+        let (from, to) = (look_up_word(&from_table, step), look_up_word(&to_table, step));
+        let slope = _mm512_srli_epi32::<10>(_mm512_mullo_epi32(_mm512_sub_epi32(from, to), rest));
+        let shift = _mm512_add_epi32(whole, _mm512_set1_epi32(28 - WEIGHT_FRACTION_BITS as i32));
+        let half = _mm512_srli_epi32::<1>(_mm512_sllv_epi32(_mm512_set1_epi32(1), shift));
+        let weight = _mm512_srlv_epi32(_mm512_add_epi32(_mm512_sub_epi32(from, slope), half), shift);
+        let counts = _mm512_mask_cmple_epu32_mask(mask, whole, _mm512_set1_epi32(WEIGHT_FRACTION_BITS as i32));
+        let weight = _mm512_maskz_mov_epi32(counts, weight);
+        // SAFETY: only words that the mask lets through are written, and those lie within the slice. No alignment is asked
+        // for.
+        unsafe { _mm512_mask_storeu_epi32(logits.as_mut_ptr(), mask, weight) };
+        total = _mm512_add_epi32(total, weight);
+    }
+    _mm512_reduce_add_epi32(total) as u32
+}
+
+/// Up to 16 words, a bit for each; zeros behind.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_some(values: &[i32]) -> (__mmask16, __m512i) {
+    let mask = if values.len() < 16 { (1 << values.len()) - 1 } else { u16::MAX };
+    // SAFETY: only words that the mask lets through are read, and those lie within the slice. No alignment is asked for.
+    (mask, unsafe { _mm512_maskz_loadu_epi32(mask, values.as_ptr()) })
+}
+
+#[target_feature(enable = "avx512f")]
+fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+    let rows = bias.len().min(multiplier.len()).min(out.len());
+    if rows < ROWS {
+        return portable::look_up(table, tokens, bias, multiplier, out);
+    }
+    for_each_block(rows, |row| {
+        let mut acc = _mm512_setzero_si512();
+        for (position, &token) in tokens.iter().enumerate() {
+            if let Some(entries) = table.entries(position, token, row).first_chunk::<ROWS>() {
+                // SAFETY: the reference covers the 16 bytes that are read; no alignment is asked for.
+                let entries = unsafe { _mm_loadu_si128(entries.as_ptr().cast()) };
+                acc = _mm512_add_epi32(acc, _mm512_cvtepi8_epi32(entries));
+            }
+        }
+        finish(acc, row, bias, multiplier, &mut out);
+    });
+}
+
+/// Two vectors of 16 streams, eight rows: `acc[r] += w[r] * (x ^ 0x80)`, with `128 * sum w` taken off the bias.
+///
+/// Here it is `x` that is shifted, since the sum of a row's weights is known beforehand.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
+    let offset = _mm512_set1_epi8(i8::MIN);
+    let mut acc = [[_mm512_setzero_si512(); STREAMS / 16]; LANES];
+    for (row, acc) in acc.iter_mut().enumerate() {
+        *acc = [_mm512_set1_epi32(scaling.bias[row].wrapping_sub(scaling.sum[row].wrapping_mul(128))); 2];
+    }
+    for (weights, x) in weights.iter().zip(x) {
+        let [first, second] = halves(x);
+        let x = [_mm512_xor_si512(first, offset), _mm512_xor_si512(second, offset)];
+        for (acc, &weights) in acc.iter_mut().zip(weights) {
+            let weights = _mm512_set1_epi32(weights as i32);
+            *acc = [_mm512_dpbusd_epi32(acc[0], x[0], weights), _mm512_dpbusd_epi32(acc[1], x[1], weights)];
+        }
+    }
+    for (row, (out, acc)) in out.iter_mut().zip(acc).enumerate() {
+        let multiplier = _mm512_set1_epi32(scaling.multiplier[row]);
+        let (parts, _) = out.0.as_chunks_mut::<16>();
+        for (out, acc) in parts.iter_mut().zip(acc) {
+            store_i32(out, requantize(acc, multiplier));
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn tanh_tile_i8(pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
+    let byte = _mm512_set1_epi32(255);
+    let (fours, _) = pre_activations.as_chunks::<4>();
+    for (rows, out) in fours.iter().zip(out) {
+        let (parts, _) = out.0.as_chunks_mut::<16>();
+        for (part, out) in parts.iter_mut().enumerate() {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|row: usize| &rows[row].0.as_chunks::<16>().0[part]);
+            let a = _mm512_and_si512(tanh(load_i32(a)), byte);
+            let b = _mm512_and_si512(tanh(load_i32(b)), byte);
+            let c = _mm512_and_si512(tanh(load_i32(c)), byte);
+            let d = _mm512_slli_epi32::<24>(tanh(load_i32(d)));
+            let ab = _mm512_or_si512(a, _mm512_slli_epi32::<8>(b));
+            let cd = _mm512_or_si512(_mm512_slli_epi32::<16>(c), d);
+            store_u32(out, _mm512_or_si512(ab, cd));
+        }
+    }
+}
+
+/// Blocks of eight rows fill half a vector; putting two together would cost what it saves.
+#[target_feature(enable = "avx512f")]
+fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
+    super::avx2::vec_mat_f32(weights, bias, x, y);
+}
+
+#[target_feature(enable = "avx512f,avx512vl")]
+fn tanh_f32(values: &mut [f32]) {
+    portable::tanh_f32(values);
+}
+
+/// Two vectors of 16 streams, eight rows: 16 sums wait for their next addition, more than an adder takes to give one.
+#[target_feature(enable = "avx512f")]
+fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out: &mut [Tile<f32>; LANES]) {
+    let mut acc = [[_mm512_setzero_ps(); STREAMS / 16]; LANES];
+    for (acc, &bias) in acc.iter_mut().zip(bias) {
+        *acc = [_mm512_set1_ps(bias); 2];
+    }
+    for (weights, x) in weights.iter().zip(x) {
+        let (parts, _) = x.0.as_chunks::<16>();
+        let x = [load_f32(&parts[0]), load_f32(&parts[1])];
+        for (acc, &weight) in acc.iter_mut().zip(weights) {
+            let weight = _mm512_set1_ps(weight);
+            acc[0] = _mm512_add_ps(acc[0], _mm512_mul_ps(weight, x[0]));
+            acc[1] = _mm512_add_ps(acc[1], _mm512_mul_ps(weight, x[1]));
+        }
+    }
+    for (out, acc) in out.iter_mut().zip(acc) {
+        let (parts, _) = out.0.as_chunks_mut::<16>();
+        for (out, acc) in parts.iter_mut().zip(acc) {
+            // SAFETY: the reference covers the 64 bytes that are written; no alignment is asked for.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), acc) };
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_f32(values: &[f32; 16]) -> __m512 {
+    // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+    unsafe { _mm512_loadu_ps(values.as_ptr()) }
+}
+
+/// The bytes from `at` on, as many as a vector takes and no more than there are; zeros behind.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load_part(bytes: &[i8], at: usize) -> __m512i {
+    let mask = mask(bytes.len().saturating_sub(at));
+    // SAFETY: only bytes that the mask lets through are read, and those lie within the slice. No alignment is asked for.
+    unsafe { _mm512_maskz_loadu_epi8(mask, bytes.as_ptr().wrapping_add(at)) }
+}
+
+/// A bit for each of the first `len` bytes of a vector.
+#[inline(always)]
+fn mask(len: usize) -> u64 {
+    if len < BYTES { (1 << len) - 1 } else { u64::MAX }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_i32(values: &[i32; 16]) -> __m512i {
+    // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+    unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_i32(to: &mut [i32; 16], value: __m512i) {
+    // SAFETY: the reference covers the 64 bytes that are written; no alignment is asked for.
+    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), value) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_u32(to: &mut [u32; 16], value: __m512i) {
+    // SAFETY: the reference covers the 64 bytes that are written; no alignment is asked for.
+    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), value) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn halves(tile: &Tile<u32>) -> [__m512i; 2] {
+    let (parts, _) = tile.0.as_chunks::<16>();
+    // SAFETY: a chunk of 16 words covers the 64 bytes that are read; no alignment is asked for.
+    let first = unsafe { _mm512_loadu_si512(parts[0].as_ptr().cast()) };
+    // SAFETY: as above.
+    let second = unsafe { _mm512_loadu_si512(parts[1].as_ptr().cast()) };
+    [first, second]
+}

@@ -1,0 +1,9 @@
+//! Writing blobs: of a network, of another layout, and of the Rust source that builds a model into a program.
+
+mod built_in;
+mod encode;
+mod relayout;
+
+pub use self::built_in::source;
+pub use self::encode::{IntegerLayer, Layers, LinearWeights, encode};
+pub use self::relayout::{relayout, tabulate_pairs};

@@ -1,0 +1,237 @@
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::config::{Config, LinearShape};
+use crate::error::FormatError;
+use crate::format::{
+    AlignedBlob, Header, Layout, PREAMBLE_BYTES, Preamble, SLAB_ALIGN, WeightFormat, checksum, slab_offset,
+};
+use crate::kernels::layout::Packed;
+use crate::kernels::rows8_index;
+use crate::model::{HeapState, Model, state_words_of};
+use crate::rows::padded;
+use crate::vocab::{Token, Vocab};
+
+/// A linear layer to be written: `weight` `[fan_out][fan_in]` row by row as PyTorch has it, `bias` `[fan_out]`.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearWeights<'a> {
+    /// The matrix, row-major.
+    pub weight: &'a [f32],
+    /// The bias.
+    pub bias: &'a [f32],
+}
+
+/// An integer layer to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct IntegerLayer<'a> {
+    /// One per row.
+    pub bias: &'a [i32],
+    /// One per row, not negative.
+    pub multiplier: &'a [i32],
+    /// `[fan_out][fan_in]` row by row, for a table `[fuse][vocab_size][fan_out]`, for pairs `[vocab_size][vocab_size][width_out]`;
+    /// four-bit weights too come as bytes.
+    pub weights: &'a [i8],
+}
+
+/// The network to be written: levels from the characters up, then the output layer.
+#[derive(Clone, Debug)]
+pub enum Layers<'a> {
+    /// In single precision.
+    F32 {
+        /// `[vocab_size][n_embd]`.
+        embedding: &'a [f32],
+        /// One per level, and the output layer.
+        layers: Vec<LinearWeights<'a>>,
+    },
+    /// In integers, as [`crate::quant`] defines them.
+    Integer {
+        /// `[vocab_size][n_embd]`; empty where level 0 is a table.
+        embedding: &'a [i8],
+        /// One per level, and the output layer.
+        layers: Vec<IntegerLayer<'a>>,
+    },
+}
+
+/// Writes a blob. The same input gives the same bytes.
+///
+/// `golden` is the text on which a chip tests itself; its length and checksum in the header are filled in here.
+///
+/// # Errors
+/// Any [`FormatError`] that a reader would give: the blob is opened before it is given out.
+pub fn encode(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, FormatError> {
+    let draft = AlignedBlob::from(encode_promising(header, layers, golden, 0)?.as_slice());
+    let model = Model::new(draft.as_bytes())?;
+    let mut state = HeapState::new(&model);
+    // A heap state fits its model.
+    let checksum = model.golden_checksum(&mut state).map_err(|_| FormatError::BadHeader)?;
+    encode_promising(header, layers, golden, checksum)
+}
+
+/// As [`encode`], with a given checksum of the golden text's logits. The blob is not opened.
+pub(super) fn encode_promising(
+    header: &Header<'_>,
+    layers: &Layers<'_>,
+    golden: &[Token],
+    golden_crc32: u32,
+) -> Result<Vec<u8>, FormatError> {
+    let golden_len = u16::try_from(golden.len()).map_err(|_| FormatError::BadHeader)?;
+    encode_with_checksum(&Header { golden_len, golden_crc32, ..header.clone() }, layers, golden)
+}
+
+fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, FormatError> {
+    let vocab = Vocab::new(header.vocab)?;
+    let config =
+        Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
+    let state_words = state_words_of(&config, header.precision, header.layout, &header.weights)?;
+    let mut slab = Slab::default();
+    let shapes: Vec<LinearShape<'_>> = config.linear_shapes().collect();
+    expect("number of weight formats", header.weights.len(), shapes.len())?;
+    match layers {
+        Layers::F32 { embedding, layers } => {
+            expect("embedding weights", embedding.len(), config.vocab_size() * config.n_embd())?;
+            slab.push_f32(embedding);
+            expect("number of weighted layers", layers.len(), shapes.len())?;
+            for (linear, shape) in layers.iter().zip(shapes) {
+                push_linear(&mut slab, linear, shape.fan_in(), shape.fan_out)?;
+            }
+        }
+        Layers::Integer { embedding, layers } => {
+            if header.weights.first().is_some_and(|format| format.reads_tokens()) {
+                expect("embedding weights", embedding.len(), 0)?;
+            } else {
+                expect("embedding weights", embedding.len(), config.vocab_size() * config.n_embd())?;
+                slab.push_i8(embedding);
+            }
+            expect("number of weighted layers", layers.len(), shapes.len())?;
+            for (index, ((layer, &format), shape)) in layers.iter().zip(&header.weights).zip(shapes).enumerate() {
+                if index == 0 && format == WeightFormat::Pairs {
+                    let width = config.shapes().next().map_or(0, |shape| shape.width_out);
+                    push_pairs(&mut slab, layer, width, config.vocab_size())?;
+                    continue;
+                }
+                push_integer(&mut slab, layer, (header.layout, format), shape, config.vocab_size(), index)?;
+            }
+        }
+    }
+    slab.push(golden.iter().copied());
+
+    let header = postcard::to_allocvec(header).map_err(|_| FormatError::BadHeader)?;
+    let header_len = u16::try_from(header.len()).map_err(|_| FormatError::BadHeader)?;
+    let total_len = slab_offset(header.len()) + slab.0.len();
+    let mut preamble = Preamble {
+        header_len,
+        // The widest networks there may be do not fit; they are refused here.
+        total_len: u32::try_from(total_len).map_err(|_| FormatError::BadHeader)?,
+        state_words: u32::try_from(state_words).map_err(|_| FormatError::BadHeader)?,
+        crc32: 0,
+    };
+    let mut blob = Vec::with_capacity(total_len);
+    blob.extend(preamble.to_bytes());
+    blob.extend(header);
+    blob.resize(slab_offset(header_len.into()), 0);
+    blob.extend(slab.0);
+    preamble.crc32 = checksum(&blob);
+    blob[..PREAMBLE_BYTES].copy_from_slice(&preamble.to_bytes());
+    Ok(blob)
+}
+
+/// Arrays one after the other, each padded to [`SLAB_ALIGN`].
+#[derive(Default)]
+struct Slab(Vec<u8>);
+
+impl Slab {
+    fn push(&mut self, bytes: impl IntoIterator<Item = u8>) {
+        self.0.extend(bytes);
+        self.0.resize(self.0.len().next_multiple_of(SLAB_ALIGN), 0);
+    }
+
+    fn push_f32(&mut self, values: &[f32]) {
+        self.push(values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+
+    fn push_i32(&mut self, values: &[i32]) {
+        self.push(values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+
+    fn push_i8(&mut self, values: &[i8]) {
+        self.push(values.iter().map(|&value| value as u8));
+    }
+}
+
+fn push_linear(slab: &mut Slab, linear: &LinearWeights<'_>, fan_in: usize, fan_out: usize) -> Result<(), FormatError> {
+    expect("biases of a layer", linear.bias.len(), fan_out)?;
+    expect("weights of a layer", linear.weight.len(), fan_out * fan_in)?;
+    let mut bias = linear.bias.to_vec();
+    bias.resize(padded(fan_out), 0.0);
+    slab.push_f32(&bias);
+    let mut interleaved = vec![0.0; padded(fan_out) * fan_in];
+    for (row, weights) in linear.weight.chunks_exact(fan_in).enumerate() {
+        for (column, &weight) in weights.iter().enumerate() {
+            interleaved[rows8_index(row, column, fan_in)] = weight;
+        }
+    }
+    slab.push_f32(&interleaved);
+    Ok(())
+}
+
+/// What level 0 gives, `width` values for every pair of characters.
+fn push_pairs(slab: &mut Slab, layer: &IntegerLayer<'_>, width: usize, vocab_size: usize) -> Result<(), FormatError> {
+    expect("entries of pairs", layer.weights.len(), vocab_size * vocab_size * width)?;
+    expect("biases of pairs", layer.bias.len() + layer.multiplier.len(), 0)?;
+    slab.push_i8(layer.weights);
+    Ok(())
+}
+
+fn push_integer(
+    slab: &mut Slab,
+    layer: &IntegerLayer<'_>,
+    (layout, format): (Layout, WeightFormat),
+    shape: LinearShape<'_>,
+    vocab_size: usize,
+    index: usize,
+) -> Result<(), FormatError> {
+    let fan_out = shape.fan_out;
+    let table = index == 0 && format == WeightFormat::Table;
+    let fan_in = if table { shape.positions * vocab_size } else { shape.fan_in() };
+    expect("biases of a layer", layer.bias.len(), fan_out)?;
+    expect("multipliers of a layer", layer.multiplier.len(), fan_out)?;
+    expect("weights of a layer", layer.weights.len(), fan_out * fan_in)?;
+    let allowed = if format == WeightFormat::Int4 { -7..=7 } else { -127..=127 };
+    if layer.weights.iter().any(|weight| !allowed.contains(weight)) {
+        return Err(FormatError::BadValue { layer: index });
+    }
+    // Packed layouts have no room for a bias that no reader accepts.
+    if let Some(row) = layer.bias.iter().position(|bias| bias.unsigned_abs() >= crate::quant::ACC_LIMIT as u32) {
+        return Err(FormatError::AccumulatorOverflow { layer: index, row });
+    }
+    if let Some(kernel) = Packed::new(layout, format) {
+        // Where each padded column comes from.
+        let mut columns = vec![None; kernel.columns(&shape)];
+        for position in 0..shape.positions {
+            let (from, to) = (shape.start(position, |width| width), kernel.start(&shape, position));
+            (0..shape.width_of(position)).for_each(|index| columns[to + index] = Some(from + index));
+        }
+        let weight = |row: usize, column: usize| columns[column].map_or(0, |from| layer.weights[row * fan_in + from]);
+        let blocks = kernel.pack(layer.bias, layer.multiplier, weight, fan_out, columns.len());
+        slab.push(blocks.iter().flat_map(|word| word.to_le_bytes()));
+        return Ok(());
+    }
+    slab.push_i32(layer.bias);
+    slab.push_i32(layer.multiplier);
+    match format {
+        WeightFormat::Int4 => {
+            let pack = |pair: &[i8]| pair[0] as u8 & 15 | pair.get(1).map_or(0, |&high| (high as u8) << 4);
+            slab.push(layer.weights.chunks(fan_in).flat_map(|row| row.chunks(2).map(pack)));
+        }
+        _ => slab.push_i8(layer.weights),
+    }
+    Ok(())
+}
+
+fn expect(what: &'static str, found: usize, expected: usize) -> Result<(), FormatError> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(FormatError::BadDimension { what, found, min: expected, max: expected })
+    }
+}

@@ -1,0 +1,66 @@
+use alloc::vec::Vec;
+
+use super::encode::encode_promising;
+use super::{IntegerLayer, Layers};
+use crate::error::FormatError;
+use crate::format::{AlignedBlob, Header, Layout, WeightFormat};
+use crate::layers::Unpacked;
+use crate::model::Model;
+
+/// The blob of an integer model with its weights in another layout. Nothing else changes: the same logits, bit by bit, and the
+/// bytes that exporting in that layout would have given.
+///
+/// # Errors
+/// [`FormatError::UnsupportedFormat`] for a model in single precision, or a layout that is not one of integers or was left
+/// out of this build; [`FormatError::BadDimension`] for a layer that is too wide for the layout.
+pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, FormatError> {
+    let (embedding, layers) = model.unpack().ok_or(FormatError::UnsupportedFormat)?;
+    let layers: Vec<_> = model.weight_formats().iter().copied().zip(layers).collect();
+    write(model, layout, embedding, &layers)
+}
+
+/// The blob of an integer model with level 0 as the activations for every pair of characters ([`WeightFormat::Pairs`]), as
+/// the level gives them: the same logits, bit by bit, without computing the level. It takes `vocab_size^2` times the level's
+/// width in bytes, and there is no way back.
+///
+/// # Errors
+/// [`FormatError::UnsupportedFormat`] for a model in single precision, or whose level 0 fuses more than two characters.
+pub fn tabulate_pairs(model: &Model<'_>) -> Result<Vec<u8>, FormatError> {
+    let (_, layers) = model.unpack().ok_or(FormatError::UnsupportedFormat)?;
+    let weights = model.integer_pairs().ok_or(FormatError::UnsupportedFormat)?;
+    let mut layers: Vec<_> = model.weight_formats().iter().copied().zip(layers).collect();
+    if let Some(first) = layers.first_mut() {
+        *first = (WeightFormat::Pairs, Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights });
+    }
+    write(model, model.layout(), &[], &layers)
+}
+
+fn write(
+    model: &Model<'_>,
+    layout: Layout,
+    embedding: &[i8],
+    layers: &[(WeightFormat, Unpacked)],
+) -> Result<Vec<u8>, FormatError> {
+    let header = Header {
+        precision: model.precision(),
+        layout,
+        activation: model.config().activation(),
+        n_embd: u16::try_from(model.config().n_embd()).map_err(|_| FormatError::BadHeader)?,
+        levels: heapless::Vec::from_slice(model.config().levels()).map_err(|_| FormatError::BadHeader)?,
+        skip: model.config().skip(),
+        weights: layers.iter().map(|(format, _)| *format).collect(),
+        golden_len: 0,
+        golden_crc32: 0,
+        vocab: model.vocab().as_str(),
+        provenance: model.provenance(),
+    };
+    let layers = layers
+        .iter()
+        .map(|(_, layer)| IntegerLayer { bias: &layer.bias, multiplier: &layer.multiplier, weights: &layer.weights })
+        .collect();
+    // The promise is carried over, not made anew: a model that breaks it must not pass a self-test for having been here.
+    let layers = Layers::Integer { embedding, layers };
+    let blob = encode_promising(&header, &layers, model.golden(), model.golden_crc32())?;
+    Model::new(AlignedBlob::from(blob.as_slice()).as_bytes())?;
+    Ok(blob)
+}

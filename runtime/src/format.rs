@@ -1,5 +1,5 @@
-// The example in it writes a model in f32; where that is left out, it is no test.
-#![cfg_attr(any(feature = "f32", not(doctest)), doc = include_str!("../FORMAT.md"))]
+// The example in it writes a model: without the feature `alloc` it is no test.
+#![cfg_attr(any(feature = "alloc", not(doctest)), doc = include_str!("../FORMAT.md"))]
 
 #[cfg(feature = "alloc")]
 mod aligned;

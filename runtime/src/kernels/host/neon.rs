@@ -8,9 +8,10 @@ use core::arch::aarch64::*;
 use super::methods::methods;
 use super::portable;
 use super::tile::{Bias, Output, STREAMS, Scaling, Table, Tile};
+use crate::activation::TANH;
 use crate::kernels::routine::softmax;
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
-use crate::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, TANH};
+use crate::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
 use crate::rows::LANES;
 use crate::vocab::Token;
 
@@ -243,7 +244,7 @@ fn narrow([low, high]: [int32x4_t; 2]) -> int16x8_t {
 #[target_feature(enable = "neon")]
 fn tanh([low, high]: [int16x8_t; 2]) -> int8x16_t {
     let index = vqmovun_high_s16(vqmovun_s16(vqabsq_s16(low)), vqabsq_s16(high));
-    let (table, _) = TANH.as_chunks::<64>();
+    let (table, _) = TANH.0.as_chunks::<64>();
     let quarter = vdupq_n_u8(64);
     let mut value = vqtbl4q_s8(load_table_i8(&table[0]), index);
     let mut index = index;

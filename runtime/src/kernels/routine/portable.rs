@@ -11,7 +11,8 @@ use crate::rows::LANES;
 /// of them is left alone; [`crate::Model`] never passes anything but matching shapes.
 ///
 /// ```
-/// use runtime::kernels::{padded, rows8_index, vec_mat_f32};
+/// use runtime::kernels::{rows8_index, vec_mat_f32};
+/// use runtime::rows::padded;
 /// let matrix = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
 /// let mut weights = [0.0; 8 * 2];
 /// for (r, row) in matrix.iter().enumerate() {

@@ -16,7 +16,7 @@ static TANH: [i32; 257] = {
     let mut table = [127; 257];
     let mut index = 0;
     while index < 256 {
-        table[index] = crate::quant::TANH[index] as i32;
+        table[index] = crate::activation::TANH.0[index] as i32;
         index += 1;
     }
     table

@@ -3,12 +3,13 @@
 
 use core::arch::x86_64::*;
 
+use crate::activation::TANH;
 use crate::kernels::host::methods::methods;
 use crate::kernels::host::portable;
 use crate::kernels::host::tile::{Bias, Output, STREAMS, Scaling, Table, Tile};
 use crate::kernels::routine::softmax;
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
-use crate::quant::{MULTIPLIER_FRACTION_BITS, TANH};
+use crate::quant::MULTIPLIER_FRACTION_BITS;
 use crate::rows::LANES;
 use crate::vocab::Token;
 
@@ -254,7 +255,7 @@ fn requantize(acc: __m512i, multiplier: __m512i) -> __m512i {
 fn tanh(pre_activation: __m512i) -> __m512i {
     // Without a sign, the magnitude of i32::MIN is right, too. From 255 on, tanh is 127.
     let index = _mm512_min_epu32(_mm512_abs_epi32(pre_activation), _mm512_set1_epi32(255));
-    let word = look_up_word(&words(&TANH), _mm512_srli_epi32::<2>(index));
+    let word = look_up_word(&words(&TANH.0), _mm512_srli_epi32::<2>(index));
     let bit = _mm512_slli_epi32::<3>(_mm512_and_si512(index, _mm512_set1_epi32(3)));
     let value = _mm512_and_si512(_mm512_srlv_epi32(word, bit), _mm512_set1_epi32(255));
     let negative = _mm512_cmplt_epi32_mask(pre_activation, _mm512_setzero_si512());

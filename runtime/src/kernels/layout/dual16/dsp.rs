@@ -64,8 +64,8 @@ use core::ptr::null;
 #[cfg(feature = "int4")]
 use super::{COLUMNS_I4, ROWS_I4, WORDS_I4, block_words_i4};
 use super::{COLUMNS_I8, ROWS_I8, WORDS_I8, block_words_i8};
+use crate::activation::TANH;
 use crate::kernels::layout::Out;
-use crate::quant::TANH;
 
 global_asm!(
     // Assembly of a file's own does not get the compiler's `target-cpu`.
@@ -391,7 +391,7 @@ fn run_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
 fn parts(out: Out<'_>) -> (*mut u8, usize, *const i8) {
     match out {
         Out::Rows(out) => (out.as_mut_ptr().cast(), out.len(), null()),
-        Out::Tanh(out) => (out.as_mut_ptr().cast(), out.len(), TANH.as_ptr()),
+        Out::Tanh(out) => (out.as_mut_ptr().cast(), out.len(), TANH.0.as_ptr()),
     }
 }
 

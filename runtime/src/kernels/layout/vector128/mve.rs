@@ -37,7 +37,7 @@
 //! 5. Even and odd rows lie in different registers, because narrowing to 16 bits puts the lanes of two registers side
 //!    by side: so the bytes come out in order. VLD2 and VST2 do the same for words in memory.
 //! 6. tanh: saturated to 9 bits by shifting up with saturation and down again without sign, which makes the index of
-//!    [`crate::quant::TANH`]; a gather load looks up eight.
+//!    [`crate::activation::TANH`]; a gather load looks up eight.
 //!
 //! Cycles are those of a model of the core (an instruction a cycle; loads, stores, multiplications and the rest of the
 //! vector arithmetic each busy for two), without wait states, and not measured.
@@ -46,7 +46,7 @@
 use core::arch::global_asm;
 
 use super::{COLUMNS, columns};
-use crate::quant::TANH;
+use crate::activation::TANH;
 
 /// What the blocks of assembly share. Each begins with it, for nothing says that they are assembled together: the
 /// symbol sees to it that the second of two that are leaves it out.
@@ -359,7 +359,7 @@ impl<'a> Matrix<'a> {
     pub fn rows_tanh(&self, x: &[u32], out: &mut [i8]) {
         if self.rows <= out.len() {
             // SAFETY: there is as much. The table has 512 entries: bytes are written.
-            unsafe { self.run(x, out.as_mut_ptr().cast(), 1, TANH.as_ptr()) }
+            unsafe { self.run(x, out.as_mut_ptr().cast(), 1, TANH.0.as_ptr()) }
         }
     }
 

@@ -6,7 +6,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
-use crate::quant::TANH;
+use crate::activation::TANH;
 use crate::quant::{ACC_LIMIT, requantize, tanh_i8};
 
 /// The layout in one precision.
@@ -283,7 +283,7 @@ fn start_values_that_no_biases_have() {
 
 #[test]
 fn tanh_of_many() {
-    for (index, &value) in TANH.iter().enumerate() {
+    for (index, &value) in TANH.0.iter().enumerate() {
         assert_eq!(value, tanh_i8(if index < 256 { index as i32 } else { index as i32 - 512 }));
     }
     let mut random = Random(5);

@@ -27,11 +27,11 @@
 
 use core::arch::global_asm;
 
+use crate::activation::TANH;
 use crate::kernels::layout::vector128::ROWS;
 use crate::kernels::layout::vector128::portable;
 use crate::kernels::routine::softmax;
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
-use crate::quant::TANH;
 use crate::vocab::Token;
 
 global_asm!(
@@ -313,7 +313,7 @@ pub fn exchange_i8(newest: &[i8], slot: &mut [i8], input: &mut [i8], last: usize
 pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
     let eights = pre_activations.len().min(out.len()) / ROWS;
     // SAFETY: both have at least `eights` eights; the table has 512 entries.
-    unsafe { runtime_v128_tanh_slice(pre_activations.as_ptr(), out.as_mut_ptr(), eights, TANH.as_ptr()) }
+    unsafe { runtime_v128_tanh_slice(pre_activations.as_ptr(), out.as_mut_ptr(), eights, TANH.0.as_ptr()) }
     let done = eights * ROWS;
     if done == pre_activations.len() {
         return;
@@ -332,7 +332,7 @@ pub fn table_tanh_i8(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], out:
         return portable::table_tanh_i8(bias, multiplier, entries, out);
     }
     let eights = len / ROWS;
-    let (to, table) = (out.as_mut_ptr(), TANH.as_ptr());
+    let (to, table) = (out.as_mut_ptr(), TANH.0.as_ptr());
     let (first_at, second_at) = (first.as_ptr(), second.as_ptr());
     // SAFETY: all have at least `eights` eights; the table has 512 entries.
     unsafe { runtime_v128_table(bias.as_ptr(), multiplier.as_ptr(), first_at, second_at, to, eights, table) }

@@ -20,8 +20,13 @@ fn main() {
     // Any core of the architecture that has the DSP instructions, for the assembler.
     let cpu = if target.starts_with("thumbv8m") { "cortex-m33" } else { "cortex-m4" };
     println!("cargo::rustc-env=DSP_CPU={cpu}");
-    let forced = KERNELS.iter().any(|name| flags.contains(&format!("kernel=\"{name}\"")));
-    if !forced {
+    println!("cargo::rustc-check-cfg=cfg(keeps_layers)");
+    let forced = KERNELS.iter().copied().find(|name| flags.contains(&format!("kernel=\"{name}\"")));
+    // Small chips make a layer for each use; where there is memory for the layers they are kept.
+    if !["v6m", "v7m", "dsp"].contains(&forced.unwrap_or(kernel(&target, &flags))) {
+        println!("cargo::rustc-cfg=keeps_layers");
+    }
+    if forced.is_none() {
         println!("cargo::rustc-cfg=kernel=\"{}\"", kernel(&target, &flags));
         // The ABI that passes numbers in registers of a floating-point unit.
         if target.starts_with("thumb") && target.ends_with("eabihf") {

@@ -33,6 +33,7 @@
 mod float;
 mod integer;
 mod lanes;
+mod pairs;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -99,8 +100,8 @@ impl<'m> Batch<'m> {
     /// Words of at most [`DEFAULT_MAX_LEN`] characters, without a prompt.
     pub fn new(model: &'m Model<'m>, sampling: Sampling) -> Self {
         let network = match &model.net {
-            Net::F32(net) => AnyNetwork::F32(float::Float::new(model.config(), net)),
-            Net::Int(net) => AnyNetwork::Int(integer::Integer::new(model.header(), net)),
+            Net::F32(net) => AnyNetwork::F32(float::Float::new(&model.header, net)),
+            Net::Int(net) => AnyNetwork::Int(integer::Integer::new(&model.header, net)),
         };
         Self { model, sampling, network, prompt: Vec::new(), max_len: DEFAULT_MAX_LEN }
     }

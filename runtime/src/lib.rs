@@ -58,14 +58,12 @@ pub mod config;
 pub mod error;
 pub mod format;
 pub mod generator;
-#[cfg(feature = "int8")]
 pub mod insn;
 pub mod kernels;
 pub mod layers;
 pub mod limits;
 pub mod math;
 pub mod model;
-#[cfg(feature = "int8")]
 pub mod quant;
 pub mod rows;
 pub mod sampling;

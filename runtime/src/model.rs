@@ -1,12 +1,16 @@
 //! A model, the buffers it runs in, and the two together.
 
 pub mod built_in;
+mod engine;
 #[cfg(feature = "f32")]
 pub(crate) mod net_f32;
 #[cfg(feature = "int8")]
 pub(crate) mod net_int;
-mod state;
+#[cfg(feature = "f32")]
+pub(crate) mod side_by_side;
+pub(crate) mod state;
 mod stream;
+pub(crate) mod walk;
 
 #[cfg(feature = "alloc")]
 pub use state::HeapState;
@@ -20,12 +24,12 @@ use net_int::NetInt;
 
 use crate::config::{Config, StateLayout};
 use crate::error::{FormatError, SelfTestError, StateError};
-#[cfg(any(feature = "alloc", feature = "int8"))]
+#[cfg(feature = "alloc")]
 use crate::format::WeightFormat;
 use crate::format::header::Fields;
 use crate::format::slab::Slab;
 use crate::format::{self, Layout, Precision, Provenance};
-#[cfg(all(feature = "alloc", feature = "int8"))]
+#[cfg(feature = "alloc")]
 use crate::layers::Unpacked;
 use crate::limits::{Checks, Dimension};
 use crate::vocab::{Token, Vocab};
@@ -46,6 +50,19 @@ pub struct Model<'a> {
     pub(crate) buffers: StateLayout,
 }
 
+/// Evaluates an expression for the network of either precision: `each!(Net, &self.net, net => net.starts())`.
+macro_rules! each {
+    ($choice:ident, $value:expr, $name:ident => $result:expr) => {
+        match $value {
+            #[cfg(feature = "f32")]
+            $choice::F32($name) => $result,
+            #[cfg(feature = "int8")]
+            $choice::Int($name) => $result,
+        }
+    };
+}
+pub(crate) use each;
+
 /// The weights in one of the precisions this build has.
 #[allow(clippy::large_enum_variant, reason = "there is no heap to put one on")]
 #[derive(Clone, Debug)]
@@ -60,10 +77,7 @@ impl<'a> Net<'a> {
     /// Returns the first word of each layer in the slab.
     #[cfg(feature = "alloc")]
     pub fn starts(&self) -> [u32; crate::limits::MAX_LAYERS] {
-        match self {
-            Self::F32(net) => net.starts(),
-            Self::Int(net) => net.starts(),
-        }
+        each!(Self, self, net => net.starts())
     }
 
     /// Without weights.
@@ -83,7 +97,7 @@ impl<'a> Net<'a> {
         }
         #[cfg(feature = "int8")]
         #[allow(irrefutable_let_patterns, reason = "where there is no other precision")]
-        if is_integer(header.precision, &header.weights)
+        if net_int::allows(header.precision, &header.weights)
             && let Self::Int(net) = self
         {
             net.load(header, slab, buffers)?;
@@ -145,18 +159,7 @@ impl<'a> Model<'a> {
 
     /// 32-bit words of [`State`] the model needs.
     pub const fn state_words(&self) -> usize {
-        match self.net {
-            #[cfg(feature = "f32")]
-            Net::F32(_) => self.buffers.words_f32(),
-            #[cfg(feature = "int8")]
-            Net::Int(_) => self.buffers.words_int(),
-        }
-    }
-
-    /// What the header says.
-    #[cfg(feature = "int8")]
-    pub(crate) fn header(&self) -> &Fields<'a> {
-        &self.header
+        if self.header.precision.is_integer() { self.buffers.words_int() } else { self.buffers.words_f32() }
     }
 
     /// The golden text: tokens on which [`Model::self_test`] runs.
@@ -170,7 +173,7 @@ impl<'a> Model<'a> {
     }
 
     /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
-    #[cfg(all(feature = "alloc", feature = "int8"))]
+    #[cfg(feature = "alloc")]
     pub fn macs_streaming(&self) -> usize {
         let is_looked_up = self.header.weights.first().is_some_and(|format| format.reads_tokens());
         let first = self.config().linear_shapes().next().filter(|_| is_looked_up);
@@ -184,20 +187,18 @@ impl<'a> Model<'a> {
     }
 
     /// The embedding of an integer model, and the numbers of its linear layers, for those who write it anew.
-    #[cfg(all(feature = "alloc", feature = "int8"))]
+    #[cfg(feature = "alloc")]
     pub(crate) fn unpack(&self) -> Option<(&'a [i8], alloc::vec::Vec<Unpacked>)> {
         match &self.net {
-            #[cfg(feature = "f32")]
             Net::F32(_) => None,
             Net::Int(net) => Some(net.unpack(&self.header)),
         }
     }
 
     /// What level 0 of an integer model gives for every pair of characters.
-    #[cfg(all(feature = "alloc", feature = "int8"))]
+    #[cfg(feature = "alloc")]
     pub(crate) fn integer_pairs(&self) -> Option<alloc::vec::Vec<i8>> {
         match &self.net {
-            #[cfg(feature = "f32")]
             Net::F32(_) => None,
             Net::Int(net) => net.pairs(&self.header),
         }
@@ -271,35 +272,19 @@ fn load<'a>(
     Some(golden)
 }
 
-/// Whether a model of this precision may have layers in these formats; it is one of integers then.
-#[cfg(feature = "int8")]
-fn is_integer(precision: Precision, weights: &[WeightFormat]) -> bool {
-    match precision {
-        Precision::Int8 => !weights.contains(&WeightFormat::Int4),
-        Precision::Int4 => cfg!(feature = "int4"),
-        Precision::F32 => false,
-    }
-}
-
-/// For the steps at which nobody looks.
-fn unobserved<T>(_level: usize, _values: &[T]) {}
-
 /// Words of the buffers that a model needs which is to be written.
 #[cfg(feature = "alloc")]
 pub(crate) fn state_words_of(
     config: &Config,
     precision: Precision,
-    #[cfg_attr(not(feature = "int8"), allow(unused_variables))] layout: Layout,
-    #[cfg_attr(not(feature = "int8"), allow(unused_variables))] weights: &[WeightFormat],
+    layout: Layout,
+    weights: &[WeightFormat],
 ) -> Result<usize, FormatError> {
     match precision {
-        #[cfg(feature = "f32")]
         Precision::F32 => Ok(config.state_layout_f32().words_f32()),
-        #[cfg(feature = "int8")]
-        Precision::Int8 | Precision::Int4 if layout.is_integer() && layout.is_built() => {
+        Precision::Int8 | Precision::Int4 if layout.is_integer() => {
             Ok(net_int::state_layout(config, layout, weights).words_int())
         }
-        #[allow(unreachable_patterns, reason = "reached where a precision or a layout is left out")]
-        _ => Err(FormatError::UnsupportedFormat),
+        Precision::Int8 | Precision::Int4 => Err(FormatError::UnsupportedFormat),
     }
 }

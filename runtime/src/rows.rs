@@ -11,7 +11,7 @@ pub const fn padded(rows: usize) -> usize {
 /// Returns `values[at..at + len]`, or an empty slice where that is out of range.
 #[cfg_attr(kernel = "mve", inline(always))]
 #[cfg_attr(not(kernel = "mve"), inline(never))]
-pub fn part(values: &[i8], at: usize, len: usize) -> &[i8] {
+pub fn part<T>(values: &[T], at: usize, len: usize) -> &[T] {
     values.get(at..).and_then(|values| values.get(..len)).unwrap_or(&[])
 }
 

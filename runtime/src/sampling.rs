@@ -5,20 +5,28 @@
 
 use rand_core::Rng;
 
-#[cfg(feature = "int8")]
-use crate::kernels::{pick, weigh};
 use crate::vocab::Token;
 
+#[cfg(feature = "int8")]
+mod fixed;
 #[cfg(feature = "f32")]
 pub mod float;
 
-/// The logits, to be turned into weights in place.
-#[derive(Debug)]
-pub(crate) enum LogitsMut<'a> {
-    #[cfg(feature = "f32")]
-    F32(&'a mut [f32]),
-    #[cfg(feature = "int8")]
-    Fixed(&'a mut [i32]),
+/// A logit that characters can be drawn from.
+pub(crate) trait Logit: Copy + PartialOrd {
+    /// The sum of weights.
+    type Total;
+    /// A logit whose weight is zero.
+    const LOWEST: Self;
+
+    /// Replaces logits by weights proportional to their probabilities, and returns the sum of the weights.
+    fn weigh(logits: &mut [Self], temperature_milli: u16) -> Self::Total;
+
+    /// Returns the token whose share of the weights, laid end to end, holds `random / 2^32` of their sum.
+    fn pick(weights: &[Self], total: Self::Total, random: u32) -> Token;
+
+    /// Returns the negative log-likelihood of one of the logits, in millionths of a nat.
+    fn nll_micronats(logits: &[Self], logit: Self) -> u32;
 }
 
 /// How the next character is drawn.
@@ -63,26 +71,13 @@ impl Sampling {
 
     /// Draws a token from `softmax(logits / temperature)`, restricted to the `top_k` largest. Overwrites the logits.
     ///
-    /// One `next_u32` is taken from `rng`, none when greedy. [`crate::BOUNDARY`] for no logits.
-    pub(crate) fn draw(&self, logits: LogitsMut<'_>, rng: &mut impl Rng) -> Token {
-        // Greedy is to draw from the most probable one alone, which any number finds.
+    /// Takes one `next_u32` from `rng`, none when greedy. Returns [`crate::BOUNDARY`] for no logits.
+    pub(crate) fn draw<L: Logit>(&self, logits: &mut [L], rng: &mut impl Rng) -> Token {
+        // Greedy is to draw from the most probable one only, which any random number finds.
         let is_greedy = self.temperature_milli == 0;
-        let k = if is_greedy { 1 } else { self.top_k };
-        let mut random = || if is_greedy { 0 } else { rng.next_u32() };
-        match logits {
-            #[cfg(feature = "f32")]
-            LogitsMut::F32(logits) => {
-                keep_top_k(logits, k, f32::NEG_INFINITY);
-                let total = float::weigh(logits, self.temperature_milli);
-                float::pick(logits, total, random())
-            }
-            #[cfg(feature = "int8")]
-            LogitsMut::Fixed(logits) => {
-                keep_top_k(logits, k, i32::MIN);
-                let total = weigh(logits, self.temperature_milli);
-                pick(logits, total, random())
-            }
-        }
+        keep_top_k(logits, if is_greedy { 1 } else { self.top_k }, L::LOWEST);
+        let total = L::weigh(logits, self.temperature_milli);
+        L::pick(logits, total, if is_greedy { 0 } else { rng.next_u32() })
     }
 }
 

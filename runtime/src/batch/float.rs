@@ -3,43 +3,44 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::lanes::{Network, Pairs};
+use super::lanes::{Cells, Network, embed};
+use super::pairs::Pairs;
 use crate::activation::Activation;
-use crate::config::{Config, LevelShape, LinearShape};
+use crate::config::LevelShape;
+use crate::format::header::Fields;
 use crate::kernels::host::{Tile, VectorUnit};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
 use crate::math::gate;
 use crate::model::net_f32::NetF32;
+use crate::model::side_by_side::Apart;
+use crate::model::walk::{Layer, Numbers};
 use crate::rows::{LANES, padded};
-use crate::sampling::LogitsMut;
 use crate::vocab::Token;
 
 /// The layers of the model.
 pub struct Float<'m> {
+    header: &'m Fields<'m>,
     unit: VectorUnit,
-    shapes: Vec<LevelShape>,
-    activation: Activation,
-    vocab_size: usize,
+    shape_0: LevelShape,
     embedding: EmbeddingF32<'m>,
     pairs: Pairs<f32>,
     levels: Vec<LinearF32<'m>>,
     output: LinearF32<'m>,
-    config: &'m Config,
 }
 
 impl<'m> Float<'m> {
     /// Takes the layers over.
-    pub fn new(config: &'m Config, net: &NetF32<'m>) -> Self {
+    pub fn new(header: &'m Fields<'m>, net: &NetF32<'m>) -> Self {
+        let config = &header.config;
         let linears = config.linear_shapes().enumerate();
         let mut levels: Vec<_> =
             linears.map(|(index, shape)| net.linear(index, shape.fan_in(), shape.fan_out)).collect();
         let embedding = net.embedding(config);
-        let shapes: Vec<LevelShape> = config.shapes().collect();
-        let (vocab_size, activation, unit) = (config.vocab_size(), config.activation(), VectorUnit::best());
-        let first = |tokens: &[Token]| first(&embedding, &levels[0], &shapes[0], activation, tokens);
-        let pairs = Pairs::new(vocab_size, shapes[0].fuse, shapes[0].width_out, first);
+        let shape_0 = config.shapes().next().expect("every network has a level");
+        let first = |tokens: &[Token]| first(&embedding, &levels[0], &shape_0, config.activation(), tokens);
+        let pairs = Pairs::new(config.vocab_size(), shape_0.fuse, shape_0.width_out, first);
         let output = levels.pop().expect("every network has an output layer");
-        Self { unit, activation, vocab_size, embedding, pairs, levels, output, config, shapes }
+        Self { header, unit: VectorUnit::best(), shape_0, embedding, pairs, levels, output }
     }
 }
 
@@ -61,70 +62,100 @@ fn first(
 }
 
 impl Float<'_> {
-    fn blocks<'y>(
-        &self,
-        linear: &LinearF32<'_>,
-        x: &[Tile<f32>],
-        y: &'y mut [Tile<f32>],
-    ) -> &'y mut [[Tile<f32>; LANES]] {
+    /// Computes the rows of a layer, in blocks.
+    fn blocks(&self, linear: &LinearF32<'_>, x: &[Tile<f32>], y: &mut [Tile<f32>]) {
         let (weights, bias) = linear.parts();
         let (y, _) = y.as_chunks_mut::<LANES>();
         let blocks = weights.as_chunks::<LANES>().0.chunks_exact(x.len().max(1)).zip(bias.as_chunks::<LANES>().0);
-        blocks.zip(&mut *y).for_each(|((weights, bias), y)| self.unit.tile_f32(weights, bias, x, y));
-        y
+        blocks.zip(y).for_each(|((weights, bias), y)| self.unit.tile_f32(weights, bias, x, y));
     }
 }
 
-impl Network for Float<'_> {
-    type Cell = f32;
-    type Logit = f32;
-
-    fn shapes(&self) -> &[LevelShape] {
-        &self.shapes
-    }
-
-    fn output_shape(&self) -> LinearShape<'_> {
-        self.config.output_shape()
-    }
-
-    fn cells(width: usize) -> usize {
-        width
-    }
-
-    fn cells_written(shape: &LevelShape) -> usize {
-        padded(shape.fan_out)
-    }
-
-    fn vocab_size(&self) -> usize {
-        self.vocab_size
-    }
-
-    fn first(&self, tokens: &[Token], mut each: impl FnMut(usize, f32)) {
+impl Float<'_> {
+    /// Level 0 of one lane.
+    fn first(&self, tokens: &[Token], each: &mut dyn FnMut(usize, f32)) {
         match self.pairs.get(tokens) {
             Some(cells) => cells.iter().enumerate().for_each(|(at, &cell)| each(at, cell)),
             None => {
-                let cells = first(&self.embedding, &self.levels[0], &self.shapes[0], self.activation, tokens);
+                let cells =
+                    first(&self.embedding, &self.levels[0], &self.shape_0, self.header.config.activation(), tokens);
                 cells.into_iter().enumerate().for_each(|(at, cell)| each(at, cell));
             }
         }
     }
+}
 
-    fn level(&self, index: usize, x: &[Tile<f32>], y: &mut [Tile<f32>]) {
-        let rows = self.blocks(&self.levels[index], x, y).as_flattened_mut();
-        rows.iter_mut().for_each(|Tile(values)| self.unit.tanh_f32(values));
+impl Numbers for Float<'_> {
+    type Characters = [Token];
+    type Cell = Tile<f32>;
+    type Word = Tile<f32>;
+    type Logit = Tile<f32>;
+    type Scratch<'s> = Apart<'s, Tile<f32>, Tile<f32>>;
+    type Layer<'l>
+        = FloatLayer<'l>
+    where
+        Self: 'l;
+    const FIRST_LEVEL: usize = 1;
+
+    fn embed(&self, _: &Fields<'_>, recent: &[Token], out: &mut [Tile<f32>]) -> usize {
+        embed(recent, out, |tokens, each| self.first(tokens, each));
+        self.shape_0.width_out
+    }
+
+    fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> FloatLayer<'_> {
+        FloatLayer { network: self, index, activation: header.config.activation(), fan_out }
+    }
+}
+
+impl Network for Float<'_> {
+    type Value = f32;
+    type LaneLogit = f32;
+
+    fn header(&self) -> &Fields<'_> {
+        self.header
+    }
+
+    fn cells_written(rows_per_value: usize, width: usize) -> usize {
+        padded(rows_per_value * width)
+    }
+}
+
+/// A layer for tiles.
+pub struct FloatLayer<'l> {
+    network: &'l Float<'l>,
+    index: usize,
+    activation: Activation,
+    fan_out: usize,
+}
+
+impl Layer for FloatLayer<'_> {
+    type Cell = Tile<f32>;
+    type Word = Tile<f32>;
+    type Logit = Tile<f32>;
+    type Input<'x> = Cells<'x, f32>;
+
+    fn input<'x>(&self, words: &'x mut [Tile<f32>]) -> Cells<'x, f32> {
+        Cells { cells: words, len: 0 }
+    }
+
+    fn input_of<'x>(&self, x: &'x mut [Tile<f32>], _: &'x mut [Tile<f32>]) -> Cells<'x, f32> {
+        Cells { len: x.len(), cells: x }
+    }
+
+    fn level(&self, input: &Cells<'_, f32>, out: &mut [Tile<f32>]) {
+        let Float { unit, levels, .. } = self.network;
+        let out = &mut out[..padded(self.fan_out)];
+        self.network.blocks(&levels[self.index], input.cells(), out);
+        out.iter_mut().for_each(|Tile(values)| unit.tanh_f32(values));
         if self.activation == Activation::Gated {
-            let (values, gates) = rows.split_at_mut(self.shapes[index].width_out);
+            let (values, gates) = out.split_at_mut(self.fan_out / 2);
             for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
                 values.iter_mut().zip(gates).for_each(|(value, other)| *value = gate(*value, *other));
             }
         }
     }
 
-    fn output(&self, x: &[Tile<f32>], logits: &mut [Tile<f32>]) {
-        self.blocks(&self.output, x, logits);
-    }
-
-    fn logits(logits: &mut [f32]) -> LogitsMut<'_> {
-        LogitsMut::F32(logits)
+    fn output(&self, input: &Cells<'_, f32>, logits: &mut [Tile<f32>]) {
+        self.network.blocks(&self.network.output, input.cells(), logits);
     }
 }

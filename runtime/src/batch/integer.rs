@@ -3,15 +3,17 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::lanes::{Network, Pairs};
+use super::lanes::{Cells, Network, embed};
+use super::pairs::Pairs;
 use crate::activation::Activation;
-use crate::config::{LevelShape, LinearShape};
+use crate::config::LinearShape;
 use crate::format::header::Fields;
 use crate::kernels::host::{Scaling, Tile, VectorUnit};
 use crate::layers::Unpacked;
 use crate::model::net_int::NetInt;
+use crate::model::side_by_side::Apart;
+use crate::model::walk::{Layer, Numbers};
 use crate::rows::{LANES, padded};
-use crate::sampling::LogitsMut;
 use crate::vocab::Token;
 
 /// Activations in a cell.
@@ -22,11 +24,10 @@ pub struct Integer<'m> {
     unit: VectorUnit,
     header: &'m Fields<'m>,
     net: &'m NetInt<'m>,
-    shapes: Vec<LevelShape>,
     pairs: Pairs<u32>,
-    /// From level 1 on.
-    levels: Vec<Packed>,
-    output: Packed,
+    width_0: usize,
+    /// The levels from level 1 on, then the output layer.
+    layers: Vec<TileWeights>,
 }
 
 impl<'m> Integer<'m> {
@@ -34,21 +35,15 @@ impl<'m> Integer<'m> {
     pub fn new(header: &'m Fields<'m>, net: &'m NetInt<'m>) -> Self {
         let config = &header.config;
         let (_, layers) = net.unpack(header);
-        let shapes: Vec<LevelShape> = config.shapes().collect();
+        let shape_0 = config.shapes().next().expect("every network has a level");
         let first = |tokens: &[Token]| Self::level_0(header, net, tokens);
-        let pairs = Pairs::new(config.vocab_size(), shapes[0].fuse, Self::cells(shapes[0].width_out), first);
-        let pack = |(layer, shape): (&Unpacked, &LevelShape)| Packed::new(layer, &shape.linear(), shape.width_out);
-        let output = config.output_shape();
-        let output = Packed::new(&layers[shapes.len()], &output, output.fan_out);
-        Self {
-            unit: VectorUnit::best(),
-            levels: layers.iter().zip(&shapes).skip(1).map(pack).collect(),
-            output,
-            header,
-            net,
-            shapes,
-            pairs,
-        }
+        let pairs = Pairs::new(config.vocab_size(), shape_0.fuse, Self::cells(shape_0.width_out), first);
+        let values =
+            |rows: usize, is_level: bool| if is_level { rows / config.activation().rows_per_value() } else { rows };
+        let layers = layers.iter().zip(config.linear_shapes()).enumerate().skip(1).map(|(index, (layer, shape))| {
+            TileWeights::new(layer, &shape, values(shape.fan_out, index < config.levels().len()))
+        });
+        Self { unit: VectorUnit::best(), layers: layers.collect(), width_0: shape_0.width_out, header, net, pairs }
     }
 }
 
@@ -66,31 +61,9 @@ fn cells_of(values: &[i8]) -> impl Iterator<Item = u32> {
     values.as_chunks::<PER_CELL>().0.iter().map(|values| u32::from_le_bytes(values.map(|value| value as u8)))
 }
 
-impl Network for Integer<'_> {
-    type Cell = u32;
-    type Logit = i32;
-
-    fn shapes(&self) -> &[LevelShape] {
-        &self.shapes
-    }
-
-    fn output_shape(&self) -> LinearShape<'_> {
-        self.header.config.output_shape()
-    }
-
-    fn cells(width: usize) -> usize {
-        width.div_ceil(PER_CELL)
-    }
-
-    fn cells_written(shape: &LevelShape) -> usize {
-        shape.fan_out / shape.width_out * padded(shape.width_out) / PER_CELL
-    }
-
-    fn vocab_size(&self) -> usize {
-        self.header.config.vocab_size()
-    }
-
-    fn first(&self, tokens: &[Token], mut each: impl FnMut(usize, u32)) {
+impl Integer<'_> {
+    /// Level 0 of one lane.
+    fn first(&self, tokens: &[Token], each: &mut dyn FnMut(usize, u32)) {
         match self.pairs.get(tokens) {
             Some(cells) => cells.iter().enumerate().for_each(|(at, &cell)| each(at, cell)),
             None => {
@@ -99,41 +72,103 @@ impl Network for Integer<'_> {
             }
         }
     }
+}
 
-    fn level(&self, index: usize, x: &[Tile<u32>], y: &mut [Tile<u32>]) {
-        let (pairs, _) = y.as_chunks_mut::<{ LANES / PER_CELL }>();
-        self.levels[index - 1].blocks().zip(pairs).for_each(|((weights, scaling), y)| {
+impl Numbers for Integer<'_> {
+    type Characters = [Token];
+    type Cell = Tile<u32>;
+    type Word = Tile<u32>;
+    type Logit = Tile<i32>;
+    type Scratch<'s> = Apart<'s, Tile<u32>, Tile<i32>>;
+    type Layer<'l>
+        = IntegerLayer<'l>
+    where
+        Self: 'l;
+    const FIRST_LEVEL: usize = 1;
+
+    fn cells(values: usize) -> usize {
+        values.div_ceil(PER_CELL)
+    }
+
+    fn embed(&self, _: &Fields<'_>, recent: &[Token], out: &mut [Tile<u32>]) -> usize {
+        embed(recent, out, |tokens, each| self.first(tokens, each));
+        Self::cells(self.width_0)
+    }
+
+    fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> IntegerLayer<'_> {
+        let activation = header.config.activation();
+        IntegerLayer { unit: self.unit, weights: &self.layers[index - 1], activation, fan_out }
+    }
+}
+
+impl Network for Integer<'_> {
+    type Value = u32;
+    type LaneLogit = i32;
+
+    fn header(&self) -> &Fields<'_> {
+        self.header
+    }
+
+    fn cells_written(rows_per_value: usize, width: usize) -> usize {
+        rows_per_value * padded(width) / PER_CELL
+    }
+}
+
+/// A layer for tiles.
+pub struct IntegerLayer<'l> {
+    unit: VectorUnit,
+    weights: &'l TileWeights,
+    activation: Activation,
+    fan_out: usize,
+}
+
+impl Layer for IntegerLayer<'_> {
+    type Cell = Tile<u32>;
+    type Word = Tile<u32>;
+    type Logit = Tile<i32>;
+    type Input<'x> = Cells<'x, u32>;
+
+    fn input<'x>(&self, words: &'x mut [Tile<u32>]) -> Cells<'x, u32> {
+        Cells { cells: words, len: 0 }
+    }
+
+    fn input_of<'x>(&self, x: &'x mut [Tile<u32>], _: &'x mut [Tile<u32>]) -> Cells<'x, u32> {
+        Cells { len: x.len(), cells: x }
+    }
+
+    fn level(&self, input: &Cells<'_, u32>, out: &mut [Tile<u32>]) {
+        let rows_per_value = self.activation.rows_per_value();
+        let cells = padded(self.fan_out / rows_per_value) / PER_CELL;
+        let out = &mut out[..rows_per_value * cells];
+        let (pairs, _) = out.as_chunks_mut::<{ LANES / PER_CELL }>();
+        self.weights.blocks().zip(pairs).for_each(|((weights, scaling), out)| {
             let mut sums = [Tile::default(); LANES];
-            self.unit.tile_i8(weights, scaling, x, &mut sums);
-            self.unit.tanh_tile_i8(&sums, y);
+            self.unit.tile_i8(weights, scaling, input.cells(), &mut sums);
+            self.unit.tanh_tile_i8(&sums, out);
         });
-        if self.header.config.activation() == Activation::Gated {
-            let (values, gates) = y.split_at_mut(padded(self.shapes[index].width_out) / PER_CELL);
+        if self.activation == Activation::Gated {
+            let (values, gates) = out.split_at_mut(cells);
             for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
                 self.unit.gate_i8(bytemuck::cast_slice_mut(values), bytemuck::cast_slice(gates));
             }
         }
     }
 
-    fn output(&self, x: &[Tile<u32>], logits: &mut [Tile<i32>]) {
+    fn output(&self, input: &Cells<'_, u32>, logits: &mut [Tile<i32>]) {
         let (blocks, _) = logits.as_chunks_mut::<LANES>();
-        let blocks = self.output.blocks().zip(blocks);
-        blocks.for_each(|((weights, scaling), logits)| self.unit.tile_i8(weights, scaling, x, logits));
-    }
-
-    fn logits(logits: &mut [i32]) -> LogitsMut<'_> {
-        LogitsMut::Fixed(logits)
+        let blocks = self.weights.blocks().zip(blocks);
+        blocks.for_each(|((weights, scaling), logits)| self.unit.tile_i8(weights, scaling, input.cells(), logits));
     }
 }
 
 /// A layer in blocks of eight rows. The gates of a level begin with a block, so that each has the place of its value.
-struct Packed {
+pub struct TileWeights {
     /// `[blocks][columns / 4][8]` words of four columns. Positions are padded to whole words.
     weights: Vec<[u32; LANES]>,
     scaling: Vec<Scaling>,
 }
 
-impl Packed {
+impl TileWeights {
     /// `values`: rows of a kind, values or gates.
     fn new(layer: &Unpacked, shape: &LinearShape<'_>, values: usize) -> Self {
         let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));

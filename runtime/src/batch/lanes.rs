@@ -1,246 +1,174 @@
-//! The state of [`STREAMS`] words, a lane each, and how they move on together.
+//! The state of [`STREAMS`] words, a lane each, and how they move on together: the walk of [`crate::model`], on tiles.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use rand_core::Rng;
 
-use crate::config::{LevelShape, LinearShape};
+use crate::cache::Ring;
+use crate::format::header::Fields;
 use crate::kernels::host::{STREAMS, Tile};
-use crate::sampling::{LogitsMut, Sampling};
+use crate::limits::MAX_LEVELS;
+use crate::model::side_by_side::{Apart, SideBySide};
+use crate::model::state::Buffers;
+use crate::model::walk::{Numbers, step};
+use crate::rows::padded;
+use crate::sampling::{Logit, Sampling};
 use crate::vocab::{BOUNDARY, Token};
 
-/// A network for tiles. A *cell* is what a level hands on: an f32, or four activations in a word.
-pub trait Network {
-    /// Values between levels.
-    type Cell: Copy + Default;
-    /// Values behind the output layer.
-    type Logit: Copy + Default;
+/// A network for tiles. A *cell* is a tile of f32, or of words of four activations each.
+///
+/// The characters that [`Numbers::embed`] reads are the last ones of each lane, as many as level 0 fuses, oldest first.
+pub trait Network:
+    for<'s> Numbers<
+        Characters = [Token],
+        Cell = Tile<Self::Value>,
+        Word = Tile<Self::Value>,
+        Logit = Tile<Self::LaneLogit>,
+        Scratch<'s> = Apart<'s, Tile<Self::Value>, Tile<Self::LaneLogit>>,
+    >
+{
+    /// An element of a cell: the value of one lane.
+    type Value: Copy + Default;
+    /// The logit of one lane.
+    type LaneLogit: Logit + Default;
 
-    /// The sizes of every level, from the characters up.
-    fn shapes(&self) -> &[LevelShape];
-    /// The sizes of the output layer: of one position, or of one for each level.
-    fn output_shape(&self) -> LinearShape<'_>;
-    /// Cells of `width` values.
-    fn cells(width: usize) -> usize;
-    /// Cells that the kernels write for a level: all its rows, in blocks.
-    fn cells_written(shape: &LevelShape) -> usize;
-    /// Number of tokens.
-    fn vocab_size(&self) -> usize;
-    /// Level 0 for one word: the cells for the characters of its positions, oldest first.
-    fn first(&self, tokens: &[Token], each: impl FnMut(usize, Self::Cell));
-    /// Level `index`, from 1 on: `x` `[fuse][cells]`, `y` `[cells_written]`, of which the first `cells` are the level's values.
-    fn level(&self, index: usize, x: &[Tile<Self::Cell>], y: &mut [Tile<Self::Cell>]);
-    /// The output layer: `x` the cells of its positions, `logits` `[padded(vocab_size)]`.
-    fn output(&self, x: &[Tile<Self::Cell>], logits: &mut [Tile<Self::Logit>]);
-    /// The logits of one word, for the sampler.
-    fn logits(logits: &mut [Self::Logit]) -> LogitsMut<'_>;
+    /// Returns the sizes of the network.
+    fn header(&self) -> &Fields<'_>;
+
+    /// Returns the cells that the kernels write for a level of `rows_per_value * width` rows, in blocks.
+    fn cells_written(rows_per_value: usize, width: usize) -> usize;
 }
 
-/// The inputs that a level remembers, as in [`crate::cache`], for all lanes.
-struct Ring<C> {
-    /// `[ring_len][cells]`.
-    entries: Vec<Tile<C>>,
-    /// The same of a word at its start, oldest first.
-    start: Vec<C>,
-    /// The slot of the oldest entry, for all lanes: where a ring begins makes no difference.
-    oldest: usize,
-    cells: usize,
-    len: usize,
-    shape: LevelShape,
-}
-
-/// [`Ring::advance`] or [`Ring::fill`].
-type Gather<C> = fn(&mut Ring<C>, &[Tile<C>], &mut [Tile<C>]);
+/// Cells of a layer's input, for the kernels of tiles.
+pub type Cells<'x, T> = SideBySide<'x, Tile<T>>;
 
 /// [`STREAMS`] words in the making.
 pub struct Lanes<'n, N: Network> {
     network: &'n N,
     /// The last characters of each lane, as many as level 0 fuses, oldest first.
     recent: Vec<Token>,
-    recent_start: Vec<Token>,
-    /// From level 1 on.
-    rings: Vec<Ring<N::Cell>>,
-    input: Vec<Tile<N::Cell>>,
-    hidden: Vec<Tile<N::Cell>>,
-    /// The input of an output layer that reads all levels.
-    skipped: Vec<Tile<N::Cell>>,
-    logits: Vec<Tile<N::Logit>>,
-    logits_start: Vec<N::Logit>,
+    /// The rings from level 1 on.
+    rings: Vec<Tile<N::Value>>,
+    oldest: [u16; MAX_LEVELS],
+    shapes: Vec<Ring>,
+    input: Vec<Tile<N::Value>>,
+    hidden: Vec<Tile<N::Value>>,
+    logits: Vec<Tile<N::LaneLogit>>,
+    start: Start<N>,
     /// The logits of one lane.
-    drawn_from: Vec<N::Logit>,
+    drawn_from: Vec<N::LaneLogit>,
+}
+
+/// One lane at the start of a word, after the prompt.
+struct Start<N: Network> {
+    recent: Vec<Token>,
+    /// The cells of each ring, from the oldest entry on.
+    rings: Vec<Vec<N::Value>>,
+    logits: Vec<N::LaneLogit>,
 }
 
 impl<'n, N: Network> Lanes<'n, N> {
-    /// All lanes at the start of a word, behind the prompt.
+    /// Puts all lanes at the start of a word, after the prompt.
     pub fn new(network: &'n N, prompt: &[Token]) -> Self {
-        let (shapes, output) = (network.shapes(), network.output_shape());
-        let fuse = shapes.first().map_or(1, |shape| shape.fuse);
-        let rings: Vec<_> = shapes.iter().skip(1).map(|&shape| Ring::new(shape, N::cells(shape.width_in))).collect();
-        let widest = |cells: fn(&LevelShape) -> usize| shapes.iter().map(cells).max().unwrap_or(0);
+        let config = &network.header().config;
+        let rows_per_value = config.activation().rows_per_value();
+        let fuse = config.levels().first().map_or(1, |level| usize::from(level.fuse));
+        let mut place = 0;
+        let shapes: Vec<Ring> = config
+            .shapes()
+            .skip(1)
+            .map(|shape| {
+                let ring = Ring { start: place, width: N::cells(shape.width_in), len: shape.ring_len };
+                place += ring.len * ring.width;
+                ring
+            })
+            .collect();
+        let inputs = config.shapes().skip(1).map(|shape| shape.fuse * N::cells(shape.width_in));
+        let output = config.output_shape();
+        let widest_input = inputs.chain([output.start(output.positions, N::cells)]).max().unwrap_or(0);
+        let widths = config.levels().iter().map(|level| N::cells_written(rows_per_value, level.width.into()));
+        let vocab_size = config.vocab_size();
         let mut lanes = Self {
             network,
             recent: vec![BOUNDARY; fuse * STREAMS],
-            recent_start: vec![BOUNDARY; fuse],
-            rings,
-            input: vec![Tile::default(); widest(|shape| shape.fuse * N::cells(shape.width_in))],
-            hidden: vec![Tile::default(); widest(N::cells_written)],
-            skipped: vec![
-                Tile::default();
-                if !output.levels.is_empty() { output.start(output.positions, N::cells) } else { 0 }
-            ],
-            logits: vec![Tile::default(); crate::rows::padded(network.vocab_size())],
-            logits_start: vec![N::Logit::default(); network.vocab_size()],
-            drawn_from: vec![N::Logit::default(); network.vocab_size()],
+            rings: vec![Tile::default(); place],
+            oldest: [0; MAX_LEVELS],
+            shapes,
+            input: vec![Tile::default(); widest_input],
+            hidden: vec![Tile::default(); widths.max().unwrap_or(0)],
+            logits: vec![Tile::default(); padded(vocab_size)],
+            start: Start { recent: Vec::new(), rings: Vec::new(), logits: Vec::new() },
+            drawn_from: vec![N::LaneLogit::default(); vocab_size],
         };
-        lanes.step(Ring::fill);
-        for &token in prompt {
-            lanes.push(&[token; STREAMS]);
-        }
-        // All lanes are the same now: what the first has is what every word starts from.
-        for ring in &mut lanes.rings {
-            ring.start = (0..ring.len * ring.cells).map(|at| ring.entries[ring.slot(at)].0[0]).collect();
-        }
-        lanes.recent_start = lanes.recent[..fuse].to_vec();
-        lanes.logits_start.iter_mut().zip(&lanes.logits).for_each(|(start, logits)| *start = logits.0[0]);
+        lanes.step(true);
+        prompt.iter().for_each(|&token| lanes.push_recent(fuse, &[token; STREAMS]));
+        // All lanes are equal now: every word starts from the state of the first.
+        lanes.start = Start {
+            recent: lanes.recent[..fuse].to_vec(),
+            rings: (0..lanes.shapes.len())
+                .map(|ring| lanes.cells_of(ring).map(|at| lanes.rings[at].0[0]).collect())
+                .collect(),
+            logits: lanes.logits[..vocab_size].iter().map(|logits| logits.0[0]).collect(),
+        };
         lanes
+    }
+
+    /// Returns the places of a ring's cells, from the oldest entry on. Ring 0 is that of level 1.
+    fn cells_of(&self, ring: usize) -> impl Iterator<Item = usize> + use<N> {
+        let (shape, oldest) = (self.shapes[ring], usize::from(self.oldest[ring + 1]));
+        (0..shape.len).flat_map(move |by| {
+            let entry = shape.entry(shape.after(oldest, by));
+            entry..entry + shape.width
+        })
     }
 
     /// Puts a lane back to the start of a word.
     pub fn restart(&mut self, lane: usize) {
-        let fuse = self.recent_start.len();
-        self.recent[lane * fuse..][..fuse].copy_from_slice(&self.recent_start);
-        for ring in &mut self.rings {
-            for at in 0..ring.start.len() {
-                let slot = ring.slot(at);
-                ring.entries[slot].0[lane] = ring.start[at];
+        let fuse = self.start.recent.len();
+        self.recent[lane * fuse..][..fuse].copy_from_slice(&self.start.recent);
+        for ring in 0..self.shapes.len() {
+            for (at, &cell) in self.cells_of(ring).zip(&self.start.rings[ring]) {
+                self.rings[at].0[lane] = cell;
             }
         }
-        self.logits.iter_mut().zip(&self.logits_start).for_each(|(logits, &start)| logits.0[lane] = start);
+        self.logits.iter_mut().zip(&self.start.logits).for_each(|(logits, &start)| logits.0[lane] = start);
     }
 
     /// Takes a character in every lane.
     pub fn push(&mut self, tokens: &[Token; STREAMS]) {
-        let fuse = self.recent_start.len();
+        self.push_recent(self.start.recent.len(), tokens);
+    }
+
+    fn push_recent(&mut self, fuse: usize, tokens: &[Token; STREAMS]) {
         for (recent, &token) in self.recent.chunks_exact_mut(fuse).zip(tokens) {
             recent.copy_within(1.., 0);
             recent[fuse - 1] = token;
         }
-        self.step(Ring::advance);
+        self.step(false);
     }
 
     /// Draws the next character of a lane.
     pub fn draw(&mut self, lane: usize, sampling: &Sampling, rng: &mut impl Rng) -> Token {
         self.drawn_from.iter_mut().zip(&self.logits).for_each(|(to, logits)| *to = logits.0[lane]);
-        sampling.draw(N::logits(&mut self.drawn_from), rng)
+        sampling.draw(&mut self.drawn_from, rng)
     }
 
-    fn step(&mut self, gather: Gather<N::Cell>) {
-        let (network, hidden) = (self.network, &mut self.hidden);
-        let fuse = self.recent_start.len();
-        for (lane, recent) in self.recent.chunks_exact(fuse).enumerate() {
-            network.first(recent, |cell, value| hidden[cell].0[lane] = value);
-        }
-        for (index, ring) in self.rings.iter_mut().enumerate() {
-            let input = &mut self.input[..ring.shape.fuse * ring.cells];
-            gather(ring, &hidden[..ring.cells], input);
-            let written = N::cells_written(&ring.shape);
-            network.level(index + 1, input, &mut hidden[..written]);
-        }
-        let last = N::cells(network.shapes().last().map_or(0, |shape| shape.width_out));
-        if self.skipped.is_empty() {
-            return network.output(&hidden[..last], &mut self.logits);
-        }
-        // What a level gave is the newest entry in the ring of the one above it.
-        let mut at = 0;
-        for newest in self.rings.iter().map(Ring::newest).chain([&hidden[..last]]) {
-            self.skipped[at..at + newest.len()].copy_from_slice(newest);
-            at += newest.len();
-        }
-        network.output(&self.skipped, &mut self.logits);
+    fn step(&mut self, start: bool) {
+        let mut buffers = Buffers::<N> {
+            rings: &mut self.rings,
+            oldest: &mut self.oldest,
+            newest_at: [0; MAX_LEVELS],
+            scratch: Apart { input: &mut self.input, logits: &mut self.logits },
+            hidden: &mut self.hidden,
+        };
+        step(self.network, self.network.header(), &mut buffers, &self.recent[..], start, |_, _| {});
     }
 }
 
-impl<C: Copy + Default> Ring<C> {
-    fn new(shape: LevelShape, cells: usize) -> Self {
-        let len = shape.ring_len;
-        Self { entries: vec![Tile::default(); len * cells], start: Vec::new(), oldest: 0, cells, len, shape }
-    }
-
-    /// Where cell `at` of the entries, counted from the oldest on, lies.
-    fn slot(&self, at: usize) -> usize {
-        let slot = self.oldest * self.cells + at;
-        if slot < self.entries.len() { slot } else { slot - self.entries.len() }
-    }
-
-    /// [`crate::cache::newest`].
-    fn newest(&self) -> &[Tile<C>] {
-        let slot = self.oldest.checked_sub(1).unwrap_or(self.len - 1);
-        &self.entries[slot * self.cells..][..self.cells]
-    }
-
-    /// [`crate::cache::reset`].
-    fn fill(&mut self, entry: &[Tile<C>], input: &mut [Tile<C>]) {
-        let all = self.entries.chunks_exact_mut(self.cells).chain(input.chunks_exact_mut(self.cells));
-        all.for_each(|slot| slot.copy_from_slice(entry));
-        self.oldest = 0;
-    }
-
-    /// [`crate::cache`].
-    fn advance(&mut self, newest: &[Tile<C>], input: &mut [Tile<C>]) {
-        let (older, last) = input.split_at_mut((self.shape.fuse - 1) * self.cells);
-        let mut slot = self.oldest;
-        for segment in older.chunks_exact_mut(self.cells) {
-            segment.copy_from_slice(&self.entries[slot * self.cells..][..self.cells]);
-            slot += self.shape.dilation;
-            if slot >= self.len {
-                slot -= self.len;
-            }
-        }
-        last.copy_from_slice(newest);
-        self.entries[self.oldest * self.cells..][..self.cells].copy_from_slice(newest);
-        self.oldest = if self.oldest + 1 < self.len { self.oldest + 1 } else { 0 };
-    }
-}
-
-/// Level 0 for every combination of characters, where there are few; its output depends on nothing else.
-///
-/// A pair of 27 characters and 128 values in 8 bits: 93 kB, which a core keeps beside the weights.
-pub struct Pairs<C> {
-    vocab_size: usize,
-    cells: usize,
-    /// `[vocab_size]...[vocab_size][cells]`, the oldest character first; empty if there are too many.
-    rows: Vec<C>,
-}
-
-/// Bytes that are few enough.
-const MAX_PAIRS_BYTES: usize = 1 << 20;
-
-impl<C: Copy> Pairs<C> {
-    /// Computes them all by `first`, `cells` for each.
-    pub fn new(vocab_size: usize, fuse: usize, cells: usize, first: impl Fn(&[Token]) -> Vec<C>) -> Self {
-        let bytes = u32::try_from(fuse).ok().and_then(|fuse| vocab_size.checked_pow(fuse));
-        let count = bytes.filter(|&count| count <= MAX_PAIRS_BYTES / (cells.max(1) * size_of::<C>())).unwrap_or(0);
-        let mut tokens = vec![BOUNDARY; fuse];
-        let mut rows = Vec::with_capacity(count * cells);
-        for _ in 0..count {
-            rows.extend(first(&tokens));
-            for token in tokens.iter_mut().rev() {
-                *token = if usize::from(*token) + 1 < vocab_size { *token + 1 } else { BOUNDARY };
-                if *token != BOUNDARY {
-                    break;
-                }
-            }
-        }
-        Self { vocab_size, cells, rows }
-    }
-
-    /// The cells for `tokens`, if they are kept.
-    pub fn get(&self, tokens: &[Token]) -> Option<&[C]> {
-        if self.rows.is_empty() {
-            return None;
-        }
-        let index = tokens.iter().fold(0, |index, &token| index * self.vocab_size + usize::from(token));
-        Some(&self.rows[index * self.cells..][..self.cells])
+/// Writes level 0 of every lane to the front of `out`; `first` gets the characters of a lane, and a place for each cell.
+pub fn embed<T>(recent: &[Token], out: &mut [Tile<T>], first: impl Fn(&[Token], &mut dyn FnMut(usize, T))) {
+    for (lane, recent) in recent.chunks_exact(recent.len() / STREAMS).enumerate() {
+        first(recent, &mut |cell, value| out[cell].0[lane] = value);
     }
 }

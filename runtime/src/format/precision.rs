@@ -21,7 +21,7 @@ impl Precision {
         }
     }
 
-    /// Returns whether this build of the runtime computes in it.
+    /// Returns whether this build of the runtime computes in it. The feature has the precision's name.
     pub const fn is_built(self) -> bool {
         match self {
             Self::F32 => cfg!(feature = "f32"),

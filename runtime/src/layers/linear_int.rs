@@ -12,6 +12,8 @@ pub(crate) use stored::{Stored, has_lowest};
 
 use crate::activation::Activation;
 use crate::config::Config;
+#[cfg(keeps_layers)]
+use crate::config::LinearShape;
 use crate::format::{Layout, SLAB_ALIGN, WeightFormat};
 #[cfg(all(feature = "row-major", feature = "int4"))]
 use crate::kernels::dot_i4;
@@ -82,6 +84,19 @@ impl<'n> LinearInt<'n> {
         }
     }
 
+    /// Adds what is worth keeping for a layer that is used again and again.
+    #[cfg(keeps_layers)]
+    pub(crate) fn prepared(self, shape: &LinearShape<'_>, input_words: usize) -> Self {
+        let _ = (shape, input_words);
+        #[cfg(feature = "std")]
+        let linear = self.for_host(shape.fan_in());
+        #[cfg(all(kernel = "mve", feature = "vector128"))]
+        let linear = self.for_vectors(input_words);
+        #[cfg(not(any(feature = "std", all(kernel = "mve", feature = "vector128"))))]
+        let linear = self;
+        linear
+    }
+
     /// The same, with its [`Self::matrix`]; its input has so many words.
     #[cfg(all(kernel = "mve", feature = "vector128"))]
     pub(crate) fn for_vectors(mut self, input_words: usize) -> Self {
@@ -98,7 +113,7 @@ impl<'n> LinearInt<'n> {
     }
 
     /// Of nothing.
-    #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
+    #[cfg(keeps_layers)]
     pub(crate) const NONE: Self = Self {
         fan_out: 0,
         activation: Activation::Tanh,
@@ -115,7 +130,7 @@ impl<'n> LinearInt<'n> {
     };
 
     /// Its arrays and what is behind them.
-    #[cfg(all(feature = "alloc", not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))))]
+    #[cfg(all(feature = "alloc", keeps_layers))]
     pub(crate) fn words(&self) -> &'n [u32] {
         self.words
     }

@@ -1,16 +1,13 @@
 //! The parts of a model that is built into a program; see [`crate::built_in`].
 
-#[cfg(all(feature = "f32", not(feature = "std")))]
+#[cfg(feature = "f32")]
 use super::net_f32::NetF32;
-#[cfg(all(feature = "int8", not(feature = "std")))]
+#[cfg(feature = "int8")]
 use super::net_int::NetInt;
-#[cfg(not(feature = "std"))]
 use super::{Model, Net};
 use crate::activation::Activation;
-#[cfg(not(feature = "std"))]
 use crate::config::Config;
 use crate::config::{Level, StateLayout};
-#[cfg(not(feature = "std"))]
 use crate::format::header::Fields;
 use crate::format::{Aligned, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum};
 use crate::limits::MAX_LAYERS;
@@ -66,7 +63,6 @@ pub fn is_intact(blob: &[u32]) -> bool {
 /// Where the checksum stands; see [`crate::format::Preamble`].
 const CHECKSUM_WORD: usize = PREAMBLE_BYTES / 4 - 1;
 
-#[cfg(not(feature = "std"))]
 impl Model<'static> {
     /// The model that `source` writes down.
     ///

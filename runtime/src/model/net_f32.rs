@@ -1,15 +1,17 @@
 //! The network in single precision.
 
-use super::state::BuffersF32;
-use super::unobserved;
-use crate::cache;
-use crate::config::Config;
-use crate::error::FormatError;
+use super::side_by_side::{Apart, SideBySide};
+use super::state::{Buffers, StateMut};
+use super::walk::{Layer, Numbers};
+use crate::activation::Activation;
+use crate::config::{Config, StateLayout};
+use crate::error::{FormatError, StateError};
 use crate::format::WeightFormat;
+use crate::format::header::Fields;
 use crate::format::slab::Slab;
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
-use crate::limits::MAX_LAYERS;
-use crate::vocab::{BOUNDARY, Token};
+use crate::limits::{MAX_LAYERS, MAX_LEVELS};
+use crate::vocab::Token;
 
 /// Where the weights are; what they are follows from the dimensions that every method is given, the same ones always.
 #[derive(Clone, Debug)]
@@ -26,7 +28,6 @@ impl<'a> NetF32<'a> {
     pub const NONE: Self = Self::built_in(&[], [0; MAX_LAYERS]);
 
     /// Weights that were checked elsewhere.
-    #[cfg(not(all(feature = "std", feature = "int8")))]
     pub const fn built_in(slab: &'a [u32], layers: [u32; MAX_LAYERS]) -> Self {
         Self { slab, layers }
     }
@@ -63,93 +64,79 @@ impl<'a> NetF32<'a> {
         let values = bytemuck::try_cast_slice(self.slab.get(start..).unwrap_or(&[])).unwrap_or(&[]);
         LinearF32::new(values, fan_in, fan_out)
     }
+}
 
-    /// Puts every level into the state it has after an endless run of boundaries, and computes the logits for the
-    /// first character.
-    ///
-    /// Never zeros: the training pads with the boundary character, whose embedding is not zero.
-    pub fn reset(&self, config: &Config, buffers: &mut BuffersF32<'_>) {
-        self.step(config, buffers, BOUNDARY, true, unobserved);
+impl Numbers for NetF32<'_> {
+    type Characters = Token;
+    type Cell = f32;
+    type Word = f32;
+    type Logit = f32;
+    type Scratch<'s> = Apart<'s, f32, f32>;
+    type Layer<'l>
+        = LayerF32<'l>
+    where
+        Self: 'l;
+
+    fn embed(&self, header: &Fields<'_>, &token: &Token, out: &mut [f32]) -> usize {
+        Self::copy(self.embedding(&header.config).row(token), out);
+        header.config.n_embd()
     }
 
-    /// Takes one character and computes the logits for the next.
-    pub fn push(&self, config: &Config, buffers: &mut BuffersF32<'_>, token: Token) {
-        self.step(config, buffers, token, false, unobserved);
+    #[inline]
+    fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> LayerF32<'_> {
+        let config = &header.config;
+        let fan_in = config.linear_shape(index, config.n_embd()).fan_in();
+        let linear = self.linear(index, fan_in, fan_out);
+        LayerF32 { linear, activation: config.activation(), fan_out }
+    }
+}
+
+/// A linear layer in single precision, and the activation of its level.
+pub(crate) struct LayerF32<'l> {
+    linear: LinearF32<'l>,
+    activation: Activation,
+    fan_out: usize,
+}
+
+impl Layer for LayerF32<'_> {
+    type Cell = f32;
+    type Word = f32;
+    type Logit = f32;
+    type Input<'x> = SideBySide<'x, f32>;
+
+    #[inline]
+    fn input<'x>(&self, words: &'x mut [f32]) -> SideBySide<'x, f32> {
+        SideBySide { cells: words, len: 0 }
     }
 
-    /// As [`Self::push`]; `observe` gets the output of every level.
-    pub fn push_observed(
-        &self,
-        config: &Config,
-        buffers: &mut BuffersF32<'_>,
-        token: Token,
-        observe: &mut dyn FnMut(usize, &[f32]),
-    ) {
-        self.step(config, buffers, token, false, observe);
+    #[inline]
+    fn input_of<'x>(&self, x: &'x mut [f32], _: &'x mut [f32]) -> SideBySide<'x, f32> {
+        SideBySide { len: x.len(), cells: x }
     }
 
-    // `observe` is generic, so that the copy in which nobody looks has no trace of it; the other exists only where
-    // `push_observed` is called.
-    #[inline(never)]
-    fn step(
-        &self,
-        config: &Config,
-        buffers: &mut BuffersF32<'_>,
-        token: Token,
-        reset: bool,
-        mut observe: impl FnMut(usize, &[f32]),
-    ) {
-        let BuffersF32 { rings, oldest, input, hidden, logits } = buffers;
-        let mut rings: &mut [f32] = rings;
-        let row = self.embedding(config).row(token);
-        hidden.iter_mut().zip(row).for_each(|(hidden, &value)| *hidden = value);
-        for (index, (shape, oldest)) in config.shapes().zip(oldest.iter_mut()).enumerate() {
-            // The sizes follow from the same Config as the buffers, so that none of these is ever short.
-            let Some((ring, rest)) = rings.split_at_mut_checked(shape.ring_len * shape.width_in) else { return };
-            let Some(input) = input.get_mut(..shape.fan_in) else { return };
-            rings = rest;
-            let Some(newest) = hidden.get(..shape.width_in) else { return };
-            if reset {
-                cache::reset(shape, ring, oldest).for_each(|slot| cache::copy(slot, newest));
-            }
-            for (position, segment) in input.chunks_exact_mut(shape.width_in.max(1)).enumerate() {
-                let last = position + 1 == shape.fuse;
-                cache::copy(segment, if last { newest } else { cache::older(shape, ring, *oldest, position) });
-            }
-            cache::copy(cache::slot(shape, ring, *oldest), newest);
-            cache::advance(shape, oldest);
-            self.linear(index, shape.fan_in, shape.fan_out).forward(input, hidden);
-            if let Some(values) = hidden.get_mut(..shape.fan_out) {
-                activate_f32(config.activation(), values);
-                observe(index, values.get(..shape.width_out).unwrap_or(&[]));
-            }
-        }
-        let Some(hidden) = hidden.get(..config.n_hidden()) else { return };
-        let output = self.linear(config.levels().len(), config.output_fan_in(), config.vocab_size());
-        if !config.skip() {
-            return output.forward(hidden, logits);
-        }
-        // What a level gave is the newest entry in the ring of the one above it.
-        let Some(input) = input.get_mut(..config.output_fan_in()) else { return };
-        let (mut rings, mut rest): (&[f32], &mut [f32]) = (buffers.rings, input);
-        let mut shapes = config.shapes().zip(buffers.oldest.iter());
-        if let Some((first, _)) = shapes.next() {
-            rings = rings.get(first.ring_len * first.width_in..).unwrap_or(&[]);
-        }
-        for level in config.levels() {
-            let Some((segment, behind)) = rest.split_at_mut_checked(level.width.into()) else { return };
-            let newest = match shapes.next() {
-                None => hidden,
-                Some((shape, &oldest)) => {
-                    let (ring, above) = rings.split_at_checked(shape.ring_len * shape.width_in).unwrap_or((&[], &[]));
-                    rings = above;
-                    cache::newest(shape, ring, oldest)
-                }
-            };
-            cache::copy(segment, newest);
-            rest = behind;
-        }
-        let Some(input) = buffers.input.get(..config.output_fan_in()) else { return };
-        output.forward(input, buffers.logits);
+    #[inline]
+    fn level(&self, input: &SideBySide<'_, f32>, out: &mut [f32]) {
+        self.linear.forward(input.cells(), out);
+        activate_f32(self.activation, out.get_mut(..self.fan_out).unwrap_or(&mut []));
+    }
+
+    #[inline]
+    fn output(&self, input: &SideBySide<'_, f32>, logits: &mut [f32]) {
+        self.linear.forward(input.cells(), logits);
+    }
+}
+
+impl<'s> Buffers<'s, NetF32<'_>> {
+    /// Parts of a state.
+    pub fn new(layout: StateLayout, state: StateMut<'s>) -> Result<Self, StateError> {
+        let too_small = StateError::TooSmall { need: layout.words_f32(), have: state.words.len() };
+        // Same size and alignment: the cast always succeeds.
+        let words: &mut [f32] = bytemuck::try_cast_slice_mut(state.words).map_err(|_| too_small)?;
+        let (logits, words) = words.split_at_mut_checked(layout.logits).ok_or(too_small)?;
+        let (input, words) = words.split_at_mut_checked(layout.input).ok_or(too_small)?;
+        let (rings, words) = words.split_at_mut_checked(layout.rings).ok_or(too_small)?;
+        let (hidden, _) = words.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
+        let scratch = Apart { input, logits };
+        Ok(Self { rings, oldest: state.oldest, newest_at: [0; MAX_LEVELS], scratch, hidden })
     }
 }

@@ -1,3 +1,5 @@
+use super::walk::Numbers;
+#[cfg(doc)]
 use crate::config::StateLayout;
 use crate::error::StateError;
 use crate::format::PREAMBLE_BYTES;
@@ -61,67 +63,33 @@ impl<'s> StateMut<'s> {
     }
 }
 
-/// The buffers of the f32 path inside a state; see [`StateLayout`].
-#[cfg(feature = "f32")]
-pub(crate) struct BuffersF32<'s> {
-    pub rings: &'s mut [f32],
+/// The buffers of a running model, all parts of one state; see [`StateLayout`].
+pub(crate) struct Buffers<'s, N: Numbers + ?Sized> {
+    /// The rings of all levels.
+    pub rings: &'s mut [N::Cell],
+    /// The slot of each ring's oldest entry.
     pub oldest: &'s mut [u16; MAX_LEVELS],
-    pub input: &'s mut [f32],
-    pub hidden: &'s mut [f32],
-    pub logits: &'s mut [f32],
-}
-
-#[cfg(feature = "f32")]
-impl<'s> BuffersF32<'s> {
-    pub fn new(layout: StateLayout, state: StateMut<'s>) -> Result<Self, StateError> {
-        let too_small = StateError::TooSmall { need: layout.words_f32(), have: state.words.len() };
-        // Same size and alignment: the cast always succeeds.
-        let words: &mut [f32] = bytemuck::try_cast_slice_mut(state.words).map_err(|_| too_small)?;
-        let (logits, words) = words.split_at_mut_checked(layout.logits).ok_or(too_small)?;
-        let (input, words) = words.split_at_mut_checked(layout.input).ok_or(too_small)?;
-        let (rings, words) = words.split_at_mut_checked(layout.rings).ok_or(too_small)?;
-        let (hidden, _) = words.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
-        Ok(Self { rings, oldest: state.oldest, input, hidden, logits })
-    }
-}
-
-/// The buffers of the integer path inside a state; see [`StateLayout`].
-#[cfg(feature = "int8")]
-pub(crate) struct BuffersInt<'s> {
-    pub rings: &'s mut [i8],
-    pub oldest: &'s mut [u16; MAX_LEVELS],
-    /// Where the newest entry of each ring begins.
+    /// The first cell of each ring's newest entry.
     pub newest_at: [usize; MAX_LEVELS],
-    pub input: &'s mut [u32],
-    pub hidden: &'s mut [i8],
-    /// Words of the input in front of the logits.
-    pub before_logits: usize,
+    /// The input of the layer that is computed, and the logits.
+    pub scratch: N::Scratch<'s>,
+    /// The output of the level just computed.
+    pub hidden: &'s mut [N::Cell],
 }
 
-#[cfg(feature = "int8")]
-impl<'s> BuffersInt<'s> {
-    pub fn new(layout: StateLayout, state: StateMut<'s>) -> Result<Self, StateError> {
-        let too_small = StateError::TooSmall { need: layout.words_int(), have: state.words.len() };
-        let (input, words) = state.words.split_at_mut_checked(layout.input).ok_or(too_small)?;
-        let bytes: &mut [i8] = bytemuck::try_cast_slice_mut(words).map_err(|_| too_small)?;
-        let (rings, bytes) = bytes.split_at_mut_checked(layout.rings).ok_or(too_small)?;
-        let (hidden, _) = bytes.split_at_mut_checked(layout.hidden).ok_or(too_small)?;
-        let before_logits = layout.input - layout.logits;
-        Ok(Self { rings, oldest: state.oldest, newest_at: [0; MAX_LEVELS], input, hidden, before_logits })
-    }
-}
+/// The buffers of a layer's input and of the logits.
+pub(crate) trait Scratch {
+    type Word;
+    type Logit;
 
-#[cfg(feature = "int8")]
-impl BuffersInt<'_> {
-    /// The logits, with what pads them.
-    pub fn logits(&self) -> &[i32] {
-        bytemuck::cast_slice(self.input.get(self.before_logits..).unwrap_or(&[]))
-    }
+    /// Returns the input of a level.
+    fn input(&mut self) -> &mut [Self::Word];
 
-    /// The same, to be changed.
-    pub fn logits_mut(&mut self) -> &mut [i32] {
-        bytemuck::cast_slice_mut(self.input.get_mut(self.before_logits..).unwrap_or(&mut []))
-    }
+    /// Returns the input of the output layer, and the logits with their padding.
+    fn input_and_logits(&mut self) -> (&mut [Self::Word], &mut [Self::Logit]);
+
+    /// Returns the logits with their padding.
+    fn logits(&self) -> &[Self::Logit];
 }
 
 /// Words of [`State`] that a blob asks for, read from its preamble; zero for bytes too short to hold one.

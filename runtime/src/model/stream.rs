@@ -1,13 +1,11 @@
 use rand_core::Rng;
 
-#[cfg(feature = "f32")]
-use super::state::BuffersF32;
-#[cfg(feature = "int8")]
-use super::state::BuffersInt;
+use super::engine::Engine;
 use super::state::StateMut;
-use super::{Model, Net};
+use super::{Model, each};
 use crate::error::{PromptError, StateError};
-use crate::sampling::{LogitsMut, Sampling};
+use crate::quant::{ACTIVATION_MAX, LOGIT_FRACTION_BITS};
+use crate::sampling::Sampling;
 use crate::vocab::{BOUNDARY, Token};
 
 /// The logits for the next character, one per token.
@@ -15,11 +13,21 @@ use crate::vocab::{BOUNDARY, Token};
 #[non_exhaustive]
 pub enum Logits<'a> {
     /// Of a model in single precision.
-    #[cfg(feature = "f32")]
     F32(&'a [f32]),
-    /// Of an integer model, with [`crate::quant::LOGIT_FRACTION_BITS`].
-    #[cfg(feature = "int8")]
+    /// Of an integer model, with [`LOGIT_FRACTION_BITS`].
     Fixed(&'a [i32]),
+}
+
+impl<'a> From<&'a [f32]> for Logits<'a> {
+    fn from(logits: &'a [f32]) -> Self {
+        Self::F32(logits)
+    }
+}
+
+impl<'a> From<&'a [i32]> for Logits<'a> {
+    fn from(logits: &'a [i32]) -> Self {
+        Self::Fixed(logits)
+    }
 }
 
 impl Logits<'_> {
@@ -27,9 +35,7 @@ impl Logits<'_> {
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         match self {
-            #[cfg(feature = "f32")]
             Self::F32(logits) => logits.len(),
-            #[cfg(feature = "int8")]
             Self::Fixed(logits) => logits.len(),
         }
     }
@@ -37,11 +43,9 @@ impl Logits<'_> {
     /// The logit of a token as a number, for hosts; `None` outside the vocabulary.
     pub fn get(&self, token: Token) -> Option<f32> {
         match self {
-            #[cfg(feature = "f32")]
             Self::F32(logits) => logits.get(usize::from(token)).copied(),
-            #[cfg(feature = "int8")]
             Self::Fixed(logits) => {
-                let one = (1 << crate::quant::LOGIT_FRACTION_BITS) as f32;
+                let one = (1 << LOGIT_FRACTION_BITS) as f32;
                 logits.get(usize::from(token)).map(|&logit| logit as f32 / one)
             }
         }
@@ -50,9 +54,7 @@ impl Logits<'_> {
     /// Gives out the bytes of every logit, little-endian, in the order of the tokens: what checksums are taken of.
     pub fn for_each_bytes(&self, mut each: impl FnMut([u8; 4])) {
         match self {
-            #[cfg(feature = "f32")]
             Self::F32(logits) => logits.iter().for_each(|logit| each(logit.to_le_bytes())),
-            #[cfg(feature = "int8")]
             Self::Fixed(logits) => logits.iter().for_each(|logit| each(logit.to_le_bytes())),
         }
     }
@@ -63,11 +65,21 @@ impl Logits<'_> {
 #[non_exhaustive]
 pub enum Activations<'a> {
     /// Of a model in single precision.
-    #[cfg(feature = "f32")]
     F32(&'a [f32]),
-    /// Of an integer model, in units of 1/[`crate::quant::ACTIVATION_MAX`].
-    #[cfg(feature = "int8")]
+    /// Of an integer model, in units of 1/[`ACTIVATION_MAX`].
     Fixed(&'a [i8]),
+}
+
+impl<'a> From<&'a [f32]> for Activations<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        Self::F32(values)
+    }
+}
+
+impl<'a> From<&'a [i8]> for Activations<'a> {
+    fn from(values: &'a [i8]) -> Self {
+        Self::Fixed(values)
+    }
 }
 
 impl Activations<'_> {
@@ -75,9 +87,7 @@ impl Activations<'_> {
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         match self {
-            #[cfg(feature = "f32")]
             Self::F32(values) => values.len(),
-            #[cfg(feature = "int8")]
             Self::Fixed(values) => values.len(),
         }
     }
@@ -85,12 +95,8 @@ impl Activations<'_> {
     /// A value as a number, for hosts; `None` beyond the width.
     pub fn get(&self, index: usize) -> Option<f32> {
         match self {
-            #[cfg(feature = "f32")]
             Self::F32(values) => values.get(index).copied(),
-            #[cfg(feature = "int8")]
-            Self::Fixed(values) => {
-                values.get(index).map(|&value| f32::from(value) / crate::quant::ACTIVATION_MAX as f32)
-            }
+            Self::Fixed(values) => values.get(index).map(|&value| f32::from(value) / ACTIVATION_MAX as f32),
         }
     }
 }
@@ -102,14 +108,6 @@ pub struct Score {
     pub nll_micronats: u64,
     /// Characters it is spread over: those of the word, and its ending boundary.
     pub characters: usize,
-}
-
-/// The buffers of one precision.
-enum Buffers<'s> {
-    #[cfg(feature = "f32")]
-    F32(BuffersF32<'s>),
-    #[cfg(feature = "int8")]
-    Int(BuffersInt<'s>),
 }
 
 /// A model at work: takes one character at a time, gives the logits for the next.
@@ -133,9 +131,10 @@ enum Buffers<'s> {
 /// # assert!(surprise > 0);
 /// # Ok::<(), runtime::Error>(())
 /// ```
+#[derive(Debug)]
 pub struct Stream<'m> {
     model: &'m Model<'m>,
-    buffers: Buffers<'m>,
+    engine: Engine<'m>,
 }
 
 impl<'m> Stream<'m> {
@@ -151,109 +150,56 @@ impl<'m> Stream<'m> {
 
     /// [`Stream::new`] that leaves the logits to the [`Stream::reset`] that must follow.
     pub(crate) fn unready(model: &'m Model<'m>, state: StateMut<'m>) -> Result<Self, StateError> {
-        let layout = model.buffers;
-        let buffers = match &model.net {
-            #[cfg(feature = "f32")]
-            Net::F32(_) => Buffers::F32(BuffersF32::new(layout, state)?),
-            #[cfg(feature = "int8")]
-            Net::Int(_) => Buffers::Int(BuffersInt::new(layout, state)?),
-        };
-        Ok(Self { model, buffers })
+        Ok(Self { model, engine: Engine::new(model, state)? })
     }
 
-    /// The model.
+    /// Returns the model.
     pub fn model(&self) -> &'m Model<'m> {
         self.model
     }
 
-    /// Back to the start of a word: as if only boundaries had ever been seen. Costs as much as a [`Stream::push`].
+    /// Returns to the start of a word, as if only boundaries had ever been seen. Costs as much as a [`Stream::push`].
     pub fn reset(&mut self) {
-        match (&self.model.net, &mut self.buffers) {
-            #[cfg(feature = "f32")]
-            (Net::F32(net), Buffers::F32(buffers)) => net.reset(self.model.config(), buffers),
-            #[cfg(feature = "int8")]
-            (Net::Int(net), Buffers::Int(buffers)) => net.reset(self.model.header(), buffers),
-            #[cfg(all(feature = "f32", feature = "int8"))]
-            _ => {}
-        }
+        let header = &self.model.header;
+        each!(Engine, &mut self.engine, run => run.start(header));
     }
 
     /// Takes a character. A token outside the vocabulary counts as the boundary.
     pub fn push(&mut self, token: Token) {
-        match (&self.model.net, &mut self.buffers) {
-            #[cfg(feature = "f32")]
-            (Net::F32(net), Buffers::F32(buffers)) => net.push(self.model.config(), buffers, token),
-            #[cfg(feature = "int8")]
-            (Net::Int(net), Buffers::Int(buffers)) => net.push(self.model.header(), buffers, token),
-            #[cfg(all(feature = "f32", feature = "int8"))]
-            _ => {}
-        }
+        let header = &self.model.header;
+        each!(Engine, &mut self.engine, run => run.push(header, token));
     }
 
-    /// [`Stream::push`], and shows the output of every level on the way, for tools that ask where a number format loses
+    /// [`Stream::push`] that shows the output of every level on the way, for tools that ask where a number format loses
     /// accuracy.
     ///
     /// `observe` gets the index of the level, from the characters up, and its `width` values. A program that never calls
     /// this pays nothing for it: [`Stream::push`] is compiled without.
     pub fn push_observed(&mut self, token: Token, observe: &mut dyn FnMut(usize, Activations<'_>)) {
-        match (&self.model.net, &mut self.buffers) {
-            #[cfg(feature = "f32")]
-            (Net::F32(net), Buffers::F32(buffers)) => {
-                net.push_observed(self.model.config(), buffers, token, &mut |level, values| {
-                    observe(level, Activations::F32(values))
-                });
-            }
-            #[cfg(feature = "int8")]
-            (Net::Int(net), Buffers::Int(buffers)) => {
-                net.push_observed(self.model.header(), buffers, token, &mut |level, values| {
-                    observe(level, Activations::Fixed(values))
-                });
-            }
-            #[cfg(all(feature = "f32", feature = "int8"))]
-            _ => {}
-        }
+        let header = &self.model.header;
+        each!(Engine, &mut self.engine, run => run.push_observed(header, token, observe));
     }
 
-    /// The logits for the next character.
+    /// Returns the logits for the next character.
     pub fn logits(&self) -> Logits<'_> {
         let vocab_size = self.model.config().vocab_size();
-        match &self.buffers {
-            #[cfg(feature = "f32")]
-            Buffers::F32(buffers) => Logits::F32(buffers.logits.get(..vocab_size).unwrap_or(&[])),
-            #[cfg(feature = "int8")]
-            Buffers::Int(buffers) => Logits::Fixed(buffers.logits().get(..vocab_size).unwrap_or(&[])),
-        }
+        each!(Engine, &self.engine, run => run.logits(vocab_size).into())
     }
 
     /// Draws the next character. Overwrites the logits: push before asking for them again.
     pub fn draw(&mut self, sampling: &Sampling, rng: &mut impl Rng) -> Token {
         let vocab_size = self.model.config().vocab_size();
-        let logits = match &mut self.buffers {
-            #[cfg(feature = "f32")]
-            Buffers::F32(buffers) => buffers.logits.get_mut(..vocab_size).map(LogitsMut::F32),
-            #[cfg(feature = "int8")]
-            Buffers::Int(buffers) => buffers.logits_mut().get_mut(..vocab_size).map(LogitsMut::Fixed),
-        };
-        logits.map_or(BOUNDARY, |logits| sampling.draw(logits, rng))
+        each!(Engine, &mut self.engine, run => sampling.draw(run.logits_mut(vocab_size), rng))
     }
 
-    /// Negative log-likelihood of `token` as the next character, in millionths of a nat; [`u32::MAX`] for one outside the
-    /// vocabulary.
+    /// Returns the negative log-likelihood of `token` as the next character, in millionths of a nat; [`u32::MAX`] for one
+    /// outside the vocabulary.
     ///
     /// Off by at most 60 in integers, in single precision by at most 2 plus a quarter for each nat of the score or of the
     /// largest logit, whichever is more. From 4,294 nats on it is [`u32::MAX`], too.
     pub fn nll_micronats(&self, token: Token) -> u32 {
-        match self.logits() {
-            #[cfg(feature = "f32")]
-            Logits::F32(logits) => logits.get(usize::from(token)).map_or(u32::MAX, |logit| {
-                // Adding a half and cutting off rounds; the cast saturates.
-                ((crate::math::log_sum_exp(logits) - logit) * 1e6 + 0.5) as u32
-            }),
-            #[cfg(feature = "int8")]
-            Logits::Fixed(logits) => logits
-                .get(usize::from(token))
-                .map_or(u32::MAX, |&logit| crate::kernels::routine::softmax::nll_micronats(logits, logit)),
-        }
+        let vocab_size = self.model.config().vocab_size();
+        each!(Engine, &self.engine, run => run.nll_micronats(vocab_size, token))
     }
 
     /// How probable a whole word is, from the start and with its ending boundary.

@@ -1,6 +1,7 @@
 //! Drawing from f32 logits.
 
-use crate::math::{exp_fast, max};
+use super::Logit;
+use crate::math::{exp_fast, log_sum_exp, max};
 use crate::vocab::Token;
 
 /// Replaces logits by weights proportional to their probabilities; gives the sum of them.
@@ -35,4 +36,25 @@ pub fn pick(weights: &[f32], total: f32, random: u32) -> Token {
     // At most 256 weights (see `config`), so that the index fits. `threshold` may round up to the total: then it is the
     // last token that has any weight.
     last as Token
+}
+
+impl Logit for f32 {
+    type Total = f32;
+    const LOWEST: Self = f32::NEG_INFINITY;
+
+    #[inline]
+    fn weigh(logits: &mut [Self], temperature_milli: u16) -> f32 {
+        weigh(logits, temperature_milli)
+    }
+
+    #[inline]
+    fn pick(weights: &[Self], total: f32, random: u32) -> Token {
+        pick(weights, total, random)
+    }
+
+    #[inline]
+    fn nll_micronats(logits: &[Self], logit: Self) -> u32 {
+        // Adding a half and cutting off rounds; the cast saturates.
+        ((log_sum_exp(logits) - logit) * 1e6 + 0.5) as u32
+    }
 }

@@ -25,12 +25,19 @@ impl<'x> Input<'x> {
         Self { kernel: linear.kernel, words, columns: 0, constant: 0 }
     }
 
-    /// A layer's one position as it lies there, if its kernel reads it so: nothing has to be added.
+    /// Returns whether the layer's kernel reads one position of so many columns as it is.
     #[inline]
-    pub fn of(linear: &LinearInt<'_>, x: &'x mut [i8]) -> Option<Self> {
+    pub fn reads(linear: &LinearInt<'_>, columns: usize) -> bool {
+        linear.kernel.is_some_and(|kernel| kernel.reads_bytes() && kernel.padded(columns, true) == columns)
+    }
+
+    /// The input that is one position as it lies there, where [`Self::reads`].
+    #[inline]
+    pub fn of(linear: &LinearInt<'_>, x: &'x mut [i8]) -> Self {
         let columns = x.len();
-        let kernel = linear.kernel.filter(|kernel| kernel.reads_bytes() && kernel.padded(columns, true) == columns)?;
-        Some(Self { kernel: Some(kernel), words: bytemuck::try_cast_slice_mut(x).ok()?, columns, constant: 0 })
+        // The buffer of the activations begins at a whole word.
+        let words = bytemuck::try_cast_slice_mut(x).unwrap_or_default();
+        Self { kernel: linear.kernel, words, columns, constant: 0 }
     }
 
     /// Adds a position.

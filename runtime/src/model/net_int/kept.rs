@@ -1,0 +1,94 @@
+//! The layers, kept: for cores with memory for them and little else to do.
+
+use crate::config::{Config, LinearShape};
+use crate::format::header::Fields;
+use crate::format::{Layout, WeightFormat};
+use crate::layers::LinearInt;
+use crate::limits::MAX_LAYERS;
+use crate::model::walk::Layer;
+
+/// A layer that a step uses.
+pub type Linear<'l> = &'l LinearInt<'l>;
+
+/// Whether a level that fuses two moves both of its inputs at once, where its kernel can.
+pub const EXCHANGES: bool = true;
+
+/// The layers of a network.
+#[derive(Clone, Debug)]
+pub struct Layers<'a>([LinearInt<'a>; MAX_LAYERS]);
+
+impl<'a> Layers<'a> {
+    pub const NONE: Self = Self([const { LinearInt::NONE }; MAX_LAYERS]);
+
+    /// Makes every layer; `starts` are the first words of the layers in the slab.
+    pub const fn built_in(
+        slab: &'a [u32],
+        config: &Config,
+        layout: Layout,
+        formats: &[WeightFormat],
+        rows: &[usize; MAX_LAYERS],
+        starts: &[u32; MAX_LAYERS],
+    ) -> Self {
+        let (mut layers, mut index) = ([const { LinearInt::NONE }; MAX_LAYERS], 0);
+        while index < formats.len() {
+            let (_, words) = slab.split_at(starts[index] as usize);
+            let linear = LinearInt::new(config, layout, formats[index], rows[index], words);
+            // An empty layer owns nothing; without `forget` the compiler asks for a destructor it cannot run here.
+            core::mem::forget(core::mem::replace(&mut layers[index], linear));
+            index += 1;
+        }
+        Self(layers)
+    }
+
+    /// Sets a layer whose weights begin at word `start` of the slab.
+    pub fn set(
+        &mut self,
+        index: usize,
+        _start: usize,
+        linear: LinearInt<'a>,
+        shape: &LinearShape<'_>,
+        input_words: usize,
+    ) -> Option<()> {
+        *self.0.get_mut(index)? = linear.prepared(shape, input_words);
+        Some(())
+    }
+
+    /// Returns a layer.
+    #[inline]
+    pub fn get<'l>(&'l self, _slab: &'l [u32], _header: &Fields<'_>, index: usize, _fan_out: usize) -> Linear<'l> {
+        self.0.get(index).unwrap_or(const { &LinearInt::NONE })
+    }
+
+    /// Returns the first word of each layer in the slab.
+    #[cfg(feature = "alloc")]
+    pub fn starts(&self, slab: &[u32]) -> [u32; MAX_LAYERS] {
+        core::array::from_fn(|index| self.0.get(index).map_or(0, |layer| (slab.len() - layer.words().len()) as u32))
+    }
+}
+
+impl<'n> Layer for &LinearInt<'n> {
+    type Cell = i8;
+    type Word = u32;
+    type Logit = i32;
+    type Input<'x> = crate::layers::Input<'x>;
+
+    #[inline]
+    fn input<'x>(&self, words: &'x mut [u32]) -> Self::Input<'x> {
+        Layer::input(*self, words)
+    }
+
+    #[inline]
+    fn input_of<'x>(&self, x: &'x mut [i8], words: &'x mut [u32]) -> Self::Input<'x> {
+        Layer::input_of(*self, x, words)
+    }
+
+    #[inline]
+    fn level(&self, input: &Self::Input<'_>, out: &mut [i8]) {
+        Layer::level(*self, input, out);
+    }
+
+    #[inline]
+    fn output(&self, input: &Self::Input<'_>, logits: &mut [i32]) {
+        Layer::output(*self, input, logits);
+    }
+}

@@ -1,0 +1,205 @@
+//! One step through the tree: takes a character, leaves the logits for the next.
+//!
+//! ```text
+//! hidden = embedding of the character
+//! for each level, from the characters up:
+//!     input  = the older inputs from the level's ring, oldest first, then hidden
+//!     ring   : hidden replaces its oldest entry
+//!     hidden = activation(weights * input + bias)
+//! logits = weights * hidden + bias          with skip connections: of the newest output of every level, side by side
+//! ```
+//!
+//! The loop is the same for every kind of number. [`Numbers`] is the network in one kind: f32, integers, or tiles of many
+//! words on a host. A *cell* is one element of a ring: an f32, an i8, or a tile.
+
+use super::state::{Buffers, Scratch};
+use crate::cache::Ring;
+use crate::config::Level;
+use crate::format::header::Fields;
+use crate::rows::{part, round_up};
+
+/// A network in one kind of number. Its sizes follow from the header, which is always the same one.
+pub(crate) trait Numbers {
+    /// The characters that [`Self::embed`] reads.
+    type Characters: ?Sized;
+    /// An element of a ring.
+    type Cell: Copy;
+    /// An element of a layer's input, in the form in which its kernel reads it.
+    type Word;
+    /// An element of the output layer's output.
+    type Logit;
+    /// Buffers of the layers' input and of the logits.
+    type Scratch<'s>: Scratch<Word = Self::Word, Logit = Self::Logit>;
+    /// A linear layer with its activation.
+    type Layer<'l>: Layer<Cell = Self::Cell, Word = Self::Word, Logit = Self::Logit>
+    where
+        Self: 'l;
+    /// The first level that the walk computes; [`Self::embed`] computes those below.
+    const FIRST_LEVEL: usize = 0;
+    /// Every ring begins at a multiple of this many cells.
+    const RING_ALIGN: usize = 1;
+
+    /// Returns the number of cells that hold `values` values.
+    fn cells(values: usize) -> usize {
+        values
+    }
+
+    /// Writes the input of the first level to the front of `out`, and returns its number of cells.
+    fn embed(&self, header: &Fields<'_>, characters: &Self::Characters, out: &mut [Self::Cell]) -> usize;
+
+    /// Returns layer `index`, counted from the characters up; the output layer is the last.
+    fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> Self::Layer<'_>;
+
+    /// Copies cells; the longer of the two keeps its rest.
+    #[inline]
+    fn copy(from: &[Self::Cell], to: &mut [Self::Cell]) {
+        to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+    }
+}
+
+/// A linear layer.
+pub(crate) trait Layer {
+    type Cell: Copy;
+    type Word;
+    type Logit;
+    /// The layer's input under construction.
+    type Input<'x>: Input<Cell = Self::Cell>;
+
+    /// Returns an empty input in `words`.
+    fn input<'x>(&self, words: &'x mut [Self::Word]) -> Self::Input<'x>;
+
+    /// Returns the input that has `x` as its one position, in `x` itself where that saves a copy.
+    fn input_of<'x>(&self, x: &'x mut [Self::Cell], words: &'x mut [Self::Word]) -> Self::Input<'x>;
+
+    /// Writes the activations of a level to the front of `out`; cells after its width are unspecified.
+    fn level(&self, input: &Self::Input<'_>, out: &mut [Self::Cell]);
+
+    /// Writes the logits.
+    fn output(&self, input: &Self::Input<'_>, logits: &mut [Self::Logit]);
+}
+
+/// A layer's input, to which positions are added one by one, oldest first.
+pub(crate) trait Input {
+    type Cell: Copy;
+
+    /// Adds a position.
+    fn push(&mut self, x: &[Self::Cell], last: bool);
+
+    /// Adds the two positions of a level that fuses two: the entry at the front of `slot`, then `newest`, which replaces
+    /// it there. Returns `false`, and does nothing, where that is no faster than one by one.
+    #[inline]
+    fn exchange(&mut self, newest: &[Self::Cell], slot: &mut [Self::Cell]) -> bool {
+        let _ = (newest, slot);
+        false
+    }
+}
+
+/// Takes a character. With `start` every level is put into the state after an endless run of that character: the start of
+/// a word, if it is the boundary. `observe` gets the output of every level.
+///
+/// Never zeros: training pads with the boundary, whose embedding is not zero.
+// `observe` is generic: the copy of this function in which nobody observes has no trace of it.
+#[inline(never)]
+pub(crate) fn step<N: Numbers>(
+    net: &N,
+    header: &Fields<'_>,
+    buffers: &mut Buffers<'_, N>,
+    characters: &N::Characters,
+    start: bool,
+    mut observe: impl FnMut(usize, &[N::Cell]),
+) {
+    let (below, levels) = header.config.levels().split_at_checked(N::FIRST_LEVEL).unwrap_or_default();
+    let dilation = below.iter().map(|level| usize::from(level.fuse)).product();
+    let width = net.embed(header, characters, buffers.hidden);
+    let mut walk = Walk { index: N::FIRST_LEVEL, width, ring_start: 0, dilation };
+    for level in levels {
+        walk.level(net, header, buffers, level, start);
+        observe(walk.index - 1, part(buffers.hidden, 0, walk.width));
+    }
+    walk.output(net, header, buffers);
+}
+
+/// How far a step has come.
+struct Walk {
+    /// Index of the next layer.
+    index: usize,
+    /// Cells at the front of `hidden`: the input of the next layer.
+    width: usize,
+    /// First cell of the next level's ring.
+    ring_start: usize,
+    /// Distance in characters between the inputs of the next level.
+    dilation: usize,
+}
+
+impl Walk {
+    /// Computes one node of a level.
+    // The buffers were measured for this model: none of the parts taken here is ever missing.
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
+    fn level<N: Numbers>(
+        &mut self,
+        net: &N,
+        header: &Fields<'_>,
+        buffers: &mut Buffers<'_, N>,
+        level: &Level,
+        start: bool,
+    ) {
+        let Self { index, width, dilation, .. } = *self;
+        let (fuse, values) = (usize::from(level.fuse), usize::from(level.width));
+        let ring = Ring { start: self.ring_start, width, len: (fuse - 1) * dilation };
+        let layer = net.layer(header, index, values * header.config.activation().rows_per_value());
+        let Buffers { rings, oldest, newest_at, scratch, hidden } = buffers;
+        let newest = part(hidden, 0, width);
+        let mut input = layer.input(scratch.input());
+        let mut slot = if start { 0 } else { oldest.get(index).map_or(0, |&oldest| usize::from(oldest)) };
+        let at = ring.entry(slot);
+
+        if start {
+            (1..fuse).for_each(|_| input.push(newest, false));
+            input.push(newest, true);
+            (0..ring.len).for_each(|slot| N::copy(newest, rings.get_mut(ring.entry(slot)..).unwrap_or(&mut [])));
+        } else {
+            if fuse != 2 || !input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut [])) {
+                let mut older = slot;
+                for _ in 1..fuse {
+                    input.push(ring.get(rings, older), false);
+                    older = ring.after(older, dilation);
+                }
+                input.push(newest, true);
+                N::copy(newest, rings.get_mut(at..).unwrap_or(&mut []));
+            }
+            slot = ring.after(slot, 1);
+        }
+        newest_at.get_mut(index).into_iter().for_each(|newest_at| *newest_at = at);
+        oldest.get_mut(index).into_iter().for_each(|oldest| *oldest = slot as u16);
+
+        layer.level(&input, hidden);
+        *self = Self {
+            index: index + 1,
+            width: N::cells(values),
+            ring_start: self.ring_start + round_up(ring.len * width, N::RING_ALIGN),
+            dilation: dilation * fuse,
+        };
+    }
+
+    /// Computes the logits.
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline(never))]
+    fn output<N: Numbers>(self, net: &N, header: &Fields<'_>, buffers: &mut Buffers<'_, N>) {
+        let config = &header.config;
+        let layer = net.layer(header, self.index, config.vocab_size());
+        let Buffers { rings, newest_at, scratch, hidden, .. } = buffers;
+        let (words, logits) = scratch.input_and_logits();
+        let last = hidden.get_mut(..self.width).unwrap_or(&mut []);
+        if !config.skip() {
+            return layer.output(&layer.input_of(last, words), logits);
+        }
+        let mut input = layer.input(words);
+        // The output of a level is the newest entry in the ring of the level above.
+        for (level, &at) in config.levels().iter().zip(newest_at.iter().take(self.index).skip(1)) {
+            input.push(part(rings, at, N::cells(level.width.into())), false);
+        }
+        input.push(last, true);
+        layer.output(&input, logits);
+    }
+}

@@ -30,6 +30,14 @@
 //!
 //! On Cortex-M55 a loaded model keeps more of each layer in RAM, which one that is built in finds anew for each character.
 
-pub use crate::model::built_in::{Parts, is_intact, words};
+// The names that `source` writes.
+pub use crate::activation::Activation;
+pub use crate::config::Level;
+#[doc(hidden)]
+pub use crate::config::StateLayout;
+pub use crate::format::{Layout, Precision, WeightFormat};
+#[doc(hidden)]
+pub use crate::model::built_in::Parts;
+pub use crate::model::built_in::{is_intact, words};
 #[cfg(feature = "alloc")]
 pub use crate::write::source;

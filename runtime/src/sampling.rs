@@ -72,12 +72,13 @@ impl Sampling {
     /// Draws a token from `softmax(logits / temperature)`, restricted to the `top_k` largest. Overwrites the logits.
     ///
     /// Takes one `next_u32` from `rng`, none when greedy. Returns [`crate::BOUNDARY`] for no logits.
+    #[inline]
     pub(crate) fn draw<L: Logit>(&self, logits: &mut [L], rng: &mut impl Rng) -> Token {
         // Greedy is to draw from the most probable one only, which any random number finds.
-        let is_greedy = self.temperature_milli == 0;
-        keep_top_k(logits, if is_greedy { 1 } else { self.top_k }, L::LOWEST);
+        let (k, random) = if self.temperature_milli == 0 { (1, 0) } else { (self.top_k, rng.next_u32()) };
+        keep_top_k(logits, k, L::LOWEST);
         let total = L::weigh(logits, self.temperature_milli);
-        L::pick(logits, total, if is_greedy { 0 } else { rng.next_u32() })
+        L::pick(logits, total, random)
     }
 }
 
@@ -86,6 +87,7 @@ impl Sampling {
 /// Looks for `k` larger ones for each, which needs no second buffer: for the small `k` that are of use, as fast as anything, since
 /// what is far from the largest soon finds them. It finds them among those not yet looked at and those kept: what is dropped has
 /// `k` above it, and so has all that is smaller.
+#[inline]
 fn keep_top_k<T: PartialOrd + Copy>(logits: &mut [T], k: u16, lowest: T) {
     if k == 0 || usize::from(k) >= logits.len() {
         return;

@@ -8,7 +8,7 @@ use super::net_f32::NetF32;
 use super::net_int::NetInt;
 use super::state::{Buffers, Scratch, StateMut};
 use super::stream::Activations;
-use super::walk::{Numbers, step};
+use super::walk::{Numbers, step, unobserved};
 use super::{Model, Net};
 use crate::error::StateError;
 use crate::format::header::Fields;
@@ -45,12 +45,12 @@ pub(crate) struct Run<'m, N: Numbers> {
 impl<N: Numbers<Characters = Token>> Run<'_, N> {
     /// Puts every level into the state after an endless run of boundaries, and computes the logits for the first character.
     pub fn start(&mut self, header: &Fields<'_>) {
-        step(self.net, header, &mut self.buffers, &BOUNDARY, true, |_, _| {});
+        step(self.net, header, &mut self.buffers, &BOUNDARY, true, unobserved);
     }
 
     /// Takes a character, and computes the logits for the next.
     pub fn push(&mut self, header: &Fields<'_>, token: Token) {
-        step(self.net, header, &mut self.buffers, &token, false, |_, _| {});
+        step(self.net, header, &mut self.buffers, &token, false, unobserved);
     }
 
     /// [`Self::push`] that shows the output of every level.
@@ -70,7 +70,7 @@ impl<N: Numbers<Characters = Token>> Run<'_, N> {
     /// Returns the logits without their padding, to be turned into weights.
     #[inline]
     pub fn logits_mut(&mut self, vocab_size: usize) -> &mut [N::Logit] {
-        self.buffers.scratch.input_and_logits().1.get_mut(..vocab_size).unwrap_or(&mut [])
+        self.buffers.scratch.logits_mut().get_mut(..vocab_size).unwrap_or(&mut [])
     }
 
     /// Returns the negative log-likelihood of a token, in millionths of a nat.

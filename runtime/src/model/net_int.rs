@@ -273,6 +273,11 @@ impl Scratch for Shared<'_> {
     fn logits(&self) -> &[i32] {
         bytemuck::cast_slice(self.words.get(self.logits_at..).unwrap_or(&[]))
     }
+
+    #[inline]
+    fn logits_mut(&mut self) -> &mut [i32] {
+        bytemuck::cast_slice_mut(self.words.get_mut(self.logits_at..).unwrap_or(&mut []))
+    }
 }
 
 /// Returns whether an integer model of this precision may have layers in these formats; `false` for f32.

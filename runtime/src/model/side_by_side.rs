@@ -28,6 +28,11 @@ impl<W, L> Scratch for Apart<'_, W, L> {
     fn logits(&self) -> &[L] {
         self.logits
     }
+
+    #[inline]
+    fn logits_mut(&mut self) -> &mut [L] {
+        self.logits
+    }
 }
 
 /// An input whose positions are cells side by side.

@@ -90,6 +90,9 @@ pub(crate) trait Scratch {
 
     /// Returns the logits with their padding.
     fn logits(&self) -> &[Self::Logit];
+
+    /// Returns the logits with their padding, to be changed.
+    fn logits_mut(&mut self) -> &mut [Self::Logit];
 }
 
 /// Words of [`State`] that a blob asks for, read from its preamble; zero for bytes too short to hold one.

@@ -108,16 +108,19 @@ pub(crate) fn step<N: Numbers>(
     start: bool,
     mut observe: impl FnMut(usize, &[N::Cell]),
 ) {
-    let (below, levels) = header.config.levels().split_at_checked(N::FIRST_LEVEL).unwrap_or_default();
-    let dilation = below.iter().map(|level| usize::from(level.fuse)).product();
+    let levels = header.config.levels();
+    let dilation = levels.iter().take(N::FIRST_LEVEL).map(|level| usize::from(level.fuse)).product();
     let width = net.embed(header, characters, buffers.hidden);
     let mut walk = Walk { index: N::FIRST_LEVEL, width, ring_start: 0, dilation };
-    for level in levels {
+    for level in levels.get(N::FIRST_LEVEL..).unwrap_or(&[]) {
         walk.level(net, header, buffers, level, start);
         observe(walk.index - 1, part(buffers.hidden, 0, walk.width));
     }
     walk.output(net, header, buffers);
 }
+
+/// The observer that does nothing.
+pub(crate) fn unobserved<C>(_level: usize, _values: &[C]) {}
 
 /// How far a step has come.
 struct Walk {
@@ -152,23 +155,22 @@ impl Walk {
         let newest = part(hidden, 0, width);
         let mut input = layer.input(scratch.input());
         let mut slot = if start { 0 } else { oldest.get(index).map_or(0, |&oldest| usize::from(oldest)) };
-        let at = ring.entry(slot);
-
-        if start {
-            (1..fuse).for_each(|_| input.push(newest, false));
-            input.push(newest, true);
-            (0..ring.len).for_each(|slot| N::copy(newest, rings.get_mut(ring.entry(slot)..).unwrap_or(&mut [])));
-        } else {
-            if fuse != 2 || !input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut [])) {
-                let mut older = slot;
-                for _ in 1..fuse {
-                    input.push(ring.get(rings, older), false);
-                    older = ring.after(older, dilation);
-                }
-                input.push(newest, true);
-                N::copy(newest, rings.get_mut(at..).unwrap_or(&mut []));
-            }
+        let mut at = ring.entry(slot);
+        if !start && fuse == 2 && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut [])) {
             slot = ring.after(slot, 1);
+        } else {
+            // At the start the level has seen nothing else: every older input is this one, and every entry becomes it.
+            let mut older = slot;
+            for _ in 1..fuse {
+                input.push(if start { newest } else { ring.get(rings, older) }, false);
+                older = ring.after(older, dilation);
+            }
+            input.push(newest, true);
+            for _ in 0..if start { ring.len } else { 1 } {
+                at = ring.entry(slot);
+                N::copy(newest, rings.get_mut(at..).unwrap_or(&mut []));
+                slot = ring.after(slot, 1);
+            }
         }
         newest_at.get_mut(index).into_iter().for_each(|newest_at| *newest_at = at);
         oldest.get_mut(index).into_iter().for_each(|oldest| *oldest = slot as u16);
@@ -191,15 +193,17 @@ impl Walk {
         let Buffers { rings, newest_at, scratch, hidden, .. } = buffers;
         let (words, logits) = scratch.input_and_logits();
         let last = hidden.get_mut(..self.width).unwrap_or(&mut []);
-        if !config.skip() {
-            return layer.output(&layer.input_of(last, words), logits);
-        }
-        let mut input = layer.input(words);
-        // The output of a level is the newest entry in the ring of the level above.
-        for (level, &at) in config.levels().iter().zip(newest_at.iter().take(self.index).skip(1)) {
-            input.push(part(rings, at, N::cells(level.width.into())), false);
-        }
-        input.push(last, true);
+        let input = if config.skip() {
+            let mut input = layer.input(words);
+            // The output of a level is the newest entry in the ring of the level above.
+            for (level, &at) in config.levels().iter().zip(newest_at.iter().take(self.index).skip(1)) {
+                input.push(part(rings, at, N::cells(level.width.into())), false);
+            }
+            input.push(last, true);
+            input
+        } else {
+            layer.input_of(last, words)
+        };
         layer.output(&input, logits);
     }
 }

@@ -34,9 +34,9 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     line(format_args!("    ::runtime::built_in::words(include_bytes!({path:?}));\n"));
     line(format_args!("/// The model, checked when this was built."));
     line(format_args!("pub static MODEL: ::runtime::Model<'static> = {{"));
-    line(format_args!("    use ::runtime::built_in::Parts;"));
-    line(format_args!("    use ::runtime::config::{{Activation, Level, StateLayout}};"));
-    line(format_args!("    use ::runtime::format::{{Layout, Precision, WeightFormat}};"));
+    line(format_args!("    use ::runtime::built_in::{{"));
+    line(format_args!("        Activation, Layout, Level, Parts, Precision, StateLayout, WeightFormat,"));
+    line(format_args!("    }};"));
     line(format_args!("    ::runtime::Model::built_in(&BLOB.0, Parts {{"));
     line(format_args!("        precision: Precision::{:?},", header.precision));
     line(format_args!("        layout: Layout::{:?},", header.layout));

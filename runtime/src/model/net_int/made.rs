@@ -45,7 +45,8 @@ impl<'a> Layers<'a> {
     }
 
     /// Makes a layer.
-    #[inline]
+    // Once in flash: it is called for levels and for the output layer.
+    #[inline(never)]
     pub fn get<'l>(&'l self, slab: &'l [u32], header: &Fields<'_>, index: usize, fan_out: usize) -> Linear<'l> {
         let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);
         let start = self.0.get(index).map_or(0, |&start| start as usize);

@@ -3,6 +3,8 @@
 //! Every block has `forward`; [`Sequential`] runs them one after the other; the output layer may read all levels. Shapes are written (B, T, C): batch, time
 //! (positions), channels.
 
+pub mod dropout;
+
 use runtime::Activation;
 use tch::nn::{Init, Path};
 use tch::{Device, IndexOp, Kind, Tensor};
@@ -227,25 +229,12 @@ pub struct Dropout {
 
 impl Block for Dropout {
     fn forward(&self, x: &Tensor, train: bool) -> Tensor {
-        if train && self.p > 0.0 { x * dropout_mask(self.p, &x.size(), x.device()) } else { x.shallow_clone() }
+        if train && self.p > 0.0 { x * dropout::mask(self.p, &x.size(), x.device()) } else { x.shallow_clone() }
     }
 
     fn describe(&self) -> String {
         format!("Dropout({})", self.p)
     }
-}
-
-/// 0 with chance `p` (in steps of 1/65,536), else `1 / (1 - p)`.
-///
-/// 16 bits of libtorch's generator for each value. Its own dropout takes 64, one value at a time, which was a fifth of a training's
-/// time.
-pub fn dropout_mask(p: f64, shape: &[i64], device: Device) -> Tensor {
-    const LANES: i64 = 4;
-    let values: i64 = shape.iter().product();
-    let words = Tensor::empty([(values + LANES - 1) / LANES], (Kind::Int64, device)).random_from_(i64::MIN, None);
-    let lanes = words.view_dtype(Kind::Int16).narrow(0, 0, values).view(shape);
-    let kept = lanes.ge(f64::from(i16::MIN) + (p * 65_536.0).round());
-    kept.to_kind(Kind::Float) * (1.0 / (1.0 - p))
 }
 
 /// One level of the tree: `FlattenConsecutive`, `Linear` without bias, `BatchNorm1d`, activation, dropout.
@@ -442,21 +431,4 @@ pub fn mean_nll(forward: impl Fn(&Tensor) -> Tensor, contexts: &Tensor, targets:
         }
     });
     sum / len as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dropout_keeps_the_mean() {
-        for (p, shape) in [(0.1, vec![1001, 7]), (0.5, vec![9999]), (0.02, vec![100, 30, 5])] {
-            let mask = dropout_mask(p, &shape, Device::Cpu);
-            assert_eq!(mask.size(), shape);
-            let zeros = mask.eq(0.0).to_kind(Kind::Float).mean(Kind::Double).double_value(&[]);
-            // Five standard deviations.
-            assert!((zeros - p).abs() < 5.0 * (p * (1.0 - p) / mask.numel() as f64).sqrt(), "{p}: {zeros}");
-            assert!((mask.max().double_value(&[]) - 1.0 / (1.0 - p)).abs() < 1e-6);
-        }
-    }
 }

@@ -34,5 +34,6 @@ pub mod run;
 pub mod sample;
 pub mod score;
 pub mod sweep;
+pub mod tensors;
 pub mod train;
 pub mod write;

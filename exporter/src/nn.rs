@@ -10,8 +10,8 @@ use tch::nn::{Init, Path};
 use tch::{Device, IndexOp, Kind, Tensor};
 
 use crate::architecture::Architecture;
-use crate::eval::output_input;
 use crate::recipe::Modules;
+use crate::tensors::output_input;
 use crate::train::batch::{Batch, WordBatch};
 
 /// BatchNorm's `eps`, PyTorch's default.

@@ -2,8 +2,8 @@
 
 use exporter::architecture::Architecture;
 use exporter::data::Examples;
-use exporter::eval::tensors;
 use exporter::nn::Sequential;
+use exporter::tensors;
 use exporter::train::batch::Encoded;
 use runtime::{Activation, Level, Vocab};
 use tch::nn::VarStore;
@@ -41,7 +41,7 @@ fn whole_words_are_the_windows() {
         }
 
         let examples = Examples::new("the words", &words, vocab, block_size).unwrap();
-        let (contexts, targets) = tensors(&examples, Device::Cpu);
+        let (contexts, targets) = tensors::of_examples(&examples, Device::Cpu);
         let encoded = Encoded::new("the words", &words, vocab).unwrap();
         let batch = encoded.batch(0..words.len(), &architecture, Device::Cpu);
         assert_eq!(batch.targets, targets);

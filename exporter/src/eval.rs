@@ -10,17 +10,8 @@ use tch::{Device, Kind, Tensor};
 use crate::arrays::{from_matrix, from_vector};
 use crate::data::{DataError, Examples};
 use crate::file::{FoldedLinear, FoldedModel};
-use crate::nn::mean_nll;
+use crate::loss::{Loss, mean_nll};
 use crate::tensors::{self, activate, output_input};
-
-/// A loss and what it is the mean of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Loss {
-    /// Mean negative log-likelihood, nats per character.
-    pub nll: f64,
-    /// Characters, the ends of words included.
-    pub characters: usize,
-}
 
 /// The folded network as tensors, to be evaluated in whole windows as PyTorch would.
 pub struct TorchModel {

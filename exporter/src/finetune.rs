@@ -19,7 +19,7 @@ use crate::data::{Examples, Words};
 use crate::eval::TorchModel;
 use crate::file::{FoldedLinear, FoldedModel};
 use crate::gptq::{self, calibration_contexts, quantize_int4};
-use crate::nn::mean_nll;
+use crate::loss::mean_nll;
 use crate::quantize::{INT8_MAX, QuantizedLayer, QuantizedModel, table_pays};
 use crate::recipe::{Sampling, Schedule};
 use crate::tensors::{self, activate_units, output_input};

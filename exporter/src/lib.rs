@@ -21,6 +21,7 @@ pub mod fold;
 pub mod gptq;
 pub mod import;
 pub mod inspect;
+pub mod loss;
 pub mod nn;
 pub mod pack;
 pub mod plot;

@@ -7,7 +7,7 @@ pub mod dropout;
 
 use runtime::Activation;
 use tch::nn::{Init, Path};
-use tch::{Device, IndexOp, Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::architecture::Architecture;
 use crate::recipe::Modules;
@@ -414,21 +414,4 @@ impl Sequential {
         });
         table
     }
-}
-
-/// Mean cross-entropy of `network` on examples given as tensors, in eval mode, in batches; in nats.
-pub fn mean_nll(forward: impl Fn(&Tensor) -> Tensor, contexts: &Tensor, targets: &Tensor) -> f64 {
-    const BATCH: i64 = 8192;
-    let len = targets.size()[0];
-    let mut sum = 0.0;
-    tch::no_grad(|| {
-        for start in (0..len).step_by(BATCH as usize) {
-            let end = (start + BATCH).min(len);
-            let logits = forward(&contexts.i(start..end));
-            let log_probs = logits.log_softmax(-1, Kind::Float);
-            let picked = log_probs.gather(1, &targets.i(start..end).unsqueeze(1), false);
-            sum -= picked.sum(Kind::Double).double_value(&[]);
-        }
-    });
-    sum / len as f64
 }

@@ -7,7 +7,8 @@ use tch::nn::{OptimizerConfig, VarStore};
 use tch::{Kind, Tensor};
 
 use crate::data::{Examples, Words};
-use crate::nn::{Sequential, mean_nll};
+use crate::loss::mean_nll;
+use crate::nn::Sequential;
 use crate::preset::Preset;
 use crate::tensors;
 use crate::train::{Event, Options, Outcome, TrainError, train};

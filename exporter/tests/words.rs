@@ -2,6 +2,7 @@
 
 use exporter::architecture::Architecture;
 use exporter::data::Examples;
+use exporter::loss::mean_nll;
 use exporter::nn::Sequential;
 use exporter::tensors;
 use exporter::train::batch::Encoded;
@@ -75,7 +76,7 @@ fn whole_words_are_the_windows() {
             );
         }
         let nll = encoded.mean_nll(&network, &architecture, Device::Cpu);
-        let expected = exporter::nn::mean_nll(|x| network.forward(x, false), &contexts, &targets);
+        let expected = mean_nll(|x| network.forward(x, false), &contexts, &targets);
         assert!((nll - expected).abs() < 1e-6, "levels {fuses:?}: {nll} instead of {expected}");
     }
 }

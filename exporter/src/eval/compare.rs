@@ -6,9 +6,10 @@
 use runtime::{BOUNDARY, HeapState, Model, Stream, Vocab};
 use tch::{Device, Tensor};
 
-use super::{Loss, TorchModel, runtime_loss};
+use super::{TorchModel, runtime_loss};
 use crate::data::{DataError, Examples};
 use crate::file::FoldedModel;
+use crate::loss::Loss;
 use crate::pack::ModelFile;
 use crate::tensors;
 

@@ -12,7 +12,6 @@ use tch::{Device, Kind, Tensor};
 use crate::architecture::Architecture;
 use crate::recipe::Modules;
 use crate::tensors::output_input;
-use crate::train::batch::{Batch, WordBatch};
 
 /// BatchNorm's `eps`, PyTorch's default.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
@@ -252,6 +251,14 @@ pub struct LevelBlock {
 }
 
 impl LevelBlock {
+    /// Positions joined by `flatten` -> the level's output. `watch` sees the output of the activation, before dropout.
+    pub fn forward(&self, joined: &Tensor, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+        let x = self.batch_norm.forward(&self.linear.forward(joined, train), train);
+        let x = self.activation.forward(&x, train);
+        watch(&x);
+        self.dropout.forward(&x, train)
+    }
+
     fn blocks(&self) -> [&dyn Block; 5] {
         [&self.flatten, &self.linear, &self.batch_norm, &*self.activation, &self.dropout]
     }
@@ -321,8 +328,8 @@ impl Sequential {
         Self { embedding, levels, widths, skip: architecture.skip, output }
     }
 
-    /// Logits of what the levels gave.
-    fn logits(&self, levels: &[Tensor], train: bool) -> Tensor {
+    /// Logits from the outputs of all levels, each (B, T, C) or (B, C).
+    pub fn logits(&self, levels: &[Tensor], train: bool) -> Tensor {
         self.output.forward(&output_input(levels, self.skip), train)
     }
 
@@ -336,61 +343,10 @@ impl Sequential {
         let mut x = self.embedding.forward(contexts, train);
         let mut levels = Vec::new();
         for level in &self.levels {
-            x = level.flatten.forward(&x, train);
-            x = level.batch_norm.forward(&level.linear.forward(&x, train), train);
-            x = level.activation.forward(&x, train);
-            watch(&x);
-            x = level.dropout.forward(&x, train);
+            x = level.forward(&level.flatten.forward(&x, train), train, watch);
             levels.push(x.shallow_clone());
         }
         self.logits(&levels, train)
-    }
-
-    /// The same network over whole words, every node once: -> logits (N, vocab_size). See [`crate::train::batch`].
-    ///
-    /// In eval mode a character's logits are those of its window. In training BatchNorm sees every node once, not once for
-    /// each window that it is in.
-    ///
-    /// # Panics
-    /// If BatchNorm keeps statistics per position, of which whole words have none.
-    pub fn forward_words(&self, words: &WordBatch, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
-        let n = words.targets.size()[0];
-        let mut x = self.embedding.forward(&words.tokens, train).view([n, -1]);
-        let mut levels = Vec::new();
-        for (index, level) in self.levels.iter().enumerate() {
-            assert_eq!(level.batch_norm.statistics, Statistics::BatchAndPositions);
-            if index > 0 {
-                x = x.index_select(0, &words.inputs[index - 1]).view([n, -1]);
-            }
-            x = level.batch_norm.forward(&level.linear.forward(&x, train), train);
-            x = level.activation.forward(&x, train);
-            watch(&x);
-            x = level.dropout.forward(&x, train);
-            levels.push(x.shallow_clone());
-        }
-        self.logits(&levels, train)
-    }
-
-    /// Logits of a batch of either form.
-    pub fn forward_batch(&self, batch: &Batch, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
-        match batch {
-            Batch::Windows { contexts, .. } => self.forward_watched(contexts, train, watch),
-            Batch::Words(words) => self.forward_words(words, train, watch),
-        }
-    }
-
-    /// Shapes that dropout sees for a batch.
-    pub fn dropout_shapes(&self, batch: &Batch) -> Vec<Vec<i64>> {
-        let n = batch.targets().size()[0];
-        let mut positions: i64 = self.levels.iter().map(|level| level.flatten.n).product();
-        let shape = |(level, &channels): (&LevelBlock, &i64)| {
-            positions /= level.flatten.n;
-            match batch {
-                Batch::Windows { .. } if positions > 1 => vec![n, positions, channels],
-                _ => vec![n, channels],
-            }
-        };
-        self.levels.iter().zip(&self.widths).map(shape).collect()
     }
 
     /// A line per block: its name and parameters, and the shape of its output for `contexts`, as the lecture prints them.

@@ -275,7 +275,7 @@ pub fn train(
         for _ in 0..done {
             let batch = source.next_batch();
             if recipe.dropout > 0.0 {
-                draws::skip_dropout(recipe.dropout, &network.dropout_shapes(&batch), options.device);
+                draws::skip_dropout(recipe.dropout, &batch.dropout_shapes(&network), options.device);
             }
         }
     }
@@ -297,7 +297,7 @@ pub fn train(
         let watched = step == 1 || step % watch_every == 0;
         let batch = source.next_batch();
         let mut activations = Vec::new();
-        let logits = network.forward_batch(&batch, true, &mut |output| {
+        let logits = batch.logits(&network, true, &mut |output| {
             if watched {
                 activations.push(Activations::of(output));
             }

@@ -63,7 +63,7 @@ fn whole_words_are_the_windows() {
             named
         };
         let windows = network.forward(&contexts, false);
-        let whole = network.forward_words(&batch, false, &mut |_| {});
+        let whole = batch.logits(&network, false, &mut |_| {});
         let difference = (&windows - &whole).abs().max().double_value(&[]);
         assert!(difference <= LOGIT_TOLERANCE, "levels {fuses:?}: logits differ by {difference:e}");
         for ((name, windows), (_, whole)) in gradients(&windows).into_iter().zip(gradients(&whole)) {

@@ -23,6 +23,7 @@ pub mod reproduce;
 pub mod runner;
 pub mod setup;
 pub mod size;
+pub mod slot;
 pub mod test;
 pub mod uart;
 pub mod uf2;

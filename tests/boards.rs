@@ -11,7 +11,7 @@ use xtask::board::{BOARDS, Board};
 use xtask::image::{Image, Segment};
 use xtask::memory::MemoryMap;
 use xtask::repo::Repo;
-use xtask::{flash, slot, uart, uf2};
+use xtask::{firmware, flash, slot, uf2};
 
 /// The boards that can be flashed, and what probe-rs calls their chips.
 fn boards() -> impl Iterator<Item = (&'static Board, &'static str)> {
@@ -57,7 +57,7 @@ fn chips() -> BTreeMap<String, Chip> {
 
 /// The console with the shipped model in 8 bits, read from its ELF file.
 fn console(board: &Board) -> Image {
-    let firmware = Firmware::build(board.name, uart::PROGRAM, "names.int8.blob");
+    let firmware = Firmware::build(board.name, firmware::CONSOLE, "names.int8.blob");
     Image::read(firmware.elf()).expect("a program")
 }
 

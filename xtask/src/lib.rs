@@ -11,6 +11,7 @@ pub mod cycles;
 pub mod demo;
 pub mod deny;
 pub mod doctor;
+pub mod emulator;
 pub mod firmware;
 pub mod flash;
 pub mod fuzz;

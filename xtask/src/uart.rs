@@ -12,14 +12,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::board::Board;
 use crate::command::show;
-use crate::firmware::Emulator;
+use crate::emulator::Emulator;
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
 use crate::slot;
-
-/// The program whose console is the UART.
-pub const PROGRAM: &str = "console";
 
 /// What the console writes when it waits for a line.
 const PROMPT: &[u8] = b"\n> ";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use firmware_example::checksum;
 use runtime::{HeapState, Model, Sampling, Stream};
 use tests::{Firmware, blob, host_words};
-use xtask::firmware::report;
+use xtask::emulator::report;
 
 /// Random contexts whose logits are compared.
 const CONTEXTS: u32 = 10_000;

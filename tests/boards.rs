@@ -8,11 +8,10 @@ use std::process::Command;
 
 use tests::{Firmware, assert_expected, workspace};
 use xtask::board::{BOARDS, Board};
-use xtask::flash::{self, model_for_slot};
 use xtask::image::{Image, Segment};
 use xtask::memory::MemoryMap;
 use xtask::repo::Repo;
-use xtask::{uart, uf2};
+use xtask::{firmware, flash, slot, uf2};
 
 /// The boards that can be flashed, and what probe-rs calls their chips.
 fn boards() -> impl Iterator<Item = (&'static Board, &'static str)> {
@@ -58,7 +57,7 @@ fn chips() -> BTreeMap<String, Chip> {
 
 /// The console with the shipped model in 8 bits, read from its ELF file.
 fn console(board: &Board) -> Image {
-    let firmware = Firmware::build(board.name, uart::PROGRAM, "names.int8.blob");
+    let firmware = Firmware::build(board.name, firmware::CONSOLE, "names.int8.blob");
     Image::read(firmware.elf()).expect("a program")
 }
 
@@ -139,7 +138,7 @@ fn shipped_models_fit_the_slots() {
     for (board, _) in boards() {
         for precision in ["int8", "int4"] {
             let model = workspace(&format!("models/names.{precision}.blob"));
-            let (address, _) = model_for_slot(board, &memory(board), &model).expect("a model that fits");
+            let (address, _) = slot::model_for(board, &memory(board), &model).expect("a model that fits");
             assert_eq!(address, memory(board).region("SLOT").expect("a slot").start);
         }
     }

@@ -9,7 +9,7 @@ use runtime::write::relayout;
 use runtime::{HeapState, Model, Sampling, Stream};
 use tests::{blob, host_words, workspace};
 use xtask::board;
-use xtask::firmware;
+use xtask::emulator;
 use xtask::repo::Repo;
 use xtask::setup::arm_gcc::ARM_GCC;
 
@@ -100,7 +100,7 @@ fn on_board(name: &str, cpu: &[&str], model: &str, layout: Layout, features: &st
     let size = xtask::size::of_file(&program).unwrap();
     println!("{name}: {} bytes of flash, {} of RAM", size.flash(), size.ram());
 
-    let run = firmware::run_quietly(&repo, board, &program, &[], firmware::TIMEOUT).unwrap();
+    let run = emulator::run_quietly(&repo, board, &program, &[], emulator::TIMEOUT).unwrap();
     let console = run.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
     assert_eq!(console, expected(&blob), "{name}");
     assert!(run.success(), "{name}");

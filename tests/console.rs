@@ -19,7 +19,7 @@ use runtime::{Model, Sampling, State};
 use tests::{Firmware, assert_expected, assert_section, blob, host_words, workspace};
 use xtask::board::{self, Board};
 use xtask::call_graph::CallGraph;
-use xtask::firmware::report;
+use xtask::emulator::report;
 use xtask::memory::MemoryMap;
 use xtask::repo::Repo;
 use xtask::uart::Terminal;

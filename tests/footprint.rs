@@ -7,10 +7,9 @@ use std::sync::LazyLock;
 use tests::Firmware;
 use xtask::board::{self, BOARDS, Board};
 use xtask::budget::Budget;
-use xtask::firmware::{DEFAULT_BIN, shipped_model};
+use xtask::firmware::{CONSOLE, DEFAULT_BIN, shipped_model};
 use xtask::repo::Repo;
 use xtask::size;
-use xtask::uart;
 
 static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::read(&Repo::find()).expect("the budget"));
 
@@ -81,8 +80,8 @@ fn the_firmware_keeps_its_budget() {
 #[test]
 fn the_console_keeps_its_budget() {
     for board in BOARDS {
-        let most = BUDGET.most(uart::PROGRAM, board.name, "int8", "flash_bytes").expect("a budget");
-        let firmware = Firmware::build(board.name, uart::PROGRAM, "names.int8.blob");
+        let most = BUDGET.most(CONSOLE, board.name, "int8", "flash_bytes").expect("a budget");
+        let firmware = Firmware::build(board.name, CONSOLE, "names.int8.blob");
         let flash = size::of_file(firmware.elf()).expect("an ELF file").flash();
         println!("{}: {flash} bytes", board.name);
         assert!(flash <= most, "{flash} bytes of flash on {}, the budget is {most}", board.name);

@@ -13,7 +13,7 @@ use runtime::{HeapState, Model, Sampling, Stream};
 use tests::{Firmware, host_words};
 use xtask::bench::{Case, GATED};
 use xtask::board::{self, Board};
-use xtask::firmware::report;
+use xtask::emulator::report;
 use xtask::repo::Repo;
 
 /// Random contexts whose logits are compared.

@@ -5,7 +5,7 @@ use std::thread;
 
 use tests::Firmware;
 use xtask::board::{self, Board};
-use xtask::firmware::report;
+use xtask::emulator::report;
 
 /// Numbers compared at least, of every kernel that computes rows.
 const ENOUGH: u32 = 10_000;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use runtime::Sampling;
 use tests::{Firmware, assert_expected, blob, host_words};
-use xtask::firmware::{Run, report};
+use xtask::emulator::{Run, report};
 
 /// The program with the shipped model for the default board, built once.
 static FIRMWARE: LazyLock<Firmware> = LazyLock::new(|| Firmware::build("mps2-an386", "generate", "names.blob"));

@@ -5,7 +5,7 @@ use std::path::Path;
 use runtime::Model;
 use runtime::format::{AlignedBlob, PREAMBLE_BYTES, SLAB_ALIGN, checksum};
 use tests::{Firmware, blob};
-use xtask::firmware::report;
+use xtask::emulator::report;
 
 /// `tiny.int8.blob` with another first character in its golden text: a valid blob whose logits are not those promised.
 fn broken_promise() -> Vec<u8> {

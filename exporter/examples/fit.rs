@@ -18,6 +18,7 @@ use runtime::{Activation, Level, Model};
 use serde::{Deserialize, Serialize};
 use xtask::bench::{self, SHIPPED};
 use xtask::board;
+use xtask::emulator;
 use xtask::firmware::{self, PRECISIONS};
 use xtask::repo::Repo;
 use xtask::size;
@@ -289,8 +290,8 @@ fn program(repo: &Repo, board: &str, precision: &str) -> Result<(u64, u64, u64)>
     let shipped = repo.root().join(format!("models/{SHIPPED}.{precision}.blob"));
     let blob = if shipped.exists() { shipped } else { blob };
     let elf = firmware::build(repo, board, PROGRAM, Some(&blob))?;
-    let run = firmware::run_quietly(repo, board, &elf, &[], firmware::TIMEOUT)?;
-    let (_, facts) = firmware::report(&run.lines);
+    let run = emulator::run_quietly(repo, board, &elf, &[], emulator::TIMEOUT)?;
+    let (_, facts) = emulator::report(&run.lines);
     let fact = |key: &str| -> Result<u64> {
         Ok(facts.get(key).with_context(|| format!("the program reports no {key}"))?.parse()?)
     };

@@ -4,23 +4,14 @@ pub mod compare;
 pub mod golden;
 pub mod validate;
 
-use runtime::quant::ACTIVATION_MAX;
 use runtime::{Activation, Config, HeapState, Model, Stream};
 use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector};
 use crate::data::{DataError, Examples};
 use crate::file::{FoldedLinear, FoldedModel};
-use crate::nn::mean_nll;
-
-/// A loss and what it is the mean of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Loss {
-    /// Mean negative log-likelihood, nats per character.
-    pub nll: f64,
-    /// Characters, the ends of words included.
-    pub characters: usize,
-}
+use crate::loss::{Loss, mean_nll};
+use crate::tensors::{self, activate, output_input};
 
 /// The folded network as tensors, to be evaluated in whole windows as PyTorch would.
 pub struct TorchModel {
@@ -89,41 +80,8 @@ impl TorchModel {
 
     /// Mean loss over the examples.
     pub fn loss(&self, examples: &Examples) -> Loss {
-        let (contexts, targets) = tensors(examples, self.embedding.device());
+        let (contexts, targets) = tensors::of_examples(examples, self.embedding.device());
         Loss { nll: mean_nll(|x| self.forward(x), &contexts, &targets), characters: examples.len() }
-    }
-}
-
-/// What the output layer reads of the levels' values, (B, T, C) each or (B, C) where there is one position: the newest position of
-/// the last level, or with skip connections of all, side by side.
-pub fn output_input(levels: &[Tensor], skip: bool) -> Tensor {
-    let newest = |x: &Tensor| if x.dim() == 3 { x.select(1, -1) } else { x.shallow_clone() };
-    match levels {
-        [.., last] if !skip => newest(last),
-        _ => Tensor::cat(&levels.iter().map(newest).collect::<Vec<_>>(), 1),
-    }
-}
-
-/// What the activation makes of `tanh` of a folded level's rows: (B, T, rows) -> (B, T, width).
-pub fn activate(activation: Activation, tanh: Tensor) -> Tensor {
-    match activation {
-        Activation::Gated => {
-            let halves = tanh.chunk(2, -1);
-            &halves[0] * (&halves[1] + 1.0) * 0.5
-        }
-        _ => tanh,
-    }
-}
-
-/// What the activation makes of the rows of a level in units of 1/127, (B, T, rows) -> (B, T, width) in the same units, with the
-/// rounding of [`runtime::quant::gate`] by `round`. Whole numbers stay whole, and are the runtime's: no quotient is a tie.
-pub fn activate_units(activation: Activation, units: Tensor, round: impl Fn(&Tensor) -> Tensor) -> Tensor {
-    match activation {
-        Activation::Gated => {
-            let halves = units.chunk(2, -1);
-            round(&(&halves[0] * (&halves[1] + f64::from(ACTIVATION_MAX)) * (258.0 / 65_536.0)))
-        }
-        _ => units,
     }
 }
 
@@ -148,44 +106,4 @@ pub fn runtime_loss(model: &Model<'_>, name: &str, words: &[String]) -> Result<L
         characters += score.characters;
     }
     Ok(Loss { nll: micronats as f64 / 1e6 / characters.max(1) as f64, characters })
-}
-
-/// Examples as tensors: contexts `[N, block_size]` and targets `[N]`, both i64.
-///
-/// # Panics
-/// If there are more than 2^63 of them.
-pub fn tensors(examples: &Examples, device: Device) -> (Tensor, Tensor) {
-    let block_size = i64::try_from(examples.block_size).expect("at most 1024");
-    let contexts = Tensor::from_slice(&examples.contexts).view([-1, block_size]);
-    let targets = Tensor::from_slice(&examples.targets);
-    (contexts.to_kind(Kind::Int64).to_device(device), targets.to_kind(Kind::Int64).to_device(device))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_gate_in_units_is_the_runtimes() {
-        let values: Vec<f64> = (-127..=127).map(f64::from).collect();
-        for (kind, name) in [(Kind::Double, "double"), (Kind::Float, "float")] {
-            for gate in -127..=127_i8 {
-                let gates = vec![f64::from(gate); values.len()];
-                let rows = Tensor::from_slice(&[&values[..], &gates].concat()).to_kind(kind);
-                let units = activate_units(Activation::Gated, rows, Tensor::round).to_kind(Kind::Double);
-                let expected: Vec<f64> =
-                    (-127..=127_i8).map(|value| runtime::quant::gate(value, gate).into()).collect();
-                assert_eq!(Vec::<f64>::try_from(units).unwrap(), expected, "{name}, {gate}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_gate_is_tanh_times_sigmoid() {
-        let (a, b) =
-            (Tensor::randn([50, 3], (Kind::Double, Device::Cpu)), Tensor::randn([50, 3], (Kind::Double, Device::Cpu)));
-        let rows = Tensor::cat(&[&a, &(&b * 0.5)], 1).tanh();
-        let difference = activate(Activation::Gated, rows) - a.tanh() * b.sigmoid();
-        assert!(difference.abs().max().double_value(&[]) < 1e-15);
-    }
 }

@@ -16,12 +16,13 @@ use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector, to_matrix, to_vector};
 use crate::data::{Examples, Words};
-use crate::eval::{TorchModel, activate_units, output_input, tensors};
+use crate::eval::TorchModel;
 use crate::file::{FoldedLinear, FoldedModel};
 use crate::gptq::{self, calibration_contexts, quantize_int4};
-use crate::nn::mean_nll;
+use crate::loss::mean_nll;
 use crate::quantize::{INT8_MAX, QuantizedLayer, QuantizedModel, table_pays};
 use crate::recipe::{Sampling, Schedule};
+use crate::tensors::{self, activate_units, output_input};
 use crate::train::{Batches, TrainError};
 
 /// How to train on.
@@ -108,13 +109,13 @@ pub fn finetune(
     tch::manual_seed(i64::from_le_bytes(options.seed.to_le_bytes()));
     let teacher = TorchModel::new(model, Device::Cpu);
     let store = VarStore::new(Device::Cpu);
-    let (contexts, _) = tensors(&train, Device::Cpu);
+    let (contexts, _) = tensors::of_examples(&train, Device::Cpu);
     // From where error-compensated rounding ends.
     let weight_max = f64::from((1_u32 << (options.bits - 1)) - 1);
     let rounding = gptq::Options { weight_max, ..gptq::Options::default() };
     let rounded = quantize_int4(model, &calibration_contexts(&train), rounding);
     let student = FakeQuantized::new(&store.root(), model, &rounded, weight_max);
-    let (dev_contexts, dev_targets) = tensors(&dev, Device::Cpu);
+    let (dev_contexts, dev_targets) = tensors::of_examples(&dev, Device::Cpu);
     let measure = || mean_nll(|x| student.forward(x), &dev_contexts, &dev_targets);
     let dev_nll = measure();
     observe(Event::Start { steps, dev_nll });

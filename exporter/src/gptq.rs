@@ -12,12 +12,12 @@ use tch::{Device, Kind, Tensor};
 
 use crate::arrays::{from_matrix, from_vector, to_matrix};
 use crate::data::Examples;
-use crate::eval::{activate, activate_units, output_input, tensors};
 use crate::file::FoldedModel;
 use crate::quantize::{
     INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input,
     round_to_nearest, round_to_steps,
 };
+use crate::tensors::{self, activate, activate_units, output_input};
 
 /// Contexts to calibrate on: enough for the statistics of 256 inputs, little enough for a moment.
 const CALIBRATION_CONTEXTS: usize = 20_000;
@@ -89,7 +89,7 @@ pub fn quantize_int4(model: &FoldedModel, contexts: &Tensor, options: Options) -
 /// # Panics
 /// If there are no examples.
 pub fn calibration_contexts(examples: &Examples) -> Tensor {
-    let (contexts, _) = tensors(examples, Device::Cpu);
+    let (contexts, _) = tensors::of_examples(examples, Device::Cpu);
     let every = examples.len().div_ceil(CALIBRATION_CONTEXTS);
     let [count, every] = [examples.len(), every].map(|n| i64::try_from(n).expect("it fits the memory"));
     contexts.slice(0, 0, count, every)

@@ -3,14 +3,15 @@
 //! Every block has `forward`; [`Sequential`] runs them one after the other; the output layer may read all levels. Shapes are written (B, T, C): batch, time
 //! (positions), channels.
 
+pub mod dropout;
+
 use runtime::Activation;
 use tch::nn::{Init, Path};
-use tch::{Device, IndexOp, Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::architecture::Architecture;
-use crate::eval::output_input;
 use crate::recipe::Modules;
-use crate::train::batch::{Batch, WordBatch};
+use crate::tensors::output_input;
 
 /// BatchNorm's `eps`, PyTorch's default.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
@@ -227,25 +228,12 @@ pub struct Dropout {
 
 impl Block for Dropout {
     fn forward(&self, x: &Tensor, train: bool) -> Tensor {
-        if train && self.p > 0.0 { x * dropout_mask(self.p, &x.size(), x.device()) } else { x.shallow_clone() }
+        if train && self.p > 0.0 { x * dropout::mask(self.p, &x.size(), x.device()) } else { x.shallow_clone() }
     }
 
     fn describe(&self) -> String {
         format!("Dropout({})", self.p)
     }
-}
-
-/// 0 with chance `p` (in steps of 1/65,536), else `1 / (1 - p)`.
-///
-/// 16 bits of libtorch's generator for each value. Its own dropout takes 64, one value at a time, which was a fifth of a training's
-/// time.
-pub fn dropout_mask(p: f64, shape: &[i64], device: Device) -> Tensor {
-    const LANES: i64 = 4;
-    let values: i64 = shape.iter().product();
-    let words = Tensor::empty([(values + LANES - 1) / LANES], (Kind::Int64, device)).random_from_(i64::MIN, None);
-    let lanes = words.view_dtype(Kind::Int16).narrow(0, 0, values).view(shape);
-    let kept = lanes.ge(f64::from(i16::MIN) + (p * 65_536.0).round());
-    kept.to_kind(Kind::Float) * (1.0 / (1.0 - p))
 }
 
 /// One level of the tree: `FlattenConsecutive`, `Linear` without bias, `BatchNorm1d`, activation, dropout.
@@ -263,6 +251,14 @@ pub struct LevelBlock {
 }
 
 impl LevelBlock {
+    /// Positions joined by `flatten` -> the level's output. `watch` sees the output of the activation, before dropout.
+    pub fn forward(&self, joined: &Tensor, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+        let x = self.batch_norm.forward(&self.linear.forward(joined, train), train);
+        let x = self.activation.forward(&x, train);
+        watch(&x);
+        self.dropout.forward(&x, train)
+    }
+
     fn blocks(&self) -> [&dyn Block; 5] {
         [&self.flatten, &self.linear, &self.batch_norm, &*self.activation, &self.dropout]
     }
@@ -332,8 +328,8 @@ impl Sequential {
         Self { embedding, levels, widths, skip: architecture.skip, output }
     }
 
-    /// Logits of what the levels gave.
-    fn logits(&self, levels: &[Tensor], train: bool) -> Tensor {
+    /// Logits from the outputs of all levels, each (B, T, C) or (B, C).
+    pub fn logits(&self, levels: &[Tensor], train: bool) -> Tensor {
         self.output.forward(&output_input(levels, self.skip), train)
     }
 
@@ -347,61 +343,10 @@ impl Sequential {
         let mut x = self.embedding.forward(contexts, train);
         let mut levels = Vec::new();
         for level in &self.levels {
-            x = level.flatten.forward(&x, train);
-            x = level.batch_norm.forward(&level.linear.forward(&x, train), train);
-            x = level.activation.forward(&x, train);
-            watch(&x);
-            x = level.dropout.forward(&x, train);
+            x = level.forward(&level.flatten.forward(&x, train), train, watch);
             levels.push(x.shallow_clone());
         }
         self.logits(&levels, train)
-    }
-
-    /// The same network over whole words, every node once: -> logits (N, vocab_size). See [`crate::train::batch`].
-    ///
-    /// In eval mode a character's logits are those of its window. In training BatchNorm sees every node once, not once for
-    /// each window that it is in.
-    ///
-    /// # Panics
-    /// If BatchNorm keeps statistics per position, of which whole words have none.
-    pub fn forward_words(&self, words: &WordBatch, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
-        let n = words.targets.size()[0];
-        let mut x = self.embedding.forward(&words.tokens, train).view([n, -1]);
-        let mut levels = Vec::new();
-        for (index, level) in self.levels.iter().enumerate() {
-            assert_eq!(level.batch_norm.statistics, Statistics::BatchAndPositions);
-            if index > 0 {
-                x = x.index_select(0, &words.inputs[index - 1]).view([n, -1]);
-            }
-            x = level.batch_norm.forward(&level.linear.forward(&x, train), train);
-            x = level.activation.forward(&x, train);
-            watch(&x);
-            x = level.dropout.forward(&x, train);
-            levels.push(x.shallow_clone());
-        }
-        self.logits(&levels, train)
-    }
-
-    /// Logits of a batch of either form.
-    pub fn forward_batch(&self, batch: &Batch, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
-        match batch {
-            Batch::Windows { contexts, .. } => self.forward_watched(contexts, train, watch),
-            Batch::Words(words) => self.forward_words(words, train, watch),
-        }
-    }
-
-    /// Shapes that dropout sees for a batch.
-    pub fn dropout_shapes(&self, batch: &Batch) -> Vec<Vec<i64>> {
-        let n = batch.targets().size()[0];
-        let mut positions: i64 = self.levels.iter().map(|level| level.flatten.n).product();
-        let shape = |(level, &channels): (&LevelBlock, &i64)| {
-            positions /= level.flatten.n;
-            match batch {
-                Batch::Windows { .. } if positions > 1 => vec![n, positions, channels],
-                _ => vec![n, channels],
-            }
-        };
-        self.levels.iter().zip(&self.widths).map(shape).collect()
     }
 
     /// A line per block: its name and parameters, and the shape of its output for `contexts`, as the lecture prints them.
@@ -424,39 +369,5 @@ impl Sequential {
             line(&self.output, &self.logits(&levels, false));
         });
         table
-    }
-}
-
-/// Mean cross-entropy of `network` on examples given as tensors, in eval mode, in batches; in nats.
-pub fn mean_nll(forward: impl Fn(&Tensor) -> Tensor, contexts: &Tensor, targets: &Tensor) -> f64 {
-    const BATCH: i64 = 8192;
-    let len = targets.size()[0];
-    let mut sum = 0.0;
-    tch::no_grad(|| {
-        for start in (0..len).step_by(BATCH as usize) {
-            let end = (start + BATCH).min(len);
-            let logits = forward(&contexts.i(start..end));
-            let log_probs = logits.log_softmax(-1, Kind::Float);
-            let picked = log_probs.gather(1, &targets.i(start..end).unsqueeze(1), false);
-            sum -= picked.sum(Kind::Double).double_value(&[]);
-        }
-    });
-    sum / len as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dropout_keeps_the_mean() {
-        for (p, shape) in [(0.1, vec![1001, 7]), (0.5, vec![9999]), (0.02, vec![100, 30, 5])] {
-            let mask = dropout_mask(p, &shape, Device::Cpu);
-            assert_eq!(mask.size(), shape);
-            let zeros = mask.eq(0.0).to_kind(Kind::Float).mean(Kind::Double).double_value(&[]);
-            // Five standard deviations.
-            assert!((zeros - p).abs() < 5.0 * (p * (1.0 - p) / mask.numel() as f64).sqrt(), "{p}: {zeros}");
-            assert!((mask.max().double_value(&[]) - 1.0 / (1.0 - p)).abs() < 1e-6);
-        }
     }
 }

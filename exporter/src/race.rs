@@ -7,9 +7,10 @@ use tch::nn::{OptimizerConfig, VarStore};
 use tch::{Kind, Tensor};
 
 use crate::data::{Examples, Words};
-use crate::eval::tensors;
-use crate::nn::{Sequential, mean_nll};
+use crate::loss::mean_nll;
+use crate::nn::Sequential;
 use crate::preset::Preset;
+use crate::tensors;
 use crate::train::{Event, Options, Outcome, TrainError, train};
 
 /// Time that something took.
@@ -57,7 +58,7 @@ pub fn plain_loop(words: &Words, preset: &Preset, steps: usize, threads: usize) 
     let vocab = Vocab::new(&vocab_text)?;
     let build = |part: &[String]| Examples::new(&words.name, part, vocab, preset.block_size());
     let (train, dev) = (build(&split.train)?, build(&split.dev)?);
-    let (contexts, targets) = tensors(&train, tch::Device::Cpu);
+    let (contexts, targets) = tensors::of_examples(&train, tch::Device::Cpu);
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
     tch::manual_seed(42);
     let store = VarStore::new(tch::Device::Cpu);
@@ -79,7 +80,7 @@ pub fn plain_loop(words: &Words, preset: &Preset, steps: usize, threads: usize) 
         losses.push(loss.double_value(&[]));
     }
     let took = watch.read();
-    let (contexts, targets) = tensors(&dev, tch::Device::Cpu);
+    let (contexts, targets) = tensors::of_examples(&dev, tch::Device::Cpu);
     Ok((took, mean_nll(|x| network.forward(x, false), &contexts, &targets)))
 }
 

@@ -17,11 +17,13 @@ use tch::{Device, Tensor};
 use crate::architecture::Architecture;
 use crate::arrays::{to_matrix, to_vector};
 use crate::data::{DataError, Examples, Words, hex};
-use crate::eval::{TorchModel, tensors};
+use crate::eval::TorchModel;
 use crate::file::{FileError, FoldedLinear, FoldedModel, Origin};
 use crate::fold::{BatchNormStats, fold_batch_norm, halve_gate};
-use crate::nn::{BATCH_NORM_EPS, BatchNorm1d, Linear, Sequential, Statistics, mean_nll};
+use crate::loss::mean_nll;
+use crate::nn::{BATCH_NORM_EPS, BatchNorm1d, Linear, Sequential, Statistics};
 use crate::recipe::{Form, Keep, Length, Recipe, Sampling};
+use crate::tensors;
 use crate::write::WriteError;
 use batch::{Encoded, Source};
 use checkpoint::{Checkpoint, CheckpointError};
@@ -228,8 +230,8 @@ pub fn train(
         options.statistics,
     );
     let parameters = store.trainable_variables().iter().map(Tensor::numel).sum();
-    let (contexts, targets) = tensors(&train, options.device);
-    let (dev_contexts, dev_targets) = tensors(&dev, options.device);
+    let (contexts, targets) = tensors::of_examples(&train, options.device);
+    let (dev_contexts, dev_targets) = tensors::of_examples(&dev, options.device);
     let sample = i64::try_from(train.len().min(dev.len())).expect("they fit the memory");
     let (sample_contexts, sample_targets) = (contexts.narrow(0, 0, sample), targets.narrow(0, 0, sample));
     let mut optimizer = Optimizer::new(recipe.optimizer, &store);
@@ -273,7 +275,7 @@ pub fn train(
         for _ in 0..done {
             let batch = source.next_batch();
             if recipe.dropout > 0.0 {
-                draws::skip_dropout(recipe.dropout, &network.dropout_shapes(&batch), options.device);
+                draws::skip_dropout(recipe.dropout, &batch.dropout_shapes(&network), options.device);
             }
         }
     }
@@ -295,7 +297,7 @@ pub fn train(
         let watched = step == 1 || step % watch_every == 0;
         let batch = source.next_batch();
         let mut activations = Vec::new();
-        let logits = network.forward_batch(&batch, true, &mut |output| {
+        let logits = batch.logits(&network, true, &mut |output| {
             if watched {
                 activations.push(Activations::of(output));
             }
@@ -387,7 +389,7 @@ pub fn train(
             losses
         }
         None => {
-            let (test_contexts, test_targets) = tensors(&test, options.device);
+            let (test_contexts, test_targets) = tensors::of_examples(&test, options.device);
             [measure(&contexts, &targets), measure(&dev_contexts, &dev_targets), measure(&test_contexts, &test_targets)]
         }
     };

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use common::{words, workspace};
 use exporter::data::Examples;
-use exporter::eval::{TorchModel, runtime_loss, tensors};
+use exporter::eval::{TorchModel, runtime_loss};
 use exporter::file::{FoldedModel, Origin};
 use exporter::nn::Sequential;
 use exporter::pack::pack_f32;
 use exporter::preset;
+use exporter::tensors;
 use exporter::train::fold_network;
 use runtime::math::TANH_MAX_ERROR;
 use runtime::{HeapState, Model, Stream};
@@ -54,7 +55,7 @@ fn runtime_f32_agrees_with_libtorch() {
         let examples = Examples::new(&words.name, &dev, model.vocab(), model.config().block_size()).unwrap();
 
         let torch = TorchModel::new(&folded, Device::Cpu);
-        let logits = torch.forward(&tensors(&examples, Device::Cpu).0);
+        let logits = torch.forward(&tensors::of_examples(&examples, Device::Cpu).0);
         let expected = Vec::<f32>::try_from(logits.reshape([-1])).unwrap();
         let mut state = HeapState::new(&model);
         let mut stream = Stream::new(&model, &mut state).unwrap();

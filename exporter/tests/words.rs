@@ -2,8 +2,9 @@
 
 use exporter::architecture::Architecture;
 use exporter::data::Examples;
-use exporter::eval::tensors;
+use exporter::loss::mean_nll;
 use exporter::nn::Sequential;
+use exporter::tensors;
 use exporter::train::batch::Encoded;
 use runtime::{Activation, Level, Vocab};
 use tch::nn::VarStore;
@@ -41,7 +42,7 @@ fn whole_words_are_the_windows() {
         }
 
         let examples = Examples::new("the words", &words, vocab, block_size).unwrap();
-        let (contexts, targets) = tensors(&examples, Device::Cpu);
+        let (contexts, targets) = tensors::of_examples(&examples, Device::Cpu);
         let encoded = Encoded::new("the words", &words, vocab).unwrap();
         let batch = encoded.batch(0..words.len(), &architecture, Device::Cpu);
         assert_eq!(batch.targets, targets);
@@ -62,7 +63,7 @@ fn whole_words_are_the_windows() {
             named
         };
         let windows = network.forward(&contexts, false);
-        let whole = network.forward_words(&batch, false, &mut |_| {});
+        let whole = batch.logits(&network, false, &mut |_| {});
         let difference = (&windows - &whole).abs().max().double_value(&[]);
         assert!(difference <= LOGIT_TOLERANCE, "levels {fuses:?}: logits differ by {difference:e}");
         for ((name, windows), (_, whole)) in gradients(&windows).into_iter().zip(gradients(&whole)) {
@@ -75,7 +76,7 @@ fn whole_words_are_the_windows() {
             );
         }
         let nll = encoded.mean_nll(&network, &architecture, Device::Cpu);
-        let expected = exporter::nn::mean_nll(|x| network.forward(x, false), &contexts, &targets);
+        let expected = mean_nll(|x| network.forward(x, false), &contexts, &targets);
         assert!((nll - expected).abs() < 1e-6, "levels {fuses:?}: {nll} instead of {expected}");
     }
 }

@@ -5,8 +5,7 @@ use core::str::FromStr;
 
 use runtime::Sampling;
 use semihosting::experimental::env::args;
-
-use crate::println;
+use semihosting::println;
 
 /// Longest command line in bytes, the program's name included.
 const MAX_BYTES: usize = 512;

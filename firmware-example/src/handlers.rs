@@ -1,5 +1,5 @@
 //! What happens in a program with semihosting when something is wrong that should never be: say where, and exit with a
-//! status, never spin. The console has its own: [`crate::last_words`].
+//! status, never spin. The console has its own: [`crate::console::last_words`].
 
 use core::fmt;
 

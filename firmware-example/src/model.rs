@@ -26,7 +26,7 @@ mod chip {
     use runtime::{Model, State};
 
     use super::{BLOB, STATE_WORDS};
-    use crate::Error;
+    use crate::error::Error;
 
     /// What a program works with.
     pub struct Booted {

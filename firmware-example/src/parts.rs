@@ -4,9 +4,9 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use runtime::limits::MAX_LEVELS;
 use runtime::{Sampling, Stream};
+use semihosting::println;
 
 use crate::board::Stopwatch;
-use crate::println;
 
 /// Draws so many characters and reports, on the average of them, the instructions of every level, of the output layer and
 /// of drawing.

@@ -1,11 +1,12 @@
 //! Drawing words and counting what they take.
 
 use runtime::{End, Generator, Model};
+use semihosting::println;
 
 use crate::board::{self, Stopwatch};
+use crate::error::Error;
 use crate::model::{BLOB, STATE_BYTES};
 use crate::stack::{self, Painted};
-use crate::{Error, println};
 
 /// Draws words, and keeps count.
 pub struct Words {

@@ -138,7 +138,7 @@ pub struct Aligned<T: ?Sized>(pub T);
 #[macro_export]
 macro_rules! include_blob {
     ($path:expr) => {{
-        static BLOB: &$crate::Aligned<[u8]> = &$crate::Aligned(*include_bytes!($path));
+        static BLOB: &$crate::format::Aligned<[u8]> = &$crate::format::Aligned(*include_bytes!($path));
         &BLOB.0
     }};
 }

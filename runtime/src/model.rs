@@ -212,7 +212,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// [`StateError`] if the state is too small, as [`crate::Error::State`]; [`SelfTestError`] with both checksums, as
     /// [`crate::Error::SelfTest`].
-    pub fn self_test<'s>(&'s self, state: impl Into<StateMut<'s>>) -> Result<(), crate::Error> {
+    pub fn self_test<'s>(&'s self, state: impl Into<StateMut<'s>>) -> Result<(), crate::error::Error> {
         let computed = self.golden_checksum(state)?;
         let expected = self.golden_crc32();
         if computed == expected { Ok(()) } else { Err(SelfTestError { expected, computed }.into()) }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use runtime::format::AlignedBlob;
 use runtime::{Generator, HeapState, Model, Sampling};
 use xtask::board::{self, Board};
-use xtask::firmware::{self, Run};
+use xtask::emulator::{self, Run};
+use xtask::firmware;
 use xtask::repo::Repo;
 use xtask::uart::Terminal;
 
@@ -84,7 +85,7 @@ impl Firmware {
     /// # Panics
     /// If QEMU is missing, or the program does not end in a minute: never a silent skip.
     pub fn run(&self, arguments: &[&str]) -> Run {
-        self.run_within(firmware::TIMEOUT, arguments)
+        self.run_within(emulator::TIMEOUT, arguments)
     }
 
     /// Runs it in QEMU for longer.
@@ -93,7 +94,7 @@ impl Firmware {
     /// If QEMU is missing, or the program does not end in time: never a silent skip.
     pub fn run_within(&self, timeout: Duration, arguments: &[&str]) -> Run {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        firmware::run(&Repo::find(), self.board, &self.elf, &arguments, timeout)
+        emulator::run(&Repo::find(), self.board, &self.elf, &arguments, timeout)
             .unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"))
     }
 }

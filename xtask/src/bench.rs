@@ -24,6 +24,7 @@ pub use wavenet::{Network, blob as random_blob};
 
 use crate::board::{self, Board};
 use crate::command::{ask, run as run_command};
+use crate::emulator;
 use crate::firmware::{self, PRECISIONS, ROW_MAJOR};
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
@@ -227,8 +228,8 @@ pub struct Counts {
 pub fn count(repo: &Repo, board: &Board, blob: &Path) -> Result<Counts> {
     let elf = firmware::build(repo, board, "bench", Some(blob))?;
     let arguments = [format!("seed={SEED}"), format!("n={WORDS}"), format!("parts={PARTS}")];
-    let console = firmware::run_quietly(repo, board, &elf, &arguments, TIMEOUT)?;
-    let (text, facts) = firmware::report(&console.lines);
+    let console = emulator::run_quietly(repo, board, &elf, &arguments, TIMEOUT)?;
+    let (text, facts) = emulator::report(&console.lines);
     if !console.success() {
         bail!("{}", text.last().unwrap_or(&"the program failed"));
     }
@@ -261,13 +262,13 @@ pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
     let bin = if is_anomaly { ANOMALY } else { "bench" };
     let blob = case.blob(repo)?;
     let elf = firmware::build_in_layout(repo, case.board, bin, Some(&blob), case.layout.as_deref())?;
-    let run = |arguments: &[String]| firmware::run_quietly(repo, case.board, &elf, arguments, TIMEOUT);
+    let run = |arguments: &[String]| emulator::run_quietly(repo, case.board, &elf, arguments, TIMEOUT);
     let arguments = |words: usize, parts: u32| match is_anomaly {
         true => Vec::new(),
         false => vec![format!("seed={SEED}"), format!("n={words}"), format!("parts={parts}")],
     };
     let console = run(&arguments(WORDS, PARTS))?;
-    let (text, facts) = firmware::report(&console.lines);
+    let (text, facts) = emulator::report(&console.lines);
     if !console.success() {
         bail!("{}", text.last().unwrap_or(&"the program failed"));
     }
@@ -282,7 +283,7 @@ pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
     let layout = kebab(facts.get("layout").context("the program reports no layout")?);
     let cycles = if cycles {
         let short = if is_anomaly { None } else { Some(run(&arguments(TRACED_WORDS, 0))?) };
-        let (_, facts) = firmware::report(&short.as_ref().unwrap_or(&console).lines);
+        let (_, facts) = emulator::report(&short.as_ref().unwrap_or(&console).lines);
         let fact = |key: &str| facts.get(key).and_then(|value| value.parse::<f64>().ok()).unwrap_or(1.0);
         let counted =
             if is_anomaly { fact("instructions") } else { fact("instructions_per_char") * fact("characters") };

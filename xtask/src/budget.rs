@@ -47,7 +47,6 @@ impl Budget {
 mod tests {
     use super::*;
     use crate::board::BOARDS;
-    use crate::uart;
 
     #[test]
     fn the_file_is_read() {
@@ -56,7 +55,7 @@ mod tests {
         assert!(most("generate", "int8").is_some_and(|bytes| bytes < 16 * 1024));
         assert_eq!(most("generate", "f32"), None);
         assert_eq!(most("selftest", "int8"), None);
-        assert_eq!(budget.most(uart::PROGRAM, "pico", "int8", "flash_bytes"), Some(110 * 1024));
+        assert_eq!(budget.most(firmware::CONSOLE, "pico", "int8", "flash_bytes"), Some(110 * 1024));
         assert!(budget.of_boards().count() + 1 == budget.tables().count());
         assert!(budget.tables().any(|((board, precision), _)| board == BOARDS[0].name && precision == "int4"));
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::board;
 use crate::command::{self, run_for_output};
+use crate::emulator;
 use crate::firmware;
 use crate::repo::Repo;
 use crate::setup;
@@ -51,7 +52,7 @@ pub fn run(repo: &Repo, train_options: &[OsString]) -> Result<ExitCode> {
     let elf = firmware::build(repo, board::default(), firmware::DEFAULT_BIN, Some(&blob))?;
 
     println!("\n== run it on the emulated chip");
-    let run = firmware::run(repo, board::default(), &elf, &[], firmware::TIMEOUT)?;
+    let run = emulator::run(repo, board::default(), &elf, &[], emulator::TIMEOUT)?;
     if !run.success() {
         return Ok(run.exit_code());
     }
@@ -90,7 +91,7 @@ impl Losses {
 
 /// What happened, in one screen.
 fn summary(console: &[String], losses: &Losses, flash: u64, ram: u64) -> String {
-    let (names, facts) = firmware::report(console);
+    let (names, facts) = emulator::report(console);
     let names: Vec<_> = names.into_iter().filter(|name| !name.is_empty()).collect();
     let Losses { train, dev, test } = losses;
     let mut text = format!(

@@ -1,141 +1,18 @@
 //! `cargo xtask doctor`: what is there and what is missing.
 
-use std::fmt::Write as _;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::command::ask;
 use crate::repo::Repo;
-use crate::setup::arm_gcc::ARM_GCC;
-use crate::setup::qemu::QEMU;
-use crate::setup::{libtorch, neon, thumb};
-
-/// Whether a piece is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It is, and it starts.
-    There,
-    /// It is not, or it does not work.
-    Missing,
-    /// It is not, and all works without it: what it is for is left out.
-    Skipped,
-}
-
-/// A row of the table.
-#[derive(Debug)]
-pub struct Piece {
-    what: &'static str,
-    /// Whether it is there.
-    pub state: State,
-    /// Its version, empty where it is missing.
-    pub version: String,
-    /// Where it was found, or what to do.
-    pub place: String,
-}
-
-impl Piece {
-    /// A piece that is there.
-    pub fn there(what: &'static str, version: impl Into<String>, place: impl Into<String>) -> Self {
-        Self { what, state: State::There, version: version.into(), place: place.into() }
-    }
-
-    /// A piece that is missing, and what to do about it.
-    pub fn missing(what: &'static str, todo: impl Into<String>) -> Self {
-        Self { what, state: State::Missing, version: String::new(), place: todo.into() }
-    }
-
-    /// A piece that is not needed here, or cannot be had, and why.
-    pub fn skipped(what: &'static str, reason: impl Into<String>) -> Self {
-        Self { what, state: State::Skipped, version: String::new(), place: reason.into() }
-    }
-}
+use crate::setup::table;
 
 /// The command: the table, and a status that says whether anything is missing.
 pub fn run(repo: &Repo) -> Result<ExitCode> {
-    let complete = table(repo);
+    let complete = table::print(repo);
     if complete {
         return Ok(ExitCode::SUCCESS);
     }
     println!("\nNext: cargo xtask setup");
     Ok(ExitCode::FAILURE)
-}
-
-/// Prints the table; whether everything is there.
-pub fn table(repo: &Repo) -> bool {
-    let pieces = pieces(repo);
-    print!("{}", format_table(&pieces));
-    pieces.iter().all(|piece| piece.state != State::Missing)
-}
-
-fn pieces(repo: &Repo) -> Vec<Piece> {
-    let mut pieces = vec![rust(repo)];
-    pieces.extend(libtorch::prerequisites(repo));
-    pieces.push(libtorch::piece(repo));
-    pieces.extend(thumb::pieces(repo));
-    pieces.push(QEMU.piece(repo));
-    pieces.push(ARM_GCC.piece(repo));
-    pieces.push(neon::piece(repo));
-    pieces
-}
-
-/// The toolchain that everything but the chip's code may be compiled with. It compiled this.
-fn rust(repo: &Repo) -> Piece {
-    let ask = |arg: &[&str]| ask(Command::new("rustc").args(arg).current_dir(repo.root()));
-    match (ask(&["--version"]), ask(&["--print", "sysroot"])) {
-        (Some(version), Some(place)) => {
-            let version = version.split_whitespace().nth(1).unwrap_or("?");
-            Piece::there("Rust", version, place)
-        }
-        _ => Piece::missing("Rust", "no `rustc` on the PATH"),
-    }
-}
-
-fn format_table(pieces: &[Piece]) -> String {
-    let header = ["what", "status", "version", "where, or what to do"];
-    let rows: Vec<[&str; 4]> = pieces
-        .iter()
-        .map(|piece| {
-            let status = match piece.state {
-                State::There => "ok",
-                State::Missing => "MISSING",
-                State::Skipped => "skipped",
-            };
-            [piece.what, status, &piece.version, &piece.place]
-        })
-        .collect();
-    let mut widths = header.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in std::iter::once(&header).chain(&rows) {
-        let [what, status, version, place] = row;
-        let [w0, w1, w2, _] = widths;
-        writeln!(text, "{what:w0$}  {status:w1$}  {version:w2$}  {place}").unwrap();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_line_up() {
-        let pieces = [
-            Piece::there("QEMU", "7.2.22", "/usr/bin/qemu-system-arm"),
-            Piece::missing("libtorch", "`cargo xtask setup` fetches it"),
-            Piece::skipped("AArch64", "not needed"),
-        ];
-        let expected = "\
-what      status   version  where, or what to do
-QEMU      ok       7.2.22   /usr/bin/qemu-system-arm
-libtorch  MISSING           `cargo xtask setup` fetches it
-AArch64   skipped           not needed
-";
-        assert_eq!(format_table(&pieces), expected);
-    }
 }

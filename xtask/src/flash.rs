@@ -1,14 +1,10 @@
 //! `cargo xtask flash`: a program, or a model for its slot, onto a board, by probe-rs.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
 
-use anyhow::{Context, Result, bail, ensure};
-use runtime::Model;
-use runtime::format::{AlignedBlob, Precision};
-use runtime::write::relayout;
+use anyhow::{Context, Result, bail};
 
 use crate::board::{BOARDS, Board};
 use crate::command::{on_path, show};
@@ -16,6 +12,7 @@ use crate::firmware;
 use crate::image::Image;
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
+use crate::slot;
 
 /// The program that talks to the board's debug probe.
 pub const PROGRAM: &str = "probe-rs";
@@ -58,8 +55,8 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         let elf = firmware::build(repo, board, bin, model.as_deref())?;
         return program(repo, &elf, rest);
     };
-    let (address, bytes) = model_for_slot(board, &MemoryMap::read(repo, board)?, slot)?;
-    let file = write_slot(repo, board, &bytes)?;
+    let (address, bytes) = slot::model_for(board, &MemoryMap::read(repo, board)?, slot)?;
+    let file = slot::write(repo, board, &bytes)?;
     probe_rs(&slot_command(board, address, &file, rest)?)
 }
 
@@ -118,26 +115,6 @@ fn probe_rs(args: &[OsString]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes what goes into the board's slot to a file, for programs that take one.
-pub fn write_slot(repo: &Repo, board: &Board, bytes: &[u8]) -> Result<PathBuf> {
-    let file = repo.root().join(format!("target/elf/slot-{}.bin", board.name));
-    fs::create_dir_all(file.parent().expect("a folder")).context("cannot create target/elf")?;
-    fs::write(&file, bytes).with_context(|| format!("cannot write {}", repo.short(&file)))?;
-    Ok(file)
-}
-
-/// A model as it goes into the board's slot, and where: with its integers in the layout of the board's core.
-pub fn model_for_slot(board: &Board, memory: &MemoryMap, file: &Path) -> Result<(u64, Vec<u8>)> {
-    let slot = memory.region("SLOT").with_context(|| format!("{} has no slot for a model", board.name))?;
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let blob = AlignedBlob::from(bytes.as_slice());
-    let model = Model::new(blob.as_bytes()).with_context(|| format!("{} is refused", file.display()))?;
-    let bytes = if model.precision() == Precision::F32 { bytes } else { relayout(&model, board.layout())? };
-    let room = slot.end - slot.start;
-    ensure!(bytes.len() as u64 <= room, "the model has {} bytes, the slot of {} {room}", bytes.len(), board.name);
-    Ok((slot.start, bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,24 +142,5 @@ mod tests {
         assert_eq!(command(&image), "download --verify --reset --chip RP2040 p.elf");
         image.semihosting_calls = 1;
         assert_eq!(command(&image), "run --chip RP2040 p.elf");
-    }
-
-    #[test]
-    fn a_model_comes_in_the_layout_of_the_core() {
-        let repo = Repo::find();
-        let model = repo.root().join("models/names.int8.blob");
-        let place = |board: &str, model: &Path| {
-            let board = board::find(board).unwrap();
-            model_for_slot(board, &MemoryMap::read(&repo, board).unwrap(), model)
-        };
-        let (address, bytes) = place("pico", &model).unwrap();
-        assert_eq!(address, 0x1010_0000);
-        let blob = AlignedBlob::from(bytes.as_slice());
-        assert_eq!(Model::new(blob.as_bytes()).unwrap().layout(), board::find("pico").unwrap().layout());
-        // Single precision, in the 128 KiB of an nRF51822.
-        assert!(
-            place("microbit", &repo.root().join("models/names.blob")).unwrap_err().to_string().contains("the slot of")
-        );
-        assert!(place("pico", Path::new("README.md")).is_err());
     }
 }

@@ -14,8 +14,8 @@ use lexopt::prelude::*;
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
 use xtask::{
-    bench, command, demo, deny, doctor, firmware, flash, fuzz, mutants, reliability, reproduce, runner, setup, size,
-    test, uart, uf2,
+    bench, command, demo, deny, doctor, emulator, firmware, flash, fuzz, mutants, reliability, reproduce, runner,
+    setup, size, test, uart, uf2,
 };
 
 /// Subcommands and what each does, in the order a newcomer needs them.
@@ -187,7 +187,7 @@ impl FirmwareOptions {
             board: board::default(),
             model: None,
             slot: None,
-            timeout: firmware::TIMEOUT,
+            timeout: emulator::TIMEOUT,
             json: false,
             all: false,
             guest: Vec::new(),
@@ -227,7 +227,7 @@ fn qemu_command(args: lexopt::Parser) -> Result<ExitCode> {
         bail!("--json and --all belong to `size`");
     }
     let repo = Repo::find();
-    let is_console = options.bin == uart::PROGRAM;
+    let is_console = options.bin == firmware::CONSOLE;
     if let Some(argument) = options.guest.first().filter(|_| is_console) {
         bail!("`{argument}`: the console has no arguments, it is talked to");
     }
@@ -238,7 +238,7 @@ fn qemu_command(args: lexopt::Parser) -> Result<ExitCode> {
     if is_console {
         return uart::talk(&repo, options.board, &elf, options.slot.as_deref(), options.timeout);
     }
-    let run = firmware::run(&repo, options.board, &elf, &options.guest, options.timeout)?;
+    let run = emulator::run(&repo, options.board, &elf, &options.guest, options.timeout)?;
     Ok(run.exit_code())
 }
 
@@ -295,7 +295,7 @@ impl WriteOptions {
     }
 
     fn bin(&self) -> String {
-        self.bin.clone().unwrap_or_else(|| uart::PROGRAM.to_owned())
+        self.bin.clone().unwrap_or_else(|| firmware::CONSOLE.to_owned())
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use crate::command::show;
-use crate::firmware;
+use crate::emulator;
 use crate::flash;
 use crate::image::Image;
 use crate::repo::Repo;
@@ -24,10 +24,10 @@ pub fn run(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
         return flash::program(repo, elf, rest);
     }
     if image.semihosting_calls == 0 {
-        return uart::talk(repo, image.board, elf, None, firmware::TIMEOUT);
+        return uart::talk(repo, image.board, elf, None, emulator::TIMEOUT);
     }
     let arguments: Vec<_> = rest.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let mut qemu = firmware::emulator(&QEMU.file(repo), image.board, elf, &arguments)?;
+    let mut qemu = emulator::command_line(&QEMU.file(repo), image.board, elf, &arguments)?;
     eprintln!("$ {}", show(&qemu));
     let status = qemu.status().context("cannot start qemu-system-arm: `cargo xtask setup` installs it")?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))

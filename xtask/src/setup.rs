@@ -9,9 +9,11 @@ pub mod cargo_tool;
 mod config;
 pub mod libtorch;
 pub mod neon;
+pub mod piece;
 mod prerequisites;
 pub mod program;
 pub mod qemu;
+pub mod table;
 pub mod thumb;
 
 use std::fs::{self, File};
@@ -21,7 +23,6 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use crate::command::ask;
-use crate::doctor;
 use crate::repo::Repo;
 
 use arm_gcc::ARM_GCC;
@@ -39,11 +40,11 @@ pub enum Purpose {
 /// A step: its title, and what it does.
 type Step = (&'static str, fn(&Repo) -> Result<()>);
 
-/// The command: the steps, then the doctor's table.
+/// The command: the steps, then the table of the pieces.
 pub fn run(repo: &Repo) -> Result<ExitCode> {
     let done = steps(repo, Purpose::Test)?;
     println!();
-    let complete = doctor::table(repo);
+    let complete = table::print(repo);
     Ok(if done && complete {
         println!("\nNext: cargo xtask demo");
         ExitCode::SUCCESS
@@ -56,7 +57,7 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
 pub fn ensure(repo: &Repo, purpose: Purpose) -> Result<()> {
     if !steps(repo, purpose)? {
         println!();
-        doctor::table(repo);
+        table::print(repo);
         bail!("set-up is not complete: see above, then `cargo xtask setup`");
     }
     println!();

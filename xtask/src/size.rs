@@ -17,10 +17,11 @@ pub use sections::{Place, Section, Size, of_file};
 
 use crate::board::{BOARDS, Board};
 use crate::budget::Budget;
+use crate::emulator;
 use crate::firmware::{self, PRECISIONS};
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
-use crate::uart::{self, Terminal};
+use crate::uart::Terminal;
 
 /// What is measured, and how it is shown.
 #[derive(Debug)]
@@ -144,11 +145,11 @@ pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Pat
         stack: None,
         facts: BTreeMap::new(),
     };
-    if board.machine.is_some() && bin == uart::PROGRAM {
+    if board.machine.is_some() && bin == firmware::CONSOLE {
         measured.stack = Some(stack_of_console(repo, board, &elf)?);
     } else if board.machine.is_some() {
-        let run = firmware::run_quietly(repo, board, &elf, &[], firmware::TIMEOUT)?;
-        let (_, facts) = firmware::report(&run.lines);
+        let run = emulator::run_quietly(repo, board, &elf, &[], emulator::TIMEOUT)?;
+        let (_, facts) = emulator::report(&run.lines);
         let number = |key: &str| facts.get(key).and_then(|value| value.parse::<u64>().ok());
         measured.stack = number("stack_bytes");
         let known = ["state_bytes", "model_ram_bytes", "generation_stack_bytes", "instructions_per_char"];
@@ -159,7 +160,7 @@ pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Pat
 
 /// The stack that the console has used after a conversation in which it does most of what it can.
 fn stack_of_console(repo: &Repo, board: &Board, elf: &Path) -> Result<u64> {
-    let mut terminal = Terminal::start(repo, board, elf, None, firmware::TIMEOUT)?;
+    let mut terminal = Terminal::start(repo, board, elf, None, emulator::TIMEOUT)?;
     terminal.read_to_prompt()?;
     let mut answer = Vec::new();
     for line in ["", "ma", ":score emma", "?", ":bench", ":info"] {

@@ -12,14 +12,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::board::Board;
 use crate::command::show;
-use crate::firmware::Emulator;
-use crate::flash;
+use crate::emulator::Emulator;
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
-
-/// The program whose console is the UART.
-pub const PROGRAM: &str = "console";
+use crate::slot;
 
 /// What the console writes when it waits for a line.
 const PROMPT: &[u8] = b"\n> ";
@@ -51,9 +48,9 @@ fn emulator(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>) -> Resu
 pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout: Duration) -> Result<ExitCode> {
     let mut file = slot.map(Path::to_path_buf);
     if let Some(slot) = slot
-        && let Ok((_, bytes)) = flash::model_for_slot(board, &MemoryMap::read(repo, board)?, slot)
+        && let Ok((_, bytes)) = slot::model_for(board, &MemoryMap::read(repo, board)?, slot)
     {
-        file = Some(flash::write_slot(repo, board, &bytes)?);
+        file = Some(slot::write(repo, board, &bytes)?);
     }
     let slot = file.as_deref();
     if io::stdin().is_terminal() {

@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::board::Board;
 use crate::firmware;
-use crate::flash;
 use crate::image::{Image, Segment};
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
+use crate::slot;
 
 /// What a block begins with, and ends with.
 const MAGIC_START: [u32; 2] = [0x0a32_4655, 0x9e5d_5157];
@@ -50,7 +50,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let memory = MemoryMap::read(repo, board)?;
     let (name, segments) = match slot {
         Some(slot) => {
-            let (address, bytes) = flash::model_for_slot(board, &memory, slot)?;
+            let (address, bytes) = slot::model_for(board, &memory, slot)?;
             (format!("slot-{}", board.name), vec![Segment { address, bytes }])
         }
         None => {

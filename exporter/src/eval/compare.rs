@@ -6,10 +6,12 @@
 use runtime::{BOUNDARY, HeapState, Model, Stream, Vocab};
 use tch::{Device, Tensor};
 
-use super::{Loss, TorchModel, runtime_loss, tensors};
+use super::{TorchModel, runtime_loss};
 use crate::data::{DataError, Examples};
 use crate::file::FoldedModel;
+use crate::loss::Loss;
 use crate::pack::ModelFile;
+use crate::tensors;
 
 /// Words taken together: enough for libtorch to work on, and the distributions of all models fit the memory.
 const WORDS_AT_ONCE: usize = 256;
@@ -92,7 +94,8 @@ impl<'a> Candidate<'a> {
         match &self.engine {
             Engine::Torch { torch, .. } => {
                 let examples = self.examples(list, words)?;
-                let forward = || torch.forward(&tensors(&examples, Device::Cpu).0).to_kind(tch::Kind::Double);
+                let forward =
+                    || torch.forward(&tensors::of_examples(&examples, Device::Cpu).0).to_kind(tch::Kind::Double);
                 let logits: Tensor = tch::no_grad(forward).reshape([-1]);
                 Ok(Vec::try_from(logits).expect("a tensor of f64"))
             }

@@ -17,6 +17,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::architecture::Architecture;
 use crate::data::DataError;
+use crate::nn::{Block, LevelBlock, Sequential, Statistics};
 use crate::recipe::{Form, Recipe};
 use runtime::{BOUNDARY, Token, Vocab};
 
@@ -43,6 +44,31 @@ impl Batch {
             Self::Words(words) => &words.targets,
         }
     }
+
+    /// Logits (B, vocab_size) of the network; `watch` sees the output of every level's activation, from the characters up.
+    ///
+    /// # Panics
+    /// As [`WordBatch::logits`].
+    pub fn logits(&self, network: &Sequential, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+        match self {
+            Self::Windows { contexts, .. } => network.forward_watched(contexts, train, watch),
+            Self::Words(words) => words.logits(network, train, watch),
+        }
+    }
+
+    /// Shapes of the tensors that dropout sees in [`Self::logits`].
+    pub fn dropout_shapes(&self, network: &Sequential) -> Vec<Vec<i64>> {
+        let n = self.targets().size()[0];
+        let mut positions: i64 = network.levels.iter().map(|level| level.flatten.n).product();
+        let shape = |(level, &channels): (&LevelBlock, &i64)| {
+            positions /= level.flatten.n;
+            match self {
+                Self::Windows { .. } if positions > 1 => vec![n, positions, channels],
+                _ => vec![n, channels],
+            }
+        };
+        network.levels.iter().zip(&network.widths).map(shape).collect()
+    }
 }
 
 /// Whole words, one behind the other: N characters in all, the end of each word included.
@@ -53,6 +79,30 @@ pub struct WordBatch {
     pub inputs: Vec<Tensor>,
     /// `[N]`.
     pub targets: Tensor,
+}
+
+impl WordBatch {
+    /// Logits (N, vocab_size) of the network over whole words, every node computed once.
+    ///
+    /// In eval mode a character's logits are those of its window. In training BatchNorm sees every node once, not once for
+    /// each window that it is in.
+    ///
+    /// # Panics
+    /// If BatchNorm keeps statistics per position, of which whole words have none.
+    pub fn logits(&self, network: &Sequential, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+        let n = self.targets.size()[0];
+        let mut x = network.embedding.forward(&self.tokens, train).view([n, -1]);
+        let mut levels = Vec::new();
+        for (index, level) in network.levels.iter().enumerate() {
+            assert_eq!(level.batch_norm.statistics, Statistics::BatchAndPositions);
+            if index > 0 {
+                x = x.index_select(0, &self.inputs[index - 1]).view([n, -1]);
+            }
+            x = level.forward(&x, train, watch);
+            levels.push(x.shallow_clone());
+        }
+        network.logits(&levels, train)
+    }
 }
 
 /// Words as numbers.
@@ -116,13 +166,13 @@ impl Encoded {
     }
 
     /// Mean cross-entropy in eval mode over all words.
-    pub fn mean_nll(&self, network: &crate::nn::Sequential, architecture: &Architecture, device: Device) -> f64 {
+    pub fn mean_nll(&self, network: &Sequential, architecture: &Architecture, device: Device) -> f64 {
         const BATCH: usize = 1024;
         let (mut sum, mut characters) = (0.0, 0);
         tch::no_grad(|| {
             for start in (0..self.0.len()).step_by(BATCH) {
                 let batch = self.batch(start..(start + BATCH).min(self.0.len()), architecture, device);
-                let log_probs = network.forward_words(&batch, false, &mut |_| {}).log_softmax(-1, Kind::Float);
+                let log_probs = batch.logits(network, false, &mut |_| {}).log_softmax(-1, Kind::Float);
                 let picked = log_probs.gather(1, &batch.targets.unsqueeze(1), false);
                 sum -= picked.sum(Kind::Double).double_value(&[]);
                 characters += picked.numel();

@@ -6,7 +6,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::nn::dropout_mask;
+use crate::nn::dropout;
 use crate::recipe::Sampling;
 
 /// Batches of indices.
@@ -48,7 +48,7 @@ impl Batches {
 pub fn skip_dropout(p: f64, shapes: &[Vec<i64>], device: Device) {
     if p > 0.0 {
         for shape in shapes {
-            let _ = dropout_mask(p, shape, device);
+            let _ = dropout::mask(p, shape, device);
         }
     }
 }

@@ -3,7 +3,7 @@
 use exporter::eval::golden::Golden;
 use runtime::Sampling;
 use tests::{Firmware, host_words};
-use xtask::firmware::report;
+use xtask::emulator::report;
 
 use super::golden::{blobs, fixture, fixtures};
 

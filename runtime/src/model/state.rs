@@ -116,7 +116,7 @@ pub struct HeapState {
 #[cfg(feature = "alloc")]
 impl HeapState {
     /// A state that serves `model`.
-    pub fn new(model: &crate::Model<'_>) -> Self {
+    pub fn new(model: &super::Model<'_>) -> Self {
         let words = model.state_words();
         Self { words: alloc::vec![0; words], oldest: [0; MAX_LEVELS] }
     }

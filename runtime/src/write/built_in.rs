@@ -9,10 +9,10 @@ use crate::format::{checksum, slab_offset};
 /// `static MODEL: runtime::Model<'static>`; and `const STATE_WORDS: usize`, what [`crate::State`] it needs.
 ///
 /// # Errors
-/// As [`crate::Model::new`].
+/// As [`crate::model::Model::new`].
 pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     let aligned = crate::format::AlignedBlob::from(blob);
-    let model = crate::Model::new(aligned.as_bytes())?;
+    let model = crate::model::Model::new(aligned.as_bytes())?;
     let (header, config) = (&model.header, model.config());
     let layers = model.net.starts();
     let slab = slab_offset(usize::from(u16::from_le_bytes([blob[6], blob[7]]))) / 4;

@@ -22,7 +22,7 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 use crate::board::Board;
 use crate::command::show;
 use crate::cycles::{Instruction, Kind, Timing, decode};
-use crate::firmware::{self, Emulator};
+use crate::emulator::{self, Emulator};
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
 
@@ -170,7 +170,7 @@ pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout
     let Some(timing) = Timing::of(board.core) else { return Ok(None) };
     let code = Code::read(elf)?;
     let ranges: Vec<_> = code.traced.iter().map(|(first, last)| format!("{first:#x}..{last:#x}")).collect();
-    let mut qemu = firmware::emulator(&QEMU.file(repo), board, elf, arguments)?;
+    let mut qemu = emulator::command_line(&QEMU.file(repo), board, elf, arguments)?;
     qemu.args(["-singlestep", "-d", "exec,nochain", "-dfilter", &ranges.join(",")]);
     eprintln!("$ {}", show(&qemu));
     let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();

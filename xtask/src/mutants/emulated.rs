@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
 use crate::board::{self, Board};
+use crate::emulator;
 use crate::firmware;
 use crate::repo::Repo;
 use crate::setup;
@@ -101,9 +102,9 @@ pub fn run(repo: &Repo, words: &[OsString]) -> Result<ExitCode> {
 /// Whether the program fails: it reports numbers that differ, or does not come to its end.
 fn found(repo: &Repo, copy: &Repo, board: &Board, model: &str) -> Result<bool> {
     let elf = firmware::build(copy, board, PROGRAM, Some(&repo.root().join(model)))?;
-    Ok(match firmware::run_quietly(repo, board, &elf, &[], firmware::TIMEOUT) {
+    Ok(match emulator::run_quietly(repo, board, &elf, &[], emulator::TIMEOUT) {
         Ok(run) => {
-            let (_, facts) = firmware::report(&run.lines);
+            let (_, facts) = emulator::report(&run.lines);
             let differ = facts.iter().filter(|(key, value)| key.ends_with("_mismatches") && **value != "0");
             differ.for_each(|(key, value)| println!("   {key}={value}"));
             !run.success()

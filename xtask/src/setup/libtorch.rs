@@ -12,10 +12,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::piece::{Piece, State};
 use super::prerequisites::{COMPILER, PYTHON, compiler, need, pip, python, version_in};
 use super::{finish, fresh, need_space, remove, say, size};
 use crate::command::{ask, run};
-use crate::doctor::{Piece, State};
 use crate::repo::{Repo, normalize};
 
 /// The release that the `tch` crate in use is written for (its build script checks it).

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use super::piece::Piece;
 use super::program::Program;
 use super::{say, thumb};
 use crate::command::run;
-use crate::doctor::Piece;
 use crate::repo::Repo;
 
 /// musl: Rust brings its C library, and a linker, so that no C compiler for AArch64 is needed.

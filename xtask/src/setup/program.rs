@@ -6,9 +6,9 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::apt::{self, Rights};
+use super::piece::Piece;
 use super::{finish, fresh, need_space, remove, say, size};
 use crate::command::{ask, on_path, run};
-use crate::doctor::Piece;
 use crate::repo::Repo;
 
 /// A program, and how systems call the package that has it.

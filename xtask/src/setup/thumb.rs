@@ -14,10 +14,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::apt::{self, Rights};
+use super::piece::Piece;
 use super::{finish, fresh, need_space, remove, say, size};
 use crate::board::targets;
 use crate::command::{ask, on_path, run};
-use crate::doctor::Piece;
 use crate::repo::Repo;
 
 /// The compiler made here, seen from the repository.

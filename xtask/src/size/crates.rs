@@ -17,6 +17,7 @@ use gimli::{AttributeValue, DebugLine, DebugLineOffset, DebugStr, EndianSlice, L
 use object::{Object, ObjectSection, ObjectSymbol, Section, SectionKind, SymbolKind};
 use runtime::format::Layout;
 
+use super::sections::is_in_flash;
 use super::weights;
 
 /// Constants that no symbol claims.
@@ -85,15 +86,6 @@ pub fn of_elf(file: &object::File<'_>) -> Result<BTreeMap<String, Share>> {
     }
     crates.retain(|_, share| share.total() + share.functions > 0);
     Ok(crates)
-}
-
-/// Whether flash holds the contents of a section.
-pub fn is_in_flash(section: &Section<'_, '_>) -> bool {
-    use object::{SectionFlags, elf};
-    let SectionFlags::Elf { sh_flags, sh_type } = section.flags() else { return false };
-    let has = |flag: elf::SectionFlags| sh_flags.contains(flag);
-    let place = super::sections::place(has(elf::SHF_ALLOC), has(elf::SHF_WRITE), sh_type != elf::SHT_NOBITS);
-    place.is_some_and(|place| place.flash) && section.size() > 0
 }
 
 /// Whether a section is there for the chip's start and not for the program.

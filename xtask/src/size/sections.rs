@@ -56,19 +56,24 @@ fn of_bytes(bytes: &[u8]) -> Result<Size> {
 pub fn of_elf(file: &object::File<'_>) -> Result<Size> {
     let mut size = Size::default();
     for section in file.sections() {
-        let SectionFlags::Elf { sh_flags, sh_type } = section.flags() else {
-            continue;
-        };
-        let has = |flag: elf::SectionFlags| sh_flags.contains(flag);
-        let stored = sh_type != elf::SHT_NOBITS;
-        let place = place(has(elf::SHF_ALLOC), has(elf::SHF_WRITE), stored);
-        if let Some(place) = place
-            && section.size() > 0
-        {
+        if let Some(place) = place_of(&section) {
             size.sections.push(Section { name: section.name()?.to_owned(), bytes: section.size(), place });
         }
     }
     Ok(size)
+}
+
+/// Whether flash holds the contents of a section.
+pub fn is_in_flash(section: &object::Section<'_, '_>) -> bool {
+    place_of(section).is_some_and(|place| place.flash)
+}
+
+/// Place of a section; `None` for one that is empty, or is not on the chip.
+fn place_of(section: &object::Section<'_, '_>) -> Option<Place> {
+    let SectionFlags::Elf { sh_flags, sh_type } = section.flags() else { return None };
+    let has = |flag: elf::SectionFlags| sh_flags.contains(flag);
+    let place = place(has(elf::SHF_ALLOC), has(elf::SHF_WRITE), sh_type != elf::SHT_NOBITS);
+    place.filter(|_| section.size() > 0)
 }
 
 impl Size {

@@ -6,7 +6,7 @@ use object::{Object, ObjectSection, Section};
 use runtime::Model;
 use runtime::format::{AlignedBlob, BLOB_ALIGN, MAGIC};
 
-use super::crates::is_in_flash;
+use super::sections::is_in_flash;
 
 /// Bytes of all models in a program.
 pub fn of_elf(file: &object::File<'_>) -> u64 {

@@ -1,0 +1,140 @@
+//! The floors of each crate, as `floors.toml` lists them: a module imports only modules of lower floors.
+//!
+//! The test reads the sources. It finds each path from the root of the crate, `crate::` or a `use` with enough `super::`, outside
+//! comments and test modules. `lib.rs` is above all floors: a module imports a name from where it is defined, not from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::workspace;
+
+#[test]
+fn no_import_climbs() {
+    let text = fs::read_to_string(workspace("tests/floors.toml")).expect("the floors");
+    let crates: BTreeMap<String, Vec<Vec<String>>> = toml::from_str(&text).expect("a list of floors for each crate");
+    let faults: Vec<String> = crates.iter().flat_map(|(name, floors)| faults(name, floors)).collect();
+    assert!(faults.is_empty(), "the rule is in tests/floors.toml:\n{}", faults.join("\n"));
+}
+
+/// A line for each climbing import of a crate, for each module that is on no floor, and for each that is listed and missing.
+fn faults(name: &str, floors: &[Vec<String>]) -> Vec<String> {
+    let src = workspace(name).join("src");
+    let (mut faults, mut modules) = (Vec::new(), BTreeSet::new());
+    for file in sources(&src) {
+        let path = file.strip_prefix(&src).expect("a file in the folder").with_extension("");
+        let path: Vec<_> = path.iter().map(|name| name.to_str().expect("a name in UTF-8")).collect();
+        if ["lib", "main", "bin"].contains(&path[0]) || path.contains(&"tests") {
+            continue;
+        }
+        modules.insert(path[0].to_owned());
+        let text = fs::read_to_string(&file).expect("a source file");
+        for (line, import) in climbs(path[0], path.len(), &text, floors) {
+            let file = format!("{name}/src/{}.rs", path.join("/"));
+            faults.push(format!("{file}:{line}: `crate::{import}` is not below `{}`", path[0]));
+        }
+    }
+    let listed: BTreeSet<String> = floors.iter().flatten().cloned().collect();
+    faults.extend(modules.difference(&listed).map(|module| format!("{name}: module `{module}` is on no floor")));
+    faults.extend(listed.difference(&modules).map(|module| format!("{name}: there is no module `{module}`")));
+    faults
+}
+
+/// All source files in a folder and the folders in it.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of sources").map(|entry| entry.expect("an entry").path());
+    let sources = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
+    sources.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+/// Line and name of each import that does not lead to a lower floor.
+///
+/// The text is a file of `module`; `depth` is 1 for the module's own file, 2 for a file in its folder.
+fn climbs(module: &str, depth: usize, text: &str, floors: &[Vec<String>]) -> Vec<(usize, String)> {
+    let floor = |name: &str| floors.iter().position(|floor| floor.iter().any(|module| module == name));
+    let own = floor(module).unwrap_or(floors.len());
+    let is_climb = |name: &str| name != module && floor(name).is_none_or(|other| other >= own);
+    let code = code(text, depth);
+    let paths = code.match_indices("crate::").filter(|(at, _)| !code[..*at].ends_with(is_part_of_name));
+    let imports = paths.flat_map(|(at, path)| {
+        let line = code[..at].matches('\n').count() + 1;
+        names(&code[at + path.len()..]).into_iter().map(move |name| (line, name.to_owned()))
+    });
+    imports.filter(|(_, name)| is_climb(name)).collect()
+}
+
+/// The text, without comments and test modules; a `use` that reaches the root by `super::` begins with `crate::`.
+fn code(text: &str, depth: usize) -> String {
+    let root = format!("use {}", "super::".repeat(depth));
+    let mut is_test = false;
+    let lines = text.lines().map(|line| {
+        is_test |= line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
+        let is_end = line == "}" || line.ends_with(';') && !line.starts_with(' ');
+        let code = if is_test { "" } else { line.split("//").next().unwrap_or_default() };
+        is_test &= !is_end;
+        // An indented line may be in a module inside the file, where `super` is that file.
+        if line.starts_with(' ') { code.to_owned() } else { code.replace(&root, "use crate::") }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The first name of a path, or of each path of a group in braces.
+fn names(path: &str) -> Vec<&str> {
+    let Some(group) = path.strip_prefix('{') else { return vec![first_name(path)] };
+    let (mut names, mut start, mut depth) = (Vec::new(), 0, 1);
+    for (at, c) in group.char_indices() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if depth == 0 || depth == 1 && c == ',' {
+            names.push(first_name(&group[start..at]));
+            start = at + 1;
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    // A comma at the end.
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn first_name(path: &str) -> &str {
+    path.trim_start().split(|c| !is_part_of_name(c)).next().unwrap_or_default()
+}
+
+fn is_part_of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+#[test]
+fn climbing_imports_are_found() {
+    let floors =
+        [&["low"][..], &["middle", "beside"], &["high"]].map(|floor| floor.iter().map(|&name| name.into()).collect());
+    let text = "\
+//! Not an import: [`crate::high`].
+use crate::low::{self, high};
+use crate::{beside, high::{Roof, low}, low::{
+    Cellar,
+}};
+use super::high;
+use crate::Name;
+
+fn inside() -> other_crate::high::Roof {
+    crate::middle::own(crate::high::roof())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::high;
+}
+
+mod parts {
+    use super::inside;
+    use crate::beside::Part;
+}
+";
+    let expected = [(3, "beside"), (3, "high"), (6, "high"), (7, "Name"), (10, "high"), (20, "beside")];
+    assert_eq!(climbs("middle", 1, text, &floors), expected.map(|(line, name)| (line, name.to_owned())));
+    assert_eq!(climbs("high", 1, text, &floors), [(7, "Name".to_owned())]);
+    // In a file of the module's folder, `super` is the module.
+    assert_eq!(climbs("middle", 2, "use super::high;\nuse super::super::high;", &floors), [(2, "high".to_owned())]);
+}

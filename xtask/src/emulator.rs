@@ -1,0 +1,193 @@
+//! Running a program on the emulated chip, and reading its console.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::board::Board;
+use crate::command::show;
+use crate::repo::Repo;
+use crate::setup::qemu::QEMU;
+
+/// How long the emulated chip may take.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The console and the exit status of a program.
+pub struct Run {
+    /// The console, line by line.
+    pub lines: Vec<String>,
+    status: ExitStatus,
+}
+
+impl Run {
+    /// The program's exit status as this program's.
+    pub fn exit_code(&self) -> ExitCode {
+        let code = self.status.code().and_then(|code| u8::try_from(code).ok());
+        code.map_or(ExitCode::FAILURE, ExitCode::from)
+    }
+
+    /// Whether it ended well.
+    pub fn success(&self) -> bool {
+        self.status.success()
+    }
+}
+
+/// A running emulator. It ends when it is dropped.
+pub(crate) struct Emulator(pub(crate) Child);
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // Both fail where it has ended, which is the usual case.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a program on the emulated chip, showing its console as it goes.
+///
+/// `arguments` reach it by semihosting's command line, after the program's name.
+pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
+    watch(start(repo, board, elf, arguments)?, timeout, |line| println!("{line}"))
+}
+
+/// [`run`], without showing the console.
+pub fn run_quietly(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
+    watch(start(repo, board, elf, arguments)?, timeout, |_| ())
+}
+
+fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result<Emulator> {
+    let mut qemu = command_line(&QEMU.file(repo), board, elf, arguments)?;
+    eprintln!("$ {}", show(&qemu));
+    let child = qemu
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start qemu-system-arm: `cargo xtask setup` installs it")?;
+    Ok(Emulator(child))
+}
+
+/// The emulator's command line for a program whose console is semihosting.
+pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments: &[String]) -> Result<Command> {
+    let mut options = board.qemu_args()?;
+    let mut semihosting = options.pop().context("no options")?.to_owned();
+    let name = elf.file_stem().context("no program")?.to_string_lossy();
+    // `arg=` instead of `-append`: that one puts the ELF file's whole path first, and where the
+    // path has a blank the program cannot tell what follows it.
+    for argument in std::iter::once(&*name).chain(arguments.iter().map(String::as_str)) {
+        // QEMU's own way to write a comma inside a value.
+        semihosting += &format!(",arg={}", argument.replace(',', ",,"));
+    }
+    let mut qemu = Command::new(program);
+    qemu.args(options).arg(semihosting).arg("-kernel").arg(elf);
+    Ok(qemu)
+}
+
+/// Reads the console until the program ends or the time is over.
+fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str)) -> Result<Run> {
+    let stdout = emulator.0.stdout.take().context("no console")?;
+    let (sender, receiver) = mpsc::channel();
+    // A read cannot be given a timeout, waiting for a channel can.
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
+            if sender.send(line.trim_end_matches('\r').to_owned()).is_err() {
+                break;
+            }
+        }
+    });
+    let end = Instant::now() + timeout;
+    let mut lines = Vec::new();
+    loop {
+        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                show(&line);
+                lines.push(line);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("the program did not end within {} s (--timeout gives it longer)", timeout.as_secs())
+            }
+        }
+    }
+    let status = emulator.0.wait().context("cannot wait for QEMU")?;
+    Ok(Run { lines, status })
+}
+
+/// Divides a console into text and the program's report: lines `key=value`.
+pub fn report(lines: &[String]) -> (Vec<&str>, BTreeMap<&str, &str>) {
+    let mut text = Vec::new();
+    let mut facts = BTreeMap::new();
+    for line in lines {
+        match fact(line) {
+            Some((key, value)) => {
+                facts.insert(key, value);
+            }
+            None => text.push(line.as_str()),
+        }
+    }
+    (text, facts)
+}
+
+/// A report line: a key of small letters, digits and `_`, then `=`, then something.
+fn fact(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.split_once('=')?;
+    let is_key = key.starts_with(|c: char| c.is_ascii_lowercase())
+        && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    (is_key && !value.is_empty()).then_some((key, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board;
+
+    #[test]
+    fn a_console_is_text_and_facts() {
+        let lines = ["emma", "stack_bytes=1234", "a = b", "=x", "precision=f32", "Key=1", ""].map(str::to_owned);
+        let (text, facts) = report(&lines);
+        assert_eq!(text, ["emma", "a = b", "=x", "Key=1", ""]);
+        assert_eq!(facts["stack_bytes"], "1234");
+        assert_eq!(facts["precision"], "f32");
+        assert_eq!(facts.len(), 2);
+    }
+
+    #[test]
+    fn arguments_of_the_guest() {
+        let arguments = ["seed=1".to_owned(), "prompt=a,b".to_owned()];
+        let qemu =
+            command_line(Path::new("qemu"), board::default(), Path::new("/t d/generate.elf"), &arguments).unwrap();
+        let line = show(&qemu);
+        assert!(
+            line.ends_with(
+                "enable=on,target=native,arg=generate,arg=seed=1,arg=prompt=a,,b \
+                 -kernel '/t d/generate.elf'"
+            ),
+            "{line}"
+        );
+    }
+
+    /// The timeout ends the emulator too, or a hanging program would keep a core busy for ever.
+    #[cfg(unix)]
+    #[test]
+    fn a_hanging_program_is_ended() {
+        let spawn = |script: &str| {
+            let mut shell = Command::new("sh");
+            let child = shell.args(["-c", script]).stdout(Stdio::piped()).spawn();
+            Emulator(child.unwrap())
+        };
+        let run = watch(spawn("echo a; echo b; exit 3"), TIMEOUT, |_| ()).unwrap();
+        assert_eq!(run.lines, ["a", "b"]);
+        assert!(!run.success());
+        assert_eq!(run.exit_code(), ExitCode::from(3));
+
+        let start = Instant::now();
+        assert!(watch(spawn("exec sleep 60"), Duration::from_millis(50), |_| ()).is_err());
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+}

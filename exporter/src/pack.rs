@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
-use runtime::write::{Layers, LinearWeights, encode};
+use runtime::write::{EncodeError, Layers, LinearWeights, encode};
 use runtime::{FormatError, Model, Provenance, Token};
 
 use crate::file::{FoldedLinear, FoldedModel};
@@ -15,7 +15,7 @@ const GOLDEN_LEN: usize = 24;
 /// Why a model cannot be packed.
 #[derive(Debug, thiserror::Error)]
 #[error("the model cannot be packed: {0}")]
-pub struct PackError(#[from] FormatError);
+pub struct PackError(#[from] EncodeError);
 
 /// Packs a model in single precision.
 ///
@@ -56,10 +56,11 @@ fn pack(
         precision,
         layout,
         activation: model.architecture.activation,
-        n_embd: u16::try_from(model.architecture.n_embd).map_err(|_| FormatError::BadHeader)?,
-        levels: heapless::Vec::from_slice(&model.architecture.levels).map_err(|_| FormatError::BadHeader)?,
+        n_embd: u16::try_from(model.architecture.n_embd).map_err(|_| EncodeError::from(FormatError::BadHeader))?,
+        levels: heapless::Vec::from_slice(&model.architecture.levels)
+            .map_err(|_| EncodeError::from(FormatError::BadHeader))?,
         skip: model.architecture.skip,
-        weights: heapless::Vec::from_slice(formats).map_err(|_| FormatError::BadHeader)?,
+        weights: heapless::Vec::from_slice(formats).map_err(|_| EncodeError::from(FormatError::BadHeader))?,
         golden_len: 0,
         golden_crc32: 0,
         vocab: &model.vocab,

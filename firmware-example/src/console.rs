@@ -41,7 +41,7 @@ const WORDS: u16 = 5;
 /// Names that `:bench` draws.
 const BENCH_WORDS: u16 = 16;
 /// Bytes of a name: the longest word in characters of four bytes.
-const WORD_BYTES: usize = 4 * runtime::generator::DEFAULT_MAX_LEN;
+const WORD_BYTES: usize = 4 * runtime::DEFAULT_MAX_LEN;
 
 /// What a line gives.
 #[derive(Clone, Copy, Debug)]

@@ -17,7 +17,7 @@ use core::mem::offset_of;
 use core::ptr;
 use core::slice;
 
-use runtime::generator::DEFAULT_MAX_LEN;
+use runtime::DEFAULT_MAX_LEN;
 use runtime::{COUNTER_WORDS, End, Error, Generator, Model, PromptError, Sampling, StateError, StateMut, state_words};
 
 /// What a function reports.

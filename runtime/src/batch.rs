@@ -91,6 +91,17 @@ pub struct Batch<'m> {
     max_len: usize,
 }
 
+impl core::fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { sampling, prompt, max_len, .. } = self;
+        f.debug_struct("Batch")
+            .field("sampling", sampling)
+            .field("prompt", prompt)
+            .field("max_len", max_len)
+            .finish_non_exhaustive()
+    }
+}
+
 enum AnyNetwork<'m> {
     F32(float::Float<'m>),
     Int(integer::Integer<'m>),

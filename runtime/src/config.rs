@@ -36,9 +36,9 @@ use crate::rows::{padded, round_up};
 /// One level: fuse `fuse` neighbours (`FlattenConsecutive`), then a linear layer to `width` values and an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {
-    /// How many consecutive positions become one, 2 to [`MAX_FUSE`].
+    /// How many consecutive positions become one, 2 to [`crate::limits::MAX_FUSE`].
     pub fuse: u8,
-    /// Values per position after the level, 1 to [`MAX_WIDTH`] divided by [`Activation::rows_per_value`].
+    /// Values per position after the level, 1 to [`crate::limits::MAX_WIDTH`] divided by [`Activation::rows_per_value`].
     pub width: u16,
 }
 

@@ -24,6 +24,7 @@ pub enum End {
 ///
 /// Words drawn one after the other share one generator of random numbers, so that a seed gives a list of words. The same
 /// blob, seed and settings give the same list on every machine.
+#[derive(Debug)]
 pub struct Generator<'m, R = Xoshiro128PlusPlus> {
     stream: Stream<'m>,
     sampling: Sampling,
@@ -124,6 +125,7 @@ impl<'m, R: Rng> Generator<'m, R> {
 }
 
 /// Iterator over the characters of one word; see [`Generator::start`].
+#[derive(Debug)]
 pub struct Characters<'g, 'm, R> {
     generator: &'g mut Generator<'m, R>,
     /// What is left of it to be given out, UTF-8. The stream has taken all of it.

@@ -53,7 +53,7 @@ pub use self::routine::softmax::weigh;
 pub use self::routine::vec_mat_f32;
 use crate::rows::LANES;
 
-/// Whether [`vec_mat_f32`] is assembly in this build; without it its definition in [`portable`] has its name.
+/// Whether [`vec_mat_f32`] is assembly in this build; without it its definition in [`routine::portable`] has its name.
 #[cfg(feature = "f32")]
 pub const ASSEMBLY_F32: bool = cfg!(fpu);
 /// Index of `weight[row][column]` in a matrix of `fan_in` columns in layout `Rows8`. For those who write one.

@@ -34,6 +34,7 @@
 //! ```
 
 #![no_std]
+#![deny(missing_debug_implementations)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -49,34 +50,43 @@ compile_error!("models are larger than a 16-bit address space: 32-bit targets or
 #[cfg(not(any(feature = "f32", feature = "int8", feature = "int4")))]
 compile_error!("without a precision there is nothing to run: enable f32, int8 or int4");
 
-pub mod activation;
 #[cfg(feature = "std")]
 pub mod batch;
 pub mod built_in;
-pub mod cache;
-pub mod config;
-pub mod error;
 pub mod format;
-pub mod generator;
-pub mod insn;
-pub mod kernels;
-pub mod layers;
 pub mod limits;
-pub mod math;
-pub mod model;
 pub mod quant;
-pub mod rows;
-pub mod sampling;
-mod table;
-pub mod vocab;
 #[cfg(feature = "alloc")]
 pub mod write;
+
+// For the crates of this workspace: they change from version to version without notice.
+#[doc(hidden)]
+pub mod activation;
+mod cache;
+#[doc(hidden)]
+pub mod config;
+mod error;
+mod generator;
+#[doc(hidden)]
+pub mod insn;
+#[doc(hidden)]
+pub mod kernels;
+mod layers;
+#[doc(hidden)]
+pub mod math;
+mod model;
+#[doc(hidden)]
+pub mod rows;
+#[doc(hidden)]
+pub mod sampling;
+mod table;
+mod vocab;
 
 pub use activation::Activation;
 pub use config::{Config, Level};
 pub use error::{Error, FormatError, PromptError, SelfTestError, StateError};
 pub use format::{Aligned, Provenance};
-pub use generator::{End, Generator};
+pub use generator::{Characters, DEFAULT_MAX_LEN, End, Generator};
 #[cfg(feature = "alloc")]
 pub use model::HeapState;
 pub use model::{Activations, COUNTER_WORDS, Logits, Model, Score, State, StateMut, Stream, state_words};

@@ -2,7 +2,7 @@
 //!
 //! Floating point: only IEEE 754 single-precision addition, multiplication, division and comparisons are used, in a fixed order and
 //! without fused multiply-add, so that a host, an emulator, an FPU and a soft-float library agree bit by bit. The
-//! integer path has functions of its own, in [`fixed`].
+//! integer path has functions of its own, in `fixed`.
 
 #[cfg(feature = "f32")]
 mod exp;

@@ -1,6 +1,6 @@
 //! From logits to a character: temperature, top-k, greedy.
 //!
-//! One implementation per kind of logits: `float` for f32, [`crate::kernels::routine::softmax`] in integers. Both take one
+//! One implementation per kind of logits: `float` for f32, `kernels::routine::softmax` in integers. Both take one
 //! `next_u32` per draw, so that the same seed gives the same words on every machine.
 
 use rand_core::Rng;

@@ -2,8 +2,10 @@
 
 mod built_in;
 mod encode;
+mod error;
 mod relayout;
 
 pub use self::built_in::source;
 pub use self::encode::{IntegerLayer, Layers, LinearWeights, encode};
+pub use self::error::EncodeError;
 pub use self::relayout::{relayout, tabulate_pairs};

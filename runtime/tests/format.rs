@@ -5,7 +5,7 @@ use runtime::format::{
     AlignedBlob, Header, Layout, MAX_WEIGHT, PREAMBLE_BYTES, Precision, WeightFormat, checksum, slab_offset,
 };
 use runtime::limits::MAX_GOLDEN;
-use runtime::write::{Layers, LinearWeights, encode};
+use runtime::write::{EncodeError, Layers, LinearWeights, encode};
 use runtime::{Activation, FormatError, Level, Model, Provenance, State, StateError, Stream, state_words};
 
 static TINY: &[u8] = runtime::include_blob!("../../models/tiny.blob");
@@ -28,7 +28,7 @@ fn changed(at: usize, values: &[u8]) -> Vec<u8> {
 }
 
 /// A small model, its header and embedding as given.
-fn small(header: &Header<'_>, embedding: &[f32]) -> Result<Vec<u8>, FormatError> {
+fn small(header: &Header<'_>, embedding: &[f32]) -> Result<Vec<u8>, EncodeError> {
     encode(
         header,
         &Layers::F32 {
@@ -160,15 +160,16 @@ fn weights_must_be_finite_and_of_sane_size() {
 #[test]
 fn dimensions_and_vocabulary_are_checked() {
     assert!(open(&small(&header(".ab"), &[0.0; 3]).unwrap()).is_ok());
-    assert_eq!(small(&header(".aa"), &[0.0; 3]), Err(FormatError::DuplicateCharacter { character: 'a' }));
+    assert_eq!(small(&header(".aa"), &[0.0; 3]), Err(FormatError::DuplicateCharacter { character: 'a' }.into()));
     // The boundary's sign may be an ordinary character, too.
     assert!(open(&small(&header("..a"), &[0.0; 3]).unwrap()).is_ok());
-    let bad = |what, found, min, max| Err(FormatError::BadDimension { what, found, min, max });
+    let bad = |what, found, min, max| Err(FormatError::BadDimension { what, found, min, max }.into());
     assert_eq!(small(&header(".a"), &[0.0; 2]), bad("vocab_size", 2, 3, 256));
     let long: String = ('一'..).take(257).collect();
     assert_eq!(small(&header(&long), &[0.0; 257]), bad("vocab_size", 257, 3, 256));
     assert_eq!(small(&Header { n_embd: 0, ..header(".ab") }, &[]), bad("n_embd", 0, 1, 4096));
-    assert_eq!(small(&header(".ab"), &[0.0; 2]), bad("embedding weights", 2, 3, 3));
+    let short = EncodeError::WrongLength { what: "embedding weights", found: 2, expected: 3 };
+    assert_eq!(small(&header(".ab"), &[0.0; 2]), Err(short));
     let levels = |levels: &[Level]| Header { levels: levels.iter().copied().collect(), ..header(".ab") };
     let refused = |fuse, width| small(&levels(&[Level { fuse, width }]), &[0.0; 3]);
     assert_eq!(small(&levels(&[]), &[0.0; 3]), bad("number of levels", 0, 1, 8));
@@ -192,11 +193,11 @@ fn the_golden_text_must_be_of_the_vocabulary() {
         ],
     };
     let outside = encode(&header(".ab"), &layers(), &[0, 3, 1]);
-    assert_eq!(outside, Err(FormatError::BadValue { layer: 2 }), "counted behind the last layer");
+    assert_eq!(outside, Err(FormatError::BadValue { layer: 2 }.into()), "counted after the last layer");
     let long = encode(&header(".ab"), &layers(), &vec![1; MAX_GOLDEN + 1]);
     let (found, max) = (MAX_GOLDEN + 1, MAX_GOLDEN);
     let what = "length of the golden text";
-    assert_eq!(long, Err(FormatError::BadDimension { what, found, min: 0, max }));
+    assert_eq!(long, Err(FormatError::BadDimension { what, found, min: 0, max }.into()));
     assert!(encode(&header(".ab"), &layers(), &[2; MAX_GOLDEN]).is_ok());
 }
 

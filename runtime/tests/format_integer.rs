@@ -3,7 +3,7 @@
 
 use runtime::format::{AlignedBlob, Header, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum, slab_offset};
 use runtime::quant::ACC_LIMIT;
-use runtime::write::{IntegerLayer, Layers, encode};
+use runtime::write::{EncodeError, IntegerLayer, Layers, encode};
 use runtime::{Activation, FormatError, Level, Model, Provenance};
 
 /// `.ab`, the boundary included.
@@ -53,7 +53,7 @@ impl Draft {
         changed
     }
 
-    fn encode(&self) -> Result<Vec<u8>, FormatError> {
+    fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let header = Header {
             precision: self.precision,
             layout: self.layout,
@@ -82,7 +82,11 @@ impl Draft {
     }
 
     fn error(&self) -> Option<FormatError> {
-        self.encode().err()
+        match self.encode() {
+            Err(EncodeError::Refused(error)) => Some(error),
+            Err(error) => panic!("{error}"),
+            Ok(_) => None,
+        }
     }
 }
 
@@ -258,25 +262,25 @@ fn pairs_come_alone() {
     let pairs = Owned { format: WeightFormat::Pairs, bias: Vec::new(), multiplier: Vec::new(), weights };
     let draft = table().with(|draft| draft.layers[0] = pairs);
     assert_eq!(draft.error(), None);
-    let refused = |what, found, len| Some(FormatError::BadDimension { what, found, min: len, max: len });
+    let refused = |what, found, expected| Err(EncodeError::WrongLength { what, found, expected });
     for (biases, multipliers) in [(1, 0), (0, 1), (2, 2), (3, 2)] {
         let scaled = draft.with(|draft| {
             draft.layers[0].bias = vec![0; biases];
             draft.layers[0].multiplier = vec![1; multipliers];
         });
-        assert_eq!(scaled.error(), refused("biases of pairs", biases + multipliers, 0));
+        assert_eq!(scaled.encode(), refused("biases of pairs", biases + multipliers, 0));
     }
     let short = draft.with(|draft| {
         draft.layers[0].weights.pop();
     });
     let entries = VOCAB_SIZE * VOCAB_SIZE * width;
-    assert_eq!(short.error(), refused("entries of pairs", entries - 1, entries));
+    assert_eq!(short.encode(), refused("entries of pairs", entries - 1, entries));
 }
 
 #[test]
 fn arrays_of_another_length_are_refused() {
-    let what = |draft: Draft| match draft.error() {
-        Some(FormatError::BadDimension { what, .. }) => what,
+    let what = |draft: Draft| match draft.encode() {
+        Err(EncodeError::WrongLength { what, .. }) => what,
         other => panic!("{other:?}"),
     };
     assert_eq!(what(int8().with(|draft| draft.embedding.truncate(8))), "embedding weights");
@@ -374,7 +378,7 @@ fn very_wide_layers() {
             let encoded = encode_in(layout, format, fuse, wide);
             if layout == Layout::Lanes16 && fuse > 15 {
                 let what = "number of padded columns";
-                let refused = matches!(encoded, Err(FormatError::BadDimension { what: found, .. }) if found == what);
+                let refused = matches!(encoded, Err(EncodeError::Refused(FormatError::BadDimension { what: found, .. })) if found == what);
                 assert!(refused, "{format:?}, {fuse}");
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Gated units in a blob: sizes, refusals, the state they need. What they compute is in `streaming`.
 
 use runtime::format::{AlignedBlob, Header, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum};
-use runtime::write::{Layers, LinearWeights, encode};
+use runtime::write::{EncodeError, Layers, LinearWeights, encode};
 use runtime::{Activation, FormatError, Level, Model, Provenance};
 
 const NO_PROVENANCE: Provenance<'_> =
@@ -40,7 +40,7 @@ mod single {
     use super::*;
 
     /// One level of gated units; `rows` of its matrix.
-    fn encode_f32(width: u16, rows: usize) -> Result<Vec<u8>, FormatError> {
+    fn encode_f32(width: u16, rows: usize) -> Result<Vec<u8>, EncodeError> {
         let level = Level { fuse: 2, width };
         let header = header(Precision::F32, Layout::Rows8, &[level], &[WeightFormat::F32; 2]);
         let (first, bias, last) = (vec![0.01; rows * 48], vec![0.5; rows], vec![0.1; 27 * usize::from(width)]);
@@ -54,8 +54,8 @@ mod single {
         let bytes = encode_f32(5, 10).unwrap();
         assert_eq!(bytes[ACTIVATION_AT], 1);
         for rows in [5, 9, 11, 20] {
-            let (what, min, max) = ("biases of a layer", 10, 10);
-            assert_eq!(encode_f32(5, rows), Err(FormatError::BadDimension { what, found: rows, min, max }));
+            let expected = EncodeError::WrongLength { what: "biases of a layer", found: rows, expected: 10 };
+            assert_eq!(encode_f32(5, rows), Err(expected));
         }
         // The same level without gates has fewer rows.
         assert_eq!(with_activation(&bytes, 1), Ok(()));
@@ -67,7 +67,7 @@ mod single {
     fn rows_are_what_is_limited() {
         assert!(encode_f32(2048, 4096).is_ok());
         let (what, found, min, max) = ("level width", 2049, 1, 2048);
-        assert_eq!(encode_f32(2049, 4098), Err(FormatError::BadDimension { what, found, min, max }));
+        assert_eq!(encode_f32(2049, 4098), Err(FormatError::BadDimension { what, found, min, max }.into()));
     }
 }
 

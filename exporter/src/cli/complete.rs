@@ -3,8 +3,8 @@ use std::process::ExitCode;
 
 use exporter::complete::complete;
 use exporter::pack::ModelFile;
+use runtime::DEFAULT_MAX_LEN;
 use runtime::Model;
-use runtime::generator::DEFAULT_MAX_LEN;
 use serde_json::json;
 
 #[derive(clap::Args)]

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use exporter::data::MAX_WORDS;
 use exporter::pack::ModelFile;
 use exporter::sample::{Drawn, words, words_in_parallel};
-use runtime::generator::DEFAULT_MAX_LEN;
+use runtime::DEFAULT_MAX_LEN;
 use runtime::{End, Model, Sampling};
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Kernels for computers: the numbers of [`super::portable`], from the vector unit that the machine turns out to have.
+//! Kernels for computers: the numbers of [`crate::kernels::routine::portable`], from the vector unit that the machine turns out to have.
 //!
 //! Which one that is, is asked when the program runs, so that one binary serves all machines; the feature `std` does the
 //! asking. Layers are computed whole, and for [`crate::batch`] for [`STREAMS`] words at a time.

@@ -235,6 +235,7 @@ impl Packed {
 }
 
 /// Where rows go.
+#[derive(Debug)]
 pub enum Out<'o> {
     /// As they are.
     Rows(&'o mut [i32]),

@@ -1,6 +1,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::EncodeError;
 use crate::config::{Config, LinearShape};
 use crate::error::FormatError;
 use crate::format::{
@@ -57,13 +58,13 @@ pub enum Layers<'a> {
 /// `golden` is the text on which a chip tests itself; its length and checksum in the header are filled in here.
 ///
 /// # Errors
-/// Any [`FormatError`] that a reader would give: the blob is opened before it is given out.
-pub fn encode(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, FormatError> {
+/// [`EncodeError`]: an array of another length than the dimensions ask for, or a blob that a reader would refuse. Every blob is
+/// opened before it is returned.
+pub fn encode(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, EncodeError> {
     let draft = AlignedBlob::from(encode_promising(header, layers, golden, 0)?.as_slice());
     let model = Model::new(draft.as_bytes())?;
     let mut state = HeapState::new(&model);
-    // A heap state fits its model.
-    let checksum = model.golden_checksum(&mut state).map_err(|_| FormatError::BadHeader)?;
+    let checksum = model.golden_checksum(&mut state).expect("a heap state fits its model");
     encode_promising(header, layers, golden, checksum)
 }
 
@@ -73,24 +74,24 @@ pub(super) fn encode_promising(
     layers: &Layers<'_>,
     golden: &[Token],
     golden_crc32: u32,
-) -> Result<Vec<u8>, FormatError> {
-    let golden_len = u16::try_from(golden.len()).map_err(|_| FormatError::BadHeader)?;
+) -> Result<Vec<u8>, EncodeError> {
+    let golden_len = field("golden text", golden.len())?;
     encode_with_checksum(&Header { golden_len, golden_crc32, ..header.clone() }, layers, golden)
 }
 
-fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, FormatError> {
+fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, EncodeError> {
     let vocab = Vocab::new(header.vocab)?;
     let config =
         Config::new(vocab.len(), header.n_embd.into(), header.activation, &header.levels)?.with_skip(header.skip);
     let state_words = state_words_of(&config, header.precision, header.layout, &header.weights)?;
-    let mut slab = Slab::default();
+    let mut slab = SlabWriter::default();
     let shapes: Vec<LinearShape<'_>> = config.linear_shapes().collect();
-    expect("number of weight formats", header.weights.len(), shapes.len())?;
+    expect("weight formats", header.weights.len(), shapes.len())?;
     match layers {
         Layers::F32 { embedding, layers } => {
             expect("embedding weights", embedding.len(), config.vocab_size() * config.n_embd())?;
             slab.push_f32(embedding);
-            expect("number of weighted layers", layers.len(), shapes.len())?;
+            expect("weighted layers", layers.len(), shapes.len())?;
             for (linear, shape) in layers.iter().zip(shapes) {
                 push_linear(&mut slab, linear, shape.fan_in(), shape.fan_out)?;
             }
@@ -102,7 +103,7 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
                 expect("embedding weights", embedding.len(), config.vocab_size() * config.n_embd())?;
                 slab.push_i8(embedding);
             }
-            expect("number of weighted layers", layers.len(), shapes.len())?;
+            expect("weighted layers", layers.len(), shapes.len())?;
             for (index, ((layer, &format), shape)) in layers.iter().zip(&header.weights).zip(shapes).enumerate() {
                 if index == 0 && format == WeightFormat::Pairs {
                     let width = config.shapes().next().map_or(0, |shape| shape.width_out);
@@ -116,13 +117,13 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
     slab.push(golden.iter().copied());
 
     let header = postcard::to_allocvec(header).map_err(|_| FormatError::BadHeader)?;
-    let header_len = u16::try_from(header.len()).map_err(|_| FormatError::BadHeader)?;
+    let header_len = field("header", header.len())?;
     let total_len = slab_offset(header.len()) + slab.0.len();
     let mut preamble = Preamble {
         header_len,
-        // The widest networks there may be do not fit; they are refused here.
-        total_len: u32::try_from(total_len).map_err(|_| FormatError::BadHeader)?,
-        state_words: u32::try_from(state_words).map_err(|_| FormatError::BadHeader)?,
+        // The widest networks that the limits allow do not fit.
+        total_len: field("blob", total_len)?,
+        state_words: field("state", state_words)?,
         crc32: 0,
     };
     let mut blob = Vec::with_capacity(total_len);
@@ -137,9 +138,9 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
 
 /// Arrays one after the other, each padded to [`SLAB_ALIGN`].
 #[derive(Default)]
-struct Slab(Vec<u8>);
+struct SlabWriter(Vec<u8>);
 
-impl Slab {
+impl SlabWriter {
     fn push(&mut self, bytes: impl IntoIterator<Item = u8>) {
         self.0.extend(bytes);
         self.0.resize(self.0.len().next_multiple_of(SLAB_ALIGN), 0);
@@ -158,7 +159,12 @@ impl Slab {
     }
 }
 
-fn push_linear(slab: &mut Slab, linear: &LinearWeights<'_>, fan_in: usize, fan_out: usize) -> Result<(), FormatError> {
+fn push_linear(
+    slab: &mut SlabWriter,
+    linear: &LinearWeights<'_>,
+    fan_in: usize,
+    fan_out: usize,
+) -> Result<(), EncodeError> {
     expect("biases of a layer", linear.bias.len(), fan_out)?;
     expect("weights of a layer", linear.weight.len(), fan_out * fan_in)?;
     let mut bias = linear.bias.to_vec();
@@ -175,7 +181,12 @@ fn push_linear(slab: &mut Slab, linear: &LinearWeights<'_>, fan_in: usize, fan_o
 }
 
 /// What level 0 gives, `width` values for every pair of characters.
-fn push_pairs(slab: &mut Slab, layer: &IntegerLayer<'_>, width: usize, vocab_size: usize) -> Result<(), FormatError> {
+fn push_pairs(
+    slab: &mut SlabWriter,
+    layer: &IntegerLayer<'_>,
+    width: usize,
+    vocab_size: usize,
+) -> Result<(), EncodeError> {
     expect("entries of pairs", layer.weights.len(), vocab_size * vocab_size * width)?;
     expect("biases of pairs", layer.bias.len() + layer.multiplier.len(), 0)?;
     slab.push_i8(layer.weights);
@@ -183,13 +194,13 @@ fn push_pairs(slab: &mut Slab, layer: &IntegerLayer<'_>, width: usize, vocab_siz
 }
 
 fn push_integer(
-    slab: &mut Slab,
+    slab: &mut SlabWriter,
     layer: &IntegerLayer<'_>,
     (layout, format): (Layout, WeightFormat),
     shape: LinearShape<'_>,
     vocab_size: usize,
     index: usize,
-) -> Result<(), FormatError> {
+) -> Result<(), EncodeError> {
     let fan_out = shape.fan_out;
     let table = index == 0 && format == WeightFormat::Table;
     let fan_in = if table { shape.positions * vocab_size } else { shape.fan_in() };
@@ -198,11 +209,11 @@ fn push_integer(
     expect("weights of a layer", layer.weights.len(), fan_out * fan_in)?;
     let allowed = if format == WeightFormat::Int4 { -7..=7 } else { -127..=127 };
     if layer.weights.iter().any(|weight| !allowed.contains(weight)) {
-        return Err(FormatError::BadValue { layer: index });
+        return Err(FormatError::BadValue { layer: index }.into());
     }
     // Packed layouts have no room for a bias that no reader accepts.
     if let Some(row) = layer.bias.iter().position(|bias| bias.unsigned_abs() >= crate::quant::ACC_LIMIT as u32) {
-        return Err(FormatError::AccumulatorOverflow { layer: index, row });
+        return Err(FormatError::AccumulatorOverflow { layer: index, row }.into());
     }
     if let Some(kernel) = Packed::new(layout, format) {
         // Where each padded column comes from.
@@ -228,10 +239,12 @@ fn push_integer(
     Ok(())
 }
 
-fn expect(what: &'static str, found: usize, expected: usize) -> Result<(), FormatError> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(FormatError::BadDimension { what, found, min: expected, max: expected })
-    }
+/// Checks the length of an array.
+fn expect(what: &'static str, found: usize, expected: usize) -> Result<(), EncodeError> {
+    if found == expected { Ok(()) } else { Err(EncodeError::WrongLength { what, found, expected }) }
+}
+
+/// Returns a length as its field in the blob holds it.
+fn field<T: TryFrom<usize>>(what: &'static str, len: usize) -> Result<T, EncodeError> {
+    T::try_from(len).map_err(|_| EncodeError::TooLong { what, len })
 }

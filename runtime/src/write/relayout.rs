@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use super::encode::encode_promising;
-use super::{IntegerLayer, Layers};
+use super::{EncodeError, IntegerLayer, Layers};
 use crate::error::FormatError;
 use crate::format::{AlignedBlob, Header, Layout, WeightFormat};
 use crate::layers::Unpacked;
@@ -11,10 +11,13 @@ use crate::model::Model;
 /// bytes that exporting in that layout would have given.
 ///
 /// # Errors
-/// [`FormatError::UnsupportedFormat`] for a model in single precision, or a layout that is not one of integers or was left
-/// out of this build; [`FormatError::BadDimension`] for a layer that is too wide for the layout.
-pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, FormatError> {
-    let (embedding, layers) = model.unpack().ok_or(FormatError::UnsupportedFormat)?;
+/// [`EncodeError::NotInteger`] for a model or a layout in f32; [`FormatError::BadDimension`] for a layer that is too wide for
+/// the layout.
+pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, EncodeError> {
+    if !layout.is_integer() {
+        return Err(EncodeError::NotInteger);
+    }
+    let (embedding, layers) = model.unpack().ok_or(EncodeError::NotInteger)?;
     let layers: Vec<_> = model.weight_formats().iter().copied().zip(layers).collect();
     write(model, layout, embedding, &layers)
 }
@@ -24,10 +27,10 @@ pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, FormatErro
 /// width in bytes, and there is no way back.
 ///
 /// # Errors
-/// [`FormatError::UnsupportedFormat`] for a model in single precision, or whose level 0 fuses more than two characters.
-pub fn tabulate_pairs(model: &Model<'_>) -> Result<Vec<u8>, FormatError> {
-    let (_, layers) = model.unpack().ok_or(FormatError::UnsupportedFormat)?;
-    let weights = model.integer_pairs().ok_or(FormatError::UnsupportedFormat)?;
+/// [`EncodeError::NotInteger`] for a model in f32, [`EncodeError::NotPairs`] if its level 0 fuses more than two characters.
+pub fn tabulate_pairs(model: &Model<'_>) -> Result<Vec<u8>, EncodeError> {
+    let (_, layers) = model.unpack().ok_or(EncodeError::NotInteger)?;
+    let weights = model.integer_pairs().ok_or(EncodeError::NotPairs)?;
     let mut layers: Vec<_> = model.weight_formats().iter().copied().zip(layers).collect();
     if let Some(first) = layers.first_mut() {
         *first = (WeightFormat::Pairs, Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights });
@@ -40,7 +43,7 @@ fn write(
     layout: Layout,
     embedding: &[i8],
     layers: &[(WeightFormat, Unpacked)],
-) -> Result<Vec<u8>, FormatError> {
+) -> Result<Vec<u8>, EncodeError> {
     let header = Header {
         precision: model.precision(),
         layout,

@@ -4,8 +4,8 @@
 use anyhow::{Context, Result};
 use runtime::format::{Header, Layout, Precision, WeightFormat};
 use runtime::quant::{LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS};
-use runtime::write::{IntegerLayer, Layers, LinearWeights, encode};
-use runtime::{Activation, Config, FormatError, Level, Provenance};
+use runtime::write::{EncodeError, IntegerLayer, Layers, LinearWeights, encode};
+use runtime::{Activation, Config, Level, Provenance};
 
 /// The dimensions of a network, and how its integers are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl Network {
     /// The dimensions.
     ///
     /// # Errors
-    /// [`FormatError`] for those that no runtime takes.
-    pub fn config(&self) -> Result<Config, FormatError> {
+    /// [`EncodeError`] for those that no runtime takes.
+    pub fn config(&self) -> Result<Config, EncodeError> {
         let config = Config::new(self.vocab_size, self.n_embd.into(), self.activation, &self.levels)?;
         Ok(config.with_skip(self.skip))
     }
@@ -87,7 +87,7 @@ pub fn blob(network: &Network, precision: &str) -> Result<Vec<u8>> {
     encoded(network, precision).context("a network that is refused")
 }
 
-fn encoded(network: &Network, precision: &str) -> Result<Vec<u8>, FormatError> {
+fn encoded(network: &Network, precision: &str) -> Result<Vec<u8>, EncodeError> {
     let mut random = Random(0x2545_f491);
     let (config, formats) = (network.config()?, network.formats(precision));
     let shapes = config.linear_shapes().map(|shape| (shape.fan_in(), shape.fan_out));
@@ -157,7 +157,7 @@ fn single(
     shapes: Vec<(usize, usize)>,
     formats: &[WeightFormat],
     random: &mut Random,
-) -> Result<Vec<u8>, FormatError> {
+) -> Result<Vec<u8>, EncodeError> {
     let mut values = |len: usize, rms: f64| -> Vec<f32> { (0..len).map(|_| (random.even() * rms) as f32).collect() };
     let embedding = values(network.vocab_size * usize::from(network.n_embd), 1.0);
     let layers = shapes.into_iter().enumerate().map(|(index, (columns, rows))| {

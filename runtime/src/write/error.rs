@@ -1,0 +1,53 @@
+use core::fmt;
+
+use crate::error::FormatError;
+
+/// Why a network cannot be written as a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A reader would refuse the blob.
+    Refused(FormatError),
+    /// An array has another length than the dimensions ask for.
+    WrongLength {
+        /// The array.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length that the dimensions ask for.
+        expected: usize,
+    },
+    /// A part of the blob is too long for the field that holds its length.
+    TooLong {
+        /// The part.
+        what: &'static str,
+        /// Its length.
+        len: usize,
+    },
+    /// Only integer models have layouts to choose from, and pairs.
+    NotInteger,
+    /// Pairs are of two characters, and level 0 of the model fuses more.
+    NotPairs,
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Refused(error) => error.fmt(f),
+            Self::WrongLength { what, found, expected } => {
+                write!(f, "{found} {what}, the dimensions ask for {expected}")
+            }
+            Self::TooLong { what, len } => write!(f, "{what} is too long for a blob: {len}"),
+            Self::NotInteger => write!(f, "the model or the layout is in f32: only integer models can be rearranged"),
+            Self::NotPairs => write!(f, "level 0 of the model fuses more than two characters: it has no pairs"),
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}
+
+impl From<FormatError> for EncodeError {
+    fn from(error: FormatError) -> Self {
+        Self::Refused(error)
+    }
+}

@@ -31,10 +31,13 @@
 //! On Cortex-M55 a loaded model keeps more of each layer in RAM, which one that is built in finds anew for each character.
 
 // The names that `source` writes.
+#[doc(hidden)]
 pub use crate::activation::Activation;
+#[doc(hidden)]
 pub use crate::config::Level;
 #[doc(hidden)]
 pub use crate::config::StateLayout;
+#[doc(hidden)]
 pub use crate::format::{Layout, Precision, WeightFormat};
 #[doc(hidden)]
 pub use crate::model::built_in::Parts;

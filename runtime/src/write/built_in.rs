@@ -35,7 +35,8 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     line(format_args!("/// The model, checked when this was built."));
     line(format_args!("pub static MODEL: ::runtime::Model<'static> = {{"));
     line(format_args!("    use ::runtime::built_in::Parts;"));
-    line(format_args!("    use ::runtime::config::{{Activation, Level, StateLayout}};"));
+    line(format_args!("    use ::runtime::activation::Activation;"));
+    line(format_args!("    use ::runtime::config::{{Level, StateLayout}};"));
     line(format_args!("    use ::runtime::format::{{Layout, Precision, WeightFormat}};"));
     line(format_args!("    ::runtime::Model::built_in(&BLOB.0, Parts {{"));
     line(format_args!("        precision: Precision::{:?},", header.precision));

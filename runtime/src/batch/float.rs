@@ -111,8 +111,8 @@ impl Network for Float<'_> {
 
     fn level(&self, index: usize, x: &[Tile<f32>], y: &mut [Tile<f32>]) {
         let rows = self.blocks(&self.levels[index], x, y).as_flattened_mut();
-        rows.iter_mut().for_each(|Tile(values)| self.unit.tanh_f32(values));
-        if self.activation == Activation::Gated {
+        rows.iter_mut().for_each(|Tile(values)| self.unit.activate_f32(self.activation, values));
+        if self.activation.is_gated() {
             let (values, gates) = rows.split_at_mut(self.shapes[index].width_out);
             for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
                 values.iter_mut().zip(gates).for_each(|(value, other)| *value = gate(*value, *other));

@@ -4,10 +4,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lanes::{Network, Pairs};
-use crate::activation::Activation;
 use crate::config::{LevelShape, LinearShape};
 use crate::format::header::Fields;
-use crate::kernels::host::{Scaling, Tile, VectorUnit};
+use crate::kernels::host::{BlockScaling, Tile, VectorUnit};
 use crate::layers::Unpacked;
 use crate::model::net_int::NetInt;
 use crate::rows::{LANES, padded};
@@ -101,13 +100,14 @@ impl Network for Integer<'_> {
     }
 
     fn level(&self, index: usize, x: &[Tile<u32>], y: &mut [Tile<u32>]) {
+        let curve = self.header.config.activation().curve();
         let (pairs, _) = y.as_chunks_mut::<{ LANES / PER_CELL }>();
         self.levels[index - 1].blocks().zip(pairs).for_each(|((weights, scaling), y)| {
             let mut sums = [Tile::default(); LANES];
             self.unit.tile_i8(weights, scaling, x, &mut sums);
-            self.unit.tanh_tile_i8(&sums, y);
+            self.unit.curve_tile_i8(curve, &sums, y);
         });
-        if self.header.config.activation() == Activation::Gated {
+        if self.header.config.activation().is_gated() {
             let (values, gates) = y.split_at_mut(padded(self.shapes[index].width_out) / PER_CELL);
             for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
                 self.unit.gate_i8(bytemuck::cast_slice_mut(values), bytemuck::cast_slice(gates));
@@ -130,7 +130,7 @@ impl Network for Integer<'_> {
 struct Packed {
     /// `[blocks][columns / 4][8]` words of four columns. Positions are padded to whole words.
     weights: Vec<[u32; LANES]>,
-    scaling: Vec<Scaling>,
+    scaling: Vec<BlockScaling>,
 }
 
 impl Packed {
@@ -139,7 +139,8 @@ impl Packed {
         let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));
         let Unpacked { bias, multiplier, weights: all } = layer;
         let blocks = bias.len() / values * values.div_ceil(LANES);
-        let mut packed = Self { weights: vec![[0; LANES]; blocks * words], scaling: vec![Scaling::default(); blocks] };
+        let mut packed =
+            Self { weights: vec![[0; LANES]; blocks * words], scaling: vec![BlockScaling::default(); blocks] };
         let rows = bias.iter().zip(multiplier).zip(all.chunks_exact(shape.fan_in().max(1)));
         for (row, ((&bias, &multiplier), weights)) in rows.enumerate() {
             let row = row / values * padded(values) + row % values;
@@ -162,7 +163,7 @@ impl Packed {
         packed
     }
 
-    fn blocks(&self) -> impl Iterator<Item = (&[[u32; LANES]], &Scaling)> {
+    fn blocks(&self) -> impl Iterator<Item = (&[[u32; LANES]], &BlockScaling)> {
         let words = self.weights.len() / self.scaling.len().max(1);
         self.weights.chunks_exact(words.max(1)).zip(&self.scaling)
     }

@@ -40,7 +40,7 @@ impl<'a> NetInt<'a> {
     };
 
     /// Weights that were checked elsewhere; the rows and the first word of each layer.
-    #[cfg(not(feature = "std"))]
+    #[cfg_attr(feature = "std", allow(dead_code, reason = "`Model::built_in` does not exist with `std` yet"))]
     #[cfg_attr(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"), allow(unused_variables))]
     pub const fn built_in(
         slab: &'a [u32],
@@ -54,10 +54,13 @@ impl<'a> NetInt<'a> {
         return Self { slab, layers: *starts };
         #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
         {
-            let (mut layers, mut index) = ([const { LinearInt::NONE }; MAX_LAYERS], 0);
+            let mut layers = [const { LinearInt::NONE }; MAX_LAYERS];
+            let mut index = 0;
             while index < formats.len() {
                 let (_, words) = slab.split_at(starts[index] as usize);
-                layers[index] = LinearInt::new(config, layout, formats[index], rows[index], words);
+                let layer = LinearInt::new(config, layout, formats[index], rows[index], words);
+                // No destructor runs at compile time, and `NONE` owns nothing.
+                core::mem::forget(core::mem::replace(&mut layers[index], layer));
                 index += 1;
             }
             Self { slab, layers }
@@ -108,12 +111,8 @@ impl<'a> NetInt<'a> {
         let input_words = stored.input_words();
         stored.take(index, slab)?;
         sum.add(&shape, input_words, index == config.levels().len());
-        #[cfg(feature = "std")]
-        let linear = linear.for_host(shape.fan_in());
-        #[cfg(all(kernel = "mve", feature = "vector128"))]
-        let linear = linear.for_vectors(input_words);
         #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
-        let layer = linear;
+        let layer = linear.keep(input_words);
         #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
         let layer = start as u32;
         *self.layers.get_mut(index)? = layer;
@@ -133,7 +132,8 @@ impl<'a> NetInt<'a> {
     #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
     #[inline]
     fn linear(&self, _: &Fields<'_>, index: usize, _: usize) -> &LinearInt<'a> {
-        self.layers.get(index).unwrap_or(const { &LinearInt::NONE })
+        static NONE: LinearInt<'static> = LinearInt::NONE;
+        self.layers.get(index).unwrap_or(&NONE)
     }
 
     /// The embedding, and the numbers of the levels with those of the output layer behind them.

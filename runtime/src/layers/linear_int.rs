@@ -57,17 +57,19 @@ struct Scaling<'a> {
 }
 
 impl<'n> LinearInt<'n> {
-    /// A layer without rows.
+    /// Creates a layer without rows.
     #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
-    pub(crate) const NONE: Self = Self {
-        fan_out: 0,
-        activation: Activation::Tanh,
-        vocab_size: 0,
-        format: WeightFormat::Table,
-        kernel: None,
-        words: &[],
-        kept: Kept::NONE,
-    };
+    pub(crate) const fn none() -> Self {
+        Self {
+            fan_out: 0,
+            activation: Activation::Tanh,
+            vocab_size: 0,
+            format: WeightFormat::Table,
+            kernel: None,
+            words: &[],
+            kept: Kept::none(),
+        }
+    }
 
     /// Creates the layer of that many rows in this format; its weights are at the beginning of `words`.
     #[inline]
@@ -85,7 +87,7 @@ impl<'n> LinearInt<'n> {
             format,
             kernel: PackedKernel::new(layout, format),
             words,
-            kept: Kept::NONE,
+            kept: Kept::none(),
         }
     }
 

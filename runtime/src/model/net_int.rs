@@ -31,13 +31,15 @@ pub(crate) struct NetInt<'a> {
 
 impl<'a> NetInt<'a> {
     /// Without weights.
-    pub const NONE: Self = Self {
-        slab: &[],
-        #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
-        layers: [0; MAX_LAYERS],
-        #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
-        layers: [const { LinearInt::NONE }; MAX_LAYERS],
-    };
+    pub const fn none() -> Self {
+        Self {
+            slab: &[],
+            #[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "dsp"))]
+            layers: [0; MAX_LAYERS],
+            #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
+            layers: [const { LinearInt::none() }; MAX_LAYERS],
+        }
+    }
 
     /// Weights that were checked elsewhere; the rows and the first word of each layer.
     #[cfg_attr(feature = "std", allow(dead_code, reason = "`Model::built_in` does not exist with `std` yet"))]
@@ -54,12 +56,12 @@ impl<'a> NetInt<'a> {
         return Self { slab, layers: *starts };
         #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
         {
-            let mut layers = [const { LinearInt::NONE }; MAX_LAYERS];
+            let mut layers = [const { LinearInt::none() }; MAX_LAYERS];
             let mut index = 0;
             while index < formats.len() {
                 let (_, words) = slab.split_at(starts[index] as usize);
                 let layer = LinearInt::new(config, layout, formats[index], rows[index], words);
-                // No destructor runs at compile time, and `NONE` owns nothing.
+                // No destructor runs at compile time, and an empty layer owns nothing.
                 core::mem::forget(core::mem::replace(&mut layers[index], layer));
                 index += 1;
             }
@@ -132,7 +134,7 @@ impl<'a> NetInt<'a> {
     #[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "dsp")))]
     #[inline]
     fn linear(&self, _: &Fields<'_>, index: usize, _: usize) -> &LinearInt<'a> {
-        static NONE: LinearInt<'static> = LinearInt::NONE;
+        static NONE: LinearInt<'static> = LinearInt::none();
         self.layers.get(index).unwrap_or(&NONE)
     }
 

@@ -17,7 +17,10 @@ use crate::vocab::Token;
 pub struct Kept<'n>(OnceLock<Vec<i32>>, PhantomData<&'n ()>);
 
 impl Kept<'_> {
-    pub const NONE: Self = Self(OnceLock::new(), PhantomData);
+    /// Returns nothing kept yet.
+    pub const fn none() -> Self {
+        Self(OnceLock::new(), PhantomData)
+    }
 }
 
 impl<'n> LinearInt<'n> {

@@ -12,7 +12,11 @@ use crate::vocab::Token;
 pub struct Kept<'n>(Option<Matrix<'n>>);
 
 impl Kept<'_> {
-    pub const NONE: Self = Self(None);
+    /// Returns nothing kept yet.
+    #[inline]
+    pub const fn none() -> Self {
+        Self(None)
+    }
 }
 
 impl LinearInt<'_> {

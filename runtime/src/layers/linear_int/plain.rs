@@ -11,7 +11,11 @@ use crate::vocab::Token;
 pub struct Kept<'n>(PhantomData<&'n ()>);
 
 impl Kept<'_> {
-    pub const NONE: Self = Self(PhantomData);
+    /// Returns nothing kept.
+    #[inline]
+    pub const fn none() -> Self {
+        Self(PhantomData)
+    }
 }
 
 impl LinearInt<'_> {

@@ -1,19 +1,19 @@
-//! Chooses the kernels: the compiler's target becomes the cfg `kernel`, and `fpu` where there is one.
+//! Chooses the kernels: sets the cfg `kernel` by the compiler's target and the features, and `fpu` for single precision on a core
+//! with a floating-point unit.
 //!
 //! Stable Rust does not tell a crate whether the core has the DSP instructions or the vector extension, hence the names of
 //! target and core. To force a choice, for instance to compare: `RUSTFLAGS='--cfg kernel="portable"'`.
 
 use std::env;
 
-/// The kernels there are: one file in `src/kernels` has the assembly of each but the last, and the intrinsics of `neon` and
-/// `x86`.
+/// All kernels: files of these names in `src/kernels` have the assembly of the chips and the intrinsics of `neon` and `x86`.
 const KERNELS: [&str; 7] = ["v6m", "v7m", "dsp", "mve", "neon", "x86", "portable"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let names = KERNELS.map(|name| format!("{name:?}")).join(", ");
     println!("cargo::rustc-check-cfg=cfg(kernel, values({names}))");
-    // Separated by the ASCII unit separator; Cargo builds this script anew when they change.
+    // Separated by the ASCII unit separator; Cargo runs this script again when they change.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     println!("cargo::rustc-check-cfg=cfg(fpu)");
     let target = env::var("TARGET").unwrap_or_default();
@@ -29,14 +29,18 @@ fn main() {
     if forced.is_none() {
         println!("cargo::rustc-cfg=kernel=\"{}\"", kernel(&target, &flags));
         // The ABI that passes numbers in registers of a floating-point unit.
-        if target.starts_with("thumb") && target.ends_with("eabihf") {
+        if target.starts_with("thumb") && target.ends_with("eabihf") && has_feature("f32") {
             println!("cargo::rustc-cfg=fpu");
         }
     }
 }
 
-/// The kernels for a target and the core that the compiler's flags name.
+/// Returns the kernels for a target and the core that the compiler's flags name.
 fn kernel(target: &str, flags: &str) -> &'static str {
+    // All of them compute in integers.
+    if !has_feature("int8") {
+        return "portable";
+    }
     let architecture = target.split('-').next().unwrap_or_default();
     match architecture {
         "thumbv6m" | "thumbv8m.base" => "v6m",
@@ -46,7 +50,9 @@ fn kernel(target: &str, flags: &str) -> &'static str {
         "thumbv8m.main"
             if has_core(flags, &["cortex-m55", "cortex-m85"])
                 && target.ends_with("eabihf")
-                && !flags.contains("-mve") =>
+                && !flags.contains("-mve")
+                // The vector instructions are of use with the layout that is made for them.
+                && has_feature("vector128") =>
         {
             "mve"
         }
@@ -59,7 +65,12 @@ fn kernel(target: &str, flags: &str) -> &'static str {
     }
 }
 
-/// Whether the compiler's flags name one of these cores.
+/// Returns whether the runtime is built with a feature.
+fn has_feature(name: &str) -> bool {
+    env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase())).is_some()
+}
+
+/// Returns whether the compiler's flags name one of these cores.
 fn has_core(flags: &str, cores: &[&str]) -> bool {
     cores.iter().any(|core| flags.contains(&format!("target-cpu={core}")))
 }

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use runtime::format::{Layout, WeightFormat};
-use runtime::kernels::layout::Packed;
+use runtime::kernels::layout::PackedKernel;
 use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, requantize};
 
 /// Values of a spectrogram, of a hidden layer, and of the layer in the middle.
@@ -46,7 +46,7 @@ pub fn source(layout: Layout) -> String {
     let order = [0, 1, 1, 1, 2, 3, 1, 1, 1, 4];
     let output = order.iter().fold(input.clone(), |x, &index| matrices[index].compute(&x));
 
-    let kernel = Packed::new(layout, WeightFormat::Int8);
+    let kernel = PackedKernel::new(layout, WeightFormat::Int8);
     let prepared = |columns: usize| kernel.map_or(0, |kernel| kernel.prepared_words(kernel.padded(columns, true)));
     let mut text = String::new();
     let macs: usize = order.iter().map(|&index| matrices[index].weights.len()).sum();
@@ -95,7 +95,7 @@ impl Dense {
         out
     }
 
-    fn write(&self, text: &mut String, kernel: Option<Packed>) {
+    fn write(&self, text: &mut String, kernel: Option<PackedKernel>) {
         let Self { name, rows, columns, .. } = *self;
         let multiplier = vec![self.multiplier; rows];
         let weights = match kernel {

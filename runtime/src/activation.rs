@@ -19,6 +19,21 @@ table! {
 }
 
 impl Activation {
+    /// Returns whether half of a level's rows are gates of the other half.
+    pub const fn is_gated(self) -> bool {
+        self.rows_per_value() == 2
+    }
+
+    /// Applies the function that kernels apply to every row, in place, in f32. Gates are another step.
+    // A function that is compiled for a vector unit must contain the loop.
+    #[cfg(feature = "f32")]
+    #[inline(always)]
+    pub fn apply_f32(self, rows: &mut [f32]) {
+        match self {
+            Self::Tanh | Self::Gated => rows.iter_mut().for_each(|row| *row = crate::math::tanh(*row)),
+        }
+    }
+
     /// Returns the number of rows of the weight matrix per value of a level.
     pub const fn rows_per_value(self) -> usize {
         match self {

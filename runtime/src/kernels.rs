@@ -1,4 +1,10 @@
-//! Matrix-vector products: the choice of a backend, and the order in which weights lie.
+//! Matrix-vector products and what surrounds them: the choice of the code for a core, and the order of the weights.
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`layout`] | packed layouts of integer weights, each with the kernels of the cores that it is for |
+//! | [`routine`] | routines for one row or one slice, whatever the layout |
+//! | `host` | kernels for the vector units of computers |
 //!
 //! # Layout `Rows8` (f32)
 //!
@@ -14,9 +20,9 @@
 //!
 //! # Integer layouts
 //!
-//! `RowMajor`: row after row, four-bit weights two to a byte; no core in mind, and the host's own. The others are packed for
-//! the instructions of a core, and each has a module here that defines it. Integer sums are exact, so that every
-//! layout gives the same bits on every core.
+//! `RowMajor`: row after row, four-bit weights two to a byte; for no core in particular, and for hosts. The others are packed
+//! for the instructions of a core: [`layout`]. Integer sums are exact, so that every layout has the same results on every
+//! core.
 //!
 //! # Summation order (f32)
 //!
@@ -29,34 +35,22 @@
 pub mod host;
 #[cfg(feature = "int8")]
 pub mod layout;
+#[cfg(feature = "int8")]
+mod out;
 pub mod routine;
 
+// These hide the routines of the same names.
 #[cfg(feature = "std")]
-pub use self::host::weigh;
-#[cfg(all(kernel = "mve", feature = "vector128"))]
-pub use self::layout::vector128::{copy_i8, exchange_i8, gate_i8, pick, table_tanh_i8, weigh};
-#[cfg(all(feature = "int8", kernel = "dsp"))]
-pub use self::routine::dsp::gate_i8;
+pub use self::host::{activate_f32, gate_i8, vec_mat_f32, weigh};
 #[cfg(feature = "int8")]
-pub use self::routine::portable::dot_i8;
-#[cfg(all(feature = "int8", not(any(kernel = "dsp", all(kernel = "mve", feature = "vector128")))))]
-pub use self::routine::portable::gate_i8;
-#[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
-pub use self::routine::portable::{copy_i8, exchange_i8, table_tanh_i8};
-#[cfg(feature = "int4")]
-pub use self::routine::portable::{dot_i4, unpack_i4};
-#[cfg(all(feature = "int8", not(all(kernel = "mve", feature = "vector128"))))]
-pub use self::routine::softmax::pick;
-#[cfg(all(feature = "int8", not(feature = "std"), not(all(kernel = "mve", feature = "vector128"))))]
-pub use self::routine::softmax::weigh;
-#[cfg(feature = "f32")]
-pub use self::routine::vec_mat_f32;
+pub use self::out::Out;
+pub use self::routine::*;
 use crate::rows::LANES;
 
-/// Whether [`vec_mat_f32`] is assembly in this build; without it its definition in [`routine::portable`] has its name.
-#[cfg(feature = "f32")]
+/// Whether `vec_mat_f32` is assembly in this build; otherwise it is its definition in [`routine::portable`].
 pub const ASSEMBLY_F32: bool = cfg!(fpu);
-/// Index of `weight[row][column]` in a matrix of `fan_in` columns in layout `Rows8`. For those who write one.
+
+/// Returns the index of `weight[row][column]` in a matrix of `fan_in` columns in layout `Rows8`.
 pub const fn rows8_index(row: usize, column: usize, fan_in: usize) -> usize {
     (row / LANES * fan_in + column) * LANES + row % LANES
 }

@@ -1,4 +1,4 @@
-//! The layers of the network, one per file, each a view of weights that lie in the blob.
+//! The layers of the network, one per file, each a view of weights in the blob.
 
 #[cfg(feature = "f32")]
 mod activation;
@@ -10,14 +10,8 @@ mod linear;
 mod linear_int;
 
 #[cfg(feature = "f32")]
-pub use activation::activate_f32;
-#[cfg(feature = "f32")]
-pub use embedding::EmbeddingF32;
-#[cfg(feature = "f32")]
-pub use linear::LinearF32;
+pub(crate) use self::{activation::activate_f32, embedding::EmbeddingF32, linear::LinearF32};
+#[cfg(feature = "alloc")]
+pub(crate) use linear_int::Unpacked;
 #[cfg(feature = "int8")]
-pub use linear_int::LinearInt;
-#[cfg(all(feature = "alloc", feature = "int8"))]
-pub use linear_int::Unpacked;
-#[cfg(feature = "int8")]
-pub(crate) use linear_int::{Input, Stored, has_lowest};
+pub(crate) use linear_int::{Input, LinearInt, Stored, has_lowest};

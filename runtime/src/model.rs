@@ -81,10 +81,12 @@ impl<'a> Net<'a> {
     }
 
     /// Without weights.
-    #[cfg(feature = "int8")]
-    const NONE: Self = Self::Int(NetInt::NONE);
-    #[cfg(not(feature = "int8"))]
-    const NONE: Self = Self::F32(NetF32::NONE);
+    const fn none() -> Self {
+        #[cfg(feature = "int8")]
+        return Self::Int(NetInt::none());
+        #[cfg(not(feature = "int8"))]
+        Self::F32(NetF32::NONE)
+    }
 
     /// Takes the weights from the slab, and tells the buffers they need, and their words; `None` if the slab is refused.
     #[inline(always)]
@@ -118,7 +120,7 @@ impl<'a> Model<'a> {
     pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
         // Copied as a whole from where constants lie, where field by field would be more code.
         let mut model =
-            const { Self { header: Fields::NONE, net: Net::NONE, golden: &[], buffers: StateLayout::NONE } };
+            const { Self { header: Fields::NONE, net: Net::none(), golden: &[], buffers: StateLayout::NONE } };
         let mut slab = Slab::new(blob);
         match load(&mut model.header, &mut model.net, &mut model.buffers, &mut slab) {
             Some(golden) => {

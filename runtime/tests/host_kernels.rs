@@ -47,7 +47,9 @@ fn every_unit_of_this_machine_is_found() {
 
 #[cfg(feature = "int8")]
 mod integer {
-    use runtime::kernels::host::{Bias, Output, Scaling, Table};
+    use runtime::activation::{Curve, TANH};
+    use runtime::kernels::Out;
+    use runtime::kernels::host::{Bias, BlockScaling, Table};
     use runtime::kernels::routine::portable;
     use runtime::kernels::routine::softmax;
     use runtime::quant::ACC_LIMIT;
@@ -121,9 +123,9 @@ mod integer {
             let shifted = self.shifted();
             let bias = Bias { plain: &self.bias, shifted: &shifted };
             let mut out = vec![i32::MAX; self.bias.len()];
-            unit.rows_i8(&self.weights, &self.x, bias, &self.multiplier, Output::Rows(&mut out));
+            unit.rows_i8(&self.weights, &self.x, bias, &self.multiplier, Out::Rows(&mut out));
             let mut tanh = vec![99; self.bias.len()];
-            unit.rows_i8(&self.weights, &self.x, bias, &self.multiplier, Output::Tanh(&mut tanh));
+            unit.rows_i8(&self.weights, &self.x, bias, &self.multiplier, Out::Curve(&mut tanh, &TANH));
             self.compare(unit, &out, &tanh);
         }
 
@@ -139,9 +141,9 @@ mod integer {
         fn check_i4(&self, unit: VectorUnit) {
             let packed = self.packed();
             let mut out = vec![i32::MAX; self.bias.len()];
-            unit.rows_i4(&packed, &self.x, &self.bias, &self.multiplier, Output::Rows(&mut out));
+            unit.rows_i4(&packed, &self.x, &self.bias, &self.multiplier, Out::Rows(&mut out));
             let mut tanh = vec![99; self.bias.len()];
-            unit.rows_i4(&packed, &self.x, &self.bias, &self.multiplier, Output::Tanh(&mut tanh));
+            unit.rows_i4(&packed, &self.x, &self.bias, &self.multiplier, Out::Curve(&mut tanh, &TANH));
             self.compare(unit, &out, &tanh);
         }
 
@@ -202,7 +204,7 @@ mod integer {
             }
         };
         all(&runtime::kernels::routine::portable::gate_i8, "definition");
-        all(&runtime::kernels::routine::dsp::gate_i8, "dsp");
+        all(&runtime::kernels::routine::gate_dsp::gate_i8, "dsp");
         for unit in VectorUnit::available() {
             all(&|values, gates| unit.gate_i8(values, gates), unit.name());
         }
@@ -266,10 +268,10 @@ mod integer {
             let expected = if case.x.is_empty() { nothing.clone() } else { case.expected() };
             for unit in VectorUnit::available() {
                 let out = out.put(&nothing);
-                unit.rows_i8(weights, x, Bias { plain: bias, shifted }, multiplier, Output::Rows(out));
+                unit.rows_i8(weights, x, Bias { plain: bias, shifted }, multiplier, Out::Rows(out));
                 assert_eq!(out, expected, "{}", unit.name());
                 out.copy_from_slice(&nothing);
-                unit.rows_i4(packed, x, bias, multiplier, Output::Rows(out));
+                unit.rows_i4(packed, x, bias, multiplier, Out::Rows(out));
                 assert_eq!(out, expected, "{}", unit.name());
             }
         });
@@ -291,7 +293,7 @@ mod integer {
                     let bias = Bias { plain: &case.bias[..cut(1, 1)], shifted: &shifted[..cut(1, 1)] };
                     let multiplier = &case.multiplier[..cut(2, 1)];
                     let end = cut(3, 1);
-                    unit.rows_i8(weights, &case.x, bias, multiplier, Output::Rows(&mut out[..end]));
+                    unit.rows_i8(weights, &case.x, bias, multiplier, Out::Rows(&mut out[..end]));
                     assert_eq!(out[..rows], expected[..rows], "{}", unit.name());
                     assert!(out[rows..].iter().all(|&value| value == 7), "{}", unit.name());
                 }
@@ -313,7 +315,7 @@ mod integer {
                     let part = if short == 0 { 62 } else { 0 };
                     let (weights, bias) = (&packed[..63 * cut(0) + part], &case.bias[..cut(1)]);
                     let mut out = [7; 45];
-                    unit.rows_i4(weights, &case.x, bias, &case.multiplier[..cut(2)], Output::Rows(&mut out[..cut(3)]));
+                    unit.rows_i4(weights, &case.x, bias, &case.multiplier[..cut(2)], Out::Rows(&mut out[..cut(3)]));
                     assert_eq!(out[..rows], expected[..rows], "{}", unit.name());
                     assert!(out[rows..].iter().all(|&value| value == 7), "{}", unit.name());
                 }
@@ -325,8 +327,8 @@ mod integer {
     #[test]
     fn an_output_has_room_for_as_many_rows_as_it_holds() {
         for len in 0..10 {
-            assert_eq!(Output::Rows(&mut [0; 10][..len]).len(), len);
-            assert_eq!(Output::Tanh(&mut [0; 10][..len]).len(), len);
+            assert_eq!(Out::Rows(&mut [0; 10][..len]).len(), len);
+            assert_eq!(Out::Curve(&mut [0; 10][..len], &TANH).len(), len);
         }
     }
 
@@ -337,16 +339,46 @@ mod integer {
         for unit in VectorUnit::available() {
             for start in 0..40 {
                 let mut out = vec![99; values.len() - start + 3];
-                unit.tanh_i8(&values[start..], &mut out);
+                unit.curve_i8(&TANH, &values[start..], &mut out);
                 let expected: Vec<i8> = values[start..].iter().map(|&value| oracle::tanh(value)).collect();
                 assert_eq!(out[..expected.len()], expected, "{}", unit.name());
                 assert_eq!(out[expected.len()..], [99; 3]);
             }
             for len in 0..=300 {
                 let mut out = [99; 303];
-                unit.tanh_i8(&values[len..], &mut out[..len]);
+                unit.curve_i8(&TANH, &values[len..], &mut out[..len]);
                 assert!(out[..len].iter().zip(&values[len..]).all(|(&out, &value)| out == oracle::tanh(value)));
                 assert_eq!(out[len..][..3], [99; 3], "{}, behind {len}", unit.name());
+            }
+        }
+    }
+
+    /// Another curve than the one that all models have today: an entry for each index, and none twice in a row.
+    #[test]
+    fn entries_are_those_of_the_curve() {
+        let curve = Curve(core::array::from_fn(|at| (at * 37 % 255) as i8));
+        let values: Vec<i32> = (-320..320).chain([i32::MIN, i32::MAX, 1 << 20, -(1 << 20)]).collect();
+        let expected: Vec<i8> = values.iter().map(|&value| curve.0[value.clamp(-256, 255) as usize & 511]).collect();
+        let multiplier = vec![1 << 24; values.len()];
+        for unit in VectorUnit::available() {
+            let mut out = vec![99; values.len()];
+            unit.curve_i8(&curve, &values, &mut out);
+            assert_eq!(out, expected, "{}", unit.name());
+            // As the last step of a layer whose sums are the biases.
+            let small: Vec<i32> = values.iter().map(|&value| value.clamp(1 - ACC_LIMIT, ACC_LIMIT - 1)).collect();
+            let bias = Bias { plain: &small, shifted: &small };
+            let mut out = vec![99; values.len()];
+            unit.rows_i8(&vec![0; 64 * values.len()], &[1; 64], bias, &multiplier, Out::Curve(&mut out, &curve));
+            assert_eq!(out, expected, "{}", unit.name());
+            for (values, expected) in values.chunks_exact(8 * STREAMS).zip(expected.chunks_exact(8 * STREAMS)) {
+                let tile = |row: usize| Tile(core::array::from_fn(|stream| values[row * STREAMS + stream]));
+                let mut out = [Tile([0; STREAMS]); 2];
+                unit.curve_tile_i8(&curve, &core::array::from_fn(tile), &mut out);
+                for (at, &expected) in expected.iter().enumerate() {
+                    let (row, stream) = (at / STREAMS, at % STREAMS);
+                    let entry = out[row / 4].0[stream].to_le_bytes()[row % 4] as i8;
+                    assert_eq!(entry, expected, "{}, row {row}, stream {stream}", unit.name());
+                }
             }
         }
     }
@@ -400,10 +432,10 @@ mod integer {
             for unit in VectorUnit::available() {
                 let table = Table { entries: &entries, vocab_size, rows, start };
                 let mut out = vec![0; rows - start];
-                unit.look_up(table, &tokens, &bias[start..], &multiplier[start..], Output::Rows(&mut out));
+                unit.look_up(table, &tokens, &bias[start..], &multiplier[start..], Out::Rows(&mut out));
                 assert_eq!(out, expected, "{}, {rows} rows from {start} on", unit.name());
                 let mut out = vec![99; rows - start];
-                unit.look_up(table, &tokens, &bias[start..], &multiplier[start..], Output::Tanh(&mut out));
+                unit.look_up(table, &tokens, &bias[start..], &multiplier[start..], Out::Curve(&mut out, &TANH));
                 assert!(out.iter().zip(&expected).all(|(&out, &row)| out == oracle::tanh(row)), "{}", unit.name());
             }
         }
@@ -423,9 +455,9 @@ mod integer {
                     oracle::tanh(oracle::row(bias[row], &[older[row], newer[row]], &[1, 1], multiplier[row]))
                 };
                 let expected: Vec<i8> = (0..rows).map(expected).collect();
-                for run in [portable::table_tanh_i8, runtime::kernels::table_tanh_i8] {
+                for run in [portable::look_up_pair, runtime::kernels::look_up_pair] {
                     let mut out = vec![99; rows];
-                    run(&bias, &multiplier, [&older, &newer], &mut out);
+                    run(&bias, &multiplier, [&older, &newer], &TANH, &mut out);
                     assert_eq!(out, expected, "{rows} rows");
                 }
             }
@@ -445,7 +477,7 @@ mod integer {
                 let packed: Vec<[u32; 8]> =
                     (0..words).map(|at| core::array::from_fn(|row| word(&weights[row * columns + 4 * at..]))).collect();
                 let sum = |row: usize| weights[row * columns..][..columns].iter().map(|&w| i32::from(w)).sum();
-                let scaling = Scaling {
+                let scaling = BlockScaling {
                     bias: bias.as_slice().try_into().unwrap(),
                     sum: core::array::from_fn(sum),
                     multiplier: multiplier.as_slice().try_into().unwrap(),
@@ -456,7 +488,7 @@ mod integer {
                     let mut out = [Tile([0; STREAMS]); 8];
                     unit.tile_i8(&packed, &scaling, &x, &mut out);
                     let mut activations = [Tile([0; STREAMS]); 2];
-                    unit.tanh_tile_i8(&out, &mut activations);
+                    unit.curve_tile_i8(&TANH, &out, &mut activations);
                     for (stream, Case { x, .. }) in streams.iter().enumerate() {
                         let (weights, bias, multiplier) = (weights.clone(), bias.clone(), multiplier.clone());
                         let expected = Case { x: x.clone(), weights, bias, multiplier }.expected();
@@ -474,6 +506,7 @@ mod integer {
 
 #[cfg(feature = "f32")]
 mod float {
+    use runtime::activation::Activation;
     use runtime::kernels::routine::portable;
     use runtime::kernels::{self, rows8_index};
     use runtime::math::{TANH_MAX_ERROR, tanh};
@@ -580,12 +613,12 @@ mod float {
         for unit in VectorUnit::available() {
             for start in 0..20 {
                 let mut y = values[start..].to_vec();
-                unit.tanh_f32(&mut y);
+                unit.activate_f32(Activation::Tanh, &mut y);
                 assert_eq!(bits(&y), bits(&expected[start..]), "{}", unit.name());
             }
             for len in 0..=300 {
                 let mut y = values[len..][..len + 3].to_vec();
-                unit.tanh_f32(&mut y[..len]);
+                unit.activate_f32(Activation::Tanh, &mut y[..len]);
                 assert_eq!(bits(&y[..len]), bits(&expected[len..][..len]), "{}", unit.name());
                 assert_eq!(bits(&y[len..]), bits(&values[2 * len..][..3]), "{}, behind {len}", unit.name());
             }

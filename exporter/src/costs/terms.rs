@@ -17,8 +17,7 @@ use std::collections::BTreeMap;
 
 use runtime::config::LinearShape;
 use runtime::format::{Layout, Precision, WeightFormat};
-use runtime::kernels::layout::Packed;
-use runtime::kernels::layout::{dual16, lanes16, vector128};
+use runtime::kernels::layout::PackedKernel;
 use runtime::rows::{LANES, padded};
 use runtime::{Activation, Config, Model};
 
@@ -165,20 +164,21 @@ impl Network {
     }
 
     /// A layer on a packed kernel.
-    fn packed(&self, linear: &LinearShape<'_>, format: WeightFormat, place: Place) -> (Terms, Packed) {
-        let kernel = Packed::new(self.layout, format).expect("all layouts are in this build");
+    fn packed(&self, linear: &LinearShape<'_>, format: WeightFormat, place: Place) -> (Terms, PackedKernel) {
+        let kernel = PackedKernel::new(self.layout, format).expect("all layouts are in this build");
         let columns = kernel.columns(linear);
-        let groups = columns / group(self.layout, kernel.is_i4());
+        let groups = columns / kernel.group();
         let blocks = linear.fan_out.div_ceil(kernel.rows_per_block());
         // Rounds of the unrolled loop behind the first, which every block has.
         let rounds = groups.div_ceil(if self.layout == Layout::Vector128 { 16 } else { 8 }) - 1;
-        let names = match (kernel.is_i4(), place == Place::Output) {
+        let is_i4 = format == WeightFormat::Int4;
+        let names = match (is_i4, place == Place::Output) {
             (false, false) => ["int8", "int8.block"],
             (false, true) => ["int8", "int8.last"],
             (true, false) => ["int4", "int4.block"],
             (true, true) => ["int4", "int4.last"],
         };
-        let others = match kernel.is_i4() {
+        let others = match is_i4 {
             false => {
                 ["int8.group", "int8.round", "int8.single", "int8.part", "int8.filled", "int8.left", "int8.ragged"]
             }
@@ -208,17 +208,6 @@ impl Network {
         let counts = [blocks * groups, blocks * rounds, blocks * singles, whole, filled, left, ragged];
         let terms = names.into_iter().zip([1, blocks]).chain(others.into_iter().zip(counts));
         (terms.map(|(name, count)| (name, real(count))).collect(), kernel)
-    }
-}
-
-/// Columns that a kernel of integers reads together.
-fn group(layout: Layout, is_i4: bool) -> usize {
-    match (layout, is_i4) {
-        (Layout::Dual16, false) => dual16::COLUMNS_I8,
-        (Layout::Dual16, true) => dual16::COLUMNS_I4,
-        (Layout::Lanes16, false) => lanes16::COLUMNS_I8,
-        (Layout::Lanes16, true) => lanes16::COLUMNS_I4,
-        _ => vector128::COLUMNS_I8,
     }
 }
 

@@ -3,7 +3,7 @@
 use runtime::Model;
 use runtime::config::LinearShape;
 use runtime::format::{Layout, PREAMBLE_BYTES, SLAB_ALIGN, WeightFormat, slab_offset};
-use runtime::kernels::layout::Packed;
+use runtime::kernels::layout::PackedKernel;
 use runtime::rows::padded;
 
 /// The bytes of a layer: of its weights with what belongs to them.
@@ -28,7 +28,7 @@ impl LayerBytes {
                 let width = rows / model.config().activation().rows_per_value();
                 Self { arrays: vec![vocab_size * vocab_size * width], read: width }
             }
-            (layout, format) => match Packed::new(layout, format) {
+            (layout, format) => match PackedKernel::new(layout, format) {
                 Some(kernel) => {
                     let words = kernel.block_words(kernel.columns(shape));
                     Self::whole(vec![4 * rows.div_ceil(kernel.rows_per_block()) * words])

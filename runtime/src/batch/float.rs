@@ -146,8 +146,8 @@ impl Layer for FloatLayer<'_> {
         let Float { unit, levels, .. } = self.network;
         let out = &mut out[..padded(self.fan_out)];
         self.network.blocks(&levels[self.index], input.cells(), out);
-        out.iter_mut().for_each(|Tile(values)| unit.tanh_f32(values));
-        if self.activation == Activation::Gated {
+        out.iter_mut().for_each(|Tile(values)| unit.activate_f32(self.activation, values));
+        if self.activation.is_gated() {
             let (values, gates) = out.split_at_mut(self.fan_out / 2);
             for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
                 values.iter_mut().zip(gates).for_each(|(value, other)| *value = gate(*value, *other));

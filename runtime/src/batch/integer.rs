@@ -8,7 +8,7 @@ use super::pairs::Pairs;
 use crate::activation::Activation;
 use crate::config::LinearShape;
 use crate::format::header::Fields;
-use crate::kernels::host::{Scaling, Tile, VectorUnit};
+use crate::kernels::host::{BlockScaling, Tile, VectorUnit};
 use crate::layers::Unpacked;
 use crate::model::net_int::NetInt;
 use crate::model::side_by_side::Apart;
@@ -144,9 +144,9 @@ impl Layer for IntegerLayer<'_> {
         self.weights.blocks().zip(pairs).for_each(|((weights, scaling), out)| {
             let mut sums = [Tile::default(); LANES];
             self.unit.tile_i8(weights, scaling, input.cells(), &mut sums);
-            self.unit.tanh_tile_i8(&sums, out);
+            self.unit.curve_tile_i8(self.activation.curve(), &sums, out);
         });
-        if self.activation == Activation::Gated {
+        if self.activation.is_gated() {
             let (values, gates) = out.split_at_mut(cells);
             for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
                 self.unit.gate_i8(bytemuck::cast_slice_mut(values), bytemuck::cast_slice(gates));
@@ -165,7 +165,7 @@ impl Layer for IntegerLayer<'_> {
 pub struct TileWeights {
     /// `[blocks][columns / 4][8]` words of four columns. Positions are padded to whole words.
     weights: Vec<[u32; LANES]>,
-    scaling: Vec<Scaling>,
+    scaling: Vec<BlockScaling>,
 }
 
 impl TileWeights {
@@ -174,7 +174,8 @@ impl TileWeights {
         let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));
         let Unpacked { bias, multiplier, weights: all } = layer;
         let blocks = bias.len() / values * values.div_ceil(LANES);
-        let mut packed = Self { weights: vec![[0; LANES]; blocks * words], scaling: vec![Scaling::default(); blocks] };
+        let mut packed =
+            Self { weights: vec![[0; LANES]; blocks * words], scaling: vec![BlockScaling::default(); blocks] };
         let rows = bias.iter().zip(multiplier).zip(all.chunks_exact(shape.fan_in().max(1)));
         for (row, ((&bias, &multiplier), weights)) in rows.enumerate() {
             let row = row / values * padded(values) + row % values;
@@ -197,7 +198,7 @@ impl TileWeights {
         packed
     }
 
-    fn blocks(&self) -> impl Iterator<Item = (&[[u32; LANES]], &Scaling)> {
+    fn blocks(&self) -> impl Iterator<Item = (&[[u32; LANES]], &BlockScaling)> {
         let words = self.weights.len() / self.scaling.len().max(1);
         self.weights.chunks_exact(words.max(1)).zip(&self.scaling)
     }

@@ -1,226 +1,376 @@
-//! The packed integer layouts behind one door: which kernel a layer runs on is decided when the model is loaded.
+//! Packed layouts of integer weights: the trait that each of them implements, and the choice among them when a model is loaded.
 
 #![cfg_attr(
     not(any(feature = "dual16", feature = "lanes16", feature = "vector128")),
     allow(
         unused_variables,
         unreachable_code,
+        unused_macros,
+        unused_imports,
         dead_code,
         reason = "a build without packed layouts has no kernel to choose"
     )
 )]
 
-#[cfg(feature = "alloc")]
-mod blocks;
 #[cfg(feature = "dual16")]
 pub mod dual16;
 #[cfg(feature = "lanes16")]
 pub mod lanes16;
 #[cfg(feature = "vector128")]
 pub mod vector128;
+
+use crate::activation::Curve;
 use crate::config::LinearShape;
 use crate::format::{Layout, WeightFormat};
+use crate::kernels::Out;
+use crate::limits::MAX_FAN_IN;
 use crate::rows::round_up;
 
-/// A packed layout with weights of one width.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packed {
-    /// [`dual16`], 8 bits.
-    #[cfg(feature = "dual16")]
-    Dual16I8,
-    /// [`dual16`], 4 bits.
-    #[cfg(all(feature = "dual16", feature = "int4"))]
-    Dual16I4,
-    /// [`lanes16`], 8 bits.
-    #[cfg(feature = "lanes16")]
-    Lanes16I8,
-    /// [`lanes16`], 4 bits.
-    #[cfg(all(feature = "lanes16", feature = "int4"))]
-    Lanes16I4,
-    /// [`vector128`], 8 bits.
-    #[cfg(feature = "vector128")]
-    Vector128I8,
-    /// [`vector128`], 4 bits.
-    #[cfg(all(feature = "vector128", feature = "int4"))]
-    Vector128I4,
+/// A packed layout with weights of one width: blocks of rows in the order in which a kernel reads them.
+///
+/// The functions do not panic and touch only the slices that they are given, whatever the lengths and numbers. Where
+/// lengths do not belong together, results are unspecified.
+pub trait PackedLayout {
+    /// Name of the layout and of the width, `dual16_i8` for instance.
+    const NAME: &'static str;
+    /// The layout.
+    const LAYOUT: Layout;
+    /// The width of the weights.
+    const FORMAT: WeightFormat;
+    /// Whether this build computes in assembly; otherwise it runs the definitions.
+    const ASSEMBLY: bool;
+    /// Rows of a block, a divisor of [`crate::rows::LANES`].
+    const ROWS: usize;
+    /// Columns that the kernel reads together: all positions of a layer together are padded to a multiple.
+    const GROUP: usize;
+    /// Columns that are prepared together: each position of a layer is padded to a multiple, the last one to whole groups.
+    const PART: usize;
+    /// Words of the prepared input of [`Self::PART`] columns.
+    const PART_WORDS: usize;
+    /// Most padded columns of a layer: a model with a wider one is refused.
+    const MOST_COLUMNS: usize = 2 * MAX_FAN_IN;
+    /// Whether a prepared input is the activations themselves.
+    const READS_BYTES: bool = false;
+
+    /// Returns the words of a block; `columns` is a multiple of [`Self::GROUP`]. A multiple of four.
+    fn block_words(columns: usize) -> usize;
+
+    /// Returns the words of the prepared input; `columns` is a multiple of [`Self::PART`].
+    #[inline]
+    fn prepared_words(columns: usize) -> usize {
+        columns / Self::PART * Self::PART_WORDS
+    }
+
+    /// Brings the activations of one position, -127 to 127, into the form that the kernel reads. Returns the position's share of
+    /// the constant of [`Self::rows`].
+    ///
+    /// `prepared` has the words of the position with its padding, which counts as zero.
+    fn prepare(x: &[i8], prepared: &mut [u32]) -> i32;
+
+    /// `out[row] = requantize(bias[row] + sum(weights[row][c] * x[c]), multiplier[row])` for the rows of whole blocks.
+    ///
+    /// Shapes: `blocks` `[n][block_words(columns)]`, `prepared` `[prepared_words(columns)]`, `out` `[n * ROWS]`. `constant` is the
+    /// sum of the results of [`Self::prepare`] for all positions.
+    fn rows(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]);
+
+    /// Computes [`Self::rows`], and puts the curve's entry of each into `out`.
+    fn rows_curve(blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve, out: &mut [i8]);
+
+    /// The definition of [`Self::prepare`].
+    fn prepare_portable(x: &[i8], prepared: &mut [u32]) -> i32;
+
+    /// The definition of [`Self::rows`].
+    fn rows_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]);
+
+    /// The definition of [`Self::rows_curve`].
+    fn rows_curve_portable(blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve, out: &mut [i8]);
+
+    /// Returns a weight of a block, or 0 outside the block. Of a word that no writer makes it may be a weight that is not allowed.
+    fn weight(block: &[u32], columns: usize, row: usize, column: usize) -> i8;
+
+    /// Returns the bias of a row of a block, or `None` if no bias has the row's start value.
+    fn bias(block: &[u32], columns: usize, row: usize) -> Option<i32>;
+
+    /// Returns the multiplier of a row of a block.
+    fn multiplier(block: &[u32], columns: usize, row: usize) -> i32;
+
+    /// Writes one block.
+    ///
+    /// `bias` and `multiplier` of its rows; where there are fewer, the others are 0. `weight(row, column)` of every padded
+    /// column, 0 for padding, at most [`WeightFormat::weight_max`] in magnitude; `|bias| + 127 sum |weight| < 2^23` in every
+    /// row. Does nothing where `block` does not have the length of a block.
+    fn write_block(
+        block: &mut [u32],
+        columns: usize,
+        bias: &[i32],
+        multiplier: &[i32],
+        weight: impl Fn(usize, usize) -> i8,
+    );
+
+    /// Returns the blocks of a layer; `weight` as for [`Self::write_block`]. Rows of the last block beyond `rows` are zero in
+    /// everything.
+    ///
+    /// Every combination of bias, multiplier and weights has one encoding, and no bit is unused.
+    #[cfg(feature = "alloc")]
+    fn pack(
+        bias: &[i32],
+        multiplier: &[i32],
+        weight: impl Fn(usize, usize) -> i8,
+        rows: usize,
+        columns: usize,
+    ) -> alloc::vec::Vec<u32> {
+        let words = Self::block_words(columns);
+        let mut blocks = alloc::vec![0; words * rows.div_ceil(Self::ROWS)];
+        for (block, first) in blocks.chunks_exact_mut(words).zip((0..rows).step_by(Self::ROWS)) {
+            let of_block = |values: &'_ [i32]| -> alloc::vec::Vec<i32> {
+                values.iter().take(rows).skip(first).take(Self::ROWS).copied().collect()
+            };
+            let weight = |row: usize, column: usize| if first + row < rows { weight(first + row, column) } else { 0 };
+            Self::write_block(block, columns, &of_block(bias), &of_block(multiplier), weight);
+        }
+        blocks
+    }
 }
 
-/// Calls the function of this name of the layout's module; constants likewise.
-macro_rules! of {
-    ($packed:expr, $i8:ident / $i4:ident $arguments:tt) => {
-        match $packed {
-            #[cfg(feature = "dual16")]
-            Packed::Dual16I8 => of!(@ dual16, $i8 $arguments),
-            #[cfg(all(feature = "dual16", feature = "int4"))]
-            Packed::Dual16I4 => of!(@ dual16, $i4 $arguments),
-            #[cfg(feature = "lanes16")]
-            Packed::Lanes16I8 => of!(@ lanes16, $i8 $arguments),
-            #[cfg(all(feature = "lanes16", feature = "int4"))]
-            Packed::Lanes16I4 => of!(@ lanes16, $i4 $arguments),
-            #[cfg(feature = "vector128")]
-            Packed::Vector128I8 => of!(@ vector128, $i8 $arguments),
-            #[cfg(all(feature = "vector128", feature = "int4"))]
-            Packed::Vector128I4 => of!(@ vector128, $i4 $arguments),
+/// Defines the functions of [`PackedLayout`] that compute: the module `chosen` runs, the module `portable` is the definition.
+macro_rules! computing {
+    () => {
+        #[inline]
+        fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
+            chosen::prepare(x, prepared)
+        }
+
+        #[inline]
+        fn rows(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
+            chosen::rows(blocks, prepared, constant, out);
+        }
+
+        #[inline]
+        fn rows_curve(
+            blocks: &[u32],
+            prepared: &[u32],
+            constant: i32,
+            curve: &$crate::activation::Curve,
+            out: &mut [i8],
+        ) {
+            chosen::rows_curve(blocks, prepared, constant, curve, out);
+        }
+
+        fn prepare_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
+            portable::prepare(x, prepared)
+        }
+
+        fn rows_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
+            portable::rows(blocks, prepared, constant, out);
+        }
+
+        fn rows_curve_portable(
+            blocks: &[u32],
+            prepared: &[u32],
+            constant: i32,
+            curve: &$crate::activation::Curve,
+            out: &mut [i8],
+        ) {
+            portable::rows_curve(blocks, prepared, constant, curve, out);
         }
     };
-    (@ $module:ident, $name:ident const) => { $module::$name };
-    (@ $module:ident, $name:ident ($($argument:expr),*)) => { $module::$name($($argument),*) };
+}
+use computing;
+
+/// Returns as many values as a block has rows; missing ones are 0.
+fn of_rows<const ROWS: usize>(values: &[i32]) -> [i32; ROWS] {
+    core::array::from_fn(|row| values.get(row).copied().unwrap_or(0))
 }
 
-impl Packed {
-    /// The kernel for weights of this format in this layout; `None` if there is none, or it was left out of this build.
-    pub const fn new(layout: Layout, format: WeightFormat) -> Option<Self> {
-        match (layout, format) {
-            #[cfg(feature = "dual16")]
-            (Layout::Dual16, WeightFormat::Int8) => Some(Self::Dual16I8),
-            #[cfg(all(feature = "dual16", feature = "int4"))]
-            (Layout::Dual16, WeightFormat::Int4) => Some(Self::Dual16I4),
-            #[cfg(feature = "lanes16")]
-            (Layout::Lanes16, WeightFormat::Int8) => Some(Self::Lanes16I8),
-            #[cfg(all(feature = "lanes16", feature = "int4"))]
-            (Layout::Lanes16, WeightFormat::Int4) => Some(Self::Lanes16I4),
-            #[cfg(feature = "vector128")]
-            (Layout::Vector128, WeightFormat::Int8) => Some(Self::Vector128I8),
-            #[cfg(all(feature = "vector128", feature = "int4"))]
-            (Layout::Vector128, WeightFormat::Int4) => Some(Self::Vector128I4),
-            _ => None,
+/// The packed layouts of this build, the one list of them: calls a macro with some arguments and the list.
+macro_rules! with_layouts {
+    ($macro:ident $arguments:tt) => {
+        $macro! { $arguments
+            #[cfg(feature = "dual16")] dual16::Dual16I8,
+            #[cfg(all(feature = "dual16", feature = "int4"))] dual16::Dual16I4,
+            #[cfg(feature = "lanes16")] lanes16::Lanes16I8,
+            #[cfg(all(feature = "lanes16", feature = "int4"))] lanes16::Lanes16I4,
+            #[cfg(feature = "vector128")] vector128::Vector128I8,
+            #[cfg(all(feature = "vector128", feature = "int4"))] vector128::Vector128I4,
         }
+    };
+}
+
+/// Declares the enum of the layouts.
+macro_rules! declare {
+    (() $($(#[$attribute:meta])* $module:ident::$layout:ident,)*) => {
+        /// A packed layout with weights of one width, as a value: the kernel of a layer, known when a model is loaded.
+        ///
+        /// The methods call the functions of the same name of [`PackedLayout`]: no pointers to functions, because the bound of
+        /// a program's stack follows from its calls.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum PackedKernel {
+            $(
+                #[doc = concat!("[`", stringify!($module), "::", stringify!($layout), "`].")]
+                $(#[$attribute])*
+                $layout,
+            )*
+        }
+
+        impl PackedKernel {
+            /// The kernels of this build.
+            pub const ALL: &'static [Self] = &[$($(#[$attribute])* Self::$layout,)*];
+
+            /// Returns the kernel for weights of this format in this layout; `None` if there is none, or this build is without it.
+            #[inline]
+            pub const fn new(layout: Layout, format: WeightFormat) -> Option<Self> {
+                match (layout, format) {
+                    $(
+                        $(#[$attribute])*
+                        (<$module::$layout as PackedLayout>::LAYOUT, <$module::$layout as PackedLayout>::FORMAT) => {
+                            Some(Self::$layout)
+                        }
+                    )*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+with_layouts! { declare () }
+
+/// Evaluates an expression for the kernel's type.
+macro_rules! for_layout {
+    ($kernel:expr, $type:ident => $value:expr) => {
+        with_layouts! { choose ($kernel, $type => $value) }
+    };
+}
+
+macro_rules! choose {
+    (($kernel:expr, $type:ident => $value:expr) $($(#[$attribute:meta])* $module:ident::$layout:ident,)*) => {
+        match $kernel {
+            $(
+                $(#[$attribute])*
+                PackedKernel::$layout => {
+                    type $type = $module::$layout;
+                    $value
+                }
+            )*
+        }
+    };
+}
+
+impl PackedKernel {
+    /// Returns [`PackedLayout::NAME`].
+    pub fn name(self) -> &'static str {
+        for_layout!(self, L => L::NAME)
     }
 
-    /// Whether the weights have 4 bits.
-    pub fn is_i4(self) -> bool {
-        match self {
-            #[cfg(feature = "dual16")]
-            Self::Dual16I8 => false,
-            #[cfg(all(feature = "dual16", feature = "int4"))]
-            Self::Dual16I4 => true,
-            #[cfg(feature = "lanes16")]
-            Self::Lanes16I8 => false,
-            #[cfg(all(feature = "lanes16", feature = "int4"))]
-            Self::Lanes16I4 => true,
-            #[cfg(feature = "vector128")]
-            Self::Vector128I8 => false,
-            #[cfg(all(feature = "vector128", feature = "int4"))]
-            Self::Vector128I4 => true,
-        }
+    /// Returns [`PackedLayout::LAYOUT`].
+    pub fn layout(self) -> Layout {
+        for_layout!(self, L => L::LAYOUT)
     }
 
-    /// Most padded columns of a layer: what is wider is refused when a model is loaded.
+    /// Returns [`PackedLayout::FORMAT`].
+    pub fn format(self) -> WeightFormat {
+        for_layout!(self, L => L::FORMAT)
+    }
+
+    /// Returns [`PackedLayout::MOST_COLUMNS`].
     pub fn most_columns(self) -> usize {
-        match self {
-            #[cfg(feature = "lanes16")]
-            Self::Lanes16I8 => lanes16::LIMIT,
-            #[cfg(all(feature = "lanes16", feature = "int4"))]
-            Self::Lanes16I4 => lanes16::LIMIT,
-            #[allow(unreachable_patterns, reason = "where there is no other layout")]
-            _ => 2 * crate::limits::MAX_FAN_IN,
-        }
+        for_layout!(self, L => L::MOST_COLUMNS)
     }
 
-    /// Whether a prepared input is the activations themselves.
+    /// Returns [`PackedLayout::READS_BYTES`].
     pub fn reads_bytes(self) -> bool {
-        match self {
-            #[cfg(feature = "vector128")]
-            Self::Vector128I8 => true,
-            #[cfg(all(feature = "vector128", feature = "int4"))]
-            Self::Vector128I4 => true,
-            #[allow(unreachable_patterns, reason = "where there is no other layout")]
-            _ => false,
-        }
+        for_layout!(self, L => L::READS_BYTES)
     }
 
-    /// Rows of a block, a divisor of [`crate::rows::LANES`].
+    /// Returns [`PackedLayout::ROWS`].
     pub fn rows_per_block(self) -> usize {
-        of!(self, ROWS_I8 / ROWS_I4 const)
+        for_layout!(self, L => L::ROWS)
     }
 
-    /// Columns that are prepared together.
+    /// Returns [`PackedLayout::PART`].
     pub fn part(self) -> usize {
-        of!(self, PART_I8 / PART_I4 const)
+        for_layout!(self, L => L::PART)
     }
 
-    /// Columns that the kernel reads together.
+    /// Returns [`PackedLayout::GROUP`].
     pub fn group(self) -> usize {
-        of!(self, COLUMNS_I8 / COLUMNS_I4 const)
+        for_layout!(self, L => L::GROUP)
     }
 
-    /// A width, or the columns of some positions with the one behind them, with its padding: whole parts; behind the last position,
-    /// whole groups of all.
+    /// Returns a width, or the columns of some positions together with the next one, with padding: whole parts; after the last
+    /// position, whole groups of all.
     #[inline]
     pub fn padded(self, columns: usize, last: bool) -> usize {
         round_up(columns, if last { self.group() } else { self.part() })
     }
 
-    /// The first column of a position, those before it padded.
+    /// Returns the first column of a position; the positions before it are padded.
     #[inline]
     pub fn start(self, shape: &LinearShape<'_>, position: usize) -> usize {
         let start = shape.start(position, |width| self.padded(width, false));
         self.padded(start, position == shape.positions)
     }
 
-    /// Columns with all their padding.
+    /// Returns the columns of a layer with all their padding.
     #[inline]
     pub fn columns(self, shape: &LinearShape<'_>) -> usize {
         shape.columns(self.part(), self.group())
     }
 
-    /// Words of a block of rows with that many padded columns.
+    /// Calls [`PackedLayout::block_words`].
     pub fn block_words(self, columns: usize) -> usize {
-        of!(self, block_words_i8 / block_words_i4(columns))
+        for_layout!(self, L => L::block_words(columns))
     }
 
-    /// Words of the prepared input for that many padded columns: whole parts.
+    /// Calls [`PackedLayout::prepared_words`].
     #[inline]
     pub fn prepared_words(self, columns: usize) -> usize {
         columns / self.part() * self.part_words()
     }
 
-    /// Words of the prepared input of [`Self::part`] columns.
     fn part_words(self) -> usize {
-        of!(self, PART_WORDS_I8 / PART_WORDS_I4 const)
+        for_layout!(self, L => L::PART_WORDS)
     }
 
-    /// Brings the activations of one position into the form the kernel reads; gives their share of [`Self::rows`]' constant.
+    /// Calls [`PackedLayout::prepare`].
     pub fn prepare(self, x: &[i8], prepared: &mut [u32]) -> i32 {
-        of!(self, prepare_i8 / prepare_i4(x, prepared))
+        for_layout!(self, L => L::prepare(x, prepared))
     }
 
-    /// The requantized rows of so many blocks; nothing if `out` does not take them.
+    /// Computes that many blocks; nothing if `out` has no room for them.
     #[inline]
     pub fn run(self, count: usize, blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
-        let rows = count * self.rows_per_block();
-        match out {
-            Out::Rows(out) => self.rows(blocks, prepared, constant, out.get_mut(..rows).unwrap_or(&mut [])),
-            Out::Tanh(out) => self.rows_tanh(blocks, prepared, constant, out.get_mut(..rows).unwrap_or(&mut [])),
+        match out.first(count * self.rows_per_block()) {
+            Out::Rows(out) => self.rows(blocks, prepared, constant, out),
+            Out::Curve(out, curve) => self.rows_curve(blocks, prepared, constant, curve, out),
         }
     }
 
-    /// The requantized rows of whole blocks, `out.len()` of them.
+    /// Calls [`PackedLayout::rows`].
     pub fn rows(self, blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
-        of!(self, rows_i8 / rows_i4(blocks, prepared, constant, out));
+        for_layout!(self, L => L::rows(blocks, prepared, constant, out));
     }
 
-    /// As [`Self::rows`], and [`crate::quant::tanh_i8`] of them.
-    pub fn rows_tanh(self, blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-        of!(self, rows_tanh_i8 / rows_tanh_i4(blocks, prepared, constant, out));
+    /// Calls [`PackedLayout::rows_curve`].
+    pub fn rows_curve(self, blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve, out: &mut [i8]) {
+        for_layout!(self, L => L::rows_curve(blocks, prepared, constant, curve, out));
     }
 
-    /// A weight of a block.
+    /// Calls [`PackedLayout::weight`].
     pub fn weight(self, block: &[u32], columns: usize, row: usize, column: usize) -> i8 {
-        of!(self, weight_i8 / weight_i4(block, columns, row, column))
+        for_layout!(self, L => L::weight(block, columns, row, column))
     }
 
-    /// The bias of a row of a block, if there is one it can stand for.
+    /// Calls [`PackedLayout::bias`].
     pub fn bias(self, block: &[u32], columns: usize, row: usize) -> Option<i32> {
-        of!(self, bias_i8 / bias_i4(block, columns, row))
+        for_layout!(self, L => L::bias(block, columns, row))
     }
 
-    /// The multiplier of a row of a block.
+    /// Calls [`PackedLayout::multiplier`].
     pub fn multiplier(self, block: &[u32], columns: usize, row: usize) -> i32 {
-        of!(self, multiplier_i8 / multiplier_i4(block, columns, row))
+        for_layout!(self, L => L::multiplier(block, columns, row))
     }
 
-    /// The blocks of a layer.
+    /// Calls [`PackedLayout::pack`].
     #[cfg(feature = "alloc")]
     pub fn pack(
         self,
@@ -230,27 +380,6 @@ impl Packed {
         rows: usize,
         columns: usize,
     ) -> alloc::vec::Vec<u32> {
-        of!(self, pack_i8 / pack_i4(bias, multiplier, weight, rows, columns))
-    }
-}
-
-/// Where rows go.
-#[derive(Debug)]
-pub enum Out<'o> {
-    /// As they are.
-    Rows(&'o mut [i32]),
-    /// [`crate::quant::tanh_i8`] of them.
-    Tanh(&'o mut [i8]),
-}
-
-#[cfg(feature = "row-major")]
-impl Out<'_> {
-    /// Writes one row; does nothing beyond the end.
-    #[inline]
-    pub fn set(&mut self, row: usize, sum: i32) {
-        match self {
-            Self::Rows(out) => out.get_mut(row).into_iter().for_each(|out| *out = sum),
-            Self::Tanh(out) => out.get_mut(row).into_iter().for_each(|out| *out = crate::quant::tanh_i8(sum)),
-        }
+        for_layout!(self, L => L::pack(bias, multiplier, weight, rows, columns))
     }
 }

@@ -1,16 +1,32 @@
 //! Single routines: one row or one slice at a time, whatever the layout of the weights.
 //!
-//! [`portable`] defines each of them. A core with instructions for one has it in a file of its own.
+//! [`portable`] defines each of them. A core with instructions for some has them in a file of its own.
 
 #[cfg(feature = "int8")]
-pub mod dsp;
+pub mod gate_dsp;
+#[cfg(kernel = "mve")]
+pub mod mve;
 pub mod portable;
 #[cfg(feature = "int8")]
 pub mod softmax;
-#[cfg(all(feature = "f32", fpu))]
+#[cfg(fpu)]
 mod vfp;
 
-#[cfg(all(feature = "f32", not(fpu)))]
-pub use self::portable::vec_mat_f32;
-#[cfg(all(feature = "f32", fpu))]
-pub use self::vfp::vec_mat_f32;
+/// The routines of a core with the DSP instructions.
+#[cfg(kernel = "dsp")]
+mod dsp {
+    pub use super::gate_dsp::gate_i8;
+    // Names above hide those of the definitions.
+    pub use super::portable::*;
+}
+
+#[cfg(kernel = "dsp")]
+use dsp as chosen;
+#[cfg(kernel = "mve")]
+use mve as chosen;
+#[cfg(not(any(kernel = "dsp", kernel = "mve")))]
+use portable as chosen;
+
+pub use chosen::*;
+#[cfg(fpu)]
+pub use vfp::vec_mat_f32;

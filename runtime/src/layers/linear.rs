@@ -3,7 +3,7 @@ use crate::rows::padded;
 
 /// `y = W x + b` (`nn.Linear`), weights in layout `Rows8` (see [`crate::kernels`]), rows padded to a whole block.
 ///
-/// In the trained network the levels have no bias; theirs is what BatchNorm became when it was folded into the weights.
+/// In the trained network the levels have no bias; theirs is BatchNorm, folded into weights and biases.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearF32<'a> {
     weight: &'a [f32],
@@ -11,14 +11,14 @@ pub struct LinearF32<'a> {
 }
 
 impl<'a> LinearF32<'a> {
-    /// `fan_out` rows of `fan_in` columns, bias first, from the front of `values`; of no rows if they are too few.
+    /// Reads `fan_out` rows of `fan_in` columns, bias first, from the front of `values`; the layer has no rows if they are too few.
     pub fn new(values: &'a [f32], fan_in: usize, fan_out: usize) -> Self {
         let rows = padded(fan_out);
-        let (bias, behind) = values.split_at_checked(rows).unwrap_or_default();
-        Self { bias, weight: behind.get(..rows * fan_in).unwrap_or(&[]) }
+        let (bias, rest) = values.split_at_checked(rows).unwrap_or_default();
+        Self { bias, weight: rest.get(..rows * fan_in).unwrap_or(&[]) }
     }
 
-    /// Takes what [`Self::new`] reads from the front of the slab; `None` if it is too short, or a value is not allowed.
+    /// Takes the values that [`Self::new`] reads from the front of the slab; `None` if it is too short, or a value is not allowed.
     pub(crate) fn take(slab: &mut Slab<'_>, fan_in: usize, fan_out: usize) -> Option<()> {
         let rows = padded(fan_out);
         slab.take_f32(rows)?;
@@ -26,7 +26,7 @@ impl<'a> LinearF32<'a> {
         Some(())
     }
 
-    /// Weights and biases, in blocks of eight rows.
+    /// Returns weights and biases, in blocks of eight rows.
     #[cfg(feature = "std")]
     pub(crate) fn parts(&self) -> (&'a [f32], &'a [f32]) {
         (self.weight, self.bias)
@@ -34,9 +34,6 @@ impl<'a> LinearF32<'a> {
 
     /// Computes the layer. `x` has `fan_in` values, `y` has `padded(fan_out)`.
     pub fn forward(&self, x: &[f32], y: &mut [f32]) {
-        #[cfg(feature = "std")]
-        crate::kernels::host::VectorUnit::best().vec_mat_f32(self.weight, self.bias, x, y);
-        #[cfg(not(feature = "std"))]
         crate::kernels::vec_mat_f32(self.weight, self.bias, x, y);
     }
 }

@@ -1,9 +1,11 @@
 //! Linear layers in integers.
 
-#[cfg(feature = "std")]
-mod host;
 mod input;
 mod stored;
+#[cfg_attr(feature = "std", path = "linear_int/host.rs")]
+#[cfg_attr(kernel = "mve", path = "linear_int/mve.rs")]
+#[cfg_attr(not(any(feature = "std", kernel = "mve")), path = "linear_int/plain.rs")]
+mod unit;
 
 pub use input::Input;
 #[cfg(feature = "alloc")]
@@ -12,46 +14,42 @@ pub(crate) use stored::{Stored, has_lowest};
 
 use crate::activation::Activation;
 use crate::config::Config;
-#[cfg(keeps_layers)]
-use crate::config::LinearShape;
-use crate::format::{Layout, SLAB_ALIGN, WeightFormat};
-#[cfg(all(feature = "row-major", feature = "int4"))]
-use crate::kernels::dot_i4;
-#[cfg(feature = "row-major")]
-use crate::kernels::dot_i8;
-use crate::kernels::layout::{Out, Packed};
-use crate::kernels::{copy_i8, table_tanh_i8};
-use crate::quant::{requantize, tanh_i8};
+use crate::format::{Layout, Precision, SLAB_ALIGN, WeightFormat};
+use crate::kernels::layout::PackedKernel;
+use crate::kernels::{self, Out, copy_i8, dot_i4, dot_i8, look_up_pair};
+use crate::quant::requantize;
 use crate::rows::{part, round_up};
 use crate::vocab::Token;
+use unit::Kept;
+
+/// Words to which an array in the slab is padded.
+const ARRAY_WORDS: usize = SLAB_ALIGN / size_of::<u32>();
+/// Whether this build reads weights row after row: where there is no kernel, they are in this order.
+const ROW_MAJOR: bool = Layout::RowMajor.is_built();
+/// Whether this build reads such weights of 4 bits.
+const ROW_MAJOR_I4: bool = ROW_MAJOR && Precision::Int4.is_built();
 
 /// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
 ///
-/// A view of weights that were checked. Small chips make it for each use: their models keep no more of a
-/// layer than where its weights are.
+/// A view of weights that were checked. Small chips create it for each use: their models store only where the weights of a layer
+/// are.
 #[derive(Clone, Debug)]
 pub struct LinearInt<'n> {
     fan_out: usize,
-    /// Of the level; of no meaning for the output layer.
+    /// Of the level; unspecified for the output layer.
     activation: Activation,
     vocab_size: usize,
     format: WeightFormat,
-    /// What reads the weights where they are packed in blocks.
-    kernel: Option<Packed>,
-    #[cfg(feature = "row-major")]
-    row_major: bool,
-    /// The layer's arrays and what is behind them, each padded to four words: bias and multiplier, unless they are part of what
-    /// follows; the weights.
+    /// The kernel of weights that are packed in blocks.
+    kernel: Option<PackedKernel>,
+    /// The layer's arrays and the rest of the slab, each padded to four words: bias and multiplier, unless they are part of the
+    /// blocks; the weights.
     words: &'n [u32],
-    /// The weights in blocks, once more, with what has been checked of them.
-    #[cfg(all(kernel = "mve", feature = "vector128"))]
-    matrix: Option<crate::kernels::layout::vector128::Matrix<'n>>,
-    /// What the host's kernels take in place of the bias; see [`crate::kernels::host::VectorUnit::rows_i8`].
-    #[cfg(feature = "std")]
-    shifted: Option<alloc::sync::Arc<[i32]>>,
+    /// What the vector unit needs besides.
+    kept: Kept<'n>,
 }
 
-/// What a row has besides its weights; both `[fan_out]` and what is behind.
+/// Bias and multiplier of each row; both slices may be longer than `fan_out`.
 #[derive(Clone, Copy, Debug)]
 struct Scaling<'a> {
     bias: &'a [i32],
@@ -59,7 +57,21 @@ struct Scaling<'a> {
 }
 
 impl<'n> LinearInt<'n> {
-    /// The layer of so many rows in this format; its weights are at the beginning of `words`.
+    /// Creates a layer without rows.
+    #[cfg(keeps_layers)]
+    pub(crate) const fn none() -> Self {
+        Self {
+            fan_out: 0,
+            activation: Activation::Tanh,
+            vocab_size: 0,
+            format: WeightFormat::Table,
+            kernel: None,
+            words: &[],
+            kept: Kept::none(),
+        }
+    }
+
+    /// Creates the layer of that many rows in this format; its weights are at the beginning of `words`.
     #[inline]
     pub(crate) const fn new(
         config: &Config,
@@ -73,76 +85,26 @@ impl<'n> LinearInt<'n> {
             activation: config.activation(),
             vocab_size: config.vocab_size(),
             format,
-            kernel: Packed::new(layout, format),
-            #[cfg(feature = "row-major")]
-            row_major: matches!(layout, Layout::RowMajor),
+            kernel: PackedKernel::new(layout, format),
             words,
-            #[cfg(all(kernel = "mve", feature = "vector128"))]
-            matrix: None,
-            #[cfg(feature = "std")]
-            shifted: None,
+            kept: Kept::none(),
         }
     }
 
-    /// Adds what is worth keeping for a layer that is used again and again.
-    #[cfg(keeps_layers)]
-    pub(crate) fn prepared(self, shape: &LinearShape<'_>, input_words: usize) -> Self {
-        let _ = (shape, input_words);
-        #[cfg(feature = "std")]
-        let linear = self.for_host(shape.fan_in());
-        #[cfg(all(kernel = "mve", feature = "vector128"))]
-        let linear = self.for_vectors(input_words);
-        #[cfg(not(any(feature = "std", all(kernel = "mve", feature = "vector128"))))]
-        let linear = self;
-        linear
-    }
-
-    /// The same, with its [`Self::matrix`]; its input has so many words.
-    #[cfg(all(kernel = "mve", feature = "vector128"))]
-    pub(crate) fn for_vectors(mut self, input_words: usize) -> Self {
-        use crate::kernels::layout::vector128::Matrix;
-        let (x, rows) = (input_words, crate::rows::padded(self.fan_out));
-        self.matrix = match self.kernel {
-            Some(Packed::Vector128I8) => Matrix::i8(self.words, x, rows),
-            #[cfg(feature = "int4")]
-            Some(Packed::Vector128I4) => Matrix::i4(self.words, x, rows),
-            #[allow(unreachable_patterns, reason = "where there is no other layout")]
-            _ => None,
-        };
-        self
-    }
-
-    /// Of nothing.
-    #[cfg(keeps_layers)]
-    pub(crate) const NONE: Self = Self {
-        fan_out: 0,
-        activation: Activation::Tanh,
-        vocab_size: 0,
-        format: WeightFormat::Table,
-        kernel: None,
-        #[cfg(feature = "row-major")]
-        row_major: false,
-        words: &[],
-        #[cfg(all(kernel = "mve", feature = "vector128"))]
-        matrix: None,
-        #[cfg(feature = "std")]
-        shifted: None,
-    };
-
-    /// Its arrays and what is behind them.
+    /// Returns the layer's arrays and the rest of the slab.
     #[cfg(all(feature = "alloc", keeps_layers))]
     pub(crate) fn words(&self) -> &'n [u32] {
         self.words
     }
 
-    /// Bias and multiplier where they are arrays of their own; behind each is what follows it.
+    /// Returns bias and multiplier where they are arrays of their own.
     #[inline]
     fn scaling(&self) -> Scaling<'n> {
         let array = |from: usize| bytemuck::cast_slice(self.words.get(from..).unwrap_or(&[]));
         Scaling { bias: array(0), multiplier: array(round_up(self.fan_out, ARRAY_WORDS)) }
     }
 
-    /// The weights where they are not in blocks.
+    /// Returns the weights where they are not in blocks.
     #[inline]
     fn bytes(&self) -> &'n [i8] {
         let scaling = match self.format {
@@ -152,43 +114,38 @@ impl<'n> LinearInt<'n> {
         bytemuck::cast_slice(self.words.get(scaling..).unwrap_or(&[]))
     }
 
-    /// The layer's requantized sums of an input. `out` has room for `fan_out` rounded up to whole blocks; what is behind
-    /// `fan_out` is of no meaning.
+    /// Computes the layer's requantized sums of an input. `out` has room for `fan_out` rounded up to whole blocks; the values
+    /// after `fan_out` are unspecified.
     #[cfg_attr(kernel = "mve", inline(always))]
-    pub fn forward(&self, input: &Input<'_>, out: &mut [i32]) {
-        #[cfg(feature = "std")]
-        if self.forward_host(input, out) {
-            return;
-        }
+    pub(crate) fn forward(&self, input: &Input<'_>, out: &mut [i32]) {
         self.run(input, Out::Rows(out));
     }
 
-    /// Values behind the activation.
+    /// Returns the number of values after the activation.
     #[inline]
     fn width_out(&self) -> usize {
         self.fan_out / self.activation.rows_per_value()
     }
 
-    /// A level: the layer and its activation behind it. `out` has room as for [`Self::forward`]; what is behind the level's
-    /// width is of no meaning.
+    /// Computes a level: the layer and then its activation. `out` has room as for [`Self::forward`]; the values after the level's
+    /// width are unspecified.
     #[cfg_attr(kernel = "mve", inline(always))]
-    pub fn forward_level(&self, input: &Input<'_>, out: &mut [i8]) {
+    pub(crate) fn forward_level(&self, input: &Input<'_>, out: &mut [i8]) {
         if self.format.reads_tokens() {
             self.look_up(input.tokens(), out);
         } else {
-            #[cfg(feature = "std")]
-            if self.forward_tanh_host(input, out) {
-                return self.gate(out);
-            }
-            self.run(input, Out::Tanh(out));
+            self.run(input, Out::Curve(out, self.activation.curve()));
         }
-        // Pairs are what is behind it.
-        if self.format != WeightFormat::Pairs {
-            self.gate(out);
+        // Pairs are stored after the gates.
+        if self.format != WeightFormat::Pairs
+            && self.activation.is_gated()
+            && let Some((values, gates)) = out.split_at_mut_checked(self.width_out())
+        {
+            kernels::gate_i8(values, gates);
         }
     }
 
-    /// [`Self::forward_level`] for characters, oldest first, of a table or of all pairs; without gates.
+    /// Computes [`Self::forward_level`] of characters, oldest first, by a table or all pairs; without gates.
     #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn look_up(&self, tokens: &[Token], out: &mut [i8]) {
@@ -200,17 +157,16 @@ impl<'n> LinearInt<'n> {
             let pair = (usize::from(older) * vocab_size + usize::from(newer)) * width;
             return copy_i8(part(bytes, pair, width), out);
         }
-        #[cfg(feature = "std")]
-        if self.look_up_host(tokens, out) {
+        if self.look_up_on_unit(tokens, out) {
             return;
         }
-        let Scaling { bias, multiplier } = self.scaling();
-        // None is shorter.
+        let (Scaling { bias, multiplier }, curve) = (self.scaling(), self.activation.curve());
+        // No other slice is shorter.
         let Some(to) = out.get_mut(..rows) else { return };
         if let &[older, newer] = tokens {
             let older = part(bytes, usize::from(older) * rows, rows);
             let newer = part(bytes, (vocab_size + usize::from(newer)) * rows, rows);
-            return table_tanh_i8(bias, multiplier, [older, newer], to);
+            return look_up_pair(bias, multiplier, [older, newer], curve, to);
         }
         for (row, (to, (&bias, &multiplier))) in to.iter_mut().zip(bias.iter().zip(multiplier)).enumerate() {
             let mut sum = bias;
@@ -218,61 +174,35 @@ impl<'n> LinearInt<'n> {
                 let entry = (position * vocab_size + usize::from(token)) * rows + row;
                 sum = sum.wrapping_add(bytes.get(entry).copied().unwrap_or(0).into());
             }
-            *to = tanh_i8(requantize(sum, multiplier));
+            *to = curve.at(requantize(sum, multiplier));
         }
     }
 
-    /// What is left of the activation behind [`tanh_i8`] of every row.
-    #[inline]
-    fn gate(&self, out: &mut [i8]) {
-        if self.activation == Activation::Gated
-            && let Some((values, gates)) = out.split_at_mut_checked(self.width_out())
-        {
-            #[cfg(feature = "std")]
-            crate::kernels::host::VectorUnit::best().gate_i8(values, gates);
-            #[cfg(not(feature = "std"))]
-            crate::kernels::gate_i8(values, gates);
-        }
-    }
-
-    /// All rows.
+    /// Computes all rows.
     #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
-    fn run(&self, input: &Input<'_>, #[allow(unused_mut)] mut out: Out<'_>) {
-        #[cfg(all(kernel = "mve", feature = "vector128"))]
-        if let Some(matrix) = &self.matrix {
-            return match out {
-                Out::Rows(out) => matrix.rows(input.words_and_more(), out),
-                Out::Tanh(out) => matrix.rows_tanh(input.words_and_more(), out),
-            };
+    fn run(&self, input: &Input<'_>, out: Out<'_>) {
+        let Some(mut out) = self.run_on_unit(input, out) else { return };
+        if let Some(kernel) = self.kernel {
+            let count = self.fan_out.div_ceil(kernel.rows_per_block());
+            return kernel.run(count, self.words, input.words(), input.constant(), out);
         }
-        let Some(kernel) = self.kernel else {
-            #[cfg(feature = "row-major")]
-            {
-                let (Scaling { bias, multiplier }, x) = (self.scaling(), input.bytes());
-                for (row, (&bias, &multiplier)) in bias.iter().zip(multiplier).take(self.fan_out).enumerate() {
-                    out.set(row, requantize(bias.wrapping_add(self.dot(row, x)), multiplier));
-                }
+        if ROW_MAJOR {
+            let (Scaling { bias, multiplier }, x) = (self.scaling(), input.bytes());
+            for (row, (&bias, &multiplier)) in bias.iter().zip(multiplier).take(self.fan_out).enumerate() {
+                out.set(row, requantize(bias.wrapping_add(self.dot(row, x)), multiplier));
             }
-            return;
-        };
-        let count = self.fan_out.div_ceil(kernel.rows_per_block());
-        kernel.run(count, self.words, input.words(), input.constant(), out);
+        }
     }
 
-    /// The products of a row and activations.
-    #[cfg(feature = "row-major")]
+    /// Returns the sum of the products of a row and activations.
     #[inline]
     fn dot(&self, row: usize, x: &[i8]) -> i32 {
         let (fan_in, weights) = (x.len(), self.bytes());
-        #[cfg(feature = "int4")]
-        if self.format == WeightFormat::Int4 {
+        if ROW_MAJOR_I4 && self.format == WeightFormat::Int4 {
             let bytes = fan_in.div_ceil(2);
             return dot_i4(bytemuck::cast_slice(weights.get(row * bytes..).unwrap_or(&[])), x);
         }
         dot_i8(weights.get(row * fan_in..).unwrap_or(&[]), x)
     }
 }
-
-/// Words to which an array in the slab is padded.
-const ARRAY_WORDS: usize = SLAB_ALIGN / size_of::<u32>();

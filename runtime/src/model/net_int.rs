@@ -32,8 +32,10 @@ pub(crate) struct NetInt<'a> {
 }
 
 impl<'a> NetInt<'a> {
-    /// No weights.
-    pub const NONE: Self = Self { slab: &[], layers: Layers::NONE };
+    /// Returns a network without weights.
+    pub const fn none() -> Self {
+        Self { slab: &[], layers: Layers::none() }
+    }
 
     /// Weights that were checked when the program was built: the rows and the first word of each layer.
     pub const fn built_in(
@@ -88,7 +90,7 @@ impl<'a> NetInt<'a> {
         let input_words = stored.input_words();
         stored.take(index, slab)?;
         sum.add(&shape, input_words, index == config.levels().len());
-        self.layers.set(index, start, linear, &shape, input_words)
+        self.layers.set(index, start, linear, input_words)
     }
 
     /// Returns the layer of this index, which has so many rows.

@@ -7,7 +7,7 @@ use crate::error::FormatError;
 use crate::format::{
     AlignedBlob, Header, Layout, PREAMBLE_BYTES, Preamble, SLAB_ALIGN, WeightFormat, checksum, slab_offset,
 };
-use crate::kernels::layout::Packed;
+use crate::kernels::layout::PackedKernel;
 use crate::kernels::rows8_index;
 use crate::model::{HeapState, Model, state_words_of};
 use crate::rows::padded;
@@ -215,7 +215,7 @@ fn push_integer(
     if let Some(row) = layer.bias.iter().position(|bias| bias.unsigned_abs() >= crate::quant::ACC_LIMIT as u32) {
         return Err(FormatError::AccumulatorOverflow { layer: index, row }.into());
     }
-    if let Some(kernel) = Packed::new(layout, format) {
+    if let Some(kernel) = PackedKernel::new(layout, format) {
         // Where each padded column comes from.
         let mut columns = vec![None; kernel.columns(&shape)];
         for position in 0..shape.positions {

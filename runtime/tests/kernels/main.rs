@@ -1,7 +1,7 @@
-//! One suite for every integer layout: what its kernel computes is what the oracle does, bit by bit.
+//! One suite for every integer layout: its kernel computes the same as the oracle, bit by bit.
 //!
-//! On the host these are the definitions in safe Rust; the firmware program `kerneltest` runs the same cases on a chip,
-//! where the assembly is compared with the definitions.
+//! On the host the kernels are the definitions in safe Rust; the firmware program `kerneltest` runs such cases on a chip, and
+//! compares the assembly with the definitions.
 
 #![cfg(feature = "int4")]
 
@@ -11,58 +11,57 @@ mod oracle;
 mod packed;
 mod suite;
 
-use suite::{Layout, layout};
-
-const DUAL16_I8: Layout = layout!(dual16, from 0, ROWS_I8, padded = COLUMNS_I8, i8, 127);
-const DUAL16_I4: Layout = layout!(dual16, from 0, ROWS_I4, padded = COLUMNS_I4, i4, 7);
-
-const LANES16_I8: Layout = layout!(lanes16, from 1, ROWS_I8, padded = COLUMNS_I8, i8, 127);
-const LANES16_I4: Layout = layout!(lanes16, from 1, ROWS_I4, padded = COLUMNS_I4, i4, 7);
-const VECTOR128_I8: Layout = layout!(vector128, from 0, ROWS_I8, padded = COLUMNS_I8, i8, 127);
-const VECTOR128_I4: Layout = layout!(vector128, from 0, ROWS_I4, padded = COLUMNS_I4, i4, 7);
+use runtime::kernels::layout::PackedLayout;
+use runtime::kernels::layout::dual16::{Dual16I4, Dual16I8};
+use runtime::kernels::layout::lanes16::{Lanes16I4, Lanes16I8};
+use runtime::kernels::layout::vector128::{Vector128I4, Vector128I8};
+use suite::Suite;
 
 #[test]
 fn dual16_i8() {
-    DUAL16_I8.check();
+    Suite::<Dual16I8>::check();
 }
 
 #[test]
 fn dual16_i4() {
-    DUAL16_I4.check();
+    Suite::<Dual16I4>::check();
 }
 
 #[test]
 fn lanes16_i8() {
-    LANES16_I8.check();
+    Suite::<Lanes16I8>::check();
 }
 
 #[test]
 fn lanes16_i4() {
-    LANES16_I4.check();
+    Suite::<Lanes16I4>::check();
 }
 
 #[test]
 fn vector128_i8() {
-    VECTOR128_I8.check();
+    Suite::<Vector128I8>::check();
 }
 
 #[test]
 fn vector128_i4() {
-    VECTOR128_I4.check();
+    Suite::<Vector128I4>::check();
 }
 
-/// They change with the format's version alone.
+/// They change only with the format's version.
 #[test]
 fn blocks_are_what_they_were() {
-    let layouts = [DUAL16_I8, DUAL16_I4, LANES16_I8, LANES16_I4, VECTOR128_I8, VECTOR128_I4];
-    let golden = [0xb912_7a19, 0xa682_4dcf, 0xa743_9703, 0x1e38_e239, 0x25f6_35c4, 0x6b13_aeae];
-    assert_eq!(layouts.map(|layout| layout.golden()), golden);
+    assert_eq!(Suite::<Dual16I8>::golden(), 0xb912_7a19);
+    assert_eq!(Suite::<Dual16I4>::golden(), 0xa682_4dcf);
+    assert_eq!(Suite::<Lanes16I8>::golden(), 0xa743_9703);
+    assert_eq!(Suite::<Lanes16I4>::golden(), 0x1e38_e239);
+    assert_eq!(Suite::<Vector128I8>::golden(), 0x25f6_35c4);
+    assert_eq!(Suite::<Vector128I4>::golden(), 0x6b13_aeae);
 }
 
-/// What the assembly of the chips has built in: even coefficients lie 2^11 above what they stand for.
+/// The assembly of the chips has this built in: even coefficients are 2^11 larger than the activations say.
 #[test]
 fn even_coefficients_of_dual16_have_their_offset() {
     let mut prepared = [7; 8];
-    assert_eq!(runtime::kernels::layout::dual16::prepare_i4_portable(&[0; 16], &mut prepared), -(4 << 22));
+    assert_eq!(Dual16I4::prepare_portable(&[0; 16], &mut prepared), -(4 << 22));
     assert_eq!(prepared, [0, 0, 0, 0, 0x0800_0800, 0x0800_0800, 0x0800_0800, 0x0800_0800]);
 }

@@ -1,8 +1,10 @@
-//! What the layouts are to a layer: the numbers that its shape is computed with.
+//! The numbers of a layout that a layer's shape is computed with.
 
+use runtime::activation::TANH;
 use runtime::config::{Level, LinearShape};
 use runtime::format::{Layout, WeightFormat};
-use runtime::kernels::layout::{Out, Packed};
+use runtime::kernels::Out;
+use runtime::kernels::layout::PackedKernel;
 
 use crate::oracle;
 
@@ -16,26 +18,30 @@ const KERNELS: [(Layout, bool, usize, [usize; 2], usize); 6] = [
     (Layout::Vector128, true, 8, [4, 1], 16),
 ];
 
-fn kernels() -> impl Iterator<Item = (Packed, &'static (Layout, bool, usize, [usize; 2], usize))> {
+fn kernels() -> impl Iterator<Item = (PackedKernel, &'static (Layout, bool, usize, [usize; 2], usize))> {
     KERNELS.iter().map(|row| {
         let format = if row.1 { WeightFormat::Int4 } else { WeightFormat::Int8 };
-        (Packed::new(row.0, format).unwrap(), row)
+        (PackedKernel::new(row.0, format).unwrap(), row)
     })
 }
 
 #[test]
-fn what_a_kernel_is() {
+fn kernels_have_their_numbers() {
     for (kernel, &(layout, is_i4, rows, [part, _], _)) in kernels() {
-        assert_eq!(kernel.is_i4(), is_i4, "{kernel:?}");
-        // The others make something else of activations.
+        let format = if is_i4 { WeightFormat::Int4 } else { WeightFormat::Int8 };
+        assert_eq!((kernel.layout(), kernel.format()), (layout, format), "{kernel:?}");
+        assert_eq!(kernel.name(), format!("{}_i{}", layout.name(), if is_i4 { 4 } else { 8 }));
+        assert!(PackedKernel::ALL.contains(&kernel));
+        // The others read other words.
         assert_eq!(kernel.reads_bytes(), layout == Layout::Vector128, "{kernel:?}");
         assert_eq!((kernel.rows_per_block(), kernel.part()), (rows, part), "{kernel:?}");
     }
-    assert_eq!(Packed::new(Layout::RowMajor, WeightFormat::Int8), None);
-    assert_eq!(Packed::new(Layout::Dual16, WeightFormat::Table), None);
+    assert_eq!(PackedKernel::ALL.len(), KERNELS.len());
+    assert_eq!(PackedKernel::new(Layout::RowMajor, WeightFormat::Int8), None);
+    assert_eq!(PackedKernel::new(Layout::Dual16, WeightFormat::Table), None);
 }
 
-/// Each position has whole parts, and the last one what makes whole groups of all: part of the format.
+/// Each position has whole parts, and the last one fills up whole groups of all: part of the format.
 #[test]
 fn positions_have_as_little_padding_as_makes_whole_groups() {
     let level = |width: u16| Level { fuse: 2, width };
@@ -72,7 +78,7 @@ fn a_row_goes_where_rows_go() {
     let (mut rows, mut activations) = ([7; 3], [7; 3]);
     for (row, sum) in [(0, -300), (2, 12), (3, 5), (usize::MAX, 5)] {
         Out::Rows(&mut rows).set(row, sum);
-        Out::Tanh(&mut activations).set(row, sum);
+        Out::Curve(&mut activations, &TANH).set(row, sum);
     }
     assert_eq!(rows, [-300, 7, 12]);
     assert_eq!(activations, [-127, 7, oracle::tanh(12)]);

@@ -1,60 +1,12 @@
-//! The cases, and what every layout must do with them.
+//! The cases, and the checks of every layout.
 
+use std::marker::PhantomData;
+
+use runtime::activation::TANH;
+use runtime::kernels::layout::PackedLayout;
 use runtime::quant::ACC_LIMIT;
 
 use crate::oracle;
-
-/// The functions of a layout, of one weight width.
-pub struct Layout {
-    /// Columns a layer has at least.
-    pub least: usize,
-    pub rows: usize,
-    pub columns: usize,
-    pub weight_max: i32,
-    pub block_words: fn(usize) -> usize,
-    pub prepared_words: fn(usize) -> usize,
-    pub prepare: fn(&[i8], &mut [u32]) -> i32,
-    pub run: fn(&[u32], &[u32], i32, &mut [i32]),
-    pub run_tanh: fn(&[u32], &[u32], i32, &mut [i8]),
-    pub weight: fn(&[u32], usize, usize, usize) -> i8,
-    pub bias: fn(&[u32], usize, usize) -> Option<i32>,
-    pub multiplier: fn(&[u32], usize, usize) -> i32,
-    #[allow(clippy::type_complexity, reason = "the signature of every layout's pack")]
-    pub pack: fn(&[i32], &[i32], &dyn Fn(usize, usize) -> i8, usize, usize) -> Vec<u32>,
-}
-
-/// The functions of a module whose names end in `$width`.
-macro_rules! layout {
-    (@ $module:ident, $least:expr, $rows:ident, $columns:ident, $max:expr, $block:ident, $words:ident, $prepare:ident, $run:ident, $tanh:ident,
-     $weight:ident, $bias:ident, $multiplier:ident, $pack:ident) => {
-        suite::Layout {
-            least: $least,
-            rows: runtime::kernels::layout::$module::$rows,
-            columns: runtime::kernels::layout::$module::$columns,
-            weight_max: $max,
-            block_words: runtime::kernels::layout::$module::$block,
-            prepared_words: runtime::kernels::layout::$module::$words,
-            prepare: runtime::kernels::layout::$module::$prepare,
-            run: runtime::kernels::layout::$module::$run,
-            run_tanh: runtime::kernels::layout::$module::$tanh,
-            weight: runtime::kernels::layout::$module::$weight,
-            bias: runtime::kernels::layout::$module::$bias,
-            multiplier: runtime::kernels::layout::$module::$multiplier,
-            pack: |bias, multiplier, weight, rows, columns| {
-                runtime::kernels::layout::$module::$pack(bias, multiplier, weight, rows, columns)
-            },
-        }
-    };
-    ($module:ident, from $least:literal, $rows:ident, padded = $columns:ident, i8, $max:expr) => {
-        layout!(@ $module, $least, $rows, $columns, $max, block_words_i8, prepared_words_i8, prepare_i8, rows_i8, rows_tanh_i8, weight_i8,
-            bias_i8, multiplier_i8, pack_i8)
-    };
-    ($module:ident, from $least:literal, $rows:ident, padded = $columns:ident, i4, $max:expr) => {
-        layout!(@ $module, $least, $rows, $columns, $max, block_words_i4, prepared_words_i4, prepare_i4, rows_i4, rows_tanh_i4, weight_i4,
-            bias_i4, multiplier_i4, pack_i4)
-    };
-}
-pub(crate) use layout;
 
 /// A layer and an input. Weights `[rows][sum of the positions' widths]`.
 struct Case {
@@ -111,17 +63,25 @@ impl Pattern {
     }
 }
 
-impl Layout {
-    fn padded(&self, width: usize) -> usize {
-        width.next_multiple_of(self.columns)
+/// The suite of a layout.
+pub struct Suite<L>(PhantomData<L>);
+
+impl<L: PackedLayout> Suite<L> {
+    /// Columns that a layer has at least.
+    const LEAST: usize = if matches!(L::LAYOUT, runtime::format::Layout::Lanes16) { 1 } else { 0 };
+
+    fn padded(width: usize) -> usize {
+        width.next_multiple_of(L::GROUP)
     }
 
-    fn case(&self, random: &mut Random, widths: &[usize], rows: usize, weights: Pattern, x: Pattern) -> Case {
+    fn case(random: &mut Random, widths: &[usize], rows: usize, weights: Pattern, x: Pattern) -> Case {
         let positions: Vec<Vec<i8>> =
             widths.iter().map(|&width| (0..width).map(|at| x.value(random, at, 127)).collect()).collect();
         let columns: usize = widths.iter().sum();
         let weights: Vec<Vec<i8>> = (0..rows)
-            .map(|row| (0..columns).map(|at| weights.value(random, at + row % 2, self.weight_max)).collect())
+            .map(|row| {
+                (0..columns).map(|at| weights.value(random, at + row % 2, L::FORMAT.weight_max() as i32)).collect()
+            })
             .collect();
         let bias = weights
             .iter()
@@ -148,139 +108,135 @@ impl Layout {
         Case { positions, weights, bias, multiplier }
     }
 
-    /// What the layout makes of a case is what the naive sums give; and what went in comes out of the blocks.
-    fn check_case(&self, case: &Case) {
+    /// The layout computes the naive sums of a case; and the blocks contain what was packed.
+    fn check_case(case: &Case) {
         let widths: Vec<usize> = case.positions.iter().map(Vec::len).collect();
-        let columns: usize = widths.iter().map(|&width| self.padded(width)).sum();
+        let columns: usize = widths.iter().map(|&width| Self::padded(width)).sum();
         // Column of the weights for a padded column.
         let mut origin = vec![None; columns];
         let (mut padded, mut plain) = (0, 0);
         for &width in &widths {
             (0..width).for_each(|at| origin[padded + at] = Some(plain + at));
-            padded += self.padded(width);
+            padded += Self::padded(width);
             plain += width;
         }
         let rows = case.weights.len();
         let weight = |row: usize, column: usize| origin[column].map_or(0, |column| case.weights[row][column]);
-        let blocks = (self.pack)(&case.bias, &case.multiplier, &weight, rows, columns);
-        let block_words = (self.block_words)(columns);
-        assert_eq!(blocks.len(), rows.div_ceil(self.rows) * block_words, "size of the blocks, widths {widths:?}");
+        let blocks = L::pack(&case.bias, &case.multiplier, weight, rows, columns);
+        let block_words = L::block_words(columns);
+        assert_eq!(blocks.len(), rows.div_ceil(L::ROWS) * block_words, "size of the blocks, widths {widths:?}");
         assert_eq!(block_words % 4, 0, "blocks stay aligned to 16 bytes");
 
-        let mut prepared = vec![0xdead_beef; (self.prepared_words)(columns)];
+        let mut prepared = vec![0xdead_beef; L::prepared_words(columns)];
         let mut rest = &mut prepared[..];
         let mut constant = 0_i32;
         for x in &case.positions {
-            let (position, behind) = rest.split_at_mut((self.prepared_words)(self.padded(x.len())));
-            constant = constant.wrapping_add((self.prepare)(x, position));
+            let (position, behind) = rest.split_at_mut(L::prepared_words(Self::padded(x.len())));
+            constant = constant.wrapping_add(L::prepare(x, position));
             rest = behind;
         }
         assert!(rest.is_empty());
-        let mut out = vec![i32::MIN; rows.div_ceil(self.rows) * self.rows];
-        (self.run)(&blocks, &prepared, constant, &mut out);
+        let mut out = vec![i32::MIN; rows.div_ceil(L::ROWS) * L::ROWS];
+        L::rows(&blocks, &prepared, constant, &mut out);
         let mut tanh = vec![99; out.len()];
-        (self.run_tanh)(&blocks, &prepared, constant, &mut tanh);
+        L::rows_curve(&blocks, &prepared, constant, &TANH, &mut tanh);
 
         let x: Vec<i8> = case.positions.concat();
         for row in 0..out.len() {
-            let (block, within) = (&blocks[row / self.rows * block_words..][..block_words], row % self.rows);
+            let (block, within) = (&blocks[row / L::ROWS * block_words..][..block_words], row % L::ROWS);
             let expected =
                 if row < rows { oracle::row(case.bias[row], &case.weights[row], &x, case.multiplier[row]) } else { 0 };
             assert_eq!(out[row], expected, "row {row} of {rows}, widths {widths:?}");
             assert_eq!(tanh[row], oracle::tanh(expected), "tanh of row {row} of {rows}, widths {widths:?}");
-            assert_eq!(
-                (self.bias)(block, columns, within),
-                Some(case.bias.get(row).copied().unwrap_or(0)),
-                "bias {row}"
-            );
+            assert_eq!(L::bias(block, columns, within), Some(case.bias.get(row).copied().unwrap_or(0)), "bias {row}");
             let multiplier = case.multiplier.get(row).copied().unwrap_or(0);
-            assert_eq!((self.multiplier)(block, columns, within), multiplier, "multiplier {row}");
+            assert_eq!(L::multiplier(block, columns, within), multiplier, "multiplier {row}");
             for column in 0..columns {
                 let expected = if row < rows { weight(row, column) } else { 0 };
-                assert_eq!((self.weight)(block, columns, within, column), expected, "weight {row}, {column}");
+                assert_eq!(L::weight(block, columns, within, column), expected, "weight {row}, {column}");
             }
         }
     }
 
     /// The whole suite.
-    pub fn check(&self) {
+    pub fn check() {
         let mut random = Random(0x2545_f491);
         // The rows of 300 columns at the limit of 2^23: 300 * 127 * 127 fits.
-        for width in self.least..=300 {
-            let rows = 1 + width % (2 * self.rows + 1);
+        for width in Self::LEAST..=300 {
+            let rows = 1 + width % (2 * L::ROWS + 1);
             let patterns = [Pattern::Random, PATTERNS[width % PATTERNS.len()], Pattern::Extreme];
             for (weights, x) in patterns.into_iter().zip([Pattern::Random, Pattern::Extreme, Pattern::Largest]) {
-                let case = self.case(&mut random, &[width], rows, weights, x);
-                self.check_case(&case);
+                let case = Self::case(&mut random, &[width], rows, weights, x);
+                Self::check_case(&case);
             }
         }
         for weights in PATTERNS {
             for x in PATTERNS {
                 for widths in [&[1][..], &[17], &[64], &[300], &[128, 128], &[86, 86], &[10, 10, 10], &[1, 2, 3, 33]] {
-                    let case = self.case(&mut random, widths, self.rows + 1, weights, x);
-                    self.check_case(&case);
+                    let case = Self::case(&mut random, widths, L::ROWS + 1, weights, x);
+                    Self::check_case(&case);
                 }
             }
         }
         // 10,000 random rows.
-        for _ in 0..10_000 / (3 * self.rows) + 1 {
+        for _ in 0..10_000 / (3 * L::ROWS) + 1 {
             let widths = [1 + random.next() as usize % 80, 1 + random.next() as usize % 80];
-            let case = self.case(&mut random, &widths, 3 * self.rows, Pattern::Random, Pattern::Random);
-            self.check_case(&case);
+            let case = Self::case(&mut random, &widths, 3 * L::ROWS, Pattern::Random, Pattern::Random);
+            Self::check_case(&case);
         }
-        self.check_outside();
-        self.check_mismatched_lengths();
+        Self::check_outside();
+        Self::check_mismatched_lengths();
     }
 
     /// The words themselves are a promise, too: blobs that were packed before are read, and by the assembly of a core. A checksum of
     /// blocks and prepared inputs.
-    pub fn golden(&self) -> u32 {
+    pub fn golden() -> u32 {
         let mut random = Random(0x1234_5678);
         let mut checksum = 0x811c_9dc5_u32;
         let mut add = |word: u32| checksum = (checksum ^ word).wrapping_mul(0x0100_0193).rotate_left(5);
         for width in 1..=100 {
-            let case = self.case(&mut random, &[width], self.rows + 1, Pattern::Random, Pattern::Random);
-            let columns = self.padded(width);
+            let case = Self::case(&mut random, &[width], L::ROWS + 1, Pattern::Random, Pattern::Random);
+            let columns = Self::padded(width);
             let weight = |row: usize, column: usize| case.weights[row].get(column).copied().unwrap_or(0);
-            (self.pack)(&case.bias, &case.multiplier, &weight, self.rows + 1, columns).into_iter().for_each(&mut add);
-            let mut prepared = vec![0; (self.prepared_words)(columns)];
-            add((self.prepare)(&case.positions[0], &mut prepared) as u32);
+            L::pack(&case.bias, &case.multiplier, weight, L::ROWS + 1, columns).into_iter().for_each(&mut add);
+            let mut prepared = vec![0; L::prepared_words(columns)];
+            add(L::prepare(&case.positions[0], &mut prepared) as u32);
             prepared.into_iter().for_each(&mut add);
         }
         checksum
     }
 
     /// A weight that is not there is 0, whatever the block says.
-    fn check_outside(&self) {
-        let columns = 4 * self.columns;
-        let block = vec![0x1122_1122; (self.block_words)(columns)];
-        for row in 0..self.rows {
-            (columns..columns + 40).for_each(|column| assert_eq!((self.weight)(&block, columns, row, column), 0));
+    fn check_outside() {
+        let columns = 4 * L::GROUP;
+        let block = vec![0x1122_1122; L::block_words(columns)];
+        for row in 0..L::ROWS {
+            (columns..columns + 40).for_each(|column| assert_eq!(L::weight(&block, columns, row, column), 0));
         }
         for column in 0..columns {
-            (self.rows..self.rows + 9).for_each(|row| assert_eq!((self.weight)(&block, columns, row, column), 0));
+            (L::ROWS..L::ROWS + 9).for_each(|row| assert_eq!(L::weight(&block, columns, row, column), 0));
         }
-        let there = |row| (0..columns).any(|column| (self.weight)(&block, columns, row, column) != 0);
-        assert!((0..self.rows).all(there));
+        let there = |row| (0..columns).any(|column| L::weight(&block, columns, row, column) != 0);
+        assert!((0..L::ROWS).all(there));
     }
 
-    /// Lengths that do not belong together are nobody's undoing.
-    fn check_mismatched_lengths(&self) {
+    /// Lengths that do not belong together do no harm.
+    fn check_mismatched_lengths() {
         let words = vec![0x8181_8181; 200];
         let x = [127; 100];
         for len in 0..100 {
             let mut prepared = vec![0; len];
-            let constant = (self.prepare)(&x[..(len * 7) % 100], &mut prepared);
+            let constant = L::prepare(&x[..(len * 7) % 100], &mut prepared);
             for blocks in [0, 1, len, 3 * len % 200, 200] {
                 let mut out = vec![0; len % 13];
-                (self.run)(&words[..blocks], &prepared, constant, &mut out);
+                L::rows(&words[..blocks], &prepared, constant, &mut out);
             }
             for at in [0, 1, 7, 100, usize::MAX] {
                 let block = &words[..len];
-                (self.weight)(block, len, at, len);
-                (self.weight)(block, 64, len, at);
-                (self.bias)(block, len, at);
-                (self.multiplier)(block, len, at);
+                L::weight(block, len, at, len);
+                L::weight(block, 64, len, at);
+                L::bias(block, len, at);
+                L::multiplier(block, len, at);
             }
         }
     }

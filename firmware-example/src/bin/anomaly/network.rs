@@ -2,7 +2,7 @@
 
 use runtime::format::{Layout, WeightFormat};
 use runtime::kernels::dot_i8;
-use runtime::kernels::layout::Packed;
+use runtime::kernels::layout::PackedKernel;
 use runtime::quant::{ACTIVATION_MAX, requantize};
 
 /// Rows computed by one call: enough to make a call's cost small, few enough for a small stack.
@@ -30,7 +30,7 @@ include!(concat!(env!("OUT_DIR"), "/anomaly.rs"));
 
 /// The buffers, and the kernel of packed layouts.
 pub struct Network {
-    kernel: Option<Packed>,
+    kernel: Option<PackedKernel>,
     values: [i8; INPUT.len()],
     prepared: [u32; PREPARED],
     rows: [i32; ROWS_AT_ONCE],
@@ -38,7 +38,7 @@ pub struct Network {
 
 impl Network {
     pub fn new() -> Self {
-        let kernel = Packed::new(LAYOUT, WeightFormat::Int8);
+        let kernel = PackedKernel::new(LAYOUT, WeightFormat::Int8);
         Self { kernel, values: [0; INPUT.len()], prepared: [0; PREPARED], rows: [0; ROWS_AT_ONCE] }
     }
 
@@ -56,7 +56,7 @@ impl Network {
         &self.values[..OUTPUT.len()]
     }
 
-    fn packed(&mut self, layer: &Layer, kernel: Packed, blocks: &[u32]) {
+    fn packed(&mut self, layer: &Layer, kernel: PackedKernel, blocks: &[u32]) {
         let columns = kernel.padded(layer.columns, true);
         let prepared = &mut self.prepared[..kernel.prepared_words(columns)];
         // The outputs may take the place of the input: it is not read again.

@@ -52,11 +52,11 @@ mod chip {
         #[cfg(feature = "int8")]
         (true, crate::copies::run),
         #[cfg(all(feature = "int8", feature = "dual16"))]
-        (runtime::kernels::layout::dual16::ASSEMBLY, crate::dual16::run),
+        (crate::dual16::ASSEMBLY, crate::dual16::run),
         #[cfg(all(feature = "int8", feature = "lanes16"))]
-        (runtime::kernels::layout::lanes16::ASSEMBLY, crate::lanes16::run),
+        (crate::lanes16::ASSEMBLY, crate::lanes16::run),
         #[cfg(all(feature = "int8", feature = "vector128"))]
-        (runtime::kernels::layout::vector128::ASSEMBLY, crate::vector128::run),
+        (crate::vector128::ASSEMBLY, crate::vector128::run),
         #[cfg(all(feature = "f32", target_abi = "eabihf"))]
         (runtime::kernels::ASSEMBLY_F32, crate::vfp::run),
     ];

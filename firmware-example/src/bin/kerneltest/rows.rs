@@ -1,7 +1,10 @@
-//! What the layouts have in common: activations prepared, and rows of whole blocks, by the core's kernels and by their
+//! The test of every layout: activations prepared, and rows of whole blocks, by the core's kernels and by their
 //! definitions. All of it within what a model may contain, up to its limits.
 
-use runtime::quant::{ACC_LIMIT, tanh_i8};
+use runtime::activation::TANH;
+use runtime::kernels::layout::PackedLayout;
+use runtime::quant::ACC_LIMIT;
+use runtime::rows::LANES;
 
 use crate::random::Random;
 use crate::tally::Tally;
@@ -16,45 +19,12 @@ const BLOCKS: usize = ROWS * (COLUMNS / 4 + 2);
 const PREPARED: usize = COLUMNS * 3 / 2;
 /// Groups of the widest case beyond, where they fit: twice what the loops unroll, and more.
 const GROUPS: usize = 40;
-/// Rows of a kind at least.
+/// Fewest rows of a layout.
 const ENOUGH: u32 = 10_000;
-/// What weights and activations are like: see [`Case::draw`].
+/// Kinds of weights and activations: see [`Case::draw`].
 const STYLES: usize = 12;
-/// Most rows of a block.
-pub const BLOCK_ROWS: usize = 8;
-
-type Prepare = fn(&[i8], &mut [u32]) -> i32;
-type Rows<T> = fn(&[u32], &[u32], i32, &mut [T]);
-/// Writes a block: columns, biases and multipliers (of which a block may have fewer), weights.
-type Write = fn(&mut [u32], usize, [i32; BLOCK_ROWS], [i32; BLOCK_ROWS], &dyn Fn(usize, usize) -> i8);
-
-/// A layout with weights of one width.
-pub struct Kind {
-    pub name: &'static str,
-    /// Rows of a block.
-    pub rows: usize,
-    /// Columns of a group.
-    pub columns: usize,
-    /// The largest weight.
-    pub largest: i32,
-    pub block_words: fn(usize) -> usize,
-    pub prepared_words: fn(usize) -> usize,
-    pub write: Write,
-    /// The kernel and its definition.
-    pub prepare: [Prepare; 2],
-    /// The kernel and its definition.
-    pub rows_of: [Rows<i32>; 2],
-    /// The kernel; its definition is [`tanh_i8`] of the rows.
-    pub rows_tanh: Rows<i8>,
-}
-
-/// The first of some values.
-pub fn first<const N: usize>(values: [i32; BLOCK_ROWS]) -> [i32; N] {
-    core::array::from_fn(|at| values[at])
-}
-
-/// Compares, and reports; how many numbers differ.
-pub fn run(kind: &Kind) -> u32 {
+/// Compares the kernels of a layout with their definitions, and reports. Returns how many numbers differ.
+pub fn run<L: PackedLayout>() -> u32 {
     let mut case = Case {
         random: Random::new(),
         weights: [[0; COLUMNS]; ROWS],
@@ -64,19 +34,18 @@ pub fn run(kind: &Kind) -> u32 {
         prepared: [[0; PREPARED]; 2],
     };
     // No sum of a row can reach the limit.
-    let columns = COLUMNS.min((ACC_LIMIT - 1) as usize / (127 * kind.largest as usize));
-    let columns =
-        EVERY.max(GROUPS * kind.columns).next_multiple_of(kind.columns).min(columns / kind.columns * kind.columns);
+    let columns = COLUMNS.min((ACC_LIMIT - 1) as usize / (127 * L::FORMAT.weight_max() as usize));
+    let columns = EVERY.max(GROUPS * L::GROUP).next_multiple_of(L::GROUP).min(columns / L::GROUP * L::GROUP);
     let mut tally = Tally::default();
     let mut style = 0;
     while style < STYLES || tally.cases < ENOUGH {
-        case.draw(kind, style % STYLES, columns);
-        for len in (1..=EVERY).chain((EVERY + 1..=columns).step_by(kind.columns)) {
-            case.compare(kind, len, &mut tally);
+        case.draw(L::FORMAT.weight_max() as i32, style % STYLES, columns);
+        for len in (1..=EVERY).chain((EVERY + 1..=columns).step_by(L::GROUP)) {
+            case.compare::<L>(len, &mut tally);
         }
         style += 1;
     }
-    tally.report(kind.name)
+    tally.report(L::NAME)
 }
 
 struct Case {
@@ -92,7 +61,7 @@ struct Case {
 impl Case {
     /// Weights and activations, more or less extreme.
     #[inline(never)]
-    fn draw(&mut self, kind: &Kind, style: usize, columns: usize) {
+    fn draw(&mut self, largest: i32, style: usize, columns: usize) {
         let Self { random, weights, x, begin, .. } = self;
         *begin = random.below(4);
         let x = &mut x[*begin..][..columns];
@@ -104,12 +73,12 @@ impl Case {
             for (column, (weight, x)) in weights.iter_mut().zip(&*x).enumerate() {
                 let sign = [1, -1][row % 2];
                 *weight = (match style / 2 {
-                    0 => random.below(2 * kind.largest as usize + 1) as i32 - kind.largest,
-                    1 => [kind.largest, -kind.largest][random.below(2)],
+                    0 => random.below(2 * largest as usize + 1) as i32 - largest,
+                    1 => [largest, -largest][random.below(2)],
                     // The largest sums there are, in both directions.
-                    2 => kind.largest * sign * i32::from(x.signum()),
-                    3 => kind.largest * sign,
-                    4 => kind.largest * [sign, -sign][column % 2],
+                    2 => largest * sign * i32::from(x.signum()),
+                    3 => largest * sign,
+                    4 => largest * [sign, -sign][column % 2],
                     // The sum is the bias, and may be anything.
                     _ => 0,
                 }) as i8;
@@ -118,14 +87,14 @@ impl Case {
     }
 
     #[inline(never)]
-    fn compare(&mut self, kind: &Kind, len: usize, tally: &mut Tally) {
+    fn compare<L: PackedLayout>(&mut self, len: usize, tally: &mut Tally) {
         let Self { random, weights, x, begin, blocks, prepared } = self;
-        let columns = len.next_multiple_of(kind.columns);
-        let words = (kind.block_words)(columns);
-        let rows = kind.rows * (1 + random.below(ROWS / kind.rows));
-        let blocks = &mut blocks[..rows / kind.rows * words];
-        for (block, weights) in blocks.chunks_exact_mut(words).zip(weights.chunks_exact(kind.rows)) {
-            let (mut bias, mut multiplier) = ([0; BLOCK_ROWS], [0; BLOCK_ROWS]);
+        let columns = len.next_multiple_of(L::GROUP);
+        let words = L::block_words(columns);
+        let rows = L::ROWS * (1 + random.below(ROWS / L::ROWS));
+        let blocks = &mut blocks[..rows / L::ROWS * words];
+        for (block, weights) in blocks.chunks_exact_mut(words).zip(weights.chunks_exact(L::ROWS)) {
+            let (mut bias, mut multiplier) = ([0; LANES], [0; LANES]);
             for ((bias, multiplier), weights) in bias.iter_mut().zip(&mut multiplier).zip(weights) {
                 let magnitude: i32 =
                     weights[..columns].iter().map(|weight| 127 * i32::from(weight.unsigned_abs())).sum();
@@ -141,25 +110,25 @@ impl Case {
                     _ => random.any_magnitude() & i32::MAX,
                 };
             }
-            (kind.write)(block, columns, bias, multiplier, &|row, column| weights[row][column]);
+            L::write_block(block, columns, &bias, &multiplier, |row, column| weights[row][column]);
         }
         // The last group may be incomplete.
         let x = &x[*begin..][..len];
-        let [prepared, defined] = prepared.each_mut().map(|words| &mut words[..(kind.prepared_words)(columns)]);
-        let constant = (kind.prepare[0])(x, prepared);
-        let defined_constant = (kind.prepare[1])(x, defined);
+        let [prepared, defined] = prepared.each_mut().map(|words| &mut words[..L::prepared_words(columns)]);
+        let constant = L::prepare(x, prepared);
+        let defined_constant = L::prepare_portable(x, defined);
         tally.also(&[constant], &[defined_constant]);
         tally.also(prepared, defined);
 
-        // The value behind them is not theirs.
+        // The value after them must not change.
         let (mut out, mut defined_out) = ([1; ROWS + 1], [1; ROWS + 1]);
-        (kind.rows_of[0])(blocks, prepared, constant, &mut out[..rows]);
-        (kind.rows_of[1])(blocks, defined, defined_constant, &mut defined_out[..rows]);
+        L::rows(blocks, prepared, constant, &mut out[..rows]);
+        L::rows_portable(blocks, defined, defined_constant, &mut defined_out[..rows]);
         tally.each(&out[..rows], &defined_out[..rows]);
         tally.also(&out[rows..], &defined_out[rows..]);
         let mut out = [1; ROWS + 1];
-        (kind.rows_tanh)(blocks, prepared, constant, &mut out[..rows]);
-        tally.also(&out[..rows], &defined_out.map(tanh_i8)[..rows]);
+        L::rows_curve(blocks, prepared, constant, &TANH, &mut out[..rows]);
+        tally.also(&out[..rows], &defined_out.map(|row| TANH.at(row))[..rows]);
         tally.also(&out[rows..], &[1; ROWS]);
     }
 }

@@ -1,113 +1,67 @@
-//! Layout `Vector128`: the vector instructions against [`portable`]. Rows once more with random words, which need not be a
-//! model's: sums wrap alike.
+//! Layout `Vector128` and the routines of the vector extension against their definitions. Rows once more with random words, which
+//! need not be a model's: sums wrap alike.
 
-use runtime::kernels::layout::vector128::{self as layout, COLUMNS_I8, ROWS_I8, portable};
+use runtime::activation::TANH;
+use runtime::kernels::layout::PackedLayout;
+#[cfg(feature = "int4")]
+use runtime::kernels::layout::vector128::Vector128I4;
+use runtime::kernels::layout::vector128::Vector128I8;
+use runtime::kernels::routine::{self, portable};
 use runtime::quant::ACC_LIMIT;
+use runtime::rows::LANES;
 
 use crate::gate;
 use crate::random::Random;
-use crate::rows::{self, Kind, first};
+use crate::rows;
 use crate::tally::Tally;
 
-const KINDS: &[Kind] = &[
-    Kind {
-        name: "vector128_i8",
-        rows: layout::ROWS_I8,
-        columns: layout::COLUMNS_I8,
-        largest: 127,
-        block_words: layout::block_words_i8,
-        prepared_words: layout::prepared_words_i8,
-        write: |block, columns, bias, multiplier, weight| {
-            layout::write_block_i8(block, columns, first(bias), first(multiplier), weight);
-        },
-        prepare: [layout::prepare_i8, prepare_portable],
-        rows_of: [layout::rows_i8, portable::rows_i8],
-        rows_tanh: layout::rows_tanh_i8,
-    },
-    #[cfg(feature = "int4")]
-    Kind {
-        name: "vector128_i4",
-        rows: layout::ROWS_I4,
-        columns: layout::COLUMNS_I4,
-        largest: 7,
-        block_words: layout::block_words_i4,
-        prepared_words: layout::prepared_words_i4,
-        write: |block, columns, bias, multiplier, weight| {
-            layout::write_block_i4(block, columns, first(bias), first(multiplier), weight);
-        },
-        prepare: [layout::prepare_i4, prepare_portable],
-        rows_of: [layout::rows_i4, portable::rows_i4],
-        rows_tanh: layout::rows_tanh_i4,
-    },
-];
+/// Whether the kernels are assembly in this build.
+pub const ASSEMBLY: bool = Vector128I8::ASSEMBLY;
 
-/// The definition for both widths: a copy, the first value in the lowest byte.
-fn prepare_portable(x: &[i8], prepared: &mut [u32]) -> i32 {
-    for (at, word) in prepared.iter_mut().enumerate() {
-        let byte = |byte| x.get(4 * at + byte).map_or(0, |&x| x as u8);
-        *word = u32::from_le_bytes([0, 1, 2, 3].map(byte));
-    }
-    0
-}
-
-/// Compares, and reports; how many numbers differ.
+/// Compares, and reports. Returns how many numbers differ.
 pub fn run() -> u32 {
-    let rows: u32 = KINDS.iter().map(rows::run).sum();
-    rows + words() + tanh() + copy() + exchange() + gate::run() + table() + weigh() + pick()
+    let mismatches = rows::run::<Vector128I8>() + words::<Vector128I8>();
+    #[cfg(feature = "int4")]
+    let mismatches = mismatches + rows::run::<Vector128I4>() + words::<Vector128I4>();
+    mismatches + copy() + exchange() + gate::run() + table() + weigh() + pick()
 }
 
 /// Columns and rows of the largest case of words.
-const COLUMNS: usize = 40 * COLUMNS_I8;
-const ROWS: usize = 3 * ROWS_I8;
-const BLOCKS: usize = 3 * layout::block_words_i8(COLUMNS);
+const GROUP: usize = Vector128I8::GROUP;
+const COLUMNS: usize = 40 * GROUP;
+const ROWS: usize = 3 * LANES;
+/// Words of its blocks, with their start values and multipliers.
+const BLOCKS: usize = 3 * (COLUMNS * LANES / 4 + 2 * LANES);
 
-type Rows<T> = fn(&[u32], &[u32], i32, &mut [T]);
-
-/// The kernel and its definition on the same words.
-fn compare<T: Copy + PartialEq>(
-    tally: &mut Tally,
-    blocks: &[u32],
-    x: &[u32],
-    rows: usize,
-    value: T,
-    both: [Rows<T>; 2],
-) {
-    // The values behind them are not theirs.
-    let mut out = [[value; ROWS + 1]; 2];
-    for (run, out) in both.into_iter().zip(&mut out) {
-        run(blocks, x, 0, &mut out[..rows]);
-    }
+/// The kernels and their definitions on the same words.
+fn all_rows<L: PackedLayout>(tally: &mut Tally, words: &[u32; BLOCKS], x: &[u32], rows: usize) {
+    let blocks = &words[..L::block_words(4 * x.len()) * rows / LANES];
+    // The values after them must not change.
+    let mut out = [[9; ROWS + 1]; 2];
+    L::rows(blocks, x, 0, &mut out[0][..rows]);
+    L::rows_portable(blocks, x, 0, &mut out[1][..rows]);
+    tally.each(&out[0], &out[1]);
+    let mut out = [[9; ROWS + 1]; 2];
+    L::rows_curve(blocks, x, 0, &TANH, &mut out[0][..rows]);
+    L::rows_curve_portable(blocks, x, 0, &TANH, &mut out[1][..rows]);
     tally.each(&out[0], &out[1]);
 }
 
-fn all_rows(tally: &mut Tally, words: &[u32; BLOCKS], x: &[u32], rows: usize) {
-    let columns = 4 * x.len();
-    let blocks = &words[..layout::block_words_i8(columns) * rows / ROWS_I8];
-    compare(tally, blocks, x, rows, 9, [layout::rows_i8, portable::rows_i8]);
-    compare(tally, blocks, x, rows, 9, [layout::rows_tanh_i8, portable::rows_tanh_i8]);
-    #[cfg(feature = "int4")]
-    {
-        let blocks = &words[..layout::block_words_i4(columns) * rows / ROWS_I8];
-        compare(tally, blocks, x, rows, 9, [layout::rows_i4, portable::rows_i4]);
-        compare(tally, blocks, x, rows, 9, [layout::rows_tanh_i4, portable::rows_tanh_i4]);
-    }
-}
-
 /// Random words, then bytes at both ends in many patterns.
-fn words() -> u32 {
+fn words<L: PackedLayout>() -> u32 {
     let mut tally = Tally::default();
     let mut random = Random::new();
     let (mut words, mut x) = ([0; BLOCKS], [0; COLUMNS / 4]);
-    for columns in (0..=COLUMNS).step_by(COLUMNS_I8) {
-        for rows in (0..=ROWS).step_by(ROWS_I8) {
+    for columns in (0..=COLUMNS).step_by(GROUP) {
+        for rows in (0..=ROWS).step_by(LANES) {
             for _ in 0..2 {
                 // Multipliers of all magnitudes among them.
                 let shift = random.below(24);
-                for (at, word) in words[..layout::block_words_i8(columns) * rows / ROWS_I8].iter_mut().enumerate() {
+                for (at, word) in words[..L::block_words(columns) * rows / LANES].iter_mut().enumerate() {
                     *word = (random.next() as i32 >> if at.is_multiple_of(3) { shift } else { 0 }) as u32;
                 }
                 x.iter_mut().for_each(|word| *word = random.next());
-                all_rows(&mut tally, &words, &x[..columns / 4], rows);
+                all_rows::<L>(&mut tally, &words, &x[..columns / 4], rows);
             }
         }
     }
@@ -116,27 +70,11 @@ fn words() -> u32 {
             [0x7f7f_7f7f, 0x8181_8181, 0x8080_8080, 0x7f81_7f81, 0x7777_7777, 0x8989_8989, 0x8888_8888, 0x7979_8787]
                 [(at ^ pattern).wrapping_mul(0x9e37) >> 5 & 7]
         };
-        words.iter_mut().take(2 * layout::block_words_i8(64)).enumerate().for_each(|(at, to)| *to = word(at));
+        words.iter_mut().take(2 * L::block_words(64)).enumerate().for_each(|(at, to)| *to = word(at));
         x.iter_mut().take(16).enumerate().for_each(|(at, to)| *to = word(at ^ pattern >> 3));
-        all_rows(&mut tally, &words, &x[..16], 2 * ROWS_I8);
+        all_rows::<L>(&mut tally, &words, &x[..16], 2 * LANES);
     }
-    tally.report("vector128_words")
-}
-
-fn tanh() -> u32 {
-    let mut tally = Tally::default();
-    let mut random = Random::new();
-    for len in 0..600 {
-        let mut pre = [0; 600];
-        for (at, value) in pre.iter_mut().enumerate() {
-            *value = if len % 2 == 0 { at as i32 - 300 } else { random.any_magnitude() };
-        }
-        let mut out = [[9; 600]; 2];
-        layout::tanh_i8_slice(&pre[..len], &mut out[0]);
-        portable::tanh_i8_slice(&pre[..len], &mut out[1]);
-        tally.one(out[0] == out[1]);
-    }
-    tally.report("vector128_tanh")
+    tally.report(if L::NAME == Vector128I8::NAME { "vector128_words" } else { "vector128_words_i4" })
 }
 
 fn copy() -> u32 {
@@ -148,7 +86,7 @@ fn copy() -> u32 {
         // Any alignment.
         let begin = len % 7;
         let mut out = [[9; 310]; 2];
-        layout::copy_i8(&from[..len], &mut out[0][begin..]);
+        routine::copy_i8(&from[..len], &mut out[0][begin..]);
         portable::copy_i8(&from[..len], &mut out[1][begin..]);
         tally.one(out[0] == out[1]);
     }
@@ -169,7 +107,7 @@ fn exchange() -> u32 {
             let (mut newest, mut slot) = (Bytes([9; 304]), Bytes([9; 304]));
             newest.0.iter_mut().chain(&mut slot.0).for_each(|byte| *byte = random.next() as i8);
             let mut both = [(slot, Bytes([9; 608])); 2];
-            let runs = [layout::exchange_i8, portable::exchange_i8];
+            let runs = [routine::exchange_i8, portable::exchange_i8];
             let done = runs.into_iter().zip(&mut both).all(|(run, (slot, input))| {
                 run(&newest.0[newest_at..][..len], &mut slot.0[slot_at..], &mut input.0[input_at..], last)
             });
@@ -199,8 +137,8 @@ fn table() -> u32 {
         bytes.as_flattened_mut().iter_mut().for_each(|byte| *byte = random.next() as i8);
         let entries = [&bytes[0][..len], &bytes[1][..len]];
         let mut out = [[9; ROWS]; 2];
-        layout::table_tanh_i8(&words[0][..len], &words[1][..len], entries, &mut out[0][..len]);
-        portable::table_tanh_i8(&words[0][..len], &words[1][..len], entries, &mut out[1][..len]);
+        routine::look_up_pair(&words[0][..len], &words[1][..len], entries, &TANH, &mut out[0][..len]);
+        portable::look_up_pair(&words[0][..len], &words[1][..len], entries, &TANH, &mut out[1][..len]);
         tally.one(out[0] == out[1]);
     }
     tally.report("vector128_table")
@@ -221,7 +159,8 @@ fn weigh() -> u32 {
             out[0][case % 255] = i32::MAX;
         }
         out[1] = out[0];
-        let totals = (layout::weigh(&mut out[0][..len], temperature), portable::weigh(&mut out[1][..len], temperature));
+        let totals =
+            (routine::weigh(&mut out[0][..len], temperature), portable::weigh(&mut out[1][..len], temperature));
         tally.one(out[0] == out[1] && totals.0 == totals.1);
     }
     // Every exponent up to where the weights end, and the ends of the table's steps: at this temperature a difference of 1
@@ -233,7 +172,7 @@ fn weigh() -> u32 {
         }
         out[1] = out[0];
         let temperature = 1_000 + (first % 3) as u16 * 400;
-        let totals = (layout::weigh(&mut out[0], temperature), portable::weigh(&mut out[1], temperature));
+        let totals = (routine::weigh(&mut out[0], temperature), portable::weigh(&mut out[1], temperature));
         tally.one(out[0] == out[1] && totals.0 == totals.1);
     }
     tally.report("vector128_weigh")
@@ -254,7 +193,7 @@ fn pick() -> u32 {
         for share in [0, random.next(), u32::MAX] {
             // A total that is too large: none has the share.
             for total in [total, u32::MAX] {
-                let drawn = layout::pick(&weights[..len], total, share);
+                let drawn = routine::pick(&weights[..len], total, share);
                 tally.one(drawn == portable::pick(&weights[..len], total, share));
             }
         }

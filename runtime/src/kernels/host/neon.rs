@@ -7,8 +7,9 @@ use core::arch::aarch64::*;
 
 use super::methods::methods;
 use super::portable;
-use super::tile::{Bias, Output, STREAMS, Scaling, Table, Tile};
-use crate::activation::TANH;
+use super::tile::{Bias, BlockScaling, STREAMS, Table, Tile};
+use crate::activation::{Activation, Curve};
+use crate::kernels::Out;
 use crate::kernels::routine::softmax;
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
 use crate::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
@@ -50,7 +51,7 @@ const BYTES: usize = 16;
 ///    been counted. No weight is read from behind the row, and none copied.
 /// 4. The last block begins 8 rows before the end, and computes some rows again, instead of being a shorter one.
 #[target_feature(enable = "neon")]
-fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Output<'_>) {
+fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Out<'_>) {
     let fan_in = x.len();
     let rows = bias.plain.len().min(multiplier.len()).min(out.len()).min(weights.len() / fan_in.max(1));
     if rows < ROWS || fan_in < BYTES {
@@ -121,7 +122,7 @@ fn load_row<const VECTORS: usize>(block: &[i8], stride: usize, row: usize, at: u
 ///
 /// Products are at most `8 * 128` in magnitude: eight of them are summed in 16 bits.
 #[target_feature(enable = "neon")]
-fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Out<'_>) {
     let bytes = x.len().div_ceil(2);
     let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / bytes.max(1));
     if rows < ROWS || bytes < BYTES {
@@ -196,23 +197,23 @@ fn add_lanes(&[a, b, c, d]: &[int32x4_t; FOUR]) -> int32x4_t {
     vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))
 }
 
-/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their tanh.
+/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their entries of a curve.
 #[inline]
 #[target_feature(enable = "neon")]
-fn finish(sums: [int32x4_t; 2], row: usize, bias: &[i32], multiplier: &[i32], out: &mut Output<'_>) {
+fn finish(sums: [int32x4_t; 2], row: usize, bias: &[i32], multiplier: &[i32], out: &mut Out<'_>) {
     let rows = row..row + ROWS;
     let (bias, _) = bias[rows.clone()].as_chunks::<4>();
     let (multiplier, _) = multiplier[rows.clone()].as_chunks::<4>();
     let scaled =
         [0, 1].map(|half: usize| requantize(vaddq_s32(sums[half], load_i32(&bias[half])), load_i32(&multiplier[half])));
     match out {
-        Output::Rows(out) => {
+        Out::Rows(out) => {
             let (out, _) = out[rows].as_chunks_mut::<4>();
             out.iter_mut().zip(scaled).for_each(|(out, scaled)| store_i32(out, scaled));
         }
-        Output::Tanh(out) => {
+        Out::Curve(out, curve) => {
             let narrow = narrow(scaled);
-            let bytes = vget_low_s8(tanh([narrow; 2]));
+            let bytes = vget_low_s8(look_up_curve(curve, [narrow; 2]));
             let out: &mut [i8; ROWS] = out[rows].first_chunk_mut().expect("eight rows");
             // SAFETY: the reference covers the eight bytes that are written; no alignment is asked for.
             unsafe { vst1_s8(out.as_mut_ptr(), bytes) }
@@ -236,15 +237,27 @@ fn narrow([low, high]: [int32x4_t; 2]) -> int16x8_t {
     vqmovn_high_s32(vqmovn_s32(low), high)
 }
 
-/// [`crate::quant::tanh_i8`] of 16 lanes.
+/// Returns [`Curve::at`] of 16 lanes.
 ///
-/// The half of the table for numbers that are not negative is 256 bytes; `tbl` and `tbx` look up 16 among 64 of them, and
-/// leave alone what lies beyond. From 255 on, tanh is 127.
+/// `tbl` and `tbx` look up 16 among 64 entries, and leave alone the lanes whose index is beyond: four of them look up the half of
+/// the curve for numbers that are not negative, four the other half.
 #[inline]
 #[target_feature(enable = "neon")]
-fn tanh([low, high]: [int16x8_t; 2]) -> int8x16_t {
-    let index = vqmovun_high_s16(vqmovun_s16(vqabsq_s16(low)), vqabsq_s16(high));
-    let (table, _) = TANH.0.as_chunks::<64>();
+fn look_up_curve(curve: &Curve, [low, high]: [int16x8_t; 2]) -> int8x16_t {
+    let saturate = |values| vreinterpretq_s8_s16(vminq_s16(vmaxq_s16(values, vdupq_n_s16(-256)), vdupq_n_s16(255)));
+    let (low, high) = (saturate(low), saturate(high));
+    // The lower bytes of all halves are the indices, the upper ones have the signs.
+    let index = vreinterpretq_u8_s8(vuzp1q_s8(low, high));
+    let negative = vcltzq_s8(vuzp2q_s8(low, high));
+    let (halves, _) = curve.0.as_chunks::<256>();
+    vbslq_s8(negative, look_up_256(&halves[1], index), look_up_256(&halves[0], index))
+}
+
+/// Returns the entry at each index.
+#[inline]
+#[target_feature(enable = "neon")]
+fn look_up_256(entries: &[i8; 256], index: uint8x16_t) -> int8x16_t {
+    let (table, _) = entries.as_chunks::<64>();
     let quarter = vdupq_n_u8(64);
     let mut value = vqtbl4q_s8(load_table_i8(&table[0]), index);
     let mut index = index;
@@ -253,29 +266,27 @@ fn tanh([low, high]: [int16x8_t; 2]) -> int8x16_t {
         index = vsubq_u8(index, quarter);
         value = vqtbx4q_s8(value, load_table_i8(table), index);
     }
-    // The upper bytes of all halves have their signs.
-    let negative = vcltzq_s8(vuzp2q_s8(vreinterpretq_s8_s16(low), vreinterpretq_s8_s16(high)));
-    vbslq_s8(negative, vnegq_s8(value), value)
+    value
 }
 
-/// [`tanh`] of 16 words.
+/// Returns [`look_up_curve`] of 16 words.
 #[inline]
 #[target_feature(enable = "neon")]
-fn tanh_16(values: &[i32; 16]) -> int8x16_t {
+fn look_up_16(curve: &Curve, values: &[i32; 16]) -> int8x16_t {
     let (fours, _) = values.as_chunks::<4>();
     let [a, b, c, d] = [0, 1, 2, 3].map(|four: usize| load_i32(&fours[four]));
-    tanh([narrow([a, b]), narrow([c, d])])
+    look_up_curve(curve, [narrow([a, b]), narrow([c, d])])
 }
 
 #[target_feature(enable = "neon")]
-fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
+fn curve_i8(curve: &Curve, pre_activations: &[i32], out: &mut [i8]) {
     let len = pre_activations.len().min(out.len());
     let (values, values_left) = pre_activations[..len].as_chunks::<16>();
     let (chunks, out_left) = out[..len].as_chunks_mut::<16>();
     for (values, out) in values.iter().zip(chunks) {
-        store_i8(out, tanh_16(values));
+        store_i8(out, look_up_16(curve, values));
     }
-    portable::tanh_i8(values_left, out_left);
+    portable::curve_i8(curve, values_left, out_left);
 }
 
 #[target_feature(enable = "neon")]
@@ -392,7 +403,7 @@ fn look_up_words(table: &[[u8; 64]; 4], index: uint8x16_t) -> [uint32x4_t; 4] {
 }
 
 #[target_feature(enable = "neon")]
-fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], mut out: Out<'_>) {
     let rows = bias.len().min(multiplier.len()).min(out.len());
     if rows < ROWS {
         return portable::look_up(table, tokens, bias, multiplier, out);
@@ -415,7 +426,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
 /// A vector is four streams of four columns each. The two products that are summed in 16 bits are those of two such words,
 /// not of the halves of one, so that each stream keeps its own.
 #[target_feature(enable = "neon")]
-fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
+fn tile_i8(weights: &[[u32; LANES]], scaling: &BlockScaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
     let words = weights.len().min(x.len());
     let (weight_pairs, weight_left) = weights[..words].as_chunks::<2>();
     let (x_pairs, x_left) = x[..words].as_chunks::<2>();
@@ -476,12 +487,12 @@ fn add_words<const WORDS: usize>(
 }
 
 #[target_feature(enable = "neon")]
-fn tanh_tile_i8(pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
+fn curve_tile_i8(curve: &Curve, pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
     let (fours, _) = pre_activations.as_chunks::<4>();
     for (rows, out) in fours.iter().zip(out) {
         let (parts, _) = out.0.as_chunks_mut::<16>();
         for (part, out) in parts.iter_mut().enumerate() {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|row: usize| tanh_16(&rows[row].0.as_chunks::<16>().0[part]));
+            let [a, b, c, d] = [0, 1, 2, 3].map(|row: usize| look_up_16(curve, &rows[row].0.as_chunks::<16>().0[part]));
             // SAFETY: the reference covers the 64 bytes that are written, four of each stream; no alignment is asked for.
             unsafe { vst4q_s8(out.as_mut_ptr().cast(), int8x16x4_t(a, b, c, d)) };
         }
@@ -546,8 +557,8 @@ fn add_blocks<'w, const BLOCKS: usize>(
 }
 
 #[target_feature(enable = "neon")]
-fn tanh_f32(values: &mut [f32]) {
-    portable::tanh_f32(values);
+fn activate_f32(activation: Activation, values: &mut [f32]) {
+    portable::activate_f32(activation, values);
 }
 
 /// Eight rows for eight streams at a time.

@@ -1,35 +1,37 @@
-//! The loops of [`super::host`] in safe Rust: what the kernels for vector units must equal, and where they are fast as they
-//! stand, what is compiled once more for each unit.
+//! The kernels of [`super`] in safe Rust: what the kernels for vector units must equal. Where the compiler makes fast vector code
+//! of a loop, it is compiled once more for each unit.
 //!
-//! `inline(always)`: a function compiled for a vector unit takes the loop in, and its instructions with it.
+//! `inline(always)`: the loop becomes part of a function that is compiled for the vector unit.
 
-use super::tile::{Bias, Output, STREAMS, Scaling, Table, Tile};
+use super::tile::{Bias, BlockScaling, STREAMS, Table, Tile};
+use crate::activation::{Activation, Curve};
+use crate::kernels::Out;
 use crate::kernels::routine::portable::{dot_i4, dot_i8};
-use crate::quant::{requantize, tanh_i8 as tanh_of};
+use crate::quant::requantize;
 use crate::rows::LANES;
 use crate::vocab::Token;
 
-pub fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Output<'_>) {
+pub fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], out: Out<'_>) {
     let sums = weights.chunks_exact(x.len().max(1)).map(|weights| dot_i8(weights, x));
     scale(sums, bias.plain, multiplier, out);
 }
 
-pub fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
+pub fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], out: Out<'_>) {
     let sums = weights.chunks_exact(x.len().div_ceil(2).max(1)).map(|weights| dot_i4(weights, x));
     scale(sums, bias, multiplier, out);
 }
 
 #[inline(always)]
-fn scale(sums: impl Iterator<Item = i32>, bias: &[i32], multiplier: &[i32], out: Output<'_>) {
+fn scale(sums: impl Iterator<Item = i32>, bias: &[i32], multiplier: &[i32], out: Out<'_>) {
     let rows = sums.zip(bias).zip(multiplier);
     let rows = rows.map(|((sum, &bias), &multiplier)| requantize(bias.wrapping_add(sum), multiplier));
     match out {
-        Output::Rows(out) => out.iter_mut().zip(rows).for_each(|(out, row)| *out = row),
-        Output::Tanh(out) => out.iter_mut().zip(rows).for_each(|(out, row)| *out = tanh_of(row)),
+        Out::Rows(out) => out.iter_mut().zip(rows).for_each(|(out, row)| *out = row),
+        Out::Curve(out, curve) => out.iter_mut().zip(rows).for_each(|(out, row)| *out = curve.at(row)),
     }
 }
 
-pub fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: Output<'_>) {
+pub fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], out: Out<'_>) {
     let sums = (0..bias.len()).map(|row| {
         let entry =
             |(position, &token)| table.entries(position, token, row).first().map_or(0, |&entry| i32::from(entry));
@@ -40,15 +42,15 @@ pub fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i
 
 pub use crate::kernels::routine::softmax::weigh;
 
-pub fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
-    pre_activations.iter().zip(out).for_each(|(&value, out)| *out = tanh_of(value));
+pub fn curve_i8(curve: &Curve, pre_activations: &[i32], out: &mut [i8]) {
+    pre_activations.iter().zip(out).for_each(|(&value, out)| *out = curve.at(value));
 }
 
 pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     crate::kernels::routine::portable::gate_i8(values, gates);
 }
 
-pub fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
+pub fn tile_i8(weights: &[[u32; LANES]], scaling: &BlockScaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
     for (row, out) in out.iter_mut().enumerate() {
         let mut sums = [scaling.bias[row]; STREAMS];
         for (weights, x) in weights.iter().zip(x) {
@@ -64,11 +66,11 @@ pub fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out
     }
 }
 
-pub fn tanh_tile_i8(pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
+pub fn curve_tile_i8(curve: &Curve, pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
     let (rows, _) = pre_activations.as_chunks::<4>();
     for (rows, out) in rows.iter().zip(out) {
         for (stream, out) in out.0.iter_mut().enumerate() {
-            *out = u32::from_le_bytes([0, 1, 2, 3].map(|row| tanh_of(rows[row].0[stream]) as u8));
+            *out = u32::from_le_bytes([0, 1, 2, 3].map(|row| curve.at(rows[row].0[stream]) as u8));
         }
     }
 }
@@ -78,8 +80,8 @@ pub fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
 }
 
 #[inline(always)]
-pub fn tanh_f32(values: &mut [f32]) {
-    values.iter_mut().for_each(|value| *value = crate::math::tanh(*value));
+pub fn activate_f32(activation: Activation, values: &mut [f32]) {
+    activation.apply_f32(values);
 }
 
 pub fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out: &mut [Tile<f32>; LANES]) {

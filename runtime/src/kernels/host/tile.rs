@@ -26,28 +26,7 @@ pub struct Bias<'a> {
     pub shifted: &'a [i32],
 }
 
-/// Where a kernel puts its rows.
-#[derive(Debug)]
-pub enum Output<'o> {
-    /// As they are.
-    Rows(&'o mut [i32]),
-    /// [`crate::quant::tanh_i8`] of them.
-    Tanh(&'o mut [i8]),
-}
-
-#[allow(clippy::len_without_is_empty, reason = "nobody asks")]
-impl Output<'_> {
-    /// Rows there is room for.
-    #[inline]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Rows(out) => out.len(),
-            Self::Tanh(out) => out.len(),
-        }
-    }
-}
-
-/// `[fuse][vocab_size][rows]`: what each character adds at each position of level 0.
+/// `[fuse][vocab_size][rows]`: the entries of each character at each position of level 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a> {
     /// The entries.
@@ -56,12 +35,12 @@ pub struct Table<'a> {
     pub vocab_size: usize,
     /// Rows of the layer.
     pub rows: usize,
-    /// The first row that is asked for.
+    /// The first row to compute.
     pub start: usize,
 }
 
 impl<'a> Table<'a> {
-    /// What a character adds to the rows from `start + row` on; nothing for one outside the table.
+    /// Returns the entries of a character for the rows from `start + row` on, or none for a character outside the table.
     #[inline]
     pub fn entries(&self, position: usize, token: Token, row: usize) -> &'a [i8] {
         let character = (position * self.vocab_size + usize::from(token)) * self.rows;
@@ -69,9 +48,9 @@ impl<'a> Table<'a> {
     }
 }
 
-/// What belongs to eight rows besides their weights.
+/// Bias, sum of weights and multiplier of eight rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scaling {
+pub struct BlockScaling {
     /// Start of the sum.
     pub bias: [i32; LANES],
     /// `sum_c w[r][c]`, for kernels that shift `x` to where it is never negative.

@@ -1,6 +1,6 @@
 //! Layout `Lanes16`: four rows to a block, two rows to a 32-bit word, for cores that multiply 32 by 32 bits to 32 and
-//! no more: Cortex-M0 and Cortex-M3, which have it in assembly. Its definition, which also runs elsewhere, is the same
-//! algorithm in plain Rust ([`portable`]).
+//! no more: Cortex-M0 and Cortex-M3, which have it in assembly. The definition, `portable`, is the same algorithm in plain
+//! Rust, and runs on all other cores.
 //!
 //! Everything below is modulo 2^32. A word has two 16-bit lanes: row A is the low one, row B the high one.
 //!
@@ -38,7 +38,7 @@
 //!
 //! # Four bits: two rows times four columns with four multiplications
 //!
-//! Offset `n = w + 8`; nibble `i` of a lane is column `i`. With `N = (R >> 4) & 0x0f0f0f0f`, the odd columns alone:
+//! Offset `n = w + 8`; nibble `i` of a lane is column `i`. With `N = (R >> 4) & 0x0f0f0f0f`, only the odd columns:
 //!
 //! ```text
 //! sum = c0 R + c1 REV16(R) + c2 N + c3 REV16(N)
@@ -62,66 +62,35 @@
 //!
 //! Activations -127 to 127; weights -127 to 127 (four bits: -7 to 7); every row's sum with its
 //! bias below 2^23 in magnitude; multipliers 0 to 2^31 - 1. Outside of them results are wrong, and may differ between
-//! cores. Sizes: at least one group of columns, at most [`LIMIT`] columns and as many blocks; otherwise `out` is
-//! not what it should be. Whatever the numbers, nothing panics, and no memory is touched that was not passed.
+//! cores. Sizes: at least one group of columns, at most [`LIMIT`] columns and as many blocks; otherwise
+//! `out` is left alone. Whatever the numbers, nothing panics, and no memory is touched that was not passed.
 
-#[cfg(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m")))]
+#[cfg(any(kernel = "v6m", kernel = "v7m"))]
 mod assembly;
 mod block;
-pub mod portable;
+#[cfg(feature = "int4")]
+mod int4;
+mod int8;
+mod portable;
 mod prepare;
 #[cfg(test)]
 mod tests;
 
-#[cfg(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m")))]
+#[cfg(any(kernel = "v6m", kernel = "v7m"))]
 use assembly as chosen;
-#[cfg(not(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m"))))]
+#[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
 use portable as chosen;
 
-use crate::quant::tanh_i8;
+#[cfg(feature = "int4")]
+pub use int4::Lanes16I4;
+pub use int8::Lanes16I8;
 
-#[cfg(all(feature = "alloc", feature = "int4"))]
-pub use block::pack_i4;
-#[cfg(feature = "alloc")]
-pub use block::pack_i8;
-#[cfg(feature = "int4")]
-pub use block::{bias_i4, multiplier_i4, weight_i4, write_block_i4};
-pub use block::{bias_i8, multiplier_i8, weight_i8, write_block_i8};
-#[cfg(feature = "int4")]
-pub use chosen::{prepare_i4, rows_i4};
-pub use chosen::{prepare_i8, rows_i8};
+use crate::activation::Curve;
 
 /// Rows of a block, whatever the width of the weights.
 const ROWS: usize = 4;
-/// Rows of a block of 8-bit weights.
-pub const ROWS_I8: usize = ROWS;
-/// Rows of a block of 4-bit weights.
-#[cfg(feature = "int4")]
-pub const ROWS_I4: usize = ROWS;
-/// Columns of a group of 8-bit weights: what the loops do in one turn. All segments together are padded to a multiple of it.
-pub const COLUMNS_I8: usize = 16;
-/// Columns of a group of 4-bit weights: as many as a lane can hold. All segments together are padded to a multiple of it.
-#[cfg(feature = "int4")]
-pub const COLUMNS_I4: usize = 32;
-/// Columns that are prepared together: all of a group.
-#[cfg(feature = "int4")]
-pub const PART_I4: usize = COLUMNS_I4;
-/// Columns that are prepared together for 8-bit weights: each segment is padded to a multiple of it, the last one to what makes
-/// whole groups of all.
-pub const PART_I8: usize = 4;
-/// Words of their prepared input.
-pub const PART_WORDS_I8: usize = 3 * PART_I8 / 2;
-/// Words of the prepared input per group of 8-bit weights.
-const WORDS_I8: usize = COLUMNS_I8 / 2 * 3;
-/// Words of the prepared input per group of 4-bit weights.
-#[cfg(feature = "int4")]
-const WORDS_I4: usize = COLUMNS_I4 + 1;
-/// Words of the prepared input of [`PART_I4`] columns.
-#[cfg(feature = "int4")]
-pub const PART_WORDS_I4: usize = WORDS_I4;
-/// Whether this build has the kernels in assembly; without them [`portable`] stands behind the same names.
-pub const ASSEMBLY: bool = cfg!(all(target_arch = "arm", any(kernel = "v6m", kernel = "v7m")));
-
+/// Whether this build computes in assembly.
+const ASSEMBLY: bool = cfg!(any(kernel = "v6m", kernel = "v7m"));
 /// Most columns and most blocks of a matrix, so that their product fits 32 bits.
 pub const LIMIT: usize = 0x7fff;
 
@@ -129,46 +98,10 @@ pub const LIMIT: usize = 0x7fff;
 const EDGE_WORDS: usize = 2 * ROWS;
 /// The middle of the low lane.
 const MIDDLE: u32 = 1 << 15;
-/// A one in both lanes.
-const BOTH: u32 = 1 + (1 << 16);
 
-/// 32-bit words of a block of 8-bit weights; `columns` is a multiple of [`COLUMNS_I8`].
-pub const fn block_words_i8(columns: usize) -> usize {
-    columns.saturating_add(EDGE_WORDS)
-}
-
-/// 32-bit words of prepared input for 8-bit weights; `columns` is a multiple of [`COLUMNS_I8`].
-pub const fn prepared_words_i8(columns: usize) -> usize {
-    (columns / COLUMNS_I8).saturating_mul(WORDS_I8)
-}
-
-/// 32-bit words of a block of 4-bit weights; `columns` is a multiple of [`COLUMNS_I4`].
-#[cfg(feature = "int4")]
-pub const fn block_words_i4(columns: usize) -> usize {
-    (columns / 2).saturating_add(EDGE_WORDS)
-}
-
-/// 32-bit words of prepared input for 4-bit weights; `columns` is a multiple of [`COLUMNS_I4`].
-#[cfg(feature = "int4")]
-pub const fn prepared_words_i4(columns: usize) -> usize {
-    (columns / COLUMNS_I4).saturating_mul(WORDS_I4)
-}
-
-/// [`rows_i8`], and [`tanh_i8`] of them.
-pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    let words = block_words_i8(groups::<WORDS_I8>(prepared.len()).saturating_mul(COLUMNS_I8));
-    rows_tanh(blocks, words, out, |blocks, rows| rows_i8(blocks, prepared, constant, rows));
-}
-
-/// [`rows_i4`], and [`tanh_i8`] of them.
-#[cfg(feature = "int4")]
-pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    let words = block_words_i4(groups::<WORDS_I4>(prepared.len()).saturating_mul(COLUMNS_I4));
-    rows_tanh(blocks, words, out, |blocks, rows| rows_i4(blocks, prepared, constant, rows));
-}
-
-/// Some blocks at a time: enough to make a call's cost small, few enough for a small stack.
-fn rows_tanh(blocks: &[u32], words: usize, out: &mut [i8], rows: impl Fn(&[u32], &mut [i32])) {
+/// Computes the curve's entries of rows, some blocks at a time: enough to make a call's cost small, few enough for a small stack.
+#[inline]
+fn each_entry(blocks: &[u32], words: usize, curve: &Curve, out: &mut [i8], rows: impl Fn(&[u32], &mut [i32])) {
     const AT_ONCE: usize = 16;
     let mut buffer = [0; AT_ONCE * ROWS];
     let (mut blocks, mut out) = (blocks, out);
@@ -181,13 +114,13 @@ fn rows_tanh(blocks: &[u32], words: usize, out: &mut [i8], rows: impl Fn(&[u32],
         // Block by block: compiled for size, a loop costs as much as a row.
         let (fours, rows) = (now.as_chunks_mut::<ROWS>().0, buffer.as_chunks::<ROWS>().0);
         for (out, &[a, b, c, d]) in fours.iter_mut().zip(rows) {
-            *out = [tanh_i8(a), tanh_i8(b), tanh_i8(c), tanh_i8(d)];
+            *out = [curve.at(a), curve.at(b), curve.at(c), curve.at(d)];
         }
         (blocks, out) = (rest, later);
     }
 }
 
-/// The inverse of an odd number modulo 2^32.
+/// Returns the inverse of an odd number modulo 2^32.
 const fn inverse(odd: u32) -> u32 {
     // Right in three bits to begin with; each step doubles them (Newton).
     let mut inverse = odd;
@@ -199,7 +132,7 @@ const fn inverse(odd: u32) -> u32 {
     inverse
 }
 
-/// Groups of `WORDS` in prepared input of so many words.
+/// Returns the groups of `WORDS` words in prepared input of so many words.
 ///
 /// Without a division, which Cortex-M0 does not have: where `WORDS` divides the length, multiplying with the inverse
 /// gives the quotient, and elsewhere something that is too large.
@@ -211,7 +144,7 @@ fn groups<const WORDS: usize>(len: usize) -> usize {
     ((len as u32) >> twos).wrapping_mul(inverse) as usize
 }
 
-/// Whether blocks, prepared input and output belong together, for `GROUP` columns in `WORDS` prepared words. For the sake of
+/// Returns whether blocks, prepared input and output belong together, for `GROUP` columns in `WORDS` prepared words. For the sake of
 /// [`groups`] there are [`LIMIT`]s.
 #[inline]
 fn matches<const GROUP: usize, const WORDS: usize>(
@@ -229,17 +162,4 @@ fn matches<const GROUP: usize, const WORDS: usize>(
         && count <= LIMIT
         && out.len().is_multiple_of(ROWS)
         && blocks.len() >= count * block_words(groups * GROUP)
-}
-
-/// [`matches()`] for 8-bit weights.
-#[inline]
-fn matches_i8(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
-    matches::<COLUMNS_I8, WORDS_I8>(blocks, prepared, out, block_words_i8)
-}
-
-/// [`matches()`] for 4-bit weights.
-#[cfg(feature = "int4")]
-#[inline]
-fn matches_i4(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
-    matches::<COLUMNS_I4, WORDS_I4>(blocks, prepared, out, block_words_i4)
 }

@@ -1,82 +1,79 @@
 //! Whole layers on a computer, by the kernels of [`crate::kernels::host`].
 
-use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+use std::sync::OnceLock;
 
 use super::{Input, LinearInt, Scaling};
 use crate::format::WeightFormat;
-use crate::kernels::host::{Bias, Output, Table, VectorUnit};
+use crate::kernels::Out;
+use crate::kernels::host::{Bias, Table, VectorUnit};
 use crate::vocab::Token;
 
+/// `bias - 128 * sum of the weights` of rows of 8-bit weights; see [`Bias`].
+///
+/// Summed once, at the layer's first use: the sums save the kernel an instruction for every 64 weights.
+#[derive(Clone, Debug)]
+pub struct Kept<'n>(OnceLock<Vec<i32>>, PhantomData<&'n ()>);
+
+impl Kept<'_> {
+    /// Returns nothing kept yet.
+    pub const fn none() -> Self {
+        Self(OnceLock::new(), PhantomData)
+    }
+}
+
 impl<'n> LinearInt<'n> {
-    /// What rows have, without what is behind.
+    /// Adds what the vector unit keeps; here that happens at the first use.
+    #[inline]
+    pub(crate) fn keep(self, _input_words: usize) -> Self {
+        self
+    }
+
+    /// Returns bias and multiplier of the layer's rows only.
     fn scaling_of_rows(&self) -> Scaling<'n> {
         let (Scaling { bias, multiplier }, rows) = (self.scaling(), self.fan_out);
         Scaling { bias: bias.get(..rows).unwrap_or(&[]), multiplier: multiplier.get(..rows).unwrap_or(&[]) }
     }
 
-    /// `bias - 128 * sum of the weights` of rows of 8-bit weights; nothing for others.
-    ///
-    /// Summed once, when a model is loaded: it spares the kernel an instruction for every 64 weights.
-    fn shifted_bias(&self, fan_in: usize) -> Option<Arc<[i32]>> {
-        if self.kernel.is_some() || self.format != WeightFormat::Int8 {
-            return None;
+    /// Computes all rows on the vector unit. Returns `out` where the unit cannot.
+    pub(super) fn run_on_unit<'o>(&self, input: &Input<'_>, out: Out<'o>) -> Option<Out<'o>> {
+        if self.kernel.is_some() {
+            return Some(out);
         }
-        let rows = self.bytes()[..fan_in * self.fan_out].chunks_exact(fan_in.max(1));
-        let sums = rows.map(|row| row.iter().map(|&weight| i32::from(weight)).sum::<i32>());
-        Some(self.scaling().bias.iter().zip(sums).map(|(bias, sum)| bias.wrapping_sub(sum.wrapping_mul(128))).collect())
-    }
-
-    /// The same with what the host's kernels take; `fan_in`: columns of the matrix.
-    pub(crate) fn for_host(self, fan_in: usize) -> Self {
-        Self { shifted: self.shifted_bias(fan_in), ..self }
-    }
-}
-
-impl LinearInt<'_> {
-    /// [`LinearInt::forward`], if the layer has an order of weights that these kernels read; else does nothing.
-    pub(super) fn forward_host(&self, input: &Input<'_>, out: &mut [i32]) -> bool {
+        let (unit, x, Scaling { bias, multiplier }) = (VectorUnit::best(), input.bytes(), self.scaling_of_rows());
         let rows = self.fan_out.min(out.len());
-        self.rows_host(input, Output::Rows(&mut out[..rows]))
+        let out = out.first(rows);
+        match self.format {
+            WeightFormat::Int8 => {
+                let weights = &self.bytes()[..x.len() * self.fan_out];
+                let shifted = self.kept.0.get_or_init(|| shifted_bias(weights, x.len(), bias));
+                unit.rows_i8(weights, x, Bias { plain: bias, shifted }, multiplier, out);
+            }
+            WeightFormat::Int4 => {
+                let weights = &self.bytes()[..x.len().div_ceil(2) * self.fan_out];
+                unit.rows_i4(bytemuck::cast_slice(weights), x, bias, multiplier, out);
+            }
+            _ => return Some(out),
+        }
+        None
     }
 
-    /// A level without its gates; as [`Self::forward_host`].
-    pub(super) fn forward_tanh_host(&self, input: &Input<'_>, out: &mut [i8]) -> bool {
-        let rows = self.fan_out.min(out.len());
-        self.rows_host(input, Output::Tanh(&mut out[..rows]))
-    }
-
-    /// The same of a table.
-    pub(super) fn look_up_host(&self, tokens: &[Token], out: &mut [i8]) -> bool {
+    /// Computes level 0 from a table on the vector unit. Returns whether the unit can.
+    pub(super) fn look_up_on_unit(&self, tokens: &[Token], out: &mut [i8]) -> bool {
         let rows = self.fan_out.min(out.len());
         let Scaling { bias, multiplier } = self.scaling_of_rows();
         let (entries, vocab_size) = (self.bytes(), self.vocab_size);
         let table = Table { entries, vocab_size, rows: self.fan_out, start: 0 };
-        VectorUnit::best().look_up(table, tokens, bias, multiplier, Output::Tanh(&mut out[..rows]));
+        let out = Out::Curve(&mut out[..rows], self.activation.curve());
+        VectorUnit::best().look_up(table, tokens, bias, multiplier, out);
         true
     }
+}
 
-    /// As many rows as `out` takes.
-    fn rows_host(&self, input: &Input<'_>, out: Output<'_>) -> bool {
-        let (unit, x) = (VectorUnit::best(), input.bytes());
-        let fan_in = x.len();
-        let Scaling { bias, multiplier } = self.scaling_of_rows();
-        match (self.format, self.kernel) {
-            (WeightFormat::Int8, None) => {
-                let weights = &self.bytes()[..fan_in * self.fan_out];
-                unit.rows_i8(
-                    weights,
-                    x,
-                    Bias { plain: bias, shifted: self.shifted.as_deref().unwrap_or(&[]) },
-                    multiplier,
-                    out,
-                );
-            }
-            (WeightFormat::Int4, None) => {
-                let weights = &self.bytes()[..fan_in.div_ceil(2) * self.fan_out];
-                unit.rows_i4(bytemuck::cast_slice(weights), x, bias, multiplier, out);
-            }
-            _ => return false,
-        }
-        true
-    }
+/// Returns `bias - 128 * sum of the weights` of each row.
+fn shifted_bias(weights: &[i8], fan_in: usize, bias: &[i32]) -> Vec<i32> {
+    let rows = weights.chunks_exact(fan_in.max(1));
+    let sums = rows.map(|row| row.iter().map(|&weight| i32::from(weight)).sum::<i32>());
+    bias.iter().zip(sums).map(|(bias, sum)| bias.wrapping_sub(sum.wrapping_mul(128))).collect()
 }

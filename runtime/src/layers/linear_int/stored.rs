@@ -1,19 +1,18 @@
-//! The numbers of a layer, in whatever order they are stored: to be checked, or written anew.
+//! The numbers of a layer, in whatever order they are stored: to be checked, or written in another.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-use super::LinearInt;
+use super::{LinearInt, ROW_MAJOR, ROW_MAJOR_I4};
 use crate::config::LinearShape;
 use crate::error::FormatError;
 use crate::format::WeightFormat;
 use crate::format::slab::Slab;
-#[cfg(all(feature = "row-major", feature = "int4"))]
 use crate::kernels::unpack_i4;
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX};
 use crate::rows::round_up;
 
-/// A layer, and the shape that tells where each of its numbers lies.
+/// A layer, and the shape that tells where each of its numbers is.
 #[derive(Clone, Debug)]
 pub struct Stored<'n, 'c> {
     linear: &'c LinearInt<'n>,
@@ -34,7 +33,7 @@ pub struct Unpacked {
     pub weights: Vec<i8>,
 }
 
-/// Whether one of these is -128, the number whose negative does not exist.
+/// Returns whether one of these is -128, the number whose negative does not exist.
 #[inline(never)]
 pub(crate) fn has_lowest(values: &[u8]) -> bool {
     values.iter().any(|&value| value as i8 == i8::MIN)
@@ -46,14 +45,13 @@ impl<'n, 'c> Stored<'n, 'c> {
         let (part, group) = match linear.kernel {
             Some(kernel) => (kernel.part(), kernel.group()),
             // Two to a byte.
-            #[cfg(all(feature = "row-major", feature = "int4"))]
-            None if linear.format == WeightFormat::Int4 => (1, 2),
+            None if ROW_MAJOR_I4 && linear.format == WeightFormat::Int4 => (1, 2),
             None => (1, 1),
         };
         Self { linear, shape, columns: shape.columns(part, group) }
     }
 
-    /// Words of the layer's [`super::Input`].
+    /// Returns the words of the layer's [`super::Input`].
     #[inline]
     pub(crate) fn input_words(&self) -> usize {
         match self.linear.kernel {
@@ -63,8 +61,7 @@ impl<'n, 'c> Stored<'n, 'c> {
     }
 
     /// Takes the layer's arrays from the front of the slab, and checks them: every sum of every row stays below [`ACC_LIMIT`] whatever
-    /// the activations, every multiplier is positive or zero, no weight is the one number whose negative does not exist, and what
-    /// belongs to no weight is zero. `None` if the slab is too short, or refused for the first of these that does not hold, or the
+    /// the activations, every multiplier is positive or zero, no weight is -128, and padding is zero. `None` if the slab is too short, or refused for the first of these that does not hold, or the
     /// format is not one that can be read; `layer` is for the message.
     #[inline(never)]
     pub(crate) fn take(&self, layer: usize, slab: &mut Slab<'_>) -> Option<()> {
@@ -86,14 +83,12 @@ impl<'n, 'c> Stored<'n, 'c> {
                 (rows, 0, rows / kernel.rows_per_block() * block_words * size_of::<u32>())
             }
             (_, WeightFormat::Table) => (fan_out, fan_out, columns * vocab_size * fan_out),
-            // What level 0 gives: no rows.
+            // The output of level 0: no rows.
             (_, WeightFormat::Pairs) if self.shape.positions == 2 => {
                 (0, 0, vocab_size * vocab_size * self.linear.width_out())
             }
-            #[cfg(feature = "row-major")]
-            (_, WeightFormat::Int8) if self.linear.row_major => (fan_out, fan_out, columns * fan_out),
-            #[cfg(all(feature = "row-major", feature = "int4"))]
-            (_, WeightFormat::Int4) if self.linear.row_major => (fan_out, fan_out, columns / 2 * fan_out),
+            (_, WeightFormat::Int8) if ROW_MAJOR => (fan_out, fan_out, columns * fan_out),
+            (_, WeightFormat::Int4) if ROW_MAJOR_I4 => (fan_out, fan_out, columns / 2 * fan_out),
             _ => return slab.refuse(FormatError::UnsupportedFormat),
         };
         for _ in 0..2 {
@@ -104,7 +99,7 @@ impl<'n, 'c> Stored<'n, 'c> {
         if format.reads_tokens() && has_lowest(weights) {
             return slab.refuse(bad);
         }
-        // Of a row: with what it is stored, and which of that it is.
+        // Of a row: its block, and its place in the block.
         let (mut block, mut at) = (self.linear.words, 0);
         for row in 0..rows {
             let stored = Row { block, row: at };
@@ -127,15 +122,15 @@ impl<'n, 'c> Stored<'n, 'c> {
         Some(())
     }
 
-    /// The largest sum a row can give without its bias; `None` if it has a weight that is not allowed.
-    // By itself: what surrounds it needs the registers.
+    /// Returns the largest sum of a row without its bias; `None` if a weight is not allowed.
+    // Not inlined: the caller needs the registers.
     #[inline(never)]
     fn magnitude(&self, row: Row<'_>) -> Option<u32> {
         if self.linear.format == WeightFormat::Table {
-            // An entry at each position. They have been looked at.
+            // An entry at each position. They have been checked.
             return Some((ACTIVATION_MAX as usize * self.columns) as u32);
         }
-        let weight_max = if self.linear.format == WeightFormat::Int4 { 7 } else { 127 };
+        let weight_max = self.linear.format.weight_max();
         let (mut sum, mut column) = (0, 0);
         for position in 0..self.shape.positions {
             let padding = column + self.shape.width_of(position);
@@ -149,17 +144,17 @@ impl<'n, 'c> Stored<'n, 'c> {
                 column += 1;
             }
         }
-        // What an input is at most.
+        // The largest activation.
         Some(sum * ACTIVATION_MAX as u32)
     }
 
-    /// The column with which the next position begins, behind one that ends here without its padding.
+    /// Returns the first column of the next position, after one that ends here without its padding.
     #[inline]
     fn padded(&self, columns: usize) -> usize {
         self.linear.kernel.map_or(columns, |kernel| kernel.padded(columns, false))
     }
 
-    /// Where a row is stored.
+    /// Returns the place of a row.
     #[cfg(feature = "alloc")]
     fn row(&self, row: usize) -> Row<'n> {
         let Some(kernel) = self.linear.kernel else { return Row { block: self.linear.words, row } };
@@ -172,18 +167,14 @@ impl<'n, 'c> Stored<'n, 'c> {
         if let Some(kernel) = self.linear.kernel {
             return kernel.weight(block, self.columns, row, column);
         }
-        #[cfg(feature = "row-major")]
         let byte = |index: usize| self.linear.bytes().get(index).copied().unwrap_or(0);
         match self.linear.format {
-            #[cfg(all(feature = "row-major", feature = "int4"))]
-            WeightFormat::Int4 => {
+            WeightFormat::Int4 if ROW_MAJOR_I4 => {
                 let (low, high) = unpack_i4(byte((row * self.columns + column) / 2) as u8);
                 if column.is_multiple_of(2) { low } else { high }
             }
             // 8 bits: others have no weights in rows.
-            #[cfg(feature = "row-major")]
-            _ => byte(row * self.columns + column),
-            #[cfg(not(feature = "row-major"))]
+            _ if ROW_MAJOR => byte(row * self.columns + column),
             _ => 0,
         }
     }
@@ -204,7 +195,7 @@ impl<'n, 'c> Stored<'n, 'c> {
         }
     }
 
-    /// The numbers themselves, in no particular layout.
+    /// Returns the numbers in no particular layout.
     #[cfg(feature = "alloc")]
     pub fn unpack(&self) -> Unpacked {
         let Self { linear, shape, .. } = self;
@@ -234,11 +225,11 @@ impl<'n, 'c> Stored<'n, 'c> {
     }
 }
 
-/// A row.
+/// The place of a row.
 #[derive(Clone, Copy)]
 struct Row<'a> {
-    /// Begins with what is stored together with it: its block, or all rows.
+    /// Begins with its block, or with all rows.
     block: &'a [u32],
-    /// Which of them it is.
+    /// Its place among them.
     row: usize,
 }

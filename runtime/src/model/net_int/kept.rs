@@ -1,6 +1,6 @@
 //! The layers, kept: for cores with memory for them and little else to do.
 
-use crate::config::{Config, LinearShape};
+use crate::config::Config;
 use crate::format::header::Fields;
 use crate::format::{Layout, WeightFormat};
 use crate::layers::LinearInt;
@@ -18,7 +18,10 @@ pub const EXCHANGES: bool = true;
 pub struct Layers<'a>([LinearInt<'a>; MAX_LAYERS]);
 
 impl<'a> Layers<'a> {
-    pub const NONE: Self = Self([const { LinearInt::NONE }; MAX_LAYERS]);
+    /// Returns empty layers.
+    pub const fn none() -> Self {
+        Self([const { LinearInt::none() }; MAX_LAYERS])
+    }
 
     /// Makes every layer; `starts` are the first words of the layers in the slab.
     pub const fn built_in(
@@ -29,7 +32,8 @@ impl<'a> Layers<'a> {
         rows: &[usize; MAX_LAYERS],
         starts: &[u32; MAX_LAYERS],
     ) -> Self {
-        let (mut layers, mut index) = ([const { LinearInt::NONE }; MAX_LAYERS], 0);
+        let mut layers = [const { LinearInt::none() }; MAX_LAYERS];
+        let mut index = 0;
         while index < formats.len() {
             let (_, words) = slab.split_at(starts[index] as usize);
             let linear = LinearInt::new(config, layout, formats[index], rows[index], words);
@@ -41,22 +45,16 @@ impl<'a> Layers<'a> {
     }
 
     /// Sets a layer whose weights begin at word `start` of the slab.
-    pub fn set(
-        &mut self,
-        index: usize,
-        _start: usize,
-        linear: LinearInt<'a>,
-        shape: &LinearShape<'_>,
-        input_words: usize,
-    ) -> Option<()> {
-        *self.0.get_mut(index)? = linear.prepared(shape, input_words);
+    pub fn set(&mut self, index: usize, _start: usize, linear: LinearInt<'a>, input_words: usize) -> Option<()> {
+        *self.0.get_mut(index)? = linear.keep(input_words);
         Some(())
     }
 
     /// Returns a layer.
     #[inline]
     pub fn get<'l>(&'l self, _slab: &'l [u32], _header: &Fields<'_>, index: usize, _fan_out: usize) -> Linear<'l> {
-        self.0.get(index).unwrap_or(const { &LinearInt::NONE })
+        static NONE: LinearInt<'static> = LinearInt::none();
+        self.0.get(index).unwrap_or(&NONE)
     }
 
     /// Returns the first word of each layer in the slab.

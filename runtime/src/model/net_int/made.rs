@@ -1,6 +1,6 @@
 //! The layers, made for each use: for chips whose RAM is scarce. A model keeps no more of a layer than where it begins.
 
-use crate::config::{Config, LinearShape};
+use crate::config::Config;
 use crate::format::header::Fields;
 use crate::format::{Layout, WeightFormat};
 use crate::layers::LinearInt;
@@ -17,7 +17,10 @@ pub const EXCHANGES: bool = false;
 pub struct Layers<'a>([u32; MAX_LAYERS], core::marker::PhantomData<&'a [u32]>);
 
 impl<'a> Layers<'a> {
-    pub const NONE: Self = Self([0; MAX_LAYERS], core::marker::PhantomData);
+    /// Returns layers that begin nowhere.
+    pub const fn none() -> Self {
+        Self([0; MAX_LAYERS], core::marker::PhantomData)
+    }
 
     /// Keeps where the layers begin.
     pub const fn built_in(
@@ -32,14 +35,7 @@ impl<'a> Layers<'a> {
     }
 
     /// Keeps where a layer begins.
-    pub fn set(
-        &mut self,
-        index: usize,
-        start: usize,
-        _linear: LinearInt<'a>,
-        _shape: &LinearShape<'_>,
-        _input_words: usize,
-    ) -> Option<()> {
+    pub fn set(&mut self, index: usize, start: usize, _linear: LinearInt<'a>, _input_words: usize) -> Option<()> {
         *self.0.get_mut(index)? = start as u32;
         Some(())
     }

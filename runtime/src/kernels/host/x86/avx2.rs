@@ -3,24 +3,14 @@
 
 use core::arch::x86_64::*;
 
+use crate::activation::{Activation, Curve};
+use crate::kernels::Out;
 use crate::kernels::host::methods::methods;
 use crate::kernels::host::portable;
-use crate::kernels::host::tile::{Bias, Output, STREAMS, Scaling, Table, Tile};
+use crate::kernels::host::tile::{Bias, BlockScaling, STREAMS, Table, Tile};
 use crate::quant::MULTIPLIER_FRACTION_BITS;
 use crate::rows::LANES;
 use crate::vocab::Token;
-
-/// `127 * tanh(i / 64)` as in [`crate::quant::tanh_i8`], a word each so that a gather can take them; the last entry stands
-/// for all beyond the table.
-static TANH: [i32; 257] = {
-    let mut table = [127; 257];
-    let mut index = 0;
-    while index < 256 {
-        table[index] = crate::activation::TANH.0[index] as i32;
-        index += 1;
-    }
-    table
-};
 
 /// The proof that this machine has the instructions.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +41,7 @@ const BYTES: usize = 32;
 /// 1. `vpmaddubsw` adds two products in 16 bits, and saturates: `128 * 127 + 128 * 127` is 32,512, so that it never does.
 /// 2. The last block begins 8 rows before the end, and computes some rows again, instead of being a shorter one.
 #[target_feature(enable = "avx2")]
-fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Output<'_>) {
+fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Out<'_>) {
     let fan_in = x.len();
     let rows = bias.plain.len().min(multiplier.len()).min(out.len()).min(weights.len() / fan_in.max(1));
     if rows < ROWS {
@@ -76,7 +66,7 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out
 ///
 /// `w + 8` is `w ^ 8` in four bits, and has no sign; `8 sum x` makes up for it.
 #[target_feature(enable = "avx2")]
-fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Out<'_>) {
     let bytes = x.len().div_ceil(2);
     let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / bytes.max(1));
     if rows < ROWS {
@@ -143,18 +133,18 @@ fn add_lanes(acc: &[__m256i; ROWS]) -> __m256i {
     _mm256_add_epi32(low, _mm256_permute2x128_si256::<0x31>(abcd, efgh))
 }
 
-/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their tanh.
+/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their entries of a curve.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn finish(sums: __m256i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut Output<'_>) {
+fn finish(sums: __m256i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut Out<'_>) {
     let rows = row..row + ROWS;
     let bias = load_i32(bias[rows.clone()].first_chunk().expect("eight rows"));
     let multiplier = load_i32(multiplier[rows.clone()].first_chunk().expect("eight rows"));
     let scaled = requantize(_mm256_add_epi32(sums, bias), multiplier);
     match out {
-        Output::Rows(out) => store_i32(out[rows].first_chunk_mut().expect("eight rows"), scaled),
-        Output::Tanh(out) => {
-            let words = tanh(scaled);
+        Out::Rows(out) => store_i32(out[rows].first_chunk_mut().expect("eight rows"), scaled),
+        Out::Curve(out, curve) => {
+            let words = look_up_curve(curve, scaled);
             let halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             let bytes = _mm_packs_epi16(halves, halves);
             let out: &mut [i8; ROWS] = out[rows].first_chunk_mut().expect("eight rows");
@@ -178,31 +168,37 @@ fn requantize(acc: __m256i, multiplier: __m256i) -> __m256i {
     _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<BITS>(even), odd)
 }
 
-/// [`crate::quant::tanh_i8`] of every lane.
+/// Returns [`Curve::at`] of every lane.
+///
+/// The curve is 128 words of four entries. Shifting an entry to the top of its lane and down again spreads the sign.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn tanh(pre_activation: __m256i) -> __m256i {
-    // Without a sign, the magnitude of i32::MIN is right, too.
-    let index = _mm256_min_epu32(_mm256_abs_epi32(pre_activation), _mm256_set1_epi32(256));
-    // SAFETY: every index is at most 256, and the table has 257 entries of the four bytes by which they are scaled.
-    let value = unsafe { _mm256_i32gather_epi32::<4>(TANH.as_ptr(), index) };
-    _mm256_sign_epi32(value, pre_activation)
+fn look_up_curve(curve: &Curve, pre_activation: __m256i) -> __m256i {
+    let saturated = _mm256_min_epi32(_mm256_max_epi32(pre_activation, _mm256_set1_epi32(-256)), _mm256_set1_epi32(255));
+    // Of the nine bits of the index, seven are the word, two the byte in it.
+    let word = _mm256_and_si256(_mm256_srli_epi32::<2>(saturated), _mm256_set1_epi32(127));
+    // SAFETY: every index is at most 127, and the curve has 128 times the four bytes by which they are scaled. No alignment is
+    // asked for.
+    let word = unsafe { _mm256_i32gather_epi32::<4>(curve.0.as_ptr().cast(), word) };
+    let above = _mm256_slli_epi32::<3>(_mm256_andnot_si256(saturated, _mm256_set1_epi32(3)));
+    _mm256_srai_epi32::<24>(_mm256_sllv_epi32(word, above))
 }
 
 #[target_feature(enable = "avx2")]
-fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
+fn curve_i8(curve: &Curve, pre_activations: &[i32], out: &mut [i8]) {
     let len = pre_activations.len().min(out.len());
     let (values, values_left) = pre_activations[..len].as_chunks::<16>();
     let (chunks, out_left) = out[..len].as_chunks_mut::<16>();
     for (values, out) in values.iter().zip(chunks) {
         let (halves, _) = values.as_chunks::<8>();
-        let packed = _mm256_packs_epi32(tanh(load_i32(&halves[0])), tanh(load_i32(&halves[1])));
+        let look = |values: &[i32; 8]| look_up_curve(curve, load_i32(values));
+        let packed = _mm256_packs_epi32(look(&halves[0]), look(&halves[1]));
         let sorted = _mm256_permute4x64_epi64::<0xd8>(packed);
         let bytes = _mm_packs_epi16(_mm256_castsi256_si128(sorted), _mm256_extracti128_si256::<1>(sorted));
         // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
         unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), bytes) };
     }
-    portable::tanh_i8(values_left, out_left);
+    portable::curve_i8(curve, values_left, out_left);
 }
 
 #[target_feature(enable = "avx2")]
@@ -247,7 +243,7 @@ fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
 }
 
 #[target_feature(enable = "avx2")]
-fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], mut out: Out<'_>) {
     let rows = bias.len().min(multiplier.len()).min(out.len());
     if rows < ROWS {
         return portable::look_up(table, tokens, bias, multiplier, out);
@@ -267,7 +263,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
 
 /// Eight rows for eight streams at a time, by the products of [`rows_i8`].
 #[target_feature(enable = "avx2")]
-fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
+fn tile_i8(weights: &[[u32; LANES]], scaling: &BlockScaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
     for part in 0..STREAMS / 8 {
         let mut acc = [_mm256_setzero_si256(); LANES];
         for (weights, x) in weights.iter().zip(x) {
@@ -287,17 +283,17 @@ fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &m
 }
 
 #[target_feature(enable = "avx2")]
-fn tanh_tile_i8(pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
+fn curve_tile_i8(curve: &Curve, pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
     let byte = _mm256_set1_epi32(255);
     let (fours, _) = pre_activations.as_chunks::<4>();
     for (rows, out) in fours.iter().zip(out) {
         let (parts, _) = out.0.as_chunks_mut::<8>();
         for (part, out) in parts.iter_mut().enumerate() {
             let [a, b, c, d] = [0, 1, 2, 3].map(|row: usize| &rows[row].0.as_chunks::<8>().0[part]);
-            let a = _mm256_and_si256(tanh(load_i32(a)), byte);
-            let b = _mm256_and_si256(tanh(load_i32(b)), byte);
-            let c = _mm256_and_si256(tanh(load_i32(c)), byte);
-            let d = _mm256_slli_epi32::<24>(tanh(load_i32(d)));
+            let a = _mm256_and_si256(look_up_curve(curve, load_i32(a)), byte);
+            let b = _mm256_and_si256(look_up_curve(curve, load_i32(b)), byte);
+            let c = _mm256_and_si256(look_up_curve(curve, load_i32(c)), byte);
+            let d = _mm256_slli_epi32::<24>(look_up_curve(curve, load_i32(d)));
             let ab = _mm256_or_si256(a, _mm256_slli_epi32::<8>(b));
             let cd = _mm256_or_si256(_mm256_slli_epi32::<16>(c), d);
             let words = _mm256_or_si256(ab, cd);
@@ -362,8 +358,8 @@ fn add_blocks<'w, const BLOCKS: usize>(
 }
 
 #[target_feature(enable = "avx2")]
-fn tanh_f32(values: &mut [f32]) {
-    portable::tanh_f32(values);
+fn activate_f32(activation: Activation, values: &mut [f32]) {
+    portable::activate_f32(activation, values);
 }
 
 /// Eight rows for eight streams at a time.

@@ -3,10 +3,11 @@
 
 use core::arch::x86_64::*;
 
-use crate::activation::TANH;
+use crate::activation::{Activation, Curve};
+use crate::kernels::Out;
 use crate::kernels::host::methods::methods;
 use crate::kernels::host::portable;
-use crate::kernels::host::tile::{Bias, Output, STREAMS, Scaling, Table, Tile};
+use crate::kernels::host::tile::{Bias, BlockScaling, STREAMS, Table, Tile};
 use crate::kernels::routine::softmax;
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
 use crate::quant::MULTIPLIER_FRACTION_BITS;
@@ -48,7 +49,7 @@ const BYTES: usize = 64;
 /// 2. Sixteen rows at once, so that their sums over lanes take 45 instructions together, and scaling takes all of them.
 /// 3. The last block begins 16 rows before the end, and computes some rows again, instead of being a shorter one.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Output<'_>) {
+fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Out<'_>) {
     let fan_in = x.len();
     let rows = bias
         .plain
@@ -135,7 +136,7 @@ fn add_last_columns(block: &[i8], x: &[i8], column: usize, acc: &mut [__m512i; R
 ///
 /// `w + 8` is `w ^ 8` in four bits, so that all of them, exclusive-ored at once, need no sign either.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Out<'_>) {
     let bytes = x.len().div_ceil(2);
     let rows = bias.len().min(multiplier.len()).min(out.len()).min(weights.len() / bytes.max(1));
     if rows < ROWS {
@@ -219,17 +220,19 @@ fn add_lanes(acc: &[__m512i; ROWS]) -> __m512i {
     _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(ab, cd), _mm512_shuffle_i32x4::<0xdd>(ab, cd))
 }
 
-/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their tanh.
+/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their entries of a curve.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn finish(sums: __m512i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut Output<'_>) {
+fn finish(sums: __m512i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut Out<'_>) {
     let rows = row..row + ROWS;
     let bias = load_i32(bias[rows.clone()].first_chunk().expect("sixteen rows"));
     let multiplier = load_i32(multiplier[rows.clone()].first_chunk().expect("sixteen rows"));
     let scaled = requantize(_mm512_add_epi32(sums, bias), multiplier);
     match out {
-        Output::Rows(out) => store_i32(out[rows].first_chunk_mut().expect("sixteen rows"), scaled),
-        Output::Tanh(out) => store_tanh(out[rows].first_chunk_mut().expect("sixteen rows"), scaled),
+        Out::Rows(out) => store_i32(out[rows].first_chunk_mut().expect("sixteen rows"), scaled),
+        Out::Curve(out, curve) => {
+            store_entries(out[rows].first_chunk_mut().expect("sixteen rows"), &curve_words(curve), scaled);
+        }
     }
 }
 
@@ -247,19 +250,25 @@ fn requantize(acc: __m512i, multiplier: __m512i) -> __m512i {
     _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<BITS>(even), odd)
 }
 
-/// [`crate::quant::tanh_i8`] of every lane.
-///
-/// The half of the table for numbers that are not negative is 64 words of four entries.
+/// Returns the entries of a curve, as 128 words of four.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn tanh(pre_activation: __m512i) -> __m512i {
-    // Without a sign, the magnitude of i32::MIN is right, too. From 255 on, tanh is 127.
-    let index = _mm512_min_epu32(_mm512_abs_epi32(pre_activation), _mm512_set1_epi32(255));
-    let word = look_up_word(&words(&TANH.0), _mm512_srli_epi32::<2>(index));
-    let bit = _mm512_slli_epi32::<3>(_mm512_and_si512(index, _mm512_set1_epi32(3)));
-    let value = _mm512_and_si512(_mm512_srlv_epi32(word, bit), _mm512_set1_epi32(255));
-    let negative = _mm512_cmplt_epi32_mask(pre_activation, _mm512_setzero_si512());
-    _mm512_mask_sub_epi32(value, negative, _mm512_setzero_si512(), value)
+fn curve_words(curve: &Curve) -> [[__m512i; 4]; 2] {
+    let (halves, _) = curve.0.as_chunks::<256>();
+    [words(&halves[0]), words(&halves[1])]
+}
+
+/// Returns [`Curve::at`] of every lane in the lane's lowest byte; the bytes above are unspecified.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn look_up_curve([first, second]: &[[__m512i; 4]; 2], pre_activation: __m512i) -> __m512i {
+    let saturated = _mm512_min_epi32(_mm512_max_epi32(pre_activation, _mm512_set1_epi32(-256)), _mm512_set1_epi32(255));
+    // Permutations read the lowest bits of an index, so that the sign above them does not matter. Negative numbers are in the
+    // second half of the curve.
+    let index = _mm512_srai_epi32::<2>(saturated);
+    let negative = _mm512_cmplt_epi32_mask(saturated, _mm512_setzero_si512());
+    let word = _mm512_mask_blend_epi32(negative, look_up_word(first, index), look_up_word(second, index));
+    _mm512_srlv_epi32(word, _mm512_slli_epi32::<3>(_mm512_and_si512(saturated, _mm512_set1_epi32(3))))
 }
 
 /// The first 256 bytes of a table, as 64 words in four vectors.
@@ -274,7 +283,7 @@ fn words<T: bytemuck::NoUninit>(table: &[T]) -> [__m512i; 4] {
     })
 }
 
-/// The word at each index, which is below 64: a permutation of two vectors looks up 16 words at once, where a gather would
+/// Returns the word at each index, whose lowest six bits count: a permutation of two vectors looks up 16 words at once, where a gather would
 /// load one after the other.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -285,21 +294,22 @@ fn look_up_word(&[a, b, c, d]: &[__m512i; 4], index: __m512i) -> __m512i {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn store_tanh(to: &mut [i8; 16], pre_activations: __m512i) {
-    let bytes = _mm512_cvtepi32_epi8(tanh(pre_activations));
+fn store_entries(to: &mut [i8; 16], curve: &[[__m512i; 4]; 2], pre_activations: __m512i) {
+    let bytes = _mm512_cvtepi32_epi8(look_up_curve(curve, pre_activations));
     // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
     unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
 }
 
 #[target_feature(enable = "avx512f")]
-fn tanh_i8(pre_activations: &[i32], out: &mut [i8]) {
+fn curve_i8(curve: &Curve, pre_activations: &[i32], out: &mut [i8]) {
     let len = pre_activations.len().min(out.len());
     let (values, values_left) = pre_activations[..len].as_chunks::<16>();
     let (chunks, out_left) = out[..len].as_chunks_mut::<16>();
+    let words = curve_words(curve);
     for (values, out) in values.iter().zip(chunks) {
-        store_tanh(out, load_i32(values));
+        store_entries(out, &words, load_i32(values));
     }
-    portable::tanh_i8(values_left, out_left);
+    portable::curve_i8(curve, values_left, out_left);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
@@ -370,7 +380,7 @@ fn load_some(values: &[i32]) -> (__mmask16, __m512i) {
 }
 
 #[target_feature(enable = "avx512f")]
-fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], mut out: Output<'_>) {
+fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32], mut out: Out<'_>) {
     let rows = bias.len().min(multiplier.len()).min(out.len());
     if rows < ROWS {
         return portable::look_up(table, tokens, bias, multiplier, out);
@@ -392,7 +402,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
 ///
 /// Here it is `x` that is shifted, since the sum of a row's weights is known beforehand.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
+fn tile_i8(weights: &[[u32; LANES]], scaling: &BlockScaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
     let offset = _mm512_set1_epi8(i8::MIN);
     let mut acc = [[_mm512_setzero_si512(); STREAMS / 16]; LANES];
     for (row, acc) in acc.iter_mut().enumerate() {
@@ -416,17 +426,18 @@ fn tile_i8(weights: &[[u32; LANES]], scaling: &Scaling, x: &[Tile<u32>], out: &m
 }
 
 #[target_feature(enable = "avx512f")]
-fn tanh_tile_i8(pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
+fn curve_tile_i8(curve: &Curve, pre_activations: &[Tile<i32>; LANES], out: &mut [Tile<u32>; 2]) {
     let byte = _mm512_set1_epi32(255);
+    let words = curve_words(curve);
     let (fours, _) = pre_activations.as_chunks::<4>();
     for (rows, out) in fours.iter().zip(out) {
         let (parts, _) = out.0.as_chunks_mut::<16>();
         for (part, out) in parts.iter_mut().enumerate() {
             let [a, b, c, d] = [0, 1, 2, 3].map(|row: usize| &rows[row].0.as_chunks::<16>().0[part]);
-            let a = _mm512_and_si512(tanh(load_i32(a)), byte);
-            let b = _mm512_and_si512(tanh(load_i32(b)), byte);
-            let c = _mm512_and_si512(tanh(load_i32(c)), byte);
-            let d = _mm512_slli_epi32::<24>(tanh(load_i32(d)));
+            let a = _mm512_and_si512(look_up_curve(&words, load_i32(a)), byte);
+            let b = _mm512_and_si512(look_up_curve(&words, load_i32(b)), byte);
+            let c = _mm512_and_si512(look_up_curve(&words, load_i32(c)), byte);
+            let d = _mm512_slli_epi32::<24>(look_up_curve(&words, load_i32(d)));
             let ab = _mm512_or_si512(a, _mm512_slli_epi32::<8>(b));
             let cd = _mm512_or_si512(_mm512_slli_epi32::<16>(c), d);
             store_u32(out, _mm512_or_si512(ab, cd));
@@ -441,8 +452,8 @@ fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
 }
 
 #[target_feature(enable = "avx512f,avx512vl")]
-fn tanh_f32(values: &mut [f32]) {
-    portable::tanh_f32(values);
+fn activate_f32(activation: Activation, values: &mut [f32]) {
+    portable::activate_f32(activation, values);
 }
 
 /// Two vectors of 16 streams, eight rows: 16 sums wait for their next addition, more than an adder takes to give one.

@@ -17,7 +17,7 @@
 //!             w = SXTAB16(y1, w)
 //!             acc = SMLAD(v, w, acc)
 //!     out[0..4] = SMMULR(acc, multiplier)                    (256 acc * m + 2^31) >> 32: `requantize`
-//!                 or tanh of it: saturated, looked up
+//!                 or its entry of the curve: saturated, looked up
 //! ```
 //!
 //! | register | holds |
@@ -58,17 +58,17 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(feature = "int4")]
+pub mod int4;
+pub mod int8;
+
 use core::arch::global_asm;
 use core::ptr::null;
 
-#[cfg(feature = "int4")]
-use super::{COLUMNS_I4, ROWS_I4, WORDS_I4, block_words_i4};
-use super::{COLUMNS_I8, ROWS_I8, WORDS_I8, block_words_i8};
-use crate::activation::TANH;
-use crate::kernels::layout::Out;
+use crate::kernels::Out;
 
 global_asm!(
-    // Assembly of a file's own does not get the compiler's `target-cpu`.
+    // Assembly at file level does not get the compiler's `target-cpu`.
     concat!(".cpu ", env!("DSP_CPU")),
     r#"
     .syntax unified
@@ -92,15 +92,15 @@ global_asm!(
         DUAL16_ROW_I8 r5, r8, r9
     .endm
 
-    @ A requantized row through the table at r11, to r10
-    .macro DUAL16_TANH row
+    @ A requantized row through the curve at r11, to r10
+    .macro DUAL16_CURVE row
         ssat    \row, #9, \row
         ubfx    \row, \row, #0, #9
         ldrb    \row, [r11, \row]
         strb    \row, [r10], #1
     .endm
 
-    @ dual16_rows_i8(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out, tanh); at least one group and one block
+    @ dual16_rows_i8(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out, curve); at least one group and one block
     .section .text.dual16_rows_i8, "ax", %progbits
     .global dual16_rows_i8
     .type dual16_rows_i8, %function
@@ -137,17 +137,17 @@ dual16_rows_i8:
     cmp     r1, r6
     bne     1b
     ldm.w   r0!, {r6, r7, r8, r9}
-    ldrd    r10, r11, [sp, #60]     @ out, tanh
+    ldrd    r10, r11, [sp, #60]     @ out, curve
     smmulr  r2, r2, r6
     smmulr  r3, r3, r7
     smmulr  r4, r4, r8
     smmulr  r5, r5, r9
     cmp     r11, #0
     beq     2f
-    DUAL16_TANH r2
-    DUAL16_TANH r3
-    DUAL16_TANH r4
-    DUAL16_TANH r5
+    DUAL16_CURVE r2
+    DUAL16_CURVE r3
+    DUAL16_CURVE r4
+    DUAL16_CURVE r5
     b       3f
 2:  stm.w   r10!, {r2, r3, r4, r5}
 3:  ldr     r6, [sp, #8]
@@ -214,7 +214,7 @@ dual16_prepare_i8:
         DUAL16_EVEN_I4 r3, r7, r10, r11
     .endm
 
-    @ dual16_rows_i4(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out, tanh); at least one group and one block
+    @ dual16_rows_i4(r0 blocks, r1 x, r2 x_end, r3 blocks_end, constant, out, curve); at least one group and one block
     .section .text.dual16_rows_i4, "ax", %progbits
     .global dual16_rows_i4
     .type dual16_rows_i4, %function
@@ -249,15 +249,15 @@ dual16_rows_i4:
     cmp     r1, r4
     bne     1b
     ldm     r0!, {r4, r5}
-    ldrd    r10, r11, [sp, #60]     @ out, tanh
+    ldrd    r10, r11, [sp, #60]     @ out, curve
     lsl     r2, r2, #4
     lsl     r3, r3, #4
     smmulr  r2, r2, r4
     smmulr  r3, r3, r5
     cmp     r11, #0
     beq     2f
-    DUAL16_TANH r2
-    DUAL16_TANH r3
+    DUAL16_CURVE r2
+    DUAL16_CURVE r3
     b       3f
 2:  stm     r10!, {r2, r3}
 3:  ldr     r6, [sp, #8]
@@ -322,45 +322,7 @@ dual16_prepare_i4:
     options(raw)
 );
 
-unsafe extern "C" {
-    /// # Safety
-    /// `blocks..blocks_end` is a whole number, not 0, of blocks of `4 + 2 n + 4` words with `n` groups of 8 columns, for which
-    /// `x..x_end` holds the `4 n` words; `n` is not 0; `out` has room for four words per block.
-    unsafe fn dual16_rows_i8(
-        blocks: *const u32,
-        x: *const u32,
-        x_end: *const u32,
-        blocks_end: *const u32,
-        constant: i32,
-        out: *mut u8,
-        tanh: *const i8,
-    );
-
-    /// # Safety
-    /// `x..x_end` is a multiple of 8 bytes, not 0; `prepared` has room for two bytes for each of them.
-    unsafe fn dual16_prepare_i8(x: *const i8, x_end: *const i8, prepared: *mut u32) -> i32;
-
-    /// # Safety
-    /// As `dual16_prepare_i8`, of 16 bytes.
-    #[cfg(feature = "int4")]
-    unsafe fn dual16_prepare_i4(x: *const i8, x_end: *const i8, prepared: *mut u32) -> i32;
-
-    /// # Safety
-    /// As `dual16_rows_i8`: blocks of `2 + 4 n + 2` words with `n` groups of 16 columns, `8 n` words of `x`, room for two words
-    /// or bytes per block in `out`.
-    #[cfg(feature = "int4")]
-    unsafe fn dual16_rows_i4(
-        blocks: *const u32,
-        x: *const u32,
-        x_end: *const u32,
-        blocks_end: *const u32,
-        constant: i32,
-        out: *mut u8,
-        tanh: *const i8,
-    );
-}
-
-/// As many blocks as the rows of `out` take; `None` if there are fewer, or lengths are not what the assembly takes for granted.
+/// Returns the blocks of the rows that `out` takes; `None` if there are fewer, or a length is not what the assembly asks for.
 fn fitting(
     blocks: &[u32],
     block_words: usize,
@@ -374,95 +336,10 @@ fn fitting(
     blocks.get(..count.checked_mul(block_words)?).filter(|_| fits)
 }
 
-/// All rows, to words, or by the table to bytes.
-#[inline(never)]
-fn run_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
-    let block_words = block_words_i8(prepared.len() / WORDS_I8 * COLUMNS_I8);
-    let (out, len, tanh) = parts(out);
-    if let Some(blocks) = fitting(blocks, block_words, prepared.len(), WORDS_I8, len, ROWS_I8) {
-        let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
-        // SAFETY: `fitting` has checked it: whole blocks for this many groups, at least one of each, four outputs per block, each of
-        // which is a word without a table and a byte with one of 512.
-        unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out, tanh) }
-    }
-}
-
-/// Where outputs go, how many, and the table, or none.
+/// Returns where outputs go, how many, and the curve, or null.
 fn parts(out: Out<'_>) -> (*mut u8, usize, *const i8) {
     match out {
         Out::Rows(out) => (out.as_mut_ptr().cast(), out.len(), null()),
-        Out::Tanh(out) => (out.as_mut_ptr().cast(), out.len(), TANH.0.as_ptr()),
+        Out::Curve(out, curve) => (out.as_mut_ptr().cast(), out.len(), curve.0.as_ptr()),
     }
-}
-
-pub fn rows_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
-    run_i8(blocks, prepared, constant, Out::Rows(out));
-}
-
-pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    run_i8(blocks, prepared, constant, Out::Tanh(out));
-}
-
-#[inline(never)]
-pub fn prepare_i8(x: &[i8], prepared: &mut [u32]) -> i32 {
-    let (groups, rest) = x.as_chunks::<COLUMNS_I8>();
-    let (to, _) = prepared.as_chunks_mut::<WORDS_I8>();
-    let Some((to, behind)) = to.split_at_mut_checked(groups.len()) else { return 0 };
-    let mut constant = 0;
-    if !groups.is_empty() {
-        let x = groups.as_flattened().as_ptr_range();
-        // SAFETY: whole groups, at least one; `to` has four words for each group of 8 bytes.
-        constant = unsafe { dual16_prepare_i8(x.start, x.end, to.as_mut_ptr().cast()) };
-    }
-    if let (false, Some(last)) = (rest.is_empty(), behind.first_mut()) {
-        // Filled up with zeros.
-        let mut group = [0; COLUMNS_I8];
-        group.iter_mut().zip(rest).for_each(|(to, &x)| *to = x);
-        let x = group.as_ptr_range();
-        // SAFETY: a group, and its four words.
-        constant = constant.wrapping_add(unsafe { dual16_prepare_i8(x.start, x.end, last.as_mut_ptr()) });
-    }
-    constant
-}
-
-/// As [`run_i8`].
-#[cfg(feature = "int4")]
-#[inline(never)]
-fn run_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
-    let block_words = block_words_i4(prepared.len() / WORDS_I4 * COLUMNS_I4);
-    let (out, len, tanh) = parts(out);
-    if let Some(blocks) = fitting(blocks, block_words, prepared.len(), WORDS_I4, len, ROWS_I4) {
-        let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
-        // SAFETY: as in `run_i8`, with two outputs per block.
-        unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out, tanh) }
-    }
-}
-
-#[cfg(feature = "int4")]
-pub fn rows_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]) {
-    run_i4(blocks, prepared, constant, Out::Rows(out));
-}
-
-#[cfg(feature = "int4")]
-pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i8]) {
-    run_i4(blocks, prepared, constant, Out::Tanh(out));
-}
-
-#[cfg(feature = "int4")]
-pub fn prepare_i4(x: &[i8], prepared: &mut [u32]) -> i32 {
-    let count = x.len() / COLUMNS_I4;
-    let (Some((groups, rest)), Some((to, behind))) =
-        (x.split_at_checked(count * COLUMNS_I4), prepared.split_at_mut_checked(count * WORDS_I4))
-    else {
-        return 0;
-    };
-    let mut constant = 0;
-    if !groups.is_empty() {
-        let x = groups.as_ptr_range();
-        // SAFETY: whole groups, at least one; `to` has eight words for each group of 16 bytes.
-        constant = unsafe { dual16_prepare_i4(x.start, x.end, to.as_mut_ptr()) };
-        // Twelve activations of a group are counted, each with an offset of 128.
-        constant = constant.wrapping_add((16_i32 * 8 * 128 * 12).wrapping_mul(count as i32));
-    }
-    if rest.is_empty() { constant } else { constant.wrapping_add(super::prepare_i4_portable(rest, behind)) }
 }

@@ -2,8 +2,8 @@
 
 use super::MIDDLE;
 
-/// Does what all `prepare_*` have in common: whole parts of `PART` columns and `WORDS` words to `convert`; an incomplete one, and
-/// those behind it for which there are words, filled up with zeros. Nothing if the words are too few, no whole parts, or as
+/// Prepares a position: whole parts of `PART` columns and `WORDS` words to `convert`; an incomplete one, and
+/// those after it for which there are words, filled up with zeros. Nothing if the words are too few, no whole parts, or as
 /// many as `group` too many.
 #[inline]
 pub(super) fn segment<const PART: usize, const WORDS: usize>(
@@ -39,43 +39,27 @@ pub(super) fn segment<const PART: usize, const WORDS: usize>(
     }
 }
 
-/// `[c, d]` with `c + 2^8 d = low` and `2^8 c + d = high`.
+/// Returns `[c, d]` with `c + 2^8 d = low` and `2^8 c + d = high`.
 #[inline]
-fn coefficients(low: i32, high: i32) -> [u32; 2] {
+pub(super) fn coefficients(low: i32, high: i32) -> [u32; 2] {
     let difference = low.wrapping_sub(high << 8) as u32;
     // Times 1 + 2^16, the inverse of 1 - 2^16.
     let c = difference.wrapping_add(difference << 16);
     [c, (high as u32).wrapping_sub(c << 8)]
 }
 
-/// What takes an offset of `2^shift` per weight off both lanes, for activations with this sum, and centres the low one.
+/// Returns the term that takes an offset of `2^shift` per weight off both lanes, for activations with this sum, and centres the low
+/// lane.
 #[inline]
-fn constant(sum: i32, shift: u32) -> u32 {
+pub(super) fn constant(sum: i32, shift: u32) -> u32 {
     let offset = (sum as u32) << shift;
     MIDDLE.wrapping_sub(offset).wrapping_sub(offset << 16)
 }
 
-/// Two columns of 8-bit weights.
+/// Returns the words of two columns of 8-bit weights.
 #[inline]
 pub(super) fn pair(x: [i8; 2]) -> [u32; 3] {
     let [x0, x1] = x.map(i32::from);
     let [c, d] = coefficients(x0, x1);
     [c, d, constant(x0 + x1, 7)]
-}
-
-/// Four columns of 4-bit weights, without their constant.
-#[cfg(feature = "int4")]
-#[inline]
-pub(super) fn nibbles(x: [i8; 4]) -> [u32; 4] {
-    let [x0, x1, x2, x3] = x.map(i32::from);
-    let [c0, c1] = coefficients(x0, x2);
-    let [c2, c3] = coefficients(x1 - (x0 << 4), x3 - (x2 << 4));
-    [c0, c1, c2, c3]
-}
-
-/// The constant of a group of 4-bit weights.
-#[cfg(feature = "int4")]
-#[inline]
-pub(super) fn nibbles_constant(x: &[i8]) -> u32 {
-    constant(x.iter().map(|&x| i32::from(x)).sum(), 3)
 }

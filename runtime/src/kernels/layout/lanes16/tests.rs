@@ -6,6 +6,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::kernels::layout::PackedLayout;
 use crate::quant::{ACC_LIMIT, requantize};
 
 /// Writes a block: columns, biases, multipliers, weights.
@@ -31,34 +32,29 @@ impl Kind {
     fn padded(self, width: usize) -> usize {
         width.next_multiple_of(self.columns)
     }
+
+    const fn of<L: PackedLayout>() -> Self {
+        Self {
+            largest: L::FORMAT.weight_max() as i8,
+            columns: L::GROUP,
+            block_words: L::block_words,
+            prepared_words: L::prepared_words,
+            prepare: L::prepare,
+            rows: L::rows,
+            write: |block, columns, bias, multiplier, weight| {
+                L::write_block(block, columns, &bias, &multiplier, weight)
+            },
+            weight: L::weight,
+            bias: L::bias,
+            multiplier: L::multiplier,
+        }
+    }
 }
 
 const KINDS: &[Kind] = &[
-    Kind {
-        largest: 127,
-        columns: COLUMNS_I8,
-        block_words: block_words_i8,
-        prepared_words: prepared_words_i8,
-        prepare: prepare_i8,
-        rows: rows_i8,
-        write: |block, columns, bias, multiplier, weight| write_block_i8(block, columns, bias, multiplier, weight),
-        weight: weight_i8,
-        bias: bias_i8,
-        multiplier: multiplier_i8,
-    },
+    Kind::of::<Lanes16I8>(),
     #[cfg(feature = "int4")]
-    Kind {
-        largest: 7,
-        columns: COLUMNS_I4,
-        block_words: block_words_i4,
-        prepared_words: prepared_words_i4,
-        prepare: prepare_i4,
-        rows: rows_i4,
-        write: |block, columns, bias, multiplier, weight| write_block_i4(block, columns, bias, multiplier, weight),
-        weight: weight_i4,
-        bias: bias_i4,
-        multiplier: multiplier_i4,
-    },
+    Kind::of::<Lanes16I4>(),
 ];
 
 /// A linear congruential generator; its seed is in every message.
@@ -332,21 +328,21 @@ fn a_packed_layer_is_packed_from_its_own_contents() {
     let bias: Vec<i32> = (0..rows).map(|_| random.below(1 << 20) as i32).collect();
     let multiplier: Vec<i32> = (0..rows).map(|_| random.below(1 << 31) as i32).collect();
     let at = |row: usize, column: usize| weights[row * columns + column];
-    let blocks = pack_i8(&bias, &multiplier, at, rows, columns);
-    assert_eq!(blocks.len(), 7 * block_words_i8(columns));
-    let block = |row: usize| &blocks[row / ROWS * block_words_i8(columns)..][..block_words_i8(columns)];
-    let again = pack_i8(
-        &(0..rows).map(|row| bias_i8(block(row), columns, row % ROWS).unwrap()).collect::<Vec<_>>(),
-        &(0..rows).map(|row| multiplier_i8(block(row), columns, row % ROWS)).collect::<Vec<_>>(),
-        |row, column| weight_i8(block(row), columns, row % ROWS, column),
+    let blocks = Lanes16I8::pack(&bias, &multiplier, at, rows, columns);
+    assert_eq!(blocks.len(), 7 * Lanes16I8::block_words(columns));
+    let block = |row: usize| &blocks[row / ROWS * Lanes16I8::block_words(columns)..][..Lanes16I8::block_words(columns)];
+    let again = Lanes16I8::pack(
+        &(0..rows).map(|row| Lanes16I8::bias(block(row), columns, row % ROWS).unwrap()).collect::<Vec<_>>(),
+        &(0..rows).map(|row| Lanes16I8::multiplier(block(row), columns, row % ROWS)).collect::<Vec<_>>(),
+        |row, column| Lanes16I8::weight(block(row), columns, row % ROWS, column),
         rows,
         columns,
     );
     assert_eq!(again, blocks);
     #[cfg(feature = "int4")]
     {
-        let blocks = pack_i4(&bias, &multiplier, |row, column| at(row, column) / 10, rows, columns);
-        assert_eq!(blocks.len(), 7 * block_words_i4(columns));
-        assert_eq!(weight_i4(&blocks, columns, 1, 5), at(1, 5) / 10);
+        let blocks = Lanes16I4::pack(&bias, &multiplier, |row, column| at(row, column) / 10, rows, columns);
+        assert_eq!(blocks.len(), 7 * Lanes16I4::block_words(columns));
+        assert_eq!(Lanes16I4::weight(&blocks, columns, 1, 5), at(1, 5) / 10);
     }
 }

@@ -1,4 +1,4 @@
-//! The loops of the layout for the vector extension; each function equals the one of its name in [`super::portable`].
+//! The loops of the layout for the vector extension; each function equals the one of its name in `portable`.
 //!
 //! # A block of rows
 //!
@@ -10,16 +10,16 @@
 //!         for each row: acc[row] += w[row] . x           VLDRB, VMLADAVA
 //!     q0 = acc of rows 0 2 4 6, q1 = acc of rows 1 3 5 7
 //!     q0, q1 = VRMULH(256 * q, multipliers)
-//!     out = q0, q1 interleaved, or their tanh as bytes
+//!     out = q0, q1 interleaved, or their entries of a curve as bytes
 //! ```
 //!
 //! ```text
 //! r1  block: weights, start values, multipliers        r7  out: low, as a narrowing VSTRB asks
 //! r3  activations                                       r9  what follows a turn of the loop: 5, 6 or 7
-//! r5  table of tanh                                     r11 end of out
+//! r5  curve                                             r11 end of out
 //! [sp]     first activation                             [sp, 4]  where a block begins: 3, in turn 4, 6 or 7
 //! [sp, 8]  where its whole fours of groups begin        [sp, 12] end of the groups before them
-//! [sp, 16] table, [sp, 20] end of the activations       [sp, 24] what follows the last turn of several
+//! [sp, 16] curve, [sp, 20] end of the activations       [sp, 24] what follows the last turn of several
 //! ```
 //!
 //! Departures from the plain loop:
@@ -36,27 +36,25 @@
 //!    them.
 //! 5. Even and odd rows lie in different registers, because narrowing to 16 bits puts the lanes of two registers side
 //!    by side: so the bytes come out in order. VLD2 and VST2 do the same for words in memory.
-//! 6. tanh: saturated to 9 bits by shifting up with saturation and down again without sign, which makes the index of
-//!    [`crate::activation::TANH`]; a gather load looks up eight.
+//! 6. The curve: saturated to 9 bits by shifting up with saturation and down again without sign, which makes the index of
+//!    [`crate::activation::Curve`]; a gather load looks up eight.
 //!
 //! Cycles are those of a model of the core (an instruction a cycle; loads, stores, multiplications and the rest of the
 //! vector arithmetic each busy for two), without wait states, and not measured.
 #![allow(unsafe_code, reason = "vector instructions: assembly, and calls of it")]
 
-use core::arch::global_asm;
-
 use super::{COLUMNS, columns};
-use crate::activation::TANH;
+use crate::format::WeightFormat;
+use crate::kernels::Out;
 
-/// What the blocks of assembly share. Each begins with it, for nothing says that they are assembled together: the
-/// symbol sees to it that the second of two that are leaves it out.
+/// The macros that the blocks of assembly share. Each block begins with them, because it may be assembled by itself; with the
+/// symbol, the second of two that are assembled together leaves them out.
 macro_rules! common {
     () => {
         r#"
-    .cpu    cortex-m55
     .ifndef runtime_v128_common
     .set    runtime_v128_common, 1
-    @ bytes: of code for four groups. r0 blocks, r1 activations, r2 groups, r3 out; on the stack: end of out, table
+    @ bytes: of code for four groups. r0 blocks, r1 activations, r2 groups, r3 out; on the stack: end of out, curve
     .macro runtime_v128_begin bytes
         push    {r4-r11, lr}
         vpush   {d8-d11}
@@ -67,7 +65,7 @@ macro_rules! common {
         strd    r5, r4, [sp, #16]
         adr.w   r9, 7f + 1          @ behind the groups: words (1: Thumb),
         cbz     r5, 1f
-        adr.w   r9, 6f + 1          @ or tanh
+        adr.w   r9, 6f + 1          @ or the curve's entries
     1:  mov     r8, r9
         lsrs    r3, r2, #2
         beq     2f
@@ -128,18 +126,9 @@ macro_rules! common {
         vld21.32 {q2, q3}, [r1]!
     .endm
 
-    .macro runtime_v128_tanh out, table     @ of q0 and q1, eight bytes to out
-        vqmovnb.s32 q0, q0
-        vqmovnt.s32 q0, q1
-        vqshl.s16 q0, q0, #7
-        vshr.u16 q0, q0, #7
-        vldrb.u16 q2, [\table, q0]
-        vstrb.16 q2, [\out], #8
-    .endm
-
-    .macro runtime_v128_rest scale  @ the ends of a block: tanh, and words
+    .macro runtime_v128_rest scale  @ the ends of a block: the curve's entries, and words
     6:  \scale
-        runtime_v128_tanh r7, r5
+        runtime_v128_curve r7, r5
         cmp     r7, r11
         bne.w   1b
         runtime_v128_end
@@ -155,258 +144,72 @@ macro_rules! common {
     };
 }
 
-mod slices;
-
-pub use slices::{copy_i8, exchange_i8, gate_i8, pick, table_tanh_i8, tanh_i8_slice, weigh};
-
-global_asm!(
-    common!(),
-    r#"
-    .macro runtime_v128_i8_row acc, x, w
-        vldrb.u8 \w, [r1], #16
-        vmladava.s8 \acc, \x, \w
-    .endm
-
-    .macro runtime_v128_i8_group x
-        runtime_v128_i8_row r0, \x, q4
-        runtime_v128_i8_row r2, \x, q5
-        runtime_v128_i8_row r4, \x, q4
-        runtime_v128_i8_row r6, \x, q5
-        runtime_v128_i8_row r8, \x, q4
-        runtime_v128_i8_row r10, \x, q5
-        runtime_v128_i8_row r12, \x, q4
-        runtime_v128_i8_row lr, \x, q5
-    .endm
-
-    .macro runtime_v128_i8_four
-        vldmia  r3!, {d0-d7}
-        runtime_v128_i8_group q0
-        runtime_v128_i8_group q1
-        runtime_v128_i8_group q2
-        runtime_v128_i8_group q3
-    .endm
-
-    .macro runtime_v128_i8_scale    @ q0, q1: requantized
-        runtime_v128_sums
-        vshl.i32 q0, q0, #8
-        vshl.i32 q1, q1, #8
-        vrmulh.s32 q0, q0, q2
-        vrmulh.s32 q1, q1, q3
-    .endm
-
-    .section .text.runtime_v128_rows_i8, "ax", %progbits
-    .p2align 2
-    .global runtime_v128_rows_i8
-    .type   runtime_v128_rows_i8, %function
-    .thumb_func
-runtime_v128_rows_i8:
-        runtime_v128_begin 260
-    1:  runtime_v128_block
-        runtime_v128_singles runtime_v128_i8_group
-    4:  runtime_v128_i8_four
-        runtime_v128_i8_four
-        runtime_v128_i8_four
-        runtime_v128_i8_four
-        bx      r9
-        runtime_v128_turn
-        runtime_v128_rest runtime_v128_i8_scale
-    .size   runtime_v128_rows_i8, . - runtime_v128_rows_i8
-
-    .text
-    "#,
-    options(raw)
-);
-
 #[cfg(feature = "int4")]
-global_asm!(
-    common!(),
-    r#"
-    .macro runtime_v128_i4_pair even, odd, x, w, low
-        vldrb.u8 \w, [r1], #16
-        vmladava.s8 \odd, \x, \w
-        vshl.i8 \low, \w, #4
-        vmladava.s8 \even, \x, \low
-    .endm
+pub mod int4;
+pub mod int8;
 
-    .macro runtime_v128_i4_group x
-        runtime_v128_i4_pair r0, r2, \x, q2, q3
-        runtime_v128_i4_pair r4, r6, \x, q4, q5
-        runtime_v128_i4_pair r8, r10, \x, q2, q3
-        runtime_v128_i4_pair r12, lr, \x, q4, q5
-    .endm
-
-    .macro runtime_v128_i4_group_and_load x, next
-        runtime_v128_i4_pair r0, r2, \x, q2, q3
-        runtime_v128_i4_pair r4, r6, \x, q4, q5
-        runtime_v128_i4_pair r8, r10, \x, q2, q3
-        vldrb.u8 q4, [r1], #16
-        vmladava.s8 lr, \x, q4
-        vshl.i8 q5, q4, #4
-        vldrb.u8 \next, [r3], #16
-        vmladava.s8 r12, \x, q5
-    .endm
-
-    .macro runtime_v128_i4_four
-        vldrb.u8 q0, [r3], #16
-        runtime_v128_i4_group_and_load q0, q1
-        runtime_v128_i4_group_and_load q1, q0
-        runtime_v128_i4_group_and_load q0, q1
-        runtime_v128_i4_group q1
-    .endm
-
-    .macro runtime_v128_i4_scale    @ q0, q1: requantized
-        runtime_v128_sums
-        vshl.i32 q1, q1, #4
-        vsub.i32 q1, q1, q0
-        vshl.i32 q0, q0, #4
-        vrmulh.s32 q0, q0, q2
-        vrmulh.s32 q1, q1, q3
-    .endm
-
-    .section .text.runtime_v128_rows_i4, "ax", %progbits
-    .p2align 2
-    .global runtime_v128_rows_i4
-    .type   runtime_v128_rows_i4, %function
-    .thumb_func
-runtime_v128_rows_i4:
-        runtime_v128_begin 272
-    1:  runtime_v128_block
-        runtime_v128_singles runtime_v128_i4_group
-    4:  runtime_v128_i4_four
-        runtime_v128_i4_four
-        runtime_v128_i4_four
-        runtime_v128_i4_four
-        bx      r9
-        runtime_v128_turn
-        runtime_v128_rest runtime_v128_i4_scale
-    .size   runtime_v128_rows_i4, . - runtime_v128_rows_i4
-    .text
-    "#,
-    options(raw)
-);
-
-unsafe extern "C" {
-    /// Reads `blocks` `[blocks][block_words_i8(16 * groups)]` and `x` `[16 * groups]`; writes from `out` to `end`, of
-    /// which there is as much as blocks: 8 bytes each, tanh by the table of 512, or without a table 8 words each. At
-    /// least one block.
-    fn runtime_v128_rows_i8(
-        blocks: *const u32,
-        x: *const u32,
-        groups: usize,
-        out: *mut u8,
-        end: *mut u8,
-        table: *const i8,
-    );
-
-    /// The same for blocks of `block_words_i4(16 * groups)` words.
-    #[cfg(feature = "int4")]
-    fn runtime_v128_rows_i4(
-        blocks: *const u32,
-        x: *const u32,
-        groups: usize,
-        out: *mut u8,
-        end: *mut u8,
-        table: *const i8,
-    );
-
-}
-
-/// All rows of a layer. What the assembly takes for granted is checked when one is made.
+/// All rows of a layer. The constructor checks what the assembly takes for granted.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
-    /// Whether weights have 4 bits. No pointer to the kernel: a program's bound of the stack must know what is called.
-    #[cfg(feature = "int4")]
-    i4: bool,
-    /// At least as many blocks as rows take, of as many groups; one or more.
+    /// At least as many blocks as the rows take, with that many groups; one or more.
     blocks: &'a [u32],
     groups: usize,
-    rows: usize,
+    rows: u16,
+    /// Whether weights have 4 bits. No pointer to the kernel: the bound of a program's stack follows from its calls.
+    #[cfg_attr(not(feature = "int4"), allow(dead_code))]
+    is_i4: bool,
 }
 
 impl<'a> Matrix<'a> {
-    /// Of 8-bit weights, which read `x` words of activations and give so many rows; `None` if `blocks` is not enough for that.
+    /// A matrix with weights of this format and that many rows, which reads `x` words of activations; `None` if `blocks` is too short
+    /// for that.
     #[inline]
-    pub fn i8(blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
-        let columns = columns(super::block_words_i8, blocks, x, rows)?;
-        Some(Self {
+    pub fn new(format: WeightFormat, blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
+        let columns = match format {
+            WeightFormat::Int8 => columns(super::int8::block_words, blocks, x, rows)?,
             #[cfg(feature = "int4")]
-            i4: false,
-            blocks,
-            groups: columns / COLUMNS,
-            rows,
-        })
+            WeightFormat::Int4 => columns(super::int4::block_words, blocks, x, rows)?,
+            _ => return None,
+        };
+        // `columns` has checked that the rows fit 16 bits.
+        let is_i4 = matches!(format, WeightFormat::Int4);
+        Some(Self { blocks, groups: columns / COLUMNS, rows: rows as u16, is_i4 })
     }
 
-    /// As [`Self::i8`], of 4-bit weights.
-    #[cfg(feature = "int4")]
+    /// Computes all rows. `x` begins with the input, and `out` with the output; does nothing if one is too short.
     #[inline]
-    pub fn i4(blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
-        let columns = columns(super::block_words_i4, blocks, x, rows)?;
-        Some(Self { i4: true, blocks, groups: columns / COLUMNS, rows })
-    }
-
-    /// As [`portable::rows_i8`], of what begins with the input and into what begins with the output; does nothing if one is short.
-    #[inline]
-    pub fn rows(&self, x: &[u32], out: &mut [i32]) {
-        if self.rows <= out.len() {
-            // SAFETY: there is as much. No table: words are written.
-            unsafe { self.run(x, out.as_mut_ptr().cast(), size_of::<i32>(), core::ptr::null()) }
-        }
-    }
-
-    /// As [`portable::rows_tanh_i8`], likewise.
-    #[inline]
-    pub fn rows_tanh(&self, x: &[u32], out: &mut [i8]) {
-        if self.rows <= out.len() {
-            // SAFETY: there is as much. The table has 512 entries: bytes are written.
-            unsafe { self.run(x, out.as_mut_ptr().cast(), 1, TANH.0.as_ptr()) }
-        }
-    }
-
-    /// # Safety
-    /// `out` has room for the rows of this matrix, each of so many bytes: 4 without a table, 1 with one of 512 entries.
-    #[inline]
-    unsafe fn run(&self, x: &[u32], out: *mut u8, bytes: usize, table: *const i8) {
-        let (blocks, groups) = (self.blocks.as_ptr(), self.groups);
-        if groups * (COLUMNS / 4) > x.len() {
+    pub fn run(&self, x: &[u32], out: Out<'_>) {
+        let rows = usize::from(self.rows);
+        if self.groups * (COLUMNS / 4) > x.len() || rows > out.len() {
             return;
         }
-        // SAFETY: the caller has seen to it.
-        let end = unsafe { out.add(self.rows * bytes) };
-        let x = x.as_ptr();
+        let (out, bytes, curve) = match out {
+            Out::Rows(out) => (out.as_mut_ptr().cast::<u8>(), rows * size_of::<i32>(), core::ptr::null()),
+            Out::Curve(out, curve) => (out.as_mut_ptr().cast(), rows, curve.0.as_ptr()),
+        };
+        // SAFETY: there is room for the rows, each of them a word, or a byte with a curve.
+        let end = unsafe { out.add(bytes) };
+        let (blocks, groups, x) = (self.blocks.as_ptr(), self.groups, x.as_ptr());
         #[cfg(feature = "int4")]
-        if self.i4 {
-            // SAFETY: as below, of weights of 4 bits.
-            return unsafe { runtime_v128_rows_i4(blocks, x, groups, out, end, table) };
+        if self.is_i4 {
+            // SAFETY: as below, for weights of 4 bits.
+            return unsafe { int4::runtime_v128_rows_i4(blocks, x, groups, out, end, curve) };
         }
-        // SAFETY: `x` has `groups` groups, `blocks` a block of that width for every eight rows, of which there are some, as has been
-        // checked when this was made; the caller has seen to the rest.
-        unsafe { runtime_v128_rows_i8(blocks, x, groups, out, end, table) }
+        // SAFETY: `x` has `groups` groups. `blocks` has a block of that width for every eight rows, and there are some: `new` has
+        // checked that. `out` to `end` is a word per row without a curve, and a byte with one, which has 512 entries.
+        unsafe { int8::runtime_v128_rows_i8(blocks, x, groups, out, end, curve) }
     }
 }
 
-/// As [`portable::rows_i8`].
+/// Prepares a position: a copy, padded with zeros.
 #[inline]
-pub fn rows_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
-    Matrix::i8(blocks, prepared.len(), out.len()).into_iter().for_each(|matrix| matrix.rows(prepared, out));
-}
-
-/// As [`portable::rows_tanh_i8`].
-#[inline]
-pub fn rows_tanh_i8(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i8]) {
-    Matrix::i8(blocks, prepared.len(), out.len()).into_iter().for_each(|matrix| matrix.rows_tanh(prepared, out));
-}
-
-/// As [`portable::rows_i4`].
-#[cfg(feature = "int4")]
-#[inline]
-pub fn rows_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
-    Matrix::i4(blocks, prepared.len(), out.len()).into_iter().for_each(|matrix| matrix.rows(prepared, out));
-}
-
-/// As [`portable::rows_tanh_i4`].
-#[cfg(feature = "int4")]
-#[inline]
-pub fn rows_tanh_i4(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i8]) {
-    Matrix::i4(blocks, prepared.len(), out.len()).into_iter().for_each(|matrix| matrix.rows_tanh(prepared, out));
+pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
+    let bytes: &mut [i8] = bytemuck::cast_slice_mut(prepared);
+    crate::kernels::copy_i8(x, bytes);
+    if let Some(padding) = bytes.get_mut(x.len()..)
+        && !padding.is_empty()
+    {
+        padding.fill(0);
+    }
+    0
 }

@@ -1,12 +1,14 @@
 //! The layout on the host, against sums that are too naive to be wrong. On the chip, the instructions are compared with
-//! [`super::portable`]: `kerneltest` of `firmware-example`.
+//! `portable`: `kerneltest` of `firmware-example`.
 
 extern crate std;
 use std::vec;
 use std::vec::Vec;
 
 use super::*;
-use crate::activation::TANH;
+use crate::activation::{Curve, TANH};
+use crate::kernels::layout::PackedLayout;
+use crate::kernels::{copy_i8, exchange_i8, look_up_pair, weigh};
 use crate::quant::{ACC_LIMIT, requantize, tanh_i8};
 
 /// The layout in one precision.
@@ -15,37 +17,33 @@ struct Precision {
     block_words: fn(usize) -> usize,
     prepare: fn(&[i8], &mut [u32]) -> i32,
     rows: fn(&[u32], &[u32], i32, &mut [i32]),
-    rows_tanh: fn(&[u32], &[u32], i32, &mut [i8]),
+    rows_curve: fn(&[u32], &[u32], i32, &Curve, &mut [i8]),
     weight: fn(&[u32], usize, usize, usize) -> i8,
     bias: fn(&[u32], usize, usize) -> Option<i32>,
     multiplier: fn(&[u32], usize, usize) -> i32,
     pack: fn(&Layer) -> Vec<u32>,
 }
 
+impl Precision {
+    const fn of<L: PackedLayout>() -> Self {
+        Self {
+            weight_max: L::FORMAT.weight_max() as i8,
+            block_words: L::block_words,
+            prepare: L::prepare,
+            rows: L::rows,
+            rows_curve: L::rows_curve,
+            weight: L::weight,
+            bias: L::bias,
+            multiplier: L::multiplier,
+            pack: |l| L::pack(&l.bias, &l.multiplier, |row, column| l.padded(row, column), l.rows, l.columns()),
+        }
+    }
+}
+
 const PRECISIONS: &[Precision] = &[
-    Precision {
-        weight_max: 127,
-        block_words: block_words_i8,
-        prepare: prepare_i8,
-        rows: rows_i8,
-        rows_tanh: rows_tanh_i8,
-        weight: weight_i8,
-        bias: bias_i8,
-        multiplier: multiplier_i8,
-        pack: |l| pack_i8(&l.bias, &l.multiplier, |row, column| l.padded(row, column), l.rows, l.columns()),
-    },
+    Precision::of::<Vector128I8>(),
     #[cfg(feature = "int4")]
-    Precision {
-        weight_max: 7,
-        block_words: block_words_i4,
-        prepare: prepare_i4,
-        rows: rows_i4,
-        rows_tanh: rows_tanh_i4,
-        weight: weight_i4,
-        bias: bias_i4,
-        multiplier: multiplier_i4,
-        pack: |l| pack_i4(&l.bias, &l.multiplier, |row, column| l.padded(row, column), l.rows, l.columns()),
-    },
+    Precision::of::<Vector128I4>(),
 ];
 
 /// A layer as one thinks of it.
@@ -81,10 +79,10 @@ impl Layer {
     }
 
     fn prepare(&self, precision: &Precision, x: &[i8]) -> (Vec<u32>, i32) {
-        let mut prepared = vec![0xdead_beef; prepared_words_i8(self.columns())];
+        let mut prepared = vec![0xdead_beef; self.columns() / 4];
         let (mut constant, mut from, mut to) = (0_i32, 0, 0);
         for &width in &self.widths {
-            let words = prepared_words_i8(width);
+            let words = width.next_multiple_of(COLUMNS) / 4;
             constant =
                 constant.wrapping_add((precision.prepare)(&x[from..from + width], &mut prepared[to..to + words]));
             (from, to) = (from + width, to + words);
@@ -114,7 +112,7 @@ impl Layer {
         expected.resize(padded_rows, 0);
         assert_eq!(out, expected, "{} rows, {:?} columns", self.rows, self.widths);
         let mut out = vec![i8::MIN; padded_rows];
-        (precision.rows_tanh)(&blocks, &prepared, constant, &mut out);
+        (precision.rows_curve)(&blocks, &prepared, constant, &TANH, &mut out);
         let expected: Vec<i8> = expected.into_iter().map(tanh_i8).collect();
         assert_eq!(out, expected, "{} rows, {:?} columns", self.rows, self.widths);
     }
@@ -252,7 +250,7 @@ fn shapes_that_do_not_match_do_nothing() {
             (precision.rows)(blocks, prepared, 0, &mut out);
             assert!(out.iter().all(|&value| value == 7));
             let mut out = vec![7; rows];
-            (precision.rows_tanh)(blocks, prepared, 0, &mut out);
+            (precision.rows_curve)(blocks, prepared, 0, &TANH, &mut out);
             assert!(out.iter().all(|&value| value == 7));
         }
         let mut short = [5; 7];
@@ -270,32 +268,15 @@ fn shapes_that_do_not_match_do_nothing() {
 #[test]
 #[cfg(feature = "int4")]
 fn start_values_that_no_biases_have() {
-    let mut block = vec![0; block_words_i4(16)];
+    let mut block = vec![0; Vector128I4::block_words(16)];
     block[0] = 8;
-    assert_eq!((bias_i4(&block, 16, 0), bias_i4(&block, 16, 1)), (None, None));
+    assert_eq!((Vector128I4::bias(&block, 16, 0), Vector128I4::bias(&block, 16, 1)), (None, None));
     block[0] = 16;
-    assert_eq!((bias_i4(&block, 16, 0), bias_i4(&block, 16, 1)), (Some(1), None));
+    assert_eq!((Vector128I4::bias(&block, 16, 0), Vector128I4::bias(&block, 16, 1)), (Some(1), None));
     block[1] = 33;
-    assert_eq!(bias_i4(&block, 16, 1), Some(2));
+    assert_eq!(Vector128I4::bias(&block, 16, 1), Some(2));
     (block[0], block[1]) = (0x8000_0000, 0x7fff_ffff);
-    assert_eq!(bias_i4(&block, 16, 1), None);
-}
-
-#[test]
-fn tanh_of_many() {
-    for (index, &value) in TANH.0.iter().enumerate() {
-        assert_eq!(value, tanh_i8(if index < 256 { index as i32 } else { index as i32 - 512 }));
-    }
-    let mut random = Random(5);
-    for len in 0..40 {
-        let pre: Vec<i32> = (0..len).map(|_| random.next() as i32 >> (random.next() % 31)).collect();
-        let mut out = vec![9; len + 3];
-        tanh_i8_slice(&pre, &mut out);
-        for (out, &pre) in out.iter().zip(&pre) {
-            assert_eq!(*out, tanh_i8(pre));
-        }
-        assert_eq!(out[len..], [9; 3]);
-    }
+    assert_eq!(Vector128I4::bias(&block, 16, 1), None);
 }
 
 #[test]
@@ -306,7 +287,7 @@ fn a_table_of_pairs() {
         let multiplier: Vec<i32> = (0..len).map(|_| (random.next() >> (1 + random.next() % 24)) as i32).collect();
         let [first, second] = [random.activations(len), random.activations(len)];
         let mut out = vec![9; len];
-        table_tanh_i8(&bias, &multiplier, [&first, &second], &mut out);
+        look_up_pair(&bias, &multiplier, [&first, &second], &TANH, &mut out);
         for row in 0..len {
             let acc = bias[row] + i32::from(first[row]) + i32::from(second[row]);
             assert_eq!(out[row], tanh_i8(requantize(acc, multiplier[row])));

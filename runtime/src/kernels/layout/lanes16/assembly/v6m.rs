@@ -1,5 +1,5 @@
 //! Layout `Lanes16` for Armv6-M (Cortex-M0, M0+, M1) and Armv8-M baseline: what
-//! [`crate::kernels::layout::lanes16::portable`] defines, in assembly.
+//! `portable` defines, in assembly.
 //!
 //! The loop of `rows_i8`, for two columns of four rows, `w` and `x` walking through block and prepared input:
 //!
@@ -162,7 +162,6 @@ runtime_lanes16_i8:
 // Stack: prepared, out, end of prepared, mask, r8 to r11, r4 to r7, lr, out_end.
 //
 // 27 instructions for 16 products, and 15 per turn of 128: 1.80 per product.
-#[cfg(feature = "int4")]
 global_asm!(
     r#"
     .section .text.runtime_lanes16_i4,"ax",%progbits

@@ -1,5 +1,5 @@
 //! Layout `Lanes16` for Armv7-M (Cortex-M3) and Armv8-M mainline: what
-//! [`crate::kernels::layout::lanes16::portable`] defines, in assembly.
+//! `portable` defines, in assembly.
 //!
 //! The loop of `rows_i8`, for two columns of four rows, `w` and `x` walking through block and prepared input:
 //!
@@ -119,7 +119,6 @@ runtime_lanes16_i8:
 // lr = end of prepared. Stack: total01 high01 total23 high23, prepared, out, r4 to r11, lr, out_end.
 //
 // 31 instructions for 32 products, and 10 per turn of 128: 1.05 per product.
-#[cfg(feature = "int4")]
 global_asm!(
     r#"
     .macro LANES16_V7M_NIBBLES word, sum

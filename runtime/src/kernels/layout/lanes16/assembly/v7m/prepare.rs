@@ -48,7 +48,6 @@ runtime_lanes16_prepare_i8:
 //
 // r0 x, r1 = prepared, r2 = end of x, r3 = end of the group's values, r4 r5 r6 r7 = c0 c1 c2 c3 from x0 x2 x1 x3,
 // r8 = sum; r12 = factor = -8 (1 + 2^16), lr = 2^15. 19 instructions for four columns, and 7 per group.
-#[cfg(feature = "int4")]
 global_asm!(
     r#"
     .section .text.runtime_lanes16_prepare_i4,"ax",%progbits

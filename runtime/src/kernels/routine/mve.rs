@@ -1,8 +1,8 @@
-//! Vector instructions for whole slices: each function equals the one of its name in [`super::super::portable`].
+//! Routines for the vector extension of Cortex-M55 and M85: each function equals the one of its name in [`super::portable`].
 //!
 //! # Weights of logits
 //!
-//! Four at a time, as [`crate::kernels::routine::softmax::weigh`] and [`crate::math::fixed::exp2_neg`] have it:
+//! Four at a time, as [`super::softmax::weigh`] and [`crate::math::fixed::exp2_neg`] have it:
 //!
 //! 1. `e = (d * factor) >> 12` for d = largest - logit takes 64 bits. With z leading zeros of the factor it is the
 //!    upper half of `(d << (20 - z)) * (factor << z)`. Where d is so large that the shift saturates, e is 2^31 - 1 or
@@ -27,15 +27,41 @@
 
 use core::arch::global_asm;
 
-use crate::activation::TANH;
-use crate::kernels::layout::vector128::ROWS;
-use crate::kernels::layout::vector128::portable;
-use crate::kernels::routine::softmax;
+// Routines that have no vector instructions here; functions of this file hide those of the same name.
+pub use super::portable::*;
+
+use super::{portable, softmax};
+use crate::activation::Curve;
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
 use crate::vocab::Token;
 
+/// The macro that looks up rows in a curve, for assembly of the vector extension. Each block that uses it begins with it; with the
+/// symbol, the second of two that are assembled together leaves it out.
+macro_rules! curve {
+    () => {
+        r#"
+    .cpu    cortex-m55
+    .ifndef runtime_v128_curve_defined
+    .set    runtime_v128_curve_defined, 1
+    .macro runtime_v128_curve out, table    @ of q0 and q1, eight bytes to out
+        vqmovnb.s32 q0, q0
+        vqmovnt.s32 q0, q1
+        vqshl.s16 q0, q0, #7
+        vshr.u16 q0, q0, #7
+        vldrb.u16 q2, [\table, q0]
+        vstrb.16 q2, [\out], #8
+    .endm
+    .endif
+    "#
+    };
+}
+pub(crate) use curve;
+
+/// Values that the loops take in a turn.
+const EIGHT: usize = 8;
+
 global_asm!(
-    common!(),
+    curve!(),
     r#"
     @ r0 from, r1 to, r2 bytes
     .section .text.runtime_v128_copy, "ax", %progbits
@@ -107,23 +133,7 @@ runtime_v128_exchange:
     4:  pop     {r7, pc}
     .size   runtime_v128_exchange, . - runtime_v128_exchange
 
-    @ r0 words, r1 out, r2 eights of them, r3 table
-    .section .text.runtime_v128_tanh_slice, "ax", %progbits
-    .p2align 2
-    .global runtime_v128_tanh_slice
-    .type   runtime_v128_tanh_slice, %function
-    .thumb_func
-runtime_v128_tanh_slice:
-        push    {r7, lr}
-        wls     lr, r2, 2f
-    1:  vld20.32 {q0, q1}, [r0]
-        vld21.32 {q0, q1}, [r0]!
-        runtime_v128_tanh r1, r3
-        le      lr, 1b
-    2:  pop     {r7, pc}
-    .size   runtime_v128_tanh_slice, . - runtime_v128_tanh_slice
-
-    @ r0 bias, r1 multipliers, r2 and r3 entries; on the stack: out, eights of it, table
+    @ r0 bias, r1 multipliers, r2 and r3 entries; on the stack: out, eights of it, curve
     .section .text.runtime_v128_table, "ax", %progbits
     .p2align 2
     .global runtime_v128_table
@@ -148,7 +158,7 @@ runtime_v128_table:
         vld21.32 {q2, q3}, [r1]!
         vrmulh.s32 q0, q0, q2
         vrmulh.s32 q1, q1, q3
-        runtime_v128_tanh r4, r6
+        runtime_v128_curve r4, r6
         le      lr, 1b
     2:  pop     {r4-r6, pc}
     .size   runtime_v128_table, . - runtime_v128_table
@@ -247,9 +257,6 @@ unsafe extern "C" {
     /// Moves `count` bytes each: `slot` to `first`, `newest` to `last` and `slot`. They do not overlap.
     fn runtime_v128_exchange(newest: *const i8, slot: *mut i8, first: *mut i8, last: *mut i8, count: usize);
 
-    /// Reads 8 * `eights` words, writes as many bytes.
-    fn runtime_v128_tanh_slice(pre_activations: *const i32, out: *mut i8, eights: usize, table: *const i8);
-
     /// Reads 8 * `eights` words of bias and multiplier and bytes of both entries, writes as many bytes.
     fn runtime_v128_table(
         bias: *const i32,
@@ -258,7 +265,7 @@ unsafe extern "C" {
         second: *const i8,
         out: *mut i8,
         eights: usize,
-        table: *const i8,
+        curve: *const i8,
     );
 
     /// Replaces `count` logits by weights; their sum. `count` is not 0; `exponents` has 65 entries.
@@ -308,42 +315,27 @@ pub fn exchange_i8(newest: &[i8], slot: &mut [i8], input: &mut [i8], last: usize
     true
 }
 
-/// As [`portable::tanh_i8_slice`].
+/// As [`portable::look_up_pair`].
 #[inline]
-pub fn tanh_i8_slice(pre_activations: &[i32], out: &mut [i8]) {
-    let eights = pre_activations.len().min(out.len()) / ROWS;
-    // SAFETY: both have at least `eights` eights; the table has 512 entries.
-    unsafe { runtime_v128_tanh_slice(pre_activations.as_ptr(), out.as_mut_ptr(), eights, TANH.0.as_ptr()) }
-    let done = eights * ROWS;
-    if done == pre_activations.len() {
-        return;
-    }
-    if let (Some(pre_activations), Some(out)) = (pre_activations.get(done..), out.get_mut(done..)) {
-        portable::tanh_i8_slice(pre_activations, out);
-    }
-}
-
-/// As [`portable::table_tanh_i8`].
-#[inline]
-pub fn table_tanh_i8(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], out: &mut [i8]) {
+pub fn look_up_pair(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], curve: &Curve, out: &mut [i8]) {
     let [first, second] = entries;
     let len = out.len();
     if bias.len() < len || multiplier.len() < len || first.len() < len || second.len() < len {
-        return portable::table_tanh_i8(bias, multiplier, entries, out);
+        return portable::look_up_pair(bias, multiplier, entries, curve, out);
     }
-    let eights = len / ROWS;
-    let (to, table) = (out.as_mut_ptr(), TANH.0.as_ptr());
+    let eights = len / EIGHT;
+    let (to, curve_at) = (out.as_mut_ptr(), curve.0.as_ptr());
     let (first_at, second_at) = (first.as_ptr(), second.as_ptr());
-    // SAFETY: all have at least `eights` eights; the table has 512 entries.
-    unsafe { runtime_v128_table(bias.as_ptr(), multiplier.as_ptr(), first_at, second_at, to, eights, table) }
-    let done = eights * ROWS;
+    // SAFETY: all have at least `eights` eights; the curve has 512 entries.
+    unsafe { runtime_v128_table(bias.as_ptr(), multiplier.as_ptr(), first_at, second_at, to, eights, curve_at) }
+    let done = eights * EIGHT;
     if done == len {
         return;
     }
     if let (Some(bias), Some(multiplier), Some(first), Some(second), Some(out)) =
         (bias.get(done..), multiplier.get(done..), first.get(done..), second.get(done..), out.get_mut(done..))
     {
-        portable::table_tanh_i8(bias, multiplier, [first, second], out);
+        portable::look_up_pair(bias, multiplier, [first, second], curve, out);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Passes over activations for cores with the DSP instructions, four values to a word. Safe code, the same on every target: the
-//! instructions without a name in Rust are functions of [`crate::insn`], and the compiler knows the others from what they compute.
+//! The gates of a level for cores with the DSP instructions, four values to a word. Safe code, the same on every target: the
+//! instructions without a name in Rust are functions of [`crate::insn`], and the compiler finds the others by itself.
 
 use super::portable;
 use crate::insn::{smulwb, sxtab16, sxtab16_ror8, sxtb16, sxtb16_ror8};

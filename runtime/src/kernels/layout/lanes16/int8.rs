@@ -1,0 +1,78 @@
+use super::block::Kind;
+use super::{ASSEMBLY, EDGE_WORDS, LIMIT, ROWS};
+use super::{chosen::int8 as chosen, portable::int8 as portable};
+use crate::format::{Layout, WeightFormat};
+use crate::kernels::layout::{PackedLayout, computing};
+
+/// Columns of a group: the loops take them in one turn.
+pub const GROUP: usize = 16;
+/// Columns that are prepared together.
+pub const PART: usize = 4;
+/// Words of their prepared input.
+pub const PART_WORDS: usize = 3 * PART / 2;
+/// Words of the prepared input per group.
+pub const WORDS: usize = GROUP / PART * PART_WORDS;
+/// Blocks with weights of this width.
+const KIND: Kind = Kind { log2_bits: 3, log2_split: 1, words: block_words };
+
+/// Returns the words of a block for that many padded columns.
+pub const fn block_words(columns: usize) -> usize {
+    columns.saturating_add(EDGE_WORDS)
+}
+
+/// Returns whether blocks, prepared input and output belong together.
+#[inline]
+pub fn matches(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
+    super::matches::<GROUP, WORDS>(blocks, prepared, out, block_words)
+}
+
+/// Returns the words of a block for prepared input of that many words.
+#[inline]
+pub fn block_words_for(prepared: usize) -> usize {
+    block_words(super::groups::<WORDS>(prepared).saturating_mul(GROUP))
+}
+
+/// [`super`] with 8-bit weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Lanes16I8;
+
+impl PackedLayout for Lanes16I8 {
+    const NAME: &'static str = "lanes16_i8";
+    const LAYOUT: Layout = Layout::Lanes16;
+    const FORMAT: WeightFormat = WeightFormat::Int8;
+    const ASSEMBLY: bool = ASSEMBLY;
+    const ROWS: usize = ROWS;
+    const GROUP: usize = GROUP;
+    const PART: usize = PART;
+    const PART_WORDS: usize = PART_WORDS;
+    const MOST_COLUMNS: usize = LIMIT;
+
+    computing!();
+
+    #[inline]
+    fn block_words(columns: usize) -> usize {
+        block_words(columns)
+    }
+
+    fn weight(block: &[u32], columns: usize, row: usize, column: usize) -> i8 {
+        KIND.weight(block, columns, row, column)
+    }
+
+    fn bias(block: &[u32], columns: usize, row: usize) -> Option<i32> {
+        KIND.bias(block, columns, row)
+    }
+
+    fn multiplier(block: &[u32], columns: usize, row: usize) -> i32 {
+        KIND.multiplier(block, columns, row)
+    }
+
+    fn write_block(
+        block: &mut [u32],
+        columns: usize,
+        bias: &[i32],
+        multiplier: &[i32],
+        weight: impl Fn(usize, usize) -> i8,
+    ) {
+        KIND.write(block, columns, bias, multiplier, weight);
+    }
+}

@@ -1,0 +1,45 @@
+//! Rows of 8-bit weights.
+
+use super::{blocks_of, dot};
+use crate::activation::Curve;
+use crate::kernels::layout::lanes16::each_entry;
+use crate::kernels::layout::lanes16::int8::{PART, PART_WORDS, WORDS, block_words, block_words_for, matches};
+use crate::kernels::layout::lanes16::prepare::{pair, segment};
+
+/// Prepares the activations of a position: three words for two values.
+///
+/// `prepared` has six words for every [`PART`] columns, padded, up to a whole group; otherwise nothing is done. Positions follow
+/// each other; all together are whole groups. Returns 0: the start values of this layout contain all constants.
+// Not inlined: what is compiled does not depend on the caller.
+#[inline(never)]
+pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
+    segment::<PART, PART_WORDS>(x, prepared, WORDS, |x, prepared| {
+        for (&x, words) in x.as_chunks().0.iter().zip(prepared.as_chunks_mut().0) {
+            *words = pair(x);
+        }
+    });
+    0
+}
+
+/// Computes the rows of whole blocks, as [`prepare`] prepared their input. Does nothing where lengths do not belong together.
+#[inline(never)]
+pub fn rows(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
+    if !matches(blocks, prepared, out) {
+        return;
+    }
+    let (prepared, _) = prepared.as_chunks::<3>();
+    blocks_of(blocks, block_words(2 * prepared.len()), out, |weights, pairs| {
+        for (words, &[c, d, k]) in weights.iter().zip(prepared) {
+            for (pair, &word) in pairs.iter_mut().zip(words) {
+                pair.add(dot([c, d], word).wrapping_add(k));
+            }
+        }
+    });
+}
+
+/// Computes the curve's entries of the rows of whole blocks.
+#[inline(never)]
+pub fn rows_curve(blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve, out: &mut [i8]) {
+    let words = block_words_for(prepared.len());
+    each_entry(blocks, words, curve, out, |blocks, out| rows(blocks, prepared, constant, out));
+}

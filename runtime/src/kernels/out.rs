@@ -1,0 +1,40 @@
+use crate::activation::Curve;
+
+/// Where a kernel puts its rows.
+#[derive(Debug)]
+pub enum Out<'o> {
+    /// The requantized rows.
+    Rows(&'o mut [i32]),
+    /// The curve's entry of each requantized row.
+    Curve(&'o mut [i8], &'o Curve),
+}
+
+#[allow(clippy::len_without_is_empty, reason = "no caller asks")]
+impl Out<'_> {
+    /// Returns the number of rows that there is room for.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(out) => out.len(),
+            Self::Curve(out, _) => out.len(),
+        }
+    }
+
+    /// Writes one requantized row; does nothing beyond the end.
+    #[inline]
+    pub fn set(&mut self, row: usize, sum: i32) {
+        match self {
+            Self::Rows(out) => out.get_mut(row).into_iter().for_each(|out| *out = sum),
+            Self::Curve(out, curve) => out.get_mut(row).into_iter().for_each(|out| *out = curve.at(sum)),
+        }
+    }
+
+    /// Returns the room for the first `rows` rows, or for none if there are fewer.
+    #[inline]
+    pub fn first(self, rows: usize) -> Self {
+        match self {
+            Self::Rows(out) => Self::Rows(out.get_mut(..rows).unwrap_or(&mut [])),
+            Self::Curve(out, curve) => Self::Curve(out.get_mut(..rows).unwrap_or(&mut []), curve),
+        }
+    }
+}

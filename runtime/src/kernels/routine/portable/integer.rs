@@ -1,0 +1,132 @@
+//! Integers.
+
+pub use crate::kernels::routine::softmax::{pick, weigh};
+
+use crate::activation::Curve;
+use crate::quant::{gate, requantize};
+
+/// `sum(w[i] * x[i])` of 8-bit weights and activations, exactly. Values beyond the shorter one are left out.
+///
+/// No overflow for up to 2^18 of them; layers have at most that many columns once [`crate::Model::new`] has checked their
+/// sums.
+///
+/// ```
+/// assert_eq!(runtime::kernels::dot_i8(&[1, -2, 127], &[3, 4, 127]), 3 - 8 + 16_129);
+/// ```
+// Not inlined: what is compiled does not depend on what surrounds it.
+#[inline(never)]
+pub fn dot_i8(weights: &[i8], x: &[i8]) -> i32 {
+    // Wrapping: the sum is known to fit, and an overflow check costs more than the addition.
+    weights.iter().zip(x).fold(0, |acc: i32, (&weight, &x)| acc.wrapping_add(i32::from(weight) * i32::from(x)))
+}
+
+/// `sum(w[i] * x[i])` of 4-bit weights, two to a byte, the even column in the low half, each in two's complement.
+///
+/// ```
+/// // 3 and -2, then only 7: its upper half belongs to no column.
+/// assert_eq!(runtime::kernels::dot_i4(&[0xe3, 0x07], &[10, 1, 2]), 30 - 2 + 14);
+/// ```
+#[inline(never)]
+pub fn dot_i4(weights: &[u8], x: &[i8]) -> i32 {
+    weights.iter().zip(x.chunks(2)).fold(0, |acc: i32, (&byte, x)| {
+        let (low, high) = unpack_i4(byte);
+        let even = x.first().map_or(0, |&x| i32::from(low) * i32::from(x));
+        let odd = x.get(1).map_or(0, |&x| i32::from(high) * i32::from(x));
+        acc.wrapping_add(even + odd)
+    })
+}
+
+/// Copies bytes; values beyond the shorter one are left alone.
+pub fn copy_i8(from: &[i8], to: &mut [i8]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+}
+
+/// `values[i] = gate_i8(values[i], gates[i])`, see [`crate::quant::gate`]; values beyond the shorter one are left alone.
+#[inline(never)]
+pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
+    let len = values.len().min(gates.len());
+    let (values, gates) = (values.get_mut(..len).unwrap_or(&mut []), gates.get(..len).unwrap_or(&[]));
+    // Four at a time: compiled for size, a loop costs a third of what is in it.
+    let (fours, rest) = values.as_chunks_mut::<4>();
+    let (gates, rest_of_gates) = gates.as_chunks::<4>();
+    for ([a, b, c, d], gates) in fours.iter_mut().zip(gates) {
+        (*a, *b, *c, *d) = (gate(*a, gates[0]), gate(*b, gates[1]), gate(*c, gates[2]), gate(*d, gates[3]));
+    }
+    rest.iter_mut().zip(rest_of_gates).for_each(|(value, &other)| *value = gate(*value, other));
+}
+
+/// Copies the entry at the start of `slot` to the start of `input`, and `newest` to `input[last..]` and into the slot: a level's
+/// input, and its ring.
+///
+/// All three have the length of `newest`, which is at most `last`. Where that does not fit, does nothing and returns `false`.
+#[inline]
+pub fn exchange_i8(newest: &[i8], slot: &mut [i8], input: &mut [i8], last: usize) -> bool {
+    let len = newest.len();
+    if let Some(slot) = slot.get_mut(..len)
+        && let Some((first, behind)) = input.split_at_mut_checked(last)
+        && let (Some(first), Some(last)) = (first.get_mut(..len), behind.get_mut(..len))
+    {
+        copy_i8(slot, first);
+        copy_i8(newest, last);
+        copy_i8(newest, slot);
+        return true;
+    }
+    false
+}
+
+/// Level 0 from a table, for two characters: `out[row] = curve(requantize(bias + entries[0] + entries[1], multiplier))`.
+///
+/// All have the length of `out`; values beyond the shortest are left alone.
+#[inline(never)]
+pub fn look_up_pair(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], curve: &Curve, out: &mut [i8]) {
+    let [older, newer] = entries;
+    let rows = bias.iter().zip(multiplier).zip(older.iter().zip(newer));
+    for (out, ((&bias, &multiplier), (&older, &newer))) in out.iter_mut().zip(rows) {
+        *out = curve.at(requantize(bias.wrapping_add(i32::from(older) + i32::from(newer)), multiplier));
+    }
+}
+
+/// Returns the two weights of a byte, the low half first.
+#[inline]
+pub fn unpack_i4(byte: u8) -> (i8, i8) {
+    // Shifting up and arithmetically down again spreads the sign.
+    (((byte << 4) as i8) >> 4, (byte as i8) >> 4)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn integer_dots_equal_plain_sums() {
+        for byte in 0..=255_u8 {
+            let (low, high) = unpack_i4(byte);
+            assert!((-8..8).contains(&low) && (-8..8).contains(&high));
+            assert_eq!((low as u8 & 15) | (high as u8) << 4, byte);
+        }
+        let mut seed = 7_u32;
+        let mut random = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as i8
+        };
+        for len in 0..=300 {
+            let extreme = [127_i8, -127, -128];
+            for pick in 0..5 {
+                let mut draw = |index: usize| if pick < 3 { extreme[(pick + index % 2) % 3] } else { random() };
+                let weights: Vec<i8> = (0..len).map(&mut draw).collect();
+                let x: Vec<i8> = (0..len).map(&mut draw).collect();
+                let oracle = |weights: &[i8]| -> i64 {
+                    weights.iter().zip(&x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum()
+                };
+                assert_eq!(i64::from(dot_i8(&weights, &x)), oracle(&weights), "{len}");
+                let narrow: Vec<i8> = weights.iter().map(|w| w >> 4).collect();
+                let packed: Vec<u8> =
+                    narrow.chunks(2).map(|w| w[0] as u8 & 15 | (w.get(1).map_or(0, |&w| w as u8) << 4)).collect();
+                assert_eq!(i64::from(dot_i4(&packed, &x)), oracle(&narrow), "{len}");
+            }
+        }
+    }
+}

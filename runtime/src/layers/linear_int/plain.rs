@@ -1,0 +1,41 @@
+//! A core without a vector unit: nothing is kept of a layer, and nothing computed here.
+
+use core::marker::PhantomData;
+
+use super::{Input, LinearInt};
+use crate::kernels::Out;
+use crate::vocab::Token;
+
+/// Nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'n>(PhantomData<&'n ()>);
+
+impl Kept<'_> {
+    /// Returns nothing kept.
+    #[inline]
+    pub const fn none() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl LinearInt<'_> {
+    /// Adds what the vector unit keeps; the layer's input has that many words.
+    #[inline]
+    #[allow(dead_code, reason = "small chips store no layers")]
+    pub(crate) fn keep(self, _input_words: usize) -> Self {
+        self
+    }
+
+    /// Computes all rows on the vector unit. Returns `out` where the unit cannot.
+    #[inline]
+    pub(super) fn run_on_unit<'o>(&self, _input: &Input<'_>, out: Out<'o>) -> Option<Out<'o>> {
+        let Kept(PhantomData) = self.kept;
+        Some(out)
+    }
+
+    /// Computes level 0 from a table on the vector unit. Returns whether the unit can.
+    #[inline]
+    pub(super) fn look_up_on_unit(&self, _tokens: &[Token], _out: &mut [i8]) -> bool {
+        false
+    }
+}

@@ -11,6 +11,8 @@ fn main() {
 mod chip {
     use core::panic::PanicInfo;
 
+    // For the small routines that copy and clear memory.
+    use firmware_example as _;
     use runtime::{Generator, Model, Sampling, State, state_words};
     use semihosting::io::{self, Write};
     use semihosting::process::exit;

@@ -152,9 +152,10 @@ impl Walk {
         let ring = Ring { start: self.ring_start, width, len: (fuse - 1) * dilation };
         let layer = net.layer(header, index, values * header.config.activation().rows_per_value());
         let Buffers { rings, oldest, newest_at, scratch, hidden } = buffers;
+        let (Some(oldest), Some(newest_at)) = (oldest.get_mut(index), newest_at.get_mut(index)) else { return };
         let newest = part(hidden, 0, width);
         let mut input = layer.input(scratch.input());
-        let mut slot = if start { 0 } else { oldest.get(index).map_or(0, |&oldest| usize::from(oldest)) };
+        let mut slot = if start { 0 } else { usize::from(*oldest) };
         let mut at = ring.entry(slot);
         if !start && fuse == 2 && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut [])) {
             slot = ring.after(slot, 1);
@@ -172,9 +173,7 @@ impl Walk {
                 slot = ring.after(slot, 1);
             }
         }
-        newest_at.get_mut(index).into_iter().for_each(|newest_at| *newest_at = at);
-        oldest.get_mut(index).into_iter().for_each(|oldest| *oldest = slot as u16);
-
+        (*newest_at, *oldest) = (at, slot as u16);
         layer.level(&input, hidden);
         *self = Self {
             index: index + 1,
@@ -196,7 +195,9 @@ impl Walk {
         let input = if config.skip() {
             let mut input = layer.input(words);
             // The output of a level is the newest entry in the ring of the level above.
-            for (level, &at) in config.levels().iter().zip(newest_at.iter().take(self.index).skip(1)) {
+            let [_, above @ ..] = newest_at;
+            let below = config.levels().split_last().map_or(&[][..], |(_, below)| below);
+            for (level, &mut at) in below.iter().zip(above) {
                 input.push(part(rings, at, N::cells(level.width.into())), false);
             }
             input.push(last, true);

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::lanes::{Cells, Network, embed};
+use super::lanes::{Cells, Network, of_lanes};
 use super::pairs::Pairs;
 use crate::activation::Activation;
 use crate::config::LevelShape;
@@ -73,7 +73,7 @@ impl Float<'_> {
 
 impl Float<'_> {
     /// Level 0 of one lane.
-    fn first(&self, tokens: &[Token], each: &mut dyn FnMut(usize, f32)) {
+    fn first(&self, tokens: &[Token], mut each: impl FnMut(usize, f32)) {
         match self.pairs.get(tokens) {
             Some(cells) => cells.iter().enumerate().for_each(|(at, &cell)| each(at, cell)),
             None => {
@@ -98,7 +98,9 @@ impl Numbers for Float<'_> {
     const FIRST_LEVEL: usize = 1;
 
     fn embed(&self, _: &Fields<'_>, recent: &[Token], out: &mut [Tile<f32>]) -> usize {
-        embed(recent, out, |tokens, each| self.first(tokens, each));
+        for (lane, recent) in of_lanes(recent).enumerate() {
+            self.first(recent, |cell, value| out[cell].0[lane] = value);
+        }
         self.shape_0.width_out
     }
 

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::lanes::{Cells, Network, embed};
+use super::lanes::{Cells, Network, of_lanes};
 use super::pairs::Pairs;
 use crate::activation::Activation;
 use crate::config::LinearShape;
@@ -63,7 +63,7 @@ fn cells_of(values: &[i8]) -> impl Iterator<Item = u32> {
 
 impl Integer<'_> {
     /// Level 0 of one lane.
-    fn first(&self, tokens: &[Token], each: &mut dyn FnMut(usize, u32)) {
+    fn first(&self, tokens: &[Token], mut each: impl FnMut(usize, u32)) {
         match self.pairs.get(tokens) {
             Some(cells) => cells.iter().enumerate().for_each(|(at, &cell)| each(at, cell)),
             None => {
@@ -91,7 +91,9 @@ impl Numbers for Integer<'_> {
     }
 
     fn embed(&self, _: &Fields<'_>, recent: &[Token], out: &mut [Tile<u32>]) -> usize {
-        embed(recent, out, |tokens, each| self.first(tokens, each));
+        for (lane, recent) in of_lanes(recent).enumerate() {
+            self.first(recent, |cell, value| out[cell].0[lane] = value);
+        }
         Self::cells(self.width_0)
     }
 

@@ -166,9 +166,7 @@ impl<'n, N: Network> Lanes<'n, N> {
     }
 }
 
-/// Writes level 0 of every lane to the front of `out`; `first` gets the characters of a lane, and a place for each cell.
-pub fn embed<T>(recent: &[Token], out: &mut [Tile<T>], first: impl Fn(&[Token], &mut dyn FnMut(usize, T))) {
-    for (lane, recent) in recent.chunks_exact(recent.len() / STREAMS).enumerate() {
-        first(recent, &mut |cell, value| out[cell].0[lane] = value);
-    }
+/// Returns the last characters of each lane.
+pub fn of_lanes(recent: &[Token]) -> impl Iterator<Item = &[Token]> {
+    recent.chunks_exact(recent.len() / STREAMS)
 }

@@ -27,7 +27,7 @@ const OUTPUT: &str = "target/mutants.out/outcomes.json";
 /// What earlier runs found, so that shards add up.
 const KNOWN: &str = "target/mutants.json";
 /// The figures for readers.
-const RECORD: &str = "runtime/MUTANTS.md";
+const RECORD: &str = "docs/mutants.md";
 
 /// What the command is told.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -64,7 +64,7 @@ cargo xtask <command>
   mutants [--record] [OPTIONS]
                        change the runtime in one place at a time and see whether its tests notice: the score of each area,
                        and what was missed. OPTIONS go to cargo-mutants (--shard 0/9, --re quant, --iterate, --jobs 2); what
-                       runs have found adds up. --report: no run; --record: write runtime/MUTANTS.md
+                       runs have found adds up. --report: no run; --record: write docs/mutants.md
   mutants --emulated [WORD ...]
                        the same for kernels of chips, in QEMU, with the faults of tests/faults.toml
   test                 format, lints, docs, no_std build and all tests; what CI runs

@@ -27,7 +27,7 @@ const OUTPUT: &str = "target/mutants.out/outcomes.json";
 /// What earlier runs found, so that shards add up.
 const KNOWN: &str = "target/mutants.json";
 /// The figures for readers.
-const RECORD: &str = "runtime/MUTANTS.md";
+const RECORD: &str = "docs/mutants.md";
 
 /// What the command is told.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -123,6 +123,29 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whether a pattern has a line, as in `block\.rs:76:62: replace` or `block\.rs:(76:62|80:3): replace`.
+    fn has_a_line(pattern: &str) -> bool {
+        let after_colons = pattern.split(':').skip(1);
+        after_colons.map(|rest| rest.trim_start_matches('(')).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    }
+
+    /// A line moves with any change of the file: the exclusion would then leave out another mutant.
+    #[test]
+    fn exclusions_have_functions_and_no_lines() {
+        assert!(
+            has_a_line(r"lanes16/block\.rs:76:62: replace") && has_a_line(r"(block\.rs:76|b\.rs:(384:35|440:36)): a")
+        );
+        assert!(!has_a_line(r"x86/avx(2|512)\.rs:.*replace < with <= in rows_i8$") && !has_a_line("in (int_)?tests::"));
+        let text = fs::read_to_string(Repo::find().root().join(CONFIG)).unwrap();
+        let config: toml::Table = toml::from_str(&text).unwrap();
+        let exclusions = config["exclude_re"].as_array().unwrap();
+        assert!(!exclusions.is_empty());
+        for exclusion in exclusions {
+            let pattern = exclusion.as_str().unwrap();
+            assert!(!has_a_line(pattern), "{CONFIG}: `{pattern}` has a line; write the function's name");
+        }
+    }
 
     #[test]
     fn options_of_ours_and_of_the_program() {

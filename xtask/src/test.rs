@@ -1,9 +1,12 @@
 //! `cargo xtask test`: everything that must hold before a change is kept.
 
+mod packages;
+
+use std::collections::BTreeSet;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::board::{self, BOARDS, Board};
 use crate::command::show;
@@ -11,10 +14,13 @@ use crate::firmware::PRECISIONS;
 use crate::reliability;
 use crate::repo::Repo;
 use crate::setup::{self, neon, thumb};
+use packages::Package;
 
 /// How a check is made.
 enum Check {
     Run(Command),
+    /// Several commands; passes if all of them do.
+    RunAll(Vec<Command>),
     /// Not here, and why.
     Skip(String),
 }
@@ -45,12 +51,13 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
     setup::ensure(repo, setup::Purpose::Test)?;
     let start = Instant::now();
     let mut outcomes = Vec::new();
-    for (name, check) in checks(repo) {
+    for (name, check) in checks(repo)? {
         println!("== {name}");
         let start = Instant::now();
         // All of them are made, whatever happens: one run shows all there is to mend.
         let verdict = match check {
             Check::Run(command) => made(command),
+            Check::RunAll(commands) => all_made(commands),
             Check::Skip(reason) => {
                 println!("skipped: {reason}");
                 Verdict::Skipped(reason)
@@ -78,8 +85,22 @@ fn made(mut command: Command) -> Verdict {
     }
 }
 
+/// Runs every command, also after one that fails; at the end, prints those that failed.
+fn all_made(commands: Vec<Command>) -> Verdict {
+    let shown: Vec<String> = commands.iter().map(show).collect();
+    let verdicts: Vec<Verdict> = commands.into_iter().map(made).collect();
+    let failed = shown.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Failed);
+    failed.for_each(|(command, _)| println!("failed: {command}"));
+    if verdicts.contains(&Verdict::Failed) { Verdict::Failed } else { Verdict::Passed }
+}
+
 /// The checks, cheapest first.
-fn checks(repo: &Repo) -> Vec<(String, Check)> {
+///
+/// # Errors
+/// Cargo cannot read the manifests.
+fn checks(repo: &Repo) -> Result<Vec<(String, Check)>> {
+    let packages = packages::all(repo)?;
+    let runtime = packages.iter().find(|package| package.name == "runtime").context("no package `runtime`")?;
     let cargo = |args: &[&str]| {
         let mut cargo = repo.cargo();
         cargo.args(args);
@@ -95,13 +116,13 @@ fn checks(repo: &Repo) -> Vec<(String, Check)> {
         let name = format!("runtime alone on {target} (no_std)");
         checks.push((name, for_chip(repo.firmware_cargo(), "build", target, "runtime", &[]).into()));
     }
-    for precision in PRECISIONS {
-        // The core that can do least.
-        let target = board::find("microbit").expect("a board").target;
-        let name = format!("runtime with {precision} alone");
-        let choice = ["--no-default-features", "--features", precision];
-        checks.push((name, for_chip(repo.firmware_cargo(), "build", target, "runtime", &choice).into()));
-    }
+    // The core that can do least.
+    let least = board::find("microbit")?.target;
+    let each_feature = feature_choices(runtime, Std::Missing).into_iter().map(|features| {
+        let choice = ["--no-default-features", "--features", &features];
+        for_chip(repo.firmware_cargo(), "build", least, "runtime", &choice)
+    });
+    checks.push((format!("runtime with each feature alone on {least}"), Check::RunAll(each_feature.collect())));
     // Debian's compiler comes without clippy, and the toolchain's cannot read its libraries.
     let debian = thumb::uses_debian(repo);
     for board @ Board { name, target, .. } in BOARDS {
@@ -121,18 +142,69 @@ fn checks(repo: &Repo) -> Vec<(String, Check)> {
     portable.env("RUSTFLAGS", "--cfg kernel=\"portable\"");
     let for_neon =
         |command: fn(&Repo) -> Command| neon::skipped(repo).map_or_else(|| Check::Run(command(repo)), Check::Skip);
-    let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
-    doc.env("RUSTDOCFLAGS", "-Dwarnings");
     checks.extend([
         ("lints".to_owned(), cargo(&["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"]).into()),
-        ("documentation".to_owned(), doc.into()),
+        ("lints of the runtime with each feature alone".to_owned(), lints_by_feature(repo, runtime)),
+        ("documentation of each package by itself".to_owned(), docs(repo, &packages)),
+        ("documentation of the runtime with each precision alone".to_owned(), docs_by_precision(repo)),
         ("the runtime's tests with the portable kernels".to_owned(), portable.into()),
         ("lints of the runtime with NEON".to_owned(), for_neon(neon_lints)),
         ("the runtime's tests with NEON, emulated".to_owned(), for_neon(neon_tests)),
         ("tests".to_owned(), cargo(&["test", "--workspace", "--no-fail-fast"]).into()),
         ("full and read-only disks".to_owned(), reliability::disks(repo).map_or_else(Check::Skip, Check::Run)),
     ]);
-    checks
+    Ok(checks)
+}
+
+/// Clippy on this machine, once per feature of the runtime.
+fn lints_by_feature(repo: &Repo, runtime: &Package) -> Check {
+    let clippy = |features: String| {
+        let mut clippy = repo.cargo();
+        clippy.args(["clippy", "--package", "runtime", "--no-default-features", "--features", &features]);
+        clippy.args(["--", "-Dwarnings"]);
+        clippy
+    };
+    Check::RunAll(feature_choices(runtime, Std::Present).into_iter().map(clippy).collect())
+}
+
+/// `cargo doc` of one package, with warnings denied.
+///
+/// Not `--workspace`: Cargo would enable in each package all features that any other package asks for, and links to items
+/// of a feature that the package itself does not enable would resolve.
+fn doc(repo: &Repo, package: &str, rest: &[&str]) -> Command {
+    let mut doc = repo.cargo();
+    doc.args(["doc", "--no-deps", "--package", package]).args(rest).env("RUSTDOCFLAGS", "-Dwarnings");
+    doc
+}
+
+/// The documentation of each package with its default features.
+fn docs(repo: &Repo, packages: &[Package]) -> Check {
+    Check::RunAll(packages.iter().map(|package| doc(repo, &package.name, &[])).collect())
+}
+
+/// The documentation of the runtime, once per precision.
+fn docs_by_precision(repo: &Repo) -> Check {
+    let choice = |precision| doc(repo, "runtime", &["--no-default-features", "--features", precision]);
+    Check::RunAll(PRECISIONS.into_iter().map(choice).collect())
+}
+
+/// Whether a target has the standard library.
+#[derive(Clone, Copy, PartialEq)]
+enum Std {
+    Present,
+    Missing,
+}
+
+/// Returns one value of `--features` per feature of the runtime: the feature alone, or with `int8` where it has no precision,
+/// without which the runtime refuses to be compiled. Features that need the standard library are left out where it is missing.
+fn feature_choices(runtime: &Package, std: Std) -> Vec<String> {
+    let enabled = runtime.features().map(|feature| (feature, runtime.enabled_by(feature)));
+    let possible = enabled.filter(|(_, enabled)| std == Std::Present || !enabled.contains("std"));
+    let choice = |(feature, enabled): (&str, BTreeSet<&str>)| {
+        let has_precision = PRECISIONS.iter().any(|precision| enabled.contains(precision));
+        if has_precision { feature.to_owned() } else { format!("{feature},int8") }
+    };
+    possible.map(choice).collect()
 }
 
 /// `cargo <command>` of the runtime for AArch64, in a folder of its own, as the portable kernels have one.
@@ -215,6 +287,19 @@ mod tests {
         assert!(text.ends_with("all 1 checks passed in 2 s\n"));
         let text = summary(&[outcome("a", Verdict::Passed), skipped()], Duration::from_secs(2));
         assert!(text.ends_with("all 1 checks passed in 2 s, 1 skipped\n"));
+    }
+
+    #[test]
+    fn every_feature_of_the_runtime_is_chosen_once() {
+        let packages = packages::all(&Repo::find()).unwrap();
+        let runtime = packages.iter().find(|package| package.name == "runtime").unwrap();
+        let host = feature_choices(runtime, Std::Present);
+        assert_eq!(host.len(), runtime.features().count());
+        for choice in ["f32", "int4", "dual16", "mem,int8", "alloc,int8", "std,int8"] {
+            assert!(host.iter().any(|other| other == choice), "{choice}: {host:?}");
+        }
+        let chip = feature_choices(runtime, Std::Missing);
+        assert!(chip.iter().any(|choice| choice == "alloc,int8") && !chip.iter().any(|choice| choice.contains("std")));
     }
 
     #[test]

@@ -115,23 +115,28 @@ impl Score {
         let left_out = left_out.map_or("", |(list, _)| list);
         format!(
             "# Would the tests notice?\n\n\
-             Written by `cargo xtask mutants --record`: the runtime's tests, run against the runtime with one operator or one \
-             function changed at a time. The score is the share that a test notices of those that can be built; the aim is \
-             {TARGET_PERCENT} % in every area. Where not all were tested, it is that of a sample whose survivors have been given tests since: \
-             what is left would score lower. `kernels/x86` are the kernels with intrinsics, `kernels` all others that a host compiles: \
-             the definitions of every layout. Kernels in assembly have faults made by hand: `cargo xtask mutants --emulated`, of \
-             `tests/faults.toml`.\n\n{}\n\
-             Left out by name, and why (`.cargo/mutants.toml`):\n\n```toml\n{left_out}\n```\n",
+             Written by `cargo xtask mutants --record`. The command changes one operator or one function of the runtime at a\n\
+             time and runs the runtime's tests. The score is the share of mutants that a test notices, among those that can be\n\
+             built; the aim is {TARGET_PERCENT} % in every area.\n\n\
+             Where fewer mutants were tested than there are, the score is that of a sample. Tests were added for the survivors of\n\
+             the sample, so the rest would score lower.\n\n\
+             - `kernels/x86`: the kernels with intrinsics.\n\
+             - `kernels`: all others that a host compiles, which are the definitions of every layout.\n\
+             - Kernels in assembly have faults made by hand, in `tests/faults.toml`: `cargo xtask mutants --emulated`.\n\n\
+             {}\n\
+             Mutants that are left out, and why, from `.cargo/mutants.toml`. \"Hides N\": the entry also leaves out N mutants that\n\
+             a test finds, the same change elsewhere in the function.\n\n```toml\n{left_out}\n```\n",
             self.text()
         )
     }
 }
 
-/// `kernels` for `runtime/src/kernels/dual16.rs:...`.
+/// Area of a mutant: `kernels` for `runtime/src/kernels/dual16.rs:...`.
 fn area(name: &str) -> &str {
     let path = name.split(':').next().unwrap_or_default();
     let path = path.trim_start_matches("runtime/src/").trim_end_matches(".rs");
-    if path.starts_with("kernels/x86") {
+    // In any folder of the kernels, for a file or a folder of this name.
+    if path.starts_with("kernels/") && path.split('/').any(|part| part == "x86") {
         return "kernels/x86";
     }
     path.split('/').next().unwrap_or_default()
@@ -147,6 +152,20 @@ mod tests {
             format!(r#"{{"scenario":{{"Mutant":{{"name":"{name}"}}}},"summary":"{summary}"}}"#)
         }));
         format!(r#"{{"outcomes":[{}]}}"#, all.join(","))
+    }
+
+    #[test]
+    fn areas_do_not_depend_on_folders_of_the_kernels() {
+        for (name, expected) in [
+            ("runtime/src/quant.rs:1:2: a", "quant"),
+            ("runtime/src/kernels.rs:1:2: a", "kernels"),
+            ("runtime/src/kernels/dual16.rs:1:2: a", "kernels"),
+            ("runtime/src/kernels/layout/dual16/block.rs:1:2: a", "kernels"),
+            ("runtime/src/kernels/x86.rs:1:2: a", "kernels/x86"),
+            ("runtime/src/kernels/host/x86/avx2.rs:1:2: a", "kernels/x86"),
+        ] {
+            assert_eq!(area(name), expected, "{name}");
+        }
     }
 
     #[test]

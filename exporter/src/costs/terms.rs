@@ -16,13 +16,11 @@
 use std::collections::BTreeMap;
 
 use runtime::config::LinearShape;
-use runtime::format::{Layout, Precision, WeightFormat};
+use runtime::format::{Core, Layout, Precision, WeightFormat};
 use runtime::kernels::layout::Packed;
 use runtime::kernels::layout::{dual16, lanes16, vector128};
 use runtime::rows::{LANES, padded};
 use runtime::{Activation, Config, Model};
-
-use super::Core;
 
 /// How often a part does each of the things, by name.
 pub type Terms = BTreeMap<&'static str, f64>;
@@ -87,9 +85,8 @@ impl Network {
     /// Values that the beginning of a word puts into the rings.
     fn filled(&self) -> f64 {
         let values = |(level, shape): (usize, runtime::config::LevelShape)| match self.precision {
-            Precision::F32 => shape.ring_len * shape.width_in,
-            _ if level == 0 => shape.ring_len,
-            _ => shape.ring_len * shape.width_in,
+            Precision::Int8 | Precision::Int4 if level == 0 => shape.ring_len,
+            Precision::F32 | Precision::Int8 | Precision::Int4 => shape.ring_len * shape.width_in,
         };
         real(self.config.shapes().enumerate().map(values).sum())
     }
@@ -109,10 +106,11 @@ impl Network {
                 terms
             }
             WeightFormat::Table if shape.fuse == 2 => {
-                // The vector unit's kernel takes eight rows at once, and those that are left by themselves.
-                let (together, left) =
-                    if self.layout == Layout::Vector128 { (shape.fan_out / 8, shape.fan_out % 8) } else { (0, 0) };
-                let rows = if self.layout == Layout::Vector128 { 0 } else { shape.fan_out };
+                let (rows, together, left) = match self.layout {
+                    // The vector unit's kernel takes eight rows at once, and those that are left by themselves.
+                    Layout::Vector128 => (0, shape.fan_out / 8, shape.fan_out % 8),
+                    Layout::Rows8 | Layout::RowMajor | Layout::Dual16 | Layout::Lanes16 => (shape.fan_out, 0, 0),
+                };
                 let counts = [1, rows, together, left, left.min(1)];
                 let names = ["table2", "table2.row", "table2.eight", "table2.left", "table2.ragged"];
                 names.into_iter().zip(counts.map(real)).collect()
@@ -122,7 +120,7 @@ impl Network {
                 Terms::from([("table", 1.0), ("table.row", rows), ("table.entry", entries)])
             }
             WeightFormat::Pairs => Terms::from([("pairs", 1.0), ("pairs.value", real(shape.width_out))]),
-            _ => {
+            WeightFormat::Int8 | WeightFormat::Int4 => {
                 let (mut terms, kernel) =
                     self.packed(&linear, format, if level == 0 { Place::First } else { Place::Inner });
                 if level == 0 {
@@ -152,7 +150,8 @@ impl Network {
                 }
                 terms
             }
-            _ => self.packed(&linear, format, Place::Output).0,
+            WeightFormat::Int8 | WeightFormat::Int4 => self.packed(&linear, format, Place::Output).0,
+            WeightFormat::Table | WeightFormat::Pairs => unreachable!("the output layer reads no characters"),
         };
         terms.insert("output", 1.0);
         // Nothing is skipped by a level alone that is read where it lies, of which no part is prepared.
@@ -168,10 +167,11 @@ impl Network {
     fn packed(&self, linear: &LinearShape<'_>, format: WeightFormat, place: Place) -> (Terms, Packed) {
         let kernel = Packed::new(self.layout, format).expect("all layouts are in this build");
         let columns = kernel.columns(linear);
-        let groups = columns / group(self.layout, kernel.is_i4());
+        let Loop { columns_per_group, groups_per_round, groups_per_turn } = Loop::of(self.layout, kernel.is_i4());
+        let groups = columns / columns_per_group;
         let blocks = linear.fan_out.div_ceil(kernel.rows_per_block());
         // Rounds of the unrolled loop behind the first, which every block has.
-        let rounds = groups.div_ceil(if self.layout == Layout::Vector128 { 16 } else { 8 }) - 1;
+        let rounds = groups.div_ceil(groups_per_round) - 1;
         let names = match (kernel.is_i4(), place == Place::Output) {
             (false, false) => ["int8", "int8.block"],
             (false, true) => ["int8", "int8.last"],
@@ -184,7 +184,7 @@ impl Network {
             }
             true => ["int4.group", "int4.round", "int4.single", "int4.part", "int4.filled", "int4.left", "int4.ragged"],
         };
-        let singles = if self.layout == Layout::Vector128 { groups % 4 } else { 0 };
+        let singles = groups % groups_per_turn;
         // The input is prepared in parts: whole ones together, those that have to be filled up by themselves.
         let part = kernel.part();
         let [mut whole, mut filled, mut left, mut ragged] = [0; 4];
@@ -211,14 +211,26 @@ impl Network {
     }
 }
 
-/// Columns that a kernel of integers reads together.
-fn group(layout: Layout, is_i4: bool) -> usize {
-    match (layout, is_i4) {
-        (Layout::Dual16, false) => dual16::COLUMNS_I8,
-        (Layout::Dual16, true) => dual16::COLUMNS_I4,
-        (Layout::Lanes16, false) => lanes16::COLUMNS_I8,
-        (Layout::Lanes16, true) => lanes16::COLUMNS_I4,
-        _ => vector128::COLUMNS_I8,
+/// The loop of a kernel of integers over the columns of a block.
+struct Loop {
+    columns_per_group: usize,
+    /// Groups of a round of the unrolled loop.
+    groups_per_round: usize,
+    /// Groups that are taken together within a round; those that are left are taken by themselves.
+    groups_per_turn: usize,
+}
+
+impl Loop {
+    fn of(layout: Layout, is_i4: bool) -> Self {
+        let (columns_per_group, groups_per_round, groups_per_turn) = match (layout, is_i4) {
+            (Layout::Dual16, false) => (dual16::COLUMNS_I8, 8, 1),
+            (Layout::Dual16, true) => (dual16::COLUMNS_I4, 8, 1),
+            (Layout::Lanes16, false) => (lanes16::COLUMNS_I8, 8, 1),
+            (Layout::Lanes16, true) => (lanes16::COLUMNS_I4, 8, 1),
+            (Layout::Vector128, false | true) => (vector128::COLUMNS_I8, 16, 4),
+            (Layout::Rows8 | Layout::RowMajor, _) => unreachable!("{} has no packed kernel", layout.name()),
+        };
+        Self { columns_per_group, groups_per_round, groups_per_turn }
     }
 }
 

@@ -7,11 +7,12 @@ pub mod validate;
 use runtime::{Activation, Config, HeapState, Model, Stream};
 use tch::{Device, Kind, Tensor};
 
+use crate::activation::forward_folded;
 use crate::arrays::{from_matrix, from_vector};
 use crate::data::{DataError, Examples};
 use crate::file::{FoldedLinear, FoldedModel};
 use crate::loss::{Loss, mean_nll};
-use crate::tensors::{self, activate, output_input};
+use crate::tensors::{self, output_input};
 
 /// The folded network as tensors, to be evaluated in whole windows as PyTorch would.
 pub struct TorchModel {
@@ -71,8 +72,8 @@ impl TorchModel {
         let mut levels = Vec::new();
         for (fuse, weight, bias) in &self.levels {
             let (b, t, c) = x.size3().expect("(B, T, C)");
-            x = x.view([b, t / fuse, c * fuse]).linear(weight, Some(bias)).tanh();
-            x = activate(self.activation, x);
+            let rows = x.view([b, t / fuse, c * fuse]).linear(weight, Some(bias));
+            x = forward_folded(self.activation, &rows);
             levels.push(x.shallow_clone());
         }
         output_input(&levels, self.skip).linear(&self.output.0, Some(&self.output.1))

@@ -7,9 +7,10 @@
 
 use ndarray::{Array1, Array2, Axis, s};
 use runtime::format::{Precision, WeightFormat};
-use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS};
+use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
 use tch::{Device, Kind, Tensor};
 
+use crate::activation::{forward_folded, forward_units};
 use crate::arrays::{from_matrix, from_vector, to_matrix};
 use crate::data::Examples;
 use crate::file::FoldedModel;
@@ -17,7 +18,7 @@ use crate::quantize::{
     INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input,
     round_to_nearest, round_to_steps,
 };
-use crate::tensors::{self, activate, activate_units, output_input};
+use crate::tensors::{self, output_input};
 
 /// Contexts to calibrate on: enough for the statistics of 256 inputs, little enough for a moment.
 const CALIBRATION_CONTEXTS: usize = 20_000;
@@ -62,15 +63,16 @@ pub fn quantize_int4(model: &FoldedModel, contexts: &Tensor, options: Options) -
     let reference = reference_activations(model, contexts);
     for (index, level) in model.levels.iter().enumerate().skip(1) {
         if let Some(steps) = &level.int4_step {
-            let real = RealLayer::inner(level, false);
+            let real = RealLayer::level(level, model.architecture.activation);
             let step = |row| f64::from(steps[row]).max(real.row_scale(row, f64::INFINITY));
             layers.push(round_to_steps(&real, WeightFormat::Int4, INT4_MAX, step));
             continue;
         }
         let inputs = Inputs::new(model, &reference, &layers, index, contexts);
-        layers.push(quantize_layer(&RealLayer::inner(level, false), &inputs, options.weight_max, options.rounding));
+        let real = RealLayer::level(level, model.architecture.activation);
+        layers.push(quantize_layer(&real, &inputs, options.weight_max, options.rounding));
     }
-    let last = RealLayer::inner(&model.output, true);
+    let last = RealLayer::output(&model.output);
     let finetuned = model.levels.iter().any(|level| level.int4_step.is_some());
     // A finetuned network has learned with its output layer in plain 8 bits.
     let plain = finetuned || options.rounding == Rounding::Nearest;
@@ -204,7 +206,7 @@ fn reference_activations(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> 
             let fuse = i64::from(level.fuse);
             let bias = from_vector(&linear.bias.mapv(f64::from));
             let rows = x.view([b, t / fuse, c * fuse]).matmul(&from_f32(&linear.weight).tr()) + bias;
-            x = activate(model.architecture.activation, rows.tanh());
+            x = forward_folded(model.architecture.activation, &rows);
             x.shallow_clone()
         })
         .collect()
@@ -216,7 +218,6 @@ fn reference_activations(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> 
 /// the runtime itself.
 fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], contexts: &Tensor) -> Vec<Tensor> {
     let activation = f64::from(ACTIVATION_MAX);
-    let units = f64::from(1_u32 << PRE_ACTIVATION_FRACTION_BITS);
     let mut x = contexts.shallow_clone();
     let mut levels = Vec::new();
     for (index, layer) in layers.iter().enumerate() {
@@ -224,7 +225,7 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
         let fan_out = i64::try_from(layer.bias.len()).expect("a dimension");
         let bias = Tensor::from_slice(&layer.bias).to_kind(Kind::Double);
         let weights = Tensor::from_slice(&layer.weights).to_kind(Kind::Double);
-        let acc = if layer.format == WeightFormat::Table {
+        let acc = if layer.format.reads_tokens() {
             let table = weights.view([fuse, -1, fan_out]);
             let (b, t) = contexts.size2().expect("(B, T)");
             let tokens = contexts.view([b, t / fuse, fuse]);
@@ -245,9 +246,8 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
             x.view([b, t / fuse, c * fuse]).matmul(&weights.view([fan_out, -1]).tr()) + bias
         };
         let multiplier = Tensor::from_slice(&layer.multiplier).to_kind(Kind::Double);
-        let pre_activation = (acc * multiplier / f64::from(1_u32 << MULTIPLIER_FRACTION_BITS)).round() / units;
-        let rows = (pre_activation.tanh() * activation).round();
-        x = activate_units(model.architecture.activation, rows, Tensor::round) / activation;
+        let pre_activation = (acc * multiplier / f64::from(1_u32 << MULTIPLIER_FRACTION_BITS)).round();
+        x = forward_units(model.architecture.activation, &pre_activation, Tensor::round) / activation;
         levels.push(x.shallow_clone());
     }
     levels

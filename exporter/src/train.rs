@@ -10,16 +10,17 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use runtime::{Activation, FormatError, Vocab};
+use runtime::{FormatError, Vocab};
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
+use crate::activation;
 use crate::architecture::Architecture;
 use crate::arrays::{to_matrix, to_vector};
 use crate::data::{DataError, Examples, Words, hex};
 use crate::eval::TorchModel;
 use crate::file::{FileError, FoldedLinear, FoldedModel, Origin};
-use crate::fold::{BatchNormStats, fold_batch_norm, halve_gate};
+use crate::fold::{BatchNormStats, fold_batch_norm};
 use crate::loss::mean_nll;
 use crate::nn::{BATCH_NORM_EPS, BatchNorm1d, Linear, Sequential, Statistics};
 use crate::recipe::{Form, Keep, Length, Recipe, Sampling};
@@ -523,9 +524,7 @@ pub fn fold_network(
         let weight = to_matrix::<f32>(&linear.weight).mapv(f64::from);
         let (weight, bias) = fold_batch_norm(&weight, None, &stats);
         let (mut weight, mut bias) = (weight.mapv(|value| value as f32), bias.mapv(|value| value as f32));
-        if architecture.activation == Activation::Gated {
-            halve_gate(&mut weight, &mut bias);
-        }
+        activation::fold(architecture.activation, &mut weight, &mut bias);
         FoldedLinear { weight, bias, int4_step: None }
     };
     Ok(FoldedModel {

@@ -20,7 +20,9 @@ use runtime::format::{Core, Layout, Precision, WeightFormat};
 use runtime::kernels::layout::Packed;
 use runtime::kernels::layout::{dual16, lanes16, vector128};
 use runtime::rows::{LANES, padded};
-use runtime::{Activation, Config, Model};
+use runtime::{Config, Model};
+
+use crate::activation;
 
 /// How often a part does each of the things, by name.
 pub type Terms = BTreeMap<&'static str, f64>;
@@ -99,7 +101,10 @@ impl Network {
             WeightFormat::F32 => {
                 let mut terms = single(linear.fan_in(), linear.fan_out);
                 terms.extend([("level", 1.0), ("level.position", real(shape.fuse))]);
-                terms.extend([("copy", real(shape.fan_in + shape.width_in)), ("tanh", real(shape.fan_out))]);
+                terms.extend([
+                    ("copy", real(shape.fan_in + shape.width_in)),
+                    (activation::cost_term(self.config.activation()), real(shape.fan_out)),
+                ]);
                 if level == 0 {
                     terms.insert("embed", real(shape.width_in));
                 }
@@ -133,7 +138,11 @@ impl Network {
                 terms
             }
         };
-        if self.config.activation() == Activation::Gated && format != WeightFormat::Pairs {
+        let has_rows = match format {
+            WeightFormat::Pairs => false,
+            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Int8 | WeightFormat::Int4 => true,
+        };
+        if activation::is_gated(self.config.activation()) && has_rows {
             terms.extend([("gate", 1.0), ("gate.value", real(shape.width_out))]);
         }
         terms

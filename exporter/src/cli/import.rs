@@ -9,11 +9,11 @@ use exporter::import::{self, DEFAULT_EPS, Layer, Options, Orientation, StateDict
 use exporter::pack::pack_f32;
 use exporter::read::read_bounded;
 use exporter::write::check_writable;
-use runtime::Vocab;
+use runtime::{Activation, Vocab};
 use sha2::{Digest, Sha256};
 use tch::Device;
 
-use super::{count, quoted, read_words, refuse_overwriting};
+use super::{count, named, quoted, read_words, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -49,6 +49,9 @@ pub struct Args {
     /// What BatchNorm adds to the variance
     #[arg(long, default_value_t = DEFAULT_EPS, value_parser = parse_eps)]
     eps: f64,
+    /// The function after every level and its BatchNorm
+    #[arg(long, default_value = Activation::Tanh.name(), value_parser = named(Activation::ALL, Activation::name))]
+    activation: Activation,
 }
 
 fn parse_eps(text: &str) -> Result<f64, String> {
@@ -69,7 +72,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (_, true) => Some(Orientation::FanOutFanIn),
         _ => None,
     };
-    let options = Options { orientation, order: args.order.clone(), eps: args.eps };
+    let options = Options { orientation, order: args.order.clone(), eps: args.eps, activation: args.activation };
     let state = StateDict::from_safetensors(&bytes).with_context(|| input.clone())?;
     let structure = import::understand(&state, &options).with_context(|| input.clone())?;
     if let Some(block_size) = args.block_size.filter(|&block_size| block_size != structure.block_size()) {
@@ -196,8 +199,13 @@ fn describe(input: &str, args: &Args, state: &StateDict, structure: &Structure, 
     };
     row("embedding", &structure.embedding, format!("{} characters, n_embd {}", structure.vocab_size, structure.n_embd));
     let mut below = structure.n_embd;
+    let activation = structure.activation.name();
     for (index, level) in structure.levels.iter().enumerate() {
-        row(&format!("level {index}"), &level.weight, format!("fuses {} x {below}{}, tanh", level.fuse, parts(level)));
+        row(
+            &format!("level {index}"),
+            &level.weight,
+            format!("fuses {} x {below}{}, {activation}", level.fuse, parts(level)),
+        );
         below = level.fan_out;
     }
     row("output", &structure.output.weight, format!("reads {below}{}", parts(&structure.output)));
@@ -210,7 +218,7 @@ fn describe(input: &str, args: &Args, state: &StateDict, structure: &Structure, 
     let norms = || layers().filter_map(|layer| layer.batch_norm.as_ref());
     let behind = if norms().next().is_some() { " and its BatchNorm" } else { "" };
     let eps = if norms().any(|norm| !norm.deviation) { format!(", eps {:e}", args.eps) } else { String::new() };
-    eprintln!("taken for granted, because a state_dict does not say it: tanh after every level{behind}{eps}");
+    eprintln!("taken for granted, because a state_dict does not say it: {activation} after every level{behind}{eps}");
     for note in &structure.notes {
         eprintln!("note: {}", plain(note));
     }

@@ -10,15 +10,15 @@ use runtime::format::{Precision, WeightFormat};
 use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
 use tch::{Device, Kind, Tensor};
 
-use crate::activation::{forward_folded, forward_units};
-use crate::arrays::{from_matrix, from_vector, to_matrix};
+use crate::activation::forward_units;
+use crate::arrays::{from_matrix, to_matrix};
 use crate::data::Examples;
 use crate::file::FoldedModel;
 use crate::quantize::{
     INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input,
     round_to_nearest, round_to_steps,
 };
-use crate::tensors::{self, output_input};
+use crate::tensors::{self, embedding_rows, level_outputs, output_input};
 
 /// Contexts to calibrate on: enough for the statistics of 256 inputs, little enough for a moment.
 const CALIBRATION_CONTEXTS: usize = 20_000;
@@ -60,7 +60,7 @@ impl Default for Options {
 pub fn quantize_int4(model: &FoldedModel, contexts: &Tensor, options: Options) -> QuantizedModel {
     let (embedding, first) = quantize_input(model);
     let mut layers = vec![first];
-    let reference = reference_activations(model, contexts);
+    let reference = level_outputs(model, contexts);
     for (index, level) in model.levels.iter().enumerate().skip(1) {
         if let Some(steps) = &level.int4_step {
             let real = RealLayer::level(level, model.architecture.activation);
@@ -193,25 +193,6 @@ fn inverse_cholesky(hessian: &Array2<f64>) -> Array2<f64> {
     to_matrix(&inverse.linalg_cholesky(true))
 }
 
-/// The output of every level with nothing quantized, (B, T, C) each.
-fn reference_activations(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> {
-    let mut x = embedding_rows(&from_f32(&model.embedding), contexts);
-    model
-        .architecture
-        .levels
-        .iter()
-        .zip(&model.levels)
-        .map(|(level, linear)| {
-            let (b, t, c) = x.size3().expect("(B, T, C)");
-            let fuse = i64::from(level.fuse);
-            let bias = from_vector(&linear.bias.mapv(f64::from));
-            let rows = x.view([b, t / fuse, c * fuse]).matmul(&from_f32(&linear.weight).tr()) + bias;
-            x = forward_folded(model.architecture.activation, &rows);
-            x.shallow_clone()
-        })
-        .collect()
-}
-
 /// The output of each of `layers` with all of them quantized, (B, T, C) each: integers, as activations in units of 1.
 ///
 /// For calibration alone. It follows `runtime`'s definition up to the rounding of ties; what is reported is always computed by
@@ -251,13 +232,4 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
         levels.push(x.shallow_clone());
     }
     levels
-}
-
-fn from_f32(array: &Array2<f32>) -> Tensor {
-    from_matrix(&array.mapv(f64::from))
-}
-
-/// Rows of a matrix by index.
-fn embedding_rows(table: &Tensor, indices: &Tensor) -> Tensor {
-    Tensor::embedding(table, indices, -1, false, false)
 }

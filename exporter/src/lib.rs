@@ -24,6 +24,7 @@ pub mod import;
 pub mod inspect;
 pub mod loss;
 pub mod nn;
+pub mod normalize;
 pub mod pack;
 pub mod plot;
 pub mod preset;

@@ -1,8 +1,12 @@
 //! Examples as tensors, and the input of the output layer, which the network in training, the folded and the quantized one share.
 
+use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
 
+use crate::activation::forward_folded;
+use crate::arrays::{from_matrix, from_vector};
 use crate::data::Examples;
+use crate::file::FoldedModel;
 
 /// Contexts `[N, block_size]` and targets `[N]` of examples, both i64.
 ///
@@ -24,4 +28,28 @@ pub fn output_input(levels: &[Tensor], skip: bool) -> Tensor {
         [.., last] if !skip => newest(last),
         _ => Tensor::cat(&levels.iter().map(newest).collect::<Vec<_>>(), 1),
     }
+}
+
+/// Computes the output of every level of a folded network in f64, (B, T, C) each, from contexts `[B, block_size]`.
+///
+/// # Panics
+/// If libtorch runs out of memory.
+pub fn level_outputs(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> {
+    let wide = |array: &Array2<f32>| from_matrix(&array.mapv(f64::from));
+    let mut x = embedding_rows(&wide(&model.embedding), contexts);
+    let levels = model.architecture.levels.iter().zip(&model.levels);
+    let outputs = levels.map(|(level, linear)| {
+        let (b, t, c) = x.size3().expect("(B, T, C)");
+        let fuse = i64::from(level.fuse);
+        let bias = from_vector(&linear.bias.mapv(f64::from));
+        let rows = x.view([b, t / fuse, c * fuse]).matmul(&wide(&linear.weight).tr()) + bias;
+        x = forward_folded(model.architecture.activation, &rows);
+        x.shallow_clone()
+    });
+    outputs.collect()
+}
+
+/// Returns rows of a matrix by index.
+pub fn embedding_rows(table: &Tensor, indices: &Tensor) -> Tensor {
+    Tensor::embedding(table, indices, -1, false, false)
 }

@@ -21,8 +21,10 @@ use crate::data::{DataError, Examples, Words, hex};
 use crate::eval::TorchModel;
 use crate::file::{FileError, FoldedLinear, FoldedModel, Origin};
 use crate::fold::{BatchNormStats, fold_batch_norm};
+use crate::gptq::calibration_contexts;
 use crate::loss::mean_nll;
 use crate::nn::{BATCH_NORM_EPS, BatchNorm1d, Linear, Sequential, Statistics};
+use crate::normalize::normalize;
 use crate::recipe::{Form, Keep, Length, Recipe, Sampling};
 use crate::tensors;
 use crate::write::WriteError;
@@ -381,6 +383,9 @@ pub fn train(
     let (best_step, _, mut model) = best.ok_or_else(|| TrainError::Option("no step was taken".to_owned()))?;
     let losses = match &mut model {
         Some(model) => {
+            if !activation::is_bounded(options.architecture.activation) {
+                normalize(model, &calibration_contexts(&train));
+            }
             // Of the folded network, as it will be written: all three from the same weights in the same way.
             let torch = TorchModel::new(model, options.device);
             let losses = [&train, &dev, &test].map(|examples| torch.loss(examples).nll);

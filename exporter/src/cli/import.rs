@@ -2,10 +2,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use exporter::activation;
 use exporter::data::{Examples, MAX_WORDS, Words, hex};
 use exporter::eval::TorchModel;
 use exporter::file::{FoldedModel, Origin};
+use exporter::gptq::calibration_contexts;
 use exporter::import::{self, DEFAULT_EPS, Layer, Options, Orientation, StateDict, Structure};
+use exporter::normalize::normalize;
 use exporter::pack::pack_f32;
 use exporter::read::read_bounded;
 use exporter::write::check_writable;
@@ -86,6 +89,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let vocab = vocab(args, &input, &state, &structure, words.as_ref())?;
     let mut model = import::fold(&state, &structure, &options, &vocab, origin(args, &bytes, &structure))
         .with_context(|| input.clone())?;
+    let scaled = scale_levels(&mut model, words.as_ref()).with_context(|| input.clone())?;
     // What no chip would take is not written.
     pack_f32(&model).with_context(|| input.clone())?;
 
@@ -94,6 +98,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         measured = measure(&mut model, words).with_context(|| input.clone())?;
     }
     describe(&input, args, &state, &structure, &model);
+    if let Some(scaled) = scaled {
+        eprintln!("{scaled}");
+    }
     if !measured.is_empty() {
         eprintln!("\n         nll     words  characters");
         for (part, nll, words, characters) in measured {
@@ -155,6 +162,31 @@ fn origin(args: &Args, bytes: &[u8], structure: &Structure) -> Origin {
         exporter_version: env!("CARGO_PKG_VERSION").to_owned(),
         ..Origin::default()
     }
+}
+
+/// Words that are drawn from a model whose levels are scaled without a list, and their length at most.
+const DRAWN: (i64, usize) = (3_000, 100);
+
+/// Scales the levels of an unbounded activation; returns a line that says by how much and what that was measured on.
+fn scale_levels(model: &mut FoldedModel, words: Option<&Words>) -> anyhow::Result<Option<String>> {
+    if activation::is_bounded(model.architecture.activation) {
+        return Ok(None);
+    }
+    let vocab = Vocab::new(&model.vocab)?;
+    let block_size = model.architecture.config(vocab.len())?.block_size();
+    let (contexts, of) = match words {
+        Some(words) => {
+            let examples = Examples::new(&words.name, &words.split()?.train, vocab, block_size)?;
+            (calibration_contexts(&examples), format!("the training words of {}", words.name))
+        }
+        None => {
+            let (count, longest) = DRAWN;
+            let contexts = TorchModel::new(model, Device::Cpu).draw_contexts(count, longest);
+            (contexts, format!("{count} words drawn from the model; --data takes the words it was trained on"))
+        }
+    };
+    let scales: Vec<String> = normalize(model, &contexts).iter().map(|scale| format!("{scale:.3}")).collect();
+    Ok(Some(format!("levels are divided by {}, measured on {of}", scales.join(", "))))
 }
 
 type Measured = (&'static str, f64, usize, usize);

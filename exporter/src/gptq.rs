@@ -1,4 +1,5 @@
-//! Four-bit weights by error-compensated rounding, calibrated on training words.
+//! Error-compensated rounding, calibrated on training words: of four-bit weights, and of eight-bit weights where the
+//! activation is unbounded.
 //!
 //! Weights are rounded column by column; what a column loses is made good by the columns still to come, as far as the inputs
 //! move together (Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022).
@@ -84,6 +85,28 @@ pub fn quantize_int4(model: &FoldedModel, contexts: &Tensor, options: Options) -
         quantize_layer(&last, &inputs, weight_max, options.rounding)
     });
     QuantizedModel { precision: Precision::Int4, embedding, layers }
+}
+
+/// Rounds a model to 8 bits, error-compensated from level 1 on.
+///
+/// For an unbounded activation: its outputs are cut off at 1, and what that loses is made good by the weights that read
+/// them. Bounded activations lose nothing there; [`crate::quantize::quantize_int8`] rounds their weights to nearest.
+///
+/// # Panics
+/// If libtorch runs out of memory.
+pub fn compensate_int8(model: &FoldedModel, contexts: &Tensor, rounding: Rounding) -> QuantizedModel {
+    let (embedding, first) = quantize_input(model);
+    let mut layers = vec![first];
+    let reference = level_outputs(model, contexts);
+    for index in 1..=model.levels.len() {
+        let real = match model.levels.get(index) {
+            Some(level) => RealLayer::level(level, model.architecture.activation),
+            None => RealLayer::output(&model.output),
+        };
+        let inputs = Inputs::new(model, &reference, &layers, index, contexts);
+        layers.push(quantize_layer(&real, &inputs, INT8_MAX, rounding));
+    }
+    QuantizedModel { precision: Precision::Int8, embedding, layers }
 }
 
 /// Contexts `[N, block_size]` for calibration, evenly spread over the examples.

@@ -206,7 +206,7 @@ fn quantize_table(model: &FoldedModel, fuse: usize) -> QuantizedLayer {
     QuantizedLayer { format: WeightFormat::Table, weights, ..layer }
 }
 
-/// 8 bits throughout.
+/// 8 bits throughout, every weight to nearest. An unbounded activation loses less in [`crate::gptq::compensate_int8`].
 pub fn quantize_int8(model: &FoldedModel) -> QuantizedModel {
     let (embedding, first) = quantize_input(model);
     let mut layers = vec![first];

@@ -1,10 +1,13 @@
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use exporter::activation::is_bounded;
 use exporter::data::{Examples, MAX_WORDS};
 use exporter::file::FoldedModel;
-use exporter::gptq::{Options as Int4Options, Rounding, calibration_contexts, quantize_int4};
+use exporter::gptq::{Options as Int4Options, Rounding, calibration_contexts, compensate_int8, quantize_int4};
+use exporter::normalize::{apply, are_far, scales};
 use exporter::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::quantize::quantize_int8;
 use exporter::write::write_atomically;
@@ -34,10 +37,11 @@ pub struct Args {
     /// square of the vocabulary
     #[arg(long)]
     pairs: bool,
-    /// int4: words that the rounding is calibrated on, best those of the training [default: the shipped list of names]
+    /// int4, and int8 where the activation has no bound: words that the rounding is calibrated on, best those of the training
+    /// [default: the shipped list of names]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
-    /// int4: round each weight by itself, for comparison
+    /// int4, and int8 where the activation has no bound: round each weight by itself, for comparison
     #[arg(long)]
     nearest: bool,
     /// int4: four bits for the output layer as well
@@ -55,7 +59,7 @@ pub fn calibration(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<T
     let config = model.architecture.config(vocab.len())?;
     let train = words.split()?.train;
     let examples = Examples::new(&words.name, &train, vocab, config.block_size());
-    Ok(calibration_contexts(&examples.context("four bits are calibrated on words of the model: see --calibration")?))
+    Ok(calibration_contexts(&examples.context("the rounding is calibrated on words of the model: see --calibration")?))
 }
 
 fn int4_options(args: &Args) -> Int4Options {
@@ -96,17 +100,69 @@ fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
         }
         ModelFile::Folded(model) => model,
     };
-    let layout = layout(args, Layout::RowMajor);
-    Ok(match args.precision.unwrap_or(Precision::F32) {
-        Precision::F32 if args.layout != Choice::Word => bail!("--layout is for integers: see --precision"),
-        Precision::F32 => pack_f32(&model)?,
-        Precision::Int8 => pack_integer(&model, &quantize_int8(&model), layout)?,
-        Precision::Int4 => pack_integer(
-            &model,
-            &quantize_int4(&model, &calibration(args.calibration.as_deref(), &model)?, int4_options(args)),
-            layout,
-        )?,
-    })
+    let precision = args.precision.unwrap_or(Precision::F32);
+    if !precision.is_integer() && args.layout != Choice::Word {
+        bail!("--layout is for integers: see --precision");
+    }
+    if !is_calibrated(&model, precision) && (args.calibration.is_some() || args.nearest) {
+        let name = model.architecture.activation.name();
+        bail!("int8 of {name} rounds each weight by itself, without --calibration and --nearest");
+    }
+    let contexts = || calibration(args.calibration.as_deref(), &model);
+    pack_in(&model, precision, layout(args, Layout::RowMajor), contexts, int4_options(args))
+}
+
+/// Returns whether the rounding of a model is calibrated on words.
+pub fn is_calibrated(model: &FoldedModel, precision: Precision) -> bool {
+    match precision {
+        Precision::F32 => false,
+        Precision::Int8 => !is_bounded(model.architecture.activation),
+        Precision::Int4 => true,
+    }
+}
+
+/// Packs a folded model in a precision. `contexts` are asked for where the rounding is calibrated.
+pub fn pack_in(
+    model: &FoldedModel,
+    precision: Precision,
+    layout: Layout,
+    contexts: impl FnOnce() -> anyhow::Result<Tensor>,
+    options: Int4Options,
+) -> anyhow::Result<AlignedBlob> {
+    let bounded = is_bounded(model.architecture.activation);
+    let (model, quantized) = match precision {
+        Precision::F32 => return Ok(pack_f32(model)?),
+        Precision::Int8 if bounded => (Cow::Borrowed(model), quantize_int8(model)),
+        Precision::Int8 => {
+            let contexts = contexts()?;
+            let model = rescaled(model, &contexts);
+            let quantized = compensate_int8(&model, &contexts, options.rounding);
+            (model, quantized)
+        }
+        Precision::Int4 => {
+            let contexts = contexts()?;
+            let model = rescaled(model, &contexts);
+            let quantized = quantize_int4(&model, &contexts, options);
+            (model, quantized)
+        }
+    };
+    Ok(pack_integer(&model, &quantized, layout)?)
+}
+
+/// The model, or one with other scales where the levels of an unbounded activation are far from 1 on the calibration words.
+fn rescaled<'m>(model: &'m FoldedModel, contexts: &Tensor) -> Cow<'m, FoldedModel> {
+    let scales = scales(model, contexts);
+    if !are_far(&scales) {
+        return Cow::Borrowed(model);
+    }
+    let by: Vec<String> = scales.iter().map(|scale| format!("{scale:.2}")).collect();
+    eprintln!(
+        "note: on the calibration words the levels are far from 1; in the blob they are divided by {}",
+        by.join(", ")
+    );
+    let mut scaled = model.clone();
+    apply(&mut scaled, &scales);
+    Cow::Owned(scaled)
 }
 
 /// The blob with level 0 tabulated.
@@ -122,9 +178,16 @@ fn with_pairs(blob: &AlignedBlob) -> anyhow::Result<AlignedBlob> {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let inputs: Vec<&Path> = [Some(args.model.as_path()), args.calibration.as_deref()].into_iter().flatten().collect();
     refuse_overwriting(&args.out, &inputs)?;
-    let for_int4 = args.calibration.is_some() || args.nearest || args.int4_output;
-    if for_int4 && args.precision != Some(Precision::Int4) {
-        bail!("--calibration, --nearest and --int4-output belong to --precision int4");
+    match args.precision {
+        Some(Precision::Int8) if !args.int4_output => {}
+        Some(Precision::Int4) => {}
+        None | Some(Precision::F32 | Precision::Int8) => {
+            if args.calibration.is_some() || args.nearest || args.int4_output {
+                bail!(
+                    "--calibration, --nearest and --int4-output belong to --precision int4, the first two also to int8"
+                );
+            }
+        }
     }
     let blob = pack(args)?;
     let blob = if args.pairs { with_pairs(&blob)? } else { blob };

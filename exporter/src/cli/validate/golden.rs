@@ -6,15 +6,14 @@ use anyhow::{Context, bail};
 use exporter::data::DataError;
 use exporter::eval::golden::Golden;
 use exporter::file::FoldedModel;
-use exporter::gptq::{Options, calibration_contexts, quantize_int4};
-use exporter::pack::{ModelFile, pack_f32, pack_integer};
-use exporter::quantize::quantize_int8;
+use exporter::gptq::{Options, calibration_contexts};
+use exporter::pack::{ModelFile, pack_f32};
 use runtime::Model;
 use runtime::format::{AlignedBlob, Layout, Precision};
 use serde_json::json;
 
 use super::super::eval::Given;
-use super::super::export::calibration;
+use super::super::export::{calibration, pack_in};
 use super::super::{count, named, quoted};
 
 #[derive(clap::Args)]
@@ -29,7 +28,7 @@ pub struct GoldenArgs {
     /// With --golden: largest difference of a logit that passes, of one precision or of all [default: f32=1e-4,int8=1,int4=3]
     #[arg(long, value_name = "[PRECISION=]X", value_delimiter = ',', value_parser = parse_tolerance, requires = "golden")]
     tolerance: Vec<Tolerance>,
-    /// With --golden: words that int4 is calibrated on, as in `export` [default: the shipped list of names; the golden contexts
+    /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names; the golden contexts
     /// where the model cannot read it]
     #[arg(long, value_name = "FILE", requires = "golden")]
     calibration: Option<PathBuf>,
@@ -151,17 +150,12 @@ fn pack(model: &FoldedModel, precision: Precision, args: &GoldenArgs, golden: &G
                 && matches!(error.downcast_ref(), Some(DataError::UnknownCharacter { .. })) =>
         {
             eprintln!(
-                "int4 is calibrated on the golden contexts: the model cannot read the shipped list (see --calibration)"
+                "{} is calibrated on the golden contexts: the model cannot read the shipped list (see --calibration)",
+                precision.name()
             );
             Ok(calibration_contexts(&golden.examples()))
         }
         result => result,
     };
-    Ok(match precision {
-        Precision::F32 => pack_f32(model)?,
-        Precision::Int8 => pack_integer(model, &quantize_int8(model), Layout::RowMajor)?,
-        Precision::Int4 => {
-            pack_integer(model, &quantize_int4(model, &contexts()?, Options::default()), Layout::RowMajor)?
-        }
-    })
+    pack_in(model, precision, Layout::RowMajor, contexts, Options::default())
 }

@@ -10,16 +10,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use exporter::costs::fit::{Observation, least_squares};
-use exporter::costs::{Core, Costs, Network, PROGRAM, Row};
+use exporter::costs::{Costs, Network, PROGRAM, Row, counted_on, is_predicted, predicted};
 use exporter::write::write_atomically;
-use runtime::format::{AlignedBlob, WeightFormat};
+use runtime::format::{AlignedBlob, Precision, WeightFormat};
 use runtime::write::tabulate_pairs;
 use runtime::{Activation, Level, Model};
 use serde::{Deserialize, Serialize};
 use xtask::bench::{self, SHIPPED};
 use xtask::board;
 use xtask::emulator;
-use xtask::firmware::{self, PRECISIONS};
+use xtask::firmware;
 use xtask::repo::Repo;
 use xtask::size;
 
@@ -169,10 +169,10 @@ fn main() -> Result<()> {
 /// Boards and precisions of which there are coefficients.
 fn combinations() -> Vec<(&'static str, &'static str)> {
     let mut found: Vec<(&str, &str)> = Vec::new();
-    for core in Core::ALL {
-        for precision in PRECISIONS {
-            let combination = (core.board(), precision);
-            if (precision != "f32" || core.has_fpu()) && !found.contains(&combination) {
+    for core in predicted() {
+        for &precision in Precision::ALL.iter().filter(|&&precision| is_predicted(core, precision)) {
+            let combination = (counted_on(core).expect("it is predicted"), precision.name());
+            if !found.contains(&combination) {
                 found.push(combination);
             }
         }
@@ -221,7 +221,7 @@ fn count(repo: &Repo) -> Result<Vec<Count>> {
 fn network(count: &Count) -> Result<Network> {
     let blob = AlignedBlob::from(SHAPES[count.shape].blob(&count.precision)?.as_slice());
     let model = Model::new(blob.as_bytes())?;
-    let core = Core::ALL.into_iter().find(|core| core.board() == count.board).context("a board of a core")?;
+    let core = predicted().find(|&core| counted_on(core) == Some(&*count.board)).context("a board of a core")?;
     Ok(Network { word: count.word, ..Network::of(&model, core) })
 }
 

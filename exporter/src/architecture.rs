@@ -36,9 +36,14 @@ pub fn levels(text: &str) -> Result<Levels, String> {
 /// The levels in a line, as files of models have them: `levels 2:64,2:88,2:104 gated skip`.
 pub fn describe(config: &Config) -> String {
     let levels: Vec<String> = config.levels().iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
-    let gated = if config.activation() == Activation::Gated { " gated" } else { "" };
-    let skip = if config.skip() { " skip" } else { "" };
-    format!("levels {}{gated}{skip}", levels.join(","))
+    format!("levels {}{}", levels.join(","), marks(config.activation(), config.skip()))
+}
+
+/// Marks a network that differs from the lecture's by activation or skip connections: ` gated skip`.
+pub fn marks(activation: Activation, skip: bool) -> String {
+    let lecture = [Activation::Tanh.name(), ""];
+    let marks = [activation.name(), if skip { "skip" } else { "" }];
+    marks.iter().filter(|mark| !lecture.contains(mark)).map(|mark| format!(" {mark}")).collect()
 }
 
 /// Why a block size has no levels.

@@ -43,6 +43,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 use exporter::data::{MAX_WORDS, Sample, Words};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -132,6 +133,37 @@ fn is_quiet() -> bool {
 
 /// Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
+
+/// Returns the parser of an option whose values are the names of a table.
+fn named<T>(all: &'static [T], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    let find = move |text: String| all.iter().copied().find(|&value| name(value) == text);
+    PossibleValuesParser::new(all.iter().map(|&value| name(value)))
+        .map(move |text| find(text).expect("clap checked it"))
+}
+
+/// A value of a table, or the word that leaves the choice to the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice<T> {
+    Word,
+    Of(T),
+}
+
+/// Returns the parser of an option whose values are a word and the names of a table.
+fn named_or<T>(
+    word: &'static str,
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = Choice<T>>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    let find = move |text: String| all.iter().copied().find(|&value| name(value) == text);
+    let words = std::iter::once(word).chain(all.iter().map(|&value| name(value)));
+    PossibleValuesParser::new(words).map(move |text| find(text).map_or(Choice::Word, Choice::Of))
+}
 
 /// `--data` and `--dedup`, as `train` and `eval` take them.
 #[derive(clap::Args)]

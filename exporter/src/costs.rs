@@ -12,7 +12,7 @@ pub mod terms;
 
 use std::collections::BTreeMap;
 
-use runtime::format::{Layout, Precision};
+use runtime::format::{Core, Precision};
 use serde::{Deserialize, Serialize};
 
 pub use chip::Chip;
@@ -21,69 +21,28 @@ pub use terms::Network;
 /// What `cargo xtask fit` wrote.
 const SHIPPED: &str = include_str!("../data/costs.json");
 
-/// A core that predictions are made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "their names say it")]
-pub enum Core {
-    M0,
-    M0Plus,
-    M3,
-    M4,
-    M7,
-    M33,
-    M55,
-}
-
-impl Core {
-    /// All of them, the smallest first.
-    pub const ALL: [Self; 7] = [Self::M0, Self::M0Plus, Self::M3, Self::M4, Self::M7, Self::M33, Self::M55];
-
-    /// As `export --core` has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::M0 => "m0",
-            Self::M0Plus => "m0+",
-            Self::M3 => "m3",
-            Self::M4 => "m4",
-            Self::M7 => "m7",
-            Self::M33 => "m33",
-            Self::M55 => "m55",
-        }
-    }
-
-    /// The emulated board on which its instructions are counted. Cortex-M0+ and M7 run the very code of M0 and M4.
-    pub fn board(self) -> &'static str {
-        match self {
-            Self::M0 | Self::M0Plus => "microbit",
-            Self::M3 => "mps2-an385",
-            Self::M4 | Self::M7 => "mps2-an386",
-            Self::M33 => "mps2-an505",
-            Self::M55 => "mps3-an547",
-        }
-    }
-
-    /// The layout of integer weights that is fastest on it.
-    pub fn layout(self) -> Layout {
-        match self {
-            Self::M0 | Self::M0Plus | Self::M3 => Layout::Lanes16,
-            Self::M4 | Self::M7 | Self::M33 => Layout::Dual16,
-            Self::M55 => Layout::Vector128,
-        }
-    }
-
-    /// Whether its chips compute in single precision by themselves; others are not predicted in f32.
-    pub fn has_fpu(self) -> bool {
-        matches!(self, Self::M4 | Self::M7 | Self::M33 | Self::M55)
+/// Returns the emulated board on which a core's instructions are counted, or `None` for a core that is not predicted.
+///
+/// Cortex-M0+ and M7 run the same code as M0 and M4. Cortex-M85 runs that of M55, but no chip with it is in [`chip::CHIPS`].
+pub const fn counted_on(core: Core) -> Option<&'static str> {
+    match core {
+        Core::M0 | Core::M0Plus => Some("microbit"),
+        Core::M3 => Some("mps2-an385"),
+        Core::M4 | Core::M7 => Some("mps2-an386"),
+        Core::M33 => Some("mps2-an505"),
+        Core::M55 => Some("mps3-an547"),
+        Core::M85 => None,
     }
 }
 
-/// The name of a precision, as options have it.
-pub fn name_of(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "f32",
-        Precision::Int8 => "int8",
-        _ => "int4",
-    }
+/// Returns the cores that are predicted, the smallest first.
+pub fn predicted() -> impl Iterator<Item = Core> {
+    Core::ALL.iter().copied().filter(|&core| counted_on(core).is_some())
+}
+
+/// Returns whether a precision is predicted on a core: f32 only where the core computes it in hardware.
+pub const fn is_predicted(core: Core, precision: Precision) -> bool {
+    precision.is_integer() || core.has_fpu()
 }
 
 /// What was found for a core's board and a precision.
@@ -132,8 +91,8 @@ impl Costs {
 
     /// The row of a core; `None` where nothing was counted.
     pub fn row(&self, core: Core, precision: Precision) -> Option<&Row> {
-        let is = |row: &&Row| row.board == core.board() && row.precision == name_of(precision);
-        self.rows.iter().find(is).filter(|_| precision != Precision::F32 || core.has_fpu())
+        let board = counted_on(core).filter(|_| is_predicted(core, precision))?;
+        self.rows.iter().find(|row| row.board == board && row.precision == precision.name())
     }
 
     /// The file's text, a row a line.

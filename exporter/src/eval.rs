@@ -4,14 +4,15 @@ pub mod compare;
 pub mod golden;
 pub mod validate;
 
-use runtime::{Activation, Config, HeapState, Model, Stream};
+use runtime::{Activation, BOUNDARY, Config, HeapState, Model, Stream};
 use tch::{Device, Kind, Tensor};
 
+use crate::activation::forward_folded;
 use crate::arrays::{from_matrix, from_vector};
 use crate::data::{DataError, Examples};
 use crate::file::{FoldedLinear, FoldedModel};
 use crate::loss::{Loss, mean_nll};
-use crate::tensors::{self, activate, output_input};
+use crate::tensors::{self, output_input};
 
 /// The folded network as tensors, to be evaluated in whole windows as PyTorch would.
 pub struct TorchModel {
@@ -71,11 +72,31 @@ impl TorchModel {
         let mut levels = Vec::new();
         for (fuse, weight, bias) in &self.levels {
             let (b, t, c) = x.size3().expect("(B, T, C)");
-            x = x.view([b, t / fuse, c * fuse]).linear(weight, Some(bias)).tanh();
-            x = activate(self.activation, x);
+            let rows = x.view([b, t / fuse, c * fuse]).linear(weight, Some(bias));
+            x = forward_folded(self.activation, &rows);
             levels.push(x.shallow_clone());
         }
         output_input(&levels, self.skip).linear(&self.output.0, Some(&self.output.1))
+    }
+
+    /// Draws words from the model, always the same ones, and returns the context of each of their characters,
+    /// `[N, block_size]`, on the CPU.
+    ///
+    /// For calibration where there is no list of words. A word of more than `longest` characters is cut off.
+    pub fn draw_contexts(&self, words: i64, longest: usize) -> Tensor {
+        tch::manual_seed(42);
+        let device = self.embedding.device();
+        let block_size: i64 = self.levels.iter().map(|(fuse, ..)| fuse).product();
+        let boundary = i64::from(BOUNDARY);
+        let mut contexts = Tensor::full([words, block_size], boundary, (Kind::Int64, device));
+        let mut drawn = Vec::new();
+        while drawn.len() <= longest && contexts.size()[0] > 0 {
+            drawn.push(contexts.shallow_clone());
+            let next = tch::no_grad(|| self.forward(&contexts)).softmax(-1, Kind::Float).multinomial(1, true);
+            let unfinished = next.ne(boundary).reshape([-1]).nonzero().reshape([-1]);
+            contexts = Tensor::cat(&[contexts.slice(1, 1, None, 1), next], 1).index_select(0, &unfinished);
+        }
+        Tensor::cat(&drawn, 0).to_device(Device::Cpu)
     }
 
     /// Mean loss over the examples.

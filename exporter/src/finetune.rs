@@ -2,18 +2,19 @@
 //!
 //! Quantization-aware training with straight-through gradients (Jacob et al., 2018) and learned steps (Esser et al.,
 //! "Learned Step Size Quantization", 2020). The forward pass mirrors `runtime`'s definition: the table of level 0 and the output
-//! layer in 8 bits per row, the levels between in `bits` bits with a learned step per row, pre-activations in 1/64,
-//! activations in 1/127. The teacher is the network itself before any rounding: its probabilities are the target (Hinton et
+//! layer in 8 bits per row, the levels between in `bits` bits with a learned step per row, pre-activations in the units of the
+//! activation, activations in 1/127. The teacher is the network itself before any rounding: its probabilities are the target (Hinton et
 //! al., "Distilling the Knowledge in a Neural Network", 2015), which loses less than training on the words alone would.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::{Array1, Array2};
-use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS};
+use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
 use runtime::{Activation, Vocab};
 use tch::nn::{OptimizerConfig, Path, VarStore};
 use tch::{Device, Kind, Tensor};
 
+use crate::activation::{forward_units, pre_activation_units};
 use crate::arrays::{from_matrix, from_vector, to_matrix, to_vector};
 use crate::data::{Examples, Words};
 use crate::eval::TorchModel;
@@ -22,7 +23,7 @@ use crate::gptq::{self, calibration_contexts, quantize_int4};
 use crate::loss::mean_nll;
 use crate::quantize::{INT8_MAX, QuantizedLayer, QuantizedModel, table_pays};
 use crate::recipe::{Sampling, Schedule};
-use crate::tensors::{self, activate_units, output_input};
+use crate::tensors::{self, output_input};
 use crate::train::{Batches, TrainError};
 
 /// How to train on.
@@ -169,9 +170,9 @@ struct Dequantized {
     steps: Vec<f32>,
 }
 
-fn dequantize(layer: &QuantizedLayer) -> Dequantized {
+fn dequantize(layer: &QuantizedLayer, activation: Activation) -> Dequantized {
+    let units = pre_activation_units(activation) * f64::from(1_u32 << MULTIPLIER_FRACTION_BITS);
     let activation = f64::from(ACTIVATION_MAX);
-    let units = f64::from(1_u32 << PRE_ACTIVATION_FRACTION_BITS) * f64::from(1_u32 << MULTIPLIER_FRACTION_BITS);
     let fan_in = layer.weights.len() / layer.bias.len();
     let steps: Vec<f64> =
         layer.multiplier.iter().map(|&multiplier| f64::from(multiplier.max(1)) / units * activation).collect();
@@ -217,7 +218,7 @@ impl FakeQuantized {
                 let (weight, bias) = (matrix(&name("weight"), &linear.weight), vector(&name("bias"), &linear.bias));
                 return FakeLevel { fuse, weight, bias, log_step: None };
             }
-            let real = dequantize(&rounded.layers[index]);
+            let real = dequantize(&rounded.layers[index], model.architecture.activation);
             let weight = Array2::from_shape_vec((real.steps.len(), fan_in), real.weights).expect("its shape");
             FakeLevel {
                 fuse,
@@ -242,10 +243,9 @@ impl FakeQuantized {
     /// Contexts `[B, block_size]` -> logits `[B, vocab_size]`.
     fn forward(&self, contexts: &Tensor) -> Tensor {
         let activation = f64::from(ACTIVATION_MAX);
-        let units = f64::from(1_u32 << PRE_ACTIVATION_FRACTION_BITS);
+        let units = pre_activation_units(self.activation);
         let activate = |pre_activation: Tensor| {
-            let pre_activation = round(&(pre_activation * units)) / units;
-            activate_units(self.activation, round(&(pre_activation.tanh() * activation)), round) / activation
+            forward_units(self.activation, &round(&(pre_activation * units)), round) / activation
         };
         let (b, t) = contexts.size2().expect("(B, T)");
         let mut x = contexts.shallow_clone();

@@ -7,7 +7,7 @@
 //! scale = gamma / sqrt(var + eps)
 //! ```
 
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, Axis};
 
 /// What a BatchNorm has learned and seen, one value per channel.
 #[derive(Clone, Debug)]
@@ -40,14 +40,6 @@ pub fn fold_batch_norm(
     };
     let bias = &batch_norm.bias - mean * &scale;
     (weight * &scale.insert_axis(Axis(1)), bias)
-}
-
-/// Halves the second half of the rows, the gates of [`runtime::Activation::Gated`], so that `tanh` is all that is left to take
-/// of them: `sigmoid(b) = (1 + tanh(b / 2)) / 2`. Exact.
-pub fn halve_gate(weight: &mut Array2<f32>, bias: &mut Array1<f32>) {
-    let width = bias.len() / 2;
-    weight.slice_mut(s![width.., ..]).mapv_inplace(|value| value / 2.0);
-    bias.slice_mut(s![width..]).mapv_inplace(|value| value / 2.0);
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Four-bit weights by error-compensated rounding, calibrated on training words.
+//! Error-compensated rounding, calibrated on training words: of four-bit weights, and of eight-bit weights where the
+//! activation is unbounded.
 //!
 //! Weights are rounded column by column; what a column loses is made good by the columns still to come, as far as the inputs
 //! move together (Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022).
@@ -7,17 +8,18 @@
 
 use ndarray::{Array1, Array2, Axis, s};
 use runtime::format::{Precision, WeightFormat};
-use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS};
+use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
 use tch::{Device, Kind, Tensor};
 
-use crate::arrays::{from_matrix, from_vector, to_matrix};
+use crate::activation::forward_units;
+use crate::arrays::{from_matrix, to_matrix};
 use crate::data::Examples;
 use crate::file::FoldedModel;
 use crate::quantize::{
     INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input,
     round_to_nearest, round_to_steps,
 };
-use crate::tensors::{self, activate, activate_units, output_input};
+use crate::tensors::{self, embedding_rows, level_outputs, output_input};
 
 /// Contexts to calibrate on: enough for the statistics of 256 inputs, little enough for a moment.
 const CALIBRATION_CONTEXTS: usize = 20_000;
@@ -59,18 +61,19 @@ impl Default for Options {
 pub fn quantize_int4(model: &FoldedModel, contexts: &Tensor, options: Options) -> QuantizedModel {
     let (embedding, first) = quantize_input(model);
     let mut layers = vec![first];
-    let reference = reference_activations(model, contexts);
+    let reference = level_outputs(model, contexts);
     for (index, level) in model.levels.iter().enumerate().skip(1) {
         if let Some(steps) = &level.int4_step {
-            let real = RealLayer::inner(level, false);
+            let real = RealLayer::level(level, model.architecture.activation);
             let step = |row| f64::from(steps[row]).max(real.row_scale(row, f64::INFINITY));
             layers.push(round_to_steps(&real, WeightFormat::Int4, INT4_MAX, step));
             continue;
         }
         let inputs = Inputs::new(model, &reference, &layers, index, contexts);
-        layers.push(quantize_layer(&RealLayer::inner(level, false), &inputs, options.weight_max, options.rounding));
+        let real = RealLayer::level(level, model.architecture.activation);
+        layers.push(quantize_layer(&real, &inputs, options.weight_max, options.rounding));
     }
-    let last = RealLayer::inner(&model.output, true);
+    let last = RealLayer::output(&model.output);
     let finetuned = model.levels.iter().any(|level| level.int4_step.is_some());
     // A finetuned network has learned with its output layer in plain 8 bits.
     let plain = finetuned || options.rounding == Rounding::Nearest;
@@ -82,6 +85,28 @@ pub fn quantize_int4(model: &FoldedModel, contexts: &Tensor, options: Options) -
         quantize_layer(&last, &inputs, weight_max, options.rounding)
     });
     QuantizedModel { precision: Precision::Int4, embedding, layers }
+}
+
+/// Rounds a model to 8 bits, error-compensated from level 1 on.
+///
+/// For an unbounded activation: its outputs are cut off at 1, and what that loses is made good by the weights that read
+/// them. Bounded activations lose nothing there; [`crate::quantize::quantize_int8`] rounds their weights to nearest.
+///
+/// # Panics
+/// If libtorch runs out of memory.
+pub fn compensate_int8(model: &FoldedModel, contexts: &Tensor, rounding: Rounding) -> QuantizedModel {
+    let (embedding, first) = quantize_input(model);
+    let mut layers = vec![first];
+    let reference = level_outputs(model, contexts);
+    for index in 1..=model.levels.len() {
+        let real = match model.levels.get(index) {
+            Some(level) => RealLayer::level(level, model.architecture.activation),
+            None => RealLayer::output(&model.output),
+        };
+        let inputs = Inputs::new(model, &reference, &layers, index, contexts);
+        layers.push(quantize_layer(&real, &inputs, INT8_MAX, rounding));
+    }
+    QuantizedModel { precision: Precision::Int8, embedding, layers }
 }
 
 /// Contexts `[N, block_size]` for calibration, evenly spread over the examples.
@@ -191,32 +216,12 @@ fn inverse_cholesky(hessian: &Array2<f64>) -> Array2<f64> {
     to_matrix(&inverse.linalg_cholesky(true))
 }
 
-/// The output of every level with nothing quantized, (B, T, C) each.
-fn reference_activations(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> {
-    let mut x = embedding_rows(&from_f32(&model.embedding), contexts);
-    model
-        .architecture
-        .levels
-        .iter()
-        .zip(&model.levels)
-        .map(|(level, linear)| {
-            let (b, t, c) = x.size3().expect("(B, T, C)");
-            let fuse = i64::from(level.fuse);
-            let bias = from_vector(&linear.bias.mapv(f64::from));
-            let rows = x.view([b, t / fuse, c * fuse]).matmul(&from_f32(&linear.weight).tr()) + bias;
-            x = activate(model.architecture.activation, rows.tanh());
-            x.shallow_clone()
-        })
-        .collect()
-}
-
 /// The output of each of `layers` with all of them quantized, (B, T, C) each: integers, as activations in units of 1.
 ///
 /// For calibration alone. It follows `runtime`'s definition up to the rounding of ties; what is reported is always computed by
 /// the runtime itself.
 fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], contexts: &Tensor) -> Vec<Tensor> {
     let activation = f64::from(ACTIVATION_MAX);
-    let units = f64::from(1_u32 << PRE_ACTIVATION_FRACTION_BITS);
     let mut x = contexts.shallow_clone();
     let mut levels = Vec::new();
     for (index, layer) in layers.iter().enumerate() {
@@ -224,7 +229,7 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
         let fan_out = i64::try_from(layer.bias.len()).expect("a dimension");
         let bias = Tensor::from_slice(&layer.bias).to_kind(Kind::Double);
         let weights = Tensor::from_slice(&layer.weights).to_kind(Kind::Double);
-        let acc = if layer.format == WeightFormat::Table {
+        let acc = if layer.format.reads_tokens() {
             let table = weights.view([fuse, -1, fan_out]);
             let (b, t) = contexts.size2().expect("(B, T)");
             let tokens = contexts.view([b, t / fuse, fuse]);
@@ -245,19 +250,9 @@ fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], context
             x.view([b, t / fuse, c * fuse]).matmul(&weights.view([fan_out, -1]).tr()) + bias
         };
         let multiplier = Tensor::from_slice(&layer.multiplier).to_kind(Kind::Double);
-        let pre_activation = (acc * multiplier / f64::from(1_u32 << MULTIPLIER_FRACTION_BITS)).round() / units;
-        let rows = (pre_activation.tanh() * activation).round();
-        x = activate_units(model.architecture.activation, rows, Tensor::round) / activation;
+        let pre_activation = (acc * multiplier / f64::from(1_u32 << MULTIPLIER_FRACTION_BITS)).round();
+        x = forward_units(model.architecture.activation, &pre_activation, Tensor::round) / activation;
         levels.push(x.shallow_clone());
     }
     levels
-}
-
-fn from_f32(array: &Array2<f32>) -> Tensor {
-    from_matrix(&array.mapv(f64::from))
-}
-
-/// Rows of a matrix by index.
-fn embedding_rows(table: &Tensor, indices: &Tensor) -> Tensor {
-    Tensor::embedding(table, indices, -1, false, false)
 }

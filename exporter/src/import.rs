@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A `state_dict` has names and shapes and nothing else. The order of the layers follows from the names, their fuse factors
-//! from the shapes; what neither says (`tanh` after every level, BatchNorm's eps) is assumed, and said. Whatever does not fit is
+//! from the shapes; what neither says (the activation, BatchNorm's eps) is an option, and said. Whatever does not fit is
 //! refused: a wrong guess would be a model that runs and talks nonsense.
 
 mod fold;
@@ -15,7 +15,7 @@ pub mod names;
 pub mod state_dict;
 pub mod structure;
 
-use runtime::FormatError;
+use runtime::{Activation, FormatError};
 
 pub use fold::fold;
 pub use state_dict::StateDict;
@@ -33,11 +33,13 @@ pub struct Options {
     pub order: Vec<String>,
     /// What BatchNorm adds to the variance.
     pub eps: f64,
+    /// The function after every level and its BatchNorm.
+    pub activation: Activation,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { orientation: None, order: Vec::new(), eps: DEFAULT_EPS }
+        Self { orientation: None, order: Vec::new(), eps: DEFAULT_EPS, activation: Activation::Tanh }
     }
 }
 
@@ -225,6 +227,12 @@ pub enum ImportError {
     Overflow {
         /// The weight.
         tensor: String,
+    },
+    /// Gated units.
+    #[error("--activation {name}: the two halves of a gated unit are not recognised in a state_dict yet", name = .activation.name())]
+    Gated {
+        /// The activation that was asked for.
+        activation: Activation,
     },
     /// Outside the runtime's limits.
     #[error("no runtime would run it: {0}")]

@@ -5,13 +5,13 @@
 
 mod bytes;
 
-use runtime::format::{AlignedBlob, Layout, Precision};
+use runtime::format::{AlignedBlob, Core, Layout};
 use runtime::write::relayout;
 use runtime::{FormatError, Model};
 use serde::Serialize;
 use tch::Tensor;
 
-use crate::costs::{Chip, Core, Costs, Network, name_of};
+use crate::costs::{self, Chip, Costs, Network};
 use crate::data::hex;
 use crate::file::FoldedModel;
 use crate::gptq::{Options, Rounding, quantize_int4};
@@ -180,14 +180,14 @@ pub fn inspect(file: &ModelFile, costs: &Costs) -> Result<Inspection, InspectErr
         let model = Model::new(blob.as_bytes())?;
         infos.push(blob_info(&model, blob.as_bytes())?);
     }
-    for core in Core::ALL {
+    for core in costs::predicted() {
         for blob in &blobs {
             let model = Model::new(blob.as_bytes())?;
             let (needs, missing) = match needs(&model, blob, core, costs) {
                 Ok(needs) => (Some(needs), None),
                 Err(missing) => (None, Some(missing)),
             };
-            cores.push(CoreInfo { core: core.name(), precision: name_of(model.precision()), missing, needs });
+            cores.push(CoreInfo { core: core.name(), precision: model.precision().name(), missing, needs });
         }
     }
     let first = Model::new(blobs[0].as_bytes())?;
@@ -201,8 +201,8 @@ pub fn inspect(file: &ModelFile, costs: &Costs) -> Result<Inspection, InspectErr
     })
 }
 
-/// What `export` makes of a model: in f32, 8 and 4 bits. Four bits are rounded without calibration, which changes weights and
-/// no size.
+/// The blobs that `export` makes of a model: in f32, 8 and 4 bits. Integers are rounded without calibration, which changes
+/// weights and no size.
 fn packed(model: &FoldedModel) -> Result<Vec<AlignedBlob>, InspectError> {
     let layout = Layout::RowMajor;
     let config = model.architecture.config(model.vocab_size())?;
@@ -236,7 +236,7 @@ fn network_info(model: &Model<'_>) -> NetworkInfo {
         vocab_size: config.vocab_size(),
         n_embd: config.n_embd(),
         block_size: config.block_size(),
-        activation: format!("{:?}", config.activation()).to_lowercase(),
+        activation: config.activation().name().to_owned(),
         skip: config.skip(),
         output_fan_in: config.output_fan_in(),
         parameters: config.parameters(),
@@ -276,9 +276,9 @@ fn origin(file: &ModelFile, model: &Model<'_>) -> OriginInfo {
 
 fn blob_info(model: &Model<'_>, bytes: &[u8]) -> Result<BlobInfo, FormatError> {
     Ok(BlobInfo {
-        precision: name_of(model.precision()),
+        precision: model.precision().name(),
         layout: model.layout().name().to_owned(),
-        formats: model.weight_formats().iter().map(|format| format!("{format:?}").to_lowercase()).collect(),
+        formats: model.weight_formats().iter().map(|format| format.name().to_owned()).collect(),
         macs: model.macs_streaming(),
         bytes: bytes.len(),
         parts: bytes::parts(model, bytes),
@@ -288,20 +288,20 @@ fn blob_info(model: &Model<'_>, bytes: &[u8]) -> Result<BlobInfo, FormatError> {
 /// What a model takes on a core; else why nobody knows.
 fn needs(model: &Model<'_>, blob: &AlignedBlob, core: Core, costs: &Costs) -> Result<Needs, String> {
     let precision = model.precision();
-    if precision == Precision::F32 && !core.has_fpu() {
+    if !costs::is_predicted(core, precision) {
         return Err("no FPU: some fifty times the instructions of int8, not predicted".to_owned());
     }
     let row = costs.row(core, precision).ok_or("nothing was counted")?;
+    let chip = Chip::of(core).ok_or("no chip with this core is known")?;
     let own;
-    let (bytes, state_words) = if precision == Precision::F32 {
+    let (bytes, state_words) = if !precision.is_integer() {
         (blob.as_bytes().len(), model.state_words())
     } else {
         own = AlignedBlob::from(relayout(model, core.layout()).map_err(|error| error.to_string())?.as_slice());
         (own.as_bytes().len(), Model::new(own.as_bytes()).map_err(|error| error.to_string())?.state_words())
     };
-    let layout = if precision == Precision::F32 { Layout::Rows8 } else { core.layout() };
+    let layout = if precision.is_integer() { core.layout() } else { Layout::Rows8 };
     let instructions = row.predict(&Network::of(model, core)).instructions;
-    let chip = Chip::of(core);
     let cycles = chip.cycles(instructions, row.cycles_per_instruction, bytes::bytes_read(model, layout) as f64);
     // Of `runtime::State`: its words, and a counter of 16 bits for each of as many rings as there can be.
     let state_bytes = 4 * state_words + 2 * runtime::limits::MAX_LEVELS;

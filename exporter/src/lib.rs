@@ -7,6 +7,7 @@
 //! The arithmetic of the deployed model is not here: [`eval`] and [`sample`] call the `runtime` crate, so that the loss
 //! reported belongs to the model that ships.
 
+pub mod activation;
 pub mod activations;
 pub mod architecture;
 pub mod arrays;
@@ -23,6 +24,7 @@ pub mod import;
 pub mod inspect;
 pub mod loss;
 pub mod nn;
+pub mod normalize;
 pub mod pack;
 pub mod plot;
 pub mod preset;

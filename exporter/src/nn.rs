@@ -9,6 +9,7 @@ use runtime::Activation;
 use tch::nn::{Init, Path};
 use tch::{Device, Kind, Tensor};
 
+use crate::activation;
 use crate::architecture::Architecture;
 use crate::recipe::Modules;
 use crate::tensors::output_input;
@@ -193,30 +194,16 @@ impl Block for BatchNorm1d {
     }
 }
 
-/// Hyperbolic tangent.
-pub struct Tanh;
+/// The activation of a level: (..., rows) -> (..., width).
+pub struct Activate(pub Activation);
 
-impl Block for Tanh {
+impl Block for Activate {
     fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
-        x.tanh()
+        activation::forward(self.0, x)
     }
 
     fn describe(&self) -> String {
-        "Tanh".to_owned()
-    }
-}
-
-/// WaveNet's gated unit: (..., 2 C) -> (..., C), `tanh` of the first half times the sigmoid of the second.
-pub struct Gated;
-
-impl Block for Gated {
-    fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
-        let halves = x.chunk(2, -1);
-        halves[0].tanh() * halves[1].sigmoid()
-    }
-
-    fn describe(&self) -> String {
-        "Gated".to_owned()
+        activation::block_name(self.0).to_owned()
     }
 }
 
@@ -244,8 +231,8 @@ pub struct LevelBlock {
     pub linear: Linear,
     /// Normalises the mixture; folded into `linear` after training.
     pub batch_norm: BatchNorm1d,
-    /// Squashes it.
-    pub activation: Box<dyn Block>,
+    /// Makes the level's values of it.
+    pub activation: Activate,
     /// Regularises the level's output.
     pub dropout: Dropout,
 }
@@ -260,7 +247,7 @@ impl LevelBlock {
     }
 
     fn blocks(&self) -> [&dyn Block; 5] {
-        [&self.flatten, &self.linear, &self.batch_norm, &*self.activation, &self.dropout]
+        [&self.flatten, &self.linear, &self.batch_norm, &self.activation, &self.dropout]
     }
 }
 
@@ -307,17 +294,14 @@ impl Sequential {
         for (index, level) in architecture.levels.iter().enumerate() {
             let path = path / "levels" / index;
             let (n, width_out) = (i64::from(level.fuse), i64::from(level.width));
-            let (rows, activation): (i64, Box<dyn Block>) = match architecture.activation {
-                Activation::Gated => (2, Box::new(Gated)),
-                _ => (1, Box::new(Tanh)),
-            };
+            let rows = i64::try_from(architecture.activation.rows_per_value()).expect("one or two");
             let fan_out = rows * width_out;
             positions /= n;
             levels.push(LevelBlock {
                 flatten: FlattenConsecutive { n },
                 linear: linear(&path / "linear", width * n, fan_out, false),
                 batch_norm: BatchNorm1d::new(&path / "batch_norm", fan_out, positions, statistics, modules),
-                activation,
+                activation: Activate(architecture.activation),
                 dropout: Dropout { p: dropout },
             });
             width = width_out;

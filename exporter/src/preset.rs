@@ -39,6 +39,15 @@ impl Preset {
         if widths.iter().all(|width| *width == widths[0]) { widths[0].clone() } else { widths.join(",") }
     }
 
+    /// Returns the name of the preset with another activation: `wavenet-68-relu`. With its own it is the preset's.
+    pub fn named(&self, activation: Activation) -> String {
+        if activation == self.activation {
+            self.name.to_owned()
+        } else {
+            format!("{}-{}", self.name, activation.name())
+        }
+    }
+
     /// The network of the preset.
     pub fn architecture(&self) -> Architecture {
         let Self { n_embd, levels, activation, skip, .. } = *self;
@@ -276,6 +285,12 @@ mod tests {
         }
         assert!(find("tiny").unwrap().architecture().config(27).is_ok());
         assert_eq!(find("mlp-8").unwrap().block_size(), 8);
+    }
+
+    #[test]
+    fn another_activation_is_part_of_the_name() {
+        assert_eq!(find("tiny").unwrap().named(Activation::Tanh), "tiny");
+        assert_eq!(find("tiny").unwrap().named(Activation::Gated), "tiny-gated");
     }
 
     #[test]

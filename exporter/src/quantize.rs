@@ -4,12 +4,12 @@
 //! multiplier.
 
 use ndarray::{Array1, Array2};
+use runtime::Activation;
 use runtime::format::{Precision, WeightFormat};
-use runtime::quant::{
-    ACC_LIMIT, ACTIVATION_MAX, LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATION_FRACTION_BITS,
-};
+use runtime::quant::{ACC_LIMIT, ACTIVATION_MAX, LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS};
 use runtime::write::IntegerLayer;
 
+use crate::activation::pre_activation_units;
 use crate::file::{FoldedLinear, FoldedModel};
 
 /// Largest magnitude of an 8-bit weight.
@@ -59,21 +59,29 @@ pub struct RealLayer {
     pub bias: Array1<f64>,
     /// What one unit of input stands for.
     pub input_scale: f64,
-    /// Units of output per 1: 64 for a pre-activation, 1024 for a logit.
+    /// Units of output per 1: those of a pre-activation, or 1024 for a logit.
     pub output_units: f64,
     /// Largest magnitude of an input, in units.
     pub input_max: f64,
 }
 
 impl RealLayer {
-    /// A layer whose inputs are activations.
-    pub fn inner(linear: &FoldedLinear, last: bool) -> Self {
-        let bits = if last { LOGIT_FRACTION_BITS } else { PRE_ACTIVATION_FRACTION_BITS };
+    /// A level whose inputs are activations.
+    pub fn level(linear: &FoldedLinear, activation: Activation) -> Self {
+        Self::inner(linear, pre_activation_units(activation))
+    }
+
+    /// The output layer.
+    pub fn output(linear: &FoldedLinear) -> Self {
+        Self::inner(linear, f64::from(1_u32 << LOGIT_FRACTION_BITS))
+    }
+
+    fn inner(linear: &FoldedLinear, output_units: f64) -> Self {
         Self {
             weight: linear.weight.mapv(f64::from),
             bias: linear.bias.mapv(f64::from),
             input_scale: ACTIVATION_SCALE,
-            output_units: f64::from(1_u32 << bits),
+            output_units,
             input_max: f64::from(ACTIVATION_MAX),
         }
     }
@@ -157,7 +165,7 @@ pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, QuantizedLayer) {
     let largest = model.embedding.iter().fold(0.0_f64, |largest, &value| largest.max(f64::from(value).abs()));
     let scale = (largest / INT8_MAX).max(1e-9);
     let embedding = model.embedding.iter().map(|&value| nearest(f64::from(value) / scale, INT8_MAX)).collect();
-    let real = RealLayer { input_scale: scale, ..RealLayer::inner(&model.levels[0], false) };
+    let real = RealLayer { input_scale: scale, ..RealLayer::level(&model.levels[0], model.architecture.activation) };
     (embedding, round_to_nearest(&real))
 }
 
@@ -185,7 +193,7 @@ fn quantize_table(model: &FoldedModel, fuse: usize) -> QuantizedLayer {
         weight: rows,
         bias: linear.bias.mapv(f64::from),
         input_scale: 1.0,
-        output_units: f64::from(1_u32 << PRE_ACTIVATION_FRACTION_BITS),
+        output_units: pre_activation_units(model.architecture.activation),
         input_max: 1.0,
     };
     let layer = round_to_nearest(&real);
@@ -198,11 +206,12 @@ fn quantize_table(model: &FoldedModel, fuse: usize) -> QuantizedLayer {
     QuantizedLayer { format: WeightFormat::Table, weights, ..layer }
 }
 
-/// 8 bits throughout.
+/// 8 bits throughout, every weight to nearest. An unbounded activation loses less in [`crate::gptq::compensate_int8`].
 pub fn quantize_int8(model: &FoldedModel) -> QuantizedModel {
     let (embedding, first) = quantize_input(model);
     let mut layers = vec![first];
-    layers.extend(model.levels.iter().skip(1).map(|level| round_to_nearest(&RealLayer::inner(level, false))));
-    layers.push(round_to_nearest(&RealLayer::inner(&model.output, true)));
+    let level = |level| round_to_nearest(&RealLayer::level(level, model.architecture.activation));
+    layers.extend(model.levels.iter().skip(1).map(level));
+    layers.push(round_to_nearest(&RealLayer::output(&model.output)));
     QuantizedModel { precision: Precision::Int8, embedding, layers }
 }

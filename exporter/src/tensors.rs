@@ -1,10 +1,12 @@
-//! Examples as tensors, and the arithmetic without weights that the network in training, the folded and the quantized one share.
+//! Examples as tensors, and the input of the output layer, which the network in training, the folded and the quantized one share.
 
-use runtime::Activation;
-use runtime::quant::ACTIVATION_MAX;
+use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
 
+use crate::activation::forward_folded;
+use crate::arrays::{from_matrix, from_vector};
 use crate::data::Examples;
+use crate::file::FoldedModel;
 
 /// Contexts `[N, block_size]` and targets `[N]` of examples, both i64.
 ///
@@ -28,55 +30,26 @@ pub fn output_input(levels: &[Tensor], skip: bool) -> Tensor {
     }
 }
 
-/// Output of a folded level, (B, T, rows) -> (B, T, width), from `tanh` of its rows.
-pub fn activate(activation: Activation, tanh: Tensor) -> Tensor {
-    match activation {
-        Activation::Gated => {
-            let halves = tanh.chunk(2, -1);
-            &halves[0] * (&halves[1] + 1.0) * 0.5
-        }
-        _ => tanh,
-    }
-}
-
-/// Output of a level, (B, T, rows) -> (B, T, width), from its rows after `tanh`; both in units of 1/127.
+/// Computes the output of every level of a folded network in f64, (B, T, C) each, from contexts `[B, block_size]`.
 ///
-/// `round` does the rounding of [`runtime::quant::gate`]. Whole numbers stay whole and equal the runtime's: no quotient is a tie.
-pub fn activate_units(activation: Activation, units: Tensor, round: impl Fn(&Tensor) -> Tensor) -> Tensor {
-    match activation {
-        Activation::Gated => {
-            let halves = units.chunk(2, -1);
-            round(&(&halves[0] * (&halves[1] + f64::from(ACTIVATION_MAX)) * (258.0 / 65_536.0)))
-        }
-        _ => units,
-    }
+/// # Panics
+/// If libtorch runs out of memory.
+pub fn level_outputs(model: &FoldedModel, contexts: &Tensor) -> Vec<Tensor> {
+    let wide = |array: &Array2<f32>| from_matrix(&array.mapv(f64::from));
+    let mut x = embedding_rows(&wide(&model.embedding), contexts);
+    let levels = model.architecture.levels.iter().zip(&model.levels);
+    let outputs = levels.map(|(level, linear)| {
+        let (b, t, c) = x.size3().expect("(B, T, C)");
+        let fuse = i64::from(level.fuse);
+        let bias = from_vector(&linear.bias.mapv(f64::from));
+        let rows = x.view([b, t / fuse, c * fuse]).matmul(&wide(&linear.weight).tr()) + bias;
+        x = forward_folded(model.architecture.activation, &rows);
+        x.shallow_clone()
+    });
+    outputs.collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_gate_in_units_is_the_runtimes() {
-        let values: Vec<f64> = (-127..=127).map(f64::from).collect();
-        for (kind, name) in [(Kind::Double, "double"), (Kind::Float, "float")] {
-            for gate in -127..=127_i8 {
-                let gates = vec![f64::from(gate); values.len()];
-                let rows = Tensor::from_slice(&[&values[..], &gates].concat()).to_kind(kind);
-                let units = activate_units(Activation::Gated, rows, Tensor::round).to_kind(Kind::Double);
-                let expected: Vec<f64> =
-                    (-127..=127_i8).map(|value| runtime::quant::gate(value, gate).into()).collect();
-                assert_eq!(Vec::<f64>::try_from(units).unwrap(), expected, "{name}, {gate}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_gate_is_tanh_times_sigmoid() {
-        let (a, b) =
-            (Tensor::randn([50, 3], (Kind::Double, Device::Cpu)), Tensor::randn([50, 3], (Kind::Double, Device::Cpu)));
-        let rows = Tensor::cat(&[&a, &(&b * 0.5)], 1).tanh();
-        let difference = activate(Activation::Gated, rows) - a.tanh() * b.sigmoid();
-        assert!(difference.abs().max().double_value(&[]) < 1e-15);
-    }
+/// Returns rows of a matrix by index.
+pub fn embedding_rows(table: &Tensor, indices: &Tensor) -> Tensor {
+    Tensor::embedding(table, indices, -1, false, false)
 }

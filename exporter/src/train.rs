@@ -10,18 +10,21 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use runtime::{Activation, FormatError, Vocab};
+use runtime::{FormatError, Vocab};
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
+use crate::activation;
 use crate::architecture::Architecture;
 use crate::arrays::{to_matrix, to_vector};
 use crate::data::{DataError, Examples, Words, hex};
 use crate::eval::TorchModel;
 use crate::file::{FileError, FoldedLinear, FoldedModel, Origin};
-use crate::fold::{BatchNormStats, fold_batch_norm, halve_gate};
+use crate::fold::{BatchNormStats, fold_batch_norm};
+use crate::gptq::calibration_contexts;
 use crate::loss::mean_nll;
 use crate::nn::{BATCH_NORM_EPS, BatchNorm1d, Linear, Sequential, Statistics};
+use crate::normalize::normalize;
 use crate::recipe::{Form, Keep, Length, Recipe, Sampling};
 use crate::tensors;
 use crate::write::WriteError;
@@ -380,6 +383,9 @@ pub fn train(
     let (best_step, _, mut model) = best.ok_or_else(|| TrainError::Option("no step was taken".to_owned()))?;
     let losses = match &mut model {
         Some(model) => {
+            if !activation::is_bounded(options.architecture.activation) {
+                normalize(model, &calibration_contexts(&train));
+            }
             // Of the folded network, as it will be written: all three from the same weights in the same way.
             let torch = TorchModel::new(model, options.device);
             let losses = [&train, &dev, &test].map(|examples| torch.loss(examples).nll);
@@ -523,9 +529,7 @@ pub fn fold_network(
         let weight = to_matrix::<f32>(&linear.weight).mapv(f64::from);
         let (weight, bias) = fold_batch_norm(&weight, None, &stats);
         let (mut weight, mut bias) = (weight.mapv(|value| value as f32), bias.mapv(|value| value as f32));
-        if architecture.activation == Activation::Gated {
-            halve_gate(&mut weight, &mut bias);
-        }
+        activation::fold(architecture.activation, &mut weight, &mut bias);
         FoldedLinear { weight, bias, int4_step: None }
     };
     Ok(FoldedModel {

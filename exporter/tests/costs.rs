@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use exporter::costs::{Core, Costs, Network, name_of};
+use exporter::costs::{Costs, Network, counted_on, is_predicted};
 use exporter::quantize::table_pays;
-use runtime::format::{AlignedBlob, Precision, WeightFormat};
+use runtime::format::{AlignedBlob, Core, Precision, WeightFormat};
 use runtime::{Activation, Level, Model};
 use xtask::bench::{self, Case, GATED, Record, SHIPPED, WAVENET};
 use xtask::repo::Repo;
@@ -25,7 +25,7 @@ fn is_as_predicted(core: Core, name: &str, blob: &[u8], counted: u64, parts: &[(
     let prediction = row.predict(&Network::of(&model, core));
     let predicted = prediction.instructions;
     let percent = 100.0 * (predicted / counted as f64 - 1.0);
-    let precision = name_of(model.precision());
+    let precision = model.precision().name();
     print!(
         "{:<4} {precision:<4} {name:<12} {counted:>7} counted {predicted:>7.0} predicted {percent:>+6.2} %",
         core.name()
@@ -41,6 +41,11 @@ fn is_as_predicted(core: Core, name: &str, blob: &[u8], counted: u64, parts: &[(
     );
 }
 
+/// The board on which a core is emulated.
+fn board_of(core: Core) -> &'static str {
+    counted_on(core).expect("a predicted core")
+}
+
 /// The cores that are emulated; the others run the code of one of them.
 const CORES: [Core; 5] = [Core::M0, Core::M3, Core::M4, Core::M33, Core::M55];
 
@@ -52,8 +57,8 @@ fn what_is_on_record_is_predicted() {
     let record = Record::read(&repo).expect("docs/performance.json");
     let mut rows = 0;
     for core in CORES {
-        let board = board::find(core.board()).expect("a board");
-        for row in record.rows.iter().filter(|row| row.board == core.board() && row.is_own) {
+        let board = board::find(board_of(core)).expect("a board");
+        for row in record.rows.iter().filter(|row| row.board == board.name && row.is_own) {
             let Some(model) = [SHIPPED, WAVENET, GATED].into_iter().find(|model| row.model == *model) else { continue };
             let precision =
                 firmware::PRECISIONS.into_iter().find(|precision| row.precision == *precision).expect("one of three");
@@ -107,14 +112,11 @@ fn network(seed: u64) -> bench::Network {
 /// Counts the tiny model and random networks in QEMU.
 fn is_predicted_on(core: Core) {
     let repo = Repo::find();
-    let board = board::find(core.board()).expect("a board");
+    let board = board::find(board_of(core)).expect("a board");
     let folder = repo.root().join("target/fit");
     fs::create_dir_all(&folder).expect("a folder");
-    for precision in [Precision::F32, Precision::Int8, Precision::Int4] {
-        if precision == Precision::F32 && !core.has_fpu() {
-            continue;
-        }
-        let precision = name_of(precision);
+    for precision in Precision::ALL.iter().filter(|&&precision| is_predicted(core, precision)) {
+        let precision = precision.name();
         let tiny =
             if precision == "f32" { "models/tiny.blob".to_owned() } else { format!("models/tiny.{precision}.blob") };
         let mut blobs = vec![("tiny".to_owned(), repo.root().join(tiny))];
@@ -124,7 +126,7 @@ fn is_predicted_on(core: Core) {
                 network.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
             let bytes = bench::random_blob(&network, precision).expect("a network");
             // A file of the core's own: tests of other cores write theirs at the same time.
-            let file = folder.join(format!("test-{}-{seed}.{precision}.blob", core.board()));
+            let file = folder.join(format!("test-{}-{seed}.{precision}.blob", board.name));
             if fs::read(&file).ok().as_ref() != Some(&bytes) {
                 fs::write(&file, bytes).expect("a file");
             }

@@ -5,7 +5,7 @@ use std::env;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use runtime::format::Layout;
+use runtime::format::{Core, Layout};
 
 use crate::repo::Repo;
 
@@ -117,17 +117,17 @@ impl Board {
 
     /// The layout of integers that is fastest on the core, which the board's feature enables.
     pub fn layout(&self) -> Layout {
-        match self.cpu {
-            Some("cortex-m55") => Layout::Vector128,
-            // No DSP instructions.
-            _ if ["thumbv6m-none-eabi", "thumbv7m-none-eabi"].contains(&self.target) => Layout::Lanes16,
-            _ => Layout::Dual16,
-        }
+        self.built_for().layout()
     }
 
-    /// Whether the core computes single precision by itself.
+    /// Returns whether the core computes single precision in hardware.
     pub fn has_fpu(&self) -> bool {
-        self.target.ends_with("eabihf")
+        self.built_for().has_fpu()
+    }
+
+    /// Returns the core that programs are built for: the smallest with the board's target and `target-cpu`.
+    fn built_for(&self) -> Core {
+        Core::of_target(self.target, self.cpu).expect("a test finds the core of every board")
     }
 
     /// QEMU's command line but for the program.
@@ -209,12 +209,13 @@ mod tests {
         for board @ Board { name, core, target, machine, .. } in BOARDS {
             assert!(build.contains(&format!("(\"{name}\", \"{target}\")")), "no {name} in build.rs");
             assert!(firmware.join(format!("memory/{name}.x")).exists(), "no memory map of {name}");
-            let layout = format!("{:?}", board.layout()).to_lowercase();
+            let layout = board.layout().name();
             assert!(manifest.contains(&format!("\n{name} = [\"{layout}\"")), "no feature {name} with {layout}");
             assert!(pages.contains(&format!("`{name}`")), "no row for {name} in docs/boards/README.md");
             let file = module(&modules, name).unwrap_or_else(|| panic!("no file for {name} in src/board.rs"));
             let file = std::fs::read_to_string(firmware.join("src").join(file)).unwrap();
             assert!(file.contains(&format!("\"{core}\"")), "another core of {name}");
+            assert_eq!(board.has_fpu(), target.ends_with("eabihf"), "the FPU of {name}");
             let emulated = format!("EMULATED: bool = {};", machine.is_some());
             assert!(file.contains(&emulated), "{name}: EMULATED and what QEMU calls it do not go together");
         }

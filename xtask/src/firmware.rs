@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use runtime::Model;
-use runtime::format::{self, AlignedBlob};
+use runtime::format::{self, AlignedBlob, Layout, Precision};
 
 use crate::board::Board;
 use crate::command::run_for_output;
@@ -19,7 +19,15 @@ pub const DEFAULT_BIN: &str = "generate";
 pub const CONSOLE: &str = "console";
 
 /// The precisions of models, features of `firmware-example`.
-pub const PRECISIONS: [&str; 3] = ["f32", "int8", "int4"];
+pub const PRECISIONS: [&str; Precision::ALL.len()] = {
+    let mut names = [""; Precision::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = Precision::ALL[at].name();
+        at += 1;
+    }
+    names
+};
 
 /// The Cargo profile of what is flashed; see the root manifest.
 const PROFILE: &str = "firmware";
@@ -37,7 +45,7 @@ const SPEED_MATTERS: &str = "Cortex-M55";
 const MEASURING: [&str; 2] = ["bench", "anomaly"];
 
 /// The plain layout of integers.
-pub const ROW_MAJOR: &str = "row-major";
+pub const ROW_MAJOR: &str = Layout::RowMajor.name();
 
 /// Where finished programs are kept, from the repository's top.
 const PROGRAMS: &str = "target/elf";

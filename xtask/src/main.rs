@@ -333,7 +333,7 @@ fn bench_options(mut args: lexopt::Parser) -> Result<bench::Options> {
             Long("precision") => {
                 let precision = args.value()?.string()?;
                 if !firmware::PRECISIONS.contains(&&*precision) {
-                    bail!("no precision `{precision}`; there are f32, int8, int4");
+                    bail!("no precision `{precision}`; there are {}", firmware::PRECISIONS.join(", "));
                 }
                 options.precision = Some(precision);
             }

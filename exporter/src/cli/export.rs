@@ -1,20 +1,22 @@
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
+use exporter::activation::is_bounded;
 use exporter::data::{Examples, MAX_WORDS};
 use exporter::file::FoldedModel;
-use exporter::gptq::{Options as Int4Options, Rounding, calibration_contexts, quantize_int4};
+use exporter::gptq::{Options as Int4Options, Rounding, calibration_contexts, compensate_int8, quantize_int4};
+use exporter::normalize::{apply, are_far, scales};
 use exporter::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::quantize::quantize_int8;
 use exporter::write::write_atomically;
-use runtime::format::{AlignedBlob, Layout, Precision};
+use runtime::format::{AlignedBlob, Core, Layout, Precision};
 use runtime::write::{relayout, tabulate_pairs};
 use runtime::{Model, Vocab};
 use tch::Tensor;
 
-use super::{count, quoted, refuse_overwriting};
+use super::{Choice, count, named, named_or, quoted, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,23 +24,24 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// Number format of weights and activations [default: f32; of a blob, its own]
-    #[arg(long, value_enum)]
-    precision: Option<PrecisionArg>,
+    #[arg(long, value_parser = named(Precision::ALL, Precision::name))]
+    precision: Option<Precision>,
     /// Order of integer weights in the blob: every layout gives the same logits on every core, each is fastest on its own.
     /// auto takes that of --core
-    #[arg(long, value_enum, default_value_t = LayoutArg::Auto)]
-    layout: LayoutArg,
+    #[arg(long, default_value = "auto", value_parser = named_or("auto", Layout::INTEGERS, Layout::name))]
+    layout: Choice<Layout>,
     /// The core that the blob is for [default: host; of a blob, that of its layout]
-    #[arg(long, value_enum)]
-    core: Option<Core>,
+    #[arg(long, value_parser = named_or("host", Core::ALL, Core::name))]
+    core: Option<Choice<Core>>,
     /// Integers: store what level 0 gives for every pair of characters, instead of computing it: faster, and larger by the
     /// square of the vocabulary
     #[arg(long)]
     pairs: bool,
-    /// int4: words that the rounding is calibrated on, best those of the training [default: the shipped list of names]
+    /// int4, and int8 where the activation has no bound: words that the rounding is calibrated on, best those of the training
+    /// [default: the shipped list of names]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
-    /// int4: round each weight by itself, for comparison
+    /// int4, and int8 where the activation has no bound: round each weight by itself, for comparison
     #[arg(long)]
     nearest: bool,
     /// int4: four bits for the output layer as well
@@ -56,7 +59,7 @@ pub fn calibration(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<T
     let config = model.architecture.config(vocab.len())?;
     let train = words.split()?.train;
     let examples = Examples::new(&words.name, &train, vocab, config.block_size());
-    Ok(calibration_contexts(&examples.context("four bits are calibrated on words of the model: see --calibration")?))
+    Ok(calibration_contexts(&examples.context("the rounding is calibrated on words of the model: see --calibration")?))
 }
 
 fn int4_options(args: &Args) -> Int4Options {
@@ -67,61 +70,13 @@ fn int4_options(args: &Args) -> Int4Options {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum PrecisionArg {
-    F32,
-    Int8,
-    Int4,
-}
-
-impl PrecisionArg {
-    pub fn of(precision: Precision) -> Option<Self> {
-        [(Self::F32, Precision::F32), (Self::Int8, Precision::Int8), (Self::Int4, Precision::Int4)]
-            .into_iter()
-            .find_map(|(argument, other)| (other == precision).then_some(argument))
-    }
-
-    /// As on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Int8 => "int8",
-            Self::Int4 => "int4",
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum LayoutArg {
-    Auto,
-    RowMajor,
-    Dual16,
-    Lanes16,
-    Vector128,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Core {
-    Host,
-    M0,
-    #[value(name = "m0+")]
-    M0Plus,
-    M3,
-    M4,
-    M7,
-    M33,
-    M55,
-    M85,
-}
-
 /// The layout of integer weights that was asked for, or the one there is.
 fn layout(args: &Args, own: Layout) -> Layout {
-    let Some(core) = args.core.or((args.layout != LayoutArg::Auto).then_some(Core::Host)) else { return own };
-    match (args.layout, core) {
-        (LayoutArg::RowMajor, _) | (LayoutArg::Auto, Core::Host) => Layout::RowMajor,
-        (LayoutArg::Dual16, _) | (LayoutArg::Auto, Core::M4 | Core::M7 | Core::M33) => Layout::Dual16,
-        (LayoutArg::Lanes16, _) | (LayoutArg::Auto, Core::M0 | Core::M0Plus | Core::M3) => Layout::Lanes16,
-        (LayoutArg::Vector128, _) | (LayoutArg::Auto, Core::M55 | Core::M85) => Layout::Vector128,
+    match (args.layout, args.core) {
+        (Choice::Of(layout), _) => layout,
+        (Choice::Word, Some(Choice::Of(core))) => core.layout(),
+        (Choice::Word, Some(Choice::Word)) => Layout::RowMajor,
+        (Choice::Word, None) => own,
     }
 }
 
@@ -130,40 +85,90 @@ fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
     let model = match ModelFile::read(&args.model)? {
         ModelFile::Blob(blob) => {
             let model = Model::new(blob.as_bytes())?;
-            let own = PrecisionArg::of(model.precision());
-            if own == Some(PrecisionArg::F32) {
-                bail!(
-                    "{} is a blob in f32, which has one layout: export the model it was made of",
-                    quoted(&args.model)
-                );
+            let own = model.precision();
+            if !own.is_integer() {
+                let (blob, own) = (quoted(&args.model), own.name());
+                bail!("{blob} is a blob in {own}, which has one layout: export the model it was made of");
             }
             if args.calibration.is_some() || args.nearest || args.int4_output {
                 bail!("a blob's weights are rounded already: only its layout can be changed");
             }
-            if args.precision.is_some() && args.precision != own {
+            if args.precision.is_some_and(|asked| asked != own) {
                 bail!("a blob keeps its precision: export the model that {} was made of", quoted(&args.model));
             }
             return Ok(AlignedBlob::from(relayout(&model, layout(args, model.layout()))?.as_slice()));
         }
         ModelFile::Folded(model) => model,
     };
-    let layout = layout(args, Layout::RowMajor);
-    Ok(match args.precision.unwrap_or(PrecisionArg::F32) {
-        PrecisionArg::F32 if args.layout != LayoutArg::Auto => bail!("--layout is for integers: see --precision"),
-        PrecisionArg::F32 => pack_f32(&model)?,
-        PrecisionArg::Int8 => pack_integer(&model, &quantize_int8(&model), layout)?,
-        PrecisionArg::Int4 => pack_integer(
-            &model,
-            &quantize_int4(&model, &calibration(args.calibration.as_deref(), &model)?, int4_options(args)),
-            layout,
-        )?,
-    })
+    let precision = args.precision.unwrap_or(Precision::F32);
+    if !precision.is_integer() && args.layout != Choice::Word {
+        bail!("--layout is for integers: see --precision");
+    }
+    if !is_calibrated(&model, precision) && (args.calibration.is_some() || args.nearest) {
+        let name = model.architecture.activation.name();
+        bail!("int8 of {name} rounds each weight by itself, without --calibration and --nearest");
+    }
+    let contexts = || calibration(args.calibration.as_deref(), &model);
+    pack_in(&model, precision, layout(args, Layout::RowMajor), contexts, int4_options(args))
+}
+
+/// Returns whether the rounding of a model is calibrated on words.
+pub fn is_calibrated(model: &FoldedModel, precision: Precision) -> bool {
+    match precision {
+        Precision::F32 => false,
+        Precision::Int8 => !is_bounded(model.architecture.activation),
+        Precision::Int4 => true,
+    }
+}
+
+/// Packs a folded model in a precision. `contexts` are asked for where the rounding is calibrated.
+pub fn pack_in(
+    model: &FoldedModel,
+    precision: Precision,
+    layout: Layout,
+    contexts: impl FnOnce() -> anyhow::Result<Tensor>,
+    options: Int4Options,
+) -> anyhow::Result<AlignedBlob> {
+    let bounded = is_bounded(model.architecture.activation);
+    let (model, quantized) = match precision {
+        Precision::F32 => return Ok(pack_f32(model)?),
+        Precision::Int8 if bounded => (Cow::Borrowed(model), quantize_int8(model)),
+        Precision::Int8 => {
+            let contexts = contexts()?;
+            let model = rescaled(model, &contexts);
+            let quantized = compensate_int8(&model, &contexts, options.rounding);
+            (model, quantized)
+        }
+        Precision::Int4 => {
+            let contexts = contexts()?;
+            let model = rescaled(model, &contexts);
+            let quantized = quantize_int4(&model, &contexts, options);
+            (model, quantized)
+        }
+    };
+    Ok(pack_integer(&model, &quantized, layout)?)
+}
+
+/// The model, or one with other scales where the levels of an unbounded activation are far from 1 on the calibration words.
+fn rescaled<'m>(model: &'m FoldedModel, contexts: &Tensor) -> Cow<'m, FoldedModel> {
+    let scales = scales(model, contexts);
+    if !are_far(&scales) {
+        return Cow::Borrowed(model);
+    }
+    let by: Vec<String> = scales.iter().map(|scale| format!("{scale:.2}")).collect();
+    eprintln!(
+        "note: on the calibration words the levels are far from 1; in the blob they are divided by {}",
+        by.join(", ")
+    );
+    let mut scaled = model.clone();
+    apply(&mut scaled, &scales);
+    Cow::Owned(scaled)
 }
 
 /// The blob with level 0 tabulated.
 fn with_pairs(blob: &AlignedBlob) -> anyhow::Result<AlignedBlob> {
     let model = Model::new(blob.as_bytes())?;
-    if model.precision() == Precision::F32 {
+    if !model.precision().is_integer() {
         bail!("--pairs is for integers: see --precision");
     }
     let tabulated = tabulate_pairs(&model).context("--pairs needs a first level of two characters")?;
@@ -173,9 +178,16 @@ fn with_pairs(blob: &AlignedBlob) -> anyhow::Result<AlignedBlob> {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let inputs: Vec<&Path> = [Some(args.model.as_path()), args.calibration.as_deref()].into_iter().flatten().collect();
     refuse_overwriting(&args.out, &inputs)?;
-    let for_int4 = args.calibration.is_some() || args.nearest || args.int4_output;
-    if for_int4 && args.precision != Some(PrecisionArg::Int4) {
-        bail!("--calibration, --nearest and --int4-output belong to --precision int4");
+    match args.precision {
+        Some(Precision::Int8) if !args.int4_output => {}
+        Some(Precision::Int4) => {}
+        None | Some(Precision::F32 | Precision::Int8) => {
+            if args.calibration.is_some() || args.nearest || args.int4_output {
+                bail!(
+                    "--calibration, --nearest and --int4-output belong to --precision int4, the first two also to int8"
+                );
+            }
+        }
     }
     let blob = pack(args)?;
     let blob = if args.pairs { with_pairs(&blob)? } else { blob };

@@ -2,18 +2,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use exporter::activation;
 use exporter::data::{Examples, MAX_WORDS, Words, hex};
 use exporter::eval::TorchModel;
 use exporter::file::{FoldedModel, Origin};
+use exporter::gptq::calibration_contexts;
 use exporter::import::{self, DEFAULT_EPS, Layer, Options, Orientation, StateDict, Structure};
+use exporter::normalize::normalize;
 use exporter::pack::pack_f32;
 use exporter::read::read_bounded;
 use exporter::write::check_writable;
-use runtime::Vocab;
+use runtime::{Activation, Vocab};
 use sha2::{Digest, Sha256};
 use tch::Device;
 
-use super::{count, quoted, read_words, refuse_overwriting};
+use super::{count, named, quoted, read_words, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -49,6 +52,9 @@ pub struct Args {
     /// What BatchNorm adds to the variance
     #[arg(long, default_value_t = DEFAULT_EPS, value_parser = parse_eps)]
     eps: f64,
+    /// The function after every level and its BatchNorm
+    #[arg(long, default_value = Activation::Tanh.name(), value_parser = named(Activation::ALL, Activation::name))]
+    activation: Activation,
 }
 
 fn parse_eps(text: &str) -> Result<f64, String> {
@@ -69,7 +75,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (_, true) => Some(Orientation::FanOutFanIn),
         _ => None,
     };
-    let options = Options { orientation, order: args.order.clone(), eps: args.eps };
+    let options = Options { orientation, order: args.order.clone(), eps: args.eps, activation: args.activation };
     let state = StateDict::from_safetensors(&bytes).with_context(|| input.clone())?;
     let structure = import::understand(&state, &options).with_context(|| input.clone())?;
     if let Some(block_size) = args.block_size.filter(|&block_size| block_size != structure.block_size()) {
@@ -83,6 +89,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let vocab = vocab(args, &input, &state, &structure, words.as_ref())?;
     let mut model = import::fold(&state, &structure, &options, &vocab, origin(args, &bytes, &structure))
         .with_context(|| input.clone())?;
+    let scaled = scale_levels(&mut model, words.as_ref()).with_context(|| input.clone())?;
     // What no chip would take is not written.
     pack_f32(&model).with_context(|| input.clone())?;
 
@@ -91,6 +98,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         measured = measure(&mut model, words).with_context(|| input.clone())?;
     }
     describe(&input, args, &state, &structure, &model);
+    if let Some(scaled) = scaled {
+        eprintln!("{scaled}");
+    }
     if !measured.is_empty() {
         eprintln!("\n         nll     words  characters");
         for (part, nll, words, characters) in measured {
@@ -154,6 +164,31 @@ fn origin(args: &Args, bytes: &[u8], structure: &Structure) -> Origin {
     }
 }
 
+/// Words that are drawn from a model whose levels are scaled without a list, and their length at most.
+const DRAWN: (i64, usize) = (3_000, 100);
+
+/// Scales the levels of an unbounded activation; returns a line that says by how much and what that was measured on.
+fn scale_levels(model: &mut FoldedModel, words: Option<&Words>) -> anyhow::Result<Option<String>> {
+    if activation::is_bounded(model.architecture.activation) {
+        return Ok(None);
+    }
+    let vocab = Vocab::new(&model.vocab)?;
+    let block_size = model.architecture.config(vocab.len())?.block_size();
+    let (contexts, of) = match words {
+        Some(words) => {
+            let examples = Examples::new(&words.name, &words.split()?.train, vocab, block_size)?;
+            (calibration_contexts(&examples), format!("the training words of {}", words.name))
+        }
+        None => {
+            let (count, longest) = DRAWN;
+            let contexts = TorchModel::new(model, Device::Cpu).draw_contexts(count, longest);
+            (contexts, format!("{count} words drawn from the model; --data takes the words it was trained on"))
+        }
+    };
+    let scales: Vec<String> = normalize(model, &contexts).iter().map(|scale| format!("{scale:.3}")).collect();
+    Ok(Some(format!("levels are divided by {}, measured on {of}", scales.join(", "))))
+}
+
 type Measured = (&'static str, f64, usize, usize);
 
 /// The losses of the list's parts, which the model's file will have.
@@ -196,8 +231,13 @@ fn describe(input: &str, args: &Args, state: &StateDict, structure: &Structure, 
     };
     row("embedding", &structure.embedding, format!("{} characters, n_embd {}", structure.vocab_size, structure.n_embd));
     let mut below = structure.n_embd;
+    let activation = structure.activation.name();
     for (index, level) in structure.levels.iter().enumerate() {
-        row(&format!("level {index}"), &level.weight, format!("fuses {} x {below}{}, tanh", level.fuse, parts(level)));
+        row(
+            &format!("level {index}"),
+            &level.weight,
+            format!("fuses {} x {below}{}, {activation}", level.fuse, parts(level)),
+        );
         below = level.fan_out;
     }
     row("output", &structure.output.weight, format!("reads {below}{}", parts(&structure.output)));
@@ -210,7 +250,7 @@ fn describe(input: &str, args: &Args, state: &StateDict, structure: &Structure, 
     let norms = || layers().filter_map(|layer| layer.batch_norm.as_ref());
     let behind = if norms().next().is_some() { " and its BatchNorm" } else { "" };
     let eps = if norms().any(|norm| !norm.deviation) { format!(", eps {:e}", args.eps) } else { String::new() };
-    eprintln!("taken for granted, because a state_dict does not say it: tanh after every level{behind}{eps}");
+    eprintln!("taken for granted, because a state_dict does not say it: {activation} after every level{behind}{eps}");
     for note in &structure.notes {
         eprintln!("note: {}", plain(note));
     }

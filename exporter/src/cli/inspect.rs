@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use exporter::costs::{Chip, Core, Costs};
+use exporter::costs::{self, Chip, Costs};
 use exporter::inspect::{Inspection, inspect};
 use exporter::pack::ModelFile;
 
@@ -128,11 +128,10 @@ fn print_cores(inspection: &Inspection) {
         );
     }
     println!("\nchips:");
-    for core in Core::ALL {
-        let chip = Chip::of(core);
+    for chip in costs::predicted().filter_map(Chip::of) {
         println!(
             "  {:<4}  {:<15}  {:>3} MHz, {} wait states per {:>2} bytes, {:>4} KiB of flash, {:>3} KiB of RAM",
-            core.name(),
+            chip.core.name(),
             chip.name,
             chip.clock_hz / 1_000_000,
             chip.wait_states,

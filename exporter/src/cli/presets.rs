@@ -1,8 +1,8 @@
 use std::process::ExitCode;
 
+use exporter::architecture;
 use exporter::nn::Statistics;
 use exporter::preset::{DEFAULT_PRESET, PRESETS};
-use runtime::Activation;
 
 use super::count;
 
@@ -32,9 +32,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let parameters = config.parameters() + gammas;
         let macs = config.macs_streaming();
         let fuses: Vec<String> = preset.levels.iter().map(|level| level.fuse.to_string()).collect();
-        let gated = if preset.activation == Activation::Gated { " gated" } else { "" };
-        let skip = if preset.skip { " skip" } else { "" };
-        let levels = format!("{} x {}{gated}{skip}", fuses.join(","), preset.widths());
+        let marks = architecture::marks(preset.activation, preset.skip);
+        let levels = format!("{} x {}{marks}", fuses.join(","), preset.widths());
         let default = preset.name == DEFAULT_PRESET;
         let exportable = preset.statistics == Statistics::BatchAndPositions;
         if args.json {

@@ -20,10 +20,10 @@ use exporter::train::checkpoint::Checkpoint;
 use exporter::train::{Event, FoldError, Interval, Options, Outcome, train};
 use exporter::write::{check_room, check_writable};
 use indicatif::{ProgressBar, ProgressStyle};
-use runtime::{Model, Sampling};
+use runtime::{Activation, Model, Sampling};
 use tch::{Cuda, Device};
 
-use super::{DataArgs, INTERRUPTED, count, default_threads, quoted, refuse_overwriting, stop_on_interrupt};
+use super::{DataArgs, INTERRUPTED, count, default_threads, named, quoted, refuse_overwriting, stop_on_interrupt};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -39,7 +39,7 @@ pub struct Args {
     run_dir: Option<PathBuf>,
     /// Continue the training of a folder, with all its settings, from its last checkpoint
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "dedup", "max_words", "run_dir", "preset", "seed", "epochs", "steps",
-        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels", "form", "device", "threads"])]
+        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels", "activation", "form", "device", "threads"])]
     resume: Option<PathBuf>,
     /// How often to write down the state: a number of steps, or a time as in 30s or 5m
     #[arg(long, value_name = "STEPS|TIME", default_value = "30s", value_parser = interval)]
@@ -92,6 +92,9 @@ pub struct Settings {
     #[arg(long, value_name = "FUSE:WIDTH,...", conflicts_with_all = ["block_size", "n_hidden"], value_parser = architecture::levels)]
     #[serde(default)]
     levels: Option<Levels>,
+    #[arg(long, value_parser = named(Activation::ALL, Activation::name), help = per_preset("Function after each level's linear layer", |preset| Some(preset.activation.name())))]
+    #[serde(default)]
+    activation: Option<Activation>,
     /// How the tree is evaluated while training: a window per example, or whole words with every node once [default: the
     /// preset's]
     #[arg(long, value_enum)]
@@ -214,7 +217,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         (Some(path), _) => RunFolder::resume(path, checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step))?,
         (None, Some(path)) => RunFolder::create(path)?,
         (None, None) => {
-            let name = format!("{}-seed{}", preset.name, options.seed);
+            let name = format!("{}-seed{}", options.preset, options.seed);
             RunFolder::create_numbered(Path::new(run::DEFAULT_PARENT), &name)?
         }
     };
@@ -253,7 +256,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             model.write(&copy)?;
         }
     }
-    let result = result(&config.settings, out.as_deref(), &outcome);
+    let result = result(&config.settings, options.architecture.activation, out.as_deref(), &outcome);
     if outcome.interrupted {
         if let Some(out) = &out {
             eprintln!("interrupted: {} holds the best model so far", relative(out).display());
@@ -287,6 +290,7 @@ fn write_config(folder: &RunFolder, config: &Config, options: &Options, words: &
     json["levels"] =
         options.architecture.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
     json["n_embd"] = options.architecture.n_embd.into();
+    json["activation"] = options.architecture.activation.name().into();
     json["skip"] = options.architecture.skip.into();
     json["steps"] = exporter::train::check(words, options)?.steps.into();
     json["data_sha256"] = hex(&words.sha256).into();
@@ -361,14 +365,14 @@ fn options(settings: &Settings, preset: &Preset) -> anyhow::Result<Options> {
         DeviceArg::Cuda if Cuda::is_available() => Device::Cuda(0),
         DeviceArg::Cuda => bail!("this libtorch sees no CUDA device; use --device cpu"),
     };
+    let mut architecture = match &settings.levels {
+        Some(Levels(levels)) => Architecture { levels: levels.clone(), ..preset.changed(None, settings.n_embd, None)? },
+        None => preset.changed(settings.block_size, settings.n_embd, settings.n_hidden)?,
+    };
+    architecture.activation = settings.activation.unwrap_or(preset.activation);
     Ok(Options {
-        preset: preset.name.to_owned(),
-        architecture: match &settings.levels {
-            Some(Levels(levels)) => {
-                Architecture { levels: levels.clone(), ..preset.changed(None, settings.n_embd, None)? }
-            }
-            None => preset.changed(settings.block_size, settings.n_embd, settings.n_hidden)?,
-        },
+        preset: preset.named(architecture.activation),
+        architecture,
         statistics: preset.statistics,
         recipe,
         seed: settings.seed,
@@ -453,13 +457,13 @@ fn samples(model: &FoldedModel) -> Vec<String> {
     names
 }
 
-fn result(settings: &Settings, out: Option<&Path>, outcome: &Outcome) -> serde_json::Value {
+fn result(settings: &Settings, activation: Activation, out: Option<&Path>, outcome: &Outcome) -> serde_json::Value {
     let [train_words, dev_words, test_words] = outcome.words;
     let [train_characters, dev_characters, test_characters] = outcome.examples;
     let [train_nll, dev_nll, test_nll] = outcome.losses;
     serde_json::json!({
         "model": out.map(relative),
-        "preset": settings.preset, "seed": settings.seed,
+        "preset": settings.preset, "activation": activation.name(), "seed": settings.seed,
         "train_nll": train_nll, "dev_nll": dev_nll, "test_nll": test_nll,
         "train_words": train_words, "dev_words": dev_words, "test_words": test_words,
         "train_characters": train_characters,

@@ -8,7 +8,6 @@ use anyhow::{Context, bail};
 use exporter::eval::validate::{Noise, Validation, validate};
 use exporter::pack::ModelFile;
 use runtime::Model;
-use runtime::format::Precision;
 use serde_json::json;
 
 use super::eval::{Given, SplitArg};
@@ -48,8 +47,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let reference_blob = reference.file.clone().into_blob()?;
     let reference_model = Model::new(reference_blob.as_bytes())?;
-    if reference_model.precision() != Precision::F32 {
-        bail!("--model {} is in {:?}: the reference must be in f32", reference.name(), reference_model.precision());
+    let precision = reference_model.precision();
+    if precision.is_integer() {
+        bail!("--model {} is in {}: the reference must be in f32", reference.name(), precision.name());
     }
     let words = args.data.read()?;
     reference.note_other_list(&words)?;
@@ -69,7 +69,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 show!("\n{part}: {} words, {} characters", count(list.len()), count(characters));
                 heading(width, levels);
             }
-            let kind = format!("{:?}", model.precision()).to_lowercase();
+            let kind = model.precision().name();
             show!("{name:<width$}  {kind:<4}  {}", row(&found));
             rows.push(json!({
                 "model": name,

@@ -16,12 +16,12 @@
 use std::collections::BTreeMap;
 
 use runtime::config::LinearShape;
-use runtime::format::{Layout, Precision, WeightFormat};
+use runtime::format::{Core, Layout, Precision, WeightFormat};
 use runtime::kernels::layout::PackedKernel;
 use runtime::rows::{LANES, padded};
-use runtime::{Activation, Config, Model};
+use runtime::{Config, Model};
 
-use super::Core;
+use crate::activation;
 
 /// How often a part does each of the things, by name.
 pub type Terms = BTreeMap<&'static str, f64>;
@@ -86,9 +86,8 @@ impl Network {
     /// Values that the beginning of a word puts into the rings.
     fn filled(&self) -> f64 {
         let values = |(level, shape): (usize, runtime::config::LevelShape)| match self.precision {
-            Precision::F32 => shape.ring_len * shape.width_in,
-            _ if level == 0 => shape.ring_len,
-            _ => shape.ring_len * shape.width_in,
+            Precision::Int8 | Precision::Int4 if level == 0 => shape.ring_len,
+            Precision::F32 | Precision::Int8 | Precision::Int4 => shape.ring_len * shape.width_in,
         };
         real(self.config.shapes().enumerate().map(values).sum())
     }
@@ -101,17 +100,21 @@ impl Network {
             WeightFormat::F32 => {
                 let mut terms = single(linear.fan_in(), linear.fan_out);
                 terms.extend([("level", 1.0), ("level.position", real(shape.fuse))]);
-                terms.extend([("copy", real(shape.fan_in + shape.width_in)), ("tanh", real(shape.fan_out))]);
+                terms.extend([
+                    ("copy", real(shape.fan_in + shape.width_in)),
+                    (activation::cost_term(self.config.activation()), real(shape.fan_out)),
+                ]);
                 if level == 0 {
                     terms.insert("embed", real(shape.width_in));
                 }
                 terms
             }
             WeightFormat::Table if shape.fuse == 2 => {
-                // The vector unit's kernel takes eight rows at once, and those that are left by themselves.
-                let (together, left) =
-                    if self.layout == Layout::Vector128 { (shape.fan_out / 8, shape.fan_out % 8) } else { (0, 0) };
-                let rows = if self.layout == Layout::Vector128 { 0 } else { shape.fan_out };
+                let (rows, together, left) = match self.layout {
+                    // The vector unit's kernel takes eight rows at once, and those that are left by themselves.
+                    Layout::Vector128 => (0, shape.fan_out / 8, shape.fan_out % 8),
+                    Layout::Rows8 | Layout::RowMajor | Layout::Dual16 | Layout::Lanes16 => (shape.fan_out, 0, 0),
+                };
                 let counts = [1, rows, together, left, left.min(1)];
                 let names = ["table2", "table2.row", "table2.eight", "table2.left", "table2.ragged"];
                 names.into_iter().zip(counts.map(real)).collect()
@@ -121,7 +124,7 @@ impl Network {
                 Terms::from([("table", 1.0), ("table.row", rows), ("table.entry", entries)])
             }
             WeightFormat::Pairs => Terms::from([("pairs", 1.0), ("pairs.value", real(shape.width_out))]),
-            _ => {
+            WeightFormat::Int8 | WeightFormat::Int4 => {
                 let (mut terms, kernel) =
                     self.packed(&linear, format, if level == 0 { Place::First } else { Place::Inner });
                 if level == 0 {
@@ -134,7 +137,11 @@ impl Network {
                 terms
             }
         };
-        if self.config.activation() == Activation::Gated && format != WeightFormat::Pairs {
+        let has_rows = match format {
+            WeightFormat::Pairs => false,
+            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Int8 | WeightFormat::Int4 => true,
+        };
+        if activation::is_gated(self.config.activation()) && has_rows {
             terms.extend([("gate", 1.0), ("gate.value", real(shape.width_out))]);
         }
         terms
@@ -151,7 +158,8 @@ impl Network {
                 }
                 terms
             }
-            _ => self.packed(&linear, format, Place::Output).0,
+            WeightFormat::Int8 | WeightFormat::Int4 => self.packed(&linear, format, Place::Output).0,
+            WeightFormat::Table | WeightFormat::Pairs => unreachable!("the output layer reads no characters"),
         };
         terms.insert("output", 1.0);
         // Nothing is skipped by a level alone that is read where it lies, of which no part is prepared.
@@ -167,11 +175,16 @@ impl Network {
     fn packed(&self, linear: &LinearShape<'_>, format: WeightFormat, place: Place) -> (Terms, PackedKernel) {
         let kernel = PackedKernel::new(self.layout, format).expect("all layouts are in this build");
         let columns = kernel.columns(linear);
+        let Loop { groups_per_round, groups_per_turn } = Loop::of(self.layout);
         let groups = columns / kernel.group();
         let blocks = linear.fan_out.div_ceil(kernel.rows_per_block());
-        // Rounds of the unrolled loop behind the first, which every block has.
-        let rounds = groups.div_ceil(if self.layout == Layout::Vector128 { 16 } else { 8 }) - 1;
-        let is_i4 = format == WeightFormat::Int4;
+        // Rounds of the unrolled loop after the first, which every block has.
+        let rounds = groups.div_ceil(groups_per_round) - 1;
+        let is_i4 = match format {
+            WeightFormat::Int4 => true,
+            WeightFormat::Int8 => false,
+            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Pairs => unreachable!("not in blocks"),
+        };
         let names = match (is_i4, place == Place::Output) {
             (false, false) => ["int8", "int8.block"],
             (false, true) => ["int8", "int8.last"],
@@ -184,7 +197,7 @@ impl Network {
             }
             true => ["int4.group", "int4.round", "int4.single", "int4.part", "int4.filled", "int4.left", "int4.ragged"],
         };
-        let singles = if self.layout == Layout::Vector128 { groups % 4 } else { 0 };
+        let singles = groups % groups_per_turn;
         // The input is prepared in parts: whole ones together, those that have to be filled up by themselves.
         let part = kernel.part();
         let [mut whole, mut filled, mut left, mut ragged] = [0; 4];
@@ -208,6 +221,24 @@ impl Network {
         let counts = [blocks * groups, blocks * rounds, blocks * singles, whole, filled, left, ragged];
         let terms = names.into_iter().zip([1, blocks]).chain(others.into_iter().zip(counts));
         (terms.map(|(name, count)| (name, real(count))).collect(), kernel)
+    }
+}
+
+/// The loop of a kernel of integers over the columns of a block.
+struct Loop {
+    /// Groups of a round of the unrolled loop.
+    groups_per_round: usize,
+    /// Groups that are taken together within a round; those that are left are taken by themselves.
+    groups_per_turn: usize,
+}
+
+impl Loop {
+    fn of(layout: Layout) -> Self {
+        match layout {
+            Layout::Dual16 | Layout::Lanes16 => Self { groups_per_round: 8, groups_per_turn: 1 },
+            Layout::Vector128 => Self { groups_per_round: 16, groups_per_turn: 4 },
+            Layout::Rows8 | Layout::RowMajor => unreachable!("{} has no packed kernel", layout.name()),
+        }
     }
 }
 

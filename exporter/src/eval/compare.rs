@@ -60,7 +60,7 @@ impl<'a> Candidate<'a> {
     pub fn kind(&self) -> String {
         match &self.engine {
             Engine::Torch { .. } => "libtorch f32".to_owned(),
-            Engine::Runtime(model) => format!("runtime {:?}", model.precision()).to_lowercase(),
+            Engine::Runtime(model) => format!("runtime {}", model.precision().name()),
         }
     }
 

@@ -7,6 +7,7 @@ use runtime::{Activation, Level};
 
 use super::names::{self, Part, last_number, natural, numbered, parent, place};
 use super::{ImportError, Options, StateDict};
+use crate::activation::is_gated;
 use crate::architecture::Architecture;
 
 /// How matrices are stored.
@@ -69,6 +70,8 @@ pub struct Structure {
     pub levels: Vec<Layer>,
     /// To logits.
     pub output: Layer,
+    /// The function after every level.
+    pub activation: Activation,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -89,7 +92,7 @@ impl Structure {
             width: u16::try_from(layer.fan_out).expect("at most MAX_WIDTH"),
         };
         let levels = self.levels.iter().map(level).collect();
-        Architecture { n_embd: self.n_embd, levels, activation: Activation::Tanh, skip: false }
+        Architecture { n_embd: self.n_embd, levels, activation: self.activation, skip: false }
     }
 }
 
@@ -121,6 +124,9 @@ pub fn understand(state: &StateDict, options: &Options) -> Result<Structure, Imp
     if state.metadata.get("format").is_some_and(|format| format == crate::file::FORMAT) {
         return Err(ImportError::AlreadyFolded);
     }
+    if is_gated(options.activation) {
+        return Err(ImportError::Gated { activation: options.activation });
+    }
     let (matrices, norms) = modules(state)?;
     if matrices.len() < 3 {
         return Err(ImportError::TooFew { found: matrices.len() });
@@ -146,6 +152,7 @@ pub fn understand(state: &StateDict, options: &Options) -> Result<Structure, Imp
         embedding: embedding.weight,
         levels: levels.to_vec(),
         output: output.clone(),
+        activation: options.activation,
         notes,
     };
     // Widths of a matrix can be larger than a level of the runtime has numbers for.
@@ -393,7 +400,7 @@ fn pair(
             };
             if place_of_norm - place > 1 {
                 notes.push(format!(
-                    "between {} and BatchNorm {} stands something without weights: only reshaping is right there, a tanh is not",
+                    "between {} and BatchNorm {} stands something without weights: only reshaping is right there, an activation is not",
                     names[at], norm.module
                 ));
             }

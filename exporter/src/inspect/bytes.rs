@@ -28,15 +28,19 @@ impl LayerBytes {
                 let width = rows / model.config().activation().rows_per_value();
                 Self { arrays: vec![vocab_size * vocab_size * width], read: width }
             }
-            (layout, format) => match PackedKernel::new(layout, format) {
+            (layout, WeightFormat::Int8 | WeightFormat::Int4) => match PackedKernel::new(layout, format) {
                 Some(kernel) => {
                     let words = kernel.block_words(kernel.columns(shape));
                     Self::whole(vec![4 * rows.div_ceil(kernel.rows_per_block()) * words])
                 }
-                None if format == WeightFormat::Int4 => {
-                    Self::whole([&scaling[..], &[columns.div_ceil(2) * rows]].concat())
+                None => {
+                    let row_bytes = match format {
+                        // Two weights share a byte.
+                        WeightFormat::Int4 => columns.div_ceil(2),
+                        WeightFormat::F32 | WeightFormat::Table | WeightFormat::Int8 | WeightFormat::Pairs => columns,
+                    };
+                    Self::whole([&scaling[..], &[row_bytes * rows]].concat())
                 }
-                None => Self::whole([&scaling[..], &[columns * rows]].concat()),
             },
         }
     }
@@ -53,7 +57,7 @@ fn embedding_bytes(model: &Model<'_>, formats: &[WeightFormat]) -> (usize, usize
     match formats.first() {
         Some(WeightFormat::F32) => (4 * vocab_size * n_embd, 4 * n_embd),
         Some(WeightFormat::Table | WeightFormat::Pairs) => (0, 0),
-        _ => (vocab_size * n_embd, fuse * n_embd),
+        Some(WeightFormat::Int8 | WeightFormat::Int4) | None => (vocab_size * n_embd, fuse * n_embd),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the console says of itself: a line per fact, the name of which comes first.
 
 use embedded_io::Write;
-use runtime::format::Precision;
+use runtime::format::{Layout, Precision};
 use runtime::{FormatError, Model, SelfTestError, StateError};
 
 use super::machine::Facts;
@@ -60,7 +60,7 @@ pub fn print(out: &mut impl Write, model: &Model<'_>, boot: &Boot, facts: &Facts
             out.millionths(micronats.into());
             out.text(" nats per character");
             // It was measured before the weights were rounded.
-            out.line(if model.precision() == Precision::F32 { "" } else { ", of the f32 model" });
+            out.line(if model.precision().is_integer() { ", of the f32 model" } else { "" });
         }
     }
     key(out, "layout");
@@ -145,11 +145,12 @@ fn format(out: &mut impl Write, error: FormatError) {
         }
         FormatError::UnsupportedFormat => {
             out.text("a precision or layout that this program does not read; it reads");
-            for (read, name) in READ {
-                if read {
-                    out.text(" ");
-                    out.text(name);
-                }
+            let precisions =
+                Precision::ALL.iter().filter(|precision| precision.is_built()).map(|precision| precision.name());
+            let layouts = Layout::INTEGERS.iter().filter(|layout| layout.is_built()).map(|layout| layout.name());
+            for name in precisions.chain(layouts) {
+                out.text(" ");
+                out.text(name);
             }
             out.text(NEW_LINE);
         }
@@ -167,14 +168,3 @@ fn format(out: &mut impl Write, error: FormatError) {
         _ => out.line("a model that contradicts itself"),
     }
 }
-
-/// The precisions and layouts of this build.
-const READ: [(bool, &str); 7] = [
-    (cfg!(feature = "f32"), "f32"),
-    (cfg!(feature = "int8"), "int8"),
-    (cfg!(feature = "int4"), "int4"),
-    (cfg!(feature = "row-major"), "row-major"),
-    (cfg!(feature = "dual16"), "dual16"),
-    (cfg!(feature = "lanes16"), "lanes16"),
-    (cfg!(feature = "vector128"), "vector128"),
-];

@@ -54,11 +54,11 @@ impl Network {
     }
 
     /// How the layers are stored in a precision.
-    pub fn formats(&self, precision: &str) -> Vec<WeightFormat> {
+    pub fn formats(&self, precision: Precision) -> Vec<WeightFormat> {
         let (first, inner, output) = match precision {
-            "f32" => (WeightFormat::F32, WeightFormat::F32, WeightFormat::F32),
-            "int4" => (self.first, WeightFormat::Int4, self.output),
-            _ => (self.first, WeightFormat::Int8, WeightFormat::Int8),
+            Precision::F32 => (WeightFormat::F32, WeightFormat::F32, WeightFormat::F32),
+            Precision::Int8 => (self.first, WeightFormat::Int8, WeightFormat::Int8),
+            Precision::Int4 => (self.first, WeightFormat::Int4, self.output),
         };
         let mut formats = vec![inner; self.levels.len() + 1];
         formats[0] = first;
@@ -69,7 +69,10 @@ impl Network {
     /// The root mean square of a level's outputs, roughly, where that of the sums is one. Gated units are a tanh times a sigmoid
     /// around a half.
     fn activation_rms(&self) -> f64 {
-        if self.activation == Activation::Gated { 0.37 } else { 0.63 }
+        match self.activation {
+            Activation::Tanh => 0.63,
+            Activation::Gated => 0.37,
+        }
     }
 
     /// The boundary, the letters, and what comes behind them.
@@ -84,21 +87,22 @@ impl Network {
 /// # Errors
 /// For a network that the format has no room for.
 pub fn blob(network: &Network, precision: &str) -> Result<Vec<u8>> {
+    let precision = Precision::from_name(precision).with_context(|| format!("no precision {precision}"))?;
     encoded(network, precision).context("a network that is refused")
 }
 
-fn encoded(network: &Network, precision: &str) -> Result<Vec<u8>, EncodeError> {
+fn encoded(network: &Network, precision: Precision) -> Result<Vec<u8>, EncodeError> {
     let mut random = Random(0x2545_f491);
     let (config, formats) = (network.config()?, network.formats(precision));
     let shapes = config.linear_shapes().map(|shape| (shape.fan_in(), shape.fan_out));
-    let precision = match precision {
-        "f32" => return single(network, shapes.collect(), &formats, &mut random),
-        "int4" => Precision::Int4,
-        _ => Precision::Int8,
-    };
+    if !precision.is_integer() {
+        return single(network, shapes.collect(), &formats, &mut random);
+    }
     let embedding: Vec<i8> = match network.first {
-        WeightFormat::Table => Vec::new(),
-        _ => (0..network.vocab_size * config.n_embd()).map(|_| random.weight(127)).collect(),
+        WeightFormat::Table | WeightFormat::Pairs => Vec::new(),
+        WeightFormat::F32 | WeightFormat::Int8 | WeightFormat::Int4 => {
+            (0..network.vocab_size * config.n_embd()).map(|_| random.weight(127)).collect()
+        }
     };
     let last = formats.len() - 1;
     let layers: Vec<_> = shapes
@@ -107,9 +111,11 @@ fn encoded(network: &Network, precision: &str) -> Result<Vec<u8>, EncodeError> {
         .map(|(index, (shape, &format))| {
             let fuse = network.levels.get(index).map_or(1, |level| usize::from(level.fuse));
             // Of a table the terms of a sum, and as many entries for each of them as there are characters.
-            let (columns, entries) =
-                if format == WeightFormat::Table { (fuse, network.vocab_size) } else { (shape.0, 1) };
-            let input_rms = if format == WeightFormat::Table { 1.0 } else { 127.0 * network.activation_rms() };
+            let (columns, entries, input_rms) = match format {
+                WeightFormat::Table => (fuse, network.vocab_size, 1.0),
+                WeightFormat::Int8 | WeightFormat::Int4 => (shape.0, 1, 127.0 * network.activation_rms()),
+                WeightFormat::F32 | WeightFormat::Pairs => unreachable!("{} is no layer of integers", format.name()),
+            };
             let one = if index == last { LOGIT_FRACTION_BITS } else { PRE_ACTIVATION_FRACTION_BITS };
             Integers::random((columns, entries, shape.1), input_rms, format, one, &mut random)
         })
@@ -187,7 +193,7 @@ impl Integers {
         one: u32,
         random: &mut Random,
     ) -> Self {
-        let largest = if format == WeightFormat::Int4 { 7 } else { 127 };
+        let largest = i32::try_from(format.weight_max()).expect("at most 127");
         let weights: Vec<i8> = (0..columns * entries * rows).map(|_| random.weight(largest)).collect();
         let weight_rms = f64::from(2 * largest + 1) / 12_f64.sqrt();
         let sum_rms = (columns as f64).sqrt() * weight_rms * input_rms;

@@ -248,7 +248,7 @@ fn symbols(file: &object::File<'_>) -> Vec<Range> {
 
 /// Whether a symbol is one of the runtime's functions in assembly: they begin with the layout they are for.
 pub fn is_assembly_of_runtime(symbol: &str) -> bool {
-    let layouts = Layout::INTEGERS.iter().map(|layout| format!("{layout:?}").to_ascii_lowercase());
+    let layouts = Layout::INTEGERS.iter().map(|layout| layout.name().to_owned());
     layouts.chain(["runtime", "vfp"].map(str::to_owned)).any(|name| symbol.starts_with(&format!("{name}_")))
 }
 

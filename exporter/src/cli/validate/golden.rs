@@ -6,16 +6,15 @@ use anyhow::{Context, bail};
 use exporter::data::DataError;
 use exporter::eval::golden::Golden;
 use exporter::file::FoldedModel;
-use exporter::gptq::{Options, calibration_contexts, quantize_int4};
-use exporter::pack::{ModelFile, pack_f32, pack_integer};
-use exporter::quantize::quantize_int8;
+use exporter::gptq::{Options, calibration_contexts};
+use exporter::pack::{ModelFile, pack_f32};
 use runtime::Model;
-use runtime::format::{AlignedBlob, Layout};
+use runtime::format::{AlignedBlob, Layout, Precision};
 use serde_json::json;
 
 use super::super::eval::Given;
-use super::super::export::{PrecisionArg, calibration};
-use super::super::{count, quoted};
+use super::super::export::{calibration, pack_in};
+use super::super::{count, named, quoted};
 
 #[derive(clap::Args)]
 pub struct GoldenArgs {
@@ -24,12 +23,12 @@ pub struct GoldenArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "dedup"])]
     pub golden: Option<PathBuf>,
     /// With --golden: which precisions of a folded model [default: all]
-    #[arg(long, value_enum, value_delimiter = ',', requires = "golden")]
-    precision: Vec<PrecisionArg>,
+    #[arg(long, value_parser = named(Precision::ALL, Precision::name), value_delimiter = ',', requires = "golden")]
+    precision: Vec<Precision>,
     /// With --golden: largest difference of a logit that passes, of one precision or of all [default: f32=1e-4,int8=1,int4=3]
     #[arg(long, value_name = "[PRECISION=]X", value_delimiter = ',', value_parser = parse_tolerance, requires = "golden")]
     tolerance: Vec<Tolerance>,
-    /// With --golden: words that int4 is calibrated on, as in `export` [default: the shipped list of names; the golden contexts
+    /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names; the golden contexts
     /// where the model cannot read it]
     #[arg(long, value_name = "FILE", requires = "golden")]
     calibration: Option<PathBuf>,
@@ -38,14 +37,16 @@ pub struct GoldenArgs {
 #[derive(Clone, Copy)]
 struct Tolerance {
     /// `None` for all.
-    precision: Option<PrecisionArg>,
+    precision: Option<Precision>,
     limit: f64,
 }
 
 fn parse_tolerance(text: &str) -> Result<Tolerance, String> {
     let (precision, number) = match text.split_once('=') {
         None => (None, text),
-        Some((name, number)) => (Some(<PrecisionArg as clap::ValueEnum>::from_str(name, false)?), number),
+        Some((name, number)) => {
+            (Some(Precision::from_name(name).ok_or_else(|| format!("there is no precision {name:?}"))?), number)
+        }
     };
     match number.parse::<f64>() {
         Ok(limit) if limit >= 0.0 => Ok(Tolerance { precision, limit }),
@@ -58,27 +59,25 @@ fn parse_tolerance(text: &str) -> Result<Tolerance, String> {
 /// f32: sums of the same products in another order, and a tanh within 4.5e-7; measured 2e-6 to 7e-6. int8: a weight is off by up to
 /// 1/254 of the largest in its row; measured 0.07 to 0.33. int4: by up to 1/14 in the inner levels; measured 0.06 to 0.9. The limits
 /// of the integers tell another model from this one; what rounding costs, `d nll` says.
-fn default_limit(precision: PrecisionArg) -> f64 {
+fn default_limit(precision: Precision) -> f64 {
     match precision {
-        PrecisionArg::F32 => 1e-4,
-        PrecisionArg::Int8 => 1.0,
-        PrecisionArg::Int4 => 3.0,
+        Precision::F32 => 1e-4,
+        Precision::Int8 => 1.0,
+        Precision::Int4 => 3.0,
     }
 }
-
-const ALL: [PrecisionArg; 3] = [PrecisionArg::F32, PrecisionArg::Int8, PrecisionArg::Int4];
 
 pub fn run(path: &Path, file: &Path, args: &GoldenArgs, json: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let given = Given::read(path)?;
     let golden = Golden::read(file).with_context(|| quoted(file))?;
-    let asked = if args.precision.is_empty() { ALL.to_vec() } else { args.precision.clone() };
+    let asked = if args.precision.is_empty() { Precision::ALL.to_vec() } else { args.precision.clone() };
     let blobs = match given.file {
         ModelFile::Blob(blob) => {
-            let precision = Model::new(blob.as_bytes())?.precision();
-            let own = PrecisionArg::of(precision).with_context(|| format!("{precision:?} is not judged"))?;
+            let own = Model::new(blob.as_bytes())?.precision();
             if !asked.contains(&own) {
-                bail!("{} is a blob in {precision:?}: other precisions need the model it was made of", quoted(path));
+                let (path, own) = (quoted(path), own.name());
+                bail!("{path} is a blob in {own}: other precisions need the model it was made of");
             }
             vec![(own, blob)]
         }
@@ -86,7 +85,8 @@ pub fn run(path: &Path, file: &Path, args: &GoldenArgs, json: bool) -> anyhow::R
             // Before the work of quantizing it.
             golden.compare(&Model::new(pack_f32(&model)?.as_bytes())?).with_context(|| quoted(file))?;
             let pack = |precision| Ok((precision, pack(&model, precision, args, &golden)?));
-            ALL.into_iter().filter(|precision| asked.contains(precision)).map(pack).collect::<anyhow::Result<_>>()?
+            let asked = Precision::ALL.iter().copied().filter(|precision| asked.contains(precision));
+            asked.map(pack).collect::<anyhow::Result<_>>()?
         }
     };
     let rows = golden.rows();
@@ -143,29 +143,19 @@ fn signed(delta: f64) -> String {
 }
 
 /// What `export` would write.
-fn pack(
-    model: &FoldedModel,
-    precision: PrecisionArg,
-    args: &GoldenArgs,
-    golden: &Golden,
-) -> anyhow::Result<AlignedBlob> {
+fn pack(model: &FoldedModel, precision: Precision, args: &GoldenArgs, golden: &Golden) -> anyhow::Result<AlignedBlob> {
     let contexts = || match calibration(args.calibration.as_deref(), model) {
         Err(error)
             if args.calibration.is_none()
                 && matches!(error.downcast_ref(), Some(DataError::UnknownCharacter { .. })) =>
         {
             eprintln!(
-                "int4 is calibrated on the golden contexts: the model cannot read the shipped list (see --calibration)"
+                "{} is calibrated on the golden contexts: the model cannot read the shipped list (see --calibration)",
+                precision.name()
             );
             Ok(calibration_contexts(&golden.examples()))
         }
         result => result,
     };
-    Ok(match precision {
-        PrecisionArg::F32 => pack_f32(model)?,
-        PrecisionArg::Int8 => pack_integer(model, &quantize_int8(model), Layout::RowMajor)?,
-        PrecisionArg::Int4 => {
-            pack_integer(model, &quantize_int4(model, &contexts()?, Options::default()), Layout::RowMajor)?
-        }
-    })
+    pack_in(model, precision, Layout::RowMajor, contexts, Options::default())
 }

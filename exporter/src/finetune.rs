@@ -2,9 +2,10 @@
 //!
 //! Quantization-aware training with straight-through gradients (Jacob et al., 2018) and learned steps (Esser et al.,
 //! "Learned Step Size Quantization", 2020). The forward pass mirrors `runtime`'s definition: the table of level 0 and the output
-//! layer in 8 bits per row, the levels between in `bits` bits with a learned step per row, pre-activations in the units of the
-//! activation, activations in 1/127. The teacher is the network itself before any rounding: its probabilities are the target (Hinton et
-//! al., "Distilling the Knowledge in a Neural Network", 2015), which loses less than training on the words alone would.
+//! layer in 8 bits per row, the levels between in `bits` bits with a learned step per row, pre-activations in the units
+//! of the activation, activations in 1/127. The teacher is the network itself before any rounding: its probabilities
+//! are the target (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015), which loses less than training
+//! on the words alone would.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A `state_dict` has names and shapes and nothing else. The order of the layers follows from the names, their fuse factors
-//! from the shapes; what neither says (the activation, BatchNorm's eps) is an option, and said. Whatever does not fit is
-//! refused: a wrong guess would be a model that runs and talks nonsense.
+//! from the shapes; what neither says (the activation, BatchNorm's eps) is an option, and said. Whatever does not fit
+//! is refused: a wrong guess would be a model that runs and talks nonsense.
 
 mod fold;
 pub mod names;
@@ -229,7 +229,10 @@ pub enum ImportError {
         tensor: String,
     },
     /// Gated units.
-    #[error("--activation {name}: the two halves of a gated unit are not recognised in a state_dict yet", name = .activation.name())]
+    #[error(
+        "--activation {name}: the two halves of a gated unit are not recognised in a state_dict yet",
+        name = .activation.name()
+    )]
     Gated {
         /// The activation that was asked for.
         activation: Activation,

@@ -201,8 +201,8 @@ pub fn inspect(file: &ModelFile, costs: &Costs) -> Result<Inspection, InspectErr
     })
 }
 
-/// The blobs that `export` makes of a model: in f32, 8 and 4 bits. Integers are rounded without calibration, which changes
-/// weights and no size.
+/// The blobs that `export` makes of a model: in f32, 8 and 4 bits. Integers are rounded without calibration, which
+/// changes weights and no size.
 fn packed(model: &FoldedModel) -> Result<Vec<AlignedBlob>, InspectError> {
     let layout = Layout::RowMajor;
     let config = model.architecture.config(model.vocab_size())?;

@@ -1,9 +1,9 @@
 //! Scales for the levels of an unbounded activation, so that integers have units for them.
 //!
-//! Integers hold activations in units of 1/127 and at most 127 of them. An unbounded activation is positively homogeneous,
-//! `f(a x) = a f(x)` for `a > 0`: where the rows of a level are divided by a scale and the columns that read the level are
-//! multiplied by it, the network computes the same logits. With the right scale nearly all outputs of the level are
-//! between -1 and 1. The format of blobs knows nothing of this.
+//! Integers hold activations in units of 1/127 and at most 127 of them. An unbounded activation is positively
+//! homogeneous, `f(a x) = a f(x)` for `a > 0`: where the rows of a level are divided by a scale and the columns that
+//! read the level are multiplied by it, the network computes the same logits. With the right scale nearly all outputs
+//! of the level are between -1 and 1. The format of blobs knows nothing of this.
 
 use tch::{Kind, Tensor};
 
@@ -20,7 +20,8 @@ const FAR: f64 = 1.5;
 
 /// Divides the outputs of every level by its scale, where the activation is unbounded; returns the scales.
 ///
-/// `contexts` `[N, block_size]` (i64) are what the outputs are measured on. Logits stay the same but for the rounding of f32.
+/// `contexts` `[N, block_size]` (i64) are what the outputs are measured on. Logits stay the same but for the rounding
+/// of f32.
 ///
 /// # Panics
 /// If libtorch runs out of memory.
@@ -69,8 +70,8 @@ pub fn apply(model: &mut FoldedModel, scales: &[f64]) {
     }
 }
 
-/// Returns the largest value that 127 units should stand for: the one that loses least, in squares, when values are rounded
-/// to units and larger ones are cut off.
+/// Returns the largest value that 127 units should stand for: the one that loses least, in squares, when values are
+/// rounded to units and larger ones are cut off.
 fn best_clip(outputs: &Tensor) -> f64 {
     let largest = outputs.abs().max().double_value(&[]);
     if largest <= 0.0 || !largest.is_finite() {

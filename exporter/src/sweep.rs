@@ -5,8 +5,18 @@ use std::path::{Path, PathBuf};
 use crate::write::{WriteError, write_atomically};
 
 /// Options of `train` that a grid may go over.
-pub const KEYS: [&str; 10] =
-    ["lr", "batch-size", "weight-decay", "dropout", "epochs", "steps", "block-size", "n-embd", "n-hidden", "activation"];
+pub const KEYS: [&str; 10] = [
+    "lr",
+    "batch-size",
+    "weight-decay",
+    "dropout",
+    "epochs",
+    "steps",
+    "block-size",
+    "n-embd",
+    "n-hidden",
+    "activation",
+];
 
 /// One training of a grid.
 #[derive(Clone, Debug, PartialEq, Eq)]

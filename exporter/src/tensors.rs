@@ -1,4 +1,5 @@
-//! Examples as tensors, and the input of the output layer, which the network in training, the folded and the quantized one share.
+//! Examples as tensors, and the input of the output layer, which the network in training, the folded and the quantized
+//! one share.
 
 use ndarray::Array2;
 use tch::{Device, Kind, Tensor};

@@ -37,8 +37,8 @@ pub struct Args {
     /// square of the vocabulary
     #[arg(long)]
     pairs: bool,
-    /// int4, and int8 where the activation has no bound: words that the rounding is calibrated on, best those of the training
-    /// [default: the shipped list of names]
+    /// int4, and int8 where the activation has no bound: words that the rounding is calibrated on, best those of the
+    /// training [default: the shipped list of names]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
     /// int4, and int8 where the activation has no bound: round each weight by itself, for comparison
@@ -149,7 +149,8 @@ pub fn pack_in(
     Ok(pack_integer(&model, &quantized, layout)?)
 }
 
-/// The model, or one with other scales where the levels of an unbounded activation are far from 1 on the calibration words.
+/// The model, or one with other scales where the levels of an unbounded activation are far from 1 on the calibration
+/// words.
 fn rescaled<'m>(model: &'m FoldedModel, contexts: &Tensor) -> Cow<'m, FoldedModel> {
     let scales = scales(model, contexts);
     if !are_far(&scales) {

@@ -39,7 +39,8 @@ pub struct Args {
     run_dir: Option<PathBuf>,
     /// Continue the training of a folder, with all its settings, from its last checkpoint
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "dedup", "max_words", "run_dir", "preset", "seed", "epochs", "steps",
-        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels", "activation", "form", "device", "threads"])]
+        "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels",
+        "activation", "form", "device", "threads"])]
     resume: Option<PathBuf>,
     /// How often to write down the state: a number of steps, or a time as in 30s or 5m
     #[arg(long, value_name = "STEPS|TIME", default_value = "30s", value_parser = interval)]
@@ -92,7 +93,8 @@ pub struct Settings {
     #[arg(long, value_name = "FUSE:WIDTH,...", conflicts_with_all = ["block_size", "n_hidden"], value_parser = architecture::levels)]
     #[serde(default)]
     levels: Option<Levels>,
-    #[arg(long, value_parser = named(Activation::ALL, Activation::name), help = per_preset("Function after each level's linear layer", |preset| Some(preset.activation.name())))]
+    #[arg(long, value_parser = named(Activation::ALL, Activation::name),
+        help = per_preset("Function after each level's linear layer", |preset| Some(preset.activation.name())))]
     #[serde(default)]
     activation: Option<Activation>,
     /// How the tree is evaluated while training: a window per example, or whole words with every node once [default: the

@@ -400,7 +400,8 @@ fn pair(
             };
             if place_of_norm - place > 1 {
                 notes.push(format!(
-                    "between {} and BatchNorm {} stands something without weights: only reshaping is right there, an activation is not",
+                    "there is a module without weights between {} and BatchNorm {}: an activation is wrong there, \
+                     reshaping is right",
                     names[at], norm.module
                 ));
             }

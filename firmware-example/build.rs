@@ -48,13 +48,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build/anomaly.rs");
     let flash = flash_bytes()?;
-    let precision = copy_model(&out, flash)?;
+    let needed = copy_model(&out, flash)?;
     if has_feature("int8") {
         fs::write(out.join("anomaly.rs"), anomaly::source(layout()?.unwrap_or(Layout::RowMajor)))?;
     }
     if env::var("CARGO_CFG_TARGET_OS")? == "none" {
-        if !has_feature(precision) {
-            println!("cargo::error=the model is {precision}: enable the feature {precision}");
+        for feature in needed.into_iter().filter(|feature| !has_feature(feature)) {
+            println!("cargo::error=the model needs {feature}: enable the feature {feature}");
         }
         link(&out)?;
     }
@@ -62,8 +62,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Copies the blob to where the program includes it, after the checks it would otherwise fail on the chip, and with its
-/// integers in the layout that is fastest there. The feature it needs.
-fn copy_model(out: &Path, flash: Option<u64>) -> Result<&'static str, Box<dyn Error>> {
+/// integers in the layout that is fastest there. Returns the features that the model needs.
+fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=MODEL");
     // A path of the user's is relative to where the user is, which a build script cannot know: the workspace it is.
     let path = match env::var_os("MODEL") {
@@ -75,7 +75,7 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<&'static str, Box<dyn Er
     let aligned = AlignedBlob::from(bytes.as_slice());
     let model =
         Model::new(aligned.as_bytes()).map_err(|error| format!("the model {} is refused: {error}", path.display()))?;
-    let precision = model.precision().name();
+    let needed = [Some(model.precision().name()), model.config().activation().feature()];
     let layout = layout()?;
     let bytes = match layout {
         Some(layout) if model.precision().is_integer() => relayout(&model, layout)?,
@@ -93,7 +93,7 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<&'static str, Box<dyn Er
     }
     fs::write(out.join("model.rs"), runtime::built_in::source(&bytes, "model.blob")?)?;
     fs::write(out.join("model.blob"), bytes)?;
-    Ok(precision)
+    Ok(needed.into_iter().flatten().collect())
 }
 
 /// The shipped model that suits the features and the board.

@@ -34,6 +34,23 @@ impl Activation {
         }
     }
 
+    /// Returns the feature that a build needs for it, or `None` if every build has it.
+    ///
+    /// An activation with a curve of its own is a feature: a program for a chip has no flash for curves that its model does
+    /// not use.
+    pub const fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Tanh | Self::Gated => None,
+        }
+    }
+
+    /// Returns whether this build of the runtime computes it.
+    pub const fn is_built(self) -> bool {
+        match self {
+            Self::Tanh | Self::Gated => true,
+        }
+    }
+
     /// Returns the number of rows of the weight matrix per value of a level.
     pub const fn rows_per_value(self) -> usize {
         match self {

@@ -256,7 +256,7 @@ fn load<'a>(
     if let Err(violation) = header.config.check() {
         return slab.refuse_dimension(violation);
     }
-    if header.weights.len() != header.config.levels().len() + 1 {
+    if !header.config.activation.is_built() || header.weights.len() != header.config.levels().len() + 1 {
         return slab.refuse(FormatError::UnsupportedFormat);
     }
     if let Err(violation) = Checks::new().and(Dimension::Golden, golden_len).done() {

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use runtime::Model;
 use runtime::format::{self, AlignedBlob, Layout, Precision};
+use runtime::{Activation, Model};
 
 use crate::board::Board;
 use crate::command::run_for_output;
@@ -82,7 +82,7 @@ pub fn build_with_features(
     more: &[&str],
 ) -> Result<PathBuf> {
     let model = model_file(repo, board, bin, model)?;
-    let Facts { precision, checksum } = facts(&model)?;
+    let Facts { precision, activation, checksum } = facts(&model)?;
 
     let programs = repo.root().join(PROGRAMS);
     fs::create_dir_all(&programs).with_context(|| format!("cannot create {}", programs.display()))?;
@@ -96,7 +96,11 @@ pub fn build_with_features(
     if board.core == SPEED_MATTERS {
         cargo.args(["--config", &format!("profile.{PROFILE}.package.runtime.opt-level=3")]);
     }
-    let mut features = [&[board.name, precision], more].concat().join(",");
+    let mut features = [&[board.name, precision], more].concat();
+    // The console can be given any model later, in its slot.
+    let activations = Activation::ALL.iter().filter(|&&any| any == activation || bin == CONSOLE);
+    features.extend(activations.filter_map(|activation| activation.feature()));
+    let mut features = features.join(",");
     if let Some(layout) = layout {
         cargo.env("LAYOUT", layout);
         features += &format!(",{layout}");
@@ -142,6 +146,8 @@ pub fn shipped_model(repo: &Repo, precision: &str) -> PathBuf {
 pub struct Facts {
     /// The feature of `firmware-example` for its precision.
     pub precision: &'static str,
+    /// Its activation, which may be a feature, too.
+    pub activation: Activation,
     /// Its checksum.
     pub checksum: u32,
 }
@@ -150,9 +156,9 @@ pub struct Facts {
 pub fn facts(model: &Path) -> Result<Facts> {
     let bytes = fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
     let blob = AlignedBlob::from(bytes.as_slice());
-    let precision = Model::new(blob.as_bytes()).map(|model| model.precision());
-    let precision = precision.with_context(|| format!("{} is refused", model.display()))?.name();
-    Ok(Facts { precision, checksum: format::checksum(&bytes) })
+    let model = Model::new(blob.as_bytes()).with_context(|| format!("{} is refused", model.display()))?;
+    let (precision, activation) = (model.precision().name(), model.config().activation());
+    Ok(Facts { precision, activation, checksum: format::checksum(&bytes) })
 }
 
 /// The file that Cargo's messages name for a program.

@@ -3,7 +3,7 @@ use crate::kernels;
 use crate::math::gate;
 
 /// Applies the activation to the rows of a level in place. The values are the first `rows.len()` divided by
-/// [`Activation::rows_per_value`], each in [-1, 1]; the rows after them are unspecified.
+/// [`Activation::rows_per_value`]; the rows after them are unspecified.
 pub fn activate_f32(activation: Activation, rows: &mut [f32]) {
     kernels::activate_f32(activation, rows);
     if activation.is_gated() {

@@ -77,6 +77,7 @@ impl Model<'static> {
             blob.len() > CHECKSUM_WORD && blob[CHECKSUM_WORD] == parts.crc32,
             "the blob is not the one that was checked: run the build script again"
         );
+        assert!(parts.activation.is_built(), "enable the feature of runtime with the name of the model's activation");
         let (_, slab) = blob.split_at(parts.slab);
         let config = Config {
             vocab_size: parts.vocab_size,

@@ -1,7 +1,7 @@
 //! Everything that the exporter knows about an activation: in training, folded, and in integers.
 //!
-//! The integer curve itself is [`Activation::curve`]; a test compares [`forward_units`] with it for every activation. The
-//! first weights have no gain: a BatchNorm is in front of every activation and takes any factor out again.
+//! The integer curve itself is [`Activation::curve`]; a test compares [`forward_units`] with it for every activation.
+//! The first weights have no gain: a BatchNorm is in front of every activation and takes any factor out again.
 
 use ndarray::{Array1, Array2, s};
 use runtime::Activation;
@@ -16,6 +16,7 @@ pub const fn block_name(activation: Activation) -> &'static str {
     match activation {
         Activation::Tanh => "Tanh",
         Activation::Gated => "Gated",
+        Activation::Relu => "ReLU",
     }
 }
 
@@ -25,6 +26,7 @@ pub const fn block_name(activation: Activation) -> &'static str {
 pub const fn is_bounded(activation: Activation) -> bool {
     match activation {
         Activation::Tanh | Activation::Gated => true,
+        Activation::Relu => false,
     }
 }
 
@@ -32,6 +34,7 @@ pub const fn is_bounded(activation: Activation) -> bool {
 pub const fn pre_activation_units(activation: Activation) -> f64 {
     match activation {
         Activation::Tanh | Activation::Gated => (1_u32 << PRE_ACTIVATION_FRACTION_BITS) as f64,
+        Activation::Relu => ONE,
     }
 }
 
@@ -39,13 +42,15 @@ pub const fn pre_activation_units(activation: Activation) -> f64 {
 pub const fn cost_term(activation: Activation) -> &'static str {
     match activation {
         Activation::Tanh | Activation::Gated => "tanh",
+        // Not counted: a maximum takes next to nothing.
+        Activation::Relu => "relu",
     }
 }
 
 /// Returns whether two rows become one value by a gate, which takes time of its own in [`crate::costs`].
 pub const fn is_gated(activation: Activation) -> bool {
     match activation {
-        Activation::Tanh => false,
+        Activation::Tanh | Activation::Relu => false,
         Activation::Gated => true,
     }
 }
@@ -58,6 +63,7 @@ pub fn forward(activation: Activation, rows: &Tensor) -> Tensor {
             let halves = rows.chunk(2, -1);
             halves[0].tanh() * halves[1].sigmoid()
         }
+        Activation::Relu => rows.relu(),
     }
 }
 
@@ -67,7 +73,7 @@ pub fn forward(activation: Activation, rows: &Tensor) -> Tensor {
 /// runtime takes `tanh` of all rows.
 pub fn fold(activation: Activation, weight: &mut Array2<f32>, bias: &mut Array1<f32>) {
     match activation {
-        Activation::Tanh => {}
+        Activation::Tanh | Activation::Relu => {}
         Activation::Gated => {
             let width = bias.len() / 2;
             weight.slice_mut(s![width.., ..]).mapv_inplace(|value| value / 2.0);
@@ -84,6 +90,7 @@ pub fn forward_folded(activation: Activation, rows: &Tensor) -> Tensor {
             let halves = rows.tanh().chunk(2, -1);
             &halves[0] * (&halves[1] + 1.0) * 0.5
         }
+        Activation::Relu => rows.relu(),
     }
 }
 
@@ -100,6 +107,7 @@ pub fn forward_units(activation: Activation, pre_activation: &Tensor, round: imp
             // As `runtime::quant::gate`.
             round(&(&halves[0] * (&halves[1] + ONE) * (258.0 / 65_536.0)))
         }
+        Activation::Relu => pre_activation.clamp(0.0, ONE),
     }
 }
 
@@ -158,6 +166,15 @@ mod tests {
         let mut bias = array![5.0, 6.0];
         fold(Activation::Gated, &mut weight, &mut bias);
         assert_eq!((weight, bias), (array![[1.0, 2.0], [1.5, 2.0]], array![5.0, 3.0]));
+    }
+
+    #[test]
+    fn unbounded_activations_can_be_scaled() {
+        let rows = Tensor::randn([50, 6], (Kind::Double, Device::Cpu));
+        for &activation in Activation::ALL.iter().filter(|&&activation| !is_bounded(activation)) {
+            let difference = forward(activation, &(&rows * 2.5)) - forward(activation, &rows) * 2.5;
+            assert!(difference.abs().max().double_value(&[]) < 1e-12, "{activation:?}");
+        }
     }
 
     #[test]

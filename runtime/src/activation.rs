@@ -15,6 +15,11 @@ table! {
         /// (van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016, equation 2; "WaveNet", 2016,
         /// equation 2.)
         Gated = "gated",
+        /// Rectified linear unit, `max(a, 0)`; in f32 at most 2^40, so that all sums stay finite.
+        ///
+        /// In integers an output above 1 is cut off at 127 units. The exporter scales each level so that hardly any
+        /// output is above 1; a pre-activation has the units of an activation.
+        Relu = "relu",
     }
 }
 
@@ -31,6 +36,11 @@ impl Activation {
     pub fn apply_f32(self, rows: &mut [f32]) {
         match self {
             Self::Tanh | Self::Gated => rows.iter_mut().for_each(|row| *row = crate::math::tanh(*row)),
+            // Comparisons: `f32::max` leaves the sign of zero to the machine.
+            Self::Relu => rows.iter_mut().for_each(|row| {
+                *row = if *row > 0.0 { *row } else { 0.0 };
+                *row = if *row < LARGEST_F32 { *row } else { LARGEST_F32 };
+            }),
         }
     }
 
@@ -41,6 +51,7 @@ impl Activation {
     pub const fn feature(self) -> Option<&'static str> {
         match self {
             Self::Tanh | Self::Gated => None,
+            Self::Relu => Some("relu"),
         }
     }
 
@@ -48,13 +59,14 @@ impl Activation {
     pub const fn is_built(self) -> bool {
         match self {
             Self::Tanh | Self::Gated => true,
+            Self::Relu => cfg!(feature = "relu"),
         }
     }
 
     /// Returns the number of rows of the weight matrix per value of a level.
     pub const fn rows_per_value(self) -> usize {
         match self {
-            Self::Tanh => 1,
+            Self::Tanh | Self::Relu => 1,
             Self::Gated => 2,
         }
     }
@@ -82,9 +94,26 @@ impl Activation {
     pub const fn curve(self) -> &'static Curve {
         match self {
             Self::Tanh | Self::Gated => &TANH,
+            // A build without the feature refuses such a model when it is loaded.
+            Self::Relu => const { if cfg!(feature = "relu") { &RELU } else { &TANH } },
         }
     }
 }
+
+/// The largest output of an unbounded activation in f32. No trained network comes near it; whatever the weights, the sums
+/// of the next level stay finite, as with outputs of at most 1.
+pub const LARGEST_F32: f32 = (1_u64 << 40) as f32;
+
+/// `p` from 0 to 127, 127 above, 0 below.
+pub static RELU: Curve = Curve({
+    let mut entries = [0; 512];
+    let mut p = 0;
+    while p < 256 {
+        entries[p] = if p < 127 { p as i8 } else { 127 };
+        p += 1;
+    }
+    entries
+});
 
 /// `127 * tanh(p / 64)`, rounded to nearest.
 #[rustfmt::skip]

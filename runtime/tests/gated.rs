@@ -60,7 +60,11 @@ mod single {
         // The same level without gates has fewer rows.
         assert_eq!(with_activation(&bytes, 1), Ok(()));
         assert!(with_activation(&bytes, 0).is_err());
-        assert_eq!(with_activation(&bytes, 2), Err(FormatError::BadHeader), "there is no such activation");
+        assert_eq!(
+            with_activation(&bytes, Activation::ALL.len() as u8),
+            Err(FormatError::BadHeader),
+            "there is no such activation"
+        );
     }
 
     #[test]

@@ -616,6 +616,12 @@ mod float {
                 unit.activate_f32(Activation::Tanh, &mut y);
                 assert_eq!(bits(&y), bits(&expected[start..]), "{}", unit.name());
             }
+            for &activation in Activation::ALL {
+                let (mut y, mut defined) = (values.clone(), values.clone());
+                unit.activate_f32(activation, &mut y);
+                activation.apply_f32(&mut defined);
+                assert_eq!(bits(&y), bits(&defined), "{}, {}", unit.name(), activation.name());
+            }
             for len in 0..=300 {
                 let mut y = values[len..][..len + 3].to_vec();
                 unit.activate_f32(Activation::Tanh, &mut y[..len]);

@@ -2,12 +2,13 @@
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
+use runtime::activation::LARGEST_F32;
 use runtime::batch::{Batch, word_seed};
 use runtime::format::{Layout, Precision};
 use runtime::write::{relayout, tabulate_pairs};
 use runtime::{
-    Activations, BOUNDARY, COUNTER_WORDS, End, Error, Generator, Logits, Model, Sampling, StateError, StateMut, Stream,
-    Token,
+    Activation, Activations, BOUNDARY, COUNTER_WORDS, End, Error, Generator, Logits, Model, Sampling, StateError,
+    StateMut, Stream, Token,
 };
 
 use super::blob::Exact;
@@ -139,7 +140,7 @@ fn stream(model: &Model<'_>, tokens: &[Token]) -> Vec<Vec<u32>> {
             let mut levels = 0;
             stream.push_observed(token, &mut |level, values| {
                 assert_eq!((level, values.len()), (levels, model.config().levels()[level].width.into()));
-                check_range(values);
+                check_range(model.config().activation(), values);
                 levels += 1;
             });
             assert_eq!(levels, model.config().levels().len());
@@ -170,9 +171,13 @@ fn look_at(model: &Model<'_>, stream: &Stream<'_>) -> Vec<u32> {
     bits(logits)
 }
 
-fn check_range(values: Activations<'_>) {
+fn check_range(activation: Activation, values: Activations<'_>) {
+    let range = match activation {
+        Activation::Tanh | Activation::Gated => -1.0..=1.0,
+        Activation::Relu => 0.0..=LARGEST_F32,
+    };
     match values {
-        Activations::F32(values) => assert!(values.iter().all(|value| (-1.0..=1.0).contains(value))),
+        Activations::F32(values) => assert!(values.iter().all(|value| range.contains(value))),
         Activations::Fixed(values) => assert!(!values.contains(&i8::MIN)),
         _ => panic!("activations of another kind"),
     }

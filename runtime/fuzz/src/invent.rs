@@ -17,7 +17,7 @@ fn dimensions(u: &mut Unstructured<'_>) -> Result<Option<Vec<u8>>> {
     let precision = *u.choose(&[Precision::Int8, Precision::Int4, Precision::F32])?;
     let layout = *u.choose(Layout::INTEGERS)?;
     let layout = if precision == Precision::F32 { Layout::Rows8 } else { layout };
-    let activation = *u.choose(&[Activation::Tanh, Activation::Gated])?;
+    let activation = *u.choose(Activation::ALL)?;
     let vocab_size = if u.ratio(1, 100)? { 130 } else { *u.choose(&[3, 4, 5, 7, 8, 9, 16, 17, 27])? };
     let first = *u.choose(&['a', 'à', '一', '😀'])?;
     let vocab: String = (first..).take(vocab_size).collect();

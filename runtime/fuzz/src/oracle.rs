@@ -1,5 +1,6 @@
 //! A model in single precision by FORMAT.md alone: every node of a window computed anew, by the portable kernel.
 
+use runtime::activation::LARGEST_F32;
 use runtime::format::{Header, slab_offset};
 use runtime::kernels::routine::portable;
 use runtime::math::{gate, tanh};
@@ -34,7 +35,8 @@ pub fn logits(blob: &[u8], window: &[Token]) -> Vec<f32> {
             portable::vec_mat_f32(weights, bias, &group.concat(), &mut rows);
             let value = |index: usize| match header.activation {
                 Activation::Gated => gate(tanh(rows[index]), tanh(rows[width + index])),
-                _ => tanh(rows[index]),
+                Activation::Tanh => tanh(rows[index]),
+                Activation::Relu => rows[index].clamp(0.0, LARGEST_F32) + 0.0,
             };
             (0..width).map(value).collect::<Vec<f32>>()
         };

@@ -11,7 +11,7 @@ use super::{NO_PROVENANCE, fuses, vocab};
 /// A network as plain rows, with the arithmetic written out: every node of the window, nothing remembered.
 #[derive(Clone, Debug)]
 struct Naive {
-    gated: bool,
+    activation: Activation,
     skip: bool,
     vocab: String,
     embedding: Vec<Vec<f32>>,
@@ -34,8 +34,12 @@ impl Naive {
 
     /// Values for the rows of a level.
     fn activate(&self, rows: Vec<f32>) -> Vec<f32> {
-        let rows: Vec<f32> = rows.into_iter().map(tanh).collect();
-        if !self.gated {
+        let function = match self.activation {
+            Activation::Tanh | Activation::Gated => tanh,
+            Activation::Relu => |row: f32| if row > 0.0 { row } else { 0.0 },
+        };
+        let rows: Vec<f32> = rows.into_iter().map(function).collect();
+        if self.activation != Activation::Gated {
             return rows;
         }
         let (values, gates) = rows.split_at(rows.len() / 2);
@@ -63,7 +67,7 @@ impl Naive {
         let header = Header {
             precision: Precision::F32,
             layout: Layout::Rows8,
-            activation: if self.gated { Activation::Gated } else { Activation::Tanh },
+            activation: self.activation,
             n_embd: self.embedding[0].len() as u16,
             levels: self.levels.iter().map(|(level, ..)| *level).collect(),
             skip: self.skip,
@@ -92,25 +96,31 @@ fn naive() -> impl Strategy<Value = Naive> {
     (fuses(), 1_usize..8, 3_usize..30)
         .prop_flat_map(|(fuses, n_embd, vocab_size)| {
             let widths = prop::collection::vec(1_u16..20, fuses.len());
-            (any::<[bool; 2]>(), Just(fuses), Just(n_embd), Just(vocab_size), widths)
+            (
+                (prop::sample::select(Activation::ALL), any::<bool>()),
+                Just(fuses),
+                Just(n_embd),
+                Just(vocab_size),
+                widths,
+            )
         })
-        .prop_flat_map(|([gated, skip], fuses, n_embd, vocab_size, widths)| {
+        .prop_flat_map(|((activation, skip), fuses, n_embd, vocab_size, widths)| {
             let mut width_in = n_embd;
             let mut levels = Vec::new();
             for (&fuse, &width) in fuses.iter().zip(&widths) {
                 let (values, columns) = (usize::from(width), width_in * usize::from(fuse));
-                let rows = if gated { 2 * values } else { values };
+                let rows = activation.rows_per_value() * values;
                 let bias = prop::collection::vec(-1.0_f32..1.0, rows);
                 levels.push((Just(Level { fuse, width }), matrix(rows, columns), bias));
                 width_in = values;
             }
             let columns = super::output_columns(skip, &widths);
             let output = (matrix(vocab_size, columns), prop::collection::vec(-1.0_f32..1.0, vocab_size));
-            (Just([gated, skip]), matrix(vocab_size, n_embd), levels, output)
+            (Just((activation, skip)), matrix(vocab_size, n_embd), levels, output)
         })
-        .prop_map(|([gated, skip], embedding, levels, output)| {
+        .prop_map(|((activation, skip), embedding, levels, output)| {
             let vocab = vocab(embedding.len());
-            Naive { gated, skip, vocab, embedding, levels, output }
+            Naive { activation, skip, vocab, embedding, levels, output }
         })
 }
 

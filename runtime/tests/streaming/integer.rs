@@ -67,7 +67,7 @@ fn gate(value: i64, gate: i64) -> i64 {
 /// A network, every node of the window computed anew.
 #[derive(Clone, Debug)]
 struct Naive {
-    gated: bool,
+    activation: Activation,
     skip: bool,
     vocab_size: usize,
     n_embd: usize,
@@ -84,8 +84,12 @@ impl Naive {
 
     /// Values for the rows of a level.
     fn activate(&self, pre_activations: Vec<i64>) -> Vec<i64> {
-        let rows: Vec<i64> = pre_activations.into_iter().map(tanh).collect();
-        if !self.gated {
+        let curve = match self.activation {
+            Activation::Tanh | Activation::Gated => tanh,
+            Activation::Relu => |pre_activation: i64| pre_activation.clamp(0, 127),
+        };
+        let rows: Vec<i64> = pre_activations.into_iter().map(curve).collect();
+        if self.activation != Activation::Gated {
             return rows;
         }
         let (values, gates) = rows.split_at(rows.len() / 2);
@@ -120,7 +124,7 @@ impl Naive {
     fn blob(&self, layout: Layout) -> AlignedBlob {
         let all: Vec<&Layer> = self.levels.iter().map(|(_, layer)| layer).chain([&self.output]).collect();
         let four_bits = all.iter().any(|layer| layer.format == WeightFormat::Int4);
-        let activation = if self.gated { Activation::Gated } else { Activation::Tanh };
+        let activation = self.activation;
         let width = |layer: &Layer| (layer.rows.len() / activation.rows_per_value()) as u16;
         let levels = self.levels.iter().map(|(fuse, layer)| Level { fuse: *fuse, width: width(layer) }).collect();
         let vocab = vocab(self.vocab_size);
@@ -233,7 +237,7 @@ impl Filler {
 
     fn network(
         &mut self,
-        [gated, skip]: [bool; 2],
+        (activation, skip): (Activation, bool),
         fuses: &[u8],
         n_embd: usize,
         vocab_size: usize,
@@ -244,7 +248,7 @@ impl Filler {
         for (&fuse, &width) in fuses.iter().zip(widths) {
             let format = self.format(levels.is_empty());
             let columns = usize::from(fuse) * if format == WeightFormat::Table { vocab_size } else { width_in };
-            let rows = if gated { 2 * width } else { width };
+            let rows = activation.rows_per_value() as u16 * width;
             let rows = (0..rows).map(|_| self.row(format, columns, fuse)).collect();
             levels.push((fuse, Layer { format, rows }));
             width_in = usize::from(width);
@@ -256,7 +260,7 @@ impl Filler {
             WeightFormat::Table => Vec::new(),
             _ => (0..vocab_size).map(|_| self.weights(n_embd, 127)).collect(),
         };
-        Naive { gated, skip, vocab_size, n_embd, embedding, levels, output }
+        Naive { activation, skip, vocab_size, n_embd, embedding, levels, output }
     }
 }
 
@@ -264,7 +268,14 @@ fn naive() -> impl Strategy<Value = Naive> {
     fuses()
         .prop_flat_map(|fuses| {
             let widths = prop::collection::vec(1_u16..20, fuses.len());
-            (any::<[bool; 2]>(), Just(fuses), 1_usize..8, 3_usize..30, widths, any::<u64>())
+            (
+                (prop::sample::select(Activation::ALL), any::<bool>()),
+                Just(fuses),
+                1_usize..8,
+                3_usize..30,
+                widths,
+                any::<u64>(),
+            )
         })
         .prop_map(|(kind, fuses, n_embd, vocab_size, widths, seed)| {
             Filler(Xoshiro128PlusPlus::seed_from_u64(seed)).network(kind, &fuses, n_embd, vocab_size, &widths)
@@ -346,7 +357,7 @@ fn the_networks_are_of_all_kinds() {
     let mut activations = [0_usize; 2];
     for seed in 0..200 {
         let mut filler = Filler(Xoshiro128PlusPlus::seed_from_u64(seed));
-        let naive = filler.network([seed % 2 == 1, seed % 4 > 1], &[2, 3], 5, 9, &[7, 11]);
+        let naive = filler.network((Activation::ALL[seed as usize % 3], seed % 4 > 1), &[2, 3], 5, 9, &[7, 11]);
         for layer in naive.levels.iter().map(|(_, layer)| layer).chain([&naive.output]) {
             *formats.entry(format!("{:?}", layer.format)).or_default() += 1;
         }

@@ -72,6 +72,8 @@ impl Network {
         match self.activation {
             Activation::Tanh => 0.63,
             Activation::Gated => 0.37,
+            // Half of a pre-activation's 64 units of 1/127.
+            Activation::Relu => 0.36,
         }
     }
 

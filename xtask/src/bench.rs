@@ -34,6 +34,8 @@ use crate::size;
 pub const WAVENET: &str = "wavenet-128";
 /// A network of gated units with fewer multiply-accumulates, with random weights.
 pub const GATED: &str = "gated";
+/// [`WAVENET`] with ReLU.
+pub const RELU: &str = "wavenet-128-relu";
 /// [`WAVENET`] with level 0 for every pair of characters.
 pub const PAIRS: &str = "wavenet-128-pairs";
 /// The model of `models/`.
@@ -73,7 +75,7 @@ pub struct Options {
 pub struct Case {
     /// The board.
     pub board: &'static Board,
-    /// [`WAVENET`], [`GATED`], [`PAIRS`], [`SHIPPED`] or the anomaly detector.
+    /// [`WAVENET`], [`GATED`], [`RELU`], [`PAIRS`], [`SHIPPED`] or the anomaly detector.
     pub model: &'static str,
     /// Of the model.
     pub precision: &'static str,
@@ -146,7 +148,7 @@ fn cases(options: &Options) -> Vec<Case> {
                 continue;
             }
             let case = |model, layout| Case { board, model, precision, layout };
-            cases.extend([case(WAVENET, None), case(GATED, None), case(SHIPPED, None)]);
+            cases.extend([WAVENET, GATED, RELU, SHIPPED].map(|model| case(model, None)));
             if precision == "int8" {
                 cases.extend([case(PAIRS, None), case(ANOMALY, None)]);
             }
@@ -188,13 +190,17 @@ impl Case {
 
     /// The blob, from the top of the repository. The anomaly detector is in the program; it is built as for an int8 model.
     pub fn blob(&self, repo: &Repo) -> Result<PathBuf> {
-        if ![WAVENET, GATED, PAIRS].contains(&self.model) {
+        if ![WAVENET, GATED, RELU, PAIRS].contains(&self.model) {
             return Ok(firmware::shipped_model(repo, self.precision));
         }
         let folder = repo.root().join(BLOBS);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", repo.short(&folder)))?;
         let file = folder.join(format!("{}.{}.blob", self.model, self.precision));
-        let network = if self.model == GATED { Network::gated() } else { Network::wavenet() };
+        let network = match self.model {
+            GATED => Network::gated(),
+            RELU => Network::relu(),
+            _ => Network::wavenet(),
+        };
         let mut blob = wavenet::blob(&network, self.precision)?;
         if self.model == PAIRS {
             let plain = AlignedBlob::from(blob.as_slice());
@@ -400,7 +406,7 @@ mod tests {
             all: true,
             ..Options::default()
         };
-        assert_eq!(cases(&some).len(), 5 + 2 * Layout::INTEGERS.len());
+        assert_eq!(cases(&some).len(), 6 + 2 * Layout::INTEGERS.len());
     }
 
     #[test]

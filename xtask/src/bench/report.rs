@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::peers::{PEERS, published};
 use super::record::{ANOMALY, Change, Record, Row, change};
-use super::{GATED, PAIRS, SHIPPED, WAVENET};
+use super::{GATED, PAIRS, RELU, SHIPPED, WAVENET};
 use crate::repo::Repo;
 
 const DOCUMENT: &str = "docs/performance.md";
@@ -20,6 +20,7 @@ pub fn tables(rows: &[Row], record: &Record) -> String {
     for (model, title) in [
         (WAVENET, "wavenet-128, random weights"),
         (PAIRS, "The same, level 0 for every pair of characters (`export --pairs`)"),
+        (RELU, "wavenet-128 with ReLU instead of tanh, random weights"),
         (GATED, "gated, random weights: the shape of the preset `gated`"),
         (SHIPPED, "The shipped model"),
     ] {

@@ -39,6 +39,11 @@ impl Network {
         Self::of_pairs(Activation::Tanh, [128; 3], false)
     }
 
+    /// The lecture's, with ReLU.
+    pub fn relu() -> Self {
+        Self::of_pairs(Activation::Relu, [128; 3], false)
+    }
+
     /// The shape of the preset `gated`.
     pub fn gated() -> Self {
         Self::of_pairs(Activation::Gated, [64, 88, 104], true)

@@ -1,7 +1,8 @@
-//! Gated units on the host and on every kind of core: the same logits and words, bit by bit, in every precision.
+//! Gated units and ReLU on the host and on every kind of core: the same logits and words, bit by bit, in every precision.
+//! Other tests run tanh.
 //!
-//! The model has random weights, those of `cargo xtask bench`. Its own self-test, which every program begins with, promises the
-//! logits of the host that encoded it.
+//! The models have random weights, those of `cargo xtask bench`. Their own self-test, which every program begins with, promises the
+//! logits of the host that encoded them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use firmware_example::checksum;
 use runtime::format::AlignedBlob;
 use runtime::{HeapState, Model, Sampling, Stream};
 use tests::{Firmware, host_words};
-use xtask::bench::{Case, GATED};
+use xtask::bench::{Case, GATED, RELU};
 use xtask::board::{self, Board};
 use xtask::emulator::report;
 use xtask::repo::Repo;
@@ -23,14 +24,14 @@ const WORDS: usize = 20;
 /// Seed of both.
 const SEED: u64 = 1;
 
-fn model(precision: &'static str) -> PathBuf {
-    let case = Case { board: board::default(), model: GATED, precision, layout: None };
+fn file(model: &'static str, precision: &'static str) -> PathBuf {
+    let case = Case { board: board::default(), model, precision, layout: None };
     case.blob(&Repo::find()).expect("a place for it")
 }
 
 /// Boards at once: one program is built while another runs.
-fn agree(precision: &'static str, boards: impl Iterator<Item = &'static Board>) {
-    let path = model(precision);
+fn agree(model: &'static str, precision: &'static str, boards: impl Iterator<Item = &'static Board>) {
+    let path = file(model, precision);
     let blob = AlignedBlob::from(fs::read(&path).expect("just written").as_slice());
     let model = Model::new(blob.as_bytes()).expect("an encoded model");
     let mut state = HeapState::new(&model);
@@ -58,17 +59,29 @@ fn agree(precision: &'static str, boards: impl Iterator<Item = &'static Board>) 
 }
 
 #[test]
-fn int8_on_host_and_every_board() {
-    agree("int8", board::one_of_each_core());
+fn gated_int8_on_host_and_every_board() {
+    agree(GATED, "int8", board::one_of_each_core());
 }
 
 #[test]
-fn int4_on_host_and_every_board() {
-    agree("int4", board::one_of_each_core());
+fn gated_int4_on_host_and_every_board() {
+    agree(GATED, "int4", board::one_of_each_core());
+}
+
+#[test]
+fn relu_int8_on_host_and_every_board() {
+    agree(RELU, "int8", board::one_of_each_core());
+}
+
+#[test]
+fn relu_int4_on_host_and_every_board() {
+    agree(RELU, "int4", board::one_of_each_core());
 }
 
 /// Where there is no FPU the arithmetic is the compiler's, too slow for this many characters; one board stands for those.
 #[test]
 fn f32_on_host_and_every_fpu() {
-    agree("f32", board::one_of_each_core().filter(|board| board.has_fpu()));
+    for model in [GATED, RELU] {
+        agree(model, "f32", board::one_of_each_core().filter(|board| board.has_fpu()));
+    }
 }

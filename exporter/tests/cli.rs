@@ -222,7 +222,7 @@ fn models_that_do_not_belong_together_end_in_one_clear_line() {
         "another model: it has n_embd 6, levels 2:16,2:16, the reference n_embd 24, levels 2:64,2:88,2:104 gated skip";
     validate(&models("names.safetensors"), tiny_int8, &[], shape);
     validate(tiny, "digits.safetensors", &[], "--blob digits.safetensors is not a blob");
-    validate(tiny_int8, tiny_int8, &[], "is in Int8: the reference must be in f32");
+    validate(tiny_int8, tiny_int8, &[], "is in int8: the reference must be in f32");
     validate(tiny, "missing.blob", &[], "cannot read missing.blob");
     validate("missing.safetensors", tiny_int8, &[], "cannot read missing.safetensors");
     validate(tiny, tiny_int8, &["--data", "digits.txt"], "outside the model's vocabulary");

@@ -195,7 +195,6 @@ fn training_leaves_scaled_levels() {
 }
 
 #[test]
-#[ignore = "until the kernels of the runtime look up Activation::curve"]
 fn the_runtime_computes_it_in_every_precision() {
     for (name, model) in [("imported", imported().0), ("trained", trained())] {
         let drawn = TorchModel::new(&model, Device::Cpu).draw_contexts(2_000, 50);

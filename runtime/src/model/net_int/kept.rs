@@ -1,5 +1,7 @@
 //! The layers, kept: for cores with memory for them and little else to do.
 
+use core::mem::ManuallyDrop;
+
 use crate::config::Config;
 use crate::format::header::Fields;
 use crate::format::{Layout, WeightFormat};
@@ -37,8 +39,8 @@ impl<'a> Layers<'a> {
         while index < formats.len() {
             let (_, words) = slab.split_at(starts[index] as usize);
             let linear = LinearInt::new(config, layout, formats[index], rows[index], words);
-            // An empty layer owns nothing; without `forget` the compiler asks for a destructor it cannot run here.
-            core::mem::forget(core::mem::replace(&mut layers[index], linear));
+            // An empty layer owns nothing. Not a plain assignment: no destructor can run at compile time.
+            let _ = ManuallyDrop::new(core::mem::replace(&mut layers[index], linear));
             index += 1;
         }
         Self(layers)

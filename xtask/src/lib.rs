@@ -17,6 +17,7 @@ pub mod flash;
 pub mod fuzz;
 pub mod image;
 pub mod memory;
+pub mod miri;
 pub mod mutants;
 pub mod reliability;
 pub mod repo;

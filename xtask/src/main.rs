@@ -14,7 +14,7 @@ use lexopt::prelude::*;
 use xtask::board::{self, Board};
 use xtask::repo::Repo;
 use xtask::{
-    bench, command, demo, deny, doctor, emulator, firmware, flash, fuzz, mutants, reliability, reproduce, runner,
+    bench, command, demo, deny, doctor, emulator, firmware, flash, fuzz, miri, mutants, reliability, reproduce, runner,
     setup, size, test, uart, uf2,
 };
 
@@ -61,6 +61,9 @@ cargo xtask <command>
                        rewrite the committed inputs: the fewest that reach all that the fuzzers have reached
   fuzz --coverage [--json]
                        the lines of the loader that the committed inputs do not reach (by valgrind)
+  miri [OPTIONS] [-- NAME ...]
+                       the runtime's tests with the portable kernels in Miri, which finds undefined behaviour; OPTIONS go to
+                       `cargo miri test` (--test format), names choose tests. Needs a nightly toolchain with miri and rust-src
   mutants [--record] [OPTIONS]
                        change the runtime in one place at a time and see whether its tests notice: the score of each area,
                        and what was missed. OPTIONS go to cargo-mutants (--shard 0/9, --re quant, --iterate, --jobs 2); what
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         "deny" => no_options(rest).and_then(|()| deny::run(&Repo::find())),
         "reliability" => reliability_command(rest),
         "fuzz" => fuzz_command(rest),
+        "miri" => miri_command(rest),
         "mutants" => mutants_command(rest),
         "test" => no_options(rest).and_then(|()| test::run(&Repo::find())),
         "help" | "--help" | "-h" => {
@@ -121,6 +125,10 @@ fn no_options(mut args: lexopt::Parser) -> Result<()> {
         Some(arg) => Err(arg.unexpected().into()),
         None => Ok(()),
     }
+}
+
+fn miri_command(mut args: lexopt::Parser) -> Result<ExitCode> {
+    miri::run(&Repo::find(), &miri::Options::parse(args.raw_args()?))
 }
 
 fn mutants_command(mut args: lexopt::Parser) -> Result<ExitCode> {

@@ -2,8 +2,8 @@
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
-use runtime::Level;
 use runtime::format::{Header, PREAMBLE_BYTES, Preamble, WeightFormat, slab_offset};
+use runtime::{Activation, Level};
 
 use super::blob::seal;
 use super::invent::invent;
@@ -70,7 +70,7 @@ fn with_another_header(blob: &[u8], start: usize, rng: &mut Xoshiro128PlusPlus) 
     match choice {
         0 => header.precision = one(&[donor[0] % 3])?,
         1 => header.layout = postcard::from_bytes(&[donor[0] % 5]).ok()?,
-        2 => header.activation = postcard::from_bytes(&[donor[0] % 2]).ok()?,
+        2 => header.activation = postcard::from_bytes(&[donor[0] % Activation::ALL.len() as u8]).ok()?,
         3 => header.n_embd = number,
         4 => header.levels.push(level).ok()?,
         5 => drop(header.levels.pop()),

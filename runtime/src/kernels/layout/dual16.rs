@@ -60,6 +60,7 @@ mod dsp;
 mod int4;
 mod int8;
 mod portable;
+mod sizes;
 
 #[cfg(kernel = "dsp")]
 use dsp as chosen;

@@ -73,6 +73,7 @@ mod int4;
 mod int8;
 mod portable;
 mod prepare;
+mod sizes;
 #[cfg(test)]
 mod tests;
 

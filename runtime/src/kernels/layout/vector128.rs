@@ -43,6 +43,7 @@ mod int8;
 #[cfg(kernel = "mve")]
 pub(crate) mod mve;
 mod portable;
+mod sizes;
 #[cfg(test)]
 mod tests;
 

@@ -1,27 +1,12 @@
+use super::sizes::int4::{EVEN, EVEN_OFFSET, GROUP, PART_WORDS, ROWS, block_words};
 use super::{chosen::int4 as chosen, portable::int4 as portable};
 use super::{lanes, smlad, sxtab16};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing, of_rows};
 
-/// Rows of a block.
-pub const ROWS: usize = 2;
-/// Columns of a group.
-pub const GROUP: usize = 16;
-/// Words of the prepared input per group.
-pub const PART_WORDS: usize = 8;
-/// The even nibbles of a word.
-pub const EVEN: u32 = 0x0f0f_0f0f;
-/// What is added to the coefficients of even nibbles.
-pub const EVEN_OFFSET: i32 = 16 * 128;
-
 /// Returns the nibble of a word in which a column lies, of 8.
 const fn nibble(column: usize) -> usize {
     (column & 1) | (column & 2) << 1 | (column & 4) >> 1
-}
-
-/// Returns the words of a block for that many padded columns.
-pub const fn block_words(columns: usize) -> usize {
-    ROWS + columns * ROWS / 8 + ROWS
 }
 
 /// Returns the products of weights with weights that are part of a row's start value.

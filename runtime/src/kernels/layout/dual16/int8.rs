@@ -1,19 +1,8 @@
+use super::sizes::int8::{GROUP, PART_WORDS, ROWS, block_words};
 use super::{chosen::int8 as chosen, portable::int8 as portable};
 use super::{high, lanes, low, smlad, sxtab16};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing, of_rows};
-
-/// Rows of a block.
-pub const ROWS: usize = 4;
-/// Columns of a group.
-pub const GROUP: usize = 8;
-/// Words of the prepared input per group.
-pub const PART_WORDS: usize = 4;
-
-/// Returns the words of a block for that many padded columns.
-pub const fn block_words(columns: usize) -> usize {
-    ROWS + columns * ROWS / 4 + ROWS
-}
 
 /// Returns the products of weights with weights that are part of a row's start value.
 fn cross(block: &[u32], columns: usize, row: usize) -> i32 {

@@ -1,37 +1,13 @@
 use super::block::Kind;
-use super::{ASSEMBLY, EDGE_WORDS, LIMIT, ROWS};
+use super::sizes::int4::{GROUP, PART, PART_WORDS, block_words};
+use super::{ASSEMBLY, LIMIT, ROWS};
 use super::{chosen::int4 as chosen, portable::int4 as portable};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing};
 
-/// Columns of a group: as many as a lane can hold.
-pub const GROUP: usize = 32;
-/// Columns that are prepared together: all of a group.
-pub const PART: usize = GROUP;
-/// Words of their prepared input.
-pub const PART_WORDS: usize = GROUP + 1;
-/// Words of the prepared input per group.
-pub const WORDS: usize = PART_WORDS;
 /// Blocks with weights of this width.
 const KIND: Kind = Kind { log2_bits: 2, log2_split: GROUP.ilog2(), words: block_words };
 const _: () = assert!(GROUP.is_power_of_two());
-
-/// Returns the words of a block for that many padded columns.
-pub const fn block_words(columns: usize) -> usize {
-    (columns / 2).saturating_add(EDGE_WORDS)
-}
-
-/// Returns whether blocks, prepared input and output belong together.
-#[inline]
-pub fn matches(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
-    super::matches::<GROUP, WORDS>(blocks, prepared, out, block_words)
-}
-
-/// Returns the words of a block for prepared input of that many words.
-#[inline]
-pub fn block_words_for(prepared: usize) -> usize {
-    block_words(super::groups::<WORDS>(prepared).saturating_mul(GROUP))
-}
 
 /// [`super`] with 4-bit weights.
 #[derive(Clone, Copy, Debug)]

@@ -1,36 +1,12 @@
 use super::block::Kind;
-use super::{ASSEMBLY, EDGE_WORDS, LIMIT, ROWS};
+use super::sizes::int8::{GROUP, PART, PART_WORDS, block_words};
+use super::{ASSEMBLY, LIMIT, ROWS};
 use super::{chosen::int8 as chosen, portable::int8 as portable};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing};
 
-/// Columns of a group: the loops take them in one turn.
-pub const GROUP: usize = 16;
-/// Columns that are prepared together.
-pub const PART: usize = 4;
-/// Words of their prepared input.
-pub const PART_WORDS: usize = 3 * PART / 2;
-/// Words of the prepared input per group.
-pub const WORDS: usize = GROUP / PART * PART_WORDS;
 /// Blocks with weights of this width.
 const KIND: Kind = Kind { log2_bits: 3, log2_split: 1, words: block_words };
-
-/// Returns the words of a block for that many padded columns.
-pub const fn block_words(columns: usize) -> usize {
-    columns.saturating_add(EDGE_WORDS)
-}
-
-/// Returns whether blocks, prepared input and output belong together.
-#[inline]
-pub fn matches(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
-    super::matches::<GROUP, WORDS>(blocks, prepared, out, block_words)
-}
-
-/// Returns the words of a block for prepared input of that many words.
-#[inline]
-pub fn block_words_for(prepared: usize) -> usize {
-    block_words(super::groups::<WORDS>(prepared).saturating_mul(GROUP))
-}
 
 /// [`super`] with 8-bit weights.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,8 @@
+use super::sizes::int4::block_words;
 use super::{ASSEMBLY, COLUMNS, ROWS, byte, start, write};
 use super::{chosen::int4 as chosen, portable::int4 as portable};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing, of_rows};
-
-/// Returns the words of a block for that many columns, padding included.
-pub const fn block_words(columns: usize) -> usize {
-    2 * ROWS + columns.next_multiple_of(COLUMNS) * ROWS / 8
-}
 
 /// [`super`] with 4-bit weights.
 #[derive(Clone, Copy, Debug)]

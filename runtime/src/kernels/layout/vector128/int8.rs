@@ -1,12 +1,8 @@
+use super::sizes::int8::block_words;
 use super::{ASSEMBLY, COLUMNS, ROWS, byte, start, write};
 use super::{chosen::int8 as chosen, portable::int8 as portable};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing, of_rows};
-
-/// Returns the words of a block for that many columns, padding included.
-pub const fn block_words(columns: usize) -> usize {
-    2 * ROWS + columns.next_multiple_of(COLUMNS) * ROWS / 4
-}
 
 /// [`super`] with 8-bit weights.
 #[derive(Clone, Copy, Debug)]

@@ -166,9 +166,9 @@ impl<'a> Matrix<'a> {
     #[inline]
     pub fn new(format: WeightFormat, blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
         let columns = match format {
-            WeightFormat::Int8 => columns(super::int8::block_words, blocks, x, rows)?,
+            WeightFormat::Int8 => columns(super::sizes::int8::block_words, blocks, x, rows)?,
             #[cfg(feature = "int4")]
-            WeightFormat::Int4 => columns(super::int4::block_words, blocks, x, rows)?,
+            WeightFormat::Int4 => columns(super::sizes::int4::block_words, blocks, x, rows)?,
             _ => return None,
         };
         // `columns` has checked that the rows fit 16 bits.

@@ -3,8 +3,8 @@
 use super::{fitting, parts};
 use crate::activation::Curve;
 use crate::kernels::Out;
-use crate::kernels::layout::dual16::int4::{GROUP, PART_WORDS, ROWS, block_words};
 use crate::kernels::layout::dual16::portable::int4 as portable;
+use crate::kernels::layout::dual16::sizes::int4::{GROUP, PART_WORDS, ROWS, block_words};
 
 unsafe extern "C" {
     /// # Safety

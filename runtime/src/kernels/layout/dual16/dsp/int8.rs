@@ -3,7 +3,7 @@
 use super::{fitting, parts};
 use crate::activation::Curve;
 use crate::kernels::Out;
-use crate::kernels::layout::dual16::int8::{GROUP, PART_WORDS, ROWS, block_words};
+use crate::kernels::layout::dual16::sizes::int8::{GROUP, PART_WORDS, ROWS, block_words};
 
 unsafe extern "C" {
     /// # Safety

@@ -1,7 +1,7 @@
 //! Rows of 4-bit weights.
 
 use crate::activation::Curve;
-use crate::kernels::layout::dual16::int4::{EVEN, EVEN_OFFSET, GROUP, PART_WORDS, ROWS, block_words};
+use crate::kernels::layout::dual16::sizes::int4::{EVEN, EVEN_OFFSET, GROUP, PART_WORDS, ROWS, block_words};
 use crate::kernels::layout::dual16::{lanes, smlad, sxtab16};
 use crate::quant::requantize;
 

@@ -1,7 +1,7 @@
 //! Rows of 8-bit weights.
 
 use crate::activation::Curve;
-use crate::kernels::layout::dual16::int8::{GROUP, PART_WORDS, ROWS, block_words};
+use crate::kernels::layout::dual16::sizes::int8::{GROUP, PART_WORDS, ROWS, block_words};
 use crate::kernels::layout::dual16::{lanes, smlad, sxtab16};
 use crate::quant::requantize;
 

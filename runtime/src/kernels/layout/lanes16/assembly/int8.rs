@@ -3,7 +3,7 @@
 use super::call;
 use crate::activation::Curve;
 use crate::kernels::layout::lanes16::each_entry;
-use crate::kernels::layout::lanes16::int8::{PART, PART_WORDS, WORDS, block_words_for, matches};
+use crate::kernels::layout::lanes16::sizes::int8::{PART, PART_WORDS, WORDS, block_words_for, matches};
 
 unsafe extern "C" {
     /// # Safety

@@ -3,8 +3,8 @@
 use super::{blocks_of, dot};
 use crate::activation::Curve;
 use crate::kernels::layout::lanes16::each_entry;
-use crate::kernels::layout::lanes16::int4::{GROUP, WORDS, block_words, block_words_for, matches};
 use crate::kernels::layout::lanes16::prepare::{coefficients, constant, segment};
+use crate::kernels::layout::lanes16::sizes::int4::{GROUP, WORDS, block_words, block_words_for, matches};
 
 /// Prepares the activations of a position: 33 words for 32 values. Otherwise as the one for 8 bits.
 #[inline(never)]

@@ -3,8 +3,8 @@
 use super::{blocks_of, dot};
 use crate::activation::Curve;
 use crate::kernels::layout::lanes16::each_entry;
-use crate::kernels::layout::lanes16::int8::{PART, PART_WORDS, WORDS, block_words, block_words_for, matches};
 use crate::kernels::layout::lanes16::prepare::{pair, segment};
+use crate::kernels::layout::lanes16::sizes::int8::{PART, PART_WORDS, WORDS, block_words, block_words_for, matches};
 
 /// Prepares the activations of a position: three words for two values.
 ///

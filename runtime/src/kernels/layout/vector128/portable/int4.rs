@@ -3,7 +3,7 @@
 pub use super::prepare;
 use super::{dot, parts, requantize};
 use crate::activation::Curve;
-use crate::kernels::layout::vector128::int4::block_words;
+use crate::kernels::layout::vector128::sizes::int4::block_words;
 use crate::kernels::layout::vector128::{COLUMNS, ROWS, columns};
 
 /// Computes the rows of whole blocks. Does nothing where lengths do not belong together.

@@ -1,0 +1,29 @@
+//! Sizes of blocks and of the prepared input.
+
+use super::super::EDGE_WORDS;
+
+/// Columns of a group: as many as a lane can hold.
+pub const GROUP: usize = 32;
+/// Columns that are prepared together: all of a group.
+pub const PART: usize = GROUP;
+/// Words of their prepared input.
+pub const PART_WORDS: usize = GROUP + 1;
+/// Words of the prepared input per group.
+pub const WORDS: usize = PART_WORDS;
+
+/// Returns the words of a block for that many padded columns.
+pub const fn block_words(columns: usize) -> usize {
+    (columns / 2).saturating_add(EDGE_WORDS)
+}
+
+/// Returns whether blocks, prepared input and output belong together.
+#[inline]
+pub fn matches(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
+    super::super::matches::<GROUP, WORDS>(blocks, prepared, out, block_words)
+}
+
+/// Returns the words of a block for prepared input of that many words.
+#[inline]
+pub fn block_words_for(prepared: usize) -> usize {
+    block_words(super::super::groups::<WORDS>(prepared).saturating_mul(GROUP))
+}

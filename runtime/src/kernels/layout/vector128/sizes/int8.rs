@@ -1,0 +1,8 @@
+//! Sizes of blocks and of the prepared input.
+
+use super::super::{COLUMNS, ROWS};
+
+/// Returns the words of a block for that many columns, padding included.
+pub const fn block_words(columns: usize) -> usize {
+    2 * ROWS + columns.next_multiple_of(COLUMNS) * ROWS / 4
+}

@@ -6,16 +6,19 @@ mod engine;
 pub(crate) mod net_f32;
 #[cfg(feature = "int8")]
 pub(crate) mod net_int;
+pub(crate) mod numbers;
+mod output;
 #[cfg(feature = "f32")]
 pub(crate) mod side_by_side;
 pub(crate) mod state;
 mod stream;
 pub(crate) mod walk;
 
+pub use output::{Activations, Logits};
 #[cfg(feature = "alloc")]
 pub use state::HeapState;
 pub use state::{COUNTER_WORDS, State, StateMut, state_words};
-pub use stream::{Activations, Logits, Score, Stream};
+pub use stream::{Score, Stream};
 
 #[cfg(feature = "f32")]
 use net_f32::NetF32;

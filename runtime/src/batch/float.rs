@@ -12,8 +12,8 @@ use crate::kernels::host::{Tile, VectorUnit};
 use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
 use crate::math::gate;
 use crate::model::net_f32::NetF32;
+use crate::model::numbers::{Layer, Numbers};
 use crate::model::side_by_side::Apart;
-use crate::model::walk::{Layer, Numbers};
 use crate::rows::{LANES, padded};
 use crate::vocab::Token;
 

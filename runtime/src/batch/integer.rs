@@ -11,8 +11,8 @@ use crate::format::header::Fields;
 use crate::kernels::host::{BlockScaling, Tile, VectorUnit};
 use crate::layers::Unpacked;
 use crate::model::net_int::NetInt;
+use crate::model::numbers::{Layer, Numbers};
 use crate::model::side_by_side::Apart;
-use crate::model::walk::{Layer, Numbers};
 use crate::rows::{LANES, padded};
 use crate::vocab::Token;
 

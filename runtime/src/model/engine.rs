@@ -6,9 +6,10 @@ use core::fmt;
 use super::net_f32::NetF32;
 #[cfg(feature = "int8")]
 use super::net_int::NetInt;
-use super::state::{Buffers, Scratch, StateMut};
-use super::stream::Activations;
-use super::walk::{Numbers, step, unobserved};
+use super::numbers::{Numbers, Scratch};
+use super::output::Activations;
+use super::state::{Buffers, StateMut};
+use super::walk::{step, unobserved};
 use super::{Model, Net};
 use crate::error::StateError;
 use crate::format::header::Fields;

@@ -1,8 +1,8 @@
 //! The network in single precision.
 
+use super::numbers::{Layer, Numbers};
 use super::side_by_side::{Apart, SideBySide};
 use super::state::{Buffers, StateMut};
-use super::walk::{Layer, Numbers};
 use crate::activation::Activation;
 use crate::config::{Config, StateLayout};
 use crate::error::{FormatError, StateError};

@@ -8,8 +8,8 @@ mod layers;
 mod layers;
 
 use self::layers::{Layers, Linear};
-use super::state::{Buffers, Scratch, StateMut};
-use super::walk::{self, Layer, Numbers};
+use super::numbers::{self, Layer, Numbers, Scratch};
+use super::state::{Buffers, StateMut};
 use crate::config::{Config, LinearShape, StateLayout};
 use crate::error::{FormatError, StateError};
 use crate::format::header::Fields;
@@ -212,7 +212,7 @@ impl Layer for LinearInt<'_> {
     }
 }
 
-impl walk::Input for Input<'_> {
+impl numbers::Input for Input<'_> {
     type Cell = i8;
 
     #[inline]

@@ -1,7 +1,6 @@
 //! Buffers of numbers that kernels read as they are: f32, and tiles of many words.
 
-use super::state::Scratch;
-use super::walk::Input;
+use super::numbers::{Input, Scratch};
 use crate::rows::part;
 
 /// Input and logits in buffers of their own.

@@ -1,4 +1,4 @@
-use super::walk::Numbers;
+use super::numbers::Numbers;
 #[cfg(doc)]
 use crate::config::StateLayout;
 use crate::error::StateError;
@@ -75,24 +75,6 @@ pub(crate) struct Buffers<'s, N: Numbers + ?Sized> {
     pub scratch: N::Scratch<'s>,
     /// The output of the level just computed.
     pub hidden: &'s mut [N::Cell],
-}
-
-/// The buffers of a layer's input and of the logits.
-pub(crate) trait Scratch {
-    type Word;
-    type Logit;
-
-    /// Returns the input of a level.
-    fn input(&mut self) -> &mut [Self::Word];
-
-    /// Returns the input of the output layer, and the logits with their padding.
-    fn input_and_logits(&mut self) -> (&mut [Self::Word], &mut [Self::Logit]);
-
-    /// Returns the logits with their padding.
-    fn logits(&self) -> &[Self::Logit];
-
-    /// Returns the logits with their padding, to be changed.
-    fn logits_mut(&mut self) -> &mut [Self::Logit];
 }
 
 /// Words of [`State`] that a blob asks for, read from its preamble; zero for bytes too short to hold one.

@@ -9,90 +9,14 @@
 //! logits = weights * hidden + bias          with skip connections: of the newest output of every level, side by side
 //! ```
 //!
-//! The loop is the same for every kind of number. [`Numbers`] is the network in one kind: f32, integers, or tiles of many
-//! words on a host. A *cell* is one element of a ring: an f32, an i8, or a tile.
+//! The loop is the same for every kind of number; [`Numbers`] is the network in one kind.
 
-use super::state::{Buffers, Scratch};
+use super::numbers::{Input, Layer, Numbers, Scratch};
+use super::state::Buffers;
 use crate::cache::Ring;
 use crate::config::Level;
 use crate::format::header::Fields;
 use crate::rows::{part, round_up};
-
-/// A network in one kind of number. Its sizes follow from the header, which is always the same one.
-pub(crate) trait Numbers {
-    /// The characters that [`Self::embed`] reads.
-    type Characters: ?Sized;
-    /// An element of a ring.
-    type Cell: Copy;
-    /// An element of a layer's input, in the form in which its kernel reads it.
-    type Word;
-    /// An element of the output layer's output.
-    type Logit;
-    /// Buffers of the layers' input and of the logits.
-    type Scratch<'s>: Scratch<Word = Self::Word, Logit = Self::Logit>;
-    /// A linear layer with its activation.
-    type Layer<'l>: Layer<Cell = Self::Cell, Word = Self::Word, Logit = Self::Logit>
-    where
-        Self: 'l;
-    /// The first level that the walk computes; [`Self::embed`] computes those below.
-    const FIRST_LEVEL: usize = 0;
-    /// Every ring begins at a multiple of this many cells.
-    const RING_ALIGN: usize = 1;
-
-    /// Returns the number of cells that hold `values` values.
-    fn cells(values: usize) -> usize {
-        values
-    }
-
-    /// Writes the input of the first level to the front of `out`, and returns its number of cells.
-    fn embed(&self, header: &Fields<'_>, characters: &Self::Characters, out: &mut [Self::Cell]) -> usize;
-
-    /// Returns layer `index`, counted from the characters up; the output layer is the last.
-    fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> Self::Layer<'_>;
-
-    /// Copies cells; the longer of the two keeps its rest.
-    #[inline]
-    fn copy(from: &[Self::Cell], to: &mut [Self::Cell]) {
-        to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
-    }
-}
-
-/// A linear layer.
-pub(crate) trait Layer {
-    type Cell: Copy;
-    type Word;
-    type Logit;
-    /// The layer's input under construction.
-    type Input<'x>: Input<Cell = Self::Cell>;
-
-    /// Returns an empty input in `words`.
-    fn input<'x>(&self, words: &'x mut [Self::Word]) -> Self::Input<'x>;
-
-    /// Returns the input that has `x` as its one position, in `x` itself where that saves a copy.
-    fn input_of<'x>(&self, x: &'x mut [Self::Cell], words: &'x mut [Self::Word]) -> Self::Input<'x>;
-
-    /// Writes the activations of a level to the front of `out`; cells after its width are unspecified.
-    fn level(&self, input: &Self::Input<'_>, out: &mut [Self::Cell]);
-
-    /// Writes the logits.
-    fn output(&self, input: &Self::Input<'_>, logits: &mut [Self::Logit]);
-}
-
-/// A layer's input, to which positions are added one by one, oldest first.
-pub(crate) trait Input {
-    type Cell: Copy;
-
-    /// Adds a position.
-    fn push(&mut self, x: &[Self::Cell], last: bool);
-
-    /// Adds the two positions of a level that fuses two: the entry at the front of `slot`, then `newest`, which replaces
-    /// it there. Returns `false`, and does nothing, where that is no faster than one by one.
-    #[inline]
-    fn exchange(&mut self, newest: &[Self::Cell], slot: &mut [Self::Cell]) -> bool {
-        let _ = (newest, slot);
-        false
-    }
-}
 
 /// Takes a character. With `start` every level is put into the state after an endless run of that character: the start of
 /// a word, if it is the boundary. `observe` gets the output of every level.

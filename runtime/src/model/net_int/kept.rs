@@ -7,7 +7,7 @@ use crate::format::header::Fields;
 use crate::format::{Layout, WeightFormat};
 use crate::layers::LinearInt;
 use crate::limits::MAX_LAYERS;
-use crate::model::walk::Layer;
+use crate::model::numbers::Layer;
 
 /// A layer that a step uses.
 pub type Linear<'l> = &'l LinearInt<'l>;

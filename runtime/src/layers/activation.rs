@@ -4,6 +4,8 @@ use crate::math::gate;
 
 /// Applies the activation to the rows of a level in place. The values are the first `rows.len()` divided by
 /// [`Activation::rows_per_value`]; the rows after them are unspecified.
+// By itself: its floating-point registers would be kept on the stack while the layer is computed.
+#[inline(never)]
 pub fn activate_f32(activation: Activation, rows: &mut [f32]) {
     kernels::activate_f32(activation, rows);
     if activation.is_gated() {

@@ -57,12 +57,18 @@ impl<'a> NetF32<'a> {
         EmbeddingF32::new(bytemuck::try_cast_slice(weights).unwrap_or(&[]), config.n_embd())
     }
 
-    /// The layer of this index, which has this shape.
-    pub fn linear(&self, index: usize, fan_in: usize, fan_out: usize) -> LinearF32<'a> {
+    /// Returns the weights from the layer of this index on.
+    #[inline]
+    fn from_layer(&self, index: usize) -> &'a [f32] {
         let start = self.layers.get(index).map_or(0, |&start| start as usize);
         // Same size and alignment: the cast always succeeds.
-        let values = bytemuck::try_cast_slice(self.slab.get(start..).unwrap_or(&[])).unwrap_or(&[]);
-        LinearF32::new(values, fan_in, fan_out)
+        bytemuck::try_cast_slice(self.slab.get(start..).unwrap_or(&[])).unwrap_or(&[])
+    }
+
+    /// Returns the layer of this index, which has this shape.
+    #[cfg(feature = "std")]
+    pub fn linear(&self, index: usize, fan_in: usize, fan_out: usize) -> LinearF32<'a> {
+        LinearF32::new(self.from_layer(index), fan_in, fan_out)
     }
 }
 
@@ -84,16 +90,14 @@ impl Numbers for NetF32<'_> {
 
     #[inline]
     fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> LayerF32<'_> {
-        let config = &header.config;
-        let fan_in = config.linear_shape(index, config.n_embd()).fan_in();
-        let linear = self.linear(index, fan_in, fan_out);
-        LayerF32 { linear, activation: config.activation(), fan_out }
+        LayerF32 { values: self.from_layer(index), activation: header.config.activation(), fan_out }
     }
 }
 
 /// A linear layer in single precision, and the activation of its level.
 pub(crate) struct LayerF32<'l> {
-    linear: LinearF32<'l>,
+    /// The layer's weights and the rest of the slab.
+    values: &'l [f32],
     activation: Activation,
     fan_out: usize,
 }
@@ -116,13 +120,14 @@ impl Layer for LayerF32<'_> {
 
     #[inline]
     fn level(&self, input: &SideBySide<'_, f32>, out: &mut [f32]) {
-        self.linear.forward(input.cells(), out);
+        self.output(input, out);
         activate_f32(self.activation, out.get_mut(..self.fan_out).unwrap_or(&mut []));
     }
 
     #[inline]
     fn output(&self, input: &SideBySide<'_, f32>, logits: &mut [f32]) {
-        self.linear.forward(input.cells(), logits);
+        let x = input.cells();
+        LinearF32::new(self.values, x.len(), self.fan_out).forward(x, logits);
     }
 }
 

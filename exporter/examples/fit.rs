@@ -120,11 +120,23 @@ const COUNTS: &str = "target/fit/counts.json";
 
 fn main() -> Result<()> {
     let repo = Repo::find();
-    let again = match std::env::args().nth(1).as_deref() {
-        None => false,
-        Some("--counts") => true,
-        Some(other) => bail!("no option {other}: --counts fits the counts of last time anew"),
-    };
+    let (mut again, mut only) = (false, None);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--counts" => again = true,
+            "--board" => only = Some(args.next().context("--board needs the name of a board")?),
+            other => {
+                bail!("no option {other}: --counts fits the counts of last time again, --board NAME only one board")
+            }
+        }
+    }
+    let chosen = |board: &str| only.as_ref().is_none_or(|only| only == board);
+    ensure!(
+        combinations().iter().any(|(board, _)| chosen(board)),
+        "no core is counted on {}",
+        only.unwrap_or_default()
+    );
     let started = Instant::now();
     let file = repo.root().join(COUNTS);
     fs::create_dir_all(file.parent().context("a folder")?)?;
@@ -132,13 +144,18 @@ fn main() -> Result<()> {
     let counts: Vec<Count> = if again {
         serde_json::from_slice(&fs::read(&file).with_context(|| format!("no {COUNTS}: run it without --counts"))?)?
     } else {
-        let counts = count(&repo)?;
+        let counts = count(&repo, combinations().into_iter().filter(|(board, _)| chosen(board)))?;
         write_atomically(&file, &serde_json::to_vec(&counts)?)?;
         counts
     };
     let record = bench::Record::read(&repo)?;
     let mut rows = Vec::new();
     for (board, precision) in combinations() {
+        if !chosen(board) {
+            let kept = costs.rows.iter().find(|row| row.board == board && row.precision == precision);
+            rows.push(kept.with_context(|| format!("no {precision} on {board} yet: fit all boards"))?.clone());
+            continue;
+        }
         let of: Vec<&Count> = counts.iter().filter(|c| c.board == board && c.precision == precision).collect();
         // The output layer of an int4 model and a level on embeddings have int8's kernels, of which int8 models know more.
         let kin = |c: &&Count| precision == "int4" && c.board == board && c.precision == "int8";
@@ -181,9 +198,9 @@ fn combinations() -> Vec<(&'static str, &'static str)> {
 }
 
 /// Counts all shapes, two at a time: one is built while another runs.
-fn count(repo: &Repo) -> Result<Vec<Count>> {
+fn count(repo: &Repo, combinations: impl Iterator<Item = (&'static str, &'static str)>) -> Result<Vec<Count>> {
     let mut work = Vec::new();
-    for (board, precision) in combinations() {
+    for (board, precision) in combinations {
         // Single precision has no tables: what differs in them alone is one shape.
         let shapes = (0..SHAPES.len()).filter(|&at| precision != "f32" || SHAPES[at].first != WeightFormat::Pairs);
         work.extend(shapes.map(|shape| (board, precision, shape)));

@@ -24,7 +24,7 @@ const SHIPPED: &str = include_str!("../data/costs.json");
 /// Returns the emulated board on which a core's instructions are counted, or `None` for a core that is not predicted.
 ///
 /// Cortex-M0+ and M7 run the same code as M0 and M4. Cortex-M85 runs that of M55, but no chip with it is in
-/// [`chip::CHIPS`].
+/// `chip::CHIPS`.
 pub const fn counted_on(core: Core) -> Option<&'static str> {
     match core {
         Core::M0 | Core::M0Plus => Some("microbit"),

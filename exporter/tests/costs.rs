@@ -12,6 +12,8 @@ use xtask::{board, firmware};
 
 /// How far a prediction may be off.
 const PERCENT: f64 = 5.0;
+/// The same for a network of one level, whose few instructions are mostly not loops.
+const PERCENT_OF_ONE_LEVEL: f64 = 7.0;
 
 /// Random networks per core and precision.
 const NETWORKS: u64 = 3;
@@ -34,8 +36,9 @@ fn is_as_predicted(core: Core, name: &str, blob: &[u8], counted: u64, parts: &[(
         print!("  {part} {counted} {:+.0}", predicted - *counted as f64);
     }
     println!();
+    let bound = if model.config().levels().len() == 1 { PERCENT_OF_ONE_LEVEL } else { PERCENT };
     assert!(
-        percent.abs() < PERCENT,
+        percent.abs() < bound,
         "{name} in {precision} on {}: {predicted:.0} instructions predicted, {counted} counted ({percent:+.1} %): `cargo xtask fit`",
         core.name()
     );

@@ -2,7 +2,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`layout`] | packed layouts of integer weights, each with the kernels of the cores that it is for |
+//! | `layout` | packed layouts of integer weights, each with the kernels of the cores that it is for |
 //! | [`routine`] | routines for one row or one slice, whatever the layout |
 //! | `host` | kernels for the vector units of computers |
 //!
@@ -21,7 +21,7 @@
 //! # Integer layouts
 //!
 //! `RowMajor`: row after row, four-bit weights two to a byte; for no core in particular, and for hosts. The others are packed
-//! for the instructions of a core: [`layout`]. Integer sums are exact, so that every layout has the same results on every
+//! for the instructions of a core: `layout`. Integer sums are exact, so that every layout has the same results on every
 //! core.
 //!
 //! # Summation order (f32)

@@ -395,7 +395,7 @@ mod tests {
                 |precision: &str| all.iter().filter(|case| case.board == board && case.precision == precision).count();
             assert_eq!(
                 (of("f32"), of("int8"), of("int4")),
-                (if board.has_fpu() { 3 } else { 0 }, 6, 3),
+                (if board.has_fpu() { 4 } else { 0 }, 7, 4),
                 "{}",
                 board.name
             );

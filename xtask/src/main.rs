@@ -48,8 +48,10 @@ cargo xtask <command>
                        --record rewrites with docs/performance.md; --all: every layout on every core
   bench --host [--json]
                        characters per second on this machine, next to libtorch
-  fit [--counts]       count networks of many shapes on every emulated core and write exporter/data/costs.json, by which
-                       `exporter inspect` predicts; ten to fifteen minutes. --counts fits the counts of last time anew
+  fit [--board NAME] [--counts]
+                       count networks of many shapes on every emulated core and write exporter/data/costs.json, by which
+                       `exporter inspect` predicts; ten to fifteen minutes, two for one board. --counts fits the
+                       counts of last time again
   reproduce            build firmware from copies of the sources in two folders: the bytes must be the same
   deny                 licences, sources and known vulnerabilities of all dependencies, by cargo-deny (fetched the first time)
   reliability [--record]
@@ -137,17 +139,18 @@ fn mutants_command(mut args: lexopt::Parser) -> Result<ExitCode> {
 
 /// The exporter's own example does it: what is fitted is what the exporter predicts with.
 fn fit_command(mut args: lexopt::Parser) -> Result<ExitCode> {
-    let mut again = false;
+    let mut options: Vec<OsString> = Vec::new();
     while let Some(arg) = args.next()? {
         match arg {
-            Long("counts") => again = true,
+            Long("counts") => options.push("--counts".into()),
+            Long("board") => options.extend(["--board".into(), args.value()?]),
             other => return Err(other.unexpected().into()),
         }
     }
     let repo = Repo::find();
     setup::ensure(&repo, setup::Purpose::Use)?;
     let mut cargo = repo.cargo();
-    cargo.args(["run", "--quiet", "--package", "exporter", "--example", "fit", "--"]).args(again.then_some("--counts"));
+    cargo.args(["run", "--quiet", "--package", "exporter", "--example", "fit", "--"]).args(options);
     command::run(&mut cargo)?;
     Ok(ExitCode::SUCCESS)
 }

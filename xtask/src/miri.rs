@@ -1,7 +1,7 @@
 //! `cargo xtask miri`: the runtime's tests in Miri, an interpreter that finds undefined behaviour and data races.
 //!
 //! Miri has no vector instructions, so the tests run with the portable kernels. Miri takes about a thousand times as long as
-//! the compiled program: long tests are left out, see [`LEFT_OUT`].
+//! the compiled program: long tests are left out, see `LEFT_OUT`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

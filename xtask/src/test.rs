@@ -295,11 +295,11 @@ mod tests {
         let runtime = packages.iter().find(|package| package.name == "runtime").unwrap();
         let host = feature_choices(runtime, Std::Present);
         assert_eq!(host.len(), runtime.features().count());
-        for choice in ["f32", "int4", "dual16", "mem,int8", "alloc,int8", "std,int8"] {
+        for choice in ["f32", "int4", "dual16", "relu,int8", "alloc", "std"] {
             assert!(host.iter().any(|other| other == choice), "{choice}: {host:?}");
         }
         let chip = feature_choices(runtime, Std::Missing);
-        assert!(chip.iter().any(|choice| choice == "alloc,int8") && !chip.iter().any(|choice| choice.contains("std")));
+        assert!(chip.iter().any(|choice| choice == "alloc") && !chip.iter().any(|choice| choice.contains("std")));
     }
 
     #[test]

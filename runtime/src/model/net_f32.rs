@@ -59,7 +59,7 @@ impl<'a> NetF32<'a> {
 
     /// Returns the weights from the layer of this index on.
     #[inline]
-    fn from_layer(&self, index: usize) -> &'a [f32] {
+    fn values_from(&self, index: usize) -> &'a [f32] {
         let start = self.layers.get(index).map_or(0, |&start| start as usize);
         // Same size and alignment: the cast always succeeds.
         bytemuck::try_cast_slice(self.slab.get(start..).unwrap_or(&[])).unwrap_or(&[])
@@ -68,7 +68,7 @@ impl<'a> NetF32<'a> {
     /// Returns the layer of this index, which has this shape.
     #[cfg(feature = "std")]
     pub fn linear(&self, index: usize, fan_in: usize, fan_out: usize) -> LinearF32<'a> {
-        LinearF32::new(self.from_layer(index), fan_in, fan_out)
+        LinearF32::new(self.values_from(index), fan_in, fan_out)
     }
 }
 
@@ -90,7 +90,7 @@ impl Numbers for NetF32<'_> {
 
     #[inline]
     fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> LayerF32<'_> {
-        LayerF32 { values: self.from_layer(index), activation: header.config.activation(), fan_out }
+        LayerF32 { values: self.values_from(index), activation: header.config.activation(), fan_out }
     }
 }
 

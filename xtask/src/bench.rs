@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use lexopt::prelude::*;
 use object::{Object, ObjectSymbol};
 use runtime::format::{AlignedBlob, Layout};
 use runtime::write::tabulate_pairs;
@@ -29,6 +30,24 @@ use crate::firmware::{self, PRECISIONS, ROW_MAJOR};
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
 use crate::size;
+use crate::subcommand::{self, Subcommand, usage};
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "bench",
+    summary: Some("instructions per character on every emulated core; speed of this machine"),
+    help: "\
+cargo xtask bench [--board NAME] [--precision f32|int8|int4] [--all] [--record] [--json]
+    Counts instructions per character on every emulated core and compares them with
+    docs/performance.json.
+      --all       every layout on every core
+      --record    write docs/performance.json and docs/performance.md
+      --json      one row per line
+cargo xtask bench --host [--json]
+    Measures characters per second on this machine, next to libtorch.
+",
+    run: |args| run(&Repo::find(), &Options::parse(args)?),
+};
 
 /// The lecture's larger network with random weights.
 pub const WAVENET: &str = "wavenet-128";
@@ -70,6 +89,39 @@ pub struct Options {
     pub host: bool,
 }
 
+impl Options {
+    fn parse(mut args: lexopt::Parser) -> Result<Self> {
+        let mut options = Self::default();
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("board") => options.board = Some(subcommand::board(&mut args)?),
+                Long("precision") => {
+                    let precision = args.value()?.string()?;
+                    if !PRECISIONS.contains(&&*precision) {
+                        return Err(usage(format!("no precision `{precision}`; there are {}", PRECISIONS.join(", "))));
+                    }
+                    options.precision = Some(precision);
+                }
+                Long("all") => options.all = true,
+                Long("record") => options.record = true,
+                Long("json") => options.json = true,
+                Long("host") => options.host = true,
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        let of_chips = [
+            ("--board", options.board.is_some()),
+            ("--precision", options.precision.is_some()),
+            ("--all", options.all),
+            ("--record", options.record),
+        ];
+        match of_chips.iter().find(|(_, given)| options.host && *given) {
+            Some((name, _)) => Err(usage(format!("--host goes with --json only: {name} is for the boards"))),
+            None => Ok(options),
+        }
+    }
+}
+
 /// A combination to be measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -83,8 +135,8 @@ pub struct Case {
     pub layout: Option<String>,
 }
 
-/// The command.
-pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+/// Measures, compares, and records.
+fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     if options.host {
         return host(repo, options.json);
     }
@@ -377,6 +429,21 @@ pub fn made(repo: &Repo) -> String {
 mod tests {
     use super::*;
     use crate::board;
+
+    #[test]
+    fn options_are_read() {
+        let options = |args: &[&str]| Options::parse(lexopt::Parser::from_args(args));
+        let some = options(&["--board", "microbit", "--precision=int4", "--json"]).unwrap();
+        assert_eq!(some.board.unwrap().name, "microbit");
+        assert_eq!(some.precision.as_deref(), Some("int4"));
+        assert!(some.json && !some.record && !some.all && !some.host);
+        assert!(options(&["--host", "--json"]).unwrap().host);
+        for other in [&["--board", "microbit"][..], &["--precision", "int8"], &["--all"], &["--record"]] {
+            assert!(options(&[&["--host"], other].concat()).is_err(), "{other:?}");
+        }
+        assert!(options(&["--precision", "int5"]).is_err());
+        assert!(options(&["names"]).is_err());
+    }
 
     #[test]
     fn layouts_have_the_names_of_their_features() {

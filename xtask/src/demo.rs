@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
+use lexopt::prelude::*;
 use serde_json::Value;
 
 use crate::board;
@@ -15,6 +16,28 @@ use crate::firmware;
 use crate::repo::Repo;
 use crate::setup;
 use crate::size;
+use crate::subcommand::Subcommand;
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "demo",
+    summary: Some("train on the names list, export, run on the emulated chip"),
+    help: "\
+cargo xtask demo [-- OPTIONS]
+
+Trains on the names list, exports, and runs on the emulated chip. OPTIONS go to `exporter train`.
+",
+    run: |mut args| {
+        let mut train = Vec::new();
+        while let Some(arg) = args.next()? {
+            match arg {
+                Value(value) => train.push(value),
+                option => return Err(option.unexpected().into()),
+            }
+        }
+        run(&Repo::find(), &train)
+    },
+};
 
 /// The list, from the repository's top.
 const DATA: &str = "exporter/data/names.txt";
@@ -24,7 +47,7 @@ const MODEL: &str = "target/demo/names.safetensors";
 const BLOB: &str = "target/demo/names.blob";
 
 /// The command. `train_options` go to the exporter's `train`.
-pub fn run(repo: &Repo, train_options: &[OsString]) -> Result<ExitCode> {
+fn run(repo: &Repo, train_options: &[OsString]) -> Result<ExitCode> {
     setup::ensure(repo, setup::Purpose::Use)?;
     fs::create_dir_all(repo.root().join("target/demo")).context("cannot create target/demo")?;
 

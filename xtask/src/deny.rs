@@ -7,15 +7,32 @@ use anyhow::Result;
 use crate::command::run as run_command;
 use crate::repo::Repo;
 use crate::setup::cargo_tool;
+use crate::subcommand::{Subcommand, no_options};
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "deny",
+    summary: Some("licences, sources and known vulnerabilities of all dependencies"),
+    help: "\
+cargo xtask deny
+
+Checks licences, sources and known vulnerabilities of all dependencies with cargo-deny, which the
+first run installs.
+",
+    run: |args| {
+        no_options(args)?;
+        run(&Repo::find())
+    },
+};
 
 /// The version that is installed: another one may read `deny.toml` otherwise.
 const VERSION: &str = "0.20.2";
 
-/// The command.
+/// Runs cargo-deny.
 ///
 /// # Errors
-/// What cargo-deny refuses. Without a network there are no advisories, which is said and is no error.
-pub fn run(repo: &Repo) -> Result<ExitCode> {
+/// cargo-deny refuses a dependency. Without a network there is no list of vulnerabilities: the run says so and goes on.
+fn run(repo: &Repo) -> Result<ExitCode> {
     let program = cargo_tool::ensure(repo, "deny", VERSION)?;
     let deny = |arguments: &[&str]| {
         let mut deny = Command::new(&program);

@@ -6,9 +6,26 @@ use anyhow::Result;
 
 use crate::repo::Repo;
 use crate::setup::table;
+use crate::subcommand::{Subcommand, no_options};
 
-/// The command: the table, and a status that says whether anything is missing.
-pub fn run(repo: &Repo) -> Result<ExitCode> {
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "doctor",
+    summary: Some("show what is installed and what is missing; change nothing"),
+    help: "\
+cargo xtask doctor
+
+Shows what is installed and what is missing, and changes nothing. Exit status 1 if a piece is
+missing.
+",
+    run: |args| {
+        no_options(args)?;
+        run(&Repo::find())
+    },
+};
+
+/// Prints the table. Fails if a piece is missing.
+fn run(repo: &Repo) -> Result<ExitCode> {
     let complete = table::print(repo);
     if complete {
         return Ok(ExitCode::SUCCESS);

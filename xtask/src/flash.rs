@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
+use lexopt::prelude::*;
 
 use crate::board::{BOARDS, Board};
 use crate::command::{on_path, show};
@@ -13,6 +14,24 @@ use crate::image::Image;
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
 use crate::slot;
+use crate::subcommand::{self, Subcommand, usage};
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "flash",
+    summary: Some("build a program and write it to a board"),
+    help: "\
+cargo xtask flash --board NAME [BIN] [--model FILE] [-- OPTIONS]
+    Builds a program (console, with the shipped model in 8 bits, unless others are named) and writes
+    it to the board with probe-rs, which gets the OPTIONS.
+cargo xtask flash --board NAME --slot FILE
+    Writes a model to the flash region where the board's console looks for one.
+
+Boards:
+{flashed}
+",
+    run: |args| run(&Repo::find(), &Options::parse(args)?),
+};
 
 /// The program that talks to the board's debug probe.
 pub const PROGRAM: &str = "probe-rs";
@@ -32,23 +51,47 @@ If the list is empty though the probe is plugged in: a cable that carries data? 
 A Pico needs no probe: `cargo xtask uf2 --board pico`.
 Several probes: `cargo xtask flash ... -- --probe VID:PID`. A chip that is locked: `-- --allow-erase-all`, which erases it.";
 
-/// What is flashed.
-#[derive(Debug)]
-pub struct Options {
-    /// Onto this board.
-    pub board: &'static Board,
-    /// The program.
-    pub bin: String,
-    /// Its model; else the shipped one that suits it.
-    pub model: Option<PathBuf>,
+/// The command line.
+struct Options {
+    board: &'static Board,
+    bin: String,
+    /// The program's model; else the shipped one that suits it.
+    model: Option<PathBuf>,
     /// A model for the board's slot, instead of a program.
-    pub slot: Option<PathBuf>,
-    /// For probe-rs.
-    pub rest: Vec<OsString>,
+    slot: Option<PathBuf>,
+    /// Options of probe-rs.
+    rest: Vec<OsString>,
 }
 
-/// The command.
-pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+impl Options {
+    fn parse(mut args: lexopt::Parser) -> Result<Self> {
+        let (mut bin, mut board, mut model, mut slot, mut rest) = (None, None, None, None, Vec::new());
+        loop {
+            // After `--` there is another program's command line.
+            if args.try_raw_args().is_some_and(|args| args.peek().is_some_and(|arg| arg == "--")) {
+                rest = args.raw_args()?.skip(1).collect();
+                break;
+            }
+            match args.next()? {
+                Some(Long("board")) => board = Some(subcommand::board(&mut args)?),
+                Some(Long("model")) => model = Some(args.value()?.into()),
+                Some(Long("slot")) => slot = Some(args.value()?.into()),
+                Some(Value(value)) if bin.is_none() => bin = Some(value.string()?),
+                Some(other) => return Err(other.unexpected().into()),
+                None => break,
+            }
+        }
+        if slot.is_some() && (bin.is_some() || model.is_some()) {
+            return Err(usage("--slot writes only a model: no program, no --model"));
+        }
+        let board = board.ok_or_else(|| usage("which board? --board NAME"))?;
+        let bin = bin.unwrap_or_else(|| firmware::CONSOLE.to_owned());
+        Ok(Self { board, bin, model, slot, rest })
+    }
+}
+
+/// Builds and writes.
+fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let Options { board, bin, model, slot, rest } = options;
     chip(board)?;
     let Some(slot) = slot else {
@@ -119,6 +162,18 @@ fn probe_rs(args: &[OsString]) -> Result<ExitCode> {
 mod tests {
     use super::*;
     use crate::board;
+
+    #[test]
+    fn options_are_read() {
+        let options = |args: &[&str]| Options::parse(lexopt::Parser::from_args(args));
+        let some = options(&["generate", "--board=pico", "--model", "a.blob", "--", "--probe", "1:2"]).unwrap();
+        assert_eq!(some.board.name, "pico");
+        assert_eq!((some.bin.as_str(), some.model), ("generate", Some(PathBuf::from("a.blob"))));
+        assert_eq!(some.rest, ["--probe", "1:2"]);
+        for wrong in [&[][..], &["--board=pico", "--slot", "a.blob", "console"], &["--board=pico", "--out", "a"]] {
+            assert!(options(wrong).is_err_and(|error| subcommand::is_usage(&error)), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn boards_without_a_chip_are_refused() {

@@ -10,12 +10,33 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
+use lexopt::prelude::*;
 
 use crate::command::{ask, run as run_command, show};
 use crate::repo::Repo;
 use crate::setup::cargo_tool;
+use crate::subcommand::{Subcommand, usage};
 
 use report::Row;
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "fuzz",
+    summary: Some("any bytes into what reads models, word lists and state dicts"),
+    help: "\
+cargo xtask fuzz [--target load|generate|import|words] [--minutes N | --runs N] [--json]
+    Feeds any bytes to what reads a model, runs it, or reads word lists and state dicts, with
+    AddressSanitizer: 4 minutes, shared by the targets. Fails at a crash. Needs a nightly toolchain.
+cargo xtask fuzz --minimize [--target NAME]
+    Replaces the committed inputs by the fewest that reach everything the fuzzers have reached.
+cargo xtask fuzz --coverage [--json]
+    Lists the lines of the loader that the committed inputs do not reach. Needs valgrind.
+",
+    run: |args| match parse(args)? {
+        Work::Fuzz(options) => run(&Repo::find(), &options),
+        Work::Coverage { json } => coverage::run(&Repo::find(), json),
+    },
+};
 
 /// Of cargo-fuzz.
 const VERSION: &str = "0.13.2";
@@ -36,19 +57,26 @@ const TARGETS: [Target; 4] = [
     Target { name: "words", package: "exporter/fuzz", longest: 600 },
 ];
 
-/// What the command is told.
+/// The command line: fuzzing, or its coverage.
+#[derive(Debug, PartialEq)]
+enum Work {
+    Fuzz(Options),
+    Coverage { json: bool },
+}
+
+/// Options of fuzzing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+struct Options {
     /// One target; all of them otherwise.
-    pub target: Option<String>,
+    target: Option<String>,
     /// Minutes in all, which the targets share.
-    pub minutes: f64,
+    minutes: f64,
     /// Executions of each target, in place of minutes.
-    pub runs: Option<u64>,
+    runs: Option<u64>,
     /// Puts a small corpus in place of the committed one.
-    pub minimize: bool,
+    minimize: bool,
     /// The table as JSON.
-    pub json: bool,
+    json: bool,
 }
 
 impl Default for Options {
@@ -57,11 +85,40 @@ impl Default for Options {
     }
 }
 
-/// The command. Fails if a target crashes, hangs or fills the memory.
+fn parse(mut args: lexopt::Parser) -> Result<Work> {
+    let (mut options, mut minutes, mut coverage) = (Options::default(), None, false);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("target") => options.target = Some(args.value()?.string()?),
+            Long("minutes") => minutes = Some(args.value()?.parse()?),
+            Long("runs") => options.runs = Some(args.value()?.parse()?),
+            Long("minimize") => options.minimize = true,
+            Long("coverage") => coverage = true,
+            Long("json") => options.json = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let limited = minutes.is_some() || options.runs.is_some();
+    if coverage && (limited || options.minimize || options.target.is_some()) {
+        return Err(usage("--coverage uses the committed inputs and goes with --json only"));
+    }
+    if (minutes.is_some() && options.runs.is_some()) || (limited && options.minimize) {
+        return Err(usage("--minutes, --runs and --minimize: one of them"));
+    }
+    match minutes {
+        Some(minutes) if !(0.0..=1e6).contains(&minutes) => {
+            return Err(usage(format!("--minutes {minutes}: 0 to 1,000,000")));
+        }
+        minutes => options.minutes = minutes.unwrap_or(options.minutes),
+    }
+    Ok(if coverage { Work::Coverage { json: options.json } } else { Work::Fuzz(options) })
+}
+
+/// Fuzzes. Fails if a target crashes, hangs or fills the memory.
 ///
 /// # Errors
 /// For a target that there is not, and for what is missing: a nightly toolchain, or cargo-fuzz where it cannot be installed.
-pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let chosen = |target: &&Target| options.target.as_deref().is_none_or(|name| name == target.name);
     let targets: Vec<&Target> = TARGETS.iter().filter(chosen).collect();
     if targets.is_empty() {
@@ -195,6 +252,27 @@ impl Fuzz<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_are_read() {
+        let options = |args: &[&str]| parse(lexopt::Parser::from_args(args));
+        let default = Options::default();
+        assert_eq!(options(&[]).unwrap(), Work::Fuzz(default.clone()));
+        let some = Options { target: Some("load".to_owned()), minutes: 0.5, json: true, ..default.clone() };
+        assert_eq!(options(&["--target", "load", "--minutes=0.5", "--json"]).unwrap(), Work::Fuzz(some));
+        assert_eq!(options(&["--runs=7"]).unwrap(), Work::Fuzz(Options { runs: Some(7), ..default }));
+        assert_eq!(options(&["--coverage", "--json"]).unwrap(), Work::Coverage { json: true });
+        for wrong in [
+            &["--runs", "7", "--minutes", "1"][..],
+            &["--minimize", "--runs", "7"],
+            &["--coverage", "--target", "load"],
+            &["--minutes", "-1"],
+            &["--minutes", "NaN"],
+            &["load"],
+        ] {
+            assert!(options(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn every_target_is_in_its_package_and_has_seeds() {

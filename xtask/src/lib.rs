@@ -13,12 +13,14 @@ pub mod deny;
 pub mod doctor;
 pub mod emulator;
 pub mod firmware;
+pub mod fit;
 pub mod flash;
 pub mod fuzz;
 pub mod image;
 pub mod memory;
 pub mod miri;
 pub mod mutants;
+pub mod qemu;
 pub mod reliability;
 pub mod repo;
 pub mod reproduce;
@@ -26,6 +28,30 @@ pub mod runner;
 pub mod setup;
 pub mod size;
 pub mod slot;
+pub mod subcommand;
 pub mod test;
 pub mod uart;
 pub mod uf2;
+
+use subcommand::Subcommand;
+
+/// The subcommands, in the order a newcomer needs them.
+pub const SUBCOMMANDS: [&Subcommand; 17] = [
+    &setup::COMMAND,
+    &doctor::COMMAND,
+    &demo::COMMAND,
+    &test::COMMAND,
+    &qemu::COMMAND,
+    &flash::COMMAND,
+    &uf2::COMMAND,
+    &size::COMMAND,
+    &bench::COMMAND,
+    &fit::COMMAND,
+    &reliability::COMMAND,
+    &fuzz::COMMAND,
+    &miri::COMMAND,
+    &mutants::COMMAND,
+    &reproduce::COMMAND,
+    &deny::COMMAND,
+    &runner::COMMAND,
+];

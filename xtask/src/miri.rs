@@ -11,6 +11,20 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{ask, show};
 use crate::repo::Repo;
+use crate::subcommand::Subcommand;
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "miri",
+    summary: Some("the runtime's tests in Miri, which finds undefined behaviour"),
+    help: "\
+cargo xtask miri [OPTIONS] [-- NAME ...]
+
+Runs the runtime's tests with the portable kernels in Miri. OPTIONS go to `cargo miri test` (--test
+format), names choose tests. Needs a nightly toolchain with the components miri and rust-src.
+",
+    run: |mut args| run(&Repo::find(), &Options::parse(args.raw_args()?)),
+};
 
 /// Cases of each property that proptest draws, instead of 256.
 const CASES: &str = "2";
@@ -85,16 +99,16 @@ const LEFT_OUT: &[&str] = &[
 
 /// Options of the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Options {
+struct Options {
     /// For `cargo miri test`: before `--`.
-    pub cargo: Vec<OsString>,
+    cargo: Vec<OsString>,
     /// For the tests: after `--`.
-    pub tests: Vec<OsString>,
+    tests: Vec<OsString>,
 }
 
 impl Options {
     /// Divides the arguments at the first `--`.
-    pub fn parse(args: impl Iterator<Item = OsString>) -> Self {
+    fn parse(args: impl Iterator<Item = OsString>) -> Self {
         let mut cargo: Vec<OsString> = args.collect();
         let at = cargo.iter().position(|arg| arg == "--").unwrap_or(cargo.len());
         let tests = cargo.split_off(at).into_iter().skip(1).collect();
@@ -108,11 +122,11 @@ impl Options {
     }
 }
 
-/// The command. Fails where a test fails or Miri finds undefined behaviour.
+/// Runs the tests. Fails where a test fails or Miri finds undefined behaviour.
 ///
 /// # Errors
 /// There is no nightly toolchain, or it has no Miri.
-pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     ensure_component()?;
     let mut command = command(repo, options);
     eprintln!("$ {}", show(&command));

@@ -15,7 +15,25 @@ use anyhow::{Context, Result, bail};
 use crate::command::{run_for_output, show};
 use crate::repo::Repo;
 use crate::setup::cargo_tool;
+use crate::subcommand::Subcommand;
 use score::{Score, TARGET_PERCENT};
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "mutants",
+    summary: Some("change the runtime in one place at a time: do its tests notice?"),
+    help: "\
+cargo xtask mutants [--record] [OPTIONS]
+    Changes the runtime in one place at a time, runs its tests, and prints the score of each area
+    and what was missed. OPTIONS go to cargo-mutants (--shard 0/9, --re quant, --iterate, --jobs 2);
+    results of several runs add up.
+      --report    print what is known, run nothing
+      --record    write docs/mutants.md
+cargo xtask mutants --emulated [WORD ...]
+    The same for the kernels of chips, in QEMU, with the faults of tests/faults.toml.
+",
+    run: |mut args| run(&Repo::find(), &Options::parse(args.raw_args()?)),
+};
 
 /// The version whose options and output these are.
 const VERSION: &str = "27.1.0";
@@ -31,20 +49,20 @@ const RECORD: &str = "docs/mutants.md";
 
 /// What the command is told.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Options {
+struct Options {
     /// Run nothing: what is known already.
-    pub report: bool,
+    report: bool,
     /// Write the figures to the repository.
-    pub record: bool,
+    record: bool,
     /// Faults made by hand in the kernels of chips, found or not by `kerneltest` in QEMU.
-    pub emulated: bool,
+    emulated: bool,
     /// For cargo-mutants.
-    pub rest: Vec<OsString>,
+    rest: Vec<OsString>,
 }
 
 impl Options {
     /// Takes what is ours, and leaves all else to cargo-mutants.
-    pub fn parse(args: impl Iterator<Item = OsString>) -> Self {
+    fn parse(args: impl Iterator<Item = OsString>) -> Self {
         let mut options = Self::default();
         for arg in args {
             match arg.to_str() {
@@ -58,8 +76,8 @@ impl Options {
     }
 }
 
-/// The command. Fails where an area's score is too low, or a fault is not found.
-pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+/// Runs cargo-mutants. Fails where an area's score is too low, or a fault is not found.
+fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     if options.emulated {
         return emulated::run(repo, &options.rest);
     }

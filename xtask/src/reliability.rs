@@ -3,16 +3,41 @@
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
+use lexopt::prelude::*;
 
 use crate::command::{ask, run as run_command};
 use crate::repo::Repo;
 use crate::setup::{self, Purpose};
+use crate::subcommand::Subcommand;
 
-/// The command.
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "reliability",
+    summary: Some("make the faults of docs/reliability.md and compare the messages"),
+    help: "\
+cargo xtask reliability [--record]
+
+Makes the faults of docs/reliability.md and compares the messages with that document.
+
+  --record    write the messages to the document
+",
+    run: |mut args| {
+        let mut record = false;
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("record") => record = true,
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        run(&Repo::find(), record)
+    },
+};
+
+/// Runs the tests that make the faults.
 ///
 /// # Errors
 /// The first test that fails.
-pub fn run(repo: &Repo, record: bool) -> Result<ExitCode> {
+fn run(repo: &Repo, record: bool) -> Result<ExitCode> {
     setup::ensure(repo, Purpose::Test)?;
     let mut slot = test(repo, "tests", "console");
     slot.arg("a_slot_that_cannot_be_used");

@@ -13,15 +13,31 @@ use crate::board;
 use crate::firmware::{build, shipped_model};
 use crate::repo::Repo;
 use crate::setup::{self, Purpose};
+use crate::subcommand::{Subcommand, no_options};
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "reproduce",
+    summary: Some("build firmware from copies of the sources in two folders: the bytes must be the same"),
+    help: "\
+cargo xtask reproduce
+
+Builds firmware from copies of the sources in two folders and compares the programs byte by byte.
+",
+    run: |args| {
+        no_options(args)?;
+        run(&Repo::find())
+    },
+};
 
 /// A small core and one with an FPU.
 const PROGRAMS: [(&str, &str); 2] = [("microbit", "console"), ("mps2-an386", "generate")];
 
-/// The command.
+/// Builds and compares.
 ///
 /// # Errors
 /// A program that does not build, or the first byte that differs.
-pub fn run(repo: &Repo) -> Result<ExitCode> {
+fn run(repo: &Repo) -> Result<ExitCode> {
     setup::ensure(repo, Purpose::Use)?;
     let top = env::temp_dir().join(format!("reproduce-{}", std::process::id()));
     let result = compare(repo, &top);

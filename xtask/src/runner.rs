@@ -13,12 +13,29 @@ use crate::flash;
 use crate::image::Image;
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
+use crate::subcommand::{Subcommand, usage};
 use crate::uart;
+
+/// The subcommand. `.cargo/config.toml` names it as the runner of chips' programs.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "run-elf",
+    summary: None,
+    help: "\
+cargo xtask run-elf ELF [ARGUMENTS]
+
+Runs a built program on its board. Cargo calls this for `cargo run --target CHIP`.
+",
+    run: |mut args| {
+        let mut args = args.raw_args()?;
+        let elf = args.next().ok_or_else(|| usage("which program? run-elf ELF [ARGUMENTS]"))?;
+        run(&Repo::find(), Path::new(&elf), &args.collect::<Vec<_>>())
+    },
+};
 
 /// Runs a program on its board: in the emulator where there is one, else on the board that is plugged in.
 ///
 /// `rest` is for the program where it runs in the emulator, else for probe-rs.
-pub fn run(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
+fn run(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
     let image = Image::read(elf)?;
     if image.board.machine.is_none() {
         return flash::program(repo, elf, rest);

@@ -24,9 +24,26 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::ask;
 use crate::repo::Repo;
+use crate::subcommand::{Subcommand, no_options};
 
 use arm_gcc::ARM_GCC;
 use qemu::QEMU;
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "setup",
+    summary: Some("fetch what is missing: libtorch, the ARM targets, QEMU"),
+    help: "\
+cargo xtask setup
+
+Fetches what is missing: libtorch, the ARM targets, QEMU. Files go into .tools/ where possible.
+Interrupt it at any time: the next run starts the interrupted step again.
+",
+    run: |args| {
+        no_options(args)?;
+        run(&Repo::find())
+    },
+};
 
 /// What the set-up is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +57,8 @@ pub enum Purpose {
 /// A step: its title, and what it does.
 type Step = (&'static str, fn(&Repo) -> Result<()>);
 
-/// The command: the steps, then the table of the pieces.
-pub fn run(repo: &Repo) -> Result<ExitCode> {
+/// Runs the steps, then prints the table of the pieces.
+fn run(repo: &Repo) -> Result<ExitCode> {
     let done = steps(repo, Purpose::Test)?;
     println!();
     let complete = table::print(repo);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use lexopt::prelude::*;
 
 pub(crate) mod crates;
 mod report;
@@ -15,27 +16,58 @@ pub mod weights;
 pub use crates::{Share, is_assembly_of_runtime, of_elf as by_crate};
 pub use sections::{Place, Section, Size, of_file};
 
-use crate::board::{BOARDS, Board};
+use crate::board::{self, BOARDS, Board};
 use crate::budget::Budget;
 use crate::emulator;
 use crate::firmware::{self, PRECISIONS};
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
+use crate::subcommand::{self, Subcommand, usage};
 use crate::uart::Terminal;
 
-/// What is measured, and how it is shown.
-#[derive(Debug)]
-pub struct Options {
-    /// The program.
-    pub bin: String,
-    /// For this board.
-    pub board: &'static Board,
-    /// With this model; else the shipped one.
-    pub model: Option<PathBuf>,
-    /// A row for every board and precision instead.
-    pub all: bool,
-    /// For programs.
-    pub json: bool,
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "size",
+    summary: Some("flash, RAM and stack of a firmware program, against the budget"),
+    help: "\
+cargo xtask size [BIN] [--board NAME] [--model FILE] [--all] [--json]
+
+Shows flash by sections and by crates, weights, static RAM and stack of a firmware program (generate
+where none is named), against the budget of tests/budget.toml.
+
+  --board NAME    another board than mps2-an386
+  --model FILE    another model than the shipped one
+  --all           a row for every board and precision
+  --json          JSON
+",
+    run: |args| run(&Repo::find(), &Options::parse(args)?),
+};
+
+/// The command line.
+struct Options {
+    bin: String,
+    board: &'static Board,
+    model: Option<PathBuf>,
+    all: bool,
+    json: bool,
+}
+
+impl Options {
+    fn parse(mut args: lexopt::Parser) -> Result<Self> {
+        let (mut bin, mut board, mut model, mut all, mut json) = (None, board::default(), None, false, false);
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("board") => board = subcommand::board(&mut args)?,
+                Long("model") => model = Some(args.value()?.into()),
+                Long("all") => all = true,
+                Long("json") => json = true,
+                Value(value) if bin.is_none() => bin = Some(value.string()?),
+                Value(value) => return Err(usage(format!("`{}`: one program name", value.to_string_lossy()))),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(Self { bin: bin.unwrap_or_else(|| firmware::DEFAULT_BIN.to_owned()), board, model, all, json })
+    }
 }
 
 /// What a program takes.
@@ -78,8 +110,8 @@ impl Measured {
     }
 }
 
-/// The command.
-pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+/// Measures one program, or all combinations.
+fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let budget = Budget::read(repo)?;
     if !options.all {
         let measured = measure(repo, options.board, &options.bin, options.model.as_deref())?;

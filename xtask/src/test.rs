@@ -14,6 +14,7 @@ use crate::firmware::PRECISIONS;
 use crate::reliability;
 use crate::repo::Repo;
 use crate::setup::{self, neon, thumb};
+use crate::subcommand::{Subcommand, no_options};
 use packages::Package;
 
 /// How a check is made.
@@ -46,8 +47,23 @@ struct Outcome {
     time: Duration,
 }
 
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "test",
+    summary: Some("format, lints, documentation and all tests; continuous integration runs it"),
+    help: "\
+cargo xtask test
+
+Checks format, lints and documentation, and runs all tests.
+",
+    run: |args| {
+        no_options(args)?;
+        run(&Repo::find())
+    },
+};
+
 /// The command.
-pub fn run(repo: &Repo) -> Result<ExitCode> {
+fn run(repo: &Repo) -> Result<ExitCode> {
     setup::ensure(repo, setup::Purpose::Test)?;
     let start = Instant::now();
     let mut outcomes = Vec::new();

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
+use lexopt::prelude::*;
 
 use crate::board::Board;
 use crate::firmware;
@@ -16,6 +17,23 @@ use crate::image::{Image, Segment};
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
 use crate::slot;
+use crate::subcommand::{self, Subcommand, usage};
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "uf2",
+    summary: Some("the same as a file to copy onto the USB drive of a Pico"),
+    help: "\
+cargo xtask uf2 --board pico|pico2 [BIN] [--model FILE] [--out FILE]
+    Builds a program (console, with the shipped model in 8 bits, unless others are named) as a file
+    to copy onto the board's USB drive.
+cargo xtask uf2 --board pico|pico2 --slot FILE [--out FILE]
+    Makes such a file of a model for the flash region where the board's console looks for one.
+
+  --out FILE    instead of a file in target/uf2
+",
+    run: |args| run(&Repo::find(), &Options::parse(args)?),
+};
 
 /// What a block begins with, and ends with.
 const MAGIC_START: [u32; 2] = [0x0a32_4655, 0x9e5d_5157];
@@ -28,23 +46,42 @@ const PAYLOAD: usize = 256;
 /// What is not written is as erased flash.
 const ERASED: u8 = 0xff;
 
-/// What is put into the file.
-#[derive(Debug)]
-pub struct Options {
-    /// For this board.
-    pub board: &'static Board,
-    /// The program.
-    pub bin: String,
-    /// Its model; else the shipped one that suits it.
-    pub model: Option<PathBuf>,
+/// The command line.
+struct Options {
+    board: &'static Board,
+    bin: String,
+    /// The program's model; else the shipped one that suits it.
+    model: Option<PathBuf>,
     /// A model for the board's slot, instead of a program.
-    pub slot: Option<PathBuf>,
+    slot: Option<PathBuf>,
     /// The file; else one in `target/uf2`.
-    pub out: Option<PathBuf>,
+    out: Option<PathBuf>,
 }
 
-/// The command.
-pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+impl Options {
+    fn parse(mut args: lexopt::Parser) -> Result<Self> {
+        let (mut bin, mut board, mut model, mut slot, mut out) = (None, None, None, None, None);
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("board") => board = Some(subcommand::board(&mut args)?),
+                Long("model") => model = Some(args.value()?.into()),
+                Long("slot") => slot = Some(args.value()?.into()),
+                Long("out") => out = Some(args.value()?.into()),
+                Value(value) if bin.is_none() => bin = Some(value.string()?),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        if slot.is_some() && (bin.is_some() || model.is_some()) {
+            return Err(usage("--slot writes only a model: no program, no --model"));
+        }
+        let board = board.ok_or_else(|| usage("which board? --board NAME"))?;
+        let bin = bin.unwrap_or_else(|| firmware::CONSOLE.to_owned());
+        Ok(Self { board, bin, model, slot, out })
+    }
+}
+
+/// Builds and writes the file.
+fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let Options { board, bin, model, slot, out } = options;
     let family = family(board)?;
     let memory = MemoryMap::read(repo, board)?;
@@ -133,6 +170,17 @@ pub fn read(file: &[u8]) -> Result<(u32, Vec<Segment>)> {
 mod tests {
     use super::*;
     use crate::board;
+
+    #[test]
+    fn options_are_read() {
+        let options = |args: &[&str]| Options::parse(lexopt::Parser::from_args(args));
+        let slot = options(&["--board", "pico2", "--slot", "a.blob", "--out", "a.uf2"]).unwrap();
+        assert_eq!((slot.bin.as_str(), slot.slot), ("console", Some(PathBuf::from("a.blob"))));
+        assert_eq!((slot.board.name, slot.out), ("pico2", Some(PathBuf::from("a.uf2"))));
+        for wrong in [&[][..], &["--board=pico", "--slot", "a.blob", "console"], &["--board=pico", "one", "two"]] {
+            assert!(options(wrong).is_err_and(|error| subcommand::is_usage(&error)), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn blocks_are_as_the_format_has_them() {

@@ -35,7 +35,7 @@ const LOADER: [&str; 10] = [
 /// A line of a file, as seen from `runtime/src`.
 type Line = (String, u64);
 
-/// The command: a table, and the lines that are not reached. Which of them may be so, `runtime/fuzz/README.md` says.
+/// Prints a table, and the lines that are not reached. Which of them may be so, `runtime/fuzz/README.md` says.
 ///
 /// # Errors
 /// Without valgrind.

@@ -1,0 +1,109 @@
+//! What every subcommand of `cargo xtask` has: a name, a help text, and a function that reads its options and runs it.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::{Error, Result};
+use lexopt::prelude::*;
+
+use crate::board::{self, Board};
+
+/// A subcommand.
+#[derive(Debug)]
+pub struct Subcommand {
+    /// The word after `cargo xtask`.
+    pub name: &'static str,
+    /// The line of `cargo xtask help`; `None` for a subcommand that only Cargo calls.
+    pub summary: Option<&'static str>,
+    /// The text of `cargo xtask help NAME`. [`Subcommand::help`] replaces `{emulated}` and `{flashed}` with names of boards.
+    pub help: &'static str,
+    /// Reads the options and runs the subcommand.
+    pub run: fn(lexopt::Parser) -> Result<ExitCode>,
+}
+
+impl Subcommand {
+    /// Returns the text of `cargo xtask help NAME`.
+    pub fn help(&self) -> String {
+        let names = |is_meant: fn(&Board) -> bool| {
+            let names: Vec<_> = board::BOARDS.iter().filter(|board| is_meant(board)).map(|board| board.name).collect();
+            wrap(&names.join(", "), "  ")
+        };
+        self.help
+            .replace("{emulated}", &names(|board| board.machine.is_some()))
+            .replace("{flashed}", &names(|board| board.chip.is_some()))
+    }
+}
+
+/// Most characters of a line of help.
+pub const WIDTH: usize = 100;
+
+/// Breaks text into indented lines of at most [`WIDTH`] characters.
+fn wrap(text: &str, indent: &str) -> String {
+    let mut lines = vec![indent.to_owned()];
+    for word in text.split(' ') {
+        let line = lines.last().expect("the first line");
+        if line.len() + 1 + word.len() > WIDTH {
+            lines.push(indent.to_owned());
+        }
+        let line = lines.last_mut().expect("the first line");
+        if line.len() > indent.len() {
+            line.push(' ');
+        }
+        *line += word;
+    }
+    lines.join("\n")
+}
+
+/// A command line that makes no sense. `main` answers with exit status 2.
+#[derive(Debug)]
+pub struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Returns the error of a command line that makes no sense.
+pub fn usage(message: impl fmt::Display) -> Error {
+    Usage(message.to_string()).into()
+}
+
+/// Returns whether an error is about the command line.
+pub fn is_usage(error: &Error) -> bool {
+    error.is::<Usage>() || error.is::<lexopt::Error>()
+}
+
+/// Reads the options of a subcommand that has none.
+///
+/// # Errors
+/// The first argument.
+pub fn no_options(mut args: lexopt::Parser) -> Result<()> {
+    match args.next()? {
+        Some(arg) => Err(arg.unexpected().into()),
+        None => Ok(()),
+    }
+}
+
+/// Reads the value of `--board`.
+///
+/// # Errors
+/// No value, or no board of that name.
+pub fn board(args: &mut lexopt::Parser) -> Result<&'static Board> {
+    board::find(&args.value()?.string()?).map_err(usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_wrapped() {
+        assert_eq!(wrap("a, b", "  "), "  a, b");
+        let text = wrap(&["twelve-chars"; 10].join(", "), "    ");
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.lines().all(|line| line.starts_with("    twelve") && line.len() <= WIDTH), "{text}");
+    }
+}

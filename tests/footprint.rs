@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use tests::Firmware;
 use xtask::board::{self, BOARDS, Board};
 use xtask::budget::Budget;
+use xtask::command::advice;
 use xtask::firmware::{CONSOLE, DEFAULT_BIN, shipped_model};
 use xtask::repo::Repo;
 use xtask::size;
@@ -35,7 +36,7 @@ fn measure(board: &str, precision: &str) -> BTreeMap<&'static str, u64> {
     let (repo, board) = (Repo::find(), board::find(board).expect("a board"));
     let model = shipped_model(&repo, precision);
     let measured = size::measure(&repo, board, DEFAULT_BIN, Some(&model));
-    let measured = measured.unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"));
+    let measured = measured.unwrap_or_else(|error| panic!("{}", advice(&error)));
     let mut figures = measured.figures();
     figures.insert("runtime_bytes", code_of("name", board, &model));
     figures.insert("runtime_and_loader_bytes", code_of("loaded", board, &model));

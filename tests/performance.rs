@@ -2,6 +2,7 @@
 
 use xtask::bench::{self, Case, Change, Record, SHIPPED, change, show};
 use xtask::board::{self, Board};
+use xtask::command::advice;
 use xtask::repo::Repo;
 
 /// The shipped model in the board's own layout.
@@ -9,7 +10,7 @@ fn is_as_recorded(board: &'static Board, precision: &'static str) {
     let repo = Repo::find();
     let record = Record::read(&repo).expect("docs/performance.json");
     let case = Case { board, model: SHIPPED, precision, layout: None };
-    let row = bench::measure(&repo, &case, false).unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"));
+    let row = bench::measure(&repo, &case, false).unwrap_or_else(|error| panic!("{}", advice(&error)));
     let recorded = record.find(&row);
     let change = change(recorded, &row);
     let [instructions, before] = [Some(&row), recorded].map(|row| row.map_or(0, |row| row.instructions));

@@ -7,6 +7,7 @@ use exporter::quantize::table_pays;
 use runtime::format::{AlignedBlob, Core, Precision, WeightFormat};
 use runtime::{Activation, Level, Model};
 use xtask::bench::{self, Case, GATED, Record, SHIPPED, WAVENET};
+use xtask::command::advice;
 use xtask::repo::Repo;
 use xtask::{board, firmware};
 
@@ -137,7 +138,7 @@ fn is_predicted_on(core: Core) {
         }
         for (name, file) in blobs {
             let counts = bench::count(&repo, board, &file);
-            let counts = counts.unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"));
+            let counts = counts.unwrap_or_else(|error| panic!("{}", advice(&error)));
             is_as_predicted(core, &name, &fs::read(&file).expect("a file"), counts.instructions, &counts.parts);
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use runtime::format::AlignedBlob;
 use runtime::{Generator, HeapState, Model, Sampling};
 use xtask::board::{self, Board};
+use xtask::command::advice;
 use xtask::emulator::{self, Run};
 use xtask::firmware;
 use xtask::repo::Repo;
@@ -50,7 +51,7 @@ impl Firmware {
     pub fn build_with(board: &str, bin: &str, blob: &Path) -> Self {
         let board = board::find(board).expect("a board");
         let elf = firmware::build(&Repo::find(), board, bin, Some(blob));
-        let elf = elf.unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"));
+        let elf = elf.unwrap_or_else(|error| panic!("{}", advice(&error)));
         Self { board, elf }
     }
 
@@ -62,7 +63,7 @@ impl Firmware {
         let board = board::find(board).expect("a board");
         let model = workspace("models").join(blob);
         let elf = firmware::build_with_features(&Repo::find(), board, bin, Some(&model), None, more);
-        let elf = elf.unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"));
+        let elf = elf.unwrap_or_else(|error| panic!("{}", advice(&error)));
         Self { board, elf }
     }
 
@@ -77,7 +78,7 @@ impl Firmware {
     /// If QEMU is missing: never a silent skip.
     pub fn terminal(&self, slot: Option<&Path>, timeout: Duration) -> Terminal {
         Terminal::start(&Repo::find(), self.board, &self.elf, slot, timeout)
-            .unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"))
+            .unwrap_or_else(|error| panic!("{}", advice(&error)))
     }
 
     /// Runs it in QEMU.
@@ -95,7 +96,7 @@ impl Firmware {
     pub fn run_within(&self, timeout: Duration, arguments: &[&str]) -> Run {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         emulator::run(&Repo::find(), self.board, &self.elf, &arguments, timeout)
-            .unwrap_or_else(|error| panic!("{error:#}: try `cargo xtask setup`"))
+            .unwrap_or_else(|error| panic!("{}", advice(&error)))
     }
 }
 

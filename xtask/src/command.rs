@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
+
+use crate::watched::{self, Shortage, Stream};
 
 /// A command as one would type it, with its folder and the variables set for it.
 pub fn show(command: &Command) -> String {
@@ -59,16 +61,39 @@ pub fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Prints the command, runs it, and returns what it wrote to stdout; stderr goes to our console.
+///
+/// # Errors
+/// The program cannot be started, or fails. Where the machine ran out of disk, memory or processes, the error says so.
 pub fn run_for_output(command: &mut Command) -> Result<String> {
-    eprintln!("$ {}", show(command));
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
-    if !output.status.success() {
-        bail!("`{}` ended with {}", show(command), output.status);
+    watched::show(&format!("$ {}", show(command)));
+    let (mut output, mut shortage) = (String::new(), None);
+    let status = watched::run(command, |stream, line| {
+        if stream == Stream::Stdout {
+            output += line;
+            output.push('\n');
+        } else {
+            watched::show(line);
+            shortage = shortage.or_else(|| Shortage::in_line(line));
+        }
+    });
+    let status = status.with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+    if status.success() {
+        return Ok(output);
     }
-    String::from_utf8(output.stdout).context("its output is not UTF-8")
+    match shortage {
+        Some(shortage) => bail!("`{}` ended with {status}: {}", show(command), shortage.advice()),
+        None => bail!("`{}` ended with {status}", show(command)),
+    }
+}
+
+/// Returns the error with what to do about it: set-up, unless the machine has run out of something.
+pub fn advice(error: &Error) -> String {
+    let text = format!("{error:#}");
+    match Shortage::in_line(&text) {
+        Some(shortage) if text.contains(shortage.advice()) => text,
+        Some(shortage) => format!("{text}: {}", shortage.advice()),
+        None => format!("{text}: try `cargo xtask setup`"),
+    }
 }
 
 /// Asks a program something, silently: its trimmed stdout, or `None` where it is missing or fails.
@@ -95,6 +120,19 @@ mod tests {
         let mut command = Command::new("/somewhere/bin/cargo");
         command.args(["run", "--", "a b", "it's", ""]).env("MODEL", "x.blob").env("PATH", "/long").env_remove("GONE");
         assert_eq!(show(&command), r"MODEL=x.blob cargo run -- 'a b' 'it'\''s' ''");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_failure_names_what_the_machine_ran_out_of() {
+        let run = |script: &str| run_for_output(Command::new("sh").args(["-c", script]));
+        assert_eq!(run("echo a; echo b").unwrap(), "a\nb\n");
+        let error = run("echo 'cannot write x: No space left on device (os error 28)' >&2; exit 1").unwrap_err();
+        assert!(advice(&error).ends_with(Shortage::Disk.advice()), "{error:#}");
+        let error = run("exit 1").unwrap_err();
+        assert!(advice(&error).ends_with("try `cargo xtask setup`"), "{error:#}");
+        let error = Error::from(std::io::Error::from_raw_os_error(11)).context("cannot start cargo");
+        assert!(advice(&error).ends_with(Shortage::Processes.advice()), "{}", advice(&error));
     }
 
     #[test]

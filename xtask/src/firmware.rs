@@ -1,5 +1,7 @@
 //! Building the firmware.
 
+mod fingerprint;
+
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use runtime::{Activation, Model};
 use crate::board::Board;
 use crate::command::run_for_output;
 use crate::repo::Repo;
+use crate::watched;
 
 /// The program that is built where none is named: it writes words.
 pub const DEFAULT_BIN: &str = "generate";
@@ -50,13 +53,17 @@ pub const ROW_MAJOR: &str = Layout::RowMajor.name();
 /// Where finished programs are kept, from the repository's top.
 const PROGRAMS: &str = "target/elf";
 
+/// Cargo's folders for programs, one per target and core, from the repository's top: programs for two cores build at the same time.
+const BUILDS: &str = "target/chips";
+
 /// Builds a program of `firmware-example` for a board; the path of its ELF file.
 ///
 /// The model is `model`, else what the environment variable MODEL names, else the shipped one. The program gets the
 /// code of its precision and no other.
 ///
-/// Cargo knows one place for a program, whatever it was built with. So that tests may build at the same time, the file
-/// is copied, under a lock, to a name that tells board, precision and model apart.
+/// Cargo knows one place for a program of a target, whatever it was built with. So that tests may build at the same time, the
+/// file is copied, under a lock, to a name that tells board, precision and model apart. Where nothing that the program is made
+/// from has changed, it is not built again.
 pub fn build(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Result<PathBuf> {
     build_in_layout(repo, board, bin, model, None)
 }
@@ -84,15 +91,19 @@ pub fn build_with_features(
     let model = model_file(repo, board, bin, model)?;
     let Facts { precision, activation, checksum } = facts(&model)?;
 
+    let core = board.cpu.map_or_else(|| board.target.to_owned(), |cpu| format!("{}-{cpu}", board.target));
+    let folder = repo.root().join(BUILDS).join(core);
     let programs = repo.root().join(PROGRAMS);
-    fs::create_dir_all(&programs).with_context(|| format!("cannot create {}", programs.display()))?;
+    for folder in [&programs, &folder] {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
     // The lock goes with this process, however it ends.
-    let lock = File::create(programs.join("lock")).context("cannot create a lock file")?;
-    lock.lock().with_context(|| format!("cannot lock {}", programs.display()))?;
+    let lock = File::create(folder.join("lock")).context("cannot create a lock file")?;
+    lock.lock().with_context(|| format!("cannot lock {}", folder.display()))?;
 
     let mut cargo = board.cargo(repo);
     cargo.args(["build", "--package", "firmware-example", "--bin", bin]);
-    cargo.args(["--profile", PROFILE, "--target", board.target]);
+    cargo.args(["--profile", PROFILE, "--target", board.target]).arg("--target-dir").arg(&folder);
     if board.core == SPEED_MATTERS {
         cargo.args(["--config", &format!("profile.{PROFILE}.package.runtime.opt-level=3")]);
     }
@@ -110,17 +121,26 @@ pub fn build_with_features(
         cargo.env("WITHOUT_SLOT", "1");
     }
     // So that nobody has to guess the target folder.
-    cargo.arg("--message-format=json-render-diagnostics").env("MODEL", model);
-    let messages = run_for_output(&mut cargo)?;
-    let built = executable(&messages, bin).with_context(|| format!("cargo named no program `{bin}`"))?;
+    cargo.arg("--message-format=json-render-diagnostics").env("MODEL", &model);
 
     let layout = layout.map_or_else(String::new, |layout| format!("-{layout}"));
     let more: String = more.iter().map(|feature| format!("-{feature}")).collect();
     let place = programs.join(format!("{bin}{more}-{}-{precision}{layout}-{checksum:08x}.elf", board.name));
+    let made_from = place.with_extension("fingerprint");
+    let fingerprint = fingerprint::of(repo, &cargo, &model)?;
+    if place.exists() && fs::read_to_string(&made_from).is_ok_and(|known| known == fingerprint) {
+        watched::show(&format!("{} is up to date", repo.short(&place)));
+        return Ok(place);
+    }
+
+    let messages = run_for_output(&mut cargo)?;
+    let built = executable(&messages, bin).with_context(|| format!("cargo named no program `{bin}`"))?;
     // Renamed into place: another process may be running the one that is there.
     let partial = place.with_extension("partial");
     fs::copy(&built, &partial).with_context(|| format!("cannot copy {}", built.display()))?;
     fs::rename(&partial, &place).with_context(|| format!("cannot write {}", place.display()))?;
+    // Last, so that it is never newer than its program.
+    fs::write(&made_from, fingerprint).with_context(|| format!("cannot write {}", made_from.display()))?;
     Ok(place)
 }
 

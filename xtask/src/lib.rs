@@ -32,6 +32,7 @@ pub mod subcommand;
 pub mod test;
 pub mod uart;
 pub mod uf2;
+pub mod watched;
 
 use subcommand::Subcommand;
 

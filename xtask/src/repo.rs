@@ -1,6 +1,7 @@
 //! Where things lie in this repository, and how to start Cargo in it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
@@ -62,10 +63,15 @@ impl Repo {
 
     /// Cargo, in the top folder, with the environment it would have if started by hand.
     pub fn cargo(&self) -> Command {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(&self.root);
+        self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    }
+
+    /// A program, in the top folder, with the environment it would have if started by hand.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.root);
         if let Some(home) = &self.cargo_home {
-            cargo.env("CARGO_HOME", home);
+            command.env("CARGO_HOME", home);
         }
         // `cargo xtask` is a `cargo run`: it gave us variables about this crate and those of
         // `[env]`. Handed down, they would differ from a plain command's, and a build script that
@@ -73,15 +79,15 @@ impl Repo {
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-                cargo.env_remove(&name);
+                command.env_remove(&name);
             }
         }
         if let Some(libtorch) = env::var_os("LIBTORCH")
             && normalize(Path::new(&libtorch)) == self.tools().join("libtorch")
         {
-            cargo.env_remove("LIBTORCH");
+            command.env_remove("LIBTORCH");
         }
-        cargo
+        command
     }
 
     /// Copies everything that Git has, or would add, as it is now. Files that are there and the same stay untouched, so that they are

@@ -5,91 +5,153 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use lexopt::prelude::*;
 use serde_json::Value;
 
-use crate::board;
-use crate::command::{self, run_for_output};
+use crate::board::{self, Board};
+use crate::command;
 use crate::emulator;
 use crate::firmware;
 use crate::repo::Repo;
-use crate::setup;
+use crate::setup::{self, Purpose};
 use crate::size;
-use crate::subcommand::Subcommand;
+use crate::subcommand::{Subcommand, usage};
 
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "demo",
-    summary: Some("train on the names list, export, run on the emulated chip"),
+    summary: Some("train on a list of names, export in 8 bits, draw new names on the emulated chip"),
     help: "\
 cargo xtask demo [-- OPTIONS]
-
-Trains on the names list, exports, and runs on the emulated chip. OPTIONS go to `exporter train`.
+    Trains for about a minute on the names of exporter/data, exports in 8 bits, and draws new
+    names on the emulated chip. OPTIONS go to `exporter train`, for instance --data FILE.
+cargo xtask demo --shipped
+    Draws names of the shipped model on the emulated chip: no training, no libtorch.
 ",
     run: |mut args| {
-        let mut train = Vec::new();
+        let (mut train, mut shipped) = (Vec::new(), false);
         while let Some(arg) = args.next()? {
             match arg {
+                Long("shipped") => shipped = true,
+                // What follows `--` is read as plain values.
                 Value(value) => train.push(value),
                 option => return Err(option.unexpected().into()),
             }
         }
-        run(&Repo::find(), &train)
+        match shipped {
+            true if !train.is_empty() => Err(usage("--shipped trains nothing: no options for `train`")),
+            true => run_shipped(&Repo::find()),
+            false => run(&Repo::find(), &train),
+        }
     },
 };
 
 /// The list, from the repository's top.
 const DATA: &str = "exporter/data/names.txt";
-/// What training leaves.
-const MODEL: &str = "target/demo/names.safetensors";
-/// What the chip reads.
-const BLOB: &str = "target/demo/names.blob";
+/// The preset that is trained unless the options name another.
+const PRESET: &str = "gated-minute";
+/// The preset that takes longer and ends with a better loss.
+const FULL_PRESET: &str = "gated";
+/// The folder of all files, from the repository's top.
+const FOLDER: &str = "target/demo";
+/// Names that are drawn.
+const NAMES: usize = 10;
 
-/// The command. `train_options` go to the exporter's `train`.
+/// Draws names of the shipped model.
+fn run_shipped(repo: &Repo) -> Result<ExitCode> {
+    setup::ensure(repo, Purpose::Emulate)?;
+    let drawn = Drawn::of(repo, &firmware::shipped_model(repo, "int8"))?;
+    print!("{}", drawn.names());
+    print!("\n{}", drawn.needs());
+    println!("\n\nNext:\n  your own model      cargo xtask demo\n{}", next("models/names.int8.blob"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Trains, exports, and draws names.
 fn run(repo: &Repo, train_options: &[OsString]) -> Result<ExitCode> {
-    setup::ensure(repo, setup::Purpose::Use)?;
-    fs::create_dir_all(repo.root().join("target/demo")).context("cannot create target/demo")?;
+    setup::ensure(repo, Purpose::Use)?;
+    fs::create_dir_all(repo.root().join(FOLDER)).with_context(|| format!("cannot create {FOLDER}"))?;
 
-    println!("== train");
+    println!("== build the exporter");
+    let mut build = repo.cargo();
+    command::run_for_output(build.args(["build", "--package", "exporter"]))?;
+
+    println!("\n== train");
+    let model = format!("{FOLDER}/names.safetensors");
+    let options = TrainOptions::new(train_options);
     let mut train = exporter(repo);
-    train.args(["train", "--out", MODEL, "--json"]);
-    // A list of the user's takes the place of ours.
-    if !train_options.iter().any(|option| option.to_string_lossy().starts_with("--data")) {
-        train.args(["--data", DATA]);
-    }
-    // Cargo is started in the repository's top folder: a path of the user's is one from where the user is.
-    let options = train_options.iter().map(|option| match Path::new(option).canonicalize() {
-        Ok(path) if Path::new(option).is_file() => path.into_os_string(),
-        _ => option.clone(),
-    });
-    let losses = Losses::parse(&run_for_output(train.args(options))?)?;
+    train.args(["train", "--out", &model, "--json"]).args(&options.all);
+    let losses = Losses::parse(&output(&mut train)?)?;
 
     println!("\n== export");
-    let mut export = exporter(repo);
-    export.args(["export", "--model", MODEL, "--precision", "f32", "--out", BLOB]);
-    command::run(&mut export)?;
-
-    println!("\n== build the firmware");
-    let blob = repo.root().join(BLOB);
-    let elf = firmware::build(repo, board::default(), firmware::DEFAULT_BIN, Some(&blob))?;
-
-    println!("\n== run it on the emulated chip");
-    let run = emulator::run(repo, board::default(), &elf, &[], emulator::TIMEOUT)?;
-    if !run.success() {
-        return Ok(run.exit_code());
+    let [int8, f32] = ["int8", "f32"].map(|precision| format!("{FOLDER}/names.{precision}.blob"));
+    for (precision, blob) in [("int8", &int8), ("f32", &f32)] {
+        let mut export = exporter(repo);
+        command::run(export.args(["export", "--model", &model, "--precision", precision, "--out", blob]))?;
     }
 
-    let size = size::of_file(&elf)?;
-    print!("{}", summary(&run.lines, &losses, size.flash(), size.ram()));
+    println!("\n== run it on the emulated chip");
+    let drawn = Drawn::of(repo, &repo.root().join(&int8))?;
+    let in_f32 = Drawn::of(repo, &repo.root().join(&f32))?;
+    print!("\n{}", drawn.names());
+    print!("\n{}\n{}", drawn.needs(), losses.text(options.is_default));
+    println!("\n\n{}", drawn.against(&in_f32));
+    println!("\nNext:\n  another list        cargo xtask demo -- --data FILE   (one word per line)");
+    println!("  train for longer    cargo xtask demo -- --preset {FULL_PRESET}   (four minutes)\n{}", next(&int8));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Commands that start from a blob.
+fn next(blob: &str) -> String {
+    format!(
+        "\x20 other names         cargo xtask qemu --model {blob} -- seed=7 prompt=ma\n\
+         \x20 a console           cargo xtask qemu console --model {blob}\n\
+         \x20 flash and RAM       cargo xtask size --model {blob}\n\
+         \x20 a board             cargo xtask help flash\n\
+         \x20 all tests           cargo xtask test"
+    )
 }
 
 /// The exporter's command line, up to its own arguments.
 fn exporter(repo: &Repo) -> Command {
     let mut cargo = repo.cargo();
-    cargo.args(["run", "--package", "exporter", "--"]);
+    cargo.args(["run", "--quiet", "--package", "exporter", "--"]);
     cargo
+}
+
+/// Prints the command, runs it and returns its stdout. Its stderr is ours: it shows progress there.
+fn output(command: &mut Command) -> Result<String> {
+    eprintln!("$ {}", command::show(command));
+    let output = command.stderr(std::process::Stdio::inherit()).output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "`{}` ended with {}", command::show(command), output.status);
+    String::from_utf8(output.stdout).context("its output is not UTF-8")
+}
+
+/// Options of `train`.
+struct TrainOptions {
+    all: Vec<OsString>,
+    /// Whether list and preset are ours.
+    is_default: bool,
+}
+
+impl TrainOptions {
+    /// The user's options, with our list and preset where they name none.
+    fn new(options: &[OsString]) -> Self {
+        let names = |name: &str| options.iter().any(|option| option.to_string_lossy().starts_with(name));
+        // Cargo starts the exporter in the repository's top folder, the user's paths start in the user's folder.
+        let absolute = |option: &OsString| match Path::new(option).canonicalize() {
+            Ok(path) if Path::new(option).is_file() => path.into_os_string(),
+            _ => option.clone(),
+        };
+        let mut all: Vec<OsString> = options.iter().map(absolute).collect();
+        for (name, value) in [("--data", DATA), ("--preset", PRESET)] {
+            if !names(name) {
+                all.extend([name.into(), value.into()]);
+            }
+        }
+        Self { all, is_default: options.is_empty() }
+    }
 }
 
 /// Mean loss in nats per character on each part of the list.
@@ -104,44 +166,76 @@ impl Losses {
     fn parse(output: &str) -> Result<Self> {
         let line = output.trim_end().lines().next_back().unwrap_or_default();
         let json: Value = serde_json::from_str(line).context("`train --json` printed no JSON")?;
-        let loss = |key: &str| {
-            let value = json[key].as_f64();
-            value.with_context(|| format!("`train --json` gave no {key}"))
-        };
+        let loss = |key: &str| json[key].as_f64().with_context(|| format!("`train --json` printed no {key}"));
         Ok(Self { train: loss("train_nll")?, dev: loss("dev_nll")?, test: loss("test_nll")? })
+    }
+
+    fn text(&self, is_default: bool) -> String {
+        let Self { train, dev, test } = self;
+        let mut text = format!("loss, nats per character: {dev:.4} dev, {train:.4} train, {test:.4} test");
+        if is_default {
+            text += &format!("\n  at most 0.03 above the preset `{FULL_PRESET}`, which trains three times as long");
+        }
+        text
     }
 }
 
-/// What happened, in one screen.
-fn summary(console: &[String], losses: &Losses, flash: u64, ram: u64) -> String {
-    let (names, facts) = emulator::report(console);
-    let names: Vec<_> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    let Losses { train, dev, test } = losses;
-    let mut text = format!(
-        "\n== summary\n\
-         names the chip wrote: {}\n\
-         loss, nats per character: {dev:.4} dev, {train:.4} train, {test:.4} test\n\
-         flash: {flash} bytes, model included\n\
-         RAM: {ram} bytes static",
-        names.join(", ")
-    );
-    if let Some(stack) = facts.get("stack_bytes") {
-        text += &format!(" + {stack} bytes of stack at most");
+/// Names that the emulated chip drew, and what the program takes.
+struct Drawn {
+    board: &'static Board,
+    names: Vec<String>,
+    flash: u64,
+    ram: u64,
+    stack: u64,
+    instructions: u64,
+}
+
+impl Drawn {
+    fn of(repo: &Repo, blob: &Path) -> Result<Self> {
+        let board = board::default();
+        let elf = firmware::build(repo, board, firmware::DEFAULT_BIN, Some(blob))?;
+        let arguments = [format!("n={NAMES}")];
+        let run = emulator::run_quietly(repo, board, &elf, &arguments, emulator::TIMEOUT)?;
+        ensure!(run.success(), "the program failed on the emulated chip: {}", run.lines.join("\n"));
+        let (names, facts) = emulator::report(&run.lines);
+        let fact = |key: &str| -> Result<u64> {
+            let value = facts.get(key).with_context(|| format!("the program did not report {key}"))?;
+            value.parse().with_context(|| format!("{key}={value} is no number"))
+        };
+        let size = size::of_file(&elf)?;
+        Ok(Self {
+            board,
+            names: names.into_iter().map(str::to_owned).collect(),
+            flash: size.flash(),
+            ram: size.ram(),
+            stack: fact("stack_bytes")?,
+            instructions: fact("instructions_per_char")?,
+        })
     }
-    if let Some(count) = facts.get("instructions_per_char") {
-        text += &format!("\ninstructions per character: {count}");
+
+    fn names(&self) -> String {
+        let Board { core, name, .. } = self.board;
+        let names: String = self.names.iter().map(|name| format!("  {name}\n")).collect();
+        format!("names from the emulated chip ({core}, board {name}), 8-bit weights:\n\n{names}")
     }
-    text += &format!(
-        "\n\n\
-         Next:\n\
-         \x20 another list        cargo xtask demo -- --data FILE   (one word a line)\n\
-         \x20 words on this computer, from a beginning of yours\n\
-         \x20                     cargo run -p exporter -- sample --model {BLOB} --prompt ma\n\
-         \x20 the chip again      cargo xtask qemu --model {BLOB} -- seed=7\n\
-         \x20 flash and RAM       cargo xtask size --model {BLOB}\n\
-         \x20 all tests           cargo xtask test\n"
-    );
-    text
+
+    fn needs(&self) -> String {
+        let Self { flash, ram, stack, instructions, .. } = self;
+        format!(
+            "flash: {flash} bytes, model included\n\
+             RAM: {ram} bytes static, {stack} bytes of stack\n\
+             instructions per character: {instructions}"
+        )
+    }
+
+    fn against(&self, other: &Self) -> String {
+        let times = other.instructions as f64 / self.instructions as f64;
+        format!(
+            "in f32 the same program takes {} bytes of flash, {} of RAM, and {} instructions per character, {times:.1} times \
+             as many",
+            other.flash, other.ram, other.instructions
+        )
+    }
 }
 
 #[cfg(test)]
@@ -153,18 +247,36 @@ mod tests {
         let output = "{\"train_nll\": 1.9, \"dev_nll\": 2.0, \"test_nll\": 2.1, \"seed\": 42}\n";
         let losses = Losses::parse(output).unwrap();
         assert_eq!(losses.dev, 2.0);
+        assert!(losses.text(true).contains("2.0000 dev") && losses.text(true).contains("0.03"));
+        assert!(!losses.text(false).contains("0.03"));
         assert!(Losses::parse("{\"train_nll\": 1.9}").is_err());
         assert!(Losses::parse("").is_err());
     }
 
     #[test]
-    fn summary_of_a_run() {
-        let console = ["emma", "", "stack_bytes=900", "olivia"].map(str::to_owned);
-        let losses = Losses { train: 1.8, dev: 1.99, test: 2.0 };
-        let text = summary(&console, &losses, 330_000, 2_000);
-        assert!(text.contains("wrote: emma, olivia\n"), "{text}");
-        assert!(text.contains("1.9900 dev"));
-        assert!(text.contains("2000 bytes static + 900 bytes of stack at most\n"));
-        assert!(!text.contains("instructions per"));
+    fn list_and_preset_are_ours_unless_named() {
+        let options = |options: &[&str]| TrainOptions::new(&options.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(options(&[]).all, ["--data", DATA, "--preset", PRESET]);
+        assert!(options(&[]).is_default);
+        let own = options(&["--preset=tiny", "--seed", "7"]);
+        assert_eq!(own.all, ["--preset=tiny", "--seed", "7", "--data", DATA]);
+        assert!(!own.is_default);
+    }
+
+    #[test]
+    fn what_it_takes_is_shown() {
+        let drawn = |instructions| Drawn {
+            board: board::default(),
+            names: vec!["emma".to_owned(), "olivia".to_owned()],
+            flash: 110_000,
+            ram: 2_000,
+            stack: 900,
+            instructions,
+        };
+        assert!(drawn(1).names().ends_with(":\n\n  emma\n  olivia\n"));
+        assert!(drawn(60_000).needs().contains("2000 bytes static, 900 bytes of stack\n"));
+        assert!(
+            drawn(60_000).against(&drawn(120_000)).ends_with("120000 instructions per character, 2.0 times as many")
+        );
     }
 }

@@ -48,9 +48,11 @@ Interrupt it at any time: the next run starts the interrupted step again.
 /// What the set-up is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Training, and the firmware in the emulator.
+    /// Firmware in the emulator, of a model that is there.
+    Emulate,
+    /// Training, and firmware in the emulator.
     Use,
-    /// That, and what the tests alone need.
+    /// All of it, and what only the tests need.
     Test,
 }
 
@@ -96,11 +98,12 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
     remove(&tools.join("tmp"))?;
 
     // QEMU before the target: both may need the package lists that this one refreshes.
-    let mut steps: Vec<Step> = vec![
-        ("libtorch, for training", libtorch::setup),
-        ("QEMU, the emulated chip", |repo| QEMU.setup(repo)),
-        ("ARM targets, for the firmware", thumb::setup),
-    ];
+    let mut steps: Vec<Step> = Vec::new();
+    if purpose != Purpose::Emulate {
+        steps.push(("libtorch, for training", libtorch::setup));
+    }
+    steps.push(("QEMU, the emulated chip", |repo| QEMU.setup(repo)));
+    steps.push(("ARM targets, for the firmware", thumb::setup));
     if purpose == Purpose::Test {
         steps.push(("C for ARM, for the test of the C library", |repo| ARM_GCC.setup(repo)));
         steps.push(("AArch64, for the test of NEON", neon::setup));

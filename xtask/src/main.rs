@@ -137,7 +137,7 @@ fn mutants_command(mut args: lexopt::Parser) -> Result<ExitCode> {
     mutants::run(&Repo::find(), &mutants::Options::parse(args.raw_args()?))
 }
 
-/// The exporter's own example does it: what is fitted is what the exporter predicts with.
+/// A program of the exporter does it: what is fitted is what the exporter predicts with.
 fn fit_command(mut args: lexopt::Parser) -> Result<ExitCode> {
     let mut options: Vec<OsString> = Vec::new();
     while let Some(arg) = args.next()? {

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use exporter::architecture::{self, Architecture, Levels};
 use exporter::data::{MAX_WORDS, Words, hex};
-use exporter::file::FoldedModel;
-use exporter::nn::Statistics;
-use exporter::pack::pack_f32;
+use exporter::io::write::{check_room, check_writable};
+use exporter::model::architecture::{self, Architecture, Levels};
+use exporter::model::file::FoldedModel;
+use exporter::model::pack::pack_f32;
 use exporter::plot::{RunData, plot_run};
-use exporter::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
-use exporter::recipe::{Form, Length, Optimizer};
-use exporter::run::metrics::Row;
-use exporter::run::{self, RunFolder};
 use exporter::train::checkpoint::Checkpoint;
-use exporter::train::{Event, FoldError, Interval, Options, Outcome, train};
-use exporter::write::{check_room, check_writable};
+use exporter::train::nn::Statistics;
+use exporter::train::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
+use exporter::train::recipe::{Form, Length, Optimizer};
+use exporter::train::run::metrics::Row;
+use exporter::train::run::{self, RunFolder};
+use exporter::train::training::{Event, FoldError, Interval, Options, Outcome, train};
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Activation, Model, Sampling};
 use tch::{Cuda, Device};
@@ -213,7 +213,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let replaces = config.out.as_ref().is_some_and(|out| out.exists());
     let words = DataArgs { data: config.data.clone(), dedup: config.dedup, max_words: config.max_words }.read()?;
     // What can be refused is refused before there is a folder.
-    let needed = exporter::train::check(&words, &options)?;
+    let needed = exporter::train::training::check(&words, &options)?;
 
     let mut folder = match (&args.resume, &args.run_dir) {
         (Some(path), _) => RunFolder::resume(path, checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step))?,
@@ -294,7 +294,7 @@ fn write_config(folder: &RunFolder, config: &Config, options: &Options, words: &
     json["n_embd"] = options.architecture.n_embd.into();
     json["activation"] = options.architecture.activation.name().into();
     json["skip"] = options.architecture.skip.into();
-    json["steps"] = exporter::train::check(words, options)?.steps.into();
+    json["steps"] = exporter::train::training::check(words, options)?.steps.into();
     json["data_sha256"] = hex(&words.sha256).into();
     json["exporter_version"] = env!("CARGO_PKG_VERSION").into();
     Ok(folder.write_config(&json)?)
@@ -304,7 +304,7 @@ impl Args {
     /// Finds out without training whether the settings can be used.
     pub fn check(&self, words: &Words) -> anyhow::Result<()> {
         let preset = preset::find(&self.settings.preset).context("clap checked the name")?;
-        exporter::train::check(words, &options(&self.settings, &preset)?)?;
+        exporter::train::training::check(words, &options(&self.settings, &preset)?)?;
         Ok(())
     }
 
@@ -454,7 +454,8 @@ fn samples(model: &FoldedModel) -> Vec<String> {
             names.push(name);
             ControlFlow::Continue(())
         };
-        exporter::sample::words(&model, Sampling::default(), 42, "", 12, SAMPLES, each).expect("no prompt, no error");
+        exporter::inference::sample::words(&model, Sampling::default(), 42, "", 12, SAMPLES, each)
+            .expect("no prompt, no error");
     }
     names
 }

@@ -7,8 +7,8 @@ use runtime::{Activation, Level};
 
 use super::names::{self, Part, last_number, natural, numbered, parent, place};
 use super::{ImportError, Options, StateDict};
-use crate::activation::is_gated;
-use crate::architecture::Architecture;
+use crate::model::activation::is_gated;
+use crate::model::architecture::Architecture;
 
 /// How matrices are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Matrix {
 /// # Errors
 /// [`ImportError`] names the tensor that does not fit.
 pub fn understand(state: &StateDict, options: &Options) -> Result<Structure, ImportError> {
-    if state.metadata.get("format").is_some_and(|format| format == crate::file::FORMAT) {
+    if state.metadata.get("format").is_some_and(|format| format == crate::model::file::FORMAT) {
         return Err(ImportError::AlreadyFolded);
     }
     if is_gated(options.activation) {

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{PlotError, color, draw};
-use crate::activations::Tree;
+use crate::inference::activations::Tree;
 
 /// Most characters that a picture has room for.
 pub const MAX_CHARACTERS: usize = 64;

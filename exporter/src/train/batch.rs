@@ -15,10 +15,10 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::architecture::Architecture;
 use crate::data::DataError;
-use crate::nn::{Block, LevelBlock, Sequential, Statistics};
-use crate::recipe::{Form, Recipe};
+use crate::model::architecture::Architecture;
+use crate::train::nn::{Block, LevelBlock, Sequential, Statistics};
+use crate::train::recipe::{Form, Recipe};
 use runtime::{BOUNDARY, Token, Vocab};
 
 use super::draws::Batches;

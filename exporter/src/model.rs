@@ -2,7 +2,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`architecture`], [`activation`] | levels and widths; the functions between levels, in libtorch and folded |
+//! | [`architecture`], [`activation`], [`forward`] | levels and widths; the functions between levels, and in libtorch |
 //! | [`fold`], [`normalize`] | BatchNorm into weights and biases; levels of an unbounded activation scaled to about 1 |
 //! | [`file`](mod@file) | `model.safetensors`: the folded network and its origin |
 //! | [`torch_model`], [`tensors`], [`arrays`] | the folded network in libtorch; tensors from and to arrays |
@@ -15,6 +15,7 @@ pub mod architecture;
 pub mod arrays;
 pub mod file;
 pub mod fold;
+pub mod forward;
 pub mod gptq;
 pub mod loss;
 pub mod normalize;

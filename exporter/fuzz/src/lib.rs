@@ -12,6 +12,7 @@ mod exporter {
     pub mod import;
     pub mod io;
     pub mod model {
+        pub mod activation;
         pub mod architecture;
         pub mod file;
         pub mod fold;

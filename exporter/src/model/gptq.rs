@@ -12,9 +12,9 @@ use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
 use tch::{Device, Kind, Tensor};
 
 use crate::data::Examples;
-use crate::model::activation::forward_units;
 use crate::model::arrays::{from_matrix, to_matrix};
 use crate::model::file::FoldedModel;
+use crate::model::forward::forward_units;
 use crate::model::quantize::{
     INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input,
     round_to_nearest, round_to_steps,

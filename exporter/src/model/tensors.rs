@@ -5,9 +5,9 @@ use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
 
 use crate::data::Examples;
-use crate::model::activation::forward_folded;
 use crate::model::arrays::{from_matrix, from_vector};
 use crate::model::file::FoldedModel;
+use crate::model::forward::forward_folded;
 
 /// Contexts `[N, block_size]` and targets `[N]` of examples, both i64.
 ///

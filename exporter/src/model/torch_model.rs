@@ -4,9 +4,9 @@ use runtime::{Activation, BOUNDARY, Config};
 use tch::{Device, Kind, Tensor};
 
 use crate::data::Examples;
-use crate::model::activation::forward_folded;
 use crate::model::arrays::{from_matrix, from_vector};
 use crate::model::file::{FoldedLinear, FoldedModel};
+use crate::model::forward::forward_folded;
 use crate::model::loss::{Loss, mean_nll};
 use crate::model::tensors::{self, output_input};
 

@@ -16,9 +16,10 @@ use tch::nn::{OptimizerConfig, Path, VarStore};
 use tch::{Device, Kind, Tensor};
 
 use crate::data::{Examples, Words};
-use crate::model::activation::{forward_units, pre_activation_units};
+use crate::model::activation::pre_activation_units;
 use crate::model::arrays::{from_matrix, from_vector, to_matrix, to_vector};
 use crate::model::file::{FoldedLinear, FoldedModel};
+use crate::model::forward::forward_units;
 use crate::model::gptq::{self, calibration_contexts, quantize_int4};
 use crate::model::loss::mean_nll;
 use crate::model::quantize::{INT8_MAX, QuantizedLayer, QuantizedModel, table_pays};

@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::model::activation;
 use crate::model::architecture::Architecture;
+use crate::model::forward;
 use crate::model::tensors::output_input;
 use crate::train::recipe::Modules;
 
@@ -199,7 +200,7 @@ pub struct Activate(pub Activation);
 
 impl Block for Activate {
     fn forward(&self, x: &Tensor, _train: bool) -> Tensor {
-        activation::forward(self.0, x)
+        forward::forward(self.0, x)
     }
 
     fn describe(&self) -> String {

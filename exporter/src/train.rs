@@ -2,23 +2,30 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`preset`], [`recipe`] | networks by name, and how they are trained |
+//! | [`preset`], [`recipe`], [`options`] | networks by name, how they are trained, and one training's settings |
 //! | [`nn`] | the lecture's blocks |
-//! | [`training`] | the training loop |
-//! | [`batch`], [`draws`] | windows or whole words of a step, in the order of libtorch's generator |
+//! | [`corpus`], [`source`], [`batch`], [`draws`] | the words, and the batches that are drawn from them |
+//! | [`training`], [`event`], [`error`] | the training loop, and what it tells |
 //! | [`checkpoint`], [`statistics`] | the state to go on from; activations, gradients and updates of a step |
-//! | [`finetune`] | quantization-aware training for 4-bit weights |
+//! | [`fold_network`](mod@fold_network) | the network in training as a folded model |
+//! | [`finetune`](mod@finetune) | quantization-aware training for 4-bit weights |
 //! | [`run`], [`sweep`] | the folder of a run; grids of runs |
 
 pub mod batch;
 pub mod checkpoint;
+pub mod corpus;
 pub mod draws;
+pub mod error;
+pub mod event;
 pub mod finetune;
+pub mod fold_network;
 pub mod nn;
 mod optimizer;
+pub mod options;
 pub mod preset;
 pub mod recipe;
 pub mod run;
+pub mod source;
 pub mod statistics;
 pub mod sweep;
 pub mod training;

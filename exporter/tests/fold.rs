@@ -3,8 +3,8 @@
 use exporter::model::architecture::Architecture;
 use exporter::model::file::Origin;
 use exporter::model::torch_model::TorchModel;
+use exporter::train::fold_network::fold_network;
 use exporter::train::nn::Sequential;
-use exporter::train::training::fold_network;
 use runtime::Activation;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};

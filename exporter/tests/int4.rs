@@ -14,8 +14,8 @@ use exporter::model::gptq::{Options, Rounding, calibration_contexts, quantize_in
 use exporter::model::pack::{pack_f32, pack_integer};
 use exporter::model::quantize::quantize_int8;
 use exporter::train::finetune::{self, finetune};
+use exporter::train::fold_network::fold_network;
 use exporter::train::nn::Sequential;
-use exporter::train::training::fold_network;
 use runtime::format::{AlignedBlob, Layout, Precision, WeightFormat};
 use runtime::{Activation, Model};
 use tch::Device;

@@ -8,10 +8,12 @@ use std::sync::atomic::AtomicBool;
 
 use common::{words, workspace};
 use exporter::train::draws::Batches;
+use exporter::train::event::Event;
 use exporter::train::nn::Sequential;
+use exporter::train::options::Options;
 use exporter::train::preset;
 use exporter::train::recipe::{Length, Sampling};
-use exporter::train::training::{Event, Options, train};
+use exporter::train::training::train;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 

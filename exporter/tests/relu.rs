@@ -12,10 +12,12 @@ use exporter::model::normalize::{normalize, scales};
 use exporter::model::pack::{pack_f32, pack_integer};
 use exporter::model::tensors::level_outputs;
 use exporter::model::torch_model::TorchModel;
+use exporter::train::fold_network::fold_network;
 use exporter::train::nn::Sequential;
+use exporter::train::options::Options as TrainOptions;
 use exporter::train::preset;
 use exporter::train::recipe::Length;
-use exporter::train::training::{self, fold_network, train};
+use exporter::train::training::train;
 use runtime::format::{AlignedBlob, Layout};
 use runtime::{Activation, BOUNDARY, HeapState, Model, Stream};
 use tch::nn::VarStore;
@@ -170,7 +172,7 @@ fn divergence(reference: &Tensor, found: &Tensor) -> f64 {
 /// Trains a small network, whose file has its levels scaled.
 fn trained() -> FoldedModel {
     let preset = preset::find("tiny").unwrap();
-    let options = training::Options {
+    let options = TrainOptions {
         preset: preset.named(Activation::Relu),
         architecture: Architecture { activation: Activation::Relu, ..preset.architecture() },
         statistics: preset.statistics,

@@ -2,8 +2,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use exporter::measure::race::{Took, ours, plain_loop};
+use exporter::train::options::Options;
 use exporter::train::preset::{self, FAST_PRESET};
-use exporter::train::training::Options;
 use tch::Device;
 
 use super::{DataArgs, count, default_threads};

@@ -13,12 +13,15 @@ use exporter::model::file::FoldedModel;
 use exporter::model::pack::pack_f32;
 use exporter::plot::{RunData, plot_run};
 use exporter::train::checkpoint::Checkpoint;
+use exporter::train::event::Event;
+use exporter::train::fold_network::FoldError;
 use exporter::train::nn::Statistics;
+use exporter::train::options::{Interval, Options};
 use exporter::train::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
 use exporter::train::recipe::{Form, Length, Optimizer};
 use exporter::train::run::metrics::Row;
 use exporter::train::run::{self, RunFolder};
-use exporter::train::training::{Event, FoldError, Interval, Options, Outcome, train};
+use exporter::train::training::{Outcome, train};
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{Activation, Model, Sampling};
 use tch::{Cuda, Device};
@@ -213,7 +216,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let replaces = config.out.as_ref().is_some_and(|out| out.exists());
     let words = DataArgs { data: config.data.clone(), dedup: config.dedup, max_words: config.max_words }.read()?;
     // What can be refused is refused before there is a folder.
-    let needed = exporter::train::training::check(&words, &options)?;
+    let needed = exporter::train::options::check(&words, &options)?;
 
     let mut folder = match (&args.resume, &args.run_dir) {
         (Some(path), _) => RunFolder::resume(path, checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step))?,
@@ -294,7 +297,7 @@ fn write_config(folder: &RunFolder, config: &Config, options: &Options, words: &
     json["n_embd"] = options.architecture.n_embd.into();
     json["activation"] = options.architecture.activation.name().into();
     json["skip"] = options.architecture.skip.into();
-    json["steps"] = exporter::train::training::check(words, options)?.steps.into();
+    json["steps"] = exporter::train::options::check(words, options)?.steps.into();
     json["data_sha256"] = hex(&words.sha256).into();
     json["exporter_version"] = env!("CARGO_PKG_VERSION").into();
     Ok(folder.write_config(&json)?)
@@ -304,7 +307,7 @@ impl Args {
     /// Finds out without training whether the settings can be used.
     pub fn check(&self, words: &Words) -> anyhow::Result<()> {
         let preset = preset::find(&self.settings.preset).context("clap checked the name")?;
-        exporter::train::training::check(words, &options(&self.settings, &preset)?)?;
+        exporter::train::options::check(words, &options(&self.settings, &preset)?)?;
         Ok(())
     }
 

@@ -9,9 +9,12 @@ use tch::{Kind, Tensor};
 use crate::data::{Examples, Words};
 use crate::model::loss::mean_nll;
 use crate::model::tensors;
+use crate::train::error::TrainError;
+use crate::train::event::Event;
 use crate::train::nn::Sequential;
+use crate::train::options::Options;
 use crate::train::preset::Preset;
-use crate::train::training::{Event, Options, Outcome, TrainError, train};
+use crate::train::training::{Outcome, train};
 
 /// Time that something took.
 #[derive(Clone, Copy, Debug)]

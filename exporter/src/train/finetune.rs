@@ -26,8 +26,8 @@ use crate::model::quantize::{INT8_MAX, QuantizedLayer, QuantizedModel, table_pay
 use crate::model::tensors::{self, output_input};
 use crate::model::torch_model::TorchModel;
 use crate::train::draws::Batches;
+use crate::train::error::TrainError;
 use crate::train::recipe::{Sampling, Schedule};
-use crate::train::training::TrainError;
 
 /// How to train on.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::train::event::Event;
 use crate::train::statistics::{Activations, WeightStatistics};
-use crate::train::training::Event;
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

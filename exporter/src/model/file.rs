@@ -5,19 +5,22 @@
 //! levels.0.linear.weight    [width, fuse * n_embd]      levels.0.linear.bias  [width]
 //! levels.1.linear.weight    [width, fuse * width]       ...
 //! output.weight             [vocab_size, n_hidden]      output.bias           [vocab_size]
-//! levels.1.linear.int4_step [width]                     after `finetune` only: the weights are multiples of it, row by row
+//! levels.1.linear.int4_step [width]                     after `finetune` only: weights are multiples of it, row by row
 //! ```
+
+mod reader;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2};
-use runtime::{Activation, FormatError};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use runtime::FormatError;
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::io::read::read_bounded;
 use crate::io::write::{WriteError, write_atomically};
-use crate::model::architecture::{self, Architecture};
+use crate::model::architecture::Architecture;
+use reader::Reader;
 
 /// The value of `format` in the metadata.
 pub const FORMAT: &str = "makemore-folded";
@@ -225,102 +228,7 @@ impl FoldedModel {
     /// # Errors
     /// [`FileError`] says what is wrong with it.
     pub fn from_safetensors(bytes: &[u8], path: &Path) -> Result<Self, FileError> {
-        let not_safetensors = |source| FileError::NotSafetensors { path: path.to_owned(), source };
-        let not_a_model = |reason: String| FileError::NotAModel { path: path.to_owned(), reason };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
-        let metadata = header.metadata().clone().unwrap_or_default();
-        let get = |key: &str| {
-            metadata.get(key).map(String::as_str).ok_or_else(|| not_a_model(format!("its metadata has no {key:?}")))
-        };
-        fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
-            text.parse().ok()
-        }
-        let bad = |key: &str, value: &str| not_a_model(format!("its metadata has {key:?} = {value:?}"));
-        let number = |key: &str| get(key).and_then(|value| parse(value).ok_or_else(|| bad(key, value)));
-        let format = get("format")?;
-        if format != FORMAT {
-            return Err(bad("format", format));
-        }
-        let version = get("format_version")?;
-        if version != FORMAT_VERSION {
-            let reason = format!("it has format version {version}, this program reads {FORMAT_VERSION}");
-            return Err(not_a_model(reason));
-        }
-        let levels = get("levels")?;
-        let name = get("activation")?;
-        let activation = Activation::from_name(name).ok_or_else(|| bad("activation", name))?;
-        let architecture = Architecture {
-            n_embd: number("n_embd")?,
-            levels: architecture::levels(levels).map_err(not_a_model)?.0,
-            activation,
-            skip: match metadata.get("skip").map(String::as_str) {
-                None => false,
-                Some("true") => true,
-                Some(other) => return Err(bad("skip", other)),
-            },
-        };
-        let vocab = get("vocab")?.to_owned();
-        let dimensions = |source| FileError::Dimensions { path: path.to_owned(), source };
-        let vocab_size = runtime::Vocab::new(&vocab).map_err(dimensions)?.len();
-        let config = architecture.config(vocab_size).map_err(dimensions)?;
-
-        let values = |name: &str, shape: &[usize]| {
-            let tensor = tensors.tensor(name).map_err(|_| not_a_model(format!("it has no tensor {name:?}")))?;
-            if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-                let (dtype, found) = (tensor.dtype(), tensor.shape());
-                return Err(not_a_model(format!("tensor {name:?} is {dtype:?} {found:?}, must be F32 {shape:?}")));
-            }
-            let (chunks, _) = tensor.data().as_chunks::<4>();
-            let values: Vec<f32> = chunks.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-            if values.iter().all(|value| value.is_finite()) {
-                Ok(values)
-            } else {
-                Err(not_a_model(format!("tensor {name:?} has a value that is not finite")))
-            }
-        };
-        let matrix = |name: &str, rows: usize, columns: usize| {
-            values(name, &[rows, columns])
-                .map(|v| Array2::from_shape_vec((rows, columns), v).expect("its shape was checked"))
-        };
-        let linear = |name: &str, fan_in: usize, fan_out: usize| {
-            Ok(FoldedLinear {
-                weight: matrix(&format!("{name}.weight"), fan_out, fan_in)?,
-                bias: Array1::from(values(&format!("{name}.bias"), &[fan_out])?),
-                int4_step: match format!("{name}.int4_step") {
-                    step if tensors.tensor(&step).is_ok() => Some(Array1::from(values(&step, &[fan_out])?)),
-                    _ => None,
-                },
-            })
-        };
-        let nll = |key: &str| metadata.get(key).and_then(|value| parse(value));
-        let origin = Origin {
-            preset: get("preset")?.to_owned(),
-            recipe: get("recipe")?.to_owned(),
-            finetune: metadata.get("finetune").cloned().unwrap_or_default(),
-            steps: number("steps")?,
-            seed: get("seed").and_then(|value| parse(value).ok_or_else(|| bad("seed", value)))?,
-            threads: number("threads")?,
-            data_sha256: get("data_sha256")?.to_owned(),
-            dedup: get("dedup")? == "true",
-            sample: metadata.get("sample").and_then(|value| parse(value)),
-            train_nll: nll("train_nll"),
-            dev_nll: nll("dev_nll"),
-            test_nll: nll("test_nll"),
-            exporter_version: get("exporter_version")?.to_owned(),
-        };
-        Ok(Self {
-            embedding: matrix("embedding.weight", vocab_size, architecture.n_embd)?,
-            levels: config
-                .shapes()
-                .enumerate()
-                .map(|(index, shape)| linear(&format!("levels.{index}.linear"), shape.fan_in, shape.fan_out))
-                .collect::<Result<_, _>>()?,
-            output: linear("output", config.output_fan_in(), vocab_size)?,
-            architecture,
-            vocab,
-            origin,
-        })
+        Reader::new(bytes, path)?.model()
     }
 }
 

@@ -7,6 +7,7 @@ mod activations;
 mod chart;
 mod embedding;
 mod history;
+mod sheet;
 mod tree;
 
 use std::path::{Path, PathBuf};

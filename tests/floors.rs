@@ -1,7 +1,9 @@
 //! The floors of each crate, as `floors.toml` lists them: a module imports only modules of lower floors.
 //!
-//! The test reads the sources. It finds each path from the root of the crate, `crate::` or a `use` with enough `super::`, outside
-//! comments and test modules. `lib.rs` is above all floors: a module imports a name from where it is defined, not from there.
+//! The test reads the sources. It finds each path from the root of the crate, `crate::` or a `use` with enough `super::`,
+//! outside comments and test modules. `lib.rs` is above all floors: a module imports a name from where it is defined, not
+//! from there. A wing is a module whose folder has floors of its own, such as `exporter/train`. In that folder, `train.rs`
+//! is above all floors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,21 +19,24 @@ fn no_import_climbs() {
     assert!(faults.is_empty(), "the rule is in tests/floors.toml:\n{}", faults.join("\n"));
 }
 
-/// A line for each climbing import of a crate, for each module that is on no floor, and for each that is listed and missing.
+/// A line for each climbing import of a crate or wing, for each module that is on no floor, and for each that is listed
+/// and missing.
 fn faults(name: &str, floors: &[Vec<String>]) -> Vec<String> {
-    let src = workspace(name).join("src");
+    let (package, wing) = name.split_once('/').unwrap_or((name, ""));
+    let src = workspace(package).join("src").join(wing);
+    let root = if wing.is_empty() { "crate::".to_owned() } else { format!("crate::{wing}::") };
     let (mut faults, mut modules) = (Vec::new(), BTreeSet::new());
     for file in sources(&src) {
         let path = file.strip_prefix(&src).expect("a file in the folder").with_extension("");
         let path: Vec<_> = path.iter().map(|name| name.to_str().expect("a name in UTF-8")).collect();
-        if ["lib", "main", "bin"].contains(&path[0]) || path.contains(&"tests") {
+        if wing.is_empty() && ["lib", "main", "bin"].contains(&path[0]) || path.contains(&"tests") {
             continue;
         }
         modules.insert(path[0].to_owned());
         let text = fs::read_to_string(&file).expect("a source file");
-        for (line, import) in climbs(path[0], path.len(), &text, floors) {
-            let file = format!("{name}/src/{}.rs", path.join("/"));
-            faults.push(format!("{file}:{line}: `crate::{import}` is not below `{}`", path[0]));
+        for (line, import) in climbs(&root, path[0], path.len(), &text, floors) {
+            let file = src.join(path.join("/")).with_extension("rs");
+            faults.push(format!("{}:{line}: `{root}{import}` is not below `{}`", file.display(), path[0]));
         }
     }
     let listed: BTreeSet<String> = floors.iter().flatten().cloned().collect();
@@ -49,23 +54,32 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// Line and name of each import that does not lead to a lower floor.
 ///
-/// The text is a file of `module`; `depth` is 1 for the module's own file, 2 for a file in its folder.
-fn climbs(module: &str, depth: usize, text: &str, floors: &[Vec<String>]) -> Vec<(usize, String)> {
+/// The text is a file of `module`. `root` is where the module is: `crate::`, or a wing such as `crate::train::`. `depth`
+/// is 1 for the module's own file, 2 for a file in its folder.
+fn climbs(root: &str, module: &str, depth: usize, text: &str, floors: &[Vec<String>]) -> Vec<(usize, String)> {
     let floor = |name: &str| floors.iter().position(|floor| floor.iter().any(|module| module == name));
     let own = floor(module).unwrap_or(floors.len());
     let is_climb = |name: &str| name != module && floor(name).is_none_or(|other| other >= own);
-    let code = code(text, depth);
-    let paths = code.match_indices("crate::").filter(|(at, _)| !code[..*at].ends_with(is_part_of_name));
-    let imports = paths.flat_map(|(at, path)| {
+    let code = code(text, root, depth);
+    let imports = code.match_indices("crate::").filter(|(at, _)| !code[..*at].ends_with(is_part_of_name));
+    let names = imports.flat_map(|(at, start)| {
         let line = code[..at].matches('\n').count() + 1;
-        names(&code[at + path.len()..]).into_iter().map(move |name| (line, name.to_owned()))
+        paths(&code[at + start.len()..]).into_iter().filter_map(move |path| {
+            let path = format!("crate::{path}");
+            let name = path.strip_prefix(root)?.split("::").next()?;
+            // A `super::` that is left leads out of the wing.
+            (name != "super").then(|| (line, name.to_owned()))
+        })
     });
-    imports.filter(|(_, name)| is_climb(name)).collect()
+    let mut climbs: Vec<_> = names.filter(|(_, name)| is_climb(name)).collect();
+    // Once for each group of names.
+    climbs.dedup();
+    climbs
 }
 
-/// The text, without comments and test modules; a `use` that reaches the root by `super::` begins with `crate::`.
-fn code(text: &str, depth: usize) -> String {
-    let root = format!("use {}", "super::".repeat(depth));
+/// The text, without comments and test modules; a `use` that reaches the root by `super::` begins with `root`.
+fn code(text: &str, root: &str, depth: usize) -> String {
+    let (from, to) = (format!("use {}", "super::".repeat(depth)), format!("use {root}"));
     let mut is_test = false;
     let lines = text.lines().map(|line| {
         is_test |= line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
@@ -73,19 +87,27 @@ fn code(text: &str, depth: usize) -> String {
         let code = if is_test { "" } else { line.split("//").next().unwrap_or_default() };
         is_test &= !is_end;
         // An indented line may be in a module inside the file, where `super` is that file.
-        if line.starts_with(' ') { code.to_owned() } else { code.replace(&root, "use crate::") }
+        if line.starts_with(' ') { code.to_owned() } else { code.replace(&from, &to) }
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The first name of a path, or of each path of a group in braces.
-fn names(path: &str) -> Vec<&str> {
-    let Some(group) = path.strip_prefix('{') else { return vec![first_name(path)] };
-    let (mut names, mut start, mut depth) = (Vec::new(), 0, 1);
+/// Each path of a tree of imports: `a::b` and `a::c` of `a::{b, c}`.
+fn paths(tree: &str) -> Vec<String> {
+    let tree = tree.trim_start();
+    let end = tree.find(|c| !is_part_of_name(c) && c != ':').unwrap_or(tree.len());
+    let (path, rest) = tree.split_at(end);
+    let Some(group) = rest.strip_prefix('{') else { return vec![path.to_owned()] };
+    branches(group).iter().flat_map(|branch| paths(branch)).map(|branch| format!("{path}{branch}")).collect()
+}
+
+/// The parts of a group, without its first brace, that commas separate.
+fn branches(group: &str) -> Vec<&str> {
+    let (mut branches, mut start, mut depth) = (Vec::new(), 0, 1);
     for (at, c) in group.char_indices() {
         depth += i32::from(c == '{') - i32::from(c == '}');
         if depth == 0 || depth == 1 && c == ',' {
-            names.push(first_name(&group[start..at]));
+            branches.push(group[start..at].trim());
             start = at + 1;
         }
         if depth == 0 {
@@ -93,12 +115,8 @@ fn names(path: &str) -> Vec<&str> {
         }
     }
     // A comma at the end.
-    names.retain(|name| !name.is_empty());
-    names
-}
-
-fn first_name(path: &str) -> &str {
-    path.trim_start().split(|c| !is_part_of_name(c)).next().unwrap_or_default()
+    branches.retain(|branch| !branch.is_empty());
+    branches
 }
 
 fn is_part_of_name(c: char) -> bool {
@@ -133,8 +151,21 @@ mod parts {
 }
 ";
     let expected = [(3, "beside"), (3, "high"), (6, "high"), (7, "Name"), (10, "high"), (20, "beside")];
-    assert_eq!(climbs("middle", 1, text, &floors), expected.map(|(line, name)| (line, name.to_owned())));
-    assert_eq!(climbs("high", 1, text, &floors), [(7, "Name".to_owned())]);
+    assert_eq!(climbs("crate::", "middle", 1, text, &floors), expected.map(|(line, name)| (line, name.to_owned())));
+    assert_eq!(climbs("crate::", "high", 1, text, &floors), [(7, "Name".to_owned())]);
     // In a file of the module's folder, `super` is the module.
-    assert_eq!(climbs("middle", 2, "use super::high;\nuse super::super::high;", &floors), [(2, "high".to_owned())]);
+    let text = "use super::high;\nuse super::super::high;";
+    assert_eq!(climbs("crate::", "middle", 2, text, &floors), [(2, "high".to_owned())]);
+    // In a wing, only the modules of the wing count.
+    let text = "\
+use super::{high, low};
+use super::super::high;
+use crate::{high, wing::{beside, low}};
+use crate::wing::Name;
+";
+    let expected = [(1, "high"), (3, "beside"), (4, "Name")];
+    assert_eq!(
+        climbs("crate::wing::", "middle", 1, text, &floors),
+        expected.map(|(line, name)| (line, name.to_owned()))
+    );
 }

@@ -1,5 +1,7 @@
 //! From a file with one word a line to training examples, as the lecture makes them.
 
+pub mod python_random;
+
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -9,7 +11,7 @@ use runtime::limits::{MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
 use runtime::{BOUNDARY, Token, Vocab};
 use sha2::{Digest, Sha256};
 
-use crate::python_random::PythonRandom;
+use python_random::PythonRandom;
 
 /// The list used when none is given: given names from many cultures, in a to z.
 pub const SHIPPED_WORDS: &str = include_str!("../data/names.txt");

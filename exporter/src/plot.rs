@@ -7,6 +7,7 @@ mod activations;
 mod chart;
 mod embedding;
 mod history;
+mod sheet;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -16,10 +17,10 @@ use plotters::prelude::*;
 
 pub use activations::activations;
 
-use crate::file::{FileError, FoldedModel};
-use crate::run::metrics::{self, Row};
-use crate::run::{self, RunError};
-use crate::write::{WriteError, write_atomically};
+use crate::io::write::{WriteError, write_atomically};
+use crate::model::file::{FileError, FoldedModel};
+use crate::train::run::metrics::{self, Row};
+use crate::train::run::{self, RunError};
 
 /// Pixels of the PNG per unit of the SVG.
 const SCALE: f32 = 1.5;

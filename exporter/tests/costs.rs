@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use exporter::costs::{Costs, Network, counted_on, is_predicted};
-use exporter::quantize::table_pays;
+use exporter::measure::costs::{Costs, Network, counted_on, is_predicted};
+use exporter::model::quantize::table_pays;
 use runtime::format::{AlignedBlob, Core, Precision, WeightFormat};
 use runtime::{Activation, Level, Model};
 use xtask::bench::{self, Case, GATED, Record, SHIPPED, WAVENET};

@@ -1,10 +1,10 @@
 //! The folded network against the network with BatchNorm in eval mode.
 
-use exporter::architecture::Architecture;
-use exporter::eval::TorchModel;
-use exporter::file::Origin;
-use exporter::nn::Sequential;
-use exporter::train::fold_network;
+use exporter::model::architecture::Architecture;
+use exporter::model::file::Origin;
+use exporter::model::torch_model::TorchModel;
+use exporter::train::fold_network::fold_network;
+use exporter::train::nn::Sequential;
 use runtime::Activation;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};

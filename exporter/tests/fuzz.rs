@@ -11,7 +11,7 @@ use bodies::import::import as import_bytes;
 use bodies::network::{invent, seal};
 use bodies::words::words;
 // What the bodies find in their own crate.
-use exporter::{data, file, import, pack};
+use exporter::{data, import, model};
 use proptest::prelude::*;
 use proptest::sample::Index;
 

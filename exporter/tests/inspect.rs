@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use exporter::costs::Costs;
-use exporter::inspect::inspect;
-use exporter::pack::ModelFile;
+use exporter::measure::costs::Costs;
+use exporter::measure::inspect::inspect;
+use exporter::model::pack::ModelFile;
 use runtime::Model;
 use runtime::format::{AlignedBlob, Layout, WeightFormat};
 use runtime::write::{relayout, tabulate_pairs};

@@ -7,10 +7,13 @@ mod common;
 use std::sync::atomic::AtomicBool;
 
 use common::{words, workspace};
-use exporter::nn::Sequential;
-use exporter::preset;
-use exporter::recipe::{Length, Sampling};
-use exporter::train::{Batches, Event, Options, train};
+use exporter::train::draws::Batches;
+use exporter::train::event::Event;
+use exporter::train::nn::Sequential;
+use exporter::train::options::Options;
+use exporter::train::preset;
+use exporter::train::recipe::{Length, Sampling};
+use exporter::train::training::train;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 

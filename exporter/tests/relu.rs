@@ -3,19 +3,21 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use exporter::architecture::Architecture;
 use exporter::data::Words;
-use exporter::eval::TorchModel;
-use exporter::file::{FoldedModel, Origin};
-use exporter::gptq::{Options, Rounding, compensate_int8, quantize_int4};
 use exporter::import::{self, StateDict, fold, understand};
-use exporter::nn::Sequential;
-use exporter::normalize::{normalize, scales};
-use exporter::pack::{pack_f32, pack_integer};
-use exporter::preset;
-use exporter::recipe::Length;
-use exporter::tensors::level_outputs;
-use exporter::train::{self, fold_network, train};
+use exporter::model::architecture::Architecture;
+use exporter::model::file::{FoldedModel, Origin};
+use exporter::model::gptq::{Options, Rounding, compensate_int8, quantize_int4};
+use exporter::model::normalize::{normalize, scales};
+use exporter::model::pack::{pack_f32, pack_integer};
+use exporter::model::tensors::level_outputs;
+use exporter::model::torch_model::TorchModel;
+use exporter::train::fold_network::fold_network;
+use exporter::train::nn::Sequential;
+use exporter::train::options::Options as TrainOptions;
+use exporter::train::preset;
+use exporter::train::recipe::Length;
+use exporter::train::training::train;
 use runtime::format::{AlignedBlob, Layout};
 use runtime::{Activation, BOUNDARY, HeapState, Model, Stream};
 use tch::nn::VarStore;
@@ -170,11 +172,11 @@ fn divergence(reference: &Tensor, found: &Tensor) -> f64 {
 /// Trains a small network, whose file has its levels scaled.
 fn trained() -> FoldedModel {
     let preset = preset::find("tiny").unwrap();
-    let options = train::Options {
+    let options = TrainOptions {
         preset: preset.named(Activation::Relu),
         architecture: Architecture { activation: Activation::Relu, ..preset.architecture() },
         statistics: preset.statistics,
-        recipe: exporter::recipe::Recipe { length: Length::Steps(600), ..preset.recipe },
+        recipe: exporter::train::recipe::Recipe { length: Length::Steps(600), ..preset.recipe },
         seed: 42,
         threads: 1,
         device: Device::Cpu,

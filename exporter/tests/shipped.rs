@@ -3,8 +3,8 @@
 mod common;
 
 use common::{words, workspace};
-use exporter::eval::compare::{Candidate, Comparison};
-use exporter::pack::ModelFile;
+use exporter::measure::eval::compare::{Candidate, Comparison};
+use exporter::model::pack::ModelFile;
 use runtime::Model;
 
 /// Largest |nll(int8) - nll(f32)| on the list the model was trained on, nats per character: measured 0.0004.

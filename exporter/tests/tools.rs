@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use exporter::complete::complete;
+use exporter::inference::complete::complete;
 use runtime::format::AlignedBlob;
 use runtime::{HeapState, Model, Stream};
 use serde_json::Value;
@@ -160,7 +160,7 @@ fn completions_are_the_most_probable_ones() {
     // All there are, and their share of the whole.
     let all = complete(&model, "ma", 1000, 3).unwrap();
     assert_eq!(all.len(), 27);
-    assert!(all.iter().map(exporter::complete::Completion::probability).sum::<f64>() < 1.0);
+    assert!(all.iter().map(exporter::inference::complete::Completion::probability).sum::<f64>() < 1.0);
 
     let model = models("names.blob");
     let table = succeeds(&["complete", "emm", "--model", &model, "-n", "3"]);

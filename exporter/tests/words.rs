@@ -1,11 +1,11 @@
 //! Whole words, every node computed once, against a window per character: the same function of the same weights.
 
-use exporter::architecture::Architecture;
 use exporter::data::Examples;
-use exporter::loss::mean_nll;
-use exporter::nn::Sequential;
-use exporter::tensors;
+use exporter::model::architecture::Architecture;
+use exporter::model::loss::mean_nll;
+use exporter::model::tensors;
 use exporter::train::batch::Encoded;
+use exporter::train::nn::Sequential;
 use runtime::{Activation, Level, Vocab};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};

@@ -8,14 +8,15 @@ pub use exporter::*;
 // Of a folder, so that the modules' own modules are found.
 #[path = "../../src"]
 mod exporter {
-    pub mod architecture;
     pub mod data;
-    pub mod file;
-    pub mod fold;
     pub mod import;
-    pub mod pack;
-    pub mod python_random;
-    pub mod quantize;
-    pub mod read;
-    pub mod write;
+    pub mod io;
+    pub mod model {
+        pub mod activation;
+        pub mod architecture;
+        pub mod file;
+        pub mod fold;
+        pub mod pack;
+        pub mod quantize;
+    }
 }

@@ -2,10 +2,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use exporter::activations::tree;
-use exporter::pack::ModelFile;
+use exporter::inference::activations::tree;
+use exporter::io::write::write_atomically;
+use exporter::model::pack::ModelFile;
 use exporter::plot;
-use exporter::write::write_atomically;
 use runtime::Model;
 
 use super::{quoted, refuse_overwriting};

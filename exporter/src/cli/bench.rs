@@ -3,10 +3,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use exporter::architecture::describe;
-use exporter::bench::{Contender, measure};
-use exporter::eval::TorchModel;
-use exporter::pack::ModelFile;
+use exporter::measure::bench::{Contender, measure};
+use exporter::model::architecture::describe;
+use exporter::model::pack::ModelFile;
+use exporter::model::torch_model::TorchModel;
 use runtime::Model;
 use runtime::kernels::host::VectorUnit;
 use tch::Device;

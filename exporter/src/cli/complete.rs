@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use exporter::complete::complete;
-use exporter::pack::ModelFile;
+use exporter::inference::complete::{Completion, complete};
+use exporter::model::pack::ModelFile;
 use runtime::DEFAULT_MAX_LEN;
 use runtime::Model;
 use serde_json::json;
@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let model = Model::new(blob.as_bytes())?;
     let completions = complete(&model, &args.prefix, args.count as usize, args.max_len)?;
     if args.json {
-        let word = |completion: &exporter::complete::Completion| json!({ "word": completion.word, "probability": completion.probability(), "nll": completion.nll });
+        let word = |completion: &Completion| json!({ "word": completion.word, "probability": completion.probability(), "nll": completion.nll });
         let words: Vec<_> = completions.iter().map(word).collect();
         println!("{}", json!({ "prefix": args.prefix, "completions": words }));
         return Ok(ExitCode::SUCCESS);

@@ -5,8 +5,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::ValueEnum;
 use exporter::data::{Split, Words, hex};
-use exporter::eval::compare::{Candidate, Comparison, Distance};
-use exporter::pack::ModelFile;
+use exporter::measure::eval::compare::{Candidate, Comparison, Distance};
+use exporter::model::pack::ModelFile;
 use runtime::Model;
 
 use super::{DataArgs, count};

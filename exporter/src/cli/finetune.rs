@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use exporter::file::FoldedModel;
-use exporter::finetune::{Event, Options, finetune};
-use exporter::write::check_writable;
+use exporter::io::write::check_writable;
+use exporter::model::file::FoldedModel;
+use exporter::train::finetune::{Event, Options, finetune};
 
 use super::{DataArgs, INTERRUPTED, count, default_threads, quoted, refuse_overwriting, stop_on_interrupt};
 

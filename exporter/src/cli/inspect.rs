@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use exporter::costs::{self, Chip, Costs};
-use exporter::inspect::{Inspection, inspect};
-use exporter::pack::ModelFile;
+use exporter::measure::costs::{self, Chip, Costs};
+use exporter::measure::inspect::{Inspection, inspect};
+use exporter::model::pack::ModelFile;
 
 use super::count;
 
@@ -86,7 +86,7 @@ fn print_bytes(inspection: &Inspection) {
     println!();
     line("bytes", &|at| blobs[at].precision.to_owned());
     line("layout", &|at| blobs[at].layout.clone());
-    let formats = |blob: &exporter::inspect::BlobInfo, part: usize| {
+    let formats = |blob: &exporter::measure::inspect::BlobInfo, part: usize| {
         // The layers come behind preamble, vocabulary and embedding.
         part.checked_sub(3).and_then(|layer| blob.formats.get(layer)).cloned()
     };

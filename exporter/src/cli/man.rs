@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap_mangen::Man;
-use exporter::write::write_atomically;
+use exporter::io::write::write_atomically;
 
 use super::quoted;
 

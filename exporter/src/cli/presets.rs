@@ -1,8 +1,8 @@
 use std::process::ExitCode;
 
-use exporter::architecture;
-use exporter::nn::Statistics;
-use exporter::preset::{DEFAULT_PRESET, PRESETS};
+use exporter::model::architecture;
+use exporter::train::nn::Statistics;
+use exporter::train::preset::{DEFAULT_PRESET, PRESETS};
 
 use super::count;
 

@@ -1,9 +1,9 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use exporter::preset::{self, FAST_PRESET};
-use exporter::race::{Took, ours, plain_loop};
-use exporter::train::Options;
+use exporter::measure::race::{Took, ours, plain_loop};
+use exporter::train::options::Options;
+use exporter::train::preset::{self, FAST_PRESET};
 use tch::Device;
 
 use super::{DataArgs, count, default_threads};

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use exporter::data::MAX_WORDS;
-use exporter::pack::ModelFile;
-use exporter::sample::{Drawn, words, words_in_parallel};
+use exporter::inference::sample::{Drawn, words, words_in_parallel};
+use exporter::model::pack::ModelFile;
 use runtime::DEFAULT_MAX_LEN;
 use runtime::{End, Model, Sampling};
 use serde_json::json;

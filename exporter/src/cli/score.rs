@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use exporter::data::{MAX_WORDS, Words, hex};
-use exporter::pack::ModelFile;
-use exporter::score::{Ranking, Scored, Scorer};
+use exporter::inference::score::{Ranking, Scored, Scorer};
+use exporter::model::pack::ModelFile;
 use runtime::Model;
 use serde_json::json;
 

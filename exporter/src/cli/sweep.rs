@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Parser;
 use exporter::data::hex;
-use exporter::run;
-use exporter::sweep::{Results, Row, Run, grid, parse_set, table};
+use exporter::train::run;
+use exporter::train::sweep::{Results, Row, Run, grid, parse_set, table};
 
 use super::{Cli, DataArgs, INTERRUPTED, count, default_threads, stop_on_interrupt, train};
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use exporter::eval::validate::{Noise, Validation, validate};
-use exporter::pack::ModelFile;
+use exporter::measure::eval::validate::{Noise, Validation, validate};
+use exporter::model::pack::ModelFile;
 use runtime::Model;
 use serde_json::json;
 

@@ -4,8 +4,8 @@ use ndarray::{Array1, Array2};
 use runtime::Vocab;
 
 use super::{ImportError, Layer, Options, Orientation, StateDict, Structure};
-use crate::file::{FoldedLinear, FoldedModel, Origin};
-use crate::fold::{BatchNormStats, fold_batch_norm};
+use crate::model::file::{FoldedLinear, FoldedModel, Origin};
+use crate::model::fold::{BatchNormStats, fold_batch_norm};
 
 /// Folds a `state_dict` that was understood. `vocab` has the characters in the order of the embedding's rows.
 ///

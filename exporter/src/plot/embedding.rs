@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, Axis};
 use plotters::prelude::*;
 
 use super::{PlotError, color, draw};
-use crate::file::FoldedModel;
+use crate::model::file::FoldedModel;
 
 /// The two directions in which the rows differ most, and the share of the variance along each.
 struct Components {

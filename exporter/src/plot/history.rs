@@ -6,7 +6,7 @@ use plotters::style::RGBColor;
 
 use super::chart::{Panel, Points, Series, Style, height, panels};
 use super::{PlotError, RunData, color, draw};
-use crate::run::metrics::Row;
+use crate::train::run::metrics::Row;
 
 /// Width of a figure with steps along it.
 const WIDTH: u32 = 960;

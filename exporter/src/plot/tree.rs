@@ -1,8 +1,9 @@
 //! The tree of the lecture: which characters each node sees, and what one more character makes new.
 
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::HPos;
 
+use super::sheet::{Drawn, Place, Sheet};
 use super::{PlotError, RunData, color, draw};
 
 /// More leaves than this cannot be told apart.
@@ -10,102 +11,138 @@ const LEAVES: usize = 64;
 /// Where the tree begins: what stands to the left of it says what a row is.
 const LEFT: i32 = 330;
 const ROW: i32 = 92;
+const GRAY: RGBColor = RGBColor(150, 150, 150);
 
 /// Characters below, the prediction on top; the nodes that are new for a new character in colour.
 pub fn tree(run: &RunData) -> Result<String, PlotError> {
     let block_size: usize = run.levels.iter().map(|(fuse, _)| fuse).product();
     let shown = block_size.min(LEAVES);
-    let step = (720 / i32::try_from(shown).expect("at most 64")).clamp(14, 76);
-    let width = LEFT + step * i32::try_from(shown).expect("at most 64") + 30;
+    let leaves = i32::try_from(shown).expect("at most 64");
+    let step = (720 / leaves).clamp(14, 76);
+    let width = LEFT + step * leaves + 30;
     let rows = i32::try_from(run.levels.len()).expect("few levels") + 2;
     let height = 62 + rows * ROW;
     let size = [width.max(760), height].map(|length| u32::try_from(length).expect("above 0"));
     draw("the tree", (size[0], size[1]), |area| {
-        let font = |size: i32| ("sans-serif", size).into_font();
-        let say = |text: String, place: (i32, i32), size, color: &RGBColor, pos: Pos| {
-            area.draw(&Text::new(text, place, font(size).color(color).pos(pos)))
-        };
-        let left = Pos::new(HPos::Left, VPos::Center);
-        let middle = Pos::new(HPos::Center, VPos::Center);
-        let gray = RGBColor(150, 150, 150);
+        let picture = Picture { sheet: Sheet(area), shown, step, rows };
         let title = format!("{}: how {block_size} characters become one prediction", run.name);
-        say(title, (16, 22), 18, &BLACK, left)?;
-        let y = |row: i32| 62 + (rows - 1 - row) * ROW + ROW / 2 - 12;
-        // Of the shown part, counted from the right: the newest character is the last one.
-        let x = |receptive: usize, node: usize| {
-            let right = (node + 1) * receptive;
-            let centre = right as f64 - receptive as f64 / 2.0;
-            LEFT + (centre * f64::from(step)) as i32
-        };
-
-        say("characters".to_owned(), (16, y(0) - 9), 15, &BLACK, left)?;
-        let more = if shown < block_size {
-            format!("the last {shown} of {block_size}")
-        } else {
-            "by distance to what comes next".to_owned()
-        };
-        say(more, (16, y(0) + 11), 13, &gray, left)?;
+        picture.sheet.say(&title, (16, 22), 18, &BLACK, HPos::Left)?;
+        let mut below = picture.characters(block_size)?;
         let mut receptive = 1;
         let mut newest = Vec::new();
-        let mut below: Vec<(i32, i32)> = Vec::new();
-        for leaf in 0..shown {
-            let place = (x(1, leaf), y(0));
-            let newest = leaf + 1 == shown;
-            let hue = if newest { color(1) } else { gray };
-            let half = (step / 2 - 2).min(22);
-            let corners = [(place.0 - half, place.1 - 15), (place.0 + half, place.1 + 15)];
-            area.draw(&Rectangle::new(corners, hue.mix(0.14).filled()))?;
-            area.draw(&Rectangle::new(corners, hue.stroke_width(1)))?;
-            if step >= 26 {
-                say(format!("\u{2212}{}", shown - leaf), place, 14, &if newest { hue } else { BLACK }, middle)?;
-            }
-            below.push((place.0, place.1 - 15));
-        }
-        for (level, (fuse, channels)) in run.levels.iter().enumerate() {
-            let row = i32::try_from(level).expect("few levels") + 1;
+        for (level, &(fuse, channels)) in run.levels.iter().enumerate() {
             receptive *= fuse;
-            say(format!("level {level}: joins {fuse}, {channels} values"), (16, y(row) - 9), 15, &BLACK, left)?;
-            say(format!("sees {receptive} characters"), (16, y(row) + 11), 13, &gray, left)?;
-            // A part of a very wide tree may end in the middle of a node's inputs.
-            let nodes = (shown / receptive).max(1);
-            let mut places = Vec::new();
-            for node in 0..nodes {
-                let place = if shown < receptive { (x(shown, 0), y(row)) } else { (x(receptive, node), y(row)) };
-                let is_newest = node + 1 == nodes;
-                let hue = if is_newest { color(1) } else { gray };
-                let inputs = below.len() / nodes;
-                for input in &below[node * inputs..(node + 1) * inputs] {
-                    let last = is_newest && Some(input) == below.last();
-                    let line = if last { color(1).stroke_width(2) } else { gray.stroke_width(1) };
-                    area.draw(&PathElement::new(vec![*input, (place.0, place.1 + 12)], line))?;
-                }
-                area.draw(&Circle::new(place, 12, WHITE.filled()))?;
-                area.draw(&Circle::new(place, 12, hue.mix(0.14).filled()))?;
-                area.draw(&Circle::new(place, 12, hue.stroke_width(2)))?;
-                places.push((place.0, place.1 - 12));
-            }
-            newest.extend(places.last().map(|place| (place.0, place.1 + 12)));
-            below = places;
+            let row = i32::try_from(level).expect("few levels") + 1;
+            picture.label(row, &format!("level {level}: joins {fuse}, {channels} values"))?;
+            picture.note(row, &format!("sees {receptive} characters"))?;
+            let nodes = picture.nodes(row, receptive, &below)?;
+            newest.extend(nodes.last().copied());
+            below = nodes.iter().map(|node| (node.0, node.1 - 12)).collect();
         }
-        let root = (below.last().map_or(LEFT, |place| place.0), y(rows - 1));
-        if run.skip {
-            // Around the levels above: to the right of them, and into the side of the logits.
-            for newest in &newest[..newest.len() - 1] {
-                let path = vec![(newest.0 + 12, newest.1), (root.0 + 40, root.1)];
-                area.draw(&PathElement::new(path, color(1).stroke_width(1)))?;
-            }
-        }
-        say("prediction".to_owned(), (16, root.1 - 9), 15, &BLACK, left)?;
-        say("a score for every next character".to_owned(), (16, root.1 + 11), 13, &gray, left)?;
-        if let Some(top) = below.last() {
-            area.draw(&PathElement::new(vec![*top, (root.0, root.1 + 15)], color(1).stroke_width(2)))?;
-        }
-        let corners = [(root.0 - 40, root.1 - 15), (root.0 + 40, root.1 + 15)];
-        area.draw(&Rectangle::new(corners, color(1).mix(0.14).filled()))?;
-        area.draw(&Rectangle::new(corners, color(1).stroke_width(2)))?;
-        say("logits".to_owned(), root, 14, &color(1), middle)?;
+        let skips = if run.skip { &newest[..newest.len() - 1] } else { &[] };
+        picture.prediction(below.last().copied(), skips)?;
         let note = "in colour: what a new character makes new on the chip; the rest is kept from before";
-        say(note.to_owned(), (16, height - 14), 13, &color(1), left)?;
-        Ok(())
+        picture.sheet.say(note, (16, height - 14), 13, &color(1), HPos::Left)
     })
+}
+
+struct Picture<'a, 'b> {
+    sheet: Sheet<'a, 'b>,
+    /// Characters in the picture.
+    shown: usize,
+    /// Between two characters.
+    step: i32,
+    rows: i32,
+}
+
+impl Picture<'_, '_> {
+    fn y(&self, row: i32) -> i32 {
+        62 + (self.rows - 1 - row) * ROW + ROW / 2 - 12
+    }
+
+    /// The middle of a node of the shown part. The newest character is the last one.
+    fn x(&self, receptive: usize, node: usize) -> i32 {
+        let right = (node + 1) * receptive;
+        let centre = right as f64 - receptive as f64 / 2.0;
+        LEFT + (centre * f64::from(self.step)) as i32
+    }
+
+    fn label(&self, row: i32, text: &str) -> Drawn {
+        self.sheet.say(text, (16, self.y(row) - 9), 15, &BLACK, HPos::Left)
+    }
+
+    fn note(&self, row: i32, text: &str) -> Drawn {
+        self.sheet.say(text, (16, self.y(row) + 11), 13, &GRAY, HPos::Left)
+    }
+
+    fn boxed(&self, corners: [Place; 2], hue: RGBColor, width: u32) -> Drawn {
+        self.sheet.rectangle(corners, hue.mix(0.14).filled())?;
+        self.sheet.rectangle(corners, hue.stroke_width(width))
+    }
+
+    /// Draws the characters, and returns where lines to them end.
+    fn characters(&self, block_size: usize) -> Result<Vec<Place>, Box<dyn std::error::Error>> {
+        self.label(0, "characters")?;
+        if self.shown < block_size {
+            self.note(0, &format!("the last {} of {block_size}", self.shown))?;
+        } else {
+            self.note(0, "by distance to what comes next")?;
+        }
+        let mut tops = Vec::new();
+        for leaf in 0..self.shown {
+            let place = (self.x(1, leaf), self.y(0));
+            let newest = leaf + 1 == self.shown;
+            let hue = if newest { color(1) } else { GRAY };
+            let half = (self.step / 2 - 2).min(22);
+            self.boxed([(place.0 - half, place.1 - 15), (place.0 + half, place.1 + 15)], hue, 1)?;
+            if self.step >= 26 {
+                let distance = format!("\u{2212}{}", self.shown - leaf);
+                self.sheet.say(&distance, place, 14, &if newest { hue } else { BLACK }, HPos::Center)?;
+            }
+            tops.push((place.0, place.1 - 15));
+        }
+        Ok(tops)
+    }
+
+    /// Draws the nodes of a level with lines to the row below, and returns their middles.
+    fn nodes(&self, row: i32, receptive: usize, below: &[Place]) -> Result<Vec<Place>, Box<dyn std::error::Error>> {
+        // A part of a very wide tree may end in the middle of a node's inputs.
+        let nodes = (self.shown / receptive).max(1);
+        let mut places = Vec::new();
+        for node in 0..nodes {
+            let x = if self.shown < receptive { self.x(self.shown, 0) } else { self.x(receptive, node) };
+            let place = (x, self.y(row));
+            let is_newest = node + 1 == nodes;
+            let hue = if is_newest { color(1) } else { GRAY };
+            let inputs = below.len() / nodes;
+            for input in &below[node * inputs..(node + 1) * inputs] {
+                let last = is_newest && Some(input) == below.last();
+                let style = if last { color(1).stroke_width(2) } else { GRAY.stroke_width(1) };
+                self.sheet.line(vec![*input, (place.0, place.1 + 12)], style)?;
+            }
+            self.sheet.circle(place, 12, WHITE.filled())?;
+            self.sheet.circle(place, 12, hue.mix(0.14).filled())?;
+            self.sheet.circle(place, 12, hue.stroke_width(2))?;
+            places.push(place);
+        }
+        Ok(places)
+    }
+
+    /// Draws the logits above the last level, with lines from the newest nodes of the levels that skip others.
+    fn prediction(&self, below: Option<Place>, skips: &[Place]) -> Drawn {
+        let row = self.rows - 1;
+        let root = (below.map_or(LEFT, |place| place.0), self.y(row));
+        // Around the levels above: to the right of them, and into the side of the logits.
+        for newest in skips {
+            let path = vec![(newest.0 + 12, newest.1), (root.0 + 40, root.1)];
+            self.sheet.line(path, color(1).stroke_width(1))?;
+        }
+        self.label(row, "prediction")?;
+        self.note(row, "a score for every next character")?;
+        if let Some(top) = below {
+            self.sheet.line(vec![top, (root.0, root.1 + 15)], color(1).stroke_width(2))?;
+        }
+        self.boxed([(root.0 - 40, root.1 - 15), (root.0 + 40, root.1 + 15)], color(1), 2)?;
+        self.sheet.say("logits", root, 14, &color(1), HPos::Center)
+    }
 }

@@ -13,15 +13,12 @@
 //! What lies before the word is all boundary, and so is the word's first node, which has seen nothing but boundaries: an
 //! input from before the word is the word's first node. So there is no padding.
 
+use runtime::{BOUNDARY, Token, Vocab};
 use tch::{Device, Kind, Tensor};
 
-use crate::architecture::Architecture;
 use crate::data::DataError;
-use crate::nn::{Block, LevelBlock, Sequential, Statistics};
-use crate::recipe::{Form, Recipe};
-use runtime::{BOUNDARY, Token, Vocab};
-
-use super::draws::Batches;
+use crate::model::architecture::Architecture;
+use crate::train::nn::{Block, LevelBlock, Sequential, Statistics};
 
 /// One step's examples.
 pub enum Batch {
@@ -161,7 +158,18 @@ impl Encoded {
         }
     }
 
-    fn characters(&self, word: usize) -> usize {
+    /// The first words.
+    pub fn first(&self, words: usize) -> Self {
+        Self(self.0[..words].to_vec())
+    }
+
+    /// Returns the number of words.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the number of characters of a word, its end included.
+    pub fn characters(&self, word: usize) -> usize {
         self.0[word].len() + 1
     }
 
@@ -179,96 +187,5 @@ impl Encoded {
             }
         });
         sum / characters as f64
-    }
-}
-
-/// A number that libtorch drew below the number of words.
-fn index(drawn: i64) -> usize {
-    usize::try_from(drawn).expect("not below 0")
-}
-
-/// Where batches come from.
-pub enum Source<'a> {
-    /// Examples by their indices.
-    Windows {
-        /// The indices.
-        batches: Batches,
-        /// All contexts.
-        contexts: &'a Tensor,
-        /// All targets.
-        targets: &'a Tensor,
-    },
-    /// Words in a new order every epoch, as many as have about `batch_size` characters.
-    Words {
-        /// All words.
-        words: &'a Encoded,
-        /// The network they are for.
-        architecture: &'a Architecture,
-        /// Characters of a batch, at least.
-        batch_size: usize,
-        /// The order of this epoch.
-        permutation: Vec<i64>,
-        /// How far it has got.
-        next: usize,
-        /// Where tensors go.
-        device: Device,
-    },
-}
-
-impl<'a> Source<'a> {
-    /// As the recipe has it.
-    pub fn new(
-        recipe: &Recipe,
-        architecture: &'a Architecture,
-        (contexts, targets): (&'a Tensor, &'a Tensor),
-        words: &'a Encoded,
-        device: Device,
-    ) -> Self {
-        match recipe.form {
-            Form::Windows => {
-                let examples = targets.size()[0];
-                let batch_size = i64::try_from(recipe.batch_size).unwrap_or(i64::MAX).min(examples);
-                let batches = Batches::new(examples, batch_size, recipe.sampling, device);
-                Self::Windows { batches, contexts, targets }
-            }
-            Form::Words => {
-                let batch_size = recipe.batch_size;
-                Self::Words { words, architecture, batch_size, permutation: Vec::new(), next: 0, device }
-            }
-        }
-    }
-
-    /// The next batch.
-    pub fn next_batch(&mut self) -> Batch {
-        match self {
-            Self::Windows { batches, contexts, targets } => {
-                let batch = batches.next_batch();
-                Batch::Windows { contexts: contexts.index_select(0, &batch), targets: targets.index_select(0, &batch) }
-            }
-            Self::Words { words, architecture, batch_size, permutation, next, device } => {
-                let take = |permutation: &[i64], from: usize| {
-                    let mut characters = 0;
-                    let mut to = from;
-                    while to < permutation.len() && characters < *batch_size {
-                        characters += words.characters(index(permutation[to]));
-                        to += 1;
-                    }
-                    (to, characters >= *batch_size)
-                };
-                let (mut to, full) = take(permutation, *next);
-                // What is left of an epoch and fills no batch is skipped; a list smaller than a batch is taken whole.
-                if !full {
-                    let count = i64::try_from(words.0.len()).expect("it fits the memory");
-                    let drawn = Tensor::randperm(count, (Kind::Int64, Device::Cpu));
-                    *permutation = Vec::try_from(drawn).expect("numbers");
-                    *next = 0;
-                    (to, _) = take(permutation, 0);
-                }
-                let chosen = permutation[*next..to].iter().map(|&word| index(word));
-                let batch = words.batch(chosen, architecture, *device);
-                *next = to;
-                Batch::Words(batch)
-            }
-        }
     }
 }

@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Kind, Tensor};
 
-use crate::arrays::to_vector;
-use crate::write::{WriteError, write_atomically};
+use crate::io::write::{WriteError, write_atomically};
+use crate::model::arrays::to_vector;
+use crate::train::optimizer::Optimizer;
 
 const FORMAT: &str = "makemore-checkpoint";
 const FORMAT_VERSION: &str = "1";
@@ -180,7 +181,7 @@ impl Checkpoint {
     }
 }
 
-impl super::Optimizer {
+impl Optimizer {
     /// Its state, under the names of the parameters.
     pub(super) fn save(&self, checkpoint: &mut Checkpoint) {
         for (name, means) in self.state() {

@@ -6,8 +6,8 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::nn::dropout;
-use crate::recipe::Sampling;
+use crate::train::nn::dropout;
+use crate::train::recipe::Sampling;
 
 /// Batches of indices.
 pub struct Batches {

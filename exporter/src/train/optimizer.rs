@@ -5,7 +5,7 @@
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
-use crate::recipe;
+use crate::train::recipe;
 
 /// PyTorch's default.
 const EPS: f64 = 1e-8;

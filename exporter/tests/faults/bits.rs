@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use exporter::python_random::PythonRandom;
+use exporter::data::python_random::PythonRandom;
 use runtime::format::{AlignedBlob, checksum};
 use runtime::{Error, FormatError, HeapState, Model};
 use tests::assert_section;

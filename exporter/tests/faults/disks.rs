@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use exporter::run::RunFolder;
-use exporter::run::metrics::{self, Row};
+use exporter::train::run::RunFolder;
+use exporter::train::run::metrics::{self, Row};
 use tempfile::TempDir;
 use tests::assert_section;
 

@@ -7,9 +7,9 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
-use exporter::file::FoldedModel;
-use exporter::run::metrics;
+use exporter::model::file::FoldedModel;
 use exporter::train::checkpoint::Checkpoint;
+use exporter::train::run::metrics;
 use runtime::Model;
 use runtime::format::AlignedBlob;
 use tempfile::TempDir;

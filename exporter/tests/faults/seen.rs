@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use exporter::run::metrics::Row;
+use exporter::train::run::metrics::Row;
 use tempfile::TempDir;
 
 /// A training of a second, without plots.
@@ -50,7 +50,8 @@ pub fn model(name: &str) -> Vec<u8> {
 
 /// The losses of all steps that a run's metrics have.
 pub fn losses(metrics: &Path) -> Vec<f32> {
-    let rows = exporter::run::metrics::read(metrics).unwrap_or_else(|error| panic!("{}: {error}", metrics.display()));
+    let rows =
+        exporter::train::run::metrics::read(metrics).unwrap_or_else(|error| panic!("{}: {error}", metrics.display()));
     let of_row = |row| match row {
         Row::Loss { losses, .. } => losses,
         _ => Vec::new(),

@@ -1,6 +1,6 @@
 //! Imported networks on the emulated chip: the words of the host, in every precision.
 
-use exporter::eval::golden::Golden;
+use exporter::measure::eval::golden::Golden;
 use runtime::Sampling;
 use tests::{Firmware, host_words};
 use xtask::emulator::report;

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use exporter::data::Words;
-use exporter::eval::compare::{Candidate, Comparison};
-use exporter::eval::golden::{Agreement, Golden};
-use exporter::eval::runtime_loss;
-use exporter::file::{FoldedModel, Origin};
-use exporter::gptq::{calibration_contexts, quantize_int4};
 use exporter::import::{Options, StateDict, Structure, fold, understand};
-use exporter::pack::{ModelFile, pack_f32, pack_integer};
-use exporter::quantize::quantize_int8;
+use exporter::measure::eval::compare::{Candidate, Comparison};
+use exporter::measure::eval::golden::{Agreement, Golden};
+use exporter::measure::eval::runtime_loss;
+use exporter::model::file::{FoldedModel, Origin};
+use exporter::model::gptq::{calibration_contexts, quantize_int4};
+use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
+use exporter::model::quantize::quantize_int8;
 use runtime::Model;
 use runtime::format::{AlignedBlob, Layout};
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use exporter::file::Origin;
 use exporter::import::{ImportError, Options, StateDict, fold, understand};
+use exporter::model::file::Origin;
 
 use super::common::workspace;
 use super::file::{File, VOCAB, network, numbers, with_header};
@@ -392,7 +392,7 @@ fn no_bytes_cause_a_panic() {
 
 #[test]
 fn golden_files_are_checked_as_well() {
-    use exporter::eval::golden::Golden;
+    use exporter::measure::eval::golden::Golden;
     let good = || {
         let mut file = File::default();
         file.raw(

@@ -1,7 +1,7 @@
 //! The same network under other names, stored in other ways, is the same model.
 
-use exporter::file::{FoldedModel, Origin};
 use exporter::import::{ImportError, Options, Orientation, StateDict, fold, understand};
+use exporter::model::file::{FoldedModel, Origin};
 
 use super::file::{Entry, File, VOCAB, network, values};
 

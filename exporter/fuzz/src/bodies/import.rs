@@ -4,9 +4,9 @@ use std::path::Path;
 
 use runtime::{HeapState, Model};
 
-use crate::file::{FoldedModel, Origin};
 use crate::import::{ImportError, Options, Orientation, StateDict, fold, understand};
-use crate::pack::pack_f32;
+use crate::model::file::{FoldedModel, Origin};
+use crate::model::pack::pack_f32;
 
 /// Imports the bytes as they are, folds and packs what they hold; how many of the ways to read them give a network.
 pub fn import(bytes: &[u8]) -> usize {

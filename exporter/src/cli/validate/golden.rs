@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use exporter::data::DataError;
-use exporter::eval::golden::Golden;
-use exporter::file::FoldedModel;
-use exporter::gptq::{Options, calibration_contexts};
-use exporter::pack::{ModelFile, pack_f32};
+use exporter::measure::eval::golden::Golden;
+use exporter::model::file::FoldedModel;
+use exporter::model::gptq::{Options, calibration_contexts};
+use exporter::model::pack::{ModelFile, pack_f32};
 use runtime::Model;
 use runtime::format::{AlignedBlob, Layout, Precision};
 use serde_json::json;

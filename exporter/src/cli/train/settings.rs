@@ -1,0 +1,170 @@
+//! The settings of a training as options of the command line.
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use exporter::model::architecture::{self, Architecture, Levels};
+use exporter::train::nn::Statistics;
+use exporter::train::options::Options;
+use exporter::train::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
+use exporter::train::recipe::{Form, Length, Optimizer};
+use runtime::Activation;
+use tch::{Cuda, Device};
+
+use crate::cli::{default_threads, named};
+
+/// What decides the result, together with the words; kept in `config.json`.
+#[derive(clap::Args, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Settings {
+    /// Network and recipe; the options below change parts of it
+    #[arg(long, default_value = DEFAULT_PRESET, value_parser = preset_names())]
+    pub preset: String,
+    /// Seed of weights, batches and dropout (the split is always the lecture's)
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    #[arg(long, conflicts_with = "steps",
+        help = per_preset("Times through the training words", |preset| match preset.recipe.length {
+            Length::Epochs(epochs) => Some(epochs),
+            Length::Steps(_) => None,
+        }))]
+    epochs: Option<f64>,
+    #[arg(long, help = per_preset("Steps, instead of epochs", |preset| match preset.recipe.length {
+        Length::Epochs(_) => None,
+        Length::Steps(steps) => Some(steps),
+    }))]
+    steps: Option<usize>,
+    #[arg(long, help = per_preset("Examples per step", |preset| Some(preset.recipe.batch_size)))]
+    batch_size: Option<usize>,
+    #[arg(long, help = per_preset("Highest learning rate", |preset| Some(preset.recipe.lr)))]
+    lr: Option<f64>,
+    #[arg(long, help = per_preset("AdamW's weight decay", |preset| match preset.recipe.optimizer {
+        Optimizer::AdamW { weight_decay, .. } => Some(weight_decay),
+        Optimizer::Sgd => None,
+    }))]
+    weight_decay: Option<f64>,
+    #[arg(long, help = per_preset("Chance that an output of a level is dropped while training",
+        |preset| Some(preset.recipe.dropout)))]
+    dropout: Option<f64>,
+    #[arg(long, help = per_preset("Context length in characters; the prime factors of another one become its levels",
+        |preset| Some(preset.block_size())))]
+    block_size: Option<usize>,
+    #[arg(long, help = per_preset("Values per character embedding", |preset| Some(preset.n_embd)))]
+    n_embd: Option<usize>,
+    #[arg(long, help = per_preset("Values per position after each level", |preset| Some(preset.widths())))]
+    n_hidden: Option<usize>,
+    /// The levels from the characters up, FUSE:WIDTH each: how many positions it joins, and values per position after
+    /// it
+    #[arg(long, value_name = "FUSE:WIDTH,...", conflicts_with_all = ["block_size", "n_hidden"],
+        value_parser = architecture::levels)]
+    #[serde(default)]
+    levels: Option<Levels>,
+    #[arg(long, value_parser = named(Activation::ALL, Activation::name),
+        help = per_preset("Function after each level's linear layer", |preset| Some(preset.activation.name())))]
+    #[serde(default)]
+    activation: Option<Activation>,
+    /// How the tree is evaluated while training: a window per example, or whole words with every node once [default:
+    /// the preset's]
+    #[arg(long, value_enum)]
+    form: Option<FormArg>,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
+    device: DeviceArg,
+    /// Threads; the same seed and threads give the same bytes [default: one per core]
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+impl Settings {
+    /// Returns the settings as they are written down, the number of threads left out.
+    pub fn without_threads(&self) -> serde_json::Value {
+        serde_json::to_value(Self { threads: None, ..self.clone() }).expect("plain numbers")
+    }
+
+    /// Returns what to train, and how; refuses what the preset or the machine does not have.
+    pub fn options(&self) -> anyhow::Result<Options> {
+        let preset = preset::find(&self.preset).context("clap checked the name")?;
+        let mut recipe = preset.recipe.clone();
+        if let Some(epochs) = self.epochs {
+            recipe.length = Length::Epochs(epochs);
+        } else if let Some(steps) = self.steps {
+            recipe.length = Length::Steps(steps);
+        }
+        recipe.batch_size = self.batch_size.unwrap_or(recipe.batch_size);
+        recipe.lr = self.lr.unwrap_or(recipe.lr);
+        recipe.dropout = self.dropout.unwrap_or(recipe.dropout);
+        recipe.form = match self.form {
+            None => recipe.form,
+            Some(FormArg::Windows) => Form::Windows,
+            Some(FormArg::Words) => Form::Words,
+        };
+        match (&mut recipe.optimizer, self.weight_decay) {
+            (Optimizer::AdamW { weight_decay, .. }, Some(given)) => *weight_decay = given,
+            (Optimizer::Sgd, Some(_)) => bail!("--weight-decay is AdamW's; {} uses SGD", preset.name),
+            (_, None) => {}
+        }
+        let device = match self.device {
+            DeviceArg::Cpu => Device::Cpu,
+            DeviceArg::Cuda if Cuda::is_available() => Device::Cuda(0),
+            DeviceArg::Cuda => bail!("this libtorch sees no CUDA device; use --device cpu"),
+        };
+        let mut architecture = match &self.levels {
+            Some(Levels(levels)) => Architecture { levels: levels.clone(), ..preset.changed(None, self.n_embd, None)? },
+            None => preset.changed(self.block_size, self.n_embd, self.n_hidden)?,
+        };
+        architecture.activation = self.activation.unwrap_or(preset.activation);
+        Ok(Options {
+            preset: preset.named(architecture.activation),
+            architecture,
+            statistics: preset.statistics,
+            recipe,
+            seed: self.seed,
+            threads: self.threads.unwrap_or_else(default_threads),
+            device,
+            evaluations: 20,
+            checkpoints: None,
+        })
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum DeviceArg {
+    Cpu,
+    Cuda,
+}
+
+#[derive(Clone, Copy, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FormArg {
+    Windows,
+    Words,
+}
+
+/// The help of an option whose default is the preset's: with the value of each.
+fn per_preset<T: std::fmt::Display>(help: &str, value: impl Fn(&Preset) -> Option<T>) -> String {
+    let mut defaults: Vec<(String, Vec<&str>)> = Vec::new();
+    // That of the default preset comes first.
+    let (default, others): (Vec<_>, Vec<_>) = PRESETS.iter().partition(|preset| preset.name == DEFAULT_PRESET);
+    for preset in default.into_iter().chain(others) {
+        let Some(value) = value(preset).map(|value| value.to_string()) else { continue };
+        match defaults.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, names)) => names.push(preset.name),
+            None => defaults.push((value, vec![preset.name])),
+        }
+    }
+    // The value of many needs no list of them.
+    let most = defaults.iter().map(|(_, names)| names.len()).max().unwrap_or(0);
+    let each = |(value, names): &(String, Vec<&str>)| match names.len() {
+        n if n > 1 && n == most => format!("{value} for most"),
+        _ => format!("{value} for {}", names.join(" and ")),
+    };
+    format!("{help} [default: {}]", defaults.iter().map(each).collect::<Vec<_>>().join(", "))
+}
+
+pub fn preset_names() -> clap::builder::PossibleValuesParser {
+    PRESETS.map(|preset| clap::builder::PossibleValue::new(preset.name).help(preset.about)).into()
+}
+
+/// Whether a preset's network can be written as a model.
+pub fn is_foldable(preset: &str) -> bool {
+    preset::find(preset).is_some_and(|preset| preset.statistics == Statistics::BatchAndPositions)
+}

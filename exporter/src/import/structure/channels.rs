@@ -1,0 +1,32 @@
+//! Last pass: biases and BatchNorms fit their layers.
+
+use super::Layer;
+use super::modules::vector;
+use crate::import::{ImportError, StateDict};
+
+/// Refuses a bias or BatchNorm that is not as long as its layer is wide.
+pub(super) fn check_channels(state: &StateDict, layers: &[Layer]) -> Result<(), ImportError> {
+    let mut positions: usize = layers.iter().map(|layer| layer.fuse).fold(1, usize::saturating_mul);
+    for layer in layers {
+        positions /= layer.fuse;
+        let norm = layer.batch_norm.iter();
+        let norm =
+            norm.flat_map(|norm| [Some(&norm.mean), Some(&norm.spread), norm.gamma.as_ref(), norm.beta.as_ref()]);
+        for (tensor, of_norm) in
+            layer.bias.iter().map(|bias| (bias, false)).chain(norm.flatten().map(|tensor| (tensor, true)))
+        {
+            let found = vector(state, tensor)?;
+            if found == layer.fan_out {
+                continue;
+            }
+            let tensor = tensor.clone();
+            // PyTorch's own BatchNorm1d takes the positions of (B, T, C) for channels.
+            return Err(if of_norm && found == positions && positions > 1 {
+                ImportError::PerPosition { found: state.tensors[&tensor].shape.clone(), tensor }
+            } else {
+                ImportError::Channels { tensor, found, layer: layer.weight.clone(), expected: layer.fan_out }
+            });
+        }
+    }
+    Ok(())
+}

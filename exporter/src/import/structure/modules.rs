@@ -1,0 +1,138 @@
+//! First pass: the tensors of each module.
+
+use std::collections::BTreeMap;
+
+use super::{Norm, Orientation};
+use crate::import::names::{self, Part};
+use crate::import::{ImportError, StateDict};
+
+/// A module with a matrix.
+#[derive(Clone, Debug)]
+pub(super) struct Matrix {
+    pub(super) module: String,
+    pub(super) weight: String,
+    pub(super) shape: [usize; 2],
+    pub(super) bias: Option<String>,
+    pub(super) norm: Option<Norm>,
+}
+
+impl Matrix {
+    /// Columns and rows of the layer, if the matrix is stored that way.
+    pub(super) fn fans(&self, orientation: Orientation) -> (usize, usize) {
+        match (self.shape, orientation) {
+            ([fan_out, fan_in], Orientation::FanOutFanIn) | ([fan_in, fan_out], Orientation::FanInFanOut) => {
+                (fan_in, fan_out)
+            }
+        }
+    }
+}
+
+/// Returns the modules with a matrix, and the BatchNorms that are modules of their own.
+pub(super) fn modules(state: &StateDict) -> Result<(Vec<Matrix>, Vec<Norm>), ImportError> {
+    let mut modules: BTreeMap<String, BTreeMap<Part, &str>> = BTreeMap::new();
+    for (name, tensor) in &state.tensors {
+        let extra = || ImportError::Extra { tensor: name.clone(), found: tensor.shape.clone() };
+        let (module, part) = match names::parse(name) {
+            Some(found) => found,
+            // A matrix under a name of its own, such as the lecture's C: its shape says enough.
+            None if tensor.shape.len() == 2 => (name.clone(), Part::Weight),
+            None => return Err(extra()),
+        };
+        if let Some(other) = modules.entry(module).or_default().insert(part, name) {
+            return Err(ImportError::SamePart { first: other.to_owned(), second: name.clone() });
+        }
+    }
+    let (mut matrices, mut norms) = (Vec::new(), Vec::new());
+    for (module, parts) in modules {
+        let shape = |part: Part| parts.get(&part).map(|&name| state.tensors[name].shape.as_slice());
+        let name = |part: Part| parts.get(&part).map(|&name| name.to_owned());
+        let statistics = [Part::Mean, Part::Variance, Part::Deviation].iter().any(|part| parts.contains_key(part));
+        let matrix = match shape(Part::Weight) {
+            Some(&[rows, columns]) if rows > 1 || !statistics => Some([rows, columns]),
+            Some(shape) if shape.len() > 2 && !statistics => {
+                let reason = "convolutions and other tensors of more than two dimensions are not imported";
+                let tensor = name(Part::Weight).expect("it has a shape");
+                return Err(ImportError::Shape { tensor, found: shape.to_vec(), reason });
+            }
+            _ => None,
+        };
+        match matrix {
+            Some(shape) => {
+                let of_norm = [Part::Gamma, Part::Beta, Part::Mean, Part::Variance, Part::Deviation];
+                let norm = of_norm.iter().any(|part| parts.contains_key(part));
+                let norm = norm.then(|| norm_of(state, &module, &parts, false)).transpose()?;
+                let (weight, bias) = (name(Part::Weight).expect("it has a shape"), name(Part::Bias));
+                if let Some(bias) = &bias {
+                    vector(state, bias)?;
+                }
+                matrices.push(Matrix { module, weight, shape, bias, norm });
+            }
+            None => norms.push(norm_of(state, &module, &parts, true)?),
+        }
+    }
+    Ok((matrices, norms))
+}
+
+/// A BatchNorm of the parts of a module; `alone` if it has no matrix, so that weight and bias are gamma and beta.
+fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone: bool) -> Result<Norm, ImportError> {
+    let name = |part: Part| parts.get(&part).map(|&name| name.to_owned());
+    let either = |own: Part, pytorch: Part| name(own).or_else(|| name(pytorch).filter(|_| alone));
+    let (gamma, beta) = (either(Part::Gamma, Part::Weight), either(Part::Beta, Part::Bias));
+    let (mean, variance, deviation) = (name(Part::Mean), name(Part::Variance), name(Part::Deviation));
+    let any = parts.values().next().expect("a module has a part");
+    let missing = |word: &str, what: &str, reason: String| {
+        let tensor = if any.starts_with(&format!("{module}.")) {
+            format!("tensor {:?}", format!("{module}.{word}"))
+        } else {
+            format!("the {what} of {module:?}")
+        };
+        ImportError::Missing { tensor, reason }
+    };
+    if gamma.is_none() && mean.is_none() && variance.is_none() && deviation.is_none() {
+        return Err(missing("weight", "weight", format!("{any:?} alone makes no layer")));
+    }
+    let statistics = || {
+        let of = gamma.as_deref().or(beta.as_deref()).unwrap_or(any);
+        format!("BatchNorm is folded with its running statistics; without them ({of:?}) it may be another kind of norm")
+    };
+    let mean = mean.ok_or_else(|| missing("running_mean", "running mean", statistics()))?;
+    let (spread, deviation) = match (variance, deviation) {
+        (Some(variance), None) => (variance, false),
+        (None, Some(deviation)) => (deviation, true),
+        (None, None) => return Err(missing("running_var", "running variance", statistics())),
+        (Some(_), Some(tensor)) => {
+            let found = state.tensors[&tensor].shape.clone();
+            return Err(ImportError::Extra { tensor, found });
+        }
+    };
+    // affine=False has neither; one alone is a file with a part lost.
+    match (&gamma, &beta) {
+        (Some(gamma), None) => return Err(missing("bias", "beta", format!("there is {gamma:?}"))),
+        (None, Some(beta)) => return Err(missing("weight", "gamma", format!("there is {beta:?}"))),
+        _ => {}
+    }
+    for tensor in [&mean, &spread] {
+        let per_position =
+            |_| ImportError::PerPosition { tensor: tensor.clone(), found: state.tensors[tensor].shape.clone() };
+        vector(state, tensor).map_err(per_position)?;
+    }
+    for tensor in [&gamma, &beta].into_iter().flatten() {
+        vector(state, tensor)?;
+    }
+    Ok(Norm { module: module.to_owned(), gamma, beta, mean, spread, deviation })
+}
+
+/// Returns the length of a tensor with one value per channel: (C), or (1, C) and (1, 1, C) as `keepdim` leaves it.
+pub(super) fn vector(state: &StateDict, name: &str) -> Result<usize, ImportError> {
+    let shape = &state.tensors[name].shape;
+    let mut long = shape.iter().filter(|&&n| n != 1);
+    match (long.next(), long.next()) {
+        (Some(&n), None) => Ok(n),
+        (None, _) => Ok(1),
+        _ => Err(ImportError::Shape {
+            tensor: name.to_owned(),
+            found: shape.clone(),
+            reason: "it must have one value per channel",
+        }),
+    }
+}

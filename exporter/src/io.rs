@@ -1,0 +1,4 @@
+//! Files: read up to a size, written whole or not at all.
+
+pub mod read;
+pub mod write;

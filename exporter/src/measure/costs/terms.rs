@@ -1,0 +1,255 @@
+//! The countable things that the work of a network is made of.
+//!
+//! ```text
+//! a level of integers, packed     once, per position behind the second, per group of columns (the input is brought into
+//!                                 the kernel's form), per value that goes into the ring;
+//!                                 per block of rows, per block and group, per block and round of the unrolled loop
+//! level 0 as a table              once, per row, and for other than two characters per row and character
+//! gated units                     once, per value
+//! the output layer                as a level, without an activation; per skip connection
+//! drawing                         once, per character of the vocabulary
+//! between them                    once, per level; what a word's beginning fills, spread over a word of usual length
+//! ```
+//!
+//! What a block is depends on the layout, and is asked of the runtime's own kernels.
+
+use std::collections::BTreeMap;
+
+use runtime::config::LinearShape;
+use runtime::format::{Core, Layout, Precision, WeightFormat};
+use runtime::kernels::layout::PackedKernel;
+use runtime::rows::{LANES, padded};
+use runtime::{Config, Model};
+
+use crate::model::activation;
+
+/// How often a part does each of the things, by name.
+pub type Terms = BTreeMap<&'static str, f64>;
+
+/// Characters of a word, its end included, over which its beginning is spread: as in the shipped list.
+pub const USUAL_WORD: f64 = 7.1;
+
+/// A network as far as its work depends on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// The dimensions.
+    pub config: Config,
+    /// The number format.
+    pub precision: Precision,
+    /// The order of integer weights.
+    pub layout: Layout,
+    /// How the levels and the output layer are stored.
+    pub formats: Vec<WeightFormat>,
+    /// Whether the vocabulary takes a byte for each character, which makes decoding a look-up.
+    pub is_ascii: bool,
+    /// Characters per word.
+    pub word: f64,
+}
+
+/// Where a layer stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// On the embeddings.
+    First,
+    Inner,
+    Output,
+}
+
+impl Network {
+    /// A model on a core, in that core's layout whatever its own.
+    pub fn of(model: &Model<'_>, core: Core) -> Self {
+        Self {
+            config: model.config().clone(),
+            precision: model.precision(),
+            layout: core.layout(),
+            formats: model.weight_formats().to_vec(),
+            is_ascii: model.vocab().as_str().is_ascii(),
+            word: USUAL_WORD,
+        }
+    }
+
+    /// The terms of the levels, of the output layer, of drawing, and of what is between them.
+    pub fn parts(&self) -> Vec<Terms> {
+        let levels = self.config.levels().len();
+        let mut parts: Vec<Terms> = (0..levels).map(|level| self.level(level)).collect();
+        parts.push(self.output());
+        parts.push(Terms::from([("draw", 1.0), ("draw.character", real(self.config.vocab_size()))]));
+        let mut between = Terms::from([("between", 1.0), ("between.level", real(levels))]);
+        between.insert("between.filled", self.filled() / self.word);
+        if !self.is_ascii {
+            between.extend([("decode", 1.0), ("decode.character", real(self.config.vocab_size()))]);
+        }
+        parts.push(between);
+        parts
+    }
+
+    /// Values that the beginning of a word puts into the rings.
+    fn filled(&self) -> f64 {
+        let values = |(level, shape): (usize, runtime::config::LevelShape)| match self.precision {
+            Precision::Int8 | Precision::Int4 if level == 0 => shape.ring_len,
+            Precision::F32 | Precision::Int8 | Precision::Int4 => shape.ring_len * shape.width_in,
+        };
+        real(self.config.shapes().enumerate().map(values).sum())
+    }
+
+    fn level(&self, level: usize) -> Terms {
+        let shape = self.config.shapes().nth(level).expect("a level");
+        let linear = self.config.linear_shapes().nth(level).expect("a level");
+        let format = self.formats[level];
+        let mut terms = match format {
+            WeightFormat::F32 => {
+                let mut terms = single(linear.fan_in(), linear.fan_out);
+                terms.extend([("level", 1.0), ("level.position", real(shape.fuse))]);
+                terms.extend([
+                    ("copy", real(shape.fan_in + shape.width_in)),
+                    (activation::cost_term(self.config.activation()), real(shape.fan_out)),
+                ]);
+                if level == 0 {
+                    terms.insert("embed", real(shape.width_in));
+                }
+                terms
+            }
+            WeightFormat::Table if shape.fuse == 2 => {
+                let (rows, together, left) = match self.layout {
+                    // The vector unit's kernel takes eight rows at once, and those that are left by themselves.
+                    Layout::Vector128 => (0, shape.fan_out / 8, shape.fan_out % 8),
+                    Layout::Rows8 | Layout::RowMajor | Layout::Dual16 | Layout::Lanes16 => (shape.fan_out, 0, 0),
+                };
+                let counts = [1, rows, together, left, left.min(1)];
+                let names = ["table2", "table2.row", "table2.eight", "table2.left", "table2.ragged"];
+                names.into_iter().zip(counts.map(real)).collect()
+            }
+            WeightFormat::Table => {
+                let (rows, entries) = (real(shape.fan_out), real(shape.fan_out * shape.fuse));
+                Terms::from([("table", 1.0), ("table.row", rows), ("table.entry", entries)])
+            }
+            WeightFormat::Pairs => Terms::from([("pairs", 1.0), ("pairs.value", real(shape.width_out))]),
+            WeightFormat::Int8 | WeightFormat::Int4 => {
+                let (mut terms, kernel) =
+                    self.packed(&linear, format, if level == 0 { Place::First } else { Place::Inner });
+                if level == 0 {
+                    terms.extend([("embed", 1.0), ("embed.position", real(shape.fuse))]);
+                } else {
+                    let quick = kernel.reads_bytes() && kernel.padded(shape.width_in, false) == shape.width_in;
+                    terms.extend([("level", 1.0), ("level.position", real(shape.fuse - 2))]);
+                    terms.insert(if quick { "ring.quick" } else { "ring" }, real(shape.width_in));
+                }
+                terms
+            }
+        };
+        let has_rows = match format {
+            WeightFormat::Pairs => false,
+            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Int8 | WeightFormat::Int4 => true,
+        };
+        if activation::is_gated(self.config.activation()) && has_rows {
+            terms.extend([("gate", 1.0), ("gate.value", real(shape.width_out))]);
+        }
+        terms
+    }
+
+    fn output(&self) -> Terms {
+        let linear = self.config.output_shape();
+        let format = *self.formats.last().expect("an output layer");
+        let mut terms = match format {
+            WeightFormat::F32 => {
+                let mut terms = single(linear.fan_in(), linear.fan_out);
+                if self.config.skip() {
+                    terms.insert("copy", real(linear.fan_in()));
+                }
+                terms
+            }
+            WeightFormat::Int8 | WeightFormat::Int4 => self.packed(&linear, format, Place::Output).0,
+            WeightFormat::Table | WeightFormat::Pairs => unreachable!("the output layer reads no characters"),
+        };
+        terms.insert("output", 1.0);
+        // Nothing is skipped by a level alone that is read where it lies, of which no part is prepared.
+        let is_read_in_place =
+            linear.positions == 1 && ["int8.part", "int4.part"].iter().any(|part| terms.get(part) == Some(&0.0));
+        if self.config.skip() && !is_read_in_place {
+            terms.insert("skip", real(linear.positions));
+        }
+        terms
+    }
+
+    /// A layer on a packed kernel.
+    fn packed(&self, linear: &LinearShape<'_>, format: WeightFormat, place: Place) -> (Terms, PackedKernel) {
+        let kernel = PackedKernel::new(self.layout, format).expect("all layouts are in this build");
+        let columns = kernel.columns(linear);
+        let Loop { groups_per_round, groups_per_turn } = Loop::of(self.layout);
+        let groups = columns / kernel.group();
+        let blocks = linear.fan_out.div_ceil(kernel.rows_per_block());
+        // Rounds of the unrolled loop after the first, which every block has.
+        let rounds = groups.div_ceil(groups_per_round) - 1;
+        let is_i4 = match format {
+            WeightFormat::Int4 => true,
+            WeightFormat::Int8 => false,
+            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Pairs => unreachable!("not in blocks"),
+        };
+        let names = match (is_i4, place == Place::Output) {
+            (false, false) => ["int8", "int8.block"],
+            (false, true) => ["int8", "int8.last"],
+            (true, false) => ["int4", "int4.block"],
+            (true, true) => ["int4", "int4.last"],
+        };
+        let others = match is_i4 {
+            false => {
+                ["int8.group", "int8.round", "int8.single", "int8.part", "int8.filled", "int8.left", "int8.ragged"]
+            }
+            true => ["int4.group", "int4.round", "int4.single", "int4.part", "int4.filled", "int4.left", "int4.ragged"],
+        };
+        let singles = groups % groups_per_turn;
+        // The input is prepared in parts: whole ones together, those that have to be filled up by themselves.
+        let part = kernel.part();
+        let [mut whole, mut filled, mut left, mut ragged] = [0; 4];
+        for position in 0..linear.positions {
+            let padded = kernel.start(linear, position + 1) - kernel.start(linear, position);
+            let width = linear.width_of(position);
+            whole += width / part;
+            filled += padded / part - width / part;
+            left += width % part;
+            ragged += usize::from(padded != width);
+        }
+        // The vector unit's kernels read activations as they are: an output layer without skip connections copies none, a level
+        // while they go into the ring.
+        let as_it_is = kernel.reads_bytes()
+            && match place {
+                Place::First => false,
+                Place::Inner => kernel.padded(linear.width, false) == linear.width,
+                Place::Output => linear.positions == 1 && ragged == 0,
+            };
+        let whole = if as_it_is { 0 } else { whole };
+        let counts = [blocks * groups, blocks * rounds, blocks * singles, whole, filled, left, ragged];
+        let terms = names.into_iter().zip([1, blocks]).chain(others.into_iter().zip(counts));
+        (terms.map(|(name, count)| (name, real(count))).collect(), kernel)
+    }
+}
+
+/// The loop of a kernel of integers over the columns of a block.
+struct Loop {
+    /// Groups of a round of the unrolled loop.
+    groups_per_round: usize,
+    /// Groups that are taken together within a round; those that are left are taken by themselves.
+    groups_per_turn: usize,
+}
+
+impl Loop {
+    fn of(layout: Layout) -> Self {
+        match layout {
+            Layout::Dual16 | Layout::Lanes16 => Self { groups_per_round: 8, groups_per_turn: 1 },
+            Layout::Vector128 => Self { groups_per_round: 16, groups_per_turn: 4 },
+            Layout::Rows8 | Layout::RowMajor => unreachable!("{} has no packed kernel", layout.name()),
+        }
+    }
+}
+
+/// A layer in single precision.
+fn single(fan_in: usize, fan_out: usize) -> Terms {
+    let blocks = padded(fan_out) / LANES;
+    // The loop takes eight columns in a turn, and those that are left by themselves.
+    let counts = [("f32.block", blocks), ("f32.turn", blocks * (fan_in / 8)), ("f32.single", blocks * (fan_in % 8))];
+    counts.into_iter().map(|(name, count)| (name, real(count))).collect()
+}
+
+fn real(count: usize) -> f64 {
+    count as f64
+}

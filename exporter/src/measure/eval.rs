@@ -1,0 +1,33 @@
+//! The loss of a model through the runtime, and how far models are from one another.
+
+pub mod compare;
+pub mod golden;
+pub mod validate;
+
+use runtime::{HeapState, Model, Stream};
+
+use crate::data::DataError;
+use crate::model::loss::Loss;
+
+/// Mean loss of a blob over words, through the runtime, character by character.
+///
+/// # Errors
+/// [`DataError::UnknownCharacter`] for a word the model cannot read; `name` is what to call the list.
+///
+/// # Panics
+/// Never: a heap state fits its model.
+pub fn runtime_loss(model: &Model<'_>, name: &str, words: &[String]) -> Result<Loss, DataError> {
+    let mut state = HeapState::new(model);
+    let mut stream = Stream::new(model, &mut state).expect("made for this model");
+    let (mut micronats, mut characters) = (0, 0);
+    for word in words {
+        let score = stream.score(word).map_err(|source| DataError::UnknownCharacter {
+            name: name.to_owned(),
+            word: word.clone(),
+            source,
+        })?;
+        micronats += score.nll_micronats;
+        characters += score.characters;
+    }
+    Ok(Loss { nll: micronats as f64 / 1e6 / characters.max(1) as f64, characters })
+}

@@ -1,0 +1,237 @@
+//! Several models on the same characters: how far each is from the first.
+//!
+//! The loss of an integer model may fall by luck, or because a coarse tanh flattens what was too sharp. The
+//! Kullback-Leibler divergence from the reference cannot: it is zero for the same distribution alone.
+
+use runtime::{BOUNDARY, HeapState, Model, Stream, Vocab};
+use tch::{Device, Tensor};
+
+use super::runtime_loss;
+use crate::data::{DataError, Examples};
+use crate::model::file::FoldedModel;
+use crate::model::loss::Loss;
+use crate::model::pack::ModelFile;
+use crate::model::tensors;
+use crate::model::torch_model::TorchModel;
+
+/// Words taken together: enough for libtorch to work on, and the distributions of all models fit the memory.
+const WORDS_AT_ONCE: usize = 256;
+
+/// Why models cannot be compared.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the vocabulary of {model} ({model_len} characters) is not that of {reference} ({reference_len} characters): their losses cannot be compared"
+)]
+pub struct VocabularyError {
+    /// The model.
+    pub model: String,
+    /// Its characters, the boundary included.
+    pub model_len: usize,
+    /// The first of the models.
+    pub reference: String,
+    /// Its characters.
+    pub reference_len: usize,
+}
+
+/// A model ready to be evaluated.
+pub struct Candidate<'a> {
+    name: String,
+    engine: Engine<'a>,
+}
+
+enum Engine<'a> {
+    Torch { model: &'a FoldedModel, torch: TorchModel },
+    Runtime(Box<Model<'a>>),
+}
+
+impl<'a> Candidate<'a> {
+    /// Prepares a file: safetensors for libtorch, a blob for the runtime. `name` is what to call it in messages.
+    ///
+    /// # Errors
+    /// [`runtime::FormatError`] for a blob that is none.
+    pub fn new(name: &str, file: &'a ModelFile) -> Result<Self, runtime::FormatError> {
+        let engine = match file {
+            ModelFile::Folded(model) => Engine::Torch { model, torch: TorchModel::new(model, Device::Cpu) },
+            ModelFile::Blob(blob) => Engine::Runtime(Box::new(Model::new(blob.as_bytes())?)),
+        };
+        Ok(Self { name: name.to_owned(), engine })
+    }
+
+    /// What computes it, and in which number format: `libtorch f32`, `runtime int8`.
+    pub fn kind(&self) -> String {
+        match &self.engine {
+            Engine::Torch { .. } => "libtorch f32".to_owned(),
+            Engine::Runtime(model) => format!("runtime {}", model.precision().name()),
+        }
+    }
+
+    fn vocab(&self) -> &str {
+        match &self.engine {
+            Engine::Torch { model, .. } => &model.vocab,
+            Engine::Runtime(model) => model.vocab().as_str(),
+        }
+    }
+
+    /// Mean loss over words: of a blob the runtime's own score.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownCharacter`] for a word the model cannot read; `list` is what to call the list.
+    pub fn loss(&self, list: &str, words: &[String]) -> Result<Loss, DataError> {
+        match &self.engine {
+            Engine::Torch { torch, .. } => Ok(torch.loss(&self.examples(list, words)?)),
+            Engine::Runtime(model) => runtime_loss(model, list, words),
+        }
+    }
+
+    fn examples(&self, list: &str, words: &[String]) -> Result<Examples, DataError> {
+        let Engine::Torch { model, .. } = &self.engine else { unreachable!("only libtorch evaluates whole windows") };
+        let block_size = model.architecture.levels.iter().map(|level| usize::from(level.fuse)).product();
+        let vocab = Vocab::new(&model.vocab).expect("it was checked when the file was read");
+        Examples::new(list, words, vocab, block_size)
+    }
+
+    /// Logits `[characters][vocab_size]`, for every character of every word and its end.
+    fn logits(&self, list: &str, words: &[String]) -> Result<Vec<f64>, DataError> {
+        match &self.engine {
+            Engine::Torch { torch, .. } => {
+                let examples = self.examples(list, words)?;
+                let forward =
+                    || torch.forward(&tensors::of_examples(&examples, Device::Cpu).0).to_kind(tch::Kind::Double);
+                let logits: Tensor = tch::no_grad(forward).reshape([-1]);
+                Ok(Vec::try_from(logits).expect("a tensor of f64"))
+            }
+            Engine::Runtime(model) => runtime_logits(model, list, words),
+        }
+    }
+}
+
+fn runtime_logits(model: &Model<'_>, list: &str, words: &[String]) -> Result<Vec<f64>, DataError> {
+    let mut state = HeapState::new(model);
+    let mut stream = Stream::new(model, &mut state).expect("made for this model");
+    let mut all = Vec::new();
+    for word in words {
+        stream.reset();
+        for token in word.chars().map(|character| model.vocab().encode(character)).chain([Ok(BOUNDARY)]) {
+            let unknown = |source| DataError::UnknownCharacter { name: list.to_owned(), word: word.clone(), source };
+            let token = token.map_err(unknown)?;
+            let logits = stream.logits();
+            // Exact: a fixed-point logit below 2^14 nats has no more than 24 bits.
+            let logit = |index: usize| logits.get(index as u8).map_or(f64::NAN, f64::from);
+            all.extend((0..logits.len()).map(logit));
+            stream.push(token);
+        }
+    }
+    Ok(all)
+}
+
+/// How far a model is from the reference, over the same characters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Distance {
+    /// Its loss.
+    pub loss: Loss,
+    /// Its loss less the reference's, nats per character.
+    pub delta: f64,
+    /// Mean Kullback-Leibler divergence of its distribution from the reference's, `sum p_ref ln (p_ref / p)`, nats per
+    /// character.
+    pub kl: f64,
+    /// Characters for which both find the same one most probable, in percent.
+    pub top1: f64,
+}
+
+/// Models with one vocabulary; the first is the reference.
+pub struct Comparison<'a> {
+    candidates: Vec<Candidate<'a>>,
+}
+
+impl<'a> Comparison<'a> {
+    /// Puts models side by side.
+    ///
+    /// # Errors
+    /// [`VocabularyError`] names the first model that does not have the characters of the reference in their order.
+    pub fn new(candidates: Vec<Candidate<'a>>) -> Result<Self, VocabularyError> {
+        if let Some((reference, others)) = candidates.split_first()
+            && let Some(other) = others.iter().find(|other| other.vocab() != reference.vocab())
+        {
+            let len = |candidate: &Candidate<'_>| candidate.vocab().chars().count();
+            return Err(VocabularyError {
+                model: other.name.clone(),
+                model_len: len(other),
+                reference: reference.name.clone(),
+                reference_len: len(reference),
+            });
+        }
+        Ok(Self { candidates })
+    }
+
+    /// The models, the reference first.
+    pub fn candidates(&self) -> &[Candidate<'a>] {
+        &self.candidates
+    }
+
+    /// Evaluates all models on `words`; one distance per model, in their order.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownCharacter`] for a word the models cannot read; `list` is what to call the list.
+    pub fn over(&self, list: &str, words: &[String]) -> Result<Vec<Distance>, DataError> {
+        let Some((reference, others)) = self.candidates.split_first() else { return Ok(Vec::new()) };
+        let vocab_size = reference.vocab().chars().count();
+        let mut sums = vec![(0.0, 0_usize); others.len()];
+        for words in words.chunks(WORDS_AT_ONCE) {
+            let expected = reference.logits(list, words)?;
+            for (candidate, (kl, agreed)) in others.iter().zip(&mut sums) {
+                let logits = candidate.logits(list, words)?;
+                for (expected, logits) in expected.chunks(vocab_size).zip(logits.chunks(vocab_size)) {
+                    *kl += divergence(expected, logits);
+                    *agreed += usize::from(largest(expected) == largest(logits));
+                }
+            }
+        }
+        let first = reference.loss(list, words)?;
+        let mut distances = vec![Distance { loss: first, delta: 0.0, kl: 0.0, top1: 100.0 }];
+        for (candidate, (kl, agreed)) in others.iter().zip(sums) {
+            let loss = candidate.loss(list, words)?;
+            let characters = loss.characters.max(1) as f64;
+            // Never negative but for rounding.
+            let (kl, top1) = ((kl / characters).max(0.0), 100.0 * agreed as f64 / characters);
+            distances.push(Distance { loss, delta: loss.nll - first.nll, kl, top1 });
+        }
+        Ok(distances)
+    }
+}
+
+/// `sum p ln (p / q)` of the softmax of two rows of logits, in nats.
+pub(super) fn divergence(p: &[f64], q: &[f64]) -> f64 {
+    let (p_norm, q_norm) = (log_sum_exp(p), log_sum_exp(q));
+    p.iter().zip(q).map(|(p, q)| (p - p_norm).exp() * ((p - p_norm) - (q - q_norm))).sum()
+}
+
+pub(super) fn log_sum_exp(logits: &[f64]) -> f64 {
+    let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    max + logits.iter().map(|logit| (logit - max).exp()).sum::<f64>().ln()
+}
+
+/// Index of the largest logit, the lowest among equals, as the sampler has it.
+pub(super) fn largest(logits: &[f64]) -> usize {
+    logits.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divergence_is_kullback_and_leiblers() {
+        // p = (1/2, 1/2), q = (1/4, 3/4): 1/2 ln 2 + 1/2 ln (2/3); a constant added to the logits changes nothing.
+        let q = [5.0 + 0.25_f64.ln(), 5.0 + 0.75_f64.ln()];
+        let expected = 0.5 * 2.0_f64.ln() + 0.5 * (2.0_f64 / 3.0).ln();
+        assert!((divergence(&[7.0, 7.0], &q) - expected).abs() < 1e-12);
+        assert!(divergence(&q, &q).abs() < 1e-15);
+        // Logits far apart neither overflow nor give NaN.
+        assert!((divergence(&[0.0, -2000.0], &[0.0, 2000.0]) - 2000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_lowest_of_equals_is_largest() {
+        assert_eq!((largest(&[1.0, 3.0, 3.0, 2.0]), largest(&[0.0, 0.0]), largest(&[-1.0, -0.5])), (1, 0, 1));
+    }
+}

@@ -1,0 +1,174 @@
+//! Where an integer model loses accuracy: the output of every level against the same network in f32.
+//!
+//! Both sides are computed by the runtime, which shows its activations as it goes ([`Stream::push_observed`]).
+
+use runtime::{BOUNDARY, Config, HeapState, Model, Stream, Token};
+
+use crate::data::DataError;
+use crate::model::architecture::describe;
+
+/// Why a blob cannot be held against a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidateError {
+    /// They do not have the same characters.
+    #[error(
+        "it is a blob of another model: its vocabulary ({blob} characters) is not that of the reference ({reference} characters)"
+    )]
+    Vocabulary {
+        /// Characters of the blob, the boundary included.
+        blob: usize,
+        /// Characters of the reference.
+        reference: usize,
+    },
+    /// They do not have the same shape.
+    #[error("it is a blob of another model: it has {blob}, the reference {reference}")]
+    Dimensions {
+        /// The shape of the blob.
+        blob: String,
+        /// The shape of the reference.
+        reference: String,
+    },
+    /// A word cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+/// Signal and noise at one point of the network, as sums of squares over all values and characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Noise {
+    signal: f64,
+    noise: f64,
+}
+
+impl Noise {
+    fn add(&mut self, expected: f64, found: f64) {
+        self.signal += expected * expected;
+        self.noise += (expected - found) * (expected - found);
+    }
+
+    /// The ratio of signal to noise in decibels, `10 lg (sum y^2 / sum (y - y')^2)`: 6 dB are a bit of accuracy, and 0 dB
+    /// are noise as strong as the signal. `None` where there is no noise at all.
+    pub fn snr_db(&self) -> Option<f64> {
+        (self.noise > 0.0).then(|| 10.0 * (self.signal / self.noise).log10())
+    }
+}
+
+/// What a model's numbers are off by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validation {
+    /// Behind the activation of every level, from the characters up.
+    pub levels: Vec<Noise>,
+    /// The logits.
+    pub logits: Noise,
+    /// Mean magnitude of the difference of a logit, in nats.
+    pub mean_delta_logit: f64,
+    /// The largest.
+    pub max_delta_logit: f64,
+    /// Characters it was measured on, the ends of words included.
+    pub characters: usize,
+}
+
+/// Runs both models over the words, character by character, and compares all they compute.
+///
+/// # Errors
+/// [`ValidateError`] if the two are not the same network, or cannot read a word; `list` is what to call the list.
+///
+/// # Panics
+/// Never: a heap state fits its model.
+pub fn validate(
+    reference: &Model<'_>,
+    blob: &Model<'_>,
+    list: &str,
+    words: &[String],
+) -> Result<Validation, ValidateError> {
+    check(reference, blob)?;
+    let (mut first, mut second) = (HeapState::new(reference), HeapState::new(blob));
+    let mut expected = Observed::new(Stream::new(reference, &mut first).expect("made for this model"));
+    let mut found = Observed::new(Stream::new(blob, &mut second).expect("made for this model"));
+    let mut points = vec![Noise::default(); reference.config().levels().len() + 1];
+    let (mut sum, mut largest, mut characters) = (0.0, 0.0_f64, 0);
+    for word in words {
+        let unknown = |source| DataError::UnknownCharacter { name: list.to_owned(), word: word.clone(), source };
+        let tokens = word.chars().map(|character| reference.vocab().encode(character).map_err(unknown));
+        expected.stream.reset();
+        found.stream.reset();
+        // A boundary in front, which changes nothing: it shows what the levels give at the start of a word.
+        for token in std::iter::once(Ok(BOUNDARY)).chain(tokens) {
+            let token = token?;
+            expected.push(token);
+            found.push(token);
+            for (noise, (expected, found)) in points.iter_mut().zip(expected.points.iter().zip(&found.points)) {
+                expected.iter().zip(found).for_each(|(&expected, &found)| noise.add(expected, found));
+            }
+            for (expected, found) in expected.logits().iter().zip(found.logits()) {
+                let delta = (expected - found).abs();
+                sum += delta;
+                largest = largest.max(delta);
+            }
+            characters += 1;
+        }
+    }
+    let logits = points.pop().unwrap_or_default();
+    let mean_delta_logit = sum / (characters * reference.config().vocab_size()).max(1) as f64;
+    Ok(Validation { levels: points, logits, mean_delta_logit, max_delta_logit: largest, characters })
+}
+
+/// A stream, and what it computed last: the output of every level, then the logits.
+struct Observed<'m> {
+    stream: Stream<'m>,
+    points: Vec<Vec<f64>>,
+}
+
+impl<'m> Observed<'m> {
+    fn new(stream: Stream<'m>) -> Self {
+        let points = vec![Vec::new(); stream.model().config().levels().len() + 1];
+        Self { stream, points }
+    }
+
+    fn push(&mut self, token: Token) {
+        self.points.iter_mut().for_each(Vec::clear);
+        let Self { stream, points } = self;
+        stream.push_observed(token, &mut |level, values| {
+            points[level].extend((0..values.len()).filter_map(|index| values.get(index)).map(f64::from));
+        });
+        let logits = stream.logits();
+        let last = points.last_mut().expect("the logits' own");
+        last.extend((0..logits.len()).filter_map(|index| logits.get(index as Token)).map(f64::from));
+    }
+
+    fn logits(&self) -> &[f64] {
+        self.points.last().map_or(&[], Vec::as_slice)
+    }
+}
+
+fn check(reference: &Model<'_>, blob: &Model<'_>) -> Result<(), ValidateError> {
+    if blob.vocab() != reference.vocab() {
+        let (blob, reference) = (blob.vocab().len(), reference.vocab().len());
+        return Err(ValidateError::Vocabulary { blob, reference });
+    }
+    if blob.config() != reference.config() {
+        let (blob, reference) = (shape(blob.config()), shape(reference.config()));
+        return Err(ValidateError::Dimensions { blob, reference });
+    }
+    Ok(())
+}
+
+/// What must be the same in both.
+fn shape(config: &Config) -> String {
+    format!("n_embd {}, {}", config.n_embd(), describe(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decibels() {
+        let mut noise = Noise::default();
+        assert_eq!(noise.snr_db(), None);
+        noise.add(10.0, 10.0);
+        assert_eq!(noise.snr_db(), None, "equal is exact");
+        noise.add(0.0, 1.0);
+        assert!((noise.snr_db().unwrap() - 20.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,247 @@
+//! `model.safetensors`: the folded network in f32, with everything needed to go on in its metadata.
+//!
+//! ```text
+//! embedding.weight          [vocab_size, n_embd]
+//! levels.0.linear.weight    [width, fuse * n_embd]      levels.0.linear.bias  [width]
+//! levels.1.linear.weight    [width, fuse * width]       ...
+//! output.weight             [vocab_size, n_hidden]      output.bias           [vocab_size]
+//! levels.1.linear.int4_step [width]                     after `finetune` only: weights are multiples of it, row by row
+//! ```
+
+mod reader;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array1, Array2};
+use runtime::FormatError;
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::io::read::read_bounded;
+use crate::io::write::{WriteError, write_atomically};
+use crate::model::architecture::Architecture;
+use reader::Reader;
+
+/// The value of `format` in the metadata.
+pub const FORMAT: &str = "makemore-folded";
+/// The value of `format_version`.
+pub const FORMAT_VERSION: &str = "1";
+
+/// A linear layer: `weight` `[fan_out, fan_in]`, `bias` `[fan_out]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldedLinear {
+    /// The matrix.
+    pub weight: Array2<f32>,
+    /// The bias.
+    pub bias: Array1<f32>,
+    /// `[fan_out]`: the four-bit step of each row, where [`crate::train::finetune`] has put the weights on one.
+    pub int4_step: Option<Array1<f32>>,
+}
+
+/// The folded network and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldedModel {
+    /// Its shape.
+    pub architecture: Architecture,
+    /// The characters in the order of their indices, the boundary's sign first.
+    pub vocab: String,
+    /// `[vocab_size, n_embd]`.
+    pub embedding: Array2<f32>,
+    /// From the characters up.
+    pub levels: Vec<FoldedLinear>,
+    /// To logits.
+    pub output: FoldedLinear,
+    /// How it was made.
+    pub origin: Origin,
+}
+
+/// How a model was made and how good it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// Name of the preset.
+    pub preset: String,
+    /// The recipe, as JSON.
+    pub recipe: String,
+    /// How it was trained on for four bits, as JSON; empty if it was not.
+    pub finetune: String,
+    /// The step with the best dev loss, whose weights these are.
+    pub steps: usize,
+    /// Seed of the training.
+    pub seed: u64,
+    /// Threads libtorch used: the same bytes come from the same seed and thread count.
+    pub threads: usize,
+    /// SHA-256 of the word list, in hexadecimal digits.
+    pub data_sha256: String,
+    /// Whether duplicate words were dropped.
+    pub dedup: bool,
+    /// How many words were drawn from the list, where it was too long.
+    pub sample: Option<usize>,
+    /// Mean loss of the training split in eval mode, nats per character.
+    pub train_nll: Option<f64>,
+    /// Of the dev split.
+    pub dev_nll: Option<f64>,
+    /// Of the test split.
+    pub test_nll: Option<f64>,
+    /// Version of the exporter.
+    pub exporter_version: String,
+}
+
+/// Why a file is not a folded model.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is not safetensors at all.
+    #[error("{path} is not a safetensors file: {source}")]
+    NotSafetensors {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says.
+        source: safetensors::SafeTensorError,
+    },
+    /// It is a safetensors file of another kind, or an incomplete one.
+    #[error("{path} is not a model of this program: {reason}")]
+    NotAModel {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// Its dimensions are outside what the runtime supports.
+    #[error("{path}: {source}")]
+    Dimensions {
+        /// The file.
+        path: PathBuf,
+        /// Which one.
+        source: FormatError,
+    },
+}
+
+impl FoldedModel {
+    /// Number of characters, the boundary included.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab.chars().count()
+    }
+
+    fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+        fn entry(name: String, shape: &[usize], values: impl Iterator<Item = f32>) -> (String, Vec<usize>, Vec<u8>) {
+            (name, shape.to_vec(), values.flat_map(f32::to_le_bytes).collect())
+        }
+        let matrix = |name: String, array: &Array2<f32>| entry(name, array.shape(), array.iter().copied());
+        let vector = |name: String, array: &Array1<f32>| entry(name, array.shape(), array.iter().copied());
+        let mut tensors = vec![matrix("embedding.weight".into(), &self.embedding)];
+        for (index, linear) in self.levels.iter().enumerate() {
+            tensors.push(matrix(format!("levels.{index}.linear.weight"), &linear.weight));
+            tensors.push(vector(format!("levels.{index}.linear.bias"), &linear.bias));
+            if let Some(step) = &linear.int4_step {
+                tensors.push(vector(format!("levels.{index}.linear.int4_step"), step));
+            }
+        }
+        tensors.push(matrix("output.weight".into(), &self.output.weight));
+        tensors.push(vector("output.bias".into(), &self.output.bias));
+        tensors
+    }
+
+    fn metadata(&self) -> BTreeMap<&'static str, String> {
+        let origin = &self.origin;
+        let nll = |nll: Option<f64>| nll.map(|nll| format!("{nll:.6}"));
+        let levels: Vec<String> =
+            self.architecture.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
+        let activation = self.architecture.activation.name();
+        let mut metadata = BTreeMap::from([
+            ("format", FORMAT.to_owned()),
+            ("format_version", FORMAT_VERSION.to_owned()),
+            ("vocab", self.vocab.clone()),
+            ("n_embd", self.architecture.n_embd.to_string()),
+            ("levels", levels.join(",")),
+            ("activation", activation.to_owned()),
+            ("preset", origin.preset.clone()),
+            ("recipe", origin.recipe.clone()),
+            ("steps", origin.steps.to_string()),
+            ("seed", origin.seed.to_string()),
+            ("threads", origin.threads.to_string()),
+            ("data_sha256", origin.data_sha256.clone()),
+            ("dedup", origin.dedup.to_string()),
+            ("exporter_version", origin.exporter_version.clone()),
+        ]);
+        if self.architecture.skip {
+            metadata.insert("skip", "true".to_owned());
+        }
+        if let Some(words) = origin.sample {
+            metadata.insert("sample", words.to_string());
+        }
+        if !origin.finetune.is_empty() {
+            metadata.insert("finetune", origin.finetune.clone());
+        }
+        let block_size: usize = self.architecture.levels.iter().map(|level| usize::from(level.fuse)).product();
+        metadata.insert("block_size", block_size.to_string());
+        for (key, value) in
+            [("train_nll", origin.train_nll), ("dev_nll", origin.dev_nll), ("test_nll", origin.test_nll)]
+        {
+            if let Some(value) = nll(value) {
+                metadata.insert(key, value);
+            }
+        }
+        metadata
+    }
+
+    /// The bytes of the file. The same model gives the same bytes.
+    ///
+    /// # Panics
+    /// If the tensors do not have the shapes the architecture asks for, which is a mistake of the caller.
+    pub fn to_safetensors(&self) -> Vec<u8> {
+        let tensors = self.tensors();
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            (name, TensorView::new(Dtype::F32, shape.clone(), bytes).expect("as many bytes as the shape asks for"))
+        });
+        let metadata: HashMap<String, String> =
+            self.metadata().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let bytes = safetensors::serialize(views, Some(metadata)).expect("the names are distinct");
+        sort_header(bytes)
+    }
+
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`WriteError`] names the file.
+    pub fn write(&self, path: &Path) -> Result<(), WriteError> {
+        write_atomically(path, &self.to_safetensors())
+    }
+
+    /// Reads a file written by [`FoldedModel::write`].
+    ///
+    /// # Errors
+    /// [`FileError`] says what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let bytes = read_bounded(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+        Self::from_safetensors(&bytes, path)
+    }
+
+    /// Reads the bytes of a file; `path` is for messages only.
+    ///
+    /// # Errors
+    /// [`FileError`] says what is wrong with it.
+    pub fn from_safetensors(bytes: &[u8], path: &Path) -> Result<Self, FileError> {
+        Reader::new(bytes, path)?.model()
+    }
+}
+
+/// Rewrites the JSON header with its keys in order: the library keeps the metadata in a hash map, whose order changes
+/// from run to run.
+fn sort_header(mut bytes: Vec<u8>) -> Vec<u8> {
+    let len = bytes.first_chunk::<8>().map(|len| u64::from_le_bytes(*len)).expect("it was just written");
+    let end = 8 + usize::try_from(len).expect("it fits the memory");
+    // serde_json keeps the keys of an object sorted; the library pads the header with spaces.
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..end]).expect("it was just written");
+    let mut sorted = header.to_string().into_bytes();
+    assert!(sorted.len() <= end - 8, "only the order changes");
+    sorted.resize(end - 8, b' ');
+    bytes[8..end].copy_from_slice(&sorted);
+    bytes
+}

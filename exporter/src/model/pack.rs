@@ -1,0 +1,162 @@
+//! From a folded network to the blob that the runtime reads.
+
+use std::path::{Path, PathBuf};
+
+use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
+use runtime::write::{EncodeError, Layers, LinearWeights, encode};
+use runtime::{FormatError, Model, Provenance, Token};
+
+use crate::model::file::{FoldedLinear, FoldedModel};
+use crate::model::quantize::{QuantizedLayer, QuantizedModel};
+
+/// Tokens of the golden text: three times the lecture's context, a moment's work at boot.
+const GOLDEN_LEN: usize = 24;
+
+/// Why a model cannot be packed.
+#[derive(Debug, thiserror::Error)]
+#[error("the model cannot be packed: {0}")]
+pub struct PackError(#[from] EncodeError);
+
+/// Packs a model in single precision.
+///
+/// # Errors
+/// [`PackError`] if no runtime would read the result: every blob is opened before it is given out.
+pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
+    fn linear(linear: &FoldedLinear) -> LinearWeights<'_> {
+        LinearWeights {
+            weight: linear.weight.as_slice().expect("row-major"),
+            bias: linear.bias.as_slice().expect("contiguous"),
+        }
+    }
+    let layers = model.levels.iter().chain([&model.output]).map(linear).collect();
+    let layers = Layers::F32 { embedding: model.embedding.as_slice().expect("row-major"), layers };
+    let formats = vec![WeightFormat::F32; model.levels.len() + 1];
+    pack(model, Precision::F32, Layout::Rows8, &formats, &layers)
+}
+
+/// Packs the integers that a model has become, in a layout for integers.
+///
+/// # Errors
+/// [`PackError`] if no runtime would read the result.
+pub fn pack_integer(model: &FoldedModel, quantized: &QuantizedModel, layout: Layout) -> Result<AlignedBlob, PackError> {
+    let layers = quantized.layers.iter().map(QuantizedLayer::view).collect();
+    let layers = Layers::Integer { embedding: &quantized.embedding, layers };
+    let formats: Vec<WeightFormat> = quantized.layers.iter().map(|layer| layer.format).collect();
+    pack(model, quantized.precision, layout, &formats, &layers)
+}
+
+fn pack(
+    model: &FoldedModel,
+    precision: Precision,
+    layout: Layout,
+    formats: &[WeightFormat],
+    layers: &Layers<'_>,
+) -> Result<AlignedBlob, PackError> {
+    let header = Header {
+        precision,
+        layout,
+        activation: model.architecture.activation,
+        n_embd: u16::try_from(model.architecture.n_embd).map_err(|_| EncodeError::from(FormatError::BadHeader))?,
+        levels: heapless::Vec::from_slice(&model.architecture.levels)
+            .map_err(|_| EncodeError::from(FormatError::BadHeader))?,
+        skip: model.architecture.skip,
+        weights: heapless::Vec::from_slice(formats).map_err(|_| EncodeError::from(FormatError::BadHeader))?,
+        golden_len: 0,
+        golden_crc32: 0,
+        vocab: &model.vocab,
+        provenance: Provenance {
+            preset: &model.origin.preset,
+            exporter_version: &model.origin.exporter_version,
+            data_sha256: parse_sha256(&model.origin.data_sha256),
+            seed: model.origin.seed,
+            dev_nll_micronats: micronats(model.origin.dev_nll),
+        },
+    };
+    let blob = encode(&header, layers, &golden_text(model.vocab_size()))?;
+    Ok(AlignedBlob::from(blob.as_slice()))
+}
+
+/// The text on which a chip tests itself: tokens of no meaning, so that every part of the network is driven hard.
+///
+/// A linear congruential generator with Knuth's multiplier; the same for every model of that vocabulary.
+pub fn golden_text(vocab_size: usize) -> Vec<Token> {
+    let mut state = 42_u64;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % vocab_size as u64
+    };
+    (0..GOLDEN_LEN).map(|_| Token::try_from(draw()).expect("below the vocabulary's size")).collect()
+}
+
+/// Losses go into the header as whole micronats.
+fn micronats(nll: Option<f64>) -> u32 {
+    nll.map_or(u32::MAX, |nll| (nll * 1e6).round() as u32)
+}
+
+/// Zeros for anything that is not 64 hexadecimal digits: the hash is information, not a check.
+fn parse_sha256(digits: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    if digits.len() == 64 && digits.is_ascii() {
+        for (index, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).unwrap_or(0);
+        }
+    }
+    hash
+}
+
+/// A model file of either kind.
+#[derive(Clone, Debug)]
+pub enum ModelFile {
+    /// `model.safetensors`.
+    Folded(Box<FoldedModel>),
+    /// `model.blob`.
+    Blob(AlignedBlob),
+}
+
+/// Why a file is neither.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The safetensors file is refused.
+    #[error(transparent)]
+    File(#[from] crate::model::file::FileError),
+    /// The blob is refused.
+    #[error("{path}: {source}")]
+    Blob {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FormatError,
+    },
+    /// The folded model cannot be packed.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+}
+
+impl ModelFile {
+    /// Reads a file of either kind; its first bytes say which.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, OpenError> {
+        let bytes = crate::io::read::read_bounded(path)
+            .map_err(|source| crate::model::file::FileError::Read { path: path.to_owned(), source })?;
+        if bytes.starts_with(&runtime::format::MAGIC) {
+            let blob = AlignedBlob::from(bytes.as_slice());
+            Model::new(blob.as_bytes()).map_err(|source| OpenError::Blob { path: path.to_owned(), source })?;
+            Ok(Self::Blob(blob))
+        } else {
+            Ok(Self::Folded(Box::new(FoldedModel::from_safetensors(&bytes, path)?)))
+        }
+    }
+
+    /// The blob of the model: the file itself, or what `export` would write in f32.
+    ///
+    /// # Errors
+    /// [`PackError`] for a folded model that cannot be packed.
+    pub fn into_blob(self) -> Result<AlignedBlob, PackError> {
+        match self {
+            Self::Folded(model) => pack_f32(&model),
+            Self::Blob(blob) => Ok(blob),
+        }
+    }
+}

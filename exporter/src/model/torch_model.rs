@@ -1,0 +1,103 @@
+//! The folded network in libtorch.
+
+use runtime::{Activation, BOUNDARY, Config};
+use tch::{Device, Kind, Tensor};
+
+use crate::data::Examples;
+use crate::model::arrays::{from_matrix, from_vector};
+use crate::model::file::{FoldedLinear, FoldedModel};
+use crate::model::forward::forward_folded;
+use crate::model::loss::{Loss, mean_nll};
+use crate::model::tensors::{self, output_input};
+
+/// The folded network as tensors, to be evaluated in whole windows as PyTorch would.
+pub struct TorchModel {
+    embedding: Tensor,
+    levels: Vec<(i64, Tensor, Tensor)>,
+    activation: Activation,
+    skip: bool,
+    output: (Tensor, Tensor),
+}
+
+impl TorchModel {
+    /// Copies the weights to `device`.
+    pub fn new(model: &FoldedModel, device: Device) -> Self {
+        let tensors = |linear: &FoldedLinear| {
+            (from_matrix(&linear.weight).to_device(device), from_vector(&linear.bias).to_device(device))
+        };
+        let levels = model.architecture.levels.iter().zip(&model.levels).map(|(level, linear)| {
+            let (weight, bias) = tensors(linear);
+            (i64::from(level.fuse), weight, bias)
+        });
+        Self {
+            embedding: from_matrix(&model.embedding).to_device(device),
+            levels: levels.collect(),
+            activation: model.architecture.activation,
+            skip: model.architecture.skip,
+            output: tensors(&model.output),
+        }
+    }
+
+    /// A network of those dimensions with random weights, where only its speed is of interest.
+    ///
+    /// # Panics
+    /// Never: dimensions are limited.
+    pub fn untrained(config: &Config, device: Device) -> Self {
+        let random = |shape: &[usize]| {
+            let shape: Vec<i64> = shape.iter().map(|&n| i64::try_from(n).expect("a dimension")).collect();
+            let fan_in = *shape.last().expect("at least one dimension") as f64;
+            (Tensor::rand(&shape, (Kind::Float, device)) * 2.0 - 1.0) / fan_in.sqrt()
+        };
+        let linear = |fan_in: usize, fan_out: usize| (random(&[fan_out, fan_in]), random(&[fan_out]));
+        let levels = config.shapes().map(|shape| {
+            let (weight, bias) = linear(shape.fan_in, shape.fan_out);
+            (i64::try_from(shape.fuse).expect("at most 64"), weight, bias)
+        });
+        Self {
+            embedding: random(&[config.vocab_size(), config.n_embd()]),
+            levels: levels.collect(),
+            activation: config.activation(),
+            skip: config.skip(),
+            output: linear(config.output_fan_in(), config.vocab_size()),
+        }
+    }
+
+    /// Contexts `[B, block_size]` -> logits `[B, vocab_size]`.
+    pub fn forward(&self, contexts: &Tensor) -> Tensor {
+        let mut x = Tensor::embedding(&self.embedding, contexts, -1, false, false);
+        let mut levels = Vec::new();
+        for (fuse, weight, bias) in &self.levels {
+            let (b, t, c) = x.size3().expect("(B, T, C)");
+            let rows = x.view([b, t / fuse, c * fuse]).linear(weight, Some(bias));
+            x = forward_folded(self.activation, &rows);
+            levels.push(x.shallow_clone());
+        }
+        output_input(&levels, self.skip).linear(&self.output.0, Some(&self.output.1))
+    }
+
+    /// Draws words from the model, always the same ones, and returns the context of each of their characters,
+    /// `[N, block_size]`, on the CPU.
+    ///
+    /// For calibration where there is no list of words. A word of more than `longest` characters is cut off.
+    pub fn draw_contexts(&self, words: i64, longest: usize) -> Tensor {
+        tch::manual_seed(42);
+        let device = self.embedding.device();
+        let block_size: i64 = self.levels.iter().map(|(fuse, ..)| fuse).product();
+        let boundary = i64::from(BOUNDARY);
+        let mut contexts = Tensor::full([words, block_size], boundary, (Kind::Int64, device));
+        let mut drawn = Vec::new();
+        while drawn.len() <= longest && contexts.size()[0] > 0 {
+            drawn.push(contexts.shallow_clone());
+            let next = tch::no_grad(|| self.forward(&contexts)).softmax(-1, Kind::Float).multinomial(1, true);
+            let unfinished = next.ne(boundary).reshape([-1]).nonzero().reshape([-1]);
+            contexts = Tensor::cat(&[contexts.slice(1, 1, None, 1), next], 1).index_select(0, &unfinished);
+        }
+        Tensor::cat(&drawn, 0).to_device(Device::Cpu)
+    }
+
+    /// Mean loss over the examples.
+    pub fn loss(&self, examples: &Examples) -> Loss {
+        let (contexts, targets) = tensors::of_examples(examples, self.embedding.device());
+        Loss { nll: mean_nll(|x| self.forward(x), &contexts, &targets), characters: examples.len() }
+    }
+}

@@ -1,0 +1,225 @@
+//! Fine-tuning with the rounding of the integer path in the forward pass (quantization-aware training).
+//!
+//! Gradients are straight-through (Jacob et al., 2018), steps are learned (Esser et al., "Learned Step Size
+//! Quantization", 2020). The forward pass mirrors `runtime`'s definition: the table of level 0 and the output layer in
+//! 8 bits per row, the levels between in `bits` bits with a learned step per row, pre-activations in the units of the
+//! activation, activations in 1/127.
+//!
+//! The teacher is the network itself before any rounding. Its probabilities are the target (Hinton et al., "Distilling
+//! the Knowledge in a Neural Network", 2015), which loses less than training only on the words.
+
+mod fake_quantized;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use runtime::Vocab;
+use tch::nn::{OptimizerConfig, VarStore};
+use tch::{Device, Kind, Tensor};
+
+use crate::data::{Examples, Words};
+use crate::model::file::FoldedModel;
+use crate::model::gptq::{self, calibration_contexts, quantize_int4};
+use crate::model::tensors;
+use crate::model::torch_model::TorchModel;
+use crate::train::draws::Batches;
+use crate::train::error::TrainError;
+use crate::train::recipe::{Sampling, Schedule};
+use fake_quantized::FakeQuantized;
+
+/// How to train on.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bits of the inner levels' weights: 4, or for experiments 3 or 2 (which is ternary). Stored in 4 all the same.
+    pub bits: u32,
+    /// Highest learning rate.
+    pub lr: f64,
+    /// Times through the training split.
+    pub epochs: f64,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Seed of the batches.
+    pub seed: u64,
+    /// Threads of libtorch.
+    pub threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { bits: 4, lr: 2e-4, epochs: 1.0, batch_size: 512, seed: 42, threads: 1 }
+    }
+}
+
+impl Options {
+    /// Returns the number of steps with so many examples, or refuses settings that make no sense.
+    fn steps(&self, examples: usize) -> Result<usize, TrainError> {
+        let steps = (self.epochs * examples as f64 / self.batch_size as f64).ceil() as usize;
+        let sane = self.lr > 0.0 && self.lr.is_finite() && (1..=100_000_000).contains(&steps);
+        if sane && self.batch_size > 0 && self.threads > 0 && (2..=4).contains(&self.bits) {
+            return Ok(steps);
+        }
+        let message = "lr, epochs, batch size and threads must be above 0 and within reason, bits 2 to 4";
+        Err(TrainError::Option(message.to_owned()))
+    }
+}
+
+/// What happens while training, for those who show it.
+pub enum Event {
+    /// Before the first step: steps to come, and the dev loss of the network with all roundings but nothing learned.
+    Start {
+        /// Steps to come.
+        steps: usize,
+        /// Nats per character, as the fake quantization has it.
+        dev_nll: f64,
+    },
+    /// Some steps are done.
+    Step {
+        /// Steps done.
+        step: usize,
+        /// Divergence from the teacher since the last event, nats per character.
+        loss: f64,
+    },
+    /// The dev loss was measured.
+    Dev {
+        /// Steps done.
+        step: usize,
+        /// Nats per character, as the fake quantization has it.
+        nll: f64,
+    },
+}
+
+/// Fine-tunes a folded model. The result has four-bit steps in its inner levels, which `export --precision int4` keeps.
+///
+/// `stop` ends the training early. The result is the best model on the dev split.
+///
+/// # Errors
+/// [`TrainError`] says what to change.
+///
+/// # Panics
+/// If libtorch runs out of memory.
+pub fn finetune(
+    model: &FoldedModel,
+    words: &Words,
+    options: &Options,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(Event),
+) -> Result<FoldedModel, TrainError> {
+    let mut tuning = Finetuning::new(model, words, options)?;
+    let steps = tuning.steps;
+    observe(Event::Start { steps, dev_nll: tuning.best.nll });
+    let report_every = (steps / 100).clamp(1, 50);
+    let evaluate_every = steps.div_ceil(10);
+    for step in 1..=steps {
+        tuning.step(step);
+        let last = step == steps || stop.load(Ordering::Relaxed);
+        if step.is_multiple_of(report_every) || last {
+            observe(Event::Step { step, loss: tuning.read_divergence(step)? });
+        }
+        if step.is_multiple_of(evaluate_every) || last {
+            observe(Event::Dev { step, nll: tuning.measure(step) });
+        }
+        if last {
+            break;
+        }
+    }
+    Ok(tuning.best.model)
+}
+
+/// A fine-tuning between two steps.
+struct Finetuning<'a> {
+    options: &'a Options,
+    model: &'a FoldedModel,
+    /// The network before any rounding.
+    teacher: TorchModel,
+    student: FakeQuantized,
+    optimizer: tch::nn::Optimizer,
+    /// Contexts of the train split.
+    contexts: Tensor,
+    batches: Batches,
+    batch_size: i64,
+    /// Contexts and targets of the dev split.
+    dev: (Tensor, Tensor),
+    steps: usize,
+    /// Sum of the divergence since the last report, and the number of its steps.
+    divergence: (f64, u32),
+    best: Best,
+}
+
+/// The best model on the dev split.
+struct Best {
+    nll: f64,
+    model: FoldedModel,
+}
+
+impl<'a> Finetuning<'a> {
+    /// Rounds the model with error compensation, where the training starts.
+    fn new(model: &'a FoldedModel, words: &Words, options: &'a Options) -> Result<Self, TrainError> {
+        let vocab = Vocab::new(&model.vocab)?;
+        let config = model.architecture.config(vocab.len())?;
+        if config.levels().len() < 2 {
+            let message = "the network has one level, which stays in 8 bits: there is nothing to train for 4";
+            return Err(TrainError::Option(message.to_owned()));
+        }
+        let split = words.split()?;
+        let examples = |part: &[String]| Examples::new(&words.name, part, vocab, config.block_size());
+        let (train, dev) = (examples(&split.train)?, examples(&split.dev)?);
+        let steps = options.steps(train.len())?;
+
+        tch::set_num_threads(i32::try_from(options.threads).unwrap_or(i32::MAX));
+        tch::manual_seed(i64::from_le_bytes(options.seed.to_le_bytes()));
+        let store = VarStore::new(Device::Cpu);
+        let weight_max = f64::from((1_u32 << (options.bits - 1)) - 1);
+        let rounding = gptq::Options { weight_max, ..gptq::Options::default() };
+        let rounded = quantize_int4(model, &calibration_contexts(&train), rounding);
+        let student = FakeQuantized::new(&store.root(), model, &rounded, weight_max);
+        let dev = tensors::of_examples(&dev, Device::Cpu);
+        // Error-compensated rounding alone may be hard to beat.
+        let best = Best { nll: student.nll(&dev), model: student.fold(model, options, 0) };
+
+        let adamw = tch::nn::AdamW { beta1: 0.9, beta2: 0.98, wd: 0.0, eps: 1e-8, amsgrad: false };
+        let examples = i64::try_from(train.len()).expect("they fit the memory");
+        let batch_size = i64::try_from(options.batch_size).expect("a batch fits the memory").min(examples);
+        Ok(Self {
+            teacher: TorchModel::new(model, Device::Cpu),
+            optimizer: adamw.build(&store, options.lr)?,
+            contexts: tensors::of_examples(&train, Device::Cpu).0,
+            batches: Batches::new(examples, batch_size, Sampling::Shuffled, Device::Cpu),
+            divergence: (0.0, 0),
+            options,
+            model,
+            student,
+            batch_size,
+            dev,
+            steps,
+            best,
+        })
+    }
+
+    /// Brings the student's probabilities of a batch nearer to the teacher's.
+    fn step(&mut self, step: usize) {
+        let schedule = Schedule::Cosine { warmup_steps: 100 };
+        self.optimizer.set_lr(self.options.lr * schedule.share(step, self.steps));
+        let x = self.contexts.index_select(0, &self.batches.next_batch());
+        let wanted = tch::no_grad(|| self.teacher.forward(&x).log_softmax(-1, Kind::Float));
+        let given = self.student.forward(&x).log_softmax(-1, Kind::Float);
+        let divergence = (wanted.exp() * (wanted - given)).sum(Kind::Float) / self.batch_size as f64;
+        self.optimizer.backward_step(&divergence);
+        self.divergence.0 += divergence.double_value(&[]);
+        self.divergence.1 += 1;
+    }
+
+    /// Returns the mean divergence of the steps since the last call.
+    fn read_divergence(&mut self, step: usize) -> Result<f64, TrainError> {
+        let (sum, steps) = std::mem::take(&mut self.divergence);
+        let loss = sum / f64::from(steps);
+        if loss.is_finite() { Ok(loss) } else { Err(TrainError::Diverged { step, loss, lr: self.options.lr }) }
+    }
+
+    /// Measures the dev loss, and keeps the model if it is the best.
+    fn measure(&mut self, step: usize) -> f64 {
+        let nll = self.student.nll(&self.dev);
+        if nll < self.best.nll {
+            self.best = Best { nll, model: self.student.fold(self.model, self.options, step) };
+        }
+        nll
+    }
+}

@@ -1,0 +1,66 @@
+//! The network in training as a folded model.
+
+use tch::Tensor;
+
+use crate::model::activation;
+use crate::model::architecture::Architecture;
+use crate::model::arrays::{to_matrix, to_vector};
+use crate::model::file::{FoldedLinear, FoldedModel, Origin};
+use crate::model::fold::{BatchNormStats, fold_batch_norm};
+use crate::train::nn::{BATCH_NORM_EPS, BatchNorm1d, Linear, Sequential, Statistics};
+
+/// Why a network has no folded form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// It has the lecture's bug.
+    #[error(
+        "its BatchNorm keeps statistics per position, so that its folded weights would differ from position to \
+         position: it is for comparing losses only and cannot be folded or exported"
+    )]
+    PerPosition,
+}
+
+/// Copies a network out of libtorch, with every BatchNorm folded into the linear layer before it.
+///
+/// # Errors
+/// [`FoldError`] for a network that has no folded form.
+///
+/// # Panics
+/// If libtorch cannot copy a tensor to the CPU.
+pub fn fold_network(
+    network: &Sequential,
+    architecture: &Architecture,
+    vocab: &str,
+    origin: Origin,
+) -> Result<FoldedModel, FoldError> {
+    if network.levels.iter().any(|level| level.batch_norm.statistics == Statistics::BatchOnly) {
+        return Err(FoldError::PerPosition);
+    }
+    let fold = |linear: &Linear, batch_norm: &BatchNorm1d| {
+        let wide = |values: &Tensor| to_vector::<f32>(values).mapv(f64::from);
+        let stats = BatchNormStats {
+            weight: wide(&batch_norm.weight),
+            bias: wide(&batch_norm.bias),
+            running_mean: wide(&batch_norm.running_mean),
+            running_var: wide(&batch_norm.running_var),
+            eps: BATCH_NORM_EPS,
+        };
+        let weight = to_matrix::<f32>(&linear.weight).mapv(f64::from);
+        let (weight, bias) = fold_batch_norm(&weight, None, &stats);
+        let (mut weight, mut bias) = (weight.mapv(|value| value as f32), bias.mapv(|value| value as f32));
+        activation::fold(architecture.activation, &mut weight, &mut bias);
+        FoldedLinear { weight, bias, int4_step: None }
+    };
+    Ok(FoldedModel {
+        architecture: architecture.clone(),
+        vocab: vocab.to_owned(),
+        embedding: to_matrix(&network.embedding.weight),
+        levels: network.levels.iter().map(|level| fold(&level.linear, &level.batch_norm)).collect(),
+        output: FoldedLinear {
+            weight: to_matrix(&network.output.weight),
+            bias: to_vector(network.output.bias.as_ref().expect("the output layer has one")),
+            int4_step: None,
+        },
+        origin,
+    })
+}

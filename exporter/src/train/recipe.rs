@@ -1,0 +1,269 @@
+//! How a network is trained: data, not code.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// Everything but the network, the words and the seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// What a gradient does to a weight.
+    pub optimizer: Optimizer,
+    /// Highest learning rate.
+    pub lr: f64,
+    /// The learning rate's course.
+    pub schedule: Schedule,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// When it ends.
+    pub length: Length,
+    /// Chance that an output of a level is dropped while training.
+    pub dropout: f64,
+    /// How batches are drawn.
+    pub sampling: Sampling,
+    /// Whose `Linear` and `BatchNorm1d`.
+    pub modules: Modules,
+    /// Which weights become the model.
+    pub keep: Keep,
+    /// How the tree is evaluated.
+    pub form: Form,
+}
+
+/// What a gradient does to a weight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// Steps down the gradient.
+    Sgd,
+    /// Adam with decay of the weights themselves.
+    AdamW {
+        /// How long it remembers gradients and their squares.
+        betas: (f64, f64),
+        /// Share of the learning rate by which weights shrink.
+        weight_decay: f64,
+    },
+}
+
+/// The learning rate's course.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Schedule {
+    /// One rate, and from step `at` on `factor` times that.
+    Drop {
+        /// Steps at the full rate.
+        at: usize,
+        /// What is left of it then.
+        factor: f64,
+    },
+    /// PyTorch's `StepLR`: `factor` times less every so many steps.
+    Steps {
+        /// Steps at one rate.
+        every: usize,
+        /// From one rate to the next.
+        factor: f64,
+    },
+    /// A line up, then half a cosine down to nothing.
+    Cosine {
+        /// Steps up to the full rate.
+        warmup_steps: usize,
+    },
+}
+
+impl Schedule {
+    /// Share of the highest learning rate at `step`, counted from 1, of `steps`.
+    pub fn share(self, step: usize, steps: usize) -> f64 {
+        match self {
+            // The lecture counts from 0: its step 150,000 is the first at the lower rate.
+            Self::Drop { at, factor } => {
+                if step > at {
+                    factor
+                } else {
+                    1.0
+                }
+            }
+            Self::Steps { every, factor } => {
+                factor.powi(i32::try_from((step - 1) / every.max(1)).expect("at most 100,000,000 steps"))
+            }
+            Self::Cosine { warmup_steps } => {
+                // A short run still spends most of its steps behind the warm-up.
+                let warmup = warmup_steps.min(steps / 10).max(1);
+                if step <= warmup {
+                    step as f64 / warmup as f64
+                } else {
+                    let progress = (step - warmup) as f64 / (steps - warmup) as f64;
+                    0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+                }
+            }
+        }
+    }
+}
+
+/// When a training ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Length {
+    /// After so many steps.
+    Steps(usize),
+    /// After so many times through the training split.
+    Epochs(f64),
+}
+
+impl Length {
+    /// Steps for so many examples.
+    pub fn steps(self, examples: usize, batch_size: usize) -> usize {
+        match self {
+            Self::Steps(steps) => steps,
+            Self::Epochs(epochs) => (epochs * examples as f64 / batch_size as f64).ceil() as usize,
+        }
+    }
+}
+
+/// How batches are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    /// Every example once an epoch, in a new order each time.
+    Shuffled,
+    /// The lecture's `torch.randint`: each example of each batch from all of them.
+    WithReplacement,
+}
+
+/// Whose `Linear` and `BatchNorm1d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Modules {
+    /// `torch.nn`'s: first weights uniform within 1 / sqrt(fan_in); a batch is divided by the deviation of just itself.
+    Pytorch,
+    /// The lecture's own: first weights normal over sqrt(fan_in), a tenth of that in the last layer; a batch is divided by
+    /// the deviation estimated from it (`x.var()`, with n - 1).
+    Lecture,
+}
+
+/// Which weights become the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Those of the measurement with the lowest dev loss.
+    Best,
+    /// The last ones, as in the lecture.
+    Last,
+}
+
+/// How the tree is evaluated while training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A window of characters per example, as in the lecture: a batch is a number of examples.
+    Windows,
+    /// Whole words as a causal dilated convolution, every node once: a batch is words with about that many examples.
+    Words,
+}
+
+impl Serialize for Recipe {
+    /// Flat. What is as in the first recipe this program had is left out, so that the same training still gives the same
+    /// file.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("lr", &self.lr)?;
+        match &self.optimizer {
+            Optimizer::Sgd => map.serialize_entry("optimizer", "sgd")?,
+            Optimizer::AdamW { betas, weight_decay } => {
+                map.serialize_entry("betas", betas)?;
+                map.serialize_entry("weight_decay", weight_decay)?;
+            }
+        }
+        match self.schedule {
+            Schedule::Cosine { warmup_steps } => map.serialize_entry("warmup_steps", &warmup_steps)?,
+            Schedule::Drop { at, factor } => {
+                map.serialize_entry("drop_at", &at)?;
+                map.serialize_entry("drop_factor", &factor)?;
+            }
+            Schedule::Steps { every, factor } => {
+                map.serialize_entry("drop_every", &every)?;
+                map.serialize_entry("drop_factor", &factor)?;
+            }
+        }
+        map.serialize_entry("batch_size", &self.batch_size)?;
+        match self.length {
+            Length::Epochs(epochs) => map.serialize_entry("epochs", &epochs)?,
+            Length::Steps(steps) => {
+                map.serialize_entry("epochs", &None::<f64>)?;
+                map.serialize_entry("steps", &steps)?;
+            }
+        }
+        map.serialize_entry("dropout", &self.dropout)?;
+        if self.sampling == Sampling::WithReplacement {
+            map.serialize_entry("sampling", "with replacement")?;
+        }
+        if self.modules == Modules::Lecture {
+            map.serialize_entry("modules", "lecture")?;
+        }
+        if self.keep == Keep::Last {
+            map.serialize_entry("keep", "last")?;
+        }
+        if self.form == Form::Words {
+            map.serialize_entry("form", "words")?;
+        }
+        map.end()
+    }
+}
+
+/// With a comma before the last three digits: steps are many, but not millions.
+fn thousands(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1000, number % 1000),
+    }
+}
+
+impl std::fmt::Display for Recipe {
+    /// In one line, for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.optimizer {
+            Optimizer::Sgd => write!(f, "SGD")?,
+            Optimizer::AdamW { .. } => write!(f, "AdamW")?,
+        }
+        write!(f, " {}", self.lr)?;
+        match self.schedule {
+            Schedule::Drop { at, factor } => write!(f, ", times {factor} from step {}", thousands(at))?,
+            Schedule::Steps { every, factor } => write!(f, ", times {factor} every {} steps", thousands(every))?,
+            Schedule::Cosine { .. } => write!(f, ", cosine")?,
+        }
+        match self.length {
+            Length::Steps(steps) => write!(f, ", {} steps", thousands(steps))?,
+            Length::Epochs(epochs) => write!(f, ", {epochs} epochs")?,
+        }
+        write!(f, ", batch {}", self.batch_size)?;
+        if self.dropout > 0.0 {
+            write!(f, ", dropout {}", self.dropout)?;
+        }
+        if self.form == Form::Words {
+            write!(f, ", whole words")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cosine_rises_and_falls() {
+        let share = |step, warmup_steps, steps| Schedule::Cosine { warmup_steps }.share(step, steps);
+        assert_eq!(share(1, 100, 1000), 0.01);
+        assert_eq!(share(100, 100, 1000), 1.0);
+        assert!((share(550, 100, 1000) - 0.5).abs() < 1e-3);
+        assert!(share(1000, 100, 1000) < 1e-12);
+        // A single step is taken at full rate; a short run keeps a short warm-up.
+        assert_eq!(share(1, 100, 1), 1.0);
+        assert_eq!(share(2, 100, 20), 1.0);
+    }
+
+    #[test]
+    fn steps_fall_where_the_lecture_has_them() {
+        let lecture = Schedule::Drop { at: 150_000, factor: 0.1 };
+        assert_eq!([1, 150_000, 150_001, 200_000].map(|step| lecture.share(step, 200_000)), [1.0, 1.0, 0.1, 0.1]);
+        let step_lr = Schedule::Steps { every: 5_000, factor: 0.3 };
+        assert_eq!([1, 5_000, 5_001, 10_000].map(|step| step_lr.share(step, 15_000)), [1.0, 1.0, 0.3, 0.3]);
+        assert!((step_lr.share(10_001, 15_000) - 0.09).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_first_recipe_is_written_as_it_always_was() {
+        let json = serde_json::to_string(&crate::train::preset::find("tiny").unwrap().recipe).unwrap();
+        let expected = r#"{"lr":0.01,"betas":[0.9,0.98],"weight_decay":0.0,"warmup_steps":50,"batch_size":256,"epochs":5.0,"dropout":0.0}"#;
+        assert_eq!(json, expected);
+    }
+}

@@ -1,0 +1,283 @@
+//! A grid of trainings, and what came of it.
+
+use std::path::{Path, PathBuf};
+
+use crate::io::write::{WriteError, write_atomically};
+
+/// Options of `train` that a grid may go over.
+pub const KEYS: [&str; 10] = [
+    "lr",
+    "batch-size",
+    "weight-decay",
+    "dropout",
+    "epochs",
+    "steps",
+    "block-size",
+    "n-embd",
+    "n-hidden",
+    "activation",
+];
+
+/// One training of a grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Name of the preset.
+    pub preset: String,
+    /// Options of `train` and their values.
+    pub settings: Vec<(String, String)>,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl Run {
+    /// The folder's name, which says it all.
+    pub fn name(&self) -> String {
+        format!("{}-seed{}", self.group(), self.seed)
+    }
+
+    /// What it has in common with the runs of other seeds.
+    pub fn group(&self) -> String {
+        let settings: String = self.settings.iter().map(|(key, value)| format!("-{key}={value}")).collect();
+        format!("{}{settings}", self.preset)
+    }
+}
+
+/// Reads `key=value,value`.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn parse_set(text: &str) -> Result<(String, Vec<String>), String> {
+    let (key, values) = text.split_once('=').ok_or("must be KEY=VALUE,VALUE as in lr=1e-3,3e-3")?;
+    if !KEYS.contains(&key) {
+        return Err(format!("{key:?} is none of {}", KEYS.join(", ")));
+    }
+    let values: Vec<String> = values.split(',').map(str::to_owned).collect();
+    match values.iter().find(|value| !value.parse::<f64>().is_ok_and(f64::is_finite)) {
+        Some(value) => Err(format!("{value:?} is not a number")),
+        None => Ok((key.to_owned(), values)),
+    }
+}
+
+/// Every preset with every combination of settings and every seed.
+pub fn grid(presets: &[String], sets: &[(String, Vec<String>)], seeds: impl Iterator<Item = u64> + Clone) -> Vec<Run> {
+    let mut combinations: Vec<Vec<(String, String)>> = vec![Vec::new()];
+    for (key, values) in sets {
+        combinations = combinations
+            .into_iter()
+            .flat_map(|settings| {
+                values.iter().map(move |value| [&settings[..], &[(key.clone(), value.clone())]].concat())
+            })
+            .collect();
+    }
+    let mut runs: Vec<Run> = Vec::new();
+    // Seeds outermost: a grid that is stopped early has every combination at least once.
+    for seed in seeds {
+        for preset in presets {
+            for settings in &combinations {
+                let run = Run { preset: preset.clone(), settings: settings.clone(), seed };
+                if !runs.contains(&run) {
+                    runs.push(run);
+                }
+            }
+        }
+    }
+    runs
+}
+
+/// What came of a run: a row of the results.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Row {
+    /// Name of its folder.
+    pub name: String,
+    /// What it has in common with the runs of other seeds.
+    pub group: String,
+    /// Name of the preset.
+    pub preset: String,
+    /// The seed.
+    pub seed: u64,
+    /// Loss of the train split, nats per character.
+    pub train_nll: f64,
+    /// Of the dev split.
+    pub dev_nll: f64,
+    /// Of the test split.
+    pub test_nll: f64,
+    /// Parameters while training.
+    pub parameters: usize,
+    /// The step whose weights were kept.
+    pub steps: usize,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// `results.jsonl`, with `results.csv` beside it.
+pub struct Results {
+    folder: PathBuf,
+    rows: Vec<Row>,
+}
+
+impl Results {
+    /// Those of a folder; none if it has none.
+    ///
+    /// # Errors
+    /// What the system says, or the line that is no row.
+    pub fn read(folder: &Path) -> std::io::Result<Self> {
+        let path = folder.join("results.jsonl");
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            text => text?,
+        };
+        let row = |(number, line)| {
+            serde_json::from_str(line)
+                .map_err(|error| std::io::Error::other(format!("{}, line {}: {error}", path.display(), number + 1)))
+        };
+        let rows = text.lines().enumerate().map(row).collect::<Result<_, _>>()?;
+        Ok(Self { folder: folder.to_owned(), rows })
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Adds a row to both files, unless the run has one.
+    ///
+    /// # Errors
+    /// [`WriteError`] names the file.
+    pub fn add(&mut self, row: Row) -> Result<(), WriteError> {
+        if self.rows.iter().any(|known| known.name == row.name) {
+            return Ok(());
+        }
+        self.rows.push(row);
+        // Both anew: they are small, and never half a row, nor one in one file only.
+        let line = |row: &Row| serde_json::to_string(row).expect("finite numbers") + "\n";
+        write_atomically(
+            &self.folder.join("results.jsonl"),
+            self.rows.iter().map(line).collect::<String>().as_bytes(),
+        )?;
+        let mut csv = "name,group,preset,seed,train_nll,dev_nll,test_nll,parameters,steps,seconds\n".to_owned();
+        for row in &self.rows {
+            // No name has a comma: presets have none, and neither have numbers.
+            csv += &format!(
+                "{},{},{},{},{:.6},{:.6},{:.6},{},{},{:.1}\n",
+                row.name,
+                row.group,
+                row.preset,
+                row.seed,
+                row.train_nll,
+                row.dev_nll,
+                row.test_nll,
+                row.parameters,
+                row.steps,
+                row.seconds
+            );
+        }
+        write_atomically(&self.folder.join("results.csv"), csv.as_bytes())
+    }
+}
+
+/// A mean over seeds and how far they lie apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation estimated from the runs; none for a single one.
+    pub std: Option<f64>,
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+        Self { mean, std: (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()) }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.std {
+            Some(std) => write!(f, "{:.4} +/- {std:.4}", self.mean),
+            None => write!(f, "{:.4}           ", self.mean),
+        }
+    }
+}
+
+/// The ranked table: a line per group, the lowest mean dev loss first.
+pub fn table(rows: &[Row]) -> String {
+    let mut groups: Vec<(&str, Vec<&Row>)> = Vec::new();
+    for row in rows {
+        match groups.iter_mut().find(|(group, _)| *group == row.group) {
+            Some((_, rows)) => rows.push(row),
+            None => groups.push((&row.group, vec![row])),
+        }
+    }
+    let spread =
+        |rows: &[&Row], value: fn(&Row) -> f64| Spread::of(&rows.iter().map(|row| value(row)).collect::<Vec<_>>());
+    groups.sort_by(|(_, a), (_, b)| spread(a, |row| row.dev_nll).mean.total_cmp(&spread(b, |row| row.dev_nll).mean));
+    let width = groups.iter().map(|(group, _)| group.len()).max().unwrap_or(0).max(6);
+    let mut text =
+        format!("     {:<width$} seeds  {:<17}  {:<17}  {:<17}  seconds\n", "preset", "dev", "test", "train");
+    for (rank, (group, rows)) in groups.iter().enumerate() {
+        text += &format!(
+            "{:>3}. {group:<width$} {:>5}  {}  {}  {}  {:>7.0}\n",
+            rank + 1,
+            rows.len(),
+            spread(rows, |row| row.dev_nll),
+            spread(rows, |row| row.test_nll),
+            spread(rows, |row| row.train_nll),
+            spread(rows, |row| row.seconds).mean,
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_has_every_combination_once() {
+        let sets = [parse_set("lr=1e-3,3e-3").unwrap(), parse_set("dropout=0,0.1").unwrap()];
+        let runs = grid(&["a".to_owned(), "b".to_owned(), "a".to_owned()], &sets, 42..44);
+        assert_eq!(runs.len(), 2 * 2 * 2 * 2);
+        assert_eq!(runs[0].name(), "a-lr=1e-3-dropout=0-seed42");
+        assert!(runs[..8].iter().all(|run| run.seed == 42));
+    }
+
+    #[test]
+    fn wrong_sets_are_explained() {
+        assert!(parse_set("lr").unwrap_err().contains("KEY=VALUE"));
+        assert!(parse_set("out=x").unwrap_err().contains("none of lr, batch-size"));
+        assert!(parse_set("lr=1e-3,fast").unwrap_err().contains("\"fast\" is not a number"));
+        assert!(parse_set("lr=").is_err());
+    }
+
+    #[test]
+    fn rows_are_kept_once_and_ranked_by_their_mean() {
+        let folder = tempfile::tempdir().unwrap();
+        let row = |group: &str, seed, dev_nll| Row {
+            name: format!("{group}-{seed}"),
+            group: group.to_owned(),
+            preset: "p".to_owned(),
+            seed,
+            train_nll: 1.0,
+            dev_nll,
+            test_nll: 3.0,
+            parameters: 10,
+            steps: 5,
+            seconds: 1.0,
+        };
+        let mut results = Results::read(folder.path()).unwrap();
+        for new in [row("worse", 1, 2.1), row("worse", 2, 2.3), row("better", 1, 2.15), row("worse", 2, 9.0)] {
+            results.add(new).unwrap();
+        }
+        let again = Results::read(folder.path()).unwrap();
+        assert_eq!(again.rows(), results.rows());
+        let csv = std::fs::read_to_string(folder.path().join("results.csv")).unwrap();
+        assert_eq!(csv.lines().count(), 4);
+        let table = table(again.rows());
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[1].starts_with("  1. better     1  2.1500  "), "{table}");
+        assert!(lines[2].starts_with("  2. worse      2  2.2000 +/- 0.1414"), "{table}");
+    }
+}

@@ -1,0 +1,380 @@
+//! The training loop.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tch::Tensor;
+use tch::nn::VarStore;
+
+use crate::data::{Examples, Words};
+use crate::io::write::WriteError;
+use crate::model::activation;
+use crate::model::arrays::to_vector;
+use crate::model::file::{FoldedModel, Origin};
+use crate::model::gptq::calibration_contexts;
+use crate::model::normalize::normalize;
+use crate::model::torch_model::TorchModel;
+use crate::train::checkpoint::{self, Checkpoint, CheckpointError};
+use crate::train::corpus::{Corpus, Part};
+use crate::train::draws;
+use crate::train::error::TrainError;
+use crate::train::event::Event;
+use crate::train::fold_network::fold_network;
+use crate::train::nn::Sequential;
+use crate::train::optimizer::Optimizer;
+use crate::train::options::{Interval, Options};
+use crate::train::recipe::Keep;
+use crate::train::source::Source;
+use crate::train::statistics::{Activations, Before, WeightStatistics};
+
+/// Times that activations, gradients and updates are looked at.
+const STATISTICS: usize = 100;
+
+/// A trained model.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The folded network of the step that the recipe keeps, its losses in its `origin`; none for a network that cannot
+    /// be folded.
+    pub model: Option<FoldedModel>,
+    /// Losses of train, dev and test.
+    pub losses: [f64; 3],
+    /// The step that the model comes from.
+    pub best_step: usize,
+    /// Examples of train, dev and test.
+    pub examples: [usize; 3],
+    /// Words of train, dev and test.
+    pub words: [usize; 3],
+    /// Parameters while training, BatchNorm's included.
+    pub parameters: usize,
+    /// How long the training took, in all.
+    pub elapsed: Duration,
+    /// Whether `stop` ended the training early.
+    pub interrupted: bool,
+}
+
+/// Trains a network on the words' train split and folds it.
+///
+/// `stop` ends the training after the current step; the outcome is then the best model so far. The same words, options
+/// and libtorch give the same model, bit by bit, whether in one go or from a checkpoint of the same training.
+///
+/// # Errors
+/// [`TrainError`] says what to change.
+///
+/// # Panics
+/// If libtorch runs out of memory.
+pub fn train(
+    words: &Words,
+    options: &Options,
+    resume: Option<&Checkpoint>,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(Event<'_>),
+) -> Result<Outcome, TrainError> {
+    let mut training = Training::new(words, options)?;
+    if let Some(checkpoint) = resume {
+        training.check(checkpoint)?;
+    }
+    training.start(resume.map_or(0, |checkpoint| checkpoint.step), observe);
+    if let Some(checkpoint) = resume {
+        training.resume(checkpoint)?;
+    }
+    while training.step < training.steps {
+        let seen = training.step();
+        let step = training.step;
+        let last = step == training.steps;
+        let interrupted = !last && stop.load(Ordering::Relaxed);
+        let evaluate = last || step.is_multiple_of(training.every.evaluation);
+        let save = if last { None } else { training.save_to(interrupted) };
+        if evaluate || interrupted || save.is_some() || step.is_multiple_of(training.every.report) {
+            let losses = training.read_losses()?;
+            observe(Event::Step { step, lr: training.lr(), losses: &losses });
+        }
+        if let Some(Seen { activations, weights }) = &seen {
+            observe(Event::Statistics { step, activations, weights });
+        }
+        if evaluate {
+            training.measure(observe)?;
+        }
+        // Before a measurement that only an interruption causes: the training that goes on must not know of it.
+        let saved = save.map(|path| training.save(path));
+        if interrupted && !evaluate {
+            training.measure(observe)?;
+        }
+        if let Some(result) = saved {
+            observe(Event::Checkpoint { step, result });
+        }
+        if interrupted {
+            return training.finish(true);
+        }
+    }
+    training.finish(false)
+}
+
+/// A training between two steps.
+struct Training<'a> {
+    options: &'a Options,
+    corpus: Corpus,
+    store: VarStore,
+    network: Sequential,
+    optimizer: Optimizer,
+    source: Source,
+    /// The origin of the models folded on the way.
+    origin: Origin,
+    fingerprint: String,
+    /// Steps in all.
+    steps: usize,
+    /// Steps done.
+    step: usize,
+    every: Every,
+    /// Losses of the last steps, not read from the device yet.
+    losses: Vec<Tensor>,
+    best: Option<Best>,
+    started: Instant,
+    /// Time that the training took before it was continued.
+    earlier: Duration,
+    /// Time of the last checkpoint.
+    saved: Instant,
+}
+
+/// Steps between two reports of the loss, measurements of the dev loss, and looks at activations and weights.
+struct Every {
+    report: usize,
+    evaluation: usize,
+    statistics: usize,
+}
+
+/// The model that the recipe keeps, of the measurements so far.
+struct Best {
+    step: usize,
+    nll: f64,
+    /// None for a network that cannot be folded.
+    model: Option<FoldedModel>,
+}
+
+/// Outputs, gradients and updates of a step.
+struct Seen {
+    activations: Vec<Activations>,
+    weights: Vec<WeightStatistics>,
+}
+
+impl<'a> Training<'a> {
+    /// Builds network and batches. Draws the first weights.
+    fn new(words: &Words, options: &'a Options) -> Result<Self, TrainError> {
+        let started = Instant::now();
+        let recipe = &options.recipe;
+        let corpus = Corpus::new(words, &options.architecture, options.device)?;
+        let steps = recipe.length.steps(corpus.examples[0].len(), recipe.batch_size);
+        options.check(steps)?;
+        tch::set_num_threads(i32::try_from(options.threads).unwrap_or(i32::MAX));
+        tch::manual_seed(i64::from_le_bytes(options.seed.to_le_bytes()));
+        let store = VarStore::new(options.device);
+        let network = Sequential::with(
+            &store.root(),
+            &options.architecture,
+            corpus.vocab_size,
+            recipe.dropout,
+            recipe.modules,
+            options.statistics,
+        );
+        Ok(Self {
+            optimizer: Optimizer::new(recipe.optimizer, &store),
+            source: Source::new(recipe, &options.architecture, &corpus.train, options.device),
+            origin: options.origin(words, steps),
+            fingerprint: options.fingerprint(words),
+            every: Every {
+                report: (steps / 200).clamp(1, 50),
+                evaluation: steps.div_ceil(options.evaluations.max(1)),
+                statistics: steps.div_ceil(STATISTICS),
+            },
+            step: 0,
+            losses: Vec::new(),
+            best: None,
+            earlier: Duration::ZERO,
+            saved: Instant::now(),
+            options,
+            corpus,
+            store,
+            network,
+            steps,
+            started,
+        })
+    }
+
+    /// Refuses the checkpoint of another training.
+    fn check(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        if checkpoint.fingerprint == self.fingerprint {
+            return Ok(());
+        }
+        let (found, expected) = (checkpoint.fingerprint.clone(), self.fingerprint.clone());
+        Err(CheckpointError::OtherTraining { found, expected })
+    }
+
+    /// Tells the observer of the network and of the steps, `done` of them in the checkpoint.
+    fn start(&self, done: usize, observe: &mut dyn FnMut(Event<'_>)) {
+        let shapes = self.network.shapes(&self.corpus.train.contexts.narrow(0, 0, 1));
+        observe(Event::Start { shapes: &shapes, parameters: self.parameters(), done, steps: self.steps });
+    }
+
+    /// Continues from a checkpoint: restores the state, and repeats the draws of the steps that it has.
+    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+        self.step = checkpoint.step;
+        self.earlier = Duration::from_secs_f64(checkpoint.seconds);
+        for (name, variable) in checkpoint::variables(&self.store) {
+            checkpoint.get(&format!("variable/{name}"), &variable)?;
+        }
+        self.optimizer.restore(checkpoint)?;
+        if let Some((step, nll)) = checkpoint.best {
+            let model = match &checkpoint.best_model[..] {
+                [] => None,
+                bytes => Some(FoldedModel::from_safetensors(bytes, Path::new("checkpoint"))?),
+            };
+            self.best = Some(Best { step, nll, model });
+        }
+        let (dropout, device) = (self.options.recipe.dropout, self.options.device);
+        for _ in 0..checkpoint.step {
+            let batch = self.source.next_batch();
+            if dropout > 0.0 {
+                draws::skip_dropout(dropout, &batch.dropout_shapes(&self.network), device);
+            }
+        }
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Trains on the next batch. Looks at activations and weights where it is time for it.
+    fn step(&mut self) -> Option<Seen> {
+        self.step += 1;
+        let watched = self.step == 1 || self.step.is_multiple_of(self.every.statistics);
+        let batch = self.source.next_batch();
+        let mut activations = Vec::new();
+        let logits = batch.logits(&self.network, true, &mut |output| {
+            if watched {
+                activations.push(Activations::of(output));
+            }
+        });
+        let loss = logits.cross_entropy_for_logits(batch.targets());
+        let before = watched.then(|| Before::of(&self.store));
+        self.optimizer.backward_step(&loss, self.lr());
+        self.losses.push(loss.detach());
+        before.map(|before| Seen { activations, weights: before.compare() })
+    }
+
+    /// Returns the learning rate of the last step.
+    fn lr(&self) -> f64 {
+        let recipe = &self.options.recipe;
+        recipe.lr * recipe.schedule.share(self.step, self.steps)
+    }
+
+    /// Returns the losses of the steps since the last call.
+    ///
+    /// They are read from the device together: once a step would make the device wait.
+    fn read_losses(&mut self) -> Result<Vec<f32>, TrainError> {
+        let losses = to_vector::<f32>(&Tensor::stack(&self.losses, 0)).to_vec();
+        self.losses.clear();
+        match losses.iter().position(|loss| !loss.is_finite()) {
+            None => Ok(losses),
+            Some(wrong) => Err(self.diverged(self.step + 1 - losses.len() + wrong, losses[wrong].into())),
+        }
+    }
+
+    fn diverged(&self, step: usize, loss: f64) -> TrainError {
+        TrainError::Diverged { step, loss, lr: self.options.recipe.lr }
+    }
+
+    /// Measures the dev loss, and keeps the model if the recipe says so.
+    fn measure(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
+        let nll = self.nll(&self.corpus.dev);
+        if !nll.is_finite() {
+            return Err(self.diverged(self.step, nll));
+        }
+        self.origin.dev_nll = Some(nll);
+        let (architecture, origin) = (&self.options.architecture, self.origin.clone());
+        let model = fold_network(&self.network, architecture, &self.corpus.vocab, origin).ok();
+        let train_nll = self.nll(&self.corpus.sample);
+        observe(Event::Dev { step: self.step, nll, train_nll, model: model.as_ref() });
+        if self.options.recipe.keep == Keep::Last || self.best.as_ref().is_none_or(|best| nll < best.nll) {
+            self.best = Some(Best { step: self.step, nll, model });
+        }
+        Ok(())
+    }
+
+    fn nll(&self, part: &Part) -> f64 {
+        part.nll(&self.network, &self.options.architecture, self.options.recipe.form)
+    }
+
+    /// Returns the file of the checkpoint if it is time for one; an interruption always needs one.
+    fn save_to(&self, interrupted: bool) -> Option<&'a Path> {
+        let (path, interval) = self.options.checkpoints.as_ref()?;
+        let is_due = match interval {
+            Interval::Steps(steps) => self.step.is_multiple_of((*steps).max(1)),
+            Interval::Time(time) => self.saved.elapsed() >= *time,
+        };
+        (interrupted || is_due).then_some(path.as_path())
+    }
+
+    /// Writes a checkpoint.
+    fn save(&mut self, path: &Path) -> Result<(), WriteError> {
+        let mut state = Checkpoint {
+            step: self.step,
+            seconds: self.elapsed().as_secs_f64(),
+            fingerprint: self.fingerprint.clone(),
+            ..Checkpoint::default()
+        };
+        if let Some(Best { step, nll, model }) = &self.best {
+            state.best = Some((*step, *nll));
+            state.best_model = model.as_ref().map(FoldedModel::to_safetensors).unwrap_or_default();
+        }
+        for (name, variable) in checkpoint::variables(&self.store) {
+            state.put(format!("variable/{name}"), &variable);
+        }
+        self.optimizer.save(&mut state);
+        self.saved = Instant::now();
+        state.write(path)
+    }
+
+    /// Measures the model that the recipe keeps on all splits.
+    fn finish(mut self, interrupted: bool) -> Result<Outcome, TrainError> {
+        let mut best = self.best.take().ok_or_else(|| TrainError::Option("no step was taken".to_owned()))?;
+        let losses = match &mut best.model {
+            Some(model) => self.complete(model, best.step),
+            None => self.corpus.losses(&self.network),
+        };
+        Ok(Outcome {
+            model: best.model,
+            losses,
+            best_step: best.step,
+            examples: self.corpus.examples.each_ref().map(Examples::len),
+            words: self.corpus.words,
+            parameters: self.parameters(),
+            elapsed: self.elapsed(),
+            interrupted,
+        })
+    }
+
+    /// Scales the levels of an unbounded activation, and notes the losses in the model's origin.
+    ///
+    /// The losses are those of the folded network, as the file will have it: all three from the same weights in the
+    /// same way.
+    fn complete(&self, model: &mut FoldedModel, step: usize) -> [f64; 3] {
+        let examples = &self.corpus.examples;
+        if !activation::is_bounded(self.options.architecture.activation) {
+            normalize(model, &calibration_contexts(&examples[0]));
+        }
+        let torch = TorchModel::new(model, self.options.device);
+        let losses = examples.each_ref().map(|examples| torch.loss(examples).nll);
+        let origin = &mut model.origin;
+        [origin.train_nll, origin.dev_nll, origin.test_nll] = losses.map(Some);
+        origin.steps = step;
+        losses
+    }
+
+    /// Returns the number of parameters, BatchNorm's included.
+    fn parameters(&self) -> usize {
+        self.store.trainable_variables().iter().map(Tensor::numel).sum()
+    }
+
+    /// Returns how long the training has taken, the time before it was continued included.
+    fn elapsed(&self) -> Duration {
+        self.earlier + self.started.elapsed()
+    }
+}

@@ -17,18 +17,16 @@ mod error;
 pub mod footprint;
 #[cfg(target_os = "none")]
 pub mod handlers;
+#[cfg(target_os = "none")]
+pub mod measured_words;
 #[cfg(all(target_os = "none", feature = "int8"))]
 mod mem;
 pub mod model;
-#[cfg(target_os = "none")]
-pub mod parts;
 pub mod slot;
 #[cfg(target_os = "none")]
 pub mod stack;
 #[cfg(target_os = "none")]
-pub mod window;
-#[cfg(target_os = "none")]
-pub mod words;
+pub mod trace_marks;
 
 #[cfg(target_os = "none")]
 pub use error::Error;

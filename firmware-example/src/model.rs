@@ -18,10 +18,10 @@ pub const STATE_WORDS: usize = runtime::state_words(BLOB);
 pub const STATE_BYTES: usize = size_of::<State<STATE_WORDS>>();
 
 #[cfg(target_os = "none")]
-pub use chip::{Booted, boot};
+pub use on_chip::{Booted, boot};
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use cortex_m::singleton;
     use runtime::{Model, State};
 

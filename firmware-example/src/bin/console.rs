@@ -9,7 +9,7 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use core::panic::PanicInfo;
 
     use cortex_m::peripheral::SCB;

@@ -8,7 +8,7 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use core::panic::PanicInfo;
 
     // For the small routines that copy and clear memory.

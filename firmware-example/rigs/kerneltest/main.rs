@@ -37,11 +37,11 @@ firmware_example::semihosting_handlers!();
 #[firmware_example::entry]
 fn entry() -> ! {
     // The report says what is wrong.
-    semihosting::process::exit(i32::from(!chip::passes()))
+    semihosting::process::exit(i32::from(!on_chip::passes()))
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use firmware_example::{board, println};
 
     /// Whether a set of kernels is assembly in this build, and what compares it: how many numbers differ.

@@ -9,7 +9,7 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use core::hint::black_box;
     use core::panic::PanicInfo;
 

@@ -205,10 +205,19 @@ fn link(out: &Path) -> Result<(), Box<dyn Error>> {
     let name = format!("_board_{} = 1;\n", board.replace('-', "_"));
     fs::write(out.join("memory.x"), memory_map(board)? + SYMBOLS + &name)?;
     println!("cargo::rustc-link-search={}", out.display());
-    println!("cargo::rustc-link-arg-bins=-Tlink.x");
-    // No unwinding information on the chip, and no gap at the start of flash for ELF headers.
-    println!("cargo::rustc-link-arg-bins=--nmagic");
+    for argument in link_arguments(&env::var("CARGO_CFG_TARGET_ARCH")?)? {
+        println!("cargo::rustc-link-arg-bins={argument}");
+    }
     Ok(())
+}
+
+/// Returns what the linker is told for an architecture: the script of its start-up code, which includes memory.x.
+fn link_arguments(architecture: &str) -> Result<&'static [&'static str], Box<dyn Error>> {
+    match architecture {
+        // cortex-m-rt's script. `--nmagic`: no gap at the start of flash for ELF headers.
+        "arm" => Ok(&["-Tlink.x", "--nmagic"]),
+        other => Err(format!("no start-up code for {other}: add it to src/chip and to `link_arguments`").into()),
+    }
 }
 
 /// Whether a feature of this package is enabled.

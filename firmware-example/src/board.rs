@@ -35,15 +35,9 @@ mod chosen;
     feature = "mps3-an547"
 ))]
 mod cmsdk_uart;
-#[cfg(any(feature = "microbit-v2", feature = "netduinoplus2", feature = "nrf52840-dk", feature = "pico2"))]
-mod cycles;
-#[cfg(feature = "netduinoplus2")]
-mod either;
 #[cfg(any(feature = "lm3s6965evb", feature = "pico", feature = "pico2"))]
 mod pl011;
 pub mod serial;
-#[cfg(not(any(feature = "microbit-v2", feature = "nrf52840-dk", feature = "pico2")))]
-mod systick;
 
 pub use chosen::{CLOCK_HZ, CORE, Console, EMULATED, Stopwatch};
 

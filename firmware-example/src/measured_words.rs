@@ -4,9 +4,9 @@ use runtime::{End, Generator, Model};
 use semihosting::println;
 
 use crate::board::{self, Stopwatch};
+use crate::chip::stack::{self, Painted};
 use crate::error::Error;
 use crate::model::{BLOB, STATE_BYTES};
-use crate::stack::{self, Painted};
 
 /// Draws words and counts what they take.
 pub struct MeasuredWords {

@@ -22,10 +22,10 @@ pub use on_chip::{Booted, boot};
 
 #[cfg(target_os = "none")]
 mod on_chip {
-    use cortex_m::singleton;
     use runtime::{Model, State};
 
     use super::{BLOB, STATE_WORDS};
+    use crate::chip::singleton;
     use crate::error::Error;
 
     /// What a program works with.

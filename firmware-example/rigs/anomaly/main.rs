@@ -14,7 +14,7 @@ fn main() {
 firmware_example::semihosting_handlers!();
 
 #[cfg(target_os = "none")]
-#[firmware_example::entry]
+#[firmware_example::chip::entry]
 fn entry() -> ! {
     firmware_example::finish(on_chip::anomaly())
 }

@@ -34,7 +34,7 @@ fn main() {
 firmware_example::semihosting_handlers!();
 
 #[cfg(target_os = "none")]
-#[firmware_example::entry]
+#[firmware_example::chip::entry]
 fn entry() -> ! {
     // The report says what is wrong.
     semihosting::process::exit(i32::from(!on_chip::passes()))

@@ -2,7 +2,7 @@
 
 use super::cmsdk_uart::CmsdkUart;
 use super::serial::Polled;
-use super::systick::Systick;
+use crate::chip::Systick;
 
 /// The processor.
 pub const CORE: &str = "Cortex-M33";

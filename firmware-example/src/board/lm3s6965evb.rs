@@ -7,7 +7,7 @@ use arm_pl011_uart::{DataBits, LineConfig, Parity, StopBits};
 
 use super::pl011::Pl011;
 use super::serial::Polled;
-use super::systick::Systick;
+use crate::chip::Systick;
 
 /// The processor.
 pub const CORE: &str = "Cortex-M3";

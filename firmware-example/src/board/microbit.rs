@@ -5,7 +5,7 @@
 use nrf51_pac::{Peripherals, UART0};
 
 use super::serial::{Polled, Uart};
-use super::systick::Systick;
+use crate::chip::Systick;
 
 /// The processor.
 pub const CORE: &str = "Cortex-M0";

@@ -5,8 +5,8 @@
 
 use stm32f4::stm32f405::{FLASH, Peripherals, RCC, USART1};
 
-use super::either::Either;
 use super::serial::{Polled, Uart};
+use crate::chip::Either;
 
 /// The processor.
 pub const CORE: &str = "Cortex-M4F";

@@ -9,8 +9,8 @@ use nrf_pac::shared::vals::Connect;
 use nrf_pac::uart::vals::{Baudrate, Enable};
 use nrf_pac::{CLOCK, P0, P1, UART0, gpio};
 
-use super::cycles::Cycles;
 use super::serial::{Polled, Uart};
+use crate::chip::Cycles;
 
 /// The processor.
 pub const CORE: &str = "Cortex-M4F";

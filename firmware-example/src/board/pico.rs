@@ -8,7 +8,7 @@ use rp2040_hal::{Clock, Sio, Watchdog, pac};
 
 use super::pl011::Pl011;
 use super::serial::Polled;
-use super::systick::Systick;
+use crate::chip::Systick;
 
 /// The processor.
 pub const CORE: &str = "Cortex-M0+";

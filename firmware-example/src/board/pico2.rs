@@ -6,9 +6,9 @@ use rp235x_hal::gpio::Pins;
 use rp235x_hal::uart::{DataBits, StopBits, UartConfig, UartPeripheral};
 use rp235x_hal::{Clock, Sio, Watchdog, pac};
 
-use super::cycles::Cycles;
 use super::pl011::Pl011;
 use super::serial::Polled;
+use crate::chip::Cycles;
 
 /// The processor.
 pub const CORE: &str = "Cortex-M33";

@@ -416,7 +416,7 @@ mod tests {
 
     #[test]
     fn help_names_the_boards() {
-        for board in board::BOARDS {
+        for board in board::BOARDS.iter() {
             assert!(HELP.contains(board.name), "{}", board.name);
         }
     }

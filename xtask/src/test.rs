@@ -125,7 +125,7 @@ fn checks(repo: &Repo) -> Result<Vec<(String, Check)>> {
     checks.push((format!("runtime with each feature alone on {least}"), Check::RunAll(each_feature.collect())));
     // Debian's compiler comes without clippy, and the toolchain's cannot read its libraries.
     let debian = thumb::uses_debian(repo);
-    for board @ Board { name, target, .. } in BOARDS {
+    for board @ Board { name, target, .. } in BOARDS.iter() {
         let for_board =
             |command: &str, rest: &[&str]| for_chip(board.cargo(repo), command, target, "firmware-example", rest);
         let features = format!("{name},{}", PRECISIONS.join(","));

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::board::Board;
+use crate::board::{self, Board};
 use crate::firmware;
 use crate::image::{Image, Segment};
 use crate::memory::MemoryMap;
@@ -75,15 +75,12 @@ fn save(out: &Path, file: &[u8]) -> Result<()> {
     fs::write(out, file).with_context(|| format!("cannot write {}", out.display()))
 }
 
-/// The number by which a boot ROM knows what is for it: `utils/uf2families.json` of the format's repository; RP2350
-/// datasheet, 5.5.3.
+/// Returns the number by which the boot ROM of the board's chip knows its files.
 fn family(board: &Board) -> Result<u32> {
-    match board.chip {
-        Some("RP2040") => Ok(0xe48b_ff56),
-        // For the Arm cores in their Secure state.
-        Some("RP235x") => Ok(0xe48b_ff59),
-        _ => bail!("{} takes no UF2 files: pico and pico2 do; `cargo xtask flash` for the others", board.name),
-    }
+    board.uf2_family.with_context(|| {
+        let others = board::names(board::with_uf2());
+        format!("{} takes no UF2 files: {others} do; `cargo xtask flash` for the others", board.name)
+    })
 }
 
 /// The file for these segments.
@@ -132,7 +129,6 @@ pub fn read(file: &[u8]) -> Result<(u32, Vec<Segment>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board;
 
     #[test]
     fn blocks_are_as_the_format_has_them() {

@@ -1,14 +1,14 @@
 //! Cortex-M, by the crates cortex-m-rt and cortex-m.
 
-#[cfg(any(feature = "microbit-v2", feature = "netduinoplus2", feature = "nrf52840-dk", feature = "pico2"))]
+#[cfg(any(stopwatch = "cycles", stopwatch = "either"))]
 mod cycles;
-#[cfg(feature = "netduinoplus2")]
+#[cfg(stopwatch = "either")]
 mod either;
 #[cfg(feature = "int8")]
 mod memcpy;
 pub mod sections;
-// Its handler would be in every program.
-#[cfg(not(any(feature = "microbit-v2", feature = "nrf52840-dk", feature = "pico2")))]
+// Only where the board uses it: its handler would be in every program.
+#[cfg(any(stopwatch = "systick", stopwatch = "either"))]
 mod systick;
 
 use ::cortex_m::asm;
@@ -19,11 +19,11 @@ pub use ::cortex_m::singleton;
 #[doc(hidden)]
 pub use cortex_m_rt::entry;
 
-#[cfg(any(feature = "microbit-v2", feature = "netduinoplus2", feature = "nrf52840-dk", feature = "pico2"))]
+#[cfg(any(stopwatch = "cycles", stopwatch = "either"))]
 pub use self::cycles::Cycles;
-#[cfg(feature = "netduinoplus2")]
+#[cfg(stopwatch = "either")]
 pub use self::either::Either;
-#[cfg(not(any(feature = "microbit-v2", feature = "nrf52840-dk", feature = "pico2")))]
+#[cfg(any(stopwatch = "systick", stopwatch = "either"))]
 pub use self::systick::Systick;
 pub use crate::fault_handler;
 

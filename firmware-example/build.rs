@@ -184,7 +184,8 @@ fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
     }
 }
 
-/// Returns the one board whose feature is chosen. Where there is not one, or the target is not the board's, Cargo is told.
+/// Returns the one board whose feature is chosen. Where there is not one, or the target is not the board's, Cargo is
+/// told.
 fn chosen(boards: &[Board]) -> Result<Option<&Board>, Box<dyn Error>> {
     let chosen: Vec<_> = boards.iter().filter(|board| has_feature(board.name)).collect();
     let [board] = chosen[..] else {
@@ -208,8 +209,8 @@ fn describe(board: &Board, out: &Path) -> Result<(), Box<dyn Error>> {
         "/// The board's name, which is that of its feature.\npub const NAME: &str = {name:?};\n\
          /// The processor.\npub const CORE: &str = {core:?};\n\
          /// The processor's clock.\npub const CLOCK_HZ: u32 = {clock_hz};\n\
-         /// Whether QEMU plays the board. Such a program may rely on semihosting; on a chip without a debugger the first\n\
-         /// call would stop it for good.\npub const EMULATED: bool = {};\n",
+         /// Whether QEMU plays the board. Such a program may rely on semihosting; on a chip without a debugger the\n\
+         /// first call would stop it for good.\npub const EMULATED: bool = {};\n",
         board.machine.is_some(),
     );
     if let Some(uart) = board.uart {

@@ -1,5 +1,5 @@
-//! What belongs to the processor's architecture. Programs, the console and boards reach it only here, so that a board of
-//! another architecture is a second folder beside `chip/cortex_m`, with the same names in it:
+//! What belongs to the processor's architecture. Programs, the console and boards reach it only here, so that a board
+//! of another architecture is a second folder beside `chip/cortex_m`, with the same names in it:
 //!
 //! - `entry`: the attribute of the function that a program begins with.
 //! - `fault_handler!`: makes a function that takes a [`Fault`] the handler of faults.

@@ -1,5 +1,5 @@
-//! Handlers of panics and faults in a program with semihosting: they say where it was, and exit with a status. The console
-//! has its own: [`crate::console::last_words`].
+//! Handlers of panics and faults in a program with semihosting: they say where it was, and exit with a status. The
+//! console has its own: [`crate::console::last_words`].
 
 use core::fmt;
 

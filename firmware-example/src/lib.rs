@@ -42,8 +42,8 @@ pub fn finish(result: Result<(), Error>) -> ! {
     }
 }
 
-/// Makes a function the program's entry point on a chip. It gets the model and its state from [`model::boot`], and returns
-/// `Result<(), Error>`.
+/// Makes a function the program's entry point on a chip. It gets the model and its state from [`model::boot`], and
+/// returns `Result<(), Error>`.
 #[cfg(target_os = "none")]
 #[macro_export]
 macro_rules! program {

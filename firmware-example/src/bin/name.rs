@@ -1,5 +1,6 @@
 //! The smallest firmware: draws one name and prints it. The rest of the program is the board's memory map, `build.rs`,
-//! which checks the model and writes it as Rust, and the start-up code of `chip`. `tests/footprint.rs` measures the code.
+//! which checks the model and writes it as Rust, and the start-up code of `chip`. `tests/footprint.rs` measures the
+//! code.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]

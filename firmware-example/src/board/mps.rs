@@ -1,5 +1,5 @@
-//! Arm MPS2 and MPS3 in QEMU, with the FPGA images that boards.toml lists: they differ in the clock and in the address of
-//! UART 0. Nobody has tried the FPGA boards themselves.
+//! Arm MPS2 and MPS3 in QEMU, with the FPGA images that boards.toml lists: they differ in the clock and in the address
+//! of UART 0. Nobody has tried the FPGA boards themselves.
 
 mod cmsdk_uart;
 

@@ -24,8 +24,8 @@ const CRYSTAL_HZ: u32 = 12_000_000;
 /// UART 0.
 pub type Console = Polled<Pl011>;
 
-/// The boot ROM of the RP2040 copies these 256 bytes into RAM and runs them; they set up the flash that the program then
-/// runs from. For the chip on the board, W25Q16JV.
+/// The boot ROM of the RP2040 copies these 256 bytes into RAM and runs them; they set up the flash that the program
+/// then runs from. For the chip on the board, W25Q16JV.
 #[cfg(feature = "pico")]
 #[allow(unsafe_code, reason = "the boot ROM looks for it at the start of flash")]
 // SAFETY: only the boot ROM reads the section.

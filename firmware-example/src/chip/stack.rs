@@ -39,8 +39,8 @@ impl Painted {
         let mut address = painted.end();
         while address < sp - OWN_BYTES {
             // SAFETY: `write_volatile` asks for a valid, aligned address: those from `end` to the stack pointer are
-            // multiples of four in the stack's part of RAM. Nothing is there but this function's frame, which is smaller
-            // than what is left out; an interrupt's frame is gone when this function goes on.
+            // multiples of four in the stack's part of RAM. Nothing is there but this function's frame, which is
+            // smaller than what is left out; an interrupt's frame is gone when this function goes on.
             unsafe { core::ptr::write_volatile(address as *mut u32, PAINT) };
             address += 4;
         }

@@ -25,7 +25,6 @@ pub use self::cycles::Cycles;
 pub use self::either::Either;
 #[cfg(any(stopwatch = "systick", stopwatch = "either"))]
 pub use self::systick::Systick;
-pub use crate::fault_handler;
 
 /// What cortex-m-rt's `paint-stack` writes.
 pub(super) const PAINT: u32 = 0xcccc_cccc;
@@ -63,3 +62,4 @@ macro_rules! fault_handler {
         }
     };
 }
+pub use fault_handler;

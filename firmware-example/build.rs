@@ -1,4 +1,4 @@
-//! Brings in the model and, on a chip, the board's memory map and the linker script.
+//! Brings in the model and, on a chip, the facts about the board, its memory map and the linker script.
 
 use std::env;
 use std::error::Error;
@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 
 #[path = "build/anomaly.rs"]
 mod anomaly;
+#[path = "build/boards.rs"]
+#[allow(dead_code, reason = "most of it is for xtask, which compiles the file, too")]
+mod boards;
 
+use boards::Board;
 use runtime::Model;
 use runtime::format::{AlignedBlob, Layout};
 use runtime::write::relayout;
@@ -20,21 +24,8 @@ const DEFAULT_MODELS: [(&str, &str); 3] =
 /// Bytes that a program takes besides its model, at least.
 const PROGRAM_BYTES: u64 = 20 << 10;
 
-/// The boards and their targets, as in xtask/src/board.rs; a test there compares.
-const BOARDS: [(&str, &str); 12] = [
-    ("mps2-an386", "thumbv7em-none-eabihf"),
-    ("mps2-an385", "thumbv7m-none-eabi"),
-    ("microbit", "thumbv6m-none-eabi"),
-    ("mps2-an500", "thumbv7em-none-eabihf"),
-    ("mps2-an505", "thumbv8m.main-none-eabihf"),
-    ("mps3-an547", "thumbv8m.main-none-eabihf"),
-    ("netduinoplus2", "thumbv7em-none-eabihf"),
-    ("lm3s6965evb", "thumbv7m-none-eabi"),
-    ("pico", "thumbv6m-none-eabi"),
-    ("pico2", "thumbv8m.main-none-eabihf"),
-    ("microbit-v2", "thumbv7em-none-eabihf"),
-    ("nrf52840-dk", "thumbv7em-none-eabihf"),
-];
+/// The table of boards.
+const BOARDS: &str = "boards.toml";
 
 /// Where the regions of a board's memory map lie, for the program that asks.
 const SYMBOLS: &str = "
@@ -45,18 +36,30 @@ _slot_end = ORIGIN(SLOT) + LENGTH(SLOT);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=build/anomaly.rs");
-    let flash = flash_bytes()?;
+    for file in ["build.rs", "build/anomaly.rs", "build/boards.rs", BOARDS] {
+        println!("cargo::rerun-if-changed={file}");
+    }
+    let boards = boards::read(&fs::read_to_string(BOARDS)?).map_err(|error| format!("{BOARDS}: {error}"))?;
+    let is_for_chip = env::var("CARGO_CFG_TARGET_OS")? == "none";
+    let flash = if is_for_chip { flash_bytes(&boards)? } else { None };
     let needed = copy_model(&out, flash)?;
     if has_feature("int8") {
         fs::write(out.join("anomaly.rs"), anomaly::source(layout()?.unwrap_or(Layout::RowMajor)))?;
     }
-    if env::var("CARGO_CFG_TARGET_OS")? == "none" {
+    for board in &boards {
+        println!("cargo::rustc-check-cfg=cfg(board_code, values({:?}))", board.code);
+    }
+    for stopwatch in boards::STOPWATCHES {
+        println!("cargo::rustc-check-cfg=cfg(stopwatch, values({stopwatch:?}))");
+    }
+    if is_for_chip {
         for feature in needed.into_iter().filter(|feature| !has_feature(feature)) {
             println!("cargo::error=the model needs {feature}: enable the feature {feature}");
         }
-        link(&out)?;
+        if let Some(board) = chosen(&boards)? {
+            describe(board, &out)?;
+            link(board, &out)?;
+        }
     }
     Ok(())
 }
@@ -114,14 +117,11 @@ fn fits(model: u64, flash: u64) -> bool {
     model + PROGRAM_BYTES <= flash
 }
 
-/// Bytes of flash that the board's memory map has for a program: in it, `FLASH : ORIGIN = a, LENGTH = b`. `None` on a host.
-fn flash_bytes() -> Result<Option<u64>, Box<dyn Error>> {
-    let boards = BOARDS.iter().map(|(board, _)| board).filter(|board| has_feature(board));
-    let Some(board) = boards.take(1).find(|_| env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none")) else {
-        return Ok(None);
-    };
-    let length = length_of("FLASH", &memory_map(board)?);
-    Ok(Some(length.ok_or_else(|| format!("no FLASH that can be read in memory/{board}.x"))?))
+/// Returns the bytes of flash that the board's memory map has for a program: in it, `FLASH : ORIGIN = a, LENGTH = b`.
+fn flash_bytes(boards: &[Board]) -> Result<Option<u64>, Box<dyn Error>> {
+    let Some(Board { name, .. }) = boards.iter().find(|board| has_feature(board.name)) else { return Ok(None) };
+    let length = length_of("FLASH", &memory_map(name)?);
+    Ok(Some(length.ok_or_else(|| format!("no FLASH that can be read in memory/{name}.x"))?))
 }
 
 /// The length of a region in a memory map.
@@ -184,31 +184,64 @@ fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
     }
 }
 
-/// Gives the linker the memory map of the one board whose feature is chosen.
-fn link(out: &Path) -> Result<(), Box<dyn Error>> {
-    let chosen: Vec<_> = BOARDS.iter().filter(|(board, _)| has_feature(board)).collect();
-    let [(board, target)] = chosen[..] else {
+/// Returns the one board whose feature is chosen. Where there is not one, or the target is not the board's, Cargo is
+/// told.
+fn chosen(boards: &[Board]) -> Result<Option<&Board>, Box<dyn Error>> {
+    let chosen: Vec<_> = boards.iter().filter(|board| has_feature(board.name)).collect();
+    let [board] = chosen[..] else {
         println!("cargo::error=a program is for exactly one board, {} are chosen. One of:", chosen.len());
-        for (board, target) in BOARDS {
-            println!("cargo::error=  --target {target} --no-default-features --features {board},PRECISION");
+        for Board { name, target, .. } in boards {
+            println!("cargo::error=  --target {target} --no-default-features --features {name},PRECISION");
         }
-        return Ok(());
+        return Ok(None);
     };
     let compiled_for = env::var("TARGET")?;
-    if compiled_for != *target {
-        println!("cargo::error={board} takes --target {target}, not {compiled_for}");
+    if compiled_for != board.target {
+        println!("cargo::error={} takes --target {}, not {compiled_for}", board.name, board.target);
     }
-    println!("cargo::rustc-env=BOARD={board}");
-    let map = format!("memory/{board}.x");
-    println!("cargo::rerun-if-changed={map}");
-    // By this `cargo run` knows what to start it on; see xtask/src/image.rs.
-    let name = format!("_board_{} = 1;\n", board.replace('-', "_"));
-    fs::write(out.join("memory.x"), memory_map(board)? + SYMBOLS + &name)?;
-    println!("cargo::rustc-link-search={}", out.display());
-    println!("cargo::rustc-link-arg-bins=-Tlink.x");
-    // No unwinding information on the chip, and no gap at the start of flash for ELF headers.
-    println!("cargo::rustc-link-arg-bins=--nmagic");
+    Ok(Some(board))
+}
+
+/// Writes the facts about the board that `src/board.rs` includes, and chooses its code and its stopwatch.
+fn describe(board: &Board, out: &Path) -> Result<(), Box<dyn Error>> {
+    let Board { name, core, clock_hz, code, stopwatch, .. } = board;
+    let mut facts = format!(
+        "/// The board's name, which is that of its feature.\npub const NAME: &str = {name:?};\n\
+         /// The processor.\npub const CORE: &str = {core:?};\n\
+         /// The processor's clock.\npub const CLOCK_HZ: u32 = {clock_hz};\n\
+         /// Whether QEMU plays the board. Such a program may rely on semihosting; on a chip without a debugger the\n\
+         /// first call would stop it for good.\npub const EMULATED: bool = {};\n",
+        board.machine.is_some(),
+    );
+    if let Some(uart) = board.uart {
+        facts += &format!("/// The address of the UART.\nconst UART: u32 = {uart:#010x};\n");
+    }
+    fs::write(out.join("board.rs"), facts)?;
+    println!("cargo::rustc-cfg=board_code={code:?}");
+    println!("cargo::rustc-cfg=stopwatch={stopwatch:?}");
     Ok(())
+}
+
+/// Gives the linker the board's memory map and the script of the architecture.
+fn link(board: &Board, out: &Path) -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=memory/{}.x", board.name);
+    // By this symbol `cargo run` knows the board to start the program on; see xtask/src/image.rs.
+    let symbol = format!("_board_{} = 1;\n", board.name.replace('-', "_"));
+    fs::write(out.join("memory.x"), memory_map(board.name)? + SYMBOLS + &symbol)?;
+    println!("cargo::rustc-link-search={}", out.display());
+    for argument in link_arguments(&env::var("CARGO_CFG_TARGET_ARCH")?)? {
+        println!("cargo::rustc-link-arg-bins={argument}");
+    }
+    Ok(())
+}
+
+/// Returns what the linker is told for an architecture: the script of its start-up code, which includes memory.x.
+fn link_arguments(architecture: &str) -> Result<&'static [&'static str], Box<dyn Error>> {
+    match architecture {
+        // cortex-m-rt's script. `--nmagic`: no gap at the start of flash for ELF headers.
+        "arm" => Ok(&["-Tlink.x", "--nmagic"]),
+        other => Err(format!("no start-up code for {other}: add it to src/chip and to `link_arguments`").into()),
+    }
 }
 
 /// Whether a feature of this package is enabled.

@@ -19,6 +19,19 @@ fn no_import_climbs() {
     assert!(faults.is_empty(), "the rule is in tests/floors.toml:\n{}", faults.join("\n"));
 }
 
+/// A board of another architecture fits in where only `chip` names this one.
+#[test]
+fn only_the_chip_names_its_architecture() {
+    let files = ["firmware-example/src", "firmware-example/rigs"].map(|folder| sources(&workspace(folder)));
+    let outside = files.into_iter().flatten().filter(|file| !file.starts_with(workspace("firmware-example/src/chip")));
+    for file in outside.filter(|file| !file.ends_with("src/chip.rs")) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        for name in ["cortex_m", "target_arch"] {
+            assert!(!text.contains(name), "{}: {name} belongs in firmware-example/src/chip", file.display());
+        }
+    }
+}
+
 /// A line for each climbing import of a crate or wing, for each module that is on no floor, and for each that is listed
 /// and missing.
 fn faults(name: &str, floors: &[Vec<String>]) -> Vec<String> {

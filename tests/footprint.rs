@@ -80,7 +80,7 @@ fn the_firmware_keeps_its_budget() {
 /// On every board, those without an emulator included.
 #[test]
 fn the_console_keeps_its_budget() {
-    for board in BOARDS {
+    for board in BOARDS.iter() {
         let most = BUDGET.most(CONSOLE, board.name, "int8", "flash_bytes").expect("a budget");
         let firmware = Firmware::build(board.name, CONSOLE, "names.int8.blob");
         let flash = size::of_file(firmware.elf()).expect("an ELF file").flash();

@@ -1,7 +1,7 @@
 //! A dense network with random weights, in the shape of MLPerf Tiny's anomaly detector (an autoencoder of spectrograms,
-//! <https://github.com/mlcommons/tiny>): 640-128-128-128-128-8-128-128-128-128-640, 264,192 multiply-accumulates. What is
-//! written is a Rust source that `src/bin/anomaly` includes: weights in the layout of the board, an input, and the outputs that
-//! plain loops give.
+//! <https://github.com/mlcommons/tiny>): 640-128-128-128-128-8-128-128-128-128-640, 264,192 multiply-accumulates. The
+//! result is a Rust source that `rigs/anomaly` includes: weights in the layout of the board, an input, and the outputs
+//! that plain loops compute.
 
 use std::fmt::Write as _;
 

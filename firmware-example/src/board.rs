@@ -1,54 +1,46 @@
-//! What differs from board to board: a feature, a memory map (`memory/<board>.x`) and a file in `board/`, each. How to
-//! add one: `docs/adding-a-board.md`.
+//! What differs from board to board: a row in `boards.toml`, a feature, a memory map (`memory/<board>.x`) and a file in
+//! `board/`. How to add one: `docs/adding-a-board.md`.
 //!
 //! A board's file has, for all programs:
 //!
-//! - `CORE`, `CLOCK_HZ`: the processor, and what it runs at.
-//! - `EMULATED`: whether it is QEMU that plays the board. Such a program may rely on semihosting; on a chip without a
-//!   debugger the first such call would stop it for good.
-//! - `Stopwatch`: `new` (once), `count`, `now`, and `unit`, which says what it counts: "instructions" in the emulator,
-//!   "cycles" on a chip.
 //! - `Console`: a UART, polled, as [`embedded_io::Read`], [`embedded_io::ReadReady`] and [`embedded_io::Write`], which
 //!   never fail. [`serial::Polled`] makes one of four functions.
 //! - `fn set_up() -> Console`: clocks, pins and the UART, 115,200 baud, 8 bits, no parity, from the state of a reset.
 //! - `fn steal() -> Console`: the same UART once more, as `set_up` left it, for who reports a fault.
 //!
+//! Drivers of UARTs that several boards have are modules of those files.
+//!
 //! The build script sees to it that exactly one board is chosen.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-#[cfg_attr(feature = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
-#[cfg_attr(feature = "microbit", path = "board/microbit.rs")]
-#[cfg_attr(any(feature = "microbit-v2", feature = "nrf52840-dk"), path = "board/nrf52.rs")]
-#[cfg_attr(any(feature = "mps2-an385", feature = "mps2-an386", feature = "mps2-an500"), path = "board/mps2.rs")]
-#[cfg_attr(feature = "mps2-an505", path = "board/an505.rs")]
-#[cfg_attr(feature = "mps3-an547", path = "board/an547.rs")]
-#[cfg_attr(feature = "netduinoplus2", path = "board/netduinoplus2.rs")]
-#[cfg_attr(feature = "pico", path = "board/pico.rs")]
-#[cfg_attr(feature = "pico2", path = "board/pico2.rs")]
+use crate::chip;
+
+#[cfg_attr(board_code = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
+#[cfg_attr(board_code = "microbit", path = "board/microbit.rs")]
+#[cfg_attr(board_code = "mps", path = "board/mps.rs")]
+#[cfg_attr(board_code = "netduinoplus2", path = "board/netduinoplus2.rs")]
+#[cfg_attr(board_code = "nrf52", path = "board/nrf52.rs")]
+#[cfg_attr(board_code = "pico", path = "board/pico.rs")]
 mod chosen;
-#[cfg(any(
-    feature = "mps2-an385",
-    feature = "mps2-an386",
-    feature = "mps2-an500",
-    feature = "mps2-an505",
-    feature = "mps3-an547"
-))]
-mod cmsdk_uart;
-#[cfg(any(feature = "microbit-v2", feature = "netduinoplus2", feature = "nrf52840-dk", feature = "pico2"))]
-mod cycles;
-#[cfg(feature = "netduinoplus2")]
-mod either;
-#[cfg(any(feature = "lm3s6965evb", feature = "pico", feature = "pico2"))]
-mod pl011;
 pub mod serial;
-#[cfg(not(any(feature = "microbit-v2", feature = "nrf52840-dk", feature = "pico2")))]
-mod systick;
 
-pub use chosen::{CLOCK_HZ, CORE, Console, EMULATED, Stopwatch};
+pub use chosen::Console;
 
-/// The board's name, which is that of its feature.
-pub const NAME: &str = env!("BOARD");
+// NAME, CORE, CLOCK_HZ and EMULATED, and UART where the board's row has it.
+include!(concat!(env!("OUT_DIR"), "/board.rs"));
+
+/// The stopwatch: `new` (once), `count`, `now`, and `unit`, which says what it counts: "instructions" in the emulator,
+/// "cycles" on a chip.
+#[cfg(stopwatch = "systick")]
+pub type Stopwatch = chip::Systick<CLOCK_HZ, EMULATED>;
+/// The stopwatch: `new` (once), `count`, `now`, and `unit`, which says what it counts.
+#[cfg(stopwatch = "cycles")]
+pub type Stopwatch = chip::Cycles;
+/// The stopwatch: `new` (once), `count`, `now`, and `unit`, which says what it counts: "instructions" in the emulator,
+/// "cycles" on a chip.
+#[cfg(stopwatch = "either")]
+pub type Stopwatch = chip::Either<CLOCK_HZ>;
 
 /// Whether [`console`] has been called, and has returned.
 static IS_SET_UP: AtomicBool = AtomicBool::new(false);

@@ -186,7 +186,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
             #[cfg(feature = "faults")]
             Command::Panic => panic!("as asked"),
             #[cfg(all(feature = "faults", target_os = "none"))]
-            Command::Fault => cortex_m::asm::udf(),
+            Command::Fault => crate::chip::fault(),
             #[cfg(all(feature = "faults", not(target_os = "none")))]
             Command::Fault => panic!("as asked"),
         }

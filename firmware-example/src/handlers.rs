@@ -1,17 +1,24 @@
-//! What happens in a program with semihosting when something is wrong that should never be: say where, and exit with a
-//! status, never spin. The console has its own: [`crate::console::last_words`].
+//! Handlers of panics and faults in a program with semihosting: they say where it was, and exit with a status. The
+//! console has its own: [`crate::console::last_words`].
 
 use core::fmt;
+
+use crate::chip::Fault;
 
 /// Exit status after a panic, as Rust programs on a host have it.
 pub const PANICKED: i32 = 101;
 /// Exit status after a fault: 128 + SIGSEGV.
 pub const FAULTED: i32 = 139;
 
-/// Says what happened, and exits.
+/// Prints what happened, and exits.
 pub fn give_up(what: fmt::Arguments<'_>, status: i32) -> ! {
     semihosting::println!("{what}");
     semihosting::process::exit(status)
+}
+
+/// Prints where the fault was, and exits.
+pub fn faulted(Fault { at, called_from }: Fault) -> ! {
+    give_up(format_args!("hard fault at {at:#010x}, called from {called_from:#010x}"), FAULTED)
 }
 
 /// The handlers of panics and faults, for programs whose console is semihosting.
@@ -25,16 +32,6 @@ macro_rules! semihosting_handlers {
             $crate::handlers::give_up(format_args!("{info}"), $crate::handlers::PANICKED)
         }
 
-        #[allow(unsafe_code, reason = "cortex-m-rt asks for it: a fault handler runs whatever state the program is in")]
-        mod fault {
-            use cortex_m_rt::{ExceptionFrame, exception};
-
-            #[exception]
-            unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-                let (pc, lr) = (frame.pc(), frame.lr());
-                let what = format_args!("hard fault at {pc:#010x}, called from {lr:#010x}");
-                $crate::handlers::give_up(what, $crate::handlers::FAULTED)
-            }
-        }
+        $crate::chip::fault_handler!($crate::handlers::faulted);
     };
 }

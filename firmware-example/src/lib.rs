@@ -1,5 +1,4 @@
-//! What every program of this crate needs once: entry point, console, panic and fault handlers, the model,
-//! the board.
+//! What every program of this crate needs once: the chip, the board, the console, panic and fault handlers, the model.
 //!
 //! The crate is an ordinary member of the workspace: on a host its programs are a `main` that says how to run them.
 
@@ -10,32 +9,23 @@ pub mod arguments;
 #[cfg(target_os = "none")]
 pub mod board;
 pub mod checksum;
+#[cfg(target_os = "none")]
+pub mod chip;
 pub mod console;
 #[cfg(target_os = "none")]
 mod error;
 #[cfg(target_os = "none")]
-pub mod footprint;
-#[cfg(target_os = "none")]
 pub mod handlers;
-#[cfg(all(target_os = "none", feature = "int8"))]
-mod mem;
-pub mod model;
 #[cfg(target_os = "none")]
-pub mod parts;
+pub mod measured_words;
+pub mod model;
 pub mod slot;
 #[cfg(target_os = "none")]
-pub mod stack;
-#[cfg(target_os = "none")]
-pub mod window;
-#[cfg(target_os = "none")]
-pub mod words;
+pub mod trace_marks;
 
 #[cfg(target_os = "none")]
 pub use error::Error;
 
-#[cfg(target_os = "none")]
-#[doc(hidden)]
-pub use cortex_m_rt::entry;
 /// Prints a line on the console.
 #[cfg(target_os = "none")]
 pub use semihosting::println;
@@ -52,17 +42,17 @@ pub fn finish(result: Result<(), Error>) -> ! {
     }
 }
 
-/// Makes a function the program's entry point on a chip. It gets the model and its state, as [`model::boot`] gives them,
-/// and returns `Result<(), Error>`.
+/// Makes a function the program's entry point on a chip. It gets the model and its state from [`model::boot`], and
+/// returns `Result<(), Error>`.
 #[cfg(target_os = "none")]
 #[macro_export]
 macro_rules! program {
     ($run:path) => {
         $crate::semihosting_handlers!();
 
-        #[$crate::entry]
+        #[$crate::chip::entry]
         fn entry() -> ! {
-            // Not in one frame with `boot`, which needs the most stack: while it runs, this must not lie there yet.
+            // A frame of its own, which does not exist while `boot` runs: that needs the most stack.
             #[inline(never)]
             fn run(booted: $crate::model::Booted) -> Result<(), $crate::Error> {
                 $run(booted)

@@ -18,14 +18,14 @@ pub const STATE_WORDS: usize = runtime::state_words(BLOB);
 pub const STATE_BYTES: usize = size_of::<State<STATE_WORDS>>();
 
 #[cfg(target_os = "none")]
-pub use chip::{Booted, boot};
+pub use on_chip::{Booted, boot};
 
 #[cfg(target_os = "none")]
-mod chip {
-    use cortex_m::singleton;
+mod on_chip {
     use runtime::{Model, State};
 
     use super::{BLOB, STATE_WORDS};
+    use crate::chip::singleton;
     use crate::error::Error;
 
     /// What a program works with.

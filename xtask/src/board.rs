@@ -1,56 +1,29 @@
-//! The boards that firmware is built for. A row here, and in `firmware-example` a feature, a memory map and a few lines
-//! of code: set-up, runners, tests and sizes follow.
+//! The boards that firmware is built for: the rows of `firmware-example/boards.toml`. Set-up, runners, tests, sizes and
+//! the help follow them.
 
 use std::env;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 use runtime::format::{Core, Layout};
 
 use crate::repo::Repo;
 
-/// A board, as Cargo and QEMU know it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Board {
-    /// Its feature of `firmware-example`, and its memory map: `firmware-example/memory/<name>.x`.
-    pub name: &'static str,
-    /// The processor.
-    pub core: &'static str,
-    /// What the compiler calls its architecture.
-    pub target: &'static str,
-    /// The compiler's `target-cpu`, where the core has instructions that the architecture leaves open: they choose the
-    /// kernels, too.
-    pub cpu: Option<&'static str>,
-    /// What QEMU calls the board; `None` for one that QEMU does not have.
-    pub machine: Option<&'static str>,
-    /// What probe-rs calls the chip; `None` where the board is an FPGA, or nobody has it: only its emulator is of use.
-    pub chip: Option<&'static str>,
-}
+// The firmware's build script compiles the same file.
+#[path = "../../firmware-example/build/boards.rs"]
+mod table;
+
+pub use table::{Board, STOPWATCHES};
 
 /// The boards, the default first.
-#[rustfmt::skip]
-pub const BOARDS: &[Board] = &[
-    Board { name: "mps2-an386", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("mps2-an386"), chip: None },
-    Board { name: "mps2-an385", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: Some("mps2-an385"), chip: None },
-    Board { name: "microbit", core: "Cortex-M0", target: "thumbv6m-none-eabi", cpu: None, machine: Some("microbit"), chip: Some("nRF51822_xxAA") },
-    // No `target-cpu`: the same code as for Cortex-M4F.
-    Board { name: "mps2-an500", core: "Cortex-M7", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("mps2-an500"), chip: None },
-    // The DSP instructions.
-    Board { name: "mps2-an505", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: Some("mps2-an505"), chip: None },
-    // The vector extension (MVE, "Helium").
-    Board { name: "mps3-an547", core: "Cortex-M55", target: V8M, cpu: Some("cortex-m55"), machine: Some("mps3-an547"), chip: None },
-    Board { name: "netduinoplus2", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: Some("netduinoplus2"), chip: Some("STM32F405RGTx") },
-    Board { name: "lm3s6965evb", core: "Cortex-M3", target: "thumbv7m-none-eabi", cpu: None, machine: Some("lm3s6965evb"), chip: None },
-    Board { name: "pico", core: "Cortex-M0+", target: "thumbv6m-none-eabi", cpu: None, machine: None, chip: Some("RP2040") },
-    Board { name: "pico2", core: "Cortex-M33", target: V8M, cpu: Some("cortex-m33"), machine: None, chip: Some("RP235x") },
-    Board { name: "microbit-v2", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: None, chip: Some("nRF52833_xxAA") },
-    Board { name: "nrf52840-dk", core: "Cortex-M4F", target: "thumbv7em-none-eabihf", cpu: None, machine: None, chip: Some("nRF52840_xxAA") },
-];
+pub static BOARDS: LazyLock<Vec<Board>> = LazyLock::new(|| {
+    let table = include_str!("../../firmware-example/boards.toml");
+    table::read(table).unwrap_or_else(|error| panic!("firmware-example/boards.toml: {error}"))
+});
 
 /// 2^6 ns of virtual time for each instruction, and never in step with that of the host.
 const ICOUNT: &str = "shift=6,align=off,sleep=off";
-
-const V8M: &str = "thumbv8m.main-none-eabihf";
 
 /// The board where none is named.
 pub fn default() -> &'static Board {
@@ -59,15 +32,48 @@ pub fn default() -> &'static Board {
 
 /// The board of this name.
 pub fn find(name: &str) -> Result<&'static Board> {
-    BOARDS.iter().find(|board| board.name == name).with_context(|| {
-        let names: Vec<_> = BOARDS.iter().map(|board| board.name).collect();
-        format!("no board `{name}`; there are {}", names.join(", "))
-    })
+    let board = BOARDS.iter().find(|board| board.name == name);
+    board.with_context(|| format!("no board `{name}`; there are {}", names(BOARDS.iter())))
 }
 
 /// The boards that QEMU plays.
 pub fn emulated() -> impl Iterator<Item = &'static Board> {
     BOARDS.iter().filter(|board| board.machine.is_some())
+}
+
+/// The boards that probe-rs can flash.
+pub fn flashable() -> impl Iterator<Item = &'static Board> {
+    BOARDS.iter().filter(|board| board.chip.is_some())
+}
+
+/// The boards whose boot ROM takes UF2 files.
+pub fn with_uf2() -> impl Iterator<Item = &'static Board> {
+    BOARDS.iter().filter(|board| board.uf2_family.is_some())
+}
+
+/// Returns the names of boards, with commas between them.
+pub fn names(boards: impl Iterator<Item = &'static Board>) -> String {
+    boards.map(|board| board.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns [`names`] in lines for a help text whose column `indent` begins the first line, and whose lines have at most
+/// `width` characters. The other lines are indented; the last one has no line end.
+pub fn wrapped_names(boards: impl Iterator<Item = &'static Board>, indent: usize, width: usize) -> String {
+    let (mut text, mut column) = (String::new(), indent);
+    let mut boards = boards.peekable();
+    while let Some(board) = boards.next() {
+        let name = if boards.peek().is_some() { format!("{},", board.name) } else { board.name.to_owned() };
+        if column > indent && column + 1 + name.len() > width {
+            text += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if column > indent {
+            text.push(' ');
+            column += 1;
+        }
+        text += &name;
+        column += name.len();
+    }
+    text
 }
 
 /// An emulated board for every core, the first that has it: where only the core matters.
@@ -78,7 +84,7 @@ pub fn one_of_each_core() -> impl Iterator<Item = &'static Board> {
 /// The targets of the boards, each once.
 pub fn targets() -> Vec<&'static str> {
     let mut targets = Vec::new();
-    for board in BOARDS {
+    for board in BOARDS.iter() {
         if !targets.contains(&board.target) {
             targets.push(board.target);
         }
@@ -156,10 +162,8 @@ impl Board {
     }
 
     fn qemu_machine(&self) -> Result<Vec<&'static str>> {
-        let machine = self.machine.with_context(|| {
-            let emulated: Vec<_> = emulated().map(|board| board.name).collect();
-            format!("QEMU has no {}; it has {}", self.name, emulated.join(", "))
-        })?;
+        let machine =
+            self.machine.with_context(|| format!("QEMU has no {}; it has {}", self.name, names(emulated())))?;
         Ok(vec!["-machine", machine, "-nographic", "-monitor", "none"])
     }
 }
@@ -186,10 +190,48 @@ mod tests {
         assert!(!flags("mps2-an500").unwrap().contains("-Ctarget-cpu"));
     }
 
-    /// The path that `src/board.rs` names behind a feature.
-    fn module<'t>(modules: &'t str, feature: &str) -> Option<&'t str> {
-        let (_, behind) = modules.split_once(&format!("feature = \"{feature}\""))?;
-        behind.split_once("path = \"")?.1.split('"').next()
+    /// A row without what is optional.
+    const ROW: &str = "[[board]]\nname = 'a'\ncore = 'Cortex-M3'\ntarget = 't'\nclock_hz = 8_000_000\ncode = 'a'\n\
+                       stopwatch = 'systick'\n";
+
+    #[test]
+    fn errors_name_board_and_field() {
+        let board = &table::read(ROW).unwrap()[0];
+        assert_eq!((board.name, board.clock_hz, board.uart, board.machine), ("a", 8_000_000, None, None));
+        for (from, to, expected) in [
+            ("core = 'Cortex-M3'\n", "", "board `a`: `core` is missing"),
+            ("'Cortex-M3'", "3", "board `a`: `core` must be a text"),
+            ("8_000_000", "'8 MHz'", "board `a`: `clock_hz` must be a number from 0 to 0xffff_ffff"),
+            ("8_000_000", "-1", "board `a`: `clock_hz` must be a number from 0 to 0xffff_ffff"),
+            ("'systick'", "'hourglass'", "board `a`: `stopwatch` must be one of systick, cycles, either"),
+            ("target", "traget", "board `a`: `target` is missing"),
+            ("code = 'a'\n", "code = 'a'\nuarts = 1\n", "board `a`: `uarts` is unknown"),
+            ("name = 'a'\n", "", "board 1: `name` is missing"),
+            ("[[board]]", "[[boards]]", "it must hold tables `[[board]]` and nothing else"),
+        ] {
+            assert_eq!(table::read(&ROW.replace(from, to)).unwrap_err(), expected);
+        }
+        assert_eq!(table::read(&ROW.repeat(2)).unwrap_err(), "board `a`: there are two of this name");
+        assert!(table::read("[[board]").unwrap_err().contains("line 1"));
+    }
+
+    #[test]
+    fn names_are_wrapped() {
+        let rows = ["mps2-an386", "mps2-an385", "microbit", "pico", "lm3s6965evb"];
+        let rows: String = rows.iter().map(|name| ROW.replace("name = 'a'", &format!("name = '{name}'"))).collect();
+        let boards: &'static [Board] = table::read(&rows).unwrap().leak();
+        let expected = "mps2-an386, mps2-an385, microbit,\n    pico, lm3s6965evb";
+        assert_eq!(wrapped_names(boards.iter(), 4, 37), expected);
+        assert_eq!(wrapped_names(boards.iter(), 4, 36), "mps2-an386, mps2-an385,\n    microbit, pico, lm3s6965evb");
+        assert_eq!(wrapped_names(boards.iter(), 0, 120), names(boards.iter()));
+        assert_eq!(wrapped_names(boards[..1].iter(), 23, 10), "mps2-an386");
+    }
+
+    #[test]
+    fn boards_are_chosen_by_what_takes_them() {
+        assert!(names(emulated()).starts_with("mps2-an386, mps2-an385, microbit, "));
+        assert_eq!(names(with_uf2()), "pico, pico2");
+        assert!(flashable().all(|board| board.chip.is_some()) && with_uf2().all(|board| board.chip.is_some()));
     }
 
     #[test]
@@ -198,26 +240,23 @@ mod tests {
         assert_eq!(boards, ["mps2-an386", "mps2-an385", "microbit", "mps2-an500", "mps2-an505", "mps3-an547"]);
     }
 
-    /// What `firmware-example` has to have for a board.
+    /// What `firmware-example` and the documentation must have for a board, besides its row.
     #[test]
     fn every_board_has_its_files() {
         let firmware = Repo::find().firmware();
         let manifest = std::fs::read_to_string(firmware.join("Cargo.toml")).unwrap();
-        let build = std::fs::read_to_string(firmware.join("build.rs")).unwrap();
         let modules = std::fs::read_to_string(firmware.join("src/board.rs")).unwrap();
         let pages = std::fs::read_to_string(Repo::find().root().join("docs/boards/README.md")).unwrap();
-        for board @ Board { name, core, target, machine, .. } in BOARDS {
-            assert!(build.contains(&format!("(\"{name}\", \"{target}\")")), "no {name} in build.rs");
+        for board @ Board { name, core, target, code, .. } in BOARDS.iter() {
             assert!(firmware.join(format!("memory/{name}.x")).exists(), "no memory map of {name}");
             let layout = board.layout().name();
             assert!(manifest.contains(&format!("\n{name} = [\"{layout}\"")), "no feature {name} with {layout}");
-            assert!(pages.contains(&format!("`{name}`")), "no row for {name} in docs/boards/README.md");
-            let file = module(&modules, name).unwrap_or_else(|| panic!("no file for {name} in src/board.rs"));
-            let file = std::fs::read_to_string(firmware.join("src").join(file)).unwrap();
-            assert!(file.contains(&format!("\"{core}\"")), "another core of {name}");
+            let row = pages.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
+            assert!(row.is_some_and(|row| row.contains(core)), "no row for {name}, {core}, in docs/boards/README.md");
+            let module = format!("#[cfg_attr(board_code = \"{code}\", path = \"board/{code}.rs\")]");
+            assert!(modules.contains(&module), "{name}: no line {module} in src/board.rs");
+            assert!(firmware.join(format!("src/board/{code}.rs")).exists(), "no src/board/{code}.rs, for {name}");
             assert_eq!(board.has_fpu(), target.ends_with("eabihf"), "the FPU of {name}");
-            let emulated = format!("EMULATED: bool = {};", machine.is_some());
-            assert!(file.contains(&emulated), "{name}: EMULATED and what QEMU calls it do not go together");
         }
         assert!(manifest.contains(&format!("\ndefault = [\"{}\"", default().name)));
     }

@@ -222,7 +222,7 @@ const M55: Timing = Timing {
 };
 
 impl Timing {
-    /// The table of a core, by its name in `BOARDS`; `None` for one that has none.
+    /// Returns the table of a core, by its name in `boards.toml`; `None` for one that has none.
     pub fn of(core: &str) -> Option<Self> {
         Some(match core.strip_prefix("Cortex-")? {
             "M0" => M0,

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 
-use crate::board::{BOARDS, Board};
+use crate::board::{self, Board};
 use crate::command::{on_path, show};
 use crate::firmware;
 use crate::image::Image;
@@ -135,12 +135,8 @@ fn slot_command(board: &Board, address: u64, file: &Path, rest: &[OsString]) -> 
 /// What probe-rs calls the board's chip.
 fn chip(board: &Board) -> Result<&'static str> {
     board.chip.with_context(|| {
-        let boards: Vec<_> = BOARDS.iter().filter(|board| board.chip.is_some()).map(|board| board.name).collect();
-        format!(
-            "{} is for the emulator: `cargo xtask qemu --board {0}`; boards to flash are {1}",
-            board.name,
-            boards.join(", ")
-        )
+        let flashable = board::names(board::flashable());
+        format!("{} is for the emulator: `cargo xtask qemu --board {0}`; boards to flash are {flashable}", board.name)
     })
 }
 
@@ -161,7 +157,6 @@ fn probe_rs(args: &[OsString]) -> Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board;
 
     #[test]
     fn options_are_read() {

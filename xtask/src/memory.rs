@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_board_has_one() {
-        for board in BOARDS {
+        for board in BOARDS.iter() {
             let map = MemoryMap::read(&Repo::find(), board).unwrap();
             assert!(map.flash().end > map.flash().start && map.ram().end > map.ram().start, "{}", board.name);
         }

@@ -123,7 +123,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
-    for board in BOARDS {
+    for board in BOARDS.iter() {
         for model in models(repo, options) {
             // Software floating point is another matter.
             if firmware::facts(&model)?.precision == "f32" && !board.has_fpu() {

@@ -15,7 +15,7 @@ pub struct Subcommand {
     pub name: &'static str,
     /// The line of `cargo xtask help`; `None` for a subcommand that only Cargo calls.
     pub summary: Option<&'static str>,
-    /// The text of `cargo xtask help NAME`. [`Subcommand::help`] replaces `{emulated}` and `{flashed}` with names of boards.
+    /// The text of `cargo xtask help NAME`. [`Subcommand::help`] replaces `{emulated}`, `{flashed}` and `{uf2}` with names of boards.
     pub help: &'static str,
     /// Reads the options and runs the subcommand.
     pub run: fn(lexopt::Parser) -> Result<ExitCode>,
@@ -24,35 +24,19 @@ pub struct Subcommand {
 impl Subcommand {
     /// Returns the text of `cargo xtask help NAME`.
     pub fn help(&self) -> String {
-        let names = |is_meant: fn(&Board) -> bool| {
-            let names: Vec<_> = board::BOARDS.iter().filter(|board| is_meant(board)).map(|board| board.name).collect();
-            wrap(&names.join(", "), "  ")
-        };
+        let names = |names: String| format!("{:INDENT$}{names}", "");
         self.help
-            .replace("{emulated}", &names(|board| board.machine.is_some()))
-            .replace("{flashed}", &names(|board| board.chip.is_some()))
+            .replace("{emulated}", &names(board::wrapped_names(board::emulated(), INDENT, WIDTH)))
+            .replace("{flashed}", &names(board::wrapped_names(board::flashable(), INDENT, WIDTH)))
+            .replace("{uf2}", &board::names(board::with_uf2()).replace(", ", "|"))
     }
 }
 
 /// Most characters of a line of help.
 pub const WIDTH: usize = 100;
 
-/// Breaks text into indented lines of at most [`WIDTH`] characters.
-fn wrap(text: &str, indent: &str) -> String {
-    let mut lines = vec![indent.to_owned()];
-    for word in text.split(' ') {
-        let line = lines.last().expect("the first line");
-        if line.len() + 1 + word.len() > WIDTH {
-            lines.push(indent.to_owned());
-        }
-        let line = lines.last_mut().expect("the first line");
-        if line.len() > indent.len() {
-            line.push(' ');
-        }
-        *line += word;
-    }
-    lines.join("\n")
-}
+/// Columns before a list of boards.
+const INDENT: usize = 2;
 
 /// A command line that makes no sense. `main` answers with exit status 2.
 #[derive(Debug)]
@@ -93,17 +77,4 @@ pub fn no_options(mut args: lexopt::Parser) -> Result<()> {
 /// No value, or no board of that name.
 pub fn board(args: &mut lexopt::Parser) -> Result<&'static Board> {
     board::find(&args.value()?.string()?).map_err(usage)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_text_is_wrapped() {
-        assert_eq!(wrap("a, b", "  "), "  a, b");
-        let text = wrap(&["twelve-chars"; 10].join(", "), "    ");
-        assert_eq!(text.lines().count(), 2);
-        assert!(text.lines().all(|line| line.starts_with("    twelve") && line.len() <= WIDTH), "{text}");
-    }
 }

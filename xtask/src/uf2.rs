@@ -8,10 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use lexopt::prelude::*;
 
-use crate::board::Board;
+use crate::board::{self, Board};
 use crate::firmware;
 use crate::image::{Image, Segment};
 use crate::memory::MemoryMap;
@@ -24,10 +24,10 @@ pub const COMMAND: Subcommand = Subcommand {
     name: "uf2",
     summary: Some("the same as a file to copy onto the USB drive of a Pico"),
     help: "\
-cargo xtask uf2 --board pico|pico2 [BIN] [--model FILE] [--out FILE]
+cargo xtask uf2 --board {uf2} [BIN] [--model FILE] [--out FILE]
     Builds a program (console, with the shipped model in 8 bits, unless others are named) as a file
     to copy onto the board's USB drive.
-cargo xtask uf2 --board pico|pico2 --slot FILE [--out FILE]
+cargo xtask uf2 --board {uf2} --slot FILE [--out FILE]
     Makes such a file of a model for the flash region where the board's console looks for one.
 
   --out FILE    instead of a file in target/uf2
@@ -112,15 +112,12 @@ fn save(out: &Path, file: &[u8]) -> Result<()> {
     fs::write(out, file).with_context(|| format!("cannot write {}", out.display()))
 }
 
-/// The number by which a boot ROM knows what is for it: `utils/uf2families.json` of the format's repository; RP2350
-/// datasheet, 5.5.3.
+/// Returns the number by which the boot ROM of the board's chip knows its files.
 fn family(board: &Board) -> Result<u32> {
-    match board.chip {
-        Some("RP2040") => Ok(0xe48b_ff56),
-        // For the Arm cores in their Secure state.
-        Some("RP235x") => Ok(0xe48b_ff59),
-        _ => bail!("{} takes no UF2 files: pico and pico2 do; `cargo xtask flash` for the others", board.name),
-    }
+    board.uf2_family.with_context(|| {
+        let others = board::names(board::with_uf2());
+        format!("{} takes no UF2 files: {others} do; `cargo xtask flash` for the others", board.name)
+    })
 }
 
 /// The file for these segments.
@@ -169,7 +166,6 @@ pub fn read(file: &[u8]) -> Result<(u32, Vec<Segment>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board;
 
     #[test]
     fn options_are_read() {

@@ -9,22 +9,21 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use core::panic::PanicInfo;
 
-    use cortex_m::peripheral::SCB;
-    use cortex_m::singleton;
     use firmware_example::board::{self, Stopwatch};
+    use firmware_example::chip::{self, sections, singleton, stack};
     use firmware_example::console::banner::Slot;
     use firmware_example::console::machine::{Facts, Machine};
     use firmware_example::console::{Session, last_words};
     use firmware_example::model::BLOB;
-    use firmware_example::{footprint, slot, stack};
+    use firmware_example::slot;
     use runtime::{Model, State};
 
     // `unwrap` and no `expect`: a message of its own would bring `core::fmt`, which is as large as the console.
 
-    #[firmware_example::entry]
+    #[chip::entry]
     fn entry() -> ! {
         let console = board::console();
         let state = singleton!(STATE: State<{ slot::STATE_WORDS }> = State::new()).unwrap();
@@ -61,10 +60,10 @@ mod chip {
                 board: board::NAME,
                 core: board::CORE,
                 clock_hz: board::CLOCK_HZ,
-                flash_bytes: footprint::flash_bytes(),
+                flash_bytes: sections::flash_bytes(),
                 model_bytes: BLOB.len(),
-                static_bytes: footprint::static_bytes(),
-                stack_bytes: footprint::stack_bytes(),
+                static_bytes: sections::static_bytes(),
+                stack_bytes: sections::stack_bytes(),
             }
         }
 
@@ -81,7 +80,7 @@ mod chip {
         }
 
         fn reset(&mut self) {
-            SCB::sys_reset()
+            chip::reset()
         }
     }
 
@@ -90,13 +89,5 @@ mod chip {
         last_words::panic(info)
     }
 
-    #[allow(unsafe_code, reason = "cortex-m-rt asks for it: a fault handler runs whatever state the program is in")]
-    mod fault {
-        use cortex_m_rt::{ExceptionFrame, exception};
-
-        #[exception]
-        unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-            firmware_example::console::last_words::hard_fault(frame)
-        }
-    }
+    chip::fault_handler!(firmware_example::console::last_words::fault);
 }

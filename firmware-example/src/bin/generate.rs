@@ -7,20 +7,20 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-firmware_example::program!(chip::generate);
+firmware_example::program!(on_chip::generate);
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use firmware_example::arguments::{self, Generate};
+    use firmware_example::measured_words::MeasuredWords;
     use firmware_example::model::Booted;
-    use firmware_example::words::Words;
     use firmware_example::{Error, println};
     use runtime::Generator;
 
     pub fn generate(Booted { model, state }: Booted) -> Result<(), Error> {
         let settings: Generate = arguments::read()?;
         let mut generator = Generator::new(model, state, settings.sampling(), settings.seed)?.max_len(settings.max_len);
-        let mut words = Words::new();
+        let mut words = MeasuredWords::new();
         for _ in 0..settings.n {
             println!("{}", words.draw(&mut generator, &settings.prompt)?);
         }

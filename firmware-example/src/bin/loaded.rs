@@ -1,5 +1,5 @@
-//! As `name`, with a model that is looked at when the program starts, as one has to be that comes from elsewhere: from a slot in
-//! flash, over a wire. `tests/footprint.rs` weighs what that takes.
+//! As `name`, with a model that is checked when the program starts, as a model from elsewhere has to be: from a slot in
+//! flash, over a wire. `tests/footprint.rs` measures the code that this takes.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]
@@ -8,11 +8,11 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use core::panic::PanicInfo;
 
-    // For the small routines that copy and clear memory.
-    use firmware_example as _;
+    // On Cortex-M the attribute of cortex-m-rt. `chip` also has small routines that copy and clear memory.
+    use firmware_example::chip::entry;
     use runtime::{Generator, Model, Sampling, State, state_words};
     use semihosting::io::{self, Write};
     use semihosting::process::exit;
@@ -28,7 +28,7 @@ mod chip {
         Ok(name)
     }
 
-    #[cortex_m_rt::entry]
+    #[entry]
     fn main() -> ! {
         match name(42) {
             Ok(name) => {

@@ -1,5 +1,6 @@
-//! The smallest firmware: draws one name and writes it. Everything a program needs is here, but for the board's memory map, and
-//! `build.rs`, which checks the model and writes it down; `tests/footprint.rs` weighs its code.
+//! The smallest firmware: draws one name and prints it. The rest of the program is the board's memory map, `build.rs`,
+//! which checks the model and writes it as Rust, and the start-up code of `chip`. `tests/footprint.rs` measures the
+//! code.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]
@@ -8,11 +9,11 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use core::panic::PanicInfo;
 
-    // For the small routines that copy and clear memory.
-    use firmware_example as _;
+    // On Cortex-M the attribute of cortex-m-rt. `chip` also has small routines that copy and clear memory.
+    use firmware_example::chip::entry;
     use runtime::{Generator, Sampling, State};
     use semihosting::io::{self, Write};
     use semihosting::process::exit;
@@ -28,7 +29,7 @@ mod chip {
         Ok(name)
     }
 
-    #[cortex_m_rt::entry]
+    #[entry]
     fn main() -> ! {
         match name(42) {
             Ok(name) => {

@@ -1,7 +1,7 @@
 //! The UART of Arm's Cortex-M System Design Kit, which its FPGA images have; no crate describes them.
 #![allow(unsafe_code, reason = "reads and writes the UART's registers")]
 
-use super::serial::Uart;
+use crate::board::serial::Uart;
 
 /// Registers, in words from the first; Cortex-M System Design Kit Technical Reference Manual (DDI 0479), 4.3.1.
 const DATA: usize = 0;

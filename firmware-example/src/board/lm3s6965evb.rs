@@ -1,24 +1,16 @@
 //! Stellaris LM3S6965 evaluation board: Cortex-M3, in QEMU.
 #![allow(unsafe_code, reason = "no crate describes the chip's registers")]
 
+mod pl011;
+
 use core::ptr::with_exposed_provenance_mut;
 
 use arm_pl011_uart::{DataBits, LineConfig, Parity, StopBits};
 
-use super::pl011::Pl011;
+use super::CLOCK_HZ;
 use super::serial::Polled;
-use super::systick::Systick;
+use pl011::Pl011;
 
-/// The processor.
-pub const CORE: &str = "Cortex-M3";
-/// What the emulator makes of the clock control's state after a reset: the PLL's 200 MHz by 16. The chip would run on its
-/// internal oscillator of 12 MHz.
-pub const CLOCK_HZ: u32 = 12_500_000;
-/// What this is made for.
-pub const EMULATED: bool = true;
-
-/// Counts instructions.
-pub type Stopwatch = Systick<CLOCK_HZ>;
 /// UART 0.
 pub type Console = Polled<Pl011>;
 

@@ -5,21 +5,11 @@
 use nrf51_pac::{Peripherals, UART0};
 
 use super::serial::{Polled, Uart};
-use super::systick::Systick;
-
-/// The processor.
-pub const CORE: &str = "Cortex-M0";
-/// The processor's clock, and that of QEMU's SysTick.
-pub const CLOCK_HZ: u32 = 16_000_000;
-/// What this is made for.
-pub const EMULATED: bool = true;
 
 /// Pins of the interface chip, which is the USB serial port: micro:bit schematics, "TGT_TX", "TGT_RX".
 const TX_PIN: u32 = 24;
 const RX_PIN: u32 = 25;
 
-/// Counts instructions.
-pub type Stopwatch = Systick<CLOCK_HZ>;
 /// UART 0.
 pub type Console = Polled<Uart0>;
 

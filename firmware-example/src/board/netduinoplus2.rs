@@ -5,18 +5,9 @@
 
 use stm32f4::stm32f405::{FLASH, Peripherals, RCC, USART1};
 
-use super::either::Either;
+use super::CLOCK_HZ;
 use super::serial::{Polled, Uart};
 
-/// The processor.
-pub const CORE: &str = "Cortex-M4F";
-/// The processor's clock, and SysTick's: the chip's most.
-pub const CLOCK_HZ: u32 = 168_000_000;
-/// What this is made for.
-pub const EMULATED: bool = true;
-
-/// Counts instructions in the emulator, cycles on the chip.
-pub type Stopwatch = Either<CLOCK_HZ>;
 /// USART 1.
 pub type Console = Polled<Usart1>;
 
@@ -28,6 +19,7 @@ const BUS_HZ: u32 = CLOCK_HZ / 2;
 /// From the internal oscillator 16 MHz / 8 * 168 / 2 = 168 MHz, and / 7 = 48 MHz for USB: RM0090, 7.3.2, fields M, N, Q; P is
 /// 0 for / 2.
 const PLL: u32 = 8 | 168 << 6 | 7 << 24;
+const _: () = assert!(CLOCK_HZ == 168_000_000, "the PLL is set to 168 MHz");
 /// How often the PLL is asked whether it runs: it takes 300 us at most (datasheet, table 38), this a few times as long.
 const PATIENCE: u32 = 10_000;
 

@@ -9,15 +9,7 @@ use nrf_pac::shared::vals::Connect;
 use nrf_pac::uart::vals::{Baudrate, Enable};
 use nrf_pac::{CLOCK, P0, P1, UART0, gpio};
 
-use super::cycles::Cycles;
 use super::serial::{Polled, Uart};
-
-/// The processor.
-pub const CORE: &str = "Cortex-M4F";
-/// The processor's clock: nRF52833 and nRF52840 Product Specifications, "CPU".
-pub const CLOCK_HZ: u32 = 64_000_000;
-/// A chip on a board.
-pub const EMULATED: bool = false;
 
 /// A pin: whether it is of port 1, not 0, and its number there.
 struct Pin {
@@ -44,8 +36,6 @@ impl Pin {
     }
 }
 
-/// Counts cycles.
-pub type Stopwatch = Cycles;
 /// UART 0.
 pub type Console = Polled<Uart0>;
 

@@ -1,39 +1,45 @@
-//! Raspberry Pi Pico: RP2040 (Cortex-M0+ at 125 MHz), its UART 0 on the pins GP0 (sends) and GP1 (receives).
+//! Raspberry Pi Pico (RP2040, Cortex-M0+) and Pico 2 (RP2350, Cortex-M33): UART 0 on the pins GP0 (sends) and GP1
+//! (receives). The two support crates have the same names for clocks, pins and UART.
 
-use rp2040_hal::clocks::init_clocks_and_plls;
-use rp2040_hal::fugit::RateExtU32;
-use rp2040_hal::gpio::Pins;
-use rp2040_hal::uart::{DataBits, StopBits, UartConfig, UartPeripheral};
-use rp2040_hal::{Clock, Sio, Watchdog, pac};
+mod pl011;
 
-use super::pl011::Pl011;
+#[cfg(feature = "pico2")]
+use rp235x_hal as hal;
+#[cfg(feature = "pico")]
+use rp2040_hal as hal;
+
+use hal::clocks::init_clocks_and_plls;
+use hal::fugit::RateExtU32;
+use hal::gpio::Pins;
+use hal::uart::{DataBits, StopBits, UartConfig, UartPeripheral};
+use hal::{Clock, Sio, Watchdog, pac};
+
+use super::UART;
 use super::serial::Polled;
-use super::systick::Systick;
+use pl011::Pl011;
 
-/// The processor.
-pub const CORE: &str = "Cortex-M0+";
-/// The processor's clock, as the support crate sets it from the crystal.
-pub const CLOCK_HZ: u32 = 125_000_000;
-/// A chip on a board.
-pub const EMULATED: bool = false;
-
-/// The crystal on the board.
+/// The crystal on both boards.
 const CRYSTAL_HZ: u32 = 12_000_000;
-/// RP2040 datasheet, 4.2.8: UART 0, a PL011.
-const UART_0: usize = 0x4003_4000;
 
-/// Counts cycles.
-pub type Stopwatch = Systick<CLOCK_HZ, false>;
 /// UART 0.
 pub type Console = Polled<Pl011>;
 
-/// The boot ROM copies these 256 bytes into RAM and runs them; they set up the flash that the program then runs from.
-/// For the chip on the board, W25Q16JV.
+/// The boot ROM of the RP2040 copies these 256 bytes into RAM and runs them; they set up the flash that the program
+/// then runs from. For the chip on the board, W25Q16JV.
+#[cfg(feature = "pico")]
 #[allow(unsafe_code, reason = "the boot ROM looks for it at the start of flash")]
-// SAFETY: the section is read by the boot ROM alone.
+// SAFETY: only the boot ROM reads the section.
 #[unsafe(link_section = ".boot2")]
 #[used]
 static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
+
+/// By this the boot ROM of the RP2350 knows a program for the Arm cores in their Secure state.
+#[cfg(feature = "pico2")]
+#[allow(unsafe_code, reason = "the boot ROM looks for it in the first 4 KiB of flash")]
+// SAFETY: only the boot ROM reads the section.
+#[unsafe(link_section = ".start_block")]
+#[used]
+static IMAGE_DEF: hal::block::ImageDef = hal::block::ImageDef::secure_exe();
 
 /// Clocks from the crystal and its PLLs, the pins, and UART 0.
 pub fn set_up() -> Console {
@@ -49,7 +55,7 @@ pub fn set_up() -> Console {
         &mut chip.RESETS,
         &mut watchdog,
     ) else {
-        panic!("the crystal does not swing")
+        panic!("the crystal oscillator did not start")
     };
     let pins = Pins::new(chip.IO_BANK0, chip.PADS_BANK0, Sio::new(chip.SIO).gpio_bank0, &mut chip.RESETS);
     let pins = (pins.gpio0.into_function(), pins.gpio1.into_function());
@@ -62,6 +68,6 @@ pub fn set_up() -> Console {
 /// UART 0 as it is.
 pub fn steal() -> Console {
     #[allow(unsafe_code, reason = "names an address")]
-    // SAFETY: it is where the data sheet has it; who calls this a second time no longer uses the first.
-    Polled(unsafe { Pl011::new(UART_0) })
+    // SAFETY: the UART is where the data sheet has it; who calls this a second time no longer uses the first.
+    Polled(unsafe { Pl011::new(UART as usize) })
 }

@@ -4,7 +4,7 @@ use core::ptr::{NonNull, with_exposed_provenance_mut};
 
 use arm_pl011_uart::{PL011Registers, UniqueMmioPointer};
 
-use super::serial::Uart;
+use crate::board::serial::Uart;
 
 /// A PL011 that stays on.
 pub struct Pl011(pub arm_pl011_uart::Uart<'static>);

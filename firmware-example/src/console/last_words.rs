@@ -3,13 +3,12 @@
 
 use core::panic::PanicInfo;
 
-use cortex_m::peripheral::SCB;
-use cortex_m_rt::ExceptionFrame;
 use embedded_io::Write;
 
 use super::keyboard::Keyboard;
 use super::print::{NEW_LINE, Print};
 use crate::board;
+use crate::chip::{self, Fault};
 
 /// Says where the panic was, and restarts.
 ///
@@ -34,13 +33,13 @@ fn panic_at(file: &str, line: u32) -> ! {
 }
 
 /// Says where the fault was, and restarts.
-pub fn hard_fault(frame: &ExceptionFrame) -> ! {
+pub fn fault(fault: Fault) -> ! {
     let mut out = begin();
     if let Some(out) = &mut out {
         out.text("hard fault at ");
-        out.hex(frame.pc());
+        out.hex(fault.at);
         out.text(", called from ");
-        out.hex(frame.lr());
+        out.hex(fault.called_from);
     }
     end(out)
 }
@@ -62,5 +61,5 @@ fn end(out: Option<Out>) -> ! {
         out.line("; reset");
         let _ = out.flush();
     }
-    SCB::sys_reset()
+    chip::reset()
 }

@@ -19,7 +19,7 @@ pub const TOLERANCE_PERCENT: f64 = 1.0;
 /// A measured combination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The board, by its name in `BOARDS`.
+    /// The board, by its name in `boards.toml`.
     pub board: String,
     /// Its core.
     pub core: String,

@@ -8,8 +8,9 @@
 //!                                   program counter
 //! ```
 //!
-//! What counts lies between the calls of two functions, `window::begin` and `window::end` in `firmware-example`. A
-//! program's start is long and outside: functions that run there alone are left out of the trace, for speed.
+//! Instructions count between the calls of two functions, `trace_marks::begin` and `trace_marks::end` in
+//! `firmware-example`. A program's start is long and outside: functions that run only there are left out of the trace,
+//! for speed.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -38,7 +39,7 @@ pub struct Work {
 /// Parts of the names of functions that run before the first mark only: painting the stack, checking the model.
 const BEFORE: [&str; 9] = [
     "Reset",
-    "chip4load",
+    "on_chip4load",
     "5model4load",
     "NetInt4load",
     "NetInt10load_layer",
@@ -73,15 +74,18 @@ impl Code {
             let name = symbol.name().unwrap_or_default();
             // Bit 0 says that it is Thumb.
             let address = symbol.address() as u32 & !1;
-            if name.contains("6window5begin") {
+            if name.contains("11trace_marks5begin") {
                 code.begin = address;
-            } else if name.contains("6window3end") {
+            } else if name.contains("11trace_marks3end") {
                 code.end = address;
             } else if BEFORE.iter().any(|part| name.contains(part)) && symbol.size() > 0 {
                 left_out.push((address, address + symbol.size() as u32));
             }
         }
-        ensure!(code.begin != 0 && code.end != 0, "the program has no marks: `window::of` in firmware-example");
+        ensure!(
+            code.begin != 0 && code.end != 0,
+            "the program has no marks: `trace_marks::around` in firmware-example"
+        );
         code.traced = complement(start, start + code.bytes.len() as u32, left_out);
         Ok(code)
     }

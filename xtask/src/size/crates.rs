@@ -220,7 +220,7 @@ fn crate_of_path(path: &str) -> Option<String> {
             Some(built) => built.rsplit_once('-').map_or(built, |(name, _)| name),
             // Behind the top folder of the repository where that is named, too.
             None => {
-                let source = parts.iter().rposition(|part| *part == "src")?;
+                let source = parts.iter().rposition(|part| ["src", "rigs"].contains(part))?;
                 parts.get(source.checked_sub(1)?)?
             }
         }
@@ -294,6 +294,7 @@ mod tests {
             ("runtime/src/kernels/dual16/dsp.rs", "runtime"),
             ("/home/me/src/words/runtime/src/kernels.rs", "runtime"),
             ("firmware-example/src/bin/console.rs", "firmware-example"),
+            ("firmware-example/rigs/bench/main.rs", "firmware-example"),
             ("/w/target/thumbv7em-none-eabihf/firmware/build/some-pac-0123abcd/out/device.rs", "some-pac"),
         ] {
             assert_eq!(crate_of_path(path).as_deref(), Some(expected), "{path}");

@@ -1,18 +1,16 @@
-//! What each part of a model takes.
+//! Instructions of each part of a model: its levels, its output layer, and drawing.
 
+use firmware_example::board::Stopwatch;
+use firmware_example::println;
 use rand_xoshiro::Xoshiro128PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use runtime::limits::MAX_LEVELS;
 use runtime::{Sampling, Stream};
-use semihosting::println;
 
-use crate::board::Stopwatch;
-
-/// Draws so many characters and reports, on the average of them, the instructions of every level, of the output layer and
-/// of drawing.
+/// Draws characters and prints the average instructions of each level, of the output layer and of drawing.
 ///
 /// A level begins with fetching its older inputs and ends with its activation. Reading the stopwatch is not counted. The
-/// levels are a copy of the code that [`Stream::push`] runs, with the observer in it, so that the sum is not exactly that of
+/// compiler makes a second copy of [`Stream::push`] with the observer in it, so that the sum is not exactly
 /// `instructions_per_char`.
 pub fn report(stream: &mut Stream<'_>, stopwatch: &mut Stopwatch, seed: u64, characters: u32) {
     let levels = stream.model().config().levels().len();
@@ -33,7 +31,7 @@ pub fn report(stream: &mut Stream<'_>, stopwatch: &mut Stopwatch, seed: u64, cha
             if let Some(sum) = layers.get_mut(layer) {
                 *sum += (now - last).saturating_sub(reading);
             }
-            // Not `now`: what stands above is no part of the next level.
+            // Not `now`: the code since then is no part of the next level.
             last = stopwatch.now();
         };
         stream.push_observed(token, &mut |level, _| lap(stopwatch, level));

@@ -23,7 +23,7 @@ fn SysTick() {
 /// Counts with a SysTick that runs at `HZ`: the processor's cycles on a chip, instructions where the board is `EMULATED`. That is
 /// right only under `-icount shift=6`, which `cargo xtask qemu` and `cargo run` set: the emulator has no clock of the chip's
 /// otherwise.
-pub struct Systick<const HZ: u32, const EMULATED: bool = true> {
+pub struct Systick<const HZ: u32, const EMULATED: bool> {
     // Kept so that nobody else can stop it.
     _syst: SYST,
 }
@@ -33,6 +33,7 @@ impl<const HZ: u32, const EMULATED: bool> Systick<HZ, EMULATED> {
     ///
     /// # Panics
     /// If it has been called before: there is one SysTick.
+    #[expect(clippy::new_without_default, reason = "there is one, which this takes")]
     pub fn new() -> Self {
         Self::start(Peripherals::take().unwrap().SYST)
     }

@@ -19,6 +19,7 @@ impl Cycles {
     ///
     /// # Panics
     /// If it has been called before: there is one.
+    #[expect(clippy::new_without_default, reason = "there is one, which this takes")]
     pub fn new() -> Self {
         let Peripherals { DCB, DWT, .. } = Peripherals::take().unwrap();
         Self::start(DCB, DWT)

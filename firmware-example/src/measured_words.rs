@@ -1,27 +1,27 @@
-//! Drawing words and counting what they take.
+//! Words with a count of the instructions, the stack and the RAM that drawing them takes.
 
 use runtime::{End, Generator, Model};
 use semihosting::println;
 
 use crate::board::{self, Stopwatch};
+use crate::chip::stack::{self, Painted};
 use crate::error::Error;
 use crate::model::{BLOB, STATE_BYTES};
-use crate::stack::{self, Painted};
 
-/// Draws words, and keeps count.
-pub struct Words {
+/// Draws words and counts what they take.
+pub struct MeasuredWords {
     stopwatch: Stopwatch,
     word: heapless::String<128>,
     words: u32,
     cut: u32,
     characters: u32,
     instructions: u64,
-    /// Bytes of stack up to the first word, and of each word the most; not measured for those who bring a stopwatch.
+    /// Bytes of stack up to the first word, and the most that a word took. `None`, not measured, after [`Self::with`].
     stack: Option<[usize; 2]>,
 }
 
-impl Words {
-    /// None yet.
+impl MeasuredWords {
+    /// No words yet.
     ///
     /// # Panics
     /// If it has been called before: there is one [`Stopwatch`].
@@ -30,7 +30,7 @@ impl Words {
         Self { stack: Some([0; 2]), ..Self::with(Stopwatch::new()) }
     }
 
-    /// None yet, with a stopwatch that has been used before.
+    /// No words yet, with a stopwatch that has been used before. The stack is not measured.
     pub fn with(stopwatch: Stopwatch) -> Self {
         let word = heapless::String::new();
         Self { stopwatch, word, words: 0, cut: 0, characters: 0, instructions: 0, stack: None }
@@ -39,14 +39,14 @@ impl Words {
     /// Draws a word that begins with `prompt`.
     ///
     /// # Errors
-    /// A prompt that the model cannot read.
+    /// The model cannot read the prompt.
     pub fn draw(&mut self, generator: &mut Generator<'_>, prompt: &str) -> Result<&str, Error> {
-        // Before the paint of the start is painted over.
+        // First: `Painted::new` paints over the stack that was painted at the start.
         let before =
             self.stack.map(|[before, word]| (before.max(stack::high_water_mark_bytes()), word, Painted::new()));
         let (instructions, end) = self.stopwatch.count(|| generator.word(prompt, &mut self.word));
         self.stack = before.map(|(before, word, painted)| [before, word.max(painted.used_bytes())]);
-        // The end of a word is a character, too: it was drawn.
+        // The boundary counts as a character: it was drawn.
         let boundary = match end? {
             End::Boundary => 1,
             End::Limit => 0,
@@ -58,7 +58,7 @@ impl Words {
         Ok(&self.word)
     }
 
-    /// Reports what it took, and what the program takes.
+    /// Prints the report of [`Self::report_work`], then stack, state and model in bytes, and the board.
     pub fn report(&self) {
         self.report_work();
         let [before, word] = self.stack.unwrap_or_default();
@@ -70,7 +70,7 @@ impl Words {
         println!("board={}", board::NAME);
     }
 
-    /// Reports what it took.
+    /// Prints the number of words and characters, and the instructions per character.
     pub fn report_work(&self) {
         println!("words={}", self.words);
         println!("cut={}", self.cut);

@@ -9,12 +9,12 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use core::hint::black_box;
     use core::panic::PanicInfo;
 
+    use firmware_example::chip::stack;
     use firmware_example::model::built_in::{BLOB, MODEL, STATE_WORDS};
-    use firmware_example::stack;
     use runtime::built_in::is_intact;
     use runtime::{
         Activations, COUNTER_WORDS, Error, FormatError, Generator, Logits, Model, PromptError, Sampling, State,
@@ -95,7 +95,7 @@ mod chip {
         Ok(vocab.len() + usize::from(refused))
     }
 
-    #[firmware_example::entry]
+    #[firmware_example::chip::entry]
     fn entry() -> ! {
         // The same bytes, so that they are in flash once.
         let words = black_box(&BLOB.0[..]);

@@ -11,7 +11,7 @@ pub enum Either<const HZ: u32> {
     /// On a chip.
     Chip(Cycles),
     /// In the emulator.
-    Emulator(Systick<HZ>),
+    Emulator(Systick<HZ, true>),
 }
 
 impl<const HZ: u32> Either<HZ> {
@@ -19,6 +19,7 @@ impl<const HZ: u32> Either<HZ> {
     ///
     /// # Panics
     /// If it has been called before: there is one of each.
+    #[expect(clippy::new_without_default, reason = "there is one, which this takes")]
     pub fn new() -> Self {
         let Peripherals { DCB, DWT, SYST, .. } = Peripherals::take().unwrap();
         let mut cycles = Cycles::start(DCB, DWT);

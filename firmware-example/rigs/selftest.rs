@@ -8,13 +8,13 @@ fn main() {
 }
 
 #[cfg(target_os = "none")]
-firmware_example::program!(chip::selftest);
+firmware_example::program!(on_chip::selftest);
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use firmware_example::arguments::{self, SelfTest};
+    use firmware_example::measured_words::MeasuredWords;
     use firmware_example::model::Booted;
-    use firmware_example::words::Words;
     use firmware_example::{Error, checksum, println};
     use runtime::{Generator, Sampling, Stream};
 
@@ -28,7 +28,7 @@ mod chip {
         println!("logits_crc32={logits:08x}");
 
         let mut generator = Generator::new(model, state, Sampling::default(), seed)?;
-        let mut words = Words::new();
+        let mut words = MeasuredWords::new();
         let mut names = checksum::Words::default();
         for _ in 0..n {
             names.add(words.draw(&mut generator, "")?);

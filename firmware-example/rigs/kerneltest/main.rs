@@ -34,14 +34,14 @@ fn main() {
 firmware_example::semihosting_handlers!();
 
 #[cfg(target_os = "none")]
-#[firmware_example::entry]
+#[firmware_example::chip::entry]
 fn entry() -> ! {
     // The report says what is wrong.
-    semihosting::process::exit(i32::from(!chip::passes()))
+    semihosting::process::exit(i32::from(!on_chip::passes()))
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use firmware_example::{board, println};
 
     /// Whether a set of kernels is assembly in this build, and what compares it: how many numbers differ.

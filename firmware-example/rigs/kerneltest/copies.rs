@@ -1,4 +1,4 @@
-//! Copying and clearing, which with the runtime's feature `mem` are routines of its own, against byte after byte.
+//! Copying and clearing, which are routines of `firmware_example` in assembly, against byte after byte.
 
 use core::hint::black_box;
 

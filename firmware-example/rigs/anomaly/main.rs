@@ -14,15 +14,15 @@ fn main() {
 firmware_example::semihosting_handlers!();
 
 #[cfg(target_os = "none")]
-#[firmware_example::entry]
+#[firmware_example::chip::entry]
 fn entry() -> ! {
-    firmware_example::finish(chip::anomaly())
+    firmware_example::finish(on_chip::anomaly())
 }
 
 #[cfg(target_os = "none")]
-mod chip {
+mod on_chip {
     use firmware_example::board::{self, Stopwatch};
-    use firmware_example::{Error, println, window};
+    use firmware_example::{Error, println, trace_marks};
 
     use crate::network::{INPUT, LAYOUT, MACS, Network, OUTPUT};
 
@@ -31,7 +31,7 @@ mod chip {
     pub fn anomaly() -> Result<(), Error> {
         let mut network = Network::new();
         let mut stopwatch = Stopwatch::new();
-        let (instructions, output) = stopwatch.count(|| window::of(|| network.run(&INPUT)));
+        let (instructions, output) = stopwatch.count(|| trace_marks::around(|| network.run(&INPUT)));
         assert!(output == OUTPUT, "other outputs than on the host");
         println!("macs={MACS}");
         println!("instructions={instructions}");

@@ -1,0 +1,116 @@
+//! The table of boards, `boards.toml`. Two crates compile this file: the firmware's build script and xtask.
+
+use toml::{Table, Value};
+
+/// A board, as Cargo, the compiler, QEMU and probe-rs know it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Board {
+    /// Its feature of `firmware-example`, and its memory map: `firmware-example/memory/<name>.x`.
+    pub name: &'static str,
+    /// The processor.
+    pub core: &'static str,
+    /// The compiler's name for its architecture.
+    pub target: &'static str,
+    /// The compiler's `target-cpu`, where the core has instructions that the architecture leaves open: they choose the
+    /// kernels, too.
+    pub cpu: Option<&'static str>,
+    /// The processor's clock, once the board's code has set it up.
+    pub clock_hz: u32,
+    /// The board's code: `firmware-example/src/board/<code>.rs`.
+    pub code: &'static str,
+    /// The address of the UART, where boards share the code but not the address.
+    pub uart: Option<u32>,
+    /// What the stopwatch counts with, one of [`STOPWATCHES`].
+    pub stopwatch: &'static str,
+    /// QEMU's name for the board; `None` for one that QEMU does not have.
+    pub machine: Option<&'static str>,
+    /// probe-rs' name for the chip; `None` where there is nothing to flash.
+    pub chip: Option<&'static str>,
+    /// The number of the chip in UF2 files; `None` where the boot ROM takes no such files.
+    pub uf2_family: Option<u32>,
+}
+
+/// The stopwatches, of which `firmware-example/src/board.rs` has one each.
+pub const STOPWATCHES: [&str; 3] = ["systick", "cycles", "either"];
+
+/// Reads the table. Texts are kept until the process ends: a process reads one table.
+///
+/// # Errors
+/// What is wrong, with the board and the field.
+pub fn read(text: &str) -> Result<Vec<Board>, String> {
+    let mut table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let rows = match table.remove("board") {
+        Some(Value::Array(rows)) if table.is_empty() && !rows.is_empty() => rows,
+        _ => return Err("it must hold tables `[[board]]` and nothing else".to_owned()),
+    };
+    let mut boards = Vec::<Board>::new();
+    for (index, row) in rows.into_iter().enumerate() {
+        let Value::Table(fields) = row else { return Err(format!("board {}: no table", index + 1)) };
+        let board = board(fields, index)?;
+        if boards.iter().any(|other| other.name == board.name) {
+            return Err(format!("board `{}`: there are two of this name", board.name));
+        }
+        boards.push(board);
+    }
+    Ok(boards)
+}
+
+fn board(fields: Table, index: usize) -> Result<Board, String> {
+    let mut row = Row { board: format!("board {}", index + 1), fields };
+    let name = row.text("name")?;
+    row.board = format!("board `{name}`");
+    let board = Board {
+        name,
+        core: row.text("core")?,
+        target: row.text("target")?,
+        cpu: row.optional_text("cpu")?,
+        clock_hz: row.number("clock_hz")?,
+        code: row.text("code")?,
+        uart: row.optional_number("uart")?,
+        stopwatch: row.text("stopwatch")?,
+        machine: row.optional_text("machine")?,
+        chip: row.optional_text("chip")?,
+        uf2_family: row.optional_number("uf2_family")?,
+    };
+    if !STOPWATCHES.contains(&board.stopwatch) {
+        return Err(row.error("stopwatch", &format!("must be one of {}", STOPWATCHES.join(", "))));
+    }
+    match row.fields.keys().next() {
+        Some(unknown) => Err(row.error(unknown, "is unknown")),
+        None => Ok(board),
+    }
+}
+
+/// The fields of a board that are not read yet.
+struct Row {
+    board: String,
+    fields: Table,
+}
+
+impl Row {
+    fn error(&self, field: &str, what: &str) -> String {
+        format!("{}: `{field}` {what}", self.board)
+    }
+
+    fn text(&mut self, field: &str) -> Result<&'static str, String> {
+        self.optional_text(field)?.ok_or_else(|| self.error(field, "is missing"))
+    }
+
+    fn optional_text(&mut self, field: &str) -> Result<Option<&'static str>, String> {
+        match self.fields.remove(field) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.leak())),
+            Some(_) => Err(self.error(field, "must be a text")),
+        }
+    }
+
+    fn number(&mut self, field: &str) -> Result<u32, String> {
+        self.optional_number(field)?.ok_or_else(|| self.error(field, "is missing"))
+    }
+
+    fn optional_number(&mut self, field: &str) -> Result<Option<u32>, String> {
+        let Some(value) = self.fields.remove(field) else { return Ok(None) };
+        let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
+        number.map(Some).ok_or_else(|| self.error(field, "must be a number from 0 to 0xffff_ffff"))
+    }
+}

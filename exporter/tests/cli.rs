@@ -402,7 +402,7 @@ fn a_wrong_command_line_is_explained() {
         "[default: 42]",
         "[default: model.safetensors]",
         "wavenet-128-cosine",
-        "64,88,104 for gated and gated-fast",
+        "64,88,104 for gated and gated-minute",
     ] {
         assert!(help.contains(word), "{word} is not in the help:\n{help}");
     }

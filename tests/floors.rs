@@ -36,8 +36,11 @@ fn only_the_chip_names_its_architecture() {
 /// and missing.
 fn faults(name: &str, floors: &[Vec<String>]) -> Vec<String> {
     let (package, wing) = name.split_once('/').unwrap_or((name, ""));
-    let src = workspace(package).join("src").join(wing);
-    let root = if wing.is_empty() { "crate::".to_owned() } else { format!("crate::{wing}::") };
+    let (folder, root) = match wing {
+        "" => (format!("{package}/src"), "crate::".to_owned()),
+        wing => (format!("{package}/src/{wing}"), format!("crate::{wing}::")),
+    };
+    let src = workspace(&folder);
     let (mut faults, mut modules) = (Vec::new(), BTreeSet::new());
     for file in sources(&src) {
         let path = file.strip_prefix(&src).expect("a file in the folder").with_extension("");
@@ -48,8 +51,8 @@ fn faults(name: &str, floors: &[Vec<String>]) -> Vec<String> {
         modules.insert(path[0].to_owned());
         let text = fs::read_to_string(&file).expect("a source file");
         for (line, import) in climbs(&root, path[0], path.len(), &text, floors) {
-            let file = src.join(path.join("/")).with_extension("rs");
-            faults.push(format!("{}:{line}: `{root}{import}` is not below `{}`", file.display(), path[0]));
+            let file = format!("{folder}/{}.rs", path.join("/"));
+            faults.push(format!("{file}:{line}: `{root}{import}` is not below `{}`", path[0]));
         }
     }
     let listed: BTreeSet<String> = floors.iter().flatten().cloned().collect();

@@ -5,7 +5,7 @@
 //! | [`eval`] | loss, and how far models are from one another or from PyTorch's logits |
 //! | [`inspect`] | dimensions, bytes and predicted time of a model on a chip |
 //! | [`costs`] | instructions of a character, predicted from counts in the emulator |
-//! | [`bench`] | characters per second on this computer |
+//! | [`bench`](mod@bench) | characters per second on this computer |
 //! | [`race`] | time to the lecture's loss, next to a plain loop of the lecture |
 
 pub mod bench;

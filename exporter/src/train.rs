@@ -4,8 +4,9 @@
 //! |---|---|
 //! | [`preset`], [`recipe`], [`options`] | networks by name, how they are trained, and one training's settings |
 //! | [`nn`] | the lecture's blocks |
-//! | [`corpus`], [`source`], [`batch`], [`draws`] | the words, and the batches that are drawn from them |
+//! | `corpus`, `source`, [`batch`], [`draws`] | the words, and the batches that are drawn from them |
 //! | [`training`], [`event`], [`error`] | the training loop, and what it tells |
+//! | `optimizer` | SGD and AdamW, whose state can be saved |
 //! | [`checkpoint`], [`statistics`] | the state to go on from; activations, gradients and updates of a step |
 //! | [`fold_network`](mod@fold_network) | the network in training as a folded model |
 //! | [`finetune`](mod@finetune) | quantization-aware training for 4-bit weights |
@@ -13,7 +14,7 @@
 
 pub mod batch;
 pub mod checkpoint;
-pub mod corpus;
+mod corpus;
 pub mod draws;
 pub mod error;
 pub mod event;
@@ -25,7 +26,7 @@ pub mod options;
 pub mod preset;
 pub mod recipe;
 pub mod run;
-pub mod source;
+mod source;
 pub mod statistics;
 pub mod sweep;
 pub mod training;

@@ -12,6 +12,6 @@ mod linear_int;
 #[cfg(feature = "f32")]
 pub(crate) use self::{activation::activate_f32, embedding::EmbeddingF32, linear::LinearF32};
 #[cfg(feature = "alloc")]
-pub(crate) use linear_int::Unpacked;
+pub use linear_int::IntegerLayer;
 #[cfg(feature = "int8")]
 pub(crate) use linear_int::{Input, LinearInt, Stored, has_lowest};

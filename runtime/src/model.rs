@@ -33,7 +33,7 @@ use crate::format::header::Fields;
 use crate::format::slab::Slab;
 use crate::format::{self, Layout, Precision, Provenance};
 #[cfg(feature = "alloc")]
-use crate::layers::Unpacked;
+use crate::layers::IntegerLayer;
 use crate::limits::{Checks, Dimension};
 use crate::vocab::{Token, Vocab};
 
@@ -193,7 +193,7 @@ impl<'a> Model<'a> {
 
     /// The embedding of an integer model, and the numbers of its linear layers, for those who write it anew.
     #[cfg(feature = "alloc")]
-    pub(crate) fn unpack(&self) -> Option<(&'a [i8], alloc::vec::Vec<Unpacked>)> {
+    pub(crate) fn unpack(&self) -> Option<(&'a [i8], alloc::vec::Vec<IntegerLayer>)> {
         match &self.net {
             Net::F32(_) => None,
             Net::Int(net) => Some(net.unpack(&self.header)),

@@ -6,6 +6,7 @@ mod error;
 mod relayout;
 
 pub use self::built_in::source;
-pub use self::encode::{IntegerLayer, Layers, LinearWeights, encode};
+pub use self::encode::{Layers, LinearWeights, encode};
 pub use self::error::EncodeError;
 pub use self::relayout::{relayout, tabulate_pairs};
+pub use crate::layers::IntegerLayer;

@@ -13,21 +13,13 @@ const LEVELS: [Level; 2] = [Level { fuse: 2, width: 2 }, Level { fuse: 2, width:
 /// Rows and columns of the levels and the output layer, where level 0 is no table.
 const SHAPES: [[usize; 2]; 3] = [[2, 2 * N_EMBD], [3, 4], [VOCAB_SIZE, 3]];
 
-#[derive(Clone)]
-struct Owned {
-    format: WeightFormat,
-    bias: Vec<i32>,
-    multiplier: Vec<i32>,
-    weights: Vec<i8>,
-}
-
 /// A model of two levels to be spoilt; all weights are 1 at first.
 #[derive(Clone)]
 struct Draft {
     precision: Precision,
     layout: Layout,
     embedding: Vec<i8>,
-    layers: Vec<Owned>,
+    layers: Vec<IntegerLayer>,
     golden: Vec<u8>,
 }
 
@@ -35,7 +27,12 @@ impl Draft {
     fn new(formats: [WeightFormat; 3]) -> Self {
         let layers = formats.iter().zip(SHAPES).map(|(&format, [rows, columns])| {
             let columns = if format == WeightFormat::Table { 2 * VOCAB_SIZE } else { columns };
-            Owned { format, bias: vec![0; rows], multiplier: vec![1 << 20; rows], weights: vec![1; rows * columns] }
+            IntegerLayer {
+                format,
+                bias: vec![0; rows],
+                multiplier: vec![1 << 20; rows],
+                weights: vec![1; rows * columns],
+            }
         });
         let table = formats[0] == WeightFormat::Table;
         Self {
@@ -73,12 +70,7 @@ impl Draft {
                 dev_nll_micronats: u32::MAX,
             },
         };
-        let layers = self.layers.iter().map(|layer| IntegerLayer {
-            bias: &layer.bias,
-            multiplier: &layer.multiplier,
-            weights: &layer.weights,
-        });
-        encode(&header, &Layers::Integer { embedding: &self.embedding, layers: layers.collect() }, &self.golden)
+        encode(&header, &Layers::Integer { embedding: &self.embedding, layers: &self.layers }, &self.golden)
     }
 
     fn error(&self) -> Option<FormatError> {
@@ -175,7 +167,7 @@ fn every_layer_needs_a_format() {
 }
 
 /// The largest sum of a row: what its weights can reach, without the bias.
-fn reach(layer: &Owned, row: usize) -> i32 {
+fn reach(layer: &IntegerLayer, row: usize) -> i32 {
     let weights = layer.weights.len() / layer.bias.len();
     let largest = |weight: i8| i32::from(weight.unsigned_abs());
     match layer.format {
@@ -188,7 +180,7 @@ fn reach(layer: &Owned, row: usize) -> i32 {
 #[test]
 fn sums_must_stay_below_the_limit() {
     for draft in drafts() {
-        let max = |layer: &Owned| if layer.format == WeightFormat::Int4 { 7 } else { 127 };
+        let max = |layer: &IntegerLayer| if layer.format == WeightFormat::Int4 { 7 } else { 127 };
         for (layer, [rows, _]) in SHAPES.into_iter().enumerate() {
             // Weights as large as they may be, of both signs.
             let draft = draft.with(|draft| {
@@ -259,7 +251,7 @@ fn the_golden_text_must_be_of_the_vocabulary() {
 fn pairs_come_alone() {
     let width = usize::from(LEVELS[0].width);
     let weights = vec![1; VOCAB_SIZE * VOCAB_SIZE * width];
-    let pairs = Owned { format: WeightFormat::Pairs, bias: Vec::new(), multiplier: Vec::new(), weights };
+    let pairs = IntegerLayer { format: WeightFormat::Pairs, bias: Vec::new(), multiplier: Vec::new(), weights };
     let draft = table().with(|draft| draft.layers[0] = pairs);
     assert_eq!(draft.error(), None);
     let refused = |what, found, expected| Err(EncodeError::WrongLength { what, found, expected });
@@ -358,10 +350,14 @@ fn very_wide_layers() {
         };
         let embedding: Vec<i8> = (0..VOCAB_SIZE * wide).map(|at| (at % 251) as i8).map(|x| x.max(-127)).collect();
         let weights: Vec<i8> = (0..fuse * wide).map(|at| i8::from(at % 19 == 0) - i8::from(at % 23 == 0)).collect();
-        let (bias, multiplier) = ([5], [1 << 20]);
-        let level = IntegerLayer { bias: &bias, multiplier: &multiplier, weights: &weights };
-        let output = IntegerLayer { bias: &[0; VOCAB_SIZE], multiplier: &[1 << 20; VOCAB_SIZE], weights: &[1, 2, 3] };
-        encode(&header, &Layers::Integer { embedding: &embedding, layers: vec![level, output] }, &[1, 2, 1, 1, 2])
+        let level = IntegerLayer { format, bias: vec![5], multiplier: vec![1 << 20], weights };
+        let output = IntegerLayer {
+            format: WeightFormat::Int8,
+            bias: vec![0; VOCAB_SIZE],
+            multiplier: vec![1 << 20; VOCAB_SIZE],
+            weights: vec![1, 2, 3],
+        };
+        encode(&header, &Layers::Integer { embedding: &embedding, layers: &[level, output] }, &[1, 2, 1, 1, 2])
     };
     let formats = [
         WeightFormat::Int8,

@@ -90,13 +90,17 @@ mod integers {
         let inner = if precision == Precision::Int8 { WeightFormat::Int8 } else { WeightFormat::Int4 };
         let formats = [WeightFormat::Table, inner, inner, WeightFormat::Int8];
         let weight = |at: usize| (at * 7919 % 15) as i8 - 7;
-        let owned = SHAPES.map(|(rows, columns)| {
-            let weights: Vec<i8> = (0..rows * columns).map(weight).collect();
-            let multiplier = if columns == 54 { 3 << 24 } else { 1 << 18 };
-            ((0..rows).map(|row| row as i32 % 5 - 2).collect::<Vec<i32>>(), vec![multiplier; rows], weights)
-        });
-        let layers = owned.iter().map(|(bias, multiplier, weights)| IntegerLayer { bias, multiplier, weights });
-        let layers = Layers::Integer { embedding: &[], layers: layers.collect() };
+        let layers: Vec<IntegerLayer> = SHAPES
+            .iter()
+            .zip(formats)
+            .map(|(&(rows, columns), format)| IntegerLayer {
+                format,
+                bias: (0..rows).map(|row| row as i32 % 5 - 2).collect(),
+                multiplier: vec![if columns == 54 { 3 << 24 } else { 1 << 18 }; rows],
+                weights: (0..rows * columns).map(weight).collect(),
+            })
+            .collect();
+        let layers = Layers::Integer { embedding: &[], layers: &layers };
         encode(&header(precision, layout, &LEVELS, &formats), &layers, &[1, 2, 3, 26, 5]).unwrap()
     }
 

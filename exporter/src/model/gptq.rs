@@ -9,6 +9,7 @@
 use ndarray::{Array1, Array2, Axis, s};
 use runtime::format::{Precision, WeightFormat};
 use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
+use runtime::write::IntegerLayer;
 use tch::{Device, Kind, Tensor};
 
 use crate::data::Examples;
@@ -16,8 +17,7 @@ use crate::model::arrays::{from_matrix, to_matrix};
 use crate::model::file::FoldedModel;
 use crate::model::forward::forward_units;
 use crate::model::quantize::{
-    INT4_MAX, INT8_MAX, QuantizedLayer, QuantizedModel, RealLayer, best_step, nearest, quantize_input,
-    round_to_nearest, round_to_steps,
+    INT4_MAX, INT8_MAX, QuantizedModel, RealLayer, best_step, nearest, quantize_input, round_to_nearest, round_to_steps,
 };
 use crate::model::tensors::{self, embedding_rows, level_outputs, output_input};
 
@@ -131,7 +131,7 @@ impl Inputs {
     fn new(
         model: &FoldedModel,
         reference: &[Tensor],
-        layers: &[QuantizedLayer],
+        layers: &[IntegerLayer],
         index: usize,
         contexts: &Tensor,
     ) -> Self {
@@ -147,7 +147,7 @@ impl Inputs {
     }
 }
 
-fn quantize_layer(real: &RealLayer, inputs: &Inputs, weight_max: f64, rounding: Rounding) -> QuantizedLayer {
+fn quantize_layer(real: &RealLayer, inputs: &Inputs, weight_max: f64, rounding: Rounding) -> IntegerLayer {
     let (fan_out, fan_in) = real.weight.dim();
     let samples = inputs.quantized.nrows() as f64;
     let mut hessian = inputs.quantized.t().dot(&inputs.quantized) / samples;
@@ -168,7 +168,7 @@ fn quantize_layer(real: &RealLayer, inputs: &Inputs, weight_max: f64, rounding: 
 
     let format = if weight_max > INT4_MAX { WeightFormat::Int8 } else { WeightFormat::Int4 };
     let mut layer =
-        QuantizedLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights: vec![0; fan_out * fan_in] };
+        IntegerLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights: vec![0; fan_out * fan_in] };
     // The step of every row, before anything is rounded.
     let importance = hessian.diag().to_owned();
     let rows = real.weight.rows().into_iter().enumerate();
@@ -221,7 +221,7 @@ fn inverse_cholesky(hessian: &Array2<f64>) -> Array2<f64> {
 ///
 /// For calibration alone. It follows `runtime`'s definition up to the rounding of ties; what is reported is always computed by
 /// the runtime itself.
-fn quantized_activations(model: &FoldedModel, layers: &[QuantizedLayer], contexts: &Tensor) -> Vec<Tensor> {
+fn quantized_activations(model: &FoldedModel, layers: &[IntegerLayer], contexts: &Tensor) -> Vec<Tensor> {
     let activation = f64::from(ACTIVATION_MAX);
     let mut x = contexts.shallow_clone();
     let mut levels = Vec::new();

@@ -7,7 +7,7 @@ use runtime::write::{EncodeError, Layers, LinearWeights, encode};
 use runtime::{FormatError, Model, Provenance, Token};
 
 use crate::model::file::{FoldedLinear, FoldedModel};
-use crate::model::quantize::{QuantizedLayer, QuantizedModel};
+use crate::model::quantize::QuantizedModel;
 
 /// Tokens of the golden text: three times the lecture's context, a moment's work at boot.
 const GOLDEN_LEN: usize = 24;
@@ -39,8 +39,7 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
 /// # Errors
 /// [`PackError`] if no runtime would read the result.
 pub fn pack_integer(model: &FoldedModel, quantized: &QuantizedModel, layout: Layout) -> Result<AlignedBlob, PackError> {
-    let layers = quantized.layers.iter().map(QuantizedLayer::view).collect();
-    let layers = Layers::Integer { embedding: &quantized.embedding, layers };
+    let layers = Layers::Integer { embedding: &quantized.embedding, layers: &quantized.layers };
     let formats: Vec<WeightFormat> = quantized.layers.iter().map(|layer| layer.format).collect();
     pack(model, quantized.precision, layout, &formats, &layers)
 }

@@ -19,26 +19,6 @@ pub const INT4_MAX: f64 = 7.0;
 /// What an activation of 1 counts in the sums.
 const ACTIVATION_SCALE: f64 = 1.0 / ACTIVATION_MAX as f64;
 
-/// A layer in integers, owned; the fields are those of [`IntegerLayer`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QuantizedLayer {
-    /// How its weights are stored.
-    pub format: WeightFormat,
-    /// One per row.
-    pub bias: Vec<i32>,
-    /// One per row.
-    pub multiplier: Vec<i32>,
-    /// `[fan_out][fan_in]`, or `[fuse][vocab_size][fan_out]` for a table.
-    pub weights: Vec<i8>,
-}
-
-impl QuantizedLayer {
-    /// As the runtime's encoder takes it.
-    pub fn view(&self) -> IntegerLayer<'_> {
-        IntegerLayer { bias: &self.bias, multiplier: &self.multiplier, weights: &self.weights }
-    }
-}
-
 /// A network in integers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuantizedModel {
@@ -47,7 +27,7 @@ pub struct QuantizedModel {
     /// `[vocab_size][n_embd]`; empty where level 0 is a table.
     pub embedding: Vec<i8>,
     /// One per level, and the output layer.
-    pub layers: Vec<QuantizedLayer>,
+    pub layers: Vec<IntegerLayer>,
 }
 
 /// Real rows that are to become integers: `weight` `[fan_out, fan_in]` on inputs of `input_scale` per unit.
@@ -107,7 +87,7 @@ impl RealLayer {
 }
 
 /// Every weight to the nearest multiple of its row's scale, in 8 bits.
-pub fn round_to_nearest(real: &RealLayer) -> QuantizedLayer {
+pub fn round_to_nearest(real: &RealLayer) -> IntegerLayer {
     round_to_steps(real, WeightFormat::Int8, INT8_MAX, |row| real.row_scale(row, INT8_MAX))
 }
 
@@ -117,8 +97,8 @@ pub fn round_to_steps(
     format: WeightFormat,
     weight_max: f64,
     step: impl Fn(usize) -> f64,
-) -> QuantizedLayer {
-    let mut layer = QuantizedLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights: Vec::new() };
+) -> IntegerLayer {
+    let mut layer = IntegerLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights: Vec::new() };
     for (row, weights) in real.weight.rows().into_iter().enumerate() {
         let step = step(row);
         let (bias, multiplier) = real.bias_and_multiplier(row, step);
@@ -156,7 +136,7 @@ pub fn best_step(weights: &Array1<f64>, importance: &Array1<f64>, weight_max: f6
 }
 
 /// Level 0 and what it reads: a table of pre-activations where that is about as small, else embedding and rows.
-pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, QuantizedLayer) {
+pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, IntegerLayer) {
     let fuse = usize::from(model.architecture.levels[0].fuse);
     let (vocab_size, n_embd) = model.embedding.dim();
     if table_pays(fuse, model.levels[0].bias.len(), vocab_size, n_embd) {
@@ -177,7 +157,7 @@ pub fn table_pays(fuse: usize, rows: usize, vocab_size: usize, n_embd: usize) ->
 }
 
 /// `table[p][c][row] = sum_i W[row][p * n_embd + i] * embedding[c][i]`, rounded with a scale per row.
-fn quantize_table(model: &FoldedModel, fuse: usize) -> QuantizedLayer {
+fn quantize_table(model: &FoldedModel, fuse: usize) -> IntegerLayer {
     let linear = &model.levels[0];
     let (vocab_size, n_embd) = model.embedding.dim();
     let weight = linear.weight.mapv(f64::from);
@@ -203,7 +183,7 @@ fn quantize_table(model: &FoldedModel, fuse: usize) -> QuantizedLayer {
         .flat_map(|column| (0..fan_out).map(move |row| (row, column)))
         .map(|(row, column)| layer.weights[row * columns + column])
         .collect();
-    QuantizedLayer { format: WeightFormat::Table, weights, ..layer }
+    IntegerLayer { format: WeightFormat::Table, weights, ..layer }
 }
 
 /// 8 bits throughout, every weight to nearest.

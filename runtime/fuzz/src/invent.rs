@@ -113,21 +113,21 @@ impl Numbers {
         let layers: Vec<_> = shapes
             .iter()
             .zip(&header.weights)
-            .map(|(shape, format)| match format {
+            .map(|(shape, &format)| match format {
                 WeightFormat::Pairs => {
-                    (Vec::new(), Vec::new(), self.weights(config.vocab_size().pow(2) * width_out, 127))
+                    let weights = self.weights(config.vocab_size().pow(2) * width_out, 127);
+                    IntegerLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights }
                 }
-                WeightFormat::Table => self.layer(shape.fan_out, shape.positions * config.vocab_size(), 127, 1),
-                WeightFormat::Int4 => self.layer(shape.fan_out, shape.fan_in(), 7, ACTIVATION_MAX),
-                _ => self.layer(shape.fan_out, shape.fan_in(), 127, ACTIVATION_MAX),
+                WeightFormat::Table => self.layer(format, shape.fan_out, shape.positions * config.vocab_size(), 1),
+                _ => self.layer(format, shape.fan_out, shape.fan_in(), ACTIVATION_MAX),
             })
             .collect();
-        let layers = layers.iter().map(|(bias, multiplier, weights)| IntegerLayer { bias, multiplier, weights });
-        encode(header, &Layers::Integer { embedding: &embedding, layers: layers.collect() }, golden).ok()
+        encode(header, &Layers::Integer { embedding: &embedding, layers: &layers }, golden).ok()
     }
 
-    /// Biases, multipliers and weights of a layer; no sum of a row leaves its limit.
-    fn layer(&mut self, rows: usize, columns: usize, max: i64, input_max: i32) -> (Vec<i32>, Vec<i32>, Vec<i8>) {
+    /// A layer of which no sum of a row leaves its limit.
+    fn layer(&mut self, format: WeightFormat, rows: usize, columns: usize, input_max: i32) -> IntegerLayer {
+        let max = if format == WeightFormat::Int4 { 7 } else { 127 };
         let weights = self.weights(rows * columns, max);
         // Whatever the order of rows and columns.
         let room = i64::from(ACC_LIMIT) - 1 - columns as i64 * max * i64::from(input_max);
@@ -147,6 +147,7 @@ impl Numbers {
             2 => numbers.within(0, 2),
             _ => numbers.within(0, 1 << 20),
         };
-        (bias, (0..rows).map(|_| multiplier(self) as i32).collect(), weights)
+        let multiplier = (0..rows).map(|_| multiplier(self) as i32).collect();
+        IntegerLayer { format, bias, multiplier, weights }
     }
 }

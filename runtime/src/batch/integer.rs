@@ -9,7 +9,7 @@ use crate::activation::Activation;
 use crate::config::LinearShape;
 use crate::format::header::Fields;
 use crate::kernels::host::{BlockScaling, Tile, VectorUnit};
-use crate::layers::Unpacked;
+use crate::layers::IntegerLayer;
 use crate::model::net_int::NetInt;
 use crate::model::numbers::{Layer, Numbers};
 use crate::model::side_by_side::Apart;
@@ -81,7 +81,7 @@ impl Numbers for Integer<'_> {
     type Logit = Tile<i32>;
     type Scratch<'s> = Apart<'s, Tile<u32>, Tile<i32>>;
     type Layer<'l>
-        = IntegerLayer<'l>
+        = TileLayer<'l>
     where
         Self: 'l;
     const FIRST_LEVEL: usize = 1;
@@ -97,9 +97,9 @@ impl Numbers for Integer<'_> {
         Self::cells(self.width_0)
     }
 
-    fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> IntegerLayer<'_> {
+    fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> TileLayer<'_> {
         let activation = header.config.activation();
-        IntegerLayer { unit: self.unit, weights: &self.layers[index - 1], activation, fan_out }
+        TileLayer { unit: self.unit, weights: &self.layers[index - 1], activation, fan_out }
     }
 }
 
@@ -117,14 +117,14 @@ impl Network for Integer<'_> {
 }
 
 /// A layer for tiles.
-pub struct IntegerLayer<'l> {
+pub struct TileLayer<'l> {
     unit: VectorUnit,
     weights: &'l TileWeights,
     activation: Activation,
     fan_out: usize,
 }
 
-impl Layer for IntegerLayer<'_> {
+impl Layer for TileLayer<'_> {
     type Cell = Tile<u32>;
     type Word = Tile<u32>;
     type Logit = Tile<i32>;
@@ -172,9 +172,9 @@ pub struct TileWeights {
 
 impl TileWeights {
     /// `values`: rows of a kind, values or gates.
-    fn new(layer: &Unpacked, shape: &LinearShape<'_>, values: usize) -> Self {
+    fn new(layer: &IntegerLayer, shape: &LinearShape<'_>, values: usize) -> Self {
         let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));
-        let Unpacked { bias, multiplier, weights: all } = layer;
+        let IntegerLayer { bias, multiplier, weights: all, .. } = layer;
         let blocks = bias.len() / values * values.div_ceil(LANES);
         let mut packed =
             Self { weights: vec![[0; LANES]; blocks * words], scaling: vec![BlockScaling::default(); blocks] };

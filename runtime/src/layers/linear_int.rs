@@ -9,7 +9,7 @@ mod unit;
 
 pub use input::Input;
 #[cfg(feature = "alloc")]
-pub use stored::Unpacked;
+pub use stored::IntegerLayer;
 pub(crate) use stored::{Stored, has_lowest};
 
 use crate::activation::Activation;

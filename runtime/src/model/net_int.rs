@@ -17,7 +17,7 @@ use crate::format::slab::Slab;
 use crate::format::{Layout, Precision, WeightFormat};
 use crate::kernels::copy_i8;
 #[cfg(feature = "alloc")]
-use crate::layers::Unpacked;
+use crate::layers::IntegerLayer;
 use crate::layers::{Input, LinearInt, Stored, has_lowest};
 use crate::limits::{MAX_LAYERS, MAX_LEVELS};
 use crate::rows::{padded, part, round_up};
@@ -101,7 +101,7 @@ impl<'a> NetInt<'a> {
 
     /// The embedding, and the numbers of the levels with those of the output layer behind them.
     #[cfg(feature = "alloc")]
-    pub fn unpack(&self, header: &Fields<'_>) -> (&'a [i8], alloc::vec::Vec<Unpacked>) {
+    pub fn unpack(&self, header: &Fields<'_>) -> (&'a [i8], alloc::vec::Vec<IntegerLayer>) {
         let config = &header.config;
         let layers = (0..header.weights.len()).map(|index| {
             let shape = shape(header, index);

@@ -9,6 +9,7 @@ use crate::format::{
 };
 use crate::kernels::layout::PackedKernel;
 use crate::kernels::rows8_index;
+use crate::layers::IntegerLayer;
 use crate::model::{HeapState, Model, state_words_of};
 use crate::rows::padded;
 use crate::vocab::{Token, Vocab};
@@ -20,18 +21,6 @@ pub struct LinearWeights<'a> {
     pub weight: &'a [f32],
     /// The bias.
     pub bias: &'a [f32],
-}
-
-/// An integer layer to be written.
-#[derive(Clone, Copy, Debug)]
-pub struct IntegerLayer<'a> {
-    /// One per row.
-    pub bias: &'a [i32],
-    /// One per row, not negative.
-    pub multiplier: &'a [i32],
-    /// `[fan_out][fan_in]` row by row, for a table `[fuse][vocab_size][fan_out]`, for pairs `[vocab_size][vocab_size][width_out]`;
-    /// four-bit weights too come as bytes.
-    pub weights: &'a [i8],
 }
 
 /// The network to be written: levels from the characters up, then the output layer.
@@ -49,13 +38,14 @@ pub enum Layers<'a> {
         /// `[vocab_size][n_embd]`; empty where level 0 is a table.
         embedding: &'a [i8],
         /// One per level, and the output layer.
-        layers: Vec<IntegerLayer<'a>>,
+        layers: &'a [IntegerLayer],
     },
 }
 
 /// Writes a blob. The same input gives the same bytes.
 ///
-/// `golden` is the text on which a chip tests itself; its length and checksum in the header are filled in here.
+/// `golden` is the text on which a chip tests itself. Its length and checksum in the header are filled in here, and so are the
+/// weight formats of integers.
 ///
 /// # Errors
 /// [`EncodeError`]: an array of another length than the dimensions ask for, or a blob that a reader would refuse. Every blob is
@@ -76,7 +66,15 @@ pub(super) fn encode_promising(
     golden_crc32: u32,
 ) -> Result<Vec<u8>, EncodeError> {
     let golden_len = field("golden text", golden.len())?;
-    encode_with_checksum(&Header { golden_len, golden_crc32, ..header.clone() }, layers, golden)
+    let mut header = Header { golden_len, golden_crc32, ..header.clone() };
+    if let Layers::Integer { layers, .. } = layers {
+        header.weights.clear();
+        for layer in *layers {
+            let too_long = |_| EncodeError::TooLong { what: "weighted layers", len: layers.len() };
+            header.weights.push(layer.format).map_err(too_long)?;
+        }
+    }
+    encode_with_checksum(&header, layers, golden)
 }
 
 fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, EncodeError> {
@@ -104,13 +102,13 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
                 slab.push_i8(embedding);
             }
             expect("weighted layers", layers.len(), shapes.len())?;
-            for (index, ((layer, &format), shape)) in layers.iter().zip(&header.weights).zip(shapes).enumerate() {
-                if index == 0 && format == WeightFormat::Pairs {
+            for (index, (layer, shape)) in layers.iter().zip(shapes).enumerate() {
+                if index == 0 && layer.format == WeightFormat::Pairs {
                     let width = config.shapes().next().map_or(0, |shape| shape.width_out);
                     push_pairs(&mut slab, layer, width, config.vocab_size())?;
                     continue;
                 }
-                push_integer(&mut slab, layer, (header.layout, format), shape, config.vocab_size(), index)?;
+                push_integer(&mut slab, layer, header.layout, shape, config.vocab_size(), index)?;
             }
         }
     }
@@ -181,27 +179,22 @@ fn push_linear(
 }
 
 /// What level 0 gives, `width` values for every pair of characters.
-fn push_pairs(
-    slab: &mut SlabWriter,
-    layer: &IntegerLayer<'_>,
-    width: usize,
-    vocab_size: usize,
-) -> Result<(), EncodeError> {
+fn push_pairs(slab: &mut SlabWriter, layer: &IntegerLayer, width: usize, vocab_size: usize) -> Result<(), EncodeError> {
     expect("entries of pairs", layer.weights.len(), vocab_size * vocab_size * width)?;
     expect("biases of pairs", layer.bias.len() + layer.multiplier.len(), 0)?;
-    slab.push_i8(layer.weights);
+    slab.push_i8(&layer.weights);
     Ok(())
 }
 
 fn push_integer(
     slab: &mut SlabWriter,
-    layer: &IntegerLayer<'_>,
-    (layout, format): (Layout, WeightFormat),
+    layer: &IntegerLayer,
+    layout: Layout,
     shape: LinearShape<'_>,
     vocab_size: usize,
     index: usize,
 ) -> Result<(), EncodeError> {
-    let fan_out = shape.fan_out;
+    let (fan_out, format) = (shape.fan_out, layer.format);
     let table = index == 0 && format == WeightFormat::Table;
     let fan_in = if table { shape.positions * vocab_size } else { shape.fan_in() };
     expect("biases of a layer", layer.bias.len(), fan_out)?;
@@ -223,18 +216,18 @@ fn push_integer(
             (0..shape.width_of(position)).for_each(|index| columns[to + index] = Some(from + index));
         }
         let weight = |row: usize, column: usize| columns[column].map_or(0, |from| layer.weights[row * fan_in + from]);
-        let blocks = kernel.pack(layer.bias, layer.multiplier, weight, fan_out, columns.len());
+        let blocks = kernel.pack(&layer.bias, &layer.multiplier, weight, fan_out, columns.len());
         slab.push(blocks.iter().flat_map(|word| word.to_le_bytes()));
         return Ok(());
     }
-    slab.push_i32(layer.bias);
-    slab.push_i32(layer.multiplier);
+    slab.push_i32(&layer.bias);
+    slab.push_i32(&layer.multiplier);
     match format {
         WeightFormat::Int4 => {
             let pack = |pair: &[i8]| pair[0] as u8 & 15 | pair.get(1).map_or(0, |&high| (high as u8) << 4);
             slab.push(layer.weights.chunks(fan_in).flat_map(|row| row.chunks(2).map(pack)));
         }
-        _ => slab.push_i8(layer.weights),
+        _ => slab.push_i8(&layer.weights),
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 use alloc::vec::Vec;
 
 use super::encode::encode_promising;
-use super::{EncodeError, IntegerLayer, Layers};
+use super::{EncodeError, Layers};
 use crate::error::FormatError;
 use crate::format::{AlignedBlob, Header, Layout, WeightFormat};
-use crate::layers::Unpacked;
+use crate::layers::IntegerLayer;
 use crate::model::Model;
 
 /// The blob of an integer model with its weights in another layout. Nothing else changes: the same logits, bit by bit, and the
@@ -18,7 +18,6 @@ pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, EncodeErro
         return Err(EncodeError::NotInteger);
     }
     let (embedding, layers) = model.unpack().ok_or(EncodeError::NotInteger)?;
-    let layers: Vec<_> = model.weight_formats().iter().copied().zip(layers).collect();
     write(model, layout, embedding, &layers)
 }
 
@@ -29,21 +28,15 @@ pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, EncodeErro
 /// # Errors
 /// [`EncodeError::NotInteger`] for a model in f32, [`EncodeError::NotPairs`] if its level 0 fuses more than two characters.
 pub fn tabulate_pairs(model: &Model<'_>) -> Result<Vec<u8>, EncodeError> {
-    let (_, layers) = model.unpack().ok_or(EncodeError::NotInteger)?;
+    let (_, mut layers) = model.unpack().ok_or(EncodeError::NotInteger)?;
     let weights = model.integer_pairs().ok_or(EncodeError::NotPairs)?;
-    let mut layers: Vec<_> = model.weight_formats().iter().copied().zip(layers).collect();
     if let Some(first) = layers.first_mut() {
-        *first = (WeightFormat::Pairs, Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights });
+        *first = IntegerLayer { format: WeightFormat::Pairs, bias: Vec::new(), multiplier: Vec::new(), weights };
     }
     write(model, model.layout(), &[], &layers)
 }
 
-fn write(
-    model: &Model<'_>,
-    layout: Layout,
-    embedding: &[i8],
-    layers: &[(WeightFormat, Unpacked)],
-) -> Result<Vec<u8>, EncodeError> {
+fn write(model: &Model<'_>, layout: Layout, embedding: &[i8], layers: &[IntegerLayer]) -> Result<Vec<u8>, EncodeError> {
     let header = Header {
         precision: model.precision(),
         layout,
@@ -51,16 +44,12 @@ fn write(
         n_embd: u16::try_from(model.config().n_embd()).map_err(|_| FormatError::BadHeader)?,
         levels: heapless::Vec::from_slice(model.config().levels()).map_err(|_| FormatError::BadHeader)?,
         skip: model.config().skip(),
-        weights: layers.iter().map(|(format, _)| *format).collect(),
+        weights: heapless::Vec::new(),
         golden_len: 0,
         golden_crc32: 0,
         vocab: model.vocab().as_str(),
         provenance: model.provenance(),
     };
-    let layers = layers
-        .iter()
-        .map(|(_, layer)| IntegerLayer { bias: &layer.bias, multiplier: &layer.multiplier, weights: &layer.weights })
-        .collect();
     // The promise is carried over, not made anew: a model that breaks it must not pass a self-test for having been here.
     let layers = Layers::Integer { embedding, layers };
     let blob = encode_promising(&header, &layers, model.golden(), model.golden_crc32())?;

@@ -142,39 +142,27 @@ impl Naive {
             provenance: NO_PROVENANCE,
         };
         let embedding: Vec<i8> = self.embedding.concat().iter().map(|&value| value as i8).collect();
-        let owned: Vec<_> = all.iter().map(|layer| Flat::new(layer)).collect();
-        let layers = Layers::Integer { embedding: &embedding, layers: owned.iter().map(Flat::view).collect() };
+        let layers: Vec<IntegerLayer> = all.iter().map(|layer| flat(layer)).collect();
+        let layers = Layers::Integer { embedding: &embedding, layers: &layers };
         AlignedBlob::from(encode(&header, &layers, &[]).unwrap().as_slice())
     }
 }
 
 /// A layer as the encoder takes it.
-struct Flat {
-    bias: Vec<i32>,
-    multiplier: Vec<i32>,
-    weights: Vec<i8>,
-}
-
-impl Flat {
-    fn new(layer: &Layer) -> Self {
-        let rows = &layer.rows;
-        let weights: Vec<i8> = if layer.format == WeightFormat::Table {
-            // `[fuse][vocab_size][fan_out]`: entry by entry, the rows side by side.
-            let entries = 0..rows[0].weights.len();
-            entries.flat_map(|entry| rows.iter().map(move |row| row.weights[entry] as i8)).collect()
-        } else {
-            rows.iter().flat_map(|row| row.weights.iter().map(|&weight| weight as i8)).collect()
-        };
-        Self {
-            bias: rows.iter().map(|row| row.bias as i32).collect(),
-            multiplier: rows.iter().map(|row| row.multiplier as i32).collect(),
-            weights,
-        }
-    }
-
-    fn view(&self) -> IntegerLayer<'_> {
-        let Self { bias, multiplier, weights } = self;
-        IntegerLayer { bias, multiplier, weights }
+fn flat(layer: &Layer) -> IntegerLayer {
+    let rows = &layer.rows;
+    let weights: Vec<i8> = if layer.format == WeightFormat::Table {
+        // `[fuse][vocab_size][fan_out]`: entry by entry, the rows side by side.
+        let entries = 0..rows[0].weights.len();
+        entries.flat_map(|entry| rows.iter().map(move |row| row.weights[entry] as i8)).collect()
+    } else {
+        rows.iter().flat_map(|row| row.weights.iter().map(|&weight| weight as i8)).collect()
+    };
+    IntegerLayer {
+        format: layer.format,
+        bias: rows.iter().map(|row| row.bias as i32).collect(),
+        multiplier: rows.iter().map(|row| row.multiplier as i32).collect(),
+        weights,
     }
 }
 

@@ -124,15 +124,10 @@ fn encoded(network: &Network, precision: Precision) -> Result<Vec<u8>, EncodeErr
                 WeightFormat::F32 | WeightFormat::Pairs => unreachable!("{} is no layer of integers", format.name()),
             };
             let one = if index == last { LOGIT_FRACTION_BITS } else { PRE_ACTIVATION_FRACTION_BITS };
-            Integers::random((columns, entries, shape.1), input_rms, format, one, &mut random)
+            random_layer((columns, entries, shape.1), input_rms, format, one, &mut random)
         })
         .collect();
-    let layers = layers.iter().map(|layer| IntegerLayer {
-        bias: &layer.bias,
-        multiplier: &layer.multiplier,
-        weights: &layer.weights,
-    });
-    let layers = Layers::Integer { embedding: &embedding, layers: layers.collect() };
+    let layers = Layers::Integer { embedding: &embedding, layers: &layers };
     let vocab = network.vocab();
     encode(&header(network, &vocab, precision, Layout::RowMajor, &formats), &layers, &[1, 2, 3])
 }
@@ -184,30 +179,21 @@ fn single(
     encode(&header, &Layers::F32 { embedding: &embedding, layers }, &[1, 2, 3])
 }
 
-/// A layer in integers.
-struct Integers {
-    bias: Vec<i32>,
-    multiplier: Vec<i32>,
-    weights: Vec<i8>,
-}
-
-impl Integers {
-    /// Evenly distributed weights, and a multiplier that brings sums of `columns` products to a root mean square of `one`.
-    fn random(
-        (columns, entries, rows): (usize, usize, usize),
-        input_rms: f64,
-        format: WeightFormat,
-        one: u32,
-        random: &mut Random,
-    ) -> Self {
-        let largest = i32::try_from(format.weight_max()).expect("at most 127");
-        let weights: Vec<i8> = (0..columns * entries * rows).map(|_| random.weight(largest)).collect();
-        let weight_rms = f64::from(2 * largest + 1) / 12_f64.sqrt();
-        let sum_rms = (columns as f64).sqrt() * weight_rms * input_rms;
-        let multiplier = f64::from(MULTIPLIER_FRACTION_BITS + one).exp2() / sum_rms;
-        let bias = (0..rows).map(|_| (random.even() * sum_rms / 10.0) as i32).collect();
-        Self { bias, multiplier: vec![multiplier.round() as i32; rows], weights }
-    }
+/// Evenly distributed weights, and a multiplier that brings sums of `columns` products to a root mean square of `one`.
+fn random_layer(
+    (columns, entries, rows): (usize, usize, usize),
+    input_rms: f64,
+    format: WeightFormat,
+    one: u32,
+    random: &mut Random,
+) -> IntegerLayer {
+    let largest = i32::try_from(format.weight_max()).expect("at most 127");
+    let weights: Vec<i8> = (0..columns * entries * rows).map(|_| random.weight(largest)).collect();
+    let weight_rms = f64::from(2 * largest + 1) / 12_f64.sqrt();
+    let sum_rms = (columns as f64).sqrt() * weight_rms * input_rms;
+    let multiplier = f64::from(MULTIPLIER_FRACTION_BITS + one).exp2() / sum_rms;
+    let bias = (0..rows).map(|_| (random.even() * sum_rms / 10.0) as i32).collect();
+    IntegerLayer { format, bias, multiplier: vec![multiplier.round() as i32; rows], weights }
 }
 
 /// xorshift32 (Marsaglia, "Xorshift RNGs", 2003).

@@ -12,7 +12,9 @@ use crate::model::arrays::{from_matrix, from_vector, to_matrix, to_vector};
 use crate::model::file::{FoldedLinear, FoldedModel};
 use crate::model::forward::forward_units;
 use crate::model::loss::mean_nll;
-use crate::model::quantize::{INT8_MAX, QuantizedLayer, QuantizedModel, table_pays};
+use runtime::write::IntegerLayer;
+
+use crate::model::quantize::{INT8_MAX, QuantizedModel, table_pays};
 use crate::model::tensors::output_input;
 
 /// An inner layer in real numbers.
@@ -22,7 +24,7 @@ struct Dequantized {
     steps: Vec<f32>,
 }
 
-fn dequantize(layer: &QuantizedLayer, activation: Activation) -> Dequantized {
+fn dequantize(layer: &IntegerLayer, activation: Activation) -> Dequantized {
     let units = pre_activation_units(activation) * f64::from(1_u32 << MULTIPLIER_FRACTION_BITS);
     let activation = f64::from(ACTIVATION_MAX);
     let fan_in = layer.weights.len() / layer.bias.len();

@@ -21,15 +21,18 @@ pub struct Stored<'n, 'c> {
     columns: usize,
 }
 
-/// A layer as [`crate::format::IntegerLayer`] has it, owned.
+/// The numbers of an integer layer, in no particular layout.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unpacked {
-    /// One per row.
+pub struct IntegerLayer {
+    /// How a blob stores the weights.
+    pub format: WeightFormat,
+    /// One per row; empty for pairs.
     pub bias: Vec<i32>,
-    /// One per row.
+    /// One per row, not negative; empty for pairs.
     pub multiplier: Vec<i32>,
-    /// `[fan_out][fan_in]`, for a table `[position][vocab_size][fan_out]`, for pairs `[vocab_size][vocab_size][width_out]`.
+    /// `[fan_out][fan_in]` row by row, for a table `[fuse][vocab_size][fan_out]`, for pairs
+    /// `[vocab_size][vocab_size][width_out]`. Four-bit weights, -7 to 7, are one per byte here, too.
     pub weights: Vec<i8>,
 }
 
@@ -197,12 +200,13 @@ impl<'n, 'c> Stored<'n, 'c> {
 
     /// Returns the numbers in no particular layout.
     #[cfg(feature = "alloc")]
-    pub fn unpack(&self) -> Unpacked {
+    pub fn unpack(&self) -> IntegerLayer {
         let Self { linear, shape, .. } = self;
+        let format = linear.format;
         let bytes = |len: usize| linear.bytes()[..len].to_vec();
         if linear.format == WeightFormat::Pairs {
             let weights = bytes(linear.vocab_size.pow(2) * linear.width_out());
-            return Unpacked { bias: Vec::new(), multiplier: Vec::new(), weights };
+            return IntegerLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights };
         }
         let rows = || (0..linear.fan_out).map(|row| self.row(row));
         let weights = match linear.format {
@@ -216,7 +220,8 @@ impl<'n, 'c> Stored<'n, 'c> {
                 rows().flat_map(|row| columns.iter().map(move |&column| self.weight_of(row, column))).collect()
             }
         };
-        Unpacked {
+        IntegerLayer {
+            format,
             // It was checked when the layer was taken.
             bias: rows().map(|row| self.bias_of(row).unwrap_or(0)).collect(),
             multiplier: rows().map(|row| self.multiplier_of(row)).collect(),

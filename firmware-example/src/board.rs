@@ -30,15 +30,15 @@ pub use chosen::Console;
 // NAME, CORE, CLOCK_HZ and EMULATED, and UART where the board's row has it.
 include!(concat!(env!("OUT_DIR"), "/board.rs"));
 
-/// The stopwatch: `new` (once), `count`, `now`, and `unit`, which says what it counts: "instructions" in the emulator,
-/// "cycles" on a chip.
+/// The stopwatch: `new` (once), `count`, `now`, `interrupts`, and `unit`, which says what it counts: "instructions" in
+/// the emulator, "cycles" on a chip.
 #[cfg(stopwatch = "systick")]
 pub type Stopwatch = chip::Systick<CLOCK_HZ, EMULATED>;
-/// The stopwatch: `new` (once), `count`, `now`, and `unit`, which says what it counts.
+/// The stopwatch: `new` (once), `count`, `now`, `interrupts`, and `unit`, which says what it counts.
 #[cfg(stopwatch = "cycles")]
 pub type Stopwatch = chip::Cycles;
-/// The stopwatch: `new` (once), `count`, `now`, and `unit`, which says what it counts: "instructions" in the emulator,
-/// "cycles" on a chip.
+/// The stopwatch: `new` (once), `count`, `now`, `interrupts`, and `unit`, which says what it counts: "instructions" in
+/// the emulator, "cycles" on a chip.
 #[cfg(stopwatch = "either")]
 pub type Stopwatch = chip::Either<CLOCK_HZ>;
 

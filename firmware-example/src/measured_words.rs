@@ -16,7 +16,8 @@ pub struct MeasuredWords {
     cut: u32,
     characters: u32,
     instructions: u64,
-    /// Bytes of stack up to the first word, and the most that a word took. `None`, not measured, after [`Self::with`].
+    /// Bytes of stack up to the first word, and the most that a word took without an interrupt. `None`, not measured,
+    /// after [`Self::with`].
     stack: Option<[usize; 2]>,
 }
 
@@ -44,8 +45,14 @@ impl MeasuredWords {
         // First: `Painted::new` paints over the stack that was painted at the start.
         let before =
             self.stack.map(|[before, word]| (before.max(stack::high_water_mark_bytes()), word, Painted::new()));
+        let interrupts = self.stopwatch.interrupts();
         let (instructions, end) = self.stopwatch.count(|| generator.word(prompt, &mut self.word));
-        self.stack = before.map(|(before, word, painted)| [before, word.max(painted.used_bytes())]);
+        // An interrupt's frame would count where the stack is deepest in some word. The first word always counts: it
+        // has an interrupt only where every word has one.
+        let is_interrupted = self.stopwatch.interrupts() != interrupts;
+        self.stack = before.map(|(before, word, painted)| {
+            [before, if is_interrupted && word > 0 { word } else { word.max(painted.used_bytes()) }]
+        });
         // The boundary counts as a character: it was drawn.
         let boundary = match end? {
             End::Boundary => 1,

@@ -51,4 +51,12 @@ impl<const HZ: u32> Either<HZ> {
             Self::Emulator(systick) => systick.now(),
         }
     }
+
+    /// Interrupts since the start.
+    pub fn interrupts(&self) -> u32 {
+        match self {
+            Self::Chip(cycles) => cycles.interrupts(),
+            Self::Emulator(systick) => systick.interrupts(),
+        }
+    }
 }

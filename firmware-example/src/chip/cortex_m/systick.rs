@@ -65,6 +65,11 @@ impl<const HZ: u32, const EMULATED: bool> Systick<HZ, EMULATED> {
         Self::counted(self.ticks())
     }
 
+    /// Interrupts since the start.
+    pub fn interrupts(&self) -> u32 {
+        WRAPS.load(Ordering::Relaxed)
+    }
+
     fn counted(ticks: u64) -> u64 {
         if EMULATED { ticks * 1_000_000_000 / u64::from(HZ) / NANOSECONDS_PER_INSTRUCTION } else { ticks }
     }

@@ -86,7 +86,7 @@ impl Shortage {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Disk => {
-                "the disk is full: a complete target/ takes 12 GB; `cargo clean` empties it. Free some space and run it again"
+                "the disk is full: a complete target/ takes 8 GB; `cargo clean` empties it. Free some space and run it again"
             }
             Self::Memory => {
                 "the machine ran out of memory: end other programs, or build with one job (CARGO_BUILD_JOBS=1), and run it \

@@ -93,8 +93,8 @@ fn run(repo: &Repo, train_options: &[OsString]) -> Result<ExitCode> {
 
     println!("\n== run it on the emulated chip");
     let drawn = Drawn::of(repo, &repo.root().join(&int8))?;
+    println!("\n{}", drawn.names());
     let in_f32 = Drawn::of(repo, &repo.root().join(&f32))?;
-    print!("\n{}", drawn.names());
     print!("\n{}\n{}", drawn.needs(), losses.text(options.is_default));
     println!("\n\n{}", drawn.against(&in_f32));
     println!("\nNext:\n  another list        cargo xtask demo -- --data FILE   (one word per line)");
@@ -174,7 +174,7 @@ impl Losses {
         let Self { train, dev, test } = self;
         let mut text = format!("loss, nats per character: {dev:.4} dev, {train:.4} train, {test:.4} test");
         if is_default {
-            text += &format!("\n  at most 0.03 above the preset `{FULL_PRESET}`, which trains three times as long");
+            text += &format!("\n  at most 0.03 above the preset `{FULL_PRESET}`, which trains six times as long");
         }
         text
     }

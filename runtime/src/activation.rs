@@ -151,3 +151,24 @@ pub static TANH: Curve = Curve([
     -59, -57, -56, -54, -52, -51, -49, -47, -46, -44, -42, -40, -38, -37, -35, -33,
     -31, -29, -27, -25, -24, -22, -20, -18, -16, -14, -12, -10, -8, -6, -4, -2,
 ]);
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_relu_is_a_feature() {
+        let features: alloc::vec::Vec<_> =
+            Activation::ALL.iter().filter_map(|activation| activation.feature()).collect();
+        assert_eq!(features, ["relu"]);
+    }
+
+    /// Zero has one sign, or logits would differ from machine to machine; NaN is cut off like a negative number.
+    #[test]
+    fn relu_cuts_off_at_both_ends() {
+        let mut rows = [-1.0, -0.0, 0.0, 0.5, f32::MAX, f32::INFINITY, f32::NAN];
+        Activation::Relu.apply_f32(&mut rows);
+        let expected = [0.0, 0.0, 0.0, 0.5, LARGEST_F32, LARGEST_F32, 0.0];
+        assert_eq!(rows.map(f32::to_bits), expected.map(f32::to_bits));
+    }
+}

@@ -29,7 +29,8 @@ cargo xtask test [--quick]
 Checks format, lints and documentation, builds for every target, and runs all tests, those in the
 emulator included. At the end it prints how long each part took, the slowest first.
 
-  --quick    only format, lints, the tests of this machine and one emulated board
+  --quick    only format, lints, the tests of this machine without those of faults, and one
+             emulated board
 ",
     run: |mut args| {
         let mut scope = Scope::Full;

@@ -23,8 +23,8 @@ const NEON: &str = "target/neon";
 
 /// Tests of package `tests` that `--quick` runs: the structure, and the words of one emulated board.
 const QUICK: [&str; 2] = ["tests floors", "tests qemu_generate"];
-/// Tests of the other packages that `--quick` leaves out: they need every emulated board.
-const NOT_QUICK: [&str; 1] = ["exporter costs"];
+/// Tests of the other packages that `--quick` leaves out: every emulated board, and a training per fault.
+const NOT_QUICK: [&str; 2] = ["exporter costs", "exporter faults"];
 
 /// Returns all jobs.
 ///

@@ -80,18 +80,22 @@ pub fn run_for_output(command: &mut Command) -> Result<String> {
     if status.success() {
         return Ok(output);
     }
-    match shortage {
-        Some(shortage) => bail!("`{}` ended with {status}: {}", show(command), shortage.advice()),
-        None => bail!("`{}` ended with {status}", show(command)),
-    }
+    let ended = format!("`{}` ended with {status}", show(command));
+    Err(match shortage {
+        Some(shortage) => Error::from(shortage).context(ended),
+        None => Error::msg(ended),
+    })
 }
 
 /// Returns the error with what to do about it: set-up, unless the machine has run out of something.
 pub fn advice(error: &Error) -> String {
     let text = format!("{error:#}");
+    if error.chain().any(|cause| cause.is::<Shortage>()) {
+        return text;
+    }
+    // A program that could not even be started.
     match Shortage::in_line(&text) {
-        Some(shortage) if text.contains(shortage.advice()) => text,
-        Some(shortage) => format!("{text}: {}", shortage.advice()),
+        Some(shortage) => format!("{text}: {shortage}"),
         None => format!("{text}: try `cargo xtask setup`"),
     }
 }
@@ -128,6 +132,9 @@ mod tests {
         let run = |script: &str| run_for_output(Command::new("sh").args(["-c", script]));
         assert_eq!(run("echo a; echo b").unwrap(), "a\nb\n");
         let error = run("echo 'cannot write x: No space left on device (os error 28)' >&2; exit 1").unwrap_err();
+        assert!(advice(&error).ends_with(Shortage::Disk.advice()), "{error:#}");
+        // The command itself does not say it.
+        let error = run("printf 'No space %s on device\\n' left >&2; exit 1").unwrap_err();
         assert!(advice(&error).ends_with(Shortage::Disk.advice()), "{error:#}");
         let error = run("exit 1").unwrap_err();
         assert!(advice(&error).ends_with("try `cargo xtask setup`"), "{error:#}");

@@ -1,5 +1,6 @@
 //! Programs whose output is shown as it comes and also looked at: to say why they failed.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Sender};
@@ -74,6 +75,14 @@ const SIGNS: [(&str, Shortage); 13] = [
     ("failed to spawn thread", Shortage::Processes),
     ("fork: retry", Shortage::Processes),
 ];
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.advice())
+    }
+}
+
+impl std::error::Error for Shortage {}
 
 impl Shortage {
     /// Returns the resource that a line of output says is missing.

@@ -1,7 +1,7 @@
 //! `cargo xtask flash`: a program, or a model for its slot, onto a board, by probe-rs.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
@@ -12,9 +12,10 @@ use crate::command::{on_path, show};
 use crate::firmware;
 use crate::image::Image;
 use crate::memory::MemoryMap;
+use crate::payload::{Named, Payload};
 use crate::repo::Repo;
 use crate::slot;
-use crate::subcommand::{self, Subcommand, usage};
+use crate::subcommand::{self, Subcommand};
 
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
@@ -53,19 +54,14 @@ Several probes: `cargo xtask flash ... -- --probe VID:PID`. A chip that is locke
 
 /// The command line.
 struct Options {
-    board: &'static Board,
-    bin: String,
-    /// The program's model; else the shipped one that suits it.
-    model: Option<PathBuf>,
-    /// A model for the board's slot, instead of a program.
-    slot: Option<PathBuf>,
+    payload: Payload,
     /// Options of probe-rs.
     rest: Vec<OsString>,
 }
 
 impl Options {
     fn parse(mut args: lexopt::Parser) -> Result<Self> {
-        let (mut bin, mut board, mut model, mut slot, mut rest) = (None, None, None, None, Vec::new());
+        let (mut named, mut rest) = (Named::default(), Vec::new());
         loop {
             // After `--` there is another program's command line.
             if args.try_raw_args().is_some_and(|args| args.peek().is_some_and(|arg| arg == "--")) {
@@ -73,26 +69,21 @@ impl Options {
                 break;
             }
             match args.next()? {
-                Some(Long("board")) => board = Some(subcommand::board(&mut args)?),
-                Some(Long("model")) => model = Some(args.value()?.into()),
-                Some(Long("slot")) => slot = Some(args.value()?.into()),
-                Some(Value(value)) if bin.is_none() => bin = Some(value.string()?),
+                Some(Long("board")) => named.board = Some(subcommand::board(&mut args)?),
+                Some(Long("model")) => named.model = Some(args.value()?.into()),
+                Some(Long("slot")) => named.slot = Some(args.value()?.into()),
+                Some(Value(value)) if named.bin.is_none() => named.bin = Some(value.string()?),
                 Some(other) => return Err(other.unexpected().into()),
                 None => break,
             }
         }
-        if slot.is_some() && (bin.is_some() || model.is_some()) {
-            return Err(usage("--slot writes only a model: no program, no --model"));
-        }
-        let board = board.ok_or_else(|| usage("which board? --board NAME"))?;
-        let bin = bin.unwrap_or_else(|| firmware::CONSOLE.to_owned());
-        Ok(Self { board, bin, model, slot, rest })
+        Ok(Self { payload: named.payload()?, rest })
     }
 }
 
 /// Builds and writes.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
-    let Options { board, bin, model, slot, rest } = options;
+    let Options { payload: Payload { board, bin, model, slot }, rest } = options;
     chip(board)?;
     let Some(slot) = slot else {
         let elf = firmware::build(repo, board, bin, model.as_deref())?;
@@ -157,13 +148,14 @@ fn probe_rs(args: &[OsString]) -> Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     #[test]
     fn options_are_read() {
         let options = |args: &[&str]| Options::parse(lexopt::Parser::from_args(args));
         let some = options(&["generate", "--board=pico", "--model", "a.blob", "--", "--probe", "1:2"]).unwrap();
-        assert_eq!(some.board.name, "pico");
-        assert_eq!((some.bin.as_str(), some.model), ("generate", Some(PathBuf::from("a.blob"))));
+        assert_eq!(some.payload.board.name, "pico");
+        assert_eq!((some.payload.bin.as_str(), some.payload.model), ("generate", Some(PathBuf::from("a.blob"))));
         assert_eq!(some.rest, ["--probe", "1:2"]);
         for wrong in [&[][..], &["--board=pico", "--slot", "a.blob", "console"], &["--board=pico", "--out", "a"]] {
             assert!(options(wrong).is_err_and(|error| subcommand::is_usage(&error)), "{wrong:?}");

@@ -20,6 +20,7 @@ pub mod image;
 pub mod memory;
 pub mod miri;
 pub mod mutants;
+mod payload;
 pub mod qemu;
 pub mod reliability;
 pub mod repo;

@@ -15,9 +15,10 @@ use crate::board::{self, Board};
 use crate::firmware;
 use crate::image::{Image, Segment};
 use crate::memory::MemoryMap;
+use crate::payload::{Named, Payload};
 use crate::repo::Repo;
 use crate::slot;
-use crate::subcommand::{self, Subcommand, usage};
+use crate::subcommand::{self, Subcommand};
 
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
@@ -48,41 +49,31 @@ const ERASED: u8 = 0xff;
 
 /// The command line.
 struct Options {
-    board: &'static Board,
-    bin: String,
-    /// The program's model; else the shipped one that suits it.
-    model: Option<PathBuf>,
-    /// A model for the board's slot, instead of a program.
-    slot: Option<PathBuf>,
+    payload: Payload,
     /// The file; else one in `target/uf2`.
     out: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(mut args: lexopt::Parser) -> Result<Self> {
-        let (mut bin, mut board, mut model, mut slot, mut out) = (None, None, None, None, None);
+        let (mut named, mut out) = (Named::default(), None);
         while let Some(arg) = args.next()? {
             match arg {
-                Long("board") => board = Some(subcommand::board(&mut args)?),
-                Long("model") => model = Some(args.value()?.into()),
-                Long("slot") => slot = Some(args.value()?.into()),
+                Long("board") => named.board = Some(subcommand::board(&mut args)?),
+                Long("model") => named.model = Some(args.value()?.into()),
+                Long("slot") => named.slot = Some(args.value()?.into()),
                 Long("out") => out = Some(args.value()?.into()),
-                Value(value) if bin.is_none() => bin = Some(value.string()?),
+                Value(value) if named.bin.is_none() => named.bin = Some(value.string()?),
                 other => return Err(other.unexpected().into()),
             }
         }
-        if slot.is_some() && (bin.is_some() || model.is_some()) {
-            return Err(usage("--slot writes only a model: no program, no --model"));
-        }
-        let board = board.ok_or_else(|| usage("which board? --board NAME"))?;
-        let bin = bin.unwrap_or_else(|| firmware::CONSOLE.to_owned());
-        Ok(Self { board, bin, model, slot, out })
+        Ok(Self { payload: named.payload()?, out })
     }
 }
 
 /// Builds and writes the file.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
-    let Options { board, bin, model, slot, out } = options;
+    let Options { payload: Payload { board, bin, model, slot }, out } = options;
     let family = family(board)?;
     let memory = MemoryMap::read(repo, board)?;
     let (name, segments) = match slot {
@@ -171,8 +162,8 @@ mod tests {
     fn options_are_read() {
         let options = |args: &[&str]| Options::parse(lexopt::Parser::from_args(args));
         let slot = options(&["--board", "pico2", "--slot", "a.blob", "--out", "a.uf2"]).unwrap();
-        assert_eq!((slot.bin.as_str(), slot.slot), ("console", Some(PathBuf::from("a.blob"))));
-        assert_eq!((slot.board.name, slot.out), ("pico2", Some(PathBuf::from("a.uf2"))));
+        assert_eq!((slot.payload.bin.as_str(), slot.payload.slot), ("console", Some(PathBuf::from("a.blob"))));
+        assert_eq!((slot.payload.board.name, slot.out), ("pico2", Some(PathBuf::from("a.uf2"))));
         for wrong in [&[][..], &["--board=pico", "--slot", "a.blob", "console"], &["--board=pico", "one", "two"]] {
             assert!(options(wrong).is_err_and(|error| subcommand::is_usage(&error)), "{wrong:?}");
         }

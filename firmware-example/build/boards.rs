@@ -36,7 +36,7 @@ pub const STOPWATCHES: [&str; 3] = ["systick", "cycles", "either"];
 /// Reads the table. Texts are kept until the process ends: a process reads one table.
 ///
 /// # Errors
-/// What is wrong, with the board and the field.
+/// The fault, with the board and the field.
 pub fn read(text: &str) -> Result<Vec<Board>, String> {
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
     let rows = match table.remove("board") {

@@ -1,4 +1,4 @@
-//! What `flash` and `uf2` write to a board: a program, or a model for the slot.
+//! The payload of `flash` and `uf2`: a program, or a model for the slot.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What every subcommand of `cargo xtask` has: a name, a help text, and a function that reads its options and runs it.
+//! A subcommand of `cargo xtask`: a name, a help text, and a function that reads its options and runs it.
 
 use std::fmt;
 use std::process::ExitCode;

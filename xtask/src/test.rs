@@ -44,10 +44,10 @@ emulator included. At the end it prints how long each part took, the slowest fir
     },
 };
 
-/// How much is checked.
+/// Extent of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// What fits into two minutes.
+    /// Two minutes of checks.
     Quick,
     /// Everything.
     Full,

@@ -67,7 +67,7 @@ fn interval(text: &str) -> Result<Interval, String> {
     }
 }
 
-/// What plots take at most.
+/// Most bytes of disk that the plots take.
 const PLOT_BYTES: usize = 4 << 20;
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {

@@ -200,7 +200,7 @@ impl Picture<'_, '_> {
         let (wide, high) = grid.size();
         for (index, node) in shape.nodes.iter().enumerate() {
             let corner = (self.layout.centre(shape.receptive_field, index) - wide / 2, top);
-            // What has no value is grey, which no value is.
+            // A cell without a value is grey, a colour that no value has.
             let gray = RGBColor(225, 225, 225);
             self.sheet.rectangle([corner, (corner.0 + wide, corner.1 + high)], gray.filled())?;
             for (at, &value) in node.values.iter().enumerate() {

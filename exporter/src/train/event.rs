@@ -1,4 +1,4 @@
-//! What a training tells, for those who show or keep it.
+//! Events of a training, for the code that shows or keeps them.
 
 use crate::io::write::WriteError;
 use crate::model::file::FoldedModel;

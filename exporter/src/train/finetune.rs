@@ -62,7 +62,7 @@ impl Options {
     }
 }
 
-/// What happens while training, for those who show it.
+/// Events of a training, for the code that shows them.
 pub enum Event {
     /// Before the first step: steps to come, and the dev loss of the network with all roundings but nothing learned.
     Start {

@@ -120,7 +120,7 @@ impl Options {
     }
 }
 
-/// What a training will take.
+/// Steps and disk space that a training will take.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
     /// Steps.

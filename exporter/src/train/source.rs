@@ -29,7 +29,7 @@ pub enum Source {
         batch_size: usize,
         /// The order of this epoch.
         permutation: Vec<i64>,
-        /// How far it has got.
+        /// Progress.
         next: usize,
         /// Where tensors go.
         device: Device,

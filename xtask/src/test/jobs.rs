@@ -16,14 +16,14 @@ pub struct Job<'r> {
     pub name: String,
     /// The jobs of one folder wait for each other, as Cargo's would: it locks its target folder.
     pub folder: Option<&'static str>,
-    /// How it is checked.
+    /// Its work.
     pub work: Work<'r>,
 }
 
 /// Returns the jobs that follow from the stdout of a command.
 type Then<'r> = Box<dyn FnOnce(&str) -> anyhow::Result<Vec<Job<'r>>> + Send + 'r>;
 
-/// How a job is done.
+/// Work of a job.
 pub enum Work<'r> {
     /// Passes if all commands succeed.
     Commands(Vec<Command>),
@@ -33,7 +33,7 @@ pub enum Work<'r> {
     Skip(String),
 }
 
-/// How a job ended.
+/// Result of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// All commands succeeded.
@@ -54,13 +54,13 @@ pub enum Verdict {
 pub struct Outcome {
     /// Name of the job.
     pub name: String,
-    /// How it ended.
+    /// Result.
     pub verdict: Verdict,
     /// Wall time.
     pub time: Duration,
 }
 
-/// What the workers share.
+/// State that the workers share.
 struct Board<'r> {
     waiting: Vec<Job<'r>>,
     /// Folders in which a job runs.

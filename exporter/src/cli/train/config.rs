@@ -18,7 +18,7 @@ use crate::cli::{DataArgs, default_threads};
 /// Where the model goes unless told otherwise.
 const DEFAULT_OUT: &str = "model.safetensors";
 
-/// What `config.json` says, as far as `--resume` needs it. Paths are absolute there, and as they were given before.
+/// The fields of `config.json` that `--resume` reads. Paths in it are absolute; earlier versions kept them as given.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub struct Config {
     /// None for the shipped list.

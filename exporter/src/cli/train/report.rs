@@ -1,4 +1,4 @@
-//! What a training came to: a table on stderr, a JSON object for programs.
+//! The result of a training: a table on stderr, a JSON object for programs.
 
 use std::path::{Path, PathBuf};
 

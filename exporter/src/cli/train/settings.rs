@@ -12,7 +12,7 @@ use tch::{Cuda, Device};
 
 use crate::cli::{default_threads, named};
 
-/// What decides the result, together with the words; kept in `config.json`.
+/// Settings that decide the result, together with the words; kept in `config.json`.
 #[derive(clap::Args, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
     /// Network and recipe; the options below change parts of it

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod board;
 pub mod budget;
 pub mod call_graph;
+pub mod cases;
 pub mod command;
 pub mod cycles;
 pub mod demo;
@@ -38,7 +39,7 @@ pub mod watched;
 use subcommand::Subcommand;
 
 /// The subcommands, in the order a newcomer needs them.
-pub const SUBCOMMANDS: [&Subcommand; 17] = [
+pub const SUBCOMMANDS: [&Subcommand; 18] = [
     &setup::COMMAND,
     &doctor::COMMAND,
     &demo::COMMAND,
@@ -50,6 +51,7 @@ pub const SUBCOMMANDS: [&Subcommand; 17] = [
     &bench::COMMAND,
     &fit::COMMAND,
     &reliability::COMMAND,
+    &cases::COMMAND,
     &fuzz::COMMAND,
     &miri::COMMAND,
     &mutants::COMMAND,

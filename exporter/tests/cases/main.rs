@@ -1,0 +1,12 @@
+//! What people really bring: networks, lists and terminals on which version 0.1.0 failed.
+//!
+//! Each test makes its input, runs a command and checks the outcome. `cargo xtask cases` prints the rows as a table.
+
+#![cfg(unix)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod files;
+mod program;
+mod table;

@@ -1,0 +1,52 @@
+//! `cargo xtask cases`: networks, lists and terminals from the field, and what happens to each.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::command::run as run_command;
+use crate::repo::Repo;
+use crate::setup::{self, Purpose};
+use crate::subcommand::{Subcommand, no_options};
+
+/// The subcommand.
+pub const COMMAND: Subcommand = Subcommand {
+    name: "cases",
+    summary: Some("print what happens to networks, lists and terminals from the field"),
+    help: "\
+cargo xtask cases
+
+Runs the exporter on inputs that users bring (docs/from-the-field.md), checks each outcome,
+and prints a table: input, command, outcome.
+",
+    run: |args| {
+        no_options(args)?;
+        run(&Repo::find())
+    },
+};
+
+/// Runs the tests of `exporter/tests/cases` and prints the rows that they record.
+///
+/// # Errors
+/// A case whose outcome is wrong.
+fn run(repo: &Repo) -> Result<ExitCode> {
+    setup::ensure(repo, Purpose::Test)?;
+    let table = repo.root().join("target/cases.tsv");
+    if table.exists() {
+        fs::remove_file(&table).with_context(|| format!("cannot remove {}", table.display()))?;
+    }
+    let mut cargo = repo.cargo();
+    cargo.args(["test", "--package", "exporter", "--test", "cases"]).env("CASES_TABLE", &table);
+    run_command(&mut cargo)?;
+    let rows = fs::read_to_string(&table).with_context(|| format!("cannot read {}", table.display()))?;
+    let mut rows: Vec<&str> = rows.lines().collect();
+    rows.sort_unstable();
+    rows.dedup();
+    println!("| input | command | outcome |\n|---|---|---|");
+    for row in &rows {
+        println!("| {} |", row.replace('\t', " | "));
+    }
+    println!("{} rows", rows.len());
+    Ok(ExitCode::SUCCESS)
+}

@@ -20,6 +20,7 @@ macro_rules! show {
 
 mod activations;
 mod bench;
+mod calibration;
 mod complete;
 mod completions;
 mod eval;

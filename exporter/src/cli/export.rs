@@ -3,20 +3,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use exporter::data::{Examples, MAX_WORDS};
 use exporter::io::write::write_atomically;
 use exporter::model::activation::is_bounded;
 use exporter::model::file::FoldedModel;
-use exporter::model::gptq::{Options as Int4Options, Rounding, calibration_contexts, compensate_int8, quantize_int4};
+use exporter::model::gptq::{Options as Int4Options, Rounding, compensate_int8, quantize_int4};
 use exporter::model::normalize::{apply, are_far, scales};
 use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::model::quantize::quantize_int8;
+use runtime::Model;
 use runtime::format::{AlignedBlob, Core, Layout, Precision};
 use runtime::write::{relayout, tabulate_pairs};
-use runtime::{Model, Vocab};
 use tch::Tensor;
 
-use super::{Choice, count, named, named_or, quoted, refuse_overwriting};
+use super::{Choice, calibration, count, named, named_or, quoted, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -38,7 +37,7 @@ pub struct Args {
     #[arg(long)]
     pairs: bool,
     /// int4, and int8 where the activation has no bound: words that the rounding is calibrated on, best those of the
-    /// training [default: the shipped list of names]
+    /// training [default: the shipped list of names if the model was trained on it, else words drawn from the model]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
     /// int4, and int8 where the activation has no bound: round each weight by itself, for comparison
@@ -50,16 +49,6 @@ pub struct Args {
     /// Where the blob goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-}
-
-/// Contexts of the train split of the calibration words.
-pub fn calibration(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Tensor> {
-    let words = super::list(list, MAX_WORDS)?;
-    let vocab = Vocab::new(&model.vocab)?;
-    let config = model.architecture.config(vocab.len())?;
-    let train = words.split()?.train;
-    let examples = Examples::new(&words.name, &train, vocab, config.block_size());
-    Ok(calibration_contexts(&examples.context("the rounding is calibrated on words of the model: see --calibration")?))
 }
 
 fn int4_options(args: &Args) -> Int4Options {
@@ -108,7 +97,7 @@ fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
         let name = model.architecture.activation.name();
         bail!("int8 of {name} rounds each weight by itself, without --calibration and --nearest");
     }
-    let contexts = || calibration(args.calibration.as_deref(), &model);
+    let contexts = || calibration::words(args.calibration.as_deref(), &model)?.contexts(&model);
     pack_in(&model, precision, layout(args, Layout::RowMajor), contexts, int4_options(args))
 }
 

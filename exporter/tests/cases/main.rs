@@ -7,6 +7,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod calibration;
 mod files;
+mod lists;
 mod program;
 mod table;

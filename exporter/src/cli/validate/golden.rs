@@ -3,18 +3,17 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use exporter::data::DataError;
 use exporter::measure::eval::golden::Golden;
 use exporter::model::file::FoldedModel;
-use exporter::model::gptq::{Options, calibration_contexts};
+use exporter::model::gptq::Options;
 use exporter::model::pack::{ModelFile, pack_f32};
 use runtime::Model;
 use runtime::format::{AlignedBlob, Layout, Precision};
 use serde_json::json;
 
 use super::super::eval::Given;
-use super::super::export::{calibration, pack_in};
-use super::super::{count, named, quoted};
+use super::super::export::pack_in;
+use super::super::{calibration, count, named, quoted};
 
 #[derive(clap::Args)]
 pub struct GoldenArgs {
@@ -28,8 +27,8 @@ pub struct GoldenArgs {
     /// With --golden: largest difference of a logit that passes, of one precision or of all [default: f32=1e-4,int8=1,int4=3]
     #[arg(long, value_name = "[PRECISION=]X", value_delimiter = ',', value_parser = parse_tolerance, requires = "golden")]
     tolerance: Vec<Tolerance>,
-    /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names; the
-    /// golden contexts where the model cannot read it]
+    /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names if the model
+    /// was trained on it, else words drawn from the model]
     #[arg(long, value_name = "FILE", requires = "golden")]
     calibration: Option<PathBuf>,
 }
@@ -84,7 +83,7 @@ pub fn run(path: &Path, file: &Path, args: &GoldenArgs, json: bool) -> anyhow::R
         ModelFile::Folded(model) => {
             // Before the work of quantizing it.
             golden.compare(&Model::new(pack_f32(&model)?.as_bytes())?).with_context(|| quoted(file))?;
-            let pack = |precision| Ok((precision, pack(&model, precision, args, &golden)?));
+            let pack = |precision| Ok((precision, pack(&model, precision, args)?));
             let asked = Precision::ALL.iter().copied().filter(|precision| asked.contains(precision));
             asked.map(pack).collect::<anyhow::Result<_>>()?
         }
@@ -143,19 +142,7 @@ fn signed(delta: f64) -> String {
 }
 
 /// What `export` would write.
-fn pack(model: &FoldedModel, precision: Precision, args: &GoldenArgs, golden: &Golden) -> anyhow::Result<AlignedBlob> {
-    let contexts = || match calibration(args.calibration.as_deref(), model) {
-        Err(error)
-            if args.calibration.is_none()
-                && matches!(error.downcast_ref(), Some(DataError::UnknownCharacter { .. })) =>
-        {
-            eprintln!(
-                "{} is calibrated on the golden contexts: the model cannot read the shipped list (see --calibration)",
-                precision.name()
-            );
-            Ok(calibration_contexts(&golden.examples()))
-        }
-        result => result,
-    };
+fn pack(model: &FoldedModel, precision: Precision, args: &GoldenArgs) -> anyhow::Result<AlignedBlob> {
+    let contexts = || calibration::words(args.calibration.as_deref(), model)?.contexts(model);
     pack_in(model, precision, Layout::RowMajor, contexts, Options::default())
 }

@@ -1,0 +1,71 @@
+//! Words that the rounding of a model is calibrated on.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::Context;
+use exporter::data::{Examples, MAX_WORDS, SHIPPED_NAME, Words, hex};
+use exporter::inference::sample::words_in_parallel;
+use exporter::model::file::FoldedModel;
+use exporter::model::gptq::calibration_contexts;
+use exporter::model::pack::pack_f32;
+use runtime::{DEFAULT_MAX_LEN, Model, Sampling, Vocab};
+use tch::Tensor;
+
+use super::count;
+
+/// Words drawn from a model whose list is not at hand: their contexts are about as many as calibration takes.
+const DRAWN_WORDS: usize = 3_000;
+/// Seed of these words: the same model gives the same words.
+const DRAWN_SEED: u64 = 42;
+
+/// Words to calibrate on, and their origin.
+pub struct Calibration {
+    /// The words.
+    pub words: Vec<String>,
+    /// Where they come from, for messages.
+    pub source: String,
+}
+
+/// Returns the words of `list`; without a list those that the model was trained on, or words drawn from the model.
+///
+/// A list that was given, or that is known from the model's hash, gives its train split. A note says which words are taken
+/// where no list was given.
+pub fn words(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Calibration> {
+    if let Some(list) = list {
+        let words = super::list(Some(list), MAX_WORDS)?;
+        return Ok(Calibration { words: words.split()?.train, source: words.name });
+    }
+    let shipped = Words::shipped()?;
+    if model.origin.data_sha256 == hex(&shipped.sha256) {
+        eprintln!("calibrated on {SHIPPED_NAME}, on which the model was trained");
+        return Ok(Calibration { words: shipped.split()?.train, source: shipped.name });
+    }
+    let words = draw(model)?;
+    let number = count(words.len());
+    eprintln!("calibrated on {number} words drawn from the model itself; --calibration FILE takes a list");
+    Ok(Calibration { words, source: format!("{number} words drawn from the model") })
+}
+
+/// Draws words from a model in f32, as `sample --parallel` does.
+fn draw(model: &FoldedModel) -> anyhow::Result<Vec<String>> {
+    let blob = pack_f32(model)?;
+    let model = Model::new(blob.as_bytes())?;
+    let mut words = Vec::with_capacity(DRAWN_WORDS);
+    words_in_parallel(&model, Sampling::default(), DRAWN_SEED, "", DEFAULT_MAX_LEN, DRAWN_WORDS, |(word, _)| {
+        words.push(word);
+        ControlFlow::Continue(())
+    })?;
+    Ok(words)
+}
+
+impl Calibration {
+    /// Returns contexts `[N, block_size]` (i64) of the words, for the rounding.
+    pub fn contexts(&self, model: &FoldedModel) -> anyhow::Result<Tensor> {
+        let vocab = Vocab::new(&model.vocab)?;
+        let block_size = model.architecture.config(vocab.len())?.block_size();
+        let examples = Examples::new(&self.source, &self.words, vocab, block_size)
+            .context("the rounding is calibrated on words of the model: see --calibration")?;
+        Ok(calibration_contexts(&examples))
+    }
+}

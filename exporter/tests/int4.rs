@@ -10,9 +10,9 @@ use exporter::data::{Examples, Words};
 use exporter::measure::eval::runtime_loss;
 use exporter::model::architecture::Architecture;
 use exporter::model::file::{FoldedModel, Origin};
-use exporter::model::gptq::{Options, Rounding, calibration_contexts, quantize_int4};
+use exporter::model::gptq::{calibration_contexts, quantize};
 use exporter::model::pack::{pack_f32, pack_integer};
-use exporter::model::quantize::quantize_int8;
+use exporter::model::quantize::{Range, quantize_nearest};
 use exporter::train::finetune::{self, finetune};
 use exporter::train::fold_network::fold_network;
 use exporter::train::nn::Sequential;
@@ -41,14 +41,13 @@ fn four_bits_cost_little_and_compensation_pays() {
     let (words, lecture) = words();
     let dev = words.split().unwrap().dev;
     let contexts = calibration(&model, &words);
-    let four = |rounding| {
-        let quantized = quantize_int4(&model, &contexts, Options { rounding, ..Options::default() });
-        pack_integer(&model, &quantized, Layout::RowMajor).unwrap()
-    };
+    let pack = |quantized| pack_integer(&model, &quantized, Layout::RowMajor).unwrap();
     let f32 = loss(&pack_f32(&model).unwrap(), &dev);
-    let int8 = loss(&pack_integer(&model, &quantize_int8(&model), Layout::RowMajor).unwrap(), &dev) - f32;
-    let (plain, compensated) = (four(Rounding::Nearest), four(Rounding::Compensated));
-    assert_eq!(compensated.as_bytes(), four(Rounding::Compensated).as_bytes(), "the same words, the same bytes");
+    let int8 = loss(&pack(quantize(&model, &contexts, Range::INT8)), &dev) - f32;
+    let plain = pack(quantize_nearest(&model, Range::INT4));
+    let compensated = pack(quantize(&model, &contexts, Range::INT4));
+    let again = pack(quantize(&model, &contexts, Range::INT4));
+    assert_eq!(compensated.as_bytes(), again.as_bytes(), "the same words, the same bytes");
     assert!(compensated.as_bytes().len() <= 48_000, "{} bytes", compensated.as_bytes().len());
     let (plain, compensated) = (loss(&plain, &dev) - f32, loss(&compensated, &dev) - f32);
     println!("f32 {f32:.4}, delta int8 {int8:+.4}, int4 rounded {plain:+.4}, compensated {compensated:+.4}");
@@ -103,7 +102,7 @@ fn check_finetuning(model: &FoldedModel) {
             );
         }
     }
-    let quantized = quantize_int4(&tuned, &calibration(&tuned, &words), Options::default());
+    let quantized = quantize(&tuned, &calibration(&tuned, &words), Range::INT4);
     assert_eq!(quantized.precision, Precision::Int4);
     assert_eq!(quantized.layers[1].format, WeightFormat::Int4);
     // What the chip computes is what was trained: the fake quantization and the runtime agree on the loss.

@@ -7,9 +7,10 @@ use exporter::data::Words;
 use exporter::import::{self, StateDict, fold, understand};
 use exporter::model::architecture::Architecture;
 use exporter::model::file::{FoldedModel, Origin};
-use exporter::model::gptq::{Options, Rounding, compensate_int8, quantize_int4};
+use exporter::model::gptq::quantize;
 use exporter::model::normalize::{normalize, scales};
 use exporter::model::pack::{pack_f32, pack_integer};
+use exporter::model::quantize::{Range, quantize_nearest};
 use exporter::model::tensors::level_outputs;
 use exporter::model::torch_model::TorchModel;
 use exporter::train::fold_network::fold_network;
@@ -209,9 +210,9 @@ fn the_runtime_computes_it_in_every_precision() {
             let blob = pack_integer(&model, &quantized, Layout::RowMajor).unwrap();
             divergence(&reference, &by_the_runtime(&blob, &test))
         };
-        let int8 = kl(compensate_int8(&model, &calibration, Rounding::Compensated));
-        let nearest = kl(compensate_int8(&model, &calibration, Rounding::Nearest));
-        let int4 = kl(quantize_int4(&model, &calibration, Options::default()));
+        let int8 = kl(quantize(&model, &calibration, Range::INT8));
+        let nearest = kl(quantize_nearest(&model, Range::INT8));
+        let int4 = kl(quantize(&model, &calibration, Range::INT4));
         println!("{name}: divergence from f32: int8 {int8:.6}, to nearest {nearest:.6}, int4 {int4:.6}");
         assert!(int8 < 0.002 && int4 < 0.05, "{name}");
     }

@@ -25,7 +25,7 @@ use crate::limits::{MAX_LAYERS, MAX_LEVELS};
 /// The first four bytes of every blob.
 pub const MAGIC: [u8; 4] = *b"MORE";
 /// The version of the format this runtime writes and reads.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes before the postcard header.
 pub const PREAMBLE_BYTES: usize = 20;
 /// The slab begins at a multiple of this many bytes from the start of the blob.
@@ -51,6 +51,24 @@ pub struct Provenance<'a> {
     /// Mean negative log-likelihood on the dev split in f32, in micronats per character, so that a chip without an
     /// FPU can print it; [`u32::MAX`] if it was not measured.
     pub dev_nll_micronats: u32,
+    /// Mean Kullback-Leibler divergence from the f32 model on the calibration words, in micronats per character;
+    /// [`u32::MAX`] if it was not measured.
+    pub kl_micronats: u32,
+    /// Mean negative log-likelihood on the calibration words less that of the f32 model, in micronats per character.
+    pub delta_micronats: i32,
+}
+
+impl Provenance<'_> {
+    /// Of a model that nothing is known about.
+    pub const UNKNOWN: Self = Self {
+        preset: "",
+        exporter_version: "",
+        data_sha256: [0; 32],
+        seed: 0,
+        dev_nll_micronats: u32::MAX,
+        kl_micronats: u32::MAX,
+        delta_micronats: 0,
+    };
 }
 
 /// The postcard part of the blob. The exporter writes it; [`crate::Model`] checks it.

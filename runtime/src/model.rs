@@ -156,10 +156,8 @@ impl<'a> Model<'a> {
 
     /// Where the model comes from.
     pub fn provenance(&self) -> Provenance<'a> {
-        const NONE: Provenance<'_> =
-            Provenance { preset: "", exporter_version: "", data_sha256: [0; 32], seed: 0, dev_nll_micronats: u32::MAX };
         // It was read before.
-        postcard::from_bytes(self.header.provenance).unwrap_or(NONE)
+        postcard::from_bytes(self.header.provenance).unwrap_or(Provenance::UNKNOWN)
     }
 
     /// 32-bit words of [`State`] the model needs.

@@ -54,13 +54,7 @@ fn header(vocab: &str) -> Header<'_> {
         golden_len: 0,
         golden_crc32: 0,
         vocab,
-        provenance: Provenance {
-            preset: "",
-            exporter_version: "test",
-            data_sha256: [0; 32],
-            seed: 0,
-            dev_nll_micronats: u32::MAX,
-        },
+        provenance: Provenance { exporter_version: "test", ..Provenance::UNKNOWN },
     }
 }
 

@@ -62,13 +62,7 @@ impl Draft {
             golden_len: 0,
             golden_crc32: 0,
             vocab: ".ab",
-            provenance: Provenance {
-                preset: "",
-                exporter_version: "test",
-                data_sha256: [0; 32],
-                seed: 0,
-                dev_nll_micronats: u32::MAX,
-            },
+            provenance: Provenance { exporter_version: "test", ..Provenance::UNKNOWN },
         };
         encode(&header, &Layers::Integer { embedding: &self.embedding, layers: &self.layers }, &self.golden)
     }
@@ -340,13 +334,7 @@ fn very_wide_layers() {
             golden_len: 0,
             golden_crc32: 0,
             vocab: ".ab",
-            provenance: Provenance {
-                preset: "",
-                exporter_version: "test",
-                data_sha256: [0; 32],
-                seed: 0,
-                dev_nll_micronats: u32::MAX,
-            },
+            provenance: Provenance { exporter_version: "test", ..Provenance::UNKNOWN },
         };
         let embedding: Vec<i8> = (0..VOCAB_SIZE * wide).map(|at| (at % 251) as i8).map(|x| x.max(-127)).collect();
         let weights: Vec<i8> = (0..fuse * wide).map(|at| i8::from(at % 19 == 0) - i8::from(at % 23 == 0)).collect();

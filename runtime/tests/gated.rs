@@ -4,8 +4,7 @@ use runtime::format::{AlignedBlob, Header, Layout, PREAMBLE_BYTES, Precision, We
 use runtime::write::{EncodeError, Layers, LinearWeights, encode};
 use runtime::{Activation, FormatError, Level, Model, Provenance};
 
-const NO_PROVENANCE: Provenance<'_> =
-    Provenance { preset: "random", exporter_version: "", data_sha256: [0; 32], seed: 0, dev_nll_micronats: u32::MAX };
+const NO_PROVENANCE: Provenance<'_> = Provenance { preset: "random", ..Provenance::UNKNOWN };
 
 fn header(precision: Precision, layout: Layout, levels: &[Level], formats: &[WeightFormat]) -> Header<'static> {
     Header {

@@ -221,13 +221,7 @@ fn words_of_other_scripts_end_on_whole_characters() {
         golden_len: 0,
         golden_crc32: 0,
         vocab: ".éß字",
-        provenance: Provenance {
-            preset: "",
-            exporter_version: "",
-            data_sha256: [0; 32],
-            seed: 0,
-            dev_nll_micronats: u32::MAX,
-        },
+        provenance: Provenance::UNKNOWN,
     };
     let blob = |bias: &[f32; 4]| {
         let layers = vec![LinearWeights { weight: &[0.0; 2], bias: &[0.0] }, LinearWeights { weight: &[0.0; 4], bias }];

@@ -307,13 +307,7 @@ mod float {
             golden_len: 0,
             golden_crc32: 0,
             vocab: &vocab,
-            provenance: Provenance {
-                preset: "",
-                exporter_version: "",
-                data_sha256: [0; 32],
-                seed: 0,
-                dev_nll_micronats: u32::MAX,
-            },
+            provenance: Provenance::UNKNOWN,
         };
         let zeros = vec![0.0; bias.len()];
         let layers = vec![LinearWeights { weight: &[0.0; 2], bias: &[0.0] }, LinearWeights { weight: &zeros, bias }];

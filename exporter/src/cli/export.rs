@@ -4,18 +4,19 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use exporter::io::write::write_atomically;
-use exporter::model::activation::is_bounded;
+use exporter::measure::eval::lost::lost;
 use exporter::model::file::FoldedModel;
-use exporter::model::gptq::{Options as Int4Options, Rounding, compensate_int8, quantize_int4};
+use exporter::model::gptq::quantize;
 use exporter::model::normalize::{apply, are_far, scales};
 use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
-use exporter::model::quantize::quantize_int8;
+use exporter::model::quantize::{Lost, Range, quantize_nearest};
 use runtime::Model;
 use runtime::format::{AlignedBlob, Core, Layout, Precision};
 use runtime::write::{relayout, tabulate_pairs};
 use tch::Tensor;
 
-use super::{Choice, calibration, count, named, named_or, quoted, refuse_overwriting};
+use super::calibration::{self, Calibration};
+use super::{Choice, count, named, named_or, quoted, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,11 +37,10 @@ pub struct Args {
     /// square of the vocabulary
     #[arg(long)]
     pairs: bool,
-    /// int4, and int8 where the activation has no bound: words that the rounding is calibrated on, best those of the
-    /// training [default: the shipped list of names if the model was trained on it, else words drawn from the model]
+    /// Integers: words that the rounding is calibrated on, best those of the training [default: the shipped list of names]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
-    /// int4, and int8 where the activation has no bound: round each weight by itself, for comparison
+    /// Integers: round each weight to its nearest step, for comparison
     #[arg(long)]
     nearest: bool,
     /// int4: four bits for the output layer as well
@@ -49,14 +49,6 @@ pub struct Args {
     /// Where the blob goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-}
-
-fn int4_options(args: &Args) -> Int4Options {
-    Int4Options {
-        rounding: if args.nearest { Rounding::Nearest } else { Rounding::Compensated },
-        int4_output: args.int4_output,
-        ..Int4Options::default()
-    }
 }
 
 /// The layout of integer weights that was asked for, or the one there is.
@@ -69,8 +61,8 @@ fn layout(args: &Args, own: Layout) -> Layout {
     }
 }
 
-/// The blob of a model in the precision that was asked for.
-fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
+/// Returns the blob of a model in the precision that was asked for, and what it loses on which words if that was measured.
+fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, Calibration)>)> {
     let model = match ModelFile::read(&args.model)? {
         ModelFile::Blob(blob) => {
             let model = Model::new(blob.as_bytes())?;
@@ -85,7 +77,7 @@ fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
             if args.precision.is_some_and(|asked| asked != own) {
                 bail!("a blob keeps its precision: export the model that {} was made of", quoted(&args.model));
             }
-            return Ok(AlignedBlob::from(relayout(&model, layout(args, model.layout()))?.as_slice()));
+            return Ok((AlignedBlob::from(relayout(&model, layout(args, model.layout()))?.as_slice()), None));
         }
         ModelFile::Folded(model) => model,
     };
@@ -93,49 +85,47 @@ fn pack(args: &Args) -> anyhow::Result<AlignedBlob> {
     if !precision.is_integer() && args.layout != Choice::Word {
         bail!("--layout is for integers: see --precision");
     }
-    if !is_calibrated(&model, precision) && (args.calibration.is_some() || args.nearest) {
-        let name = model.architecture.activation.name();
-        bail!("int8 of {name} rounds each weight by itself, without --calibration and --nearest");
-    }
-    let contexts = || calibration::words(args.calibration.as_deref(), &model)?.contexts(&model);
-    pack_in(&model, precision, layout(args, Layout::RowMajor), contexts, int4_options(args))
+    let layout = layout(args, Layout::RowMajor);
+    let Some(range) = range(precision, args.int4_output) else { return Ok((pack_f32(&model)?, None)) };
+    let calibration = calibration::words(args.calibration.as_deref(), &model)?;
+    let (blob, lost) = pack_integers(&model, range, layout, args.nearest, &calibration)?;
+    Ok((blob, Some((lost, calibration))))
 }
 
-/// Returns whether the rounding of a model is calibrated on words.
-pub fn is_calibrated(model: &FoldedModel, precision: Precision) -> bool {
+/// Returns the integers of a precision; `None` for f32.
+fn range(precision: Precision, int4_output: bool) -> Option<Range> {
     match precision {
-        Precision::F32 => false,
-        Precision::Int8 => !is_bounded(model.architecture.activation),
-        Precision::Int4 => true,
+        Precision::F32 => None,
+        Precision::Int8 => Some(Range::INT8),
+        Precision::Int4 if int4_output => Some(Range::INT4_OUTPUT),
+        Precision::Int4 => Some(Range::INT4),
     }
 }
 
-/// Packs a folded model in a precision. `contexts` are asked for where the rounding is calibrated.
+/// Packs a folded model in a precision, calibrated on `words` if it is one of integers.
 pub fn pack_in(
     model: &FoldedModel,
     precision: Precision,
-    layout: Layout,
-    contexts: impl FnOnce() -> anyhow::Result<Tensor>,
-    options: Int4Options,
+    words: impl FnOnce() -> anyhow::Result<Calibration>,
 ) -> anyhow::Result<AlignedBlob> {
-    let bounded = is_bounded(model.architecture.activation);
-    let (model, quantized) = match precision {
-        Precision::F32 => return Ok(pack_f32(model)?),
-        Precision::Int8 if bounded => (Cow::Borrowed(model), quantize_int8(model)),
-        Precision::Int8 => {
-            let contexts = contexts()?;
-            let model = rescaled(model, &contexts);
-            let quantized = compensate_int8(&model, &contexts, options.rounding);
-            (model, quantized)
-        }
-        Precision::Int4 => {
-            let contexts = contexts()?;
-            let model = rescaled(model, &contexts);
-            let quantized = quantize_int4(&model, &contexts, options);
-            (model, quantized)
-        }
-    };
-    Ok(pack_integer(&model, &quantized, layout)?)
+    let Some(range) = range(precision, false) else { return Ok(pack_f32(model)?) };
+    Ok(pack_integers(model, range, Layout::RowMajor, false, &words()?)?.0)
+}
+
+/// Packs a folded model in integers. The header has what they lose on the calibration words.
+fn pack_integers(
+    model: &FoldedModel,
+    range: Range,
+    layout: Layout,
+    nearest: bool,
+    calibration: &Calibration,
+) -> anyhow::Result<(AlignedBlob, Lost)> {
+    let contexts = calibration.contexts(model)?;
+    let scaled = rescaled(model, &contexts);
+    let mut quantized = if nearest { quantize_nearest(&scaled, range) } else { quantize(&scaled, &contexts, range) };
+    let lost = lost(model, pack_integer(&scaled, &quantized, layout)?, &calibration.source, &calibration.words)?;
+    quantized.lost = Some(lost);
+    Ok((pack_integer(&scaled, &quantized, layout)?, lost))
 }
 
 /// The model, or one with other scales where the levels of an unbounded activation are far from 1 on the calibration
@@ -168,18 +158,14 @@ fn with_pairs(blob: &AlignedBlob) -> anyhow::Result<AlignedBlob> {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let inputs: Vec<&Path> = [Some(args.model.as_path()), args.calibration.as_deref()].into_iter().flatten().collect();
     refuse_overwriting(&args.out, &inputs)?;
-    match args.precision {
-        Some(Precision::Int8) if !args.int4_output => {}
-        Some(Precision::Int4) => {}
-        None | Some(Precision::F32 | Precision::Int8) => {
-            if args.calibration.is_some() || args.nearest || args.int4_output {
-                bail!(
-                    "--calibration, --nearest and --int4-output belong to --precision int4, the first two also to int8"
-                );
-            }
-        }
+    let integer = args.precision.is_some_and(Precision::is_integer);
+    if !integer && (args.calibration.is_some() || args.nearest) {
+        bail!("--calibration and --nearest are for integers: see --precision");
     }
-    let blob = pack(args)?;
+    if args.int4_output && args.precision != Some(Precision::Int4) {
+        bail!("--int4-output is for --precision int4");
+    }
+    let (blob, lost) = pack(args)?;
     let blob = if args.pairs { with_pairs(&blob)? } else { blob };
     write_atomically(&args.out, blob.as_bytes())?;
     let packed = Model::new(blob.as_bytes())?;
@@ -187,5 +173,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     eprintln!("  flash      {:>9} bytes", count(blob.as_bytes().len()));
     eprintln!("  RAM        {:>9} bytes of state", count(4 * packed.state_words()));
     eprintln!("  work       {:>9} multiply-accumulates per character", count(packed.macs_streaming()));
+    if let Some((Lost { kl, delta }, Calibration { source, .. })) = lost {
+        eprintln!("  lost       {delta:>+9.5} nats per character against f32, on {source}");
+        eprintln!("  KL         {kl:>9.5} nats per character from f32, on the same words");
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -75,6 +75,10 @@ fn print_origin(inspection: &Inspection) {
     } else {
         println!("loss in f32, nats per character: {}", losses.join(", "));
     }
+    if let Some(lost) = origin.lost.filter(|_| inspection.blobs.iter().any(|blob| blob.precision != "f32")) {
+        let (delta, kl) = (lost.delta, lost.kl);
+        println!("lost by rounding, nats per character on the calibration words: {delta:+.5}, KL divergence {kl:.5}");
+    }
 }
 
 fn print_bytes(inspection: &Inspection) {

@@ -10,14 +10,12 @@ use runtime::format::{AlignedBlob, Core, Layout};
 use runtime::write::relayout;
 use runtime::{FormatError, Model};
 use serde::Serialize;
-use tch::Tensor;
 
 use crate::data::hex;
 use crate::measure::costs::{self, Chip, Costs, Network};
 use crate::model::file::FoldedModel;
-use crate::model::gptq::{Options, Rounding, quantize_int4};
-use crate::model::pack::{ModelFile, PackError, golden_text, pack_f32, pack_integer};
-use crate::model::quantize::quantize_int8;
+use crate::model::pack::{ModelFile, PackError, pack_f32, pack_integer};
+use crate::model::quantize::{Lost, Range, quantize_nearest};
 
 /// Everything there is to know about a model.
 #[derive(Clone, Debug, Serialize)]
@@ -82,6 +80,8 @@ pub struct OriginInfo {
     pub train_nll: Option<f64>,
     pub dev_nll: Option<f64>,
     pub test_nll: Option<f64>,
+    /// Of a blob: what it loses against the f32 model on the calibration words.
+    pub lost: Option<Lost>,
 }
 
 /// A blob, byte by byte.
@@ -205,17 +205,8 @@ pub fn inspect(file: &ModelFile, costs: &Costs) -> Result<Inspection, InspectErr
 /// The blobs that `export` makes of a model: in f32, 8 and 4 bits. Integers are rounded without calibration, which
 /// changes weights and no size.
 fn packed(model: &FoldedModel) -> Result<Vec<AlignedBlob>, InspectError> {
-    let layout = Layout::RowMajor;
-    let config = model.architecture.config(model.vocab_size())?;
-    let tokens: Vec<i64> =
-        golden_text(model.vocab_size()).into_iter().map(i64::from).cycle().take(config.block_size()).collect();
-    let contexts = Tensor::from_slice(&tokens).view([1, -1]);
-    let nearest = Options { rounding: Rounding::Nearest, ..Options::default() };
-    Ok(vec![
-        pack_f32(model)?,
-        pack_integer(model, &quantize_int8(model), layout)?,
-        pack_integer(model, &quantize_int4(model, &contexts, nearest), layout)?,
-    ])
+    let integers = |range| pack_integer(model, &quantize_nearest(model, range), Layout::RowMajor);
+    Ok(vec![pack_f32(model)?, integers(Range::INT8)?, integers(Range::INT4)?])
 }
 
 fn network_info(model: &Model<'_>) -> NetworkInfo {
@@ -259,6 +250,7 @@ fn origin(file: &ModelFile, model: &Model<'_>) -> OriginInfo {
             train_nll: folded.origin.train_nll,
             dev_nll: folded.origin.dev_nll,
             test_nll: folded.origin.test_nll,
+            lost: None,
         },
         ModelFile::Blob(_) => {
             let provenance = model.provenance();
@@ -269,6 +261,10 @@ fn origin(file: &ModelFile, model: &Model<'_>) -> OriginInfo {
                 data_sha256: hex(&provenance.data_sha256),
                 exporter_version: provenance.exporter_version.to_owned(),
                 dev_nll: measured.then(|| f64::from(provenance.dev_nll_micronats) / 1e6),
+                lost: (provenance.kl_micronats != u32::MAX).then(|| Lost {
+                    kl: f64::from(provenance.kl_micronats) / 1e6,
+                    delta: f64::from(provenance.delta_micronats) / 1e6,
+                }),
                 ..OriginInfo::default()
             }
         }

@@ -129,6 +129,11 @@ impl FoldedModel {
         self.vocab.chars().count()
     }
 
+    /// Returns whether a level has steps that were fine-tuned for 4 bits.
+    pub fn is_finetuned(&self) -> bool {
+        self.levels.iter().any(|level| level.int4_step.is_some())
+    }
+
     fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<u8>)> {
         fn entry(name: String, shape: &[usize], values: impl Iterator<Item = f32>) -> (String, Vec<usize>, Vec<u8>) {
             (name, shape.to_vec(), values.flat_map(f32::to_le_bytes).collect())

@@ -7,7 +7,7 @@ use runtime::write::{EncodeError, Layers, LinearWeights, encode};
 use runtime::{FormatError, Model, Provenance, Token};
 
 use crate::model::file::{FoldedLinear, FoldedModel};
-use crate::model::quantize::QuantizedModel;
+use crate::model::quantize::{Lost, QuantizedModel};
 
 /// Tokens of the golden text: three times the lecture's context, a moment's work at boot.
 const GOLDEN_LEN: usize = 24;
@@ -31,7 +31,8 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
     let layers = model.levels.iter().chain([&model.output]).map(linear).collect();
     let layers = Layers::F32 { embedding: model.embedding.as_slice().expect("row-major"), layers };
     let formats = vec![WeightFormat::F32; model.levels.len() + 1];
-    pack(model, Precision::F32, Layout::Rows8, &formats, &layers)
+    let lost = Some(Lost { kl: 0.0, delta: 0.0 });
+    pack(model, (Precision::F32, lost), Layout::Rows8, &formats, &layers)
 }
 
 /// Packs the integers that a model has become, in a layout for integers.
@@ -41,12 +42,12 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
 pub fn pack_integer(model: &FoldedModel, quantized: &QuantizedModel, layout: Layout) -> Result<AlignedBlob, PackError> {
     let layers = Layers::Integer { embedding: &quantized.embedding, layers: &quantized.layers };
     let formats: Vec<WeightFormat> = quantized.layers.iter().map(|layer| layer.format).collect();
-    pack(model, quantized.precision, layout, &formats, &layers)
+    pack(model, (quantized.precision, quantized.lost), layout, &formats, &layers)
 }
 
 fn pack(
     model: &FoldedModel,
-    precision: Precision,
+    (precision, lost): (Precision, Option<Lost>),
     layout: Layout,
     formats: &[WeightFormat],
     layers: &Layers<'_>,
@@ -69,6 +70,8 @@ fn pack(
             data_sha256: parse_sha256(&model.origin.data_sha256),
             seed: model.origin.seed,
             dev_nll_micronats: micronats(model.origin.dev_nll),
+            kl_micronats: micronats(lost.map(|lost| lost.kl)),
+            delta_micronats: lost.map_or(0, |lost| (lost.delta * 1e6).round() as i32),
         },
     };
     let blob = encode(&header, layers, &golden_text(model.vocab_size()))?;

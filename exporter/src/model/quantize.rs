@@ -8,6 +8,7 @@ use runtime::Activation;
 use runtime::format::{Precision, WeightFormat};
 use runtime::quant::{ACC_LIMIT, ACTIVATION_MAX, LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS};
 use runtime::write::IntegerLayer;
+use serde::Serialize;
 
 use crate::model::activation::pre_activation_units;
 use crate::model::file::{FoldedLinear, FoldedModel};
@@ -19,8 +20,40 @@ pub const INT4_MAX: f64 = 7.0;
 /// What an activation of 1 counts in the sums.
 const ACTIVATION_SCALE: f64 = 1.0 / ACTIVATION_MAX as f64;
 
+/// Largest magnitudes of the integers of a network. Level 0 always has 8 bits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    /// Of the levels above level 0.
+    pub levels: f64,
+    /// Of the output layer.
+    pub output: f64,
+}
+
+impl Range {
+    /// 8 bits throughout.
+    pub const INT8: Self = Self { levels: INT8_MAX, output: INT8_MAX };
+    /// 4 bits for the levels above level 0.
+    pub const INT4: Self = Self { levels: INT4_MAX, output: INT8_MAX };
+    /// 4 bits for the output layer as well.
+    pub const INT4_OUTPUT: Self = Self { levels: INT4_MAX, output: INT4_MAX };
+
+    /// Returns the number format of a model with such integers.
+    pub fn precision(self) -> Precision {
+        if self.levels > INT4_MAX { Precision::Int8 } else { Precision::Int4 }
+    }
+}
+
+/// What integers lose against f32, in nats per character.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Lost {
+    /// Mean Kullback-Leibler divergence of their distributions from those of f32.
+    pub kl: f64,
+    /// Their loss less that of f32.
+    pub delta: f64,
+}
+
 /// A network in integers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedModel {
     /// The number format as a whole.
     pub precision: Precision,
@@ -28,6 +61,8 @@ pub struct QuantizedModel {
     pub embedding: Vec<i8>,
     /// One per level, and the output layer.
     pub layers: Vec<IntegerLayer>,
+    /// What they lose on the calibration words, if that was measured.
+    pub lost: Option<Lost>,
 }
 
 /// Real rows that are to become integers: `weight` `[fan_out, fan_in]` on inputs of `input_scale` per unit.
@@ -78,30 +113,35 @@ impl RealLayer {
         (largest / weight_max).max(from_limit).max(1e-9)
     }
 
-    /// Bias and multiplier of a row with that scale.
-    pub fn bias_and_multiplier(&self, row: usize, scale: f64) -> (i32, i32) {
+    /// Returns a bias and the multiplier in integers, for a row of that scale.
+    pub fn bias_and_multiplier(&self, bias: f64, scale: f64) -> (i32, i32) {
         let unit = scale * self.input_scale;
         let multiplier = unit * self.output_units * f64::from(1_u32 << MULTIPLIER_FRACTION_BITS);
-        ((self.bias[row] / unit).round() as i32, multiplier.round().min(f64::from(i32::MAX)) as i32)
+        ((bias / unit).round() as i32, multiplier.round().min(f64::from(i32::MAX)) as i32)
     }
 }
 
-/// Every weight to the nearest multiple of its row's scale, in 8 bits.
-pub fn round_to_nearest(real: &RealLayer) -> IntegerLayer {
-    round_to_steps(real, WeightFormat::Int8, INT8_MAX, |row| real.row_scale(row, INT8_MAX))
+/// Returns the format of weights of at most that magnitude.
+pub fn format(weight_max: f64) -> WeightFormat {
+    if weight_max > INT4_MAX { WeightFormat::Int8 } else { WeightFormat::Int4 }
 }
 
-/// Every weight to the nearest multiple of `step(row)`, at most `weight_max` of them.
-pub fn round_to_steps(
-    real: &RealLayer,
-    format: WeightFormat,
-    weight_max: f64,
-    step: impl Fn(usize) -> f64,
-) -> IntegerLayer {
-    let mut layer = IntegerLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights: Vec::new() };
+/// Rounds every weight to the nearest multiple of its row's scale, at most `weight_max` of them.
+pub fn round_to_nearest(real: &RealLayer, weight_max: f64) -> IntegerLayer {
+    round(real, weight_max, |row| real.row_scale(row, weight_max))
+}
+
+/// Rounds every weight to the nearest multiple of its row's step, at most `weight_max` of them. A step too small for the
+/// runtime's sums is raised.
+pub fn round_to_steps(real: &RealLayer, weight_max: f64, steps: &Array1<f32>) -> IntegerLayer {
+    round(real, weight_max, |row| f64::from(steps[row]).max(real.row_scale(row, f64::INFINITY)))
+}
+
+fn round(real: &RealLayer, weight_max: f64, step: impl Fn(usize) -> f64) -> IntegerLayer {
+    let mut layer = IntegerLayer { format: format(weight_max), bias: vec![], multiplier: vec![], weights: vec![] };
     for (row, weights) in real.weight.rows().into_iter().enumerate() {
         let step = step(row);
-        let (bias, multiplier) = real.bias_and_multiplier(row, step);
+        let (bias, multiplier) = real.bias_and_multiplier(real.bias[row], step);
         layer.bias.push(bias);
         layer.multiplier.push(multiplier);
         layer.weights.extend(weights.iter().map(|weight| nearest(weight / step, weight_max)));
@@ -114,39 +154,57 @@ pub fn nearest(value: f64, max: f64) -> i8 {
     value.round().clamp(-max, max) as i8
 }
 
-/// The step that loses least when `weights` are rounded to multiples of it, each error weighed by how much its input moves.
+/// Level 0 and the embedding that it reads, before the weights are rounded.
 ///
-/// Steps from half to all of what the largest weight would need are tried: cutting off a rare large weight can pay.
-pub fn best_step(weights: &Array1<f64>, importance: &Array1<f64>, weight_max: f64) -> f64 {
-    const TRIES: usize = 50;
-    let largest = weights.iter().fold(1e-9_f64, |largest, weight| largest.max(weight.abs()));
-    let loss = |step: f64| -> f64 {
-        weights
-            .iter()
-            .zip(importance)
-            .map(|(&weight, &importance)| {
-                let error = weight - f64::from(nearest(weight / step, weight_max)) * step;
-                error * error * importance
-            })
-            .sum()
-    };
-    let candidates = (0..=TRIES).map(|at| largest / weight_max * (1.0 - 0.5 * at as f64 / TRIES as f64));
-    let best = candidates.map(|step| (loss(step), step)).min_by(|a, b| a.0.total_cmp(&b.0));
-    best.map_or(largest / weight_max, |(_, step)| step)
+/// The level becomes a table of pre-activations where the table is about as small as embedding and rows.
+#[derive(Clone, Debug)]
+pub struct InputLayer {
+    /// `[vocab_size][n_embd]` in units of `real.input_scale`; empty where the level is a table.
+    pub embedding: Vec<i8>,
+    /// The rows of the level. Those of a table have `[fuse * vocab_size]` columns, one for each position and token.
+    pub real: RealLayer,
 }
 
-/// Level 0 and what it reads: a table of pre-activations where that is about as small, else embedding and rows.
-pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, IntegerLayer) {
-    let fuse = usize::from(model.architecture.levels[0].fuse);
-    let (vocab_size, n_embd) = model.embedding.dim();
-    if table_pays(fuse, model.levels[0].bias.len(), vocab_size, n_embd) {
-        return (Vec::new(), quantize_table(model, fuse));
+impl InputLayer {
+    /// Returns level 0 of a model.
+    pub fn new(model: &FoldedModel) -> Self {
+        let fuse = usize::from(model.architecture.levels[0].fuse);
+        let (vocab_size, n_embd) = model.embedding.dim();
+        if table_pays(fuse, model.levels[0].bias.len(), vocab_size, n_embd) {
+            return Self { embedding: Vec::new(), real: table(model, fuse) };
+        }
+        let largest = model.embedding.iter().fold(0.0_f64, |largest, &value| largest.max(f64::from(value).abs()));
+        let scale = (largest / INT8_MAX).max(1e-9);
+        let embedding = model.embedding.iter().map(|&value| nearest(f64::from(value) / scale, INT8_MAX)).collect();
+        let level = RealLayer::level(&model.levels[0], model.architecture.activation);
+        Self { embedding, real: RealLayer { input_scale: scale, ..level } }
     }
-    let largest = model.embedding.iter().fold(0.0_f64, |largest, &value| largest.max(f64::from(value).abs()));
-    let scale = (largest / INT8_MAX).max(1e-9);
-    let embedding = model.embedding.iter().map(|&value| nearest(f64::from(value) / scale, INT8_MAX)).collect();
-    let real = RealLayer { input_scale: scale, ..RealLayer::level(&model.levels[0], model.architecture.activation) };
-    (embedding, round_to_nearest(&real))
+
+    /// Returns whether the level is a table.
+    pub fn is_table(&self) -> bool {
+        self.embedding.is_empty()
+    }
+
+    /// Returns the rounded rows as a blob stores them: a table as `[fuse][vocab_size][fan_out]`, so that the entries of a
+    /// token for all rows are side by side.
+    pub fn stored(&self, layer: IntegerLayer) -> IntegerLayer {
+        if !self.is_table() {
+            return layer;
+        }
+        let (fan_out, columns) = self.real.weight.dim();
+        let weights = (0..columns)
+            .flat_map(|column| (0..fan_out).map(move |row| (row, column)))
+            .map(|(row, column)| layer.weights[row * columns + column])
+            .collect();
+        IntegerLayer { format: WeightFormat::Table, weights, ..layer }
+    }
+}
+
+/// Level 0 and what it reads, each weight to its nearest step.
+pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, IntegerLayer) {
+    let input = InputLayer::new(model);
+    let layer = input.stored(round_to_nearest(&input.real, INT8_MAX));
+    (input.embedding, layer)
 }
 
 /// Whether level 0 becomes a table: it saves the multiplications, so it may take an eighth more bytes than what it replaces.
@@ -156,44 +214,40 @@ pub fn table_pays(fuse: usize, rows: usize, vocab_size: usize, n_embd: usize) ->
     fuse * vocab_size * rows <= replaced + replaced / 8
 }
 
-/// `table[p][c][row] = sum_i W[row][p * n_embd + i] * embedding[c][i]`, rounded with a scale per row.
-fn quantize_table(model: &FoldedModel, fuse: usize) -> IntegerLayer {
+/// The rows of level 0 for inputs of one token per position, each 0 or 1: `[fan_out, fuse * vocab_size]` with
+/// `weight[row][p * vocab_size + c] = sum_i W[row][p * n_embd + i] * embedding[c][i]`.
+fn table(model: &FoldedModel, fuse: usize) -> RealLayer {
     let linear = &model.levels[0];
     let (vocab_size, n_embd) = model.embedding.dim();
     let weight = linear.weight.mapv(f64::from);
     let embedding = model.embedding.mapv(f64::from);
-    // As a layer whose inputs are one character per position, each 0 or 1: rows of fuse * vocab_size "weights".
     let mut rows = Array2::zeros((weight.nrows(), fuse * vocab_size));
     for position in 0..fuse {
         let part = weight.slice(ndarray::s![.., position * n_embd..(position + 1) * n_embd]);
         rows.slice_mut(ndarray::s![.., position * vocab_size..(position + 1) * vocab_size])
             .assign(&part.dot(&embedding.t()));
     }
-    let real = RealLayer {
+    RealLayer {
         weight: rows,
         bias: linear.bias.mapv(f64::from),
         input_scale: 1.0,
         output_units: pre_activation_units(model.architecture.activation),
         input_max: 1.0,
-    };
-    let layer = round_to_nearest(&real);
-    // From rows to `[fuse][vocab_size][fan_out]`: a character's entries for all rows lie side by side.
-    let (fan_out, columns) = real.weight.dim();
-    let weights = (0..columns)
-        .flat_map(|column| (0..fan_out).map(move |row| (row, column)))
-        .map(|(row, column)| layer.weights[row * columns + column])
-        .collect();
-    IntegerLayer { format: WeightFormat::Table, weights, ..layer }
+    }
 }
 
-/// 8 bits throughout, every weight to nearest.
-///
-/// An unbounded activation loses less in [`crate::model::gptq::compensate_int8`].
-pub fn quantize_int8(model: &FoldedModel) -> QuantizedModel {
+/// Rounds each weight of a model to its nearest step: without calibration, for comparison and for sizes.
+/// [`crate::model::gptq::quantize`] loses less.
+pub fn quantize_nearest(model: &FoldedModel, range: Range) -> QuantizedModel {
     let (embedding, first) = quantize_input(model);
     let mut layers = vec![first];
-    let level = |level| round_to_nearest(&RealLayer::level(level, model.architecture.activation));
-    layers.extend(model.levels.iter().skip(1).map(level));
-    layers.push(round_to_nearest(&RealLayer::output(&model.output)));
-    QuantizedModel { precision: Precision::Int8, embedding, layers }
+    for level in &model.levels[1..] {
+        let real = RealLayer::level(level, model.architecture.activation);
+        layers.push(match &level.int4_step {
+            Some(steps) if range.precision() == Precision::Int4 => round_to_steps(&real, INT4_MAX, steps),
+            _ => round_to_nearest(&real, range.levels),
+        });
+    }
+    layers.push(round_to_nearest(&RealLayer::output(&model.output), range.output));
+    QuantizedModel { precision: range.precision(), embedding, layers, lost: None }
 }

@@ -18,7 +18,8 @@ use tch::{Device, Kind, Tensor};
 
 use crate::data::{Examples, Words};
 use crate::model::file::FoldedModel;
-use crate::model::gptq::{self, calibration_contexts, quantize_int4};
+use crate::model::gptq::{calibration_contexts, quantize};
+use crate::model::quantize::Range;
 use crate::model::tensors;
 use crate::model::torch_model::TorchModel;
 use crate::train::draws::Batches;
@@ -168,8 +169,8 @@ impl<'a> Finetuning<'a> {
         tch::manual_seed(i64::from_le_bytes(options.seed.to_le_bytes()));
         let store = VarStore::new(Device::Cpu);
         let weight_max = f64::from((1_u32 << (options.bits - 1)) - 1);
-        let rounding = gptq::Options { weight_max, ..gptq::Options::default() };
-        let rounded = quantize_int4(model, &calibration_contexts(&train), rounding);
+        let range = Range { levels: weight_max, ..Range::INT4 };
+        let rounded = quantize(model, &calibration_contexts(&train), range);
         let student = FakeQuantized::new(&store.root(), model, &rounded, weight_max);
         let dev = tensors::of_examples(&dev, Device::Cpu);
         // Error-compensated rounding alone may be hard to beat.

@@ -8,9 +8,9 @@ use exporter::measure::eval::compare::{Candidate, Comparison};
 use exporter::measure::eval::golden::{Agreement, Golden};
 use exporter::measure::eval::runtime_loss;
 use exporter::model::file::{FoldedModel, Origin};
-use exporter::model::gptq::{calibration_contexts, quantize_int4};
+use exporter::model::gptq::{calibration_contexts, quantize};
 use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
-use exporter::model::quantize::quantize_int8;
+use exporter::model::quantize::Range;
 use runtime::Model;
 use runtime::format::{AlignedBlob, Layout};
 
@@ -54,11 +54,8 @@ pub fn fixtures() -> [(&'static str, FoldedModel, Structure); 2] {
 
 pub fn blobs(model: &FoldedModel, golden: &Golden) -> [(&'static str, AlignedBlob); 3] {
     let contexts = calibration_contexts(&golden.examples());
-    [
-        ("f32", pack_f32(model).unwrap()),
-        ("int8", pack_integer(model, &quantize_int8(model), Layout::RowMajor).unwrap()),
-        ("int4", pack_integer(model, &quantize_int4(model, &contexts, Default::default()), Layout::RowMajor).unwrap()),
-    ]
+    let integers = |range| pack_integer(model, &quantize(model, &contexts, range), Layout::RowMajor).unwrap();
+    [("f32", pack_f32(model).unwrap()), ("int8", integers(Range::INT8)), ("int4", integers(Range::INT4))]
 }
 
 fn agreement(golden: &Golden, blob: &AlignedBlob) -> Agreement {

@@ -53,6 +53,7 @@ fn dimensions(u: &mut Unstructured<'_>) -> Result<Option<Vec<u8>>> {
         data_sha256: [7; 32],
         seed: u.arbitrary()?,
         dev_nll_micronats: 0,
+        ..Provenance::UNKNOWN
     };
     let header = Header {
         precision,

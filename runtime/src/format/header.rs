@@ -64,6 +64,8 @@ impl<'a> Fields<'a> {
         reader.bytes(32); // data_sha256
         reader.number(64); // seed
         reader.number(32); // dev_nll_micronats
+        reader.number(32); // kl_micronats
+        reader.number(32); // delta_micronats
         (reader.wrong | reader.rest.len() == 0).then_some(golden_len)
     }
 }
@@ -182,6 +184,8 @@ mod tests {
                     data_sha256: [7; 32],
                     seed: numbers.3,
                     dev_nll_micronats: numbers.4,
+                    kl_micronats: numbers.2,
+                    delta_micronats: numbers.3 as i32,
                 },
             };
             postcard::to_allocvec(&header).unwrap()
@@ -208,6 +212,8 @@ mod tests {
                 data_sha256: [7; 32],
                 seed: u64::MAX,
                 dev_nll_micronats: 200,
+                kl_micronats: u32::MAX,
+                delta_micronats: -300,
             },
         };
         let bytes = postcard::to_allocvec(&header).unwrap();

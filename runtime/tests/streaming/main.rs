@@ -11,8 +11,7 @@ use runtime::Stream;
 use runtime::batch::{Batch, word_seed};
 use runtime::{Generator, HeapState, Model, Provenance, Sampling};
 
-const NO_PROVENANCE: Provenance<'_> =
-    Provenance { preset: "random", exporter_version: "", data_sha256: [0; 32], seed: 0, dev_nll_micronats: u32::MAX };
+const NO_PROVENANCE: Provenance<'_> = Provenance { preset: "random", ..Provenance::UNKNOWN };
 
 /// Fuse factors of 2, 3, 4 and 8 whose product is at most 16.
 fn fuses() -> impl Strategy<Value = Vec<u8>> {

@@ -150,13 +150,7 @@ fn header<'a>(
         golden_len: 0,
         golden_crc32: 0,
         vocab,
-        provenance: Provenance {
-            preset: "random",
-            exporter_version: "",
-            data_sha256: [0; 32],
-            seed: 0,
-            dev_nll_micronats: u32::MAX,
-        },
+        provenance: Provenance { preset: "random", ..Provenance::UNKNOWN },
     }
 }
 

@@ -5,10 +5,9 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use exporter::measure::eval::golden::Golden;
 use exporter::model::file::FoldedModel;
-use exporter::model::gptq::Options;
 use exporter::model::pack::{ModelFile, pack_f32};
 use runtime::Model;
-use runtime::format::{AlignedBlob, Layout, Precision};
+use runtime::format::{AlignedBlob, Precision};
 use serde_json::json;
 
 use super::super::eval::Given;
@@ -143,6 +142,5 @@ fn signed(delta: f64) -> String {
 
 /// What `export` would write.
 fn pack(model: &FoldedModel, precision: Precision, args: &GoldenArgs) -> anyhow::Result<AlignedBlob> {
-    let contexts = || calibration::words(args.calibration.as_deref(), model)?.contexts(model);
-    pack_in(model, precision, Layout::RowMajor, contexts, Options::default())
+    pack_in(model, precision, || calibration::words(args.calibration.as_deref(), model))
 }

@@ -34,7 +34,7 @@ pub struct Args {
     /// Seed of the batches
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
-    /// Threads; the same seed and threads give the same bytes [default: one per core]
+    /// Threads, at most 64 or four per core; the same seed and threads give the same bytes [default: one per core]
     #[arg(long, value_parser = limits::threads)]
     threads: Option<usize>,
 }

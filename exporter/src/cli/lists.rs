@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use exporter::data::{MAX_WORDS, SHIPPED_NAME, Sample, Words, alphabet, hex};
+use exporter::data::{MAX_WORDS, MIN_WORDS, SHIPPED_NAME, Sample, Words, alphabet, hex};
 use exporter::model::file::FoldedModel;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -62,7 +62,9 @@ impl TrainingData {
                 count(of)
             );
         }
-        if let Ok(vocab) = words.vocab() {
+        if words.words.len() >= MIN_WORDS
+            && let Ok(vocab) = words.vocab()
+        {
             eprintln!("alphabet: {}", alphabet::describe(vocab.chars().skip(1)));
         }
         Ok(words)
@@ -90,8 +92,8 @@ impl Known<'_> {
     }
 }
 
-/// Says so where a model was trained on another list. Of its own list drops the words that its training dropped, those with
-/// characters outside its vocabulary.
+/// Says so where a model was trained on another list. Of its own list drops the words that its training dropped, those
+/// with characters outside its vocabulary.
 pub fn for_model(words: &mut Words, model: &Known<'_>) {
     let (name, list) = (&model.name, &words.name);
     if model.is_of(words) {
@@ -100,7 +102,7 @@ pub fn for_model(words: &mut Words, model: &Known<'_>) {
             eprintln!("{}: {} words dropped, as in the training of {name}", words.name, count(dropped));
         }
     } else if model.is_known() {
-        eprintln!("note: {name} was trained on another list than {list}");
+        eprintln!("note: {name} was trained on another list than {list}: parts of it may have been trained on");
     } else {
         eprintln!("note: {name} does not say which list it was trained on; this is {list}");
     }
@@ -120,7 +122,7 @@ pub fn require_list(given: Option<&Path>, path: &Path, model: &FoldedModel) -> a
     }
 }
 
-/// Reads a list, or the shipped one, shows how far it is, and says so where it is a sample or looks like something else.
+/// Reads a list, or the shipped one, shows progress, and says so where it is a sample or looks like something else.
 pub fn list(path: Option<&Path>, max_words: usize) -> anyhow::Result<Words> {
     let Some(path) = path else { return Ok(Words::shipped()?) };
     if path == Path::new("-") {
@@ -147,7 +149,8 @@ pub fn read_words(path: Option<&Path>, dedup: bool, max_words: usize) -> anyhow:
         words.dedup();
     }
     let what = if dedup { "dropped" } else { "kept, as in the lecture; --dedup drops them" };
-    eprint!("{}: {} words", words.name, count(words.words.len()));
+    let plural = if words.words.len() == 1 { "" } else { "s" };
+    eprint!("{}: {} word{plural}", words.name, count(words.words.len()));
     match duplicates {
         0 => eprintln!(", none twice"),
         n => eprintln!(", {} of them duplicates ({what})", count(n)),

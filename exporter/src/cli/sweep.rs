@@ -31,7 +31,7 @@ pub struct Args {
     /// The first seed
     #[arg(long, default_value_t = 42)]
     first_seed: u64,
-    /// Trainings at a time
+    /// Trainings at a time, whose threads are at most 64 or four per core together
     #[arg(long, default_value_t = 1, value_parser = limits::threads)]
     jobs: usize,
     /// Threads of each [default: the cores, divided by the jobs]
@@ -54,16 +54,12 @@ const GRACE: Duration = Duration::from_secs(10);
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     train::check_name("--data", args.data.list.data.as_deref())?;
     train::check_name("--out", Some(&args.out))?;
-    let jobs = args.jobs;
-    let threads = args.threads.unwrap_or_else(|| (default_threads() / jobs).max(1));
-    let most = max_threads();
-    if jobs * threads > most {
-        bail!("--jobs {jobs} with --threads {threads} are {} threads: at most {most} on this machine", jobs * threads);
-    }
+    let (jobs, threads) = (args.jobs, threads(args)?);
     let words = args.data.read()?;
     let sha256 = hex(&words.sha256);
     let last = args.first_seed.checked_add(args.seeds).context("--first-seed is too large")?;
     let runs = grid(&args.preset, &args.set, args.first_seed..last);
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let results = Mutex::new(Results::read(&args.out)?);
 
     // All that can be refused is, before anything is trained.
@@ -87,7 +83,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             None => open.push((run, folder, arguments)),
         }
     }
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     eprintln!(
         "{} runs, {} of them finished before; {jobs} at a time, {threads} threads each\n",
         count(runs.len()),
@@ -133,6 +128,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("{} of {} runs failed: {}", failures.len(), runs.len(), failures.join(", "));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the threads of each training, unless all together are more than make sense.
+fn threads(args: &Args) -> anyhow::Result<usize> {
+    let jobs = args.jobs;
+    let threads = args.threads.unwrap_or_else(|| (default_threads() / jobs).max(1));
+    let (all, most) = (jobs * threads, max_threads());
+    if all > most {
+        bail!("--jobs {jobs} with --threads {threads} are {all} threads: there must be 1 to {most} on this machine");
+    }
+    Ok(threads)
 }
 
 /// The command line of a run.

@@ -86,6 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let Files { data, out } = files;
     let mut options = config.settings.options()?;
+    options.check_settings()?;
     if let Some(out) = &out {
         // Before the work, not after it.
         refuse_overwriting(out, &data.as_deref().into_iter().collect::<Vec<_>>())?;

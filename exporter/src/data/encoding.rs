@@ -116,8 +116,8 @@ fn utf32(head: &[u8], number: fn([u8; 4]) -> u32) -> Option<usize> {
     score(head.as_chunks::<4>().0.iter().map(|&bytes| char::from_u32(number(bytes))))
 }
 
-/// Returns how many characters of a list in the Latin alphabet or ends of lines there are; `None` if it is no list, or if
-/// none of them would show the encoding.
+/// Returns how many ASCII characters there are, ends of lines included; `None` if it is no list, or if none of them
+/// would show the encoding.
 fn score(characters: impl Iterator<Item = Option<char>>) -> Option<usize> {
     let mut score = 0;
     for character in characters {

@@ -40,7 +40,10 @@ pub enum DataError {
         found: Foreign,
     },
     /// A line has a NUL byte, and no other line says why.
-    #[error("{name}, line {line}: a NUL byte, which no text has; `tr -d '\\000' < IN > OUT` removes it")]
+    #[error(
+        "{name}, line {line}: a NUL byte, which no text has; `tr -d '\\000' < IN > OUT` removes it, and \
+         `iconv -f UTF-16LE -t UTF-8 IN > OUT` converts text in UTF-16"
+    )]
     Nul {
         /// The list.
         name: String,
@@ -49,8 +52,8 @@ pub enum DataError {
     },
     /// A line is not UTF-8.
     #[error(
-        "{name}, line {line}: not UTF-8 text (a word list has one word a line, in UTF-8); `iconv -f {encoding} -t UTF-8 IN > OUT` \
-         converts it if it is in a Western European encoding, another one is named after -f"
+        "{name}, line {line}: not UTF-8 text (a word list has one word a line, in UTF-8); \
+         `iconv -f {encoding} -t UTF-8 IN > OUT` converts it if it is in a Western European encoding, another one is named after -f"
     )]
     NotUtf8 {
         /// The list.
@@ -62,8 +65,8 @@ pub enum DataError {
     },
     /// A line has carriage returns within.
     #[error(
-        "{name}, line {line}: {number} carriage returns without line feeds, as old Macs end lines; `tr '\\r' '\\n' < IN > OUT` \
-         makes line feeds of them"
+        "{name}, line {line}: {number} carriage returns without line feeds, as old Macs end lines; \
+         `tr '\\r' '\\n' < IN > OUT` makes line feeds of them"
     )]
     CarriageReturns {
         /// The list.
@@ -110,7 +113,12 @@ pub enum DataError {
         is_empty: bool,
     },
     /// Too few words to split.
-    #[error("{name} has {words} words; at least {min} are needed to split it 80/10/10{}", hint(look), min = super::MIN_WORDS)]
+    #[error(
+        "{name} has {words} word{}; at least {min} are needed to split it 80/10/10{}",
+        if *words == 1 { "" } else { "s" },
+        hint(look),
+        min = super::MIN_WORDS
+    )]
     TooFewWords {
         /// The list.
         name: String,
@@ -172,8 +180,8 @@ impl Coverage {
         let percent = 100.0 * words as f64 / of.max(1) as f64;
         let max = super::MAX_CHARACTERS;
         format!(
-            "; the {max} commonest cover {words} of its {of} words ({percent:.1} %), `train --max-characters {max}` drops the \
-             others"
+            "; the {max} commonest cover {words} of its {of} words ({percent:.1} %), \
+             `train --max-characters {max}` drops the others"
         )
     }
 }

@@ -1,6 +1,6 @@
 //! Tells a table, JSON or a list with decoration from a plain list of words.
 //!
-//! Words may have blanks, commas, hyphens and digits, so that a look counts only where most lines have it in the same way.
+//! Words may have blanks, commas, hyphens and digits, too: a look counts only where most lines have it in the same way.
 
 use std::fmt;
 
@@ -160,7 +160,7 @@ impl Separator {
             let neighbours = [at.checked_sub(1).map(|at| characters[at]), characters.get(at + 1).copied()];
             let digits = neighbours.iter().all(|side| side.is_some_and(|side| side.is_ascii_digit()));
             match self.character {
-                // "Miller, Mr." and "hello, world" are words; in "2,4-xylenol" and "N,N-xylidine" commas are part of them.
+                // "Miller, Mr." and "hello, world" are words, and so are "2,4-xylenol" and "N,N-xylidine".
                 ',' => {
                     let same = neighbours[0].is_some() && neighbours[0] == neighbours[1];
                     neighbours[1] != Some(' ') && !digits && !same
@@ -270,7 +270,7 @@ fn commented(lines: &[&str]) -> Option<Look> {
 }
 
 fn many_in_a_line(lines: &[&str]) -> Option<Look> {
-    let words = |line: &str| line.split_whitespace().count();
+    let words = |line: &str| line.split(' ').filter(|word| !word.is_empty()).count();
     most(lines, 60, |line| words(line) >= 20)
         .then(|| Look::new("lines of many words", "tr -s '[:space:]' '\\n' < IN > OUT"))
 }

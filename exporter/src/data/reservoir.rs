@@ -10,8 +10,8 @@ const WORD_BYTES: usize = 16;
 /// Few words may be longer.
 const MIN_TEXT_BYTES: usize = 1 << 20;
 
-/// A uniform sample of a stream of unknown length: all words while they are few, then each new one takes the place of a random
-/// one with probability `limit / offered` (Vitter, "Random sampling with a reservoir", 1985, algorithm R).
+/// A uniform sample of a stream of unknown length: all words while they are few, then each new one takes the place of a
+/// random one with probability `limit / offered` (Vitter, "Random sampling with a reservoir", 1985, algorithm R).
 pub(super) struct Reservoir {
     limit: usize,
     random: PythonRandom,

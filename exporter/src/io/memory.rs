@@ -2,8 +2,8 @@
 
 use std::fs;
 
-/// Returns the bytes of memory that can be had without swapping, as Linux tells them, less where a control group allows less;
-/// `None` on other systems.
+/// Returns the bytes of memory that can be had without swapping, or those that a control group allows if they are fewer.
+/// `None` on other systems than Linux.
 pub fn available_bytes() -> Option<u64> {
     let machine = kilobytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? * 1024;
     let number = |file: &str| fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?.trim().parse::<u64>().ok();

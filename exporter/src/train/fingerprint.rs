@@ -1,14 +1,14 @@
 //! Compares the fingerprints of two trainings, by the options of `train`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns what differs between the training of a checkpoint and the one that is to go on, by option, in one line.
 pub fn differences(found: &str, expected: &str) -> String {
     let (found, expected) = (parts(found), parts(expected));
-    let keys: std::collections::BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+    let keys: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
     let value =
         |of: &BTreeMap<String, String>, key: &String| of.get(key).cloned().unwrap_or_else(|| "unset".to_owned());
-    let differs = |key: &&String| found.get(*key) != expected.get(*key);
+    let differs = |key: &&String| value(&found, key) != value(&expected, key);
     let lines: Vec<String> = keys
         .into_iter()
         .filter(differs)
@@ -90,6 +90,6 @@ mod tests {
         assert_eq!(differences(&of("0.01", 42, "cd", "0.1.0"), &now), "the list has other words");
         let two = differences(&of("0.01", 1, "ab", "0.0.9"), &now);
         assert_eq!(two, "--seed is 1 there and 42 here, the exporter's version is 0.0.9 there and 0.1.0 here");
-        assert_eq!(differences("", &now).matches("unset there").count(), 9);
+        assert_eq!(differences("", &now).matches("unset there").count(), 11);
     }
 }

@@ -46,6 +46,13 @@ pub enum Interval {
     Time(Duration),
 }
 
+/// Most steps of a training.
+const MAX_STEPS: usize = 100_000_000;
+/// Most times through the training split.
+const MAX_EPOCHS: f64 = 1e6;
+/// Most examples of a step.
+const MAX_BATCH_SIZE: usize = 1 << 20;
+
 /// Returns the most threads that make sense here: beyond four for each core they only wait for one another, and tens of
 /// thousands are more than a system lends.
 pub fn max_threads() -> usize {
@@ -56,13 +63,33 @@ pub fn max_threads() -> usize {
 impl Options {
     /// Refuses a setting that makes no sense; `steps` is what the length comes to.
     pub(super) fn check(&self, steps: usize) -> Result<(), TrainError> {
+        self.check_settings()?;
+        if steps == 0 || steps > MAX_STEPS {
+            let message = format!("{steps} steps: there must be 1 to 100,000,000 (see --epochs, --steps)");
+            return Err(TrainError::Option(message));
+        }
+        Ok(())
+    }
+
+    /// Finds out without a list whether the settings can be used.
+    ///
+    /// # Errors
+    /// [`TrainError::Option`] names the setting and its limits.
+    pub fn check_settings(&self) -> Result<(), TrainError> {
         let refuse = |message: String| Err(TrainError::Option(message));
         let recipe = &self.recipe;
+        match recipe.length {
+            Length::Epochs(epochs) if !(epochs > 0.0 && epochs <= MAX_EPOCHS) => {
+                return refuse(format!("{epochs} epochs: it must be above 0 and at most {MAX_EPOCHS} (see --epochs)"));
+            }
+            Length::Steps(0) => return refuse("0 steps: there must be at least 1 (see --steps)".to_owned()),
+            _ => {}
+        }
         if recipe.batch_size < 2 {
             return refuse(format!("batch size {}: BatchNorm needs at least 2 examples", recipe.batch_size));
         }
-        if steps == 0 || steps > 100_000_000 {
-            return refuse(format!("{steps} steps: there must be 1 to 100,000,000 (see --epochs, --steps)"));
+        if recipe.batch_size > MAX_BATCH_SIZE {
+            return refuse(format!("batch size {}: it must be at most {MAX_BATCH_SIZE}", recipe.batch_size));
         }
         if !(recipe.lr > 0.0 && recipe.lr.is_finite()) {
             return refuse(format!("learning rate {}: it must be above 0", recipe.lr));

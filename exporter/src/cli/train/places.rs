@@ -47,10 +47,16 @@ impl Place {
                         other => path.push(other),
                     }
                 }
-                if path == *absolute { vec![path] } else { vec![path, absolute.clone()] }
+                if is_same(&path, absolute) { vec![absolute.clone()] } else { vec![path, absolute.clone()] }
             }
         }
     }
+}
+
+/// Returns whether two paths are of one file, which need not exist, in a folder that does.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let folder = |path: &Path| path.parent()?.canonicalize().ok();
+    a == b || (a.file_name() == b.file_name() && folder(a).is_some() && folder(a) == folder(b))
 }
 
 /// Returns the way from a folder to a file, both absolute; `None` if they have nothing in common.

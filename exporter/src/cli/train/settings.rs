@@ -10,7 +10,7 @@ use exporter::train::recipe::{Form, Length, Optimizer};
 use runtime::Activation;
 use tch::{Cuda, Device};
 
-use crate::cli::{default_threads, limits, named};
+use crate::cli::{default_threads, named};
 
 /// Settings that decide the result, together with the words; kept in `config.json`.
 #[derive(clap::Args, Clone, serde::Serialize, serde::Deserialize)]
@@ -21,20 +21,20 @@ pub struct Settings {
     /// Seed of weights, batches and dropout (the split is always the lecture's)
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
-    #[arg(long, conflicts_with = "steps", value_parser = limits::epochs,
+    #[arg(long, conflicts_with = "steps",
         help = per_preset("Times through the training words", |preset| match preset.recipe.length {
             Length::Epochs(epochs) => Some(epochs),
             Length::Steps(_) => None,
         }))]
     epochs: Option<f64>,
-    #[arg(long, value_parser = limits::steps, help = per_preset("Steps, instead of epochs", |preset| match preset.recipe.length {
+    #[arg(long, help = per_preset("Steps, instead of epochs", |preset| match preset.recipe.length {
         Length::Epochs(_) => None,
         Length::Steps(steps) => Some(steps),
     }))]
     steps: Option<usize>,
-    #[arg(long, value_parser = limits::batch_size, help = per_preset("Examples per step", |preset| Some(preset.recipe.batch_size)))]
+    #[arg(long, help = per_preset("Examples per step", |preset| Some(preset.recipe.batch_size)))]
     batch_size: Option<usize>,
-    #[arg(long, value_parser = limits::learning_rate, help = per_preset("Highest learning rate", |preset| Some(preset.recipe.lr)))]
+    #[arg(long, help = per_preset("Highest learning rate", |preset| Some(preset.recipe.lr)))]
     lr: Option<f64>,
     #[arg(long, help = per_preset("AdamW's weight decay", |preset| match preset.recipe.optimizer {
         Optimizer::AdamW { weight_decay, .. } => Some(weight_decay),
@@ -68,8 +68,8 @@ pub struct Settings {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     device: DeviceArg,
-    /// Threads; the same seed and threads give the same bytes [default: one per core]
-    #[arg(long, value_parser = limits::threads)]
+    /// Threads, at most 64 or four per core; the same seed and threads give the same bytes [default: one per core]
+    #[arg(long)]
     pub threads: Option<usize>,
 }
 

@@ -28,6 +28,8 @@ mod export;
 mod finetune;
 mod import;
 mod inspect;
+mod limits;
+mod lists;
 mod man;
 mod plot;
 mod presets;
@@ -38,16 +40,14 @@ mod sweep;
 mod train;
 mod validate;
 
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
-use exporter::data::{MAX_WORDS, Sample, Words};
-use indicatif::{ProgressBar, ProgressStyle};
+use lists::{DataArgs, list, read_words};
 
 /// Trains a hierarchical character model and packs it for a microcontroller.
 #[derive(Parser)]
@@ -164,93 +164,6 @@ where
     let find = move |text: String| all.iter().copied().find(|&value| name(value) == text);
     let words = std::iter::once(word).chain(all.iter().map(|&value| name(value)));
     PossibleValuesParser::new(words).map(move |text| find(text).map_or(Choice::Word, Choice::Of))
-}
-
-/// `--data` and `--dedup`, as `train` and `eval` take them.
-#[derive(clap::Args)]
-struct DataArgs {
-    /// Word list: one word a line, UTF-8, 2 to 255 distinct characters [default: the shipped list of names]
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
-    /// Drop words that stand in the list before (the lecture keeps them)
-    #[arg(long)]
-    dedup: bool,
-    /// Words held in memory; of a longer list they are drawn at random, always the same ones
-    #[arg(long, value_name = "N", default_value_t = MAX_WORDS)]
-    max_words: usize,
-}
-
-impl DataArgs {
-    /// Reads the list and reports duplicates on stderr.
-    fn read(&self) -> anyhow::Result<Words> {
-        read_words(self.data.as_deref(), self.dedup, self.max_words)
-    }
-}
-
-/// Reads a list, or the shipped one, shows how far it is, and says so where it is a sample.
-fn list(path: Option<&Path>, max_words: usize) -> anyhow::Result<Words> {
-    let Some(path) = path else { return Ok(Words::shipped()?) };
-    let mut reading = Reading::new(path);
-    let words = Words::read_up_to(path, max_words, &mut |bytes| reading.show(bytes))?;
-    reading.finish();
-    if let Some(Sample { words: taken, of }) = words.sample {
-        let (name, taken, of) = (&words.name, count(taken), count(of));
-        eprintln!("{name}: {taken} of its {of} words, drawn at random, always the same ones; --max-words takes more");
-    }
-    Ok(words)
-}
-
-/// How far the reading of a long list is: a bar on a terminal, a line for every 100 MB anywhere.
-struct Reading {
-    name: String,
-    bar: Option<ProgressBar>,
-    shown: u64,
-}
-
-impl Reading {
-    const LINE: u64 = 100_000_000;
-
-    fn new(path: &Path) -> Self {
-        let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let bar = (bytes > Self::LINE && std::io::stderr().is_terminal() && !is_quiet()).then(|| {
-            let template = "{bar:30} {bytes}/{total_bytes} of the list, {eta} left";
-            ProgressBar::new(bytes).with_style(ProgressStyle::with_template(template).expect("it is well-formed"))
-        });
-        Self { name: path.display().to_string(), bar, shown: 0 }
-    }
-
-    fn show(&mut self, bytes: u64) {
-        match &self.bar {
-            Some(bar) => bar.set_position(bytes),
-            None if bytes / Self::LINE > self.shown => {
-                self.shown = bytes / Self::LINE;
-                eprintln!("{}: {} MB read", self.name, bytes / 1_000_000);
-            }
-            None => {}
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Reads a list, or the shipped one, and reports duplicates on stderr.
-fn read_words(path: Option<&Path>, dedup: bool, max_words: usize) -> anyhow::Result<Words> {
-    let mut words = list(path, max_words)?;
-    let duplicates = words.duplicates();
-    if dedup {
-        words.dedup();
-    }
-    let what = if dedup { "dropped" } else { "kept, as in the lecture; --dedup drops them" };
-    eprint!("{}: {} words", words.name, count(words.words.len()));
-    match duplicates {
-        0 => eprintln!(", none twice"),
-        n => eprintln!(", {} of them duplicates ({what})", count(n)),
-    }
-    Ok(words)
 }
 
 /// Refuses an output that is one of the inputs, however the two are spelled.

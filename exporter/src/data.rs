@@ -1,17 +1,29 @@
 //! From a file with one word a line to training examples, as the lecture makes them.
 
+pub mod alphabet;
+mod encoding;
+mod error;
+mod examples;
+pub mod looks;
 pub mod python_random;
+mod reservoir;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use runtime::limits::{MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
-use runtime::{BOUNDARY, Token, Vocab};
 use sha2::{Digest, Sha256};
 
+pub use error::DataError;
+pub use examples::Examples;
+
+use alphabet::Oddities;
+use error::Coverage;
+use looks::Look;
 use python_random::PythonRandom;
+use reservoir::Reservoir;
 
 /// The list used when none is given: given names from many cultures, in a to z.
 pub const SHIPPED_WORDS: &str = include_str!("../data/names.txt");
@@ -23,79 +35,12 @@ pub const BOUNDARY_SIGN: char = '.';
 pub const MAX_WORD_CHARS: usize = 1024;
 /// Most words that are held, unless told otherwise: a training on so many takes 1.8 GB. Of a longer list they are a sample.
 pub const MAX_WORDS: usize = 1_000_000;
-/// Bytes of text per word that may be held, on average.
-const WORD_BYTES: usize = 16;
-/// Few words may be longer.
-const MIN_TEXT_BYTES: usize = 1 << 20;
 /// Fewest words: with less, a tenth of the list is no word at all.
 pub const MIN_WORDS: usize = 10;
-/// The seed of the lecture's split, and of a sample. Not the training's seed: the split stays the same for all of them.
+/// Most characters of a list, besides the boundary.
+pub const MAX_CHARACTERS: usize = MAX_VOCAB_SIZE - 1;
+/// The seed of the lecture's split. Not the training's seed: the split stays the same for all of them.
 const SPLIT_SEED: u32 = 42;
-
-/// Why a file is not a word list.
-#[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    /// The file cannot be opened or read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A line is not UTF-8.
-    #[error("{name}, line {line}: not UTF-8 text (a word list has one word a line, in UTF-8)")]
-    NotUtf8 {
-        /// The list.
-        name: String,
-        /// Counted from 1.
-        line: usize,
-    },
-    /// A line is longer than any word.
-    #[error("{name}, line {line}: more than {MAX_WORD_CHARS} characters (a word list has one word a line)")]
-    WordTooLong {
-        /// The list.
-        name: String,
-        /// Counted from 1.
-        line: usize,
-    },
-    /// The words are so long that so many of them do not fit the memory that is meant for them.
-    #[error("{name}: {words} words have more than {bytes} bytes; a lower --max-words takes a smaller sample")]
-    TooMuchText {
-        /// The list.
-        name: String,
-        /// Words held.
-        words: usize,
-        /// What they may have.
-        bytes: usize,
-    },
-    /// Too few words to split.
-    #[error("{name} has {words} words; at least {MIN_WORDS} are needed to split it 80/10/10")]
-    TooFewWords {
-        /// The list.
-        name: String,
-        /// Words found.
-        words: usize,
-    },
-    /// Too few or too many distinct characters.
-    #[error("{name} has {found} distinct characters; a model takes {min} to {max}", min = MIN_VOCAB_SIZE - 1, max = MAX_VOCAB_SIZE - 1)]
-    Vocabulary {
-        /// The list.
-        name: String,
-        /// Distinct characters found.
-        found: usize,
-    },
-    /// A word has a character that the model was not trained on.
-    #[error("{name}: the word {word:?} has a character outside the model's vocabulary: {source}")]
-    UnknownCharacter {
-        /// The list.
-        name: String,
-        /// The word.
-        word: String,
-        /// Which character.
-        source: runtime::PromptError,
-    },
-}
 
 /// A word list, in the order of its file.
 #[derive(Clone, Debug)]
@@ -110,6 +55,8 @@ pub struct Words {
     pub sha256: [u8; 32],
     /// Whether [`Words::dedup`] was called.
     pub deduplicated: bool,
+    /// The number of characters that [`Words::keep_commonest`] was called with.
+    pub max_characters: Option<usize>,
 }
 
 /// A part of a list that is too long.
@@ -146,6 +93,9 @@ impl Words {
     /// [`DataError`] names the file, and the line where there is one.
     pub fn read_up_to(path: &Path, limit: usize, progress: &mut dyn FnMut(u64)) -> Result<Self, DataError> {
         let read_error = |source| DataError::Read { path: path.to_owned(), source };
+        if path.is_dir() {
+            return Err(DataError::Folder { path: path.to_owned() });
+        }
         let file = File::open(path).map_err(read_error)?;
         Self::parse(&path.display().to_string(), file, path, limit, progress)
     }
@@ -157,17 +107,20 @@ impl Words {
         limit: usize,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, DataError> {
+        let read_error = |source| DataError::Read { path: path.to_owned(), source };
         let mut reader = BufReader::with_capacity(1 << 16, source);
+        let head = reader.fill_buf().map_err(read_error)?.to_vec();
+        if let Some(found) = encoding::by_signature(&head) {
+            return Err(DataError::Foreign { name: name.to_owned(), line: 1, found });
+        }
         let mut hash = Sha256::new();
         let mut reservoir = Reservoir::new(limit);
         let mut bytes = Vec::new();
         let mut total = 0;
         for line in 1.. {
             bytes.clear();
-            // A line of any length must not fill the memory: read no more than a word can have, and a bit.
-            let most = 4 * MAX_WORD_CHARS + 16;
-            let read = (&mut reader).take(most as u64).read_until(b'\n', &mut bytes);
-            let read = read.map_err(|source| DataError::Read { path: path.to_owned(), source })? as u64;
+            let read = (&mut reader).take(MOST_BYTES as u64).read_until(b'\n', &mut bytes);
+            let read = read.map_err(read_error)? as u64;
             if read == 0 {
                 break;
             }
@@ -176,15 +129,7 @@ impl Words {
             }
             total += read;
             hash.update(&bytes);
-            let text = match std::str::from_utf8(&bytes) {
-                Ok(text) => text,
-                Err(_) if bytes.len() >= most => return Err(DataError::WordTooLong { name: name.to_owned(), line }),
-                Err(_) => return Err(DataError::NotUtf8 { name: name.to_owned(), line }),
-            };
-            let word = text.trim_start_matches('\u{feff}').trim();
-            if word.chars().count() > MAX_WORD_CHARS || bytes.len() >= most {
-                return Err(DataError::WordTooLong { name: name.to_owned(), line });
-            }
+            let word = word(&bytes).map_err(|fault| fault.in_line(name, line, &head))?;
             if !word.is_empty() {
                 reservoir.offer(word);
                 if reservoir.text_bytes > reservoir.max_text_bytes() {
@@ -194,7 +139,15 @@ impl Words {
             }
         }
         let (words, sample) = reservoir.into_words();
-        Ok(Self { name: name.to_owned(), words, sample, sha256: hash.finalize().into(), deduplicated: false })
+        let sha256 = hash.finalize().into();
+        Ok(Self { name: name.to_owned(), words, sample, sha256, deduplicated: false, max_characters: None })
+    }
+
+    /// What a user should know of the list: what it looks like if not like a list, and characters that nobody sees. A line
+    /// each, without the list's name.
+    pub fn notes(&self) -> Vec<String> {
+        let look = Look::of(&self.words).map(|look| format!("{look}, until then whole lines are the words"));
+        look.into_iter().chain(Oddities::of(&self.words).notes()).collect()
     }
 
     /// Number of words that stood in the list before.
@@ -212,6 +165,33 @@ impl Words {
         before - self.words.len()
     }
 
+    /// Drops the words with characters that `is_known` refuses; returns their number.
+    pub fn keep_known(&mut self, is_known: impl Fn(char) -> bool) -> usize {
+        let before = self.words.len();
+        self.words.retain(|word| word.chars().all(&is_known));
+        before - self.words.len()
+    }
+
+    /// Drops the words with other characters than the `most` commonest; returns their number.
+    pub fn keep_commonest(&mut self, most: usize) -> usize {
+        self.max_characters = Some(most);
+        let commonest = self.commonest(most);
+        self.keep_known(|character| commonest.contains(&character))
+    }
+
+    /// The characters that are in most words; of equally common ones those of lower code points.
+    fn commonest(&self, most: usize) -> BTreeSet<char> {
+        let mut words: BTreeMap<char, usize> = BTreeMap::new();
+        for word in &self.words {
+            for character in word.chars().collect::<BTreeSet<_>>() {
+                *words.entry(character).or_default() += 1;
+            }
+        }
+        let mut characters: Vec<_> = words.into_iter().collect();
+        characters.sort_by_key(|&(character, words)| (std::cmp::Reverse(words), character));
+        characters.into_iter().take(most).map(|(character, _)| character).collect()
+    }
+
     /// The vocabulary of the list: the boundary's sign, then its characters in the order of their code points.
     ///
     /// # Errors
@@ -220,7 +200,12 @@ impl Words {
         let characters: BTreeSet<char> = self.words.iter().flat_map(|word| word.chars()).collect();
         let found = characters.len();
         if !(MIN_VOCAB_SIZE - 1..MAX_VOCAB_SIZE).contains(&found) {
-            return Err(DataError::Vocabulary { name: self.name.clone(), found });
+            let coverage = (found > MAX_CHARACTERS).then(|| {
+                let commonest = self.commonest(MAX_CHARACTERS);
+                let is_covered = |word: &&String| word.chars().all(|character| commonest.contains(&character));
+                Coverage { words: self.words.iter().filter(is_covered).count(), of: self.words.len() }
+            });
+            return Err(DataError::Vocabulary { name: self.name.clone(), found, coverage });
         }
         Ok(std::iter::once(BOUNDARY_SIGN).chain(characters).collect())
     }
@@ -232,7 +217,7 @@ impl Words {
     pub fn split(&self) -> Result<Split, DataError> {
         let count = self.words.len();
         if count < MIN_WORDS {
-            return Err(DataError::TooFewWords { name: self.name.clone(), words: count });
+            return Err(self.too_few());
         }
         let mut train = self.words.clone();
         PythonRandom::new(SPLIT_SEED).shuffle(&mut train);
@@ -241,6 +226,17 @@ impl Words {
         let test = train.split_off(second);
         let dev = train.split_off(first);
         Ok(Split { train, dev, test })
+    }
+
+    fn too_few(&self) -> DataError {
+        let name = self.name.clone();
+        let words = self.words.len();
+        if words == 0 && self.sample.is_none() && self.max_characters.is_none() {
+            let is_empty = self.sha256 == <[u8; 32]>::from(Sha256::digest([]));
+            return DataError::NoWords { name, is_empty };
+        }
+        let longest = self.words.iter().max_by_key(|word| word.len());
+        DataError::TooFewWords { name, words, look: longest.and_then(|line| Look::of_one_line(line)) }
     }
 
     /// [`Words::read`] of what stands in memory; `name` is what to call it.
@@ -252,48 +248,33 @@ impl Words {
     }
 }
 
-/// A uniform sample of a stream of unknown length: all words while they are few, then each new one takes the place of a random
-/// one with probability `limit / offered` (Vitter, "Random sampling with a reservoir", 1985, algorithm R).
-struct Reservoir {
-    limit: usize,
-    random: PythonRandom,
-    /// With their places in the list.
-    words: Vec<(usize, String)>,
-    offered: usize,
-    text_bytes: usize,
-}
+/// Bytes that are read of a line: a line of any length must not fill the memory. As many as a word can have, and a bit.
+const MOST_BYTES: usize = 4 * MAX_WORD_CHARS + 16;
 
-impl Reservoir {
-    fn new(limit: usize) -> Self {
-        Self { limit, random: PythonRandom::new(SPLIT_SEED), words: Vec::new(), offered: 0, text_bytes: 0 }
+/// Returns the word of a line, without white space and byte-order mark around it; empty for a blank line.
+fn word(bytes: &[u8]) -> Result<&str, error::Fault> {
+    use error::Fault;
+    if bytes.contains(&0) {
+        return Err(Fault::Nul);
     }
-
-    fn offer(&mut self, word: &str) {
-        self.offered += 1;
-        let place = if self.offered <= self.limit { self.words.len() } else { self.random.below(self.offered) };
-        if place >= self.limit {
-            return;
+    let is_long = bytes.len() >= MOST_BYTES;
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // The last character may have been cut.
+        Err(error) if is_long && error.error_len().is_none() => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default()
         }
-        let word = (self.offered, word.to_owned());
-        self.text_bytes += word.1.len();
-        match self.words.get_mut(place) {
-            Some(old) => self.text_bytes -= std::mem::replace(old, word).1.len(),
-            None => self.words.push(word),
-        }
+        Err(_) if is_long => return Err(Fault::NotText),
+        Err(_) => return Err(Fault::NotUtf8(encoding::western(bytes))),
+    };
+    let word = text.trim_start_matches('\u{feff}').trim();
+    if word.contains('\r') {
+        return Err(Fault::CarriageReturns(word.matches('\r').count()));
     }
-
-    /// How long the words may be together.
-    fn max_text_bytes(&self) -> usize {
-        self.limit.saturating_mul(WORD_BYTES).max(MIN_TEXT_BYTES)
+    if is_long || word.chars().count() > MAX_WORD_CHARS {
+        return Err(Fault::TooLong(Look::of_one_line(word)));
     }
-
-    /// In the order of the list, and what part of it they are, if not all.
-    fn into_words(mut self) -> (Vec<String>, Option<Sample>) {
-        self.words.sort_unstable_by_key(|&(place, _)| place);
-        let words = self.words.into_iter().map(|(_, word)| word).collect();
-        let sample = Sample { words: self.limit, of: self.offered };
-        (words, (sample.of > sample.words).then_some(sample))
-    }
+    Ok(word)
 }
 
 /// The three parts of a list.
@@ -305,56 +286,6 @@ pub struct Split {
     pub dev: Vec<String>,
     /// What is reported once.
     pub test: Vec<String>,
-}
-
-/// Contexts and targets: every character of every word, and its end, with the `block_size` characters before it.
-#[derive(Clone, Debug)]
-pub struct Examples {
-    /// `[len][block_size]`, padded with the boundary in front.
-    pub contexts: Vec<Token>,
-    /// `[len]`.
-    pub targets: Vec<Token>,
-    /// Characters of a context.
-    pub block_size: usize,
-}
-
-impl Examples {
-    /// The lecture's `build_dataset`.
-    ///
-    /// # Errors
-    /// [`DataError::UnknownCharacter`] for a word the vocabulary does not cover; `name` is what to call the list.
-    pub fn new(name: &str, words: &[String], vocab: Vocab<'_>, block_size: usize) -> Result<Self, DataError> {
-        let mut examples = Self { contexts: Vec::new(), targets: Vec::new(), block_size };
-        let mut context = vec![BOUNDARY; block_size];
-        for word in words {
-            context.fill(BOUNDARY);
-            let tokens = word.chars().map(|character| {
-                vocab.encode(character).map_err(|source| DataError::UnknownCharacter {
-                    name: name.to_owned(),
-                    word: word.clone(),
-                    source,
-                })
-            });
-            for token in tokens.chain([Ok(BOUNDARY)]) {
-                let token = token?;
-                examples.contexts.extend_from_slice(&context);
-                examples.targets.push(token);
-                context.rotate_left(1);
-                context[block_size - 1] = token;
-            }
-        }
-        Ok(examples)
-    }
-
-    /// Number of examples.
-    pub fn len(&self) -> usize {
-        self.targets.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.targets.is_empty()
-    }
 }
 
 /// A hash as hexadecimal digits.

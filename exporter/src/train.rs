@@ -7,7 +7,7 @@
 //! | `corpus`, `source`, [`batch`], [`draws`] | the words, and the batches that are drawn from them |
 //! | [`training`], [`event`], [`error`] | the training loop, and what it tells |
 //! | `optimizer` | SGD and AdamW, whose state can be saved |
-//! | [`checkpoint`], [`statistics`] | the state to go on from; activations, gradients and updates of a step |
+//! | [`checkpoint`], `fingerprint`, [`statistics`] | the state to go on from, and whose it is; activations, gradients and updates of a step |
 //! | [`fold_network`](mod@fold_network) | the network in training as a folded model |
 //! | [`finetune`](mod@finetune) | quantization-aware training for 4-bit weights |
 //! | [`run`], [`sweep`] | the folder of a run; grids of runs |
@@ -19,6 +19,7 @@ pub mod draws;
 pub mod error;
 pub mod event;
 pub mod finetune;
+mod fingerprint;
 pub mod fold_network;
 pub mod nn;
 mod optimizer;

@@ -99,7 +99,7 @@ fn words_are_scored_and_ranked() {
     let output = exporter(&["score", "--model", &model, "emma", "zo\u{eb}", "a1"], "");
     assert!(text(&output.stdout).contains("emma") && output.status.code() == Some(1));
     let stderr = text(&output.stderr);
-    let both = "error: 2 of 3 words cannot be scored: \"zo\u{eb}\": character '\u{eb}' is not in the model's vocabulary; \"a1\"";
+    let both = "error: 2 of 3 words cannot be scored: \"zo\u{eb}\": character '\u{eb}' is not in the model's vocabulary (U+00EB); \"a1\"";
     assert!(stderr.contains(both), "{stderr}");
     fails(&["score", "--model", &model, "-"], "no words on stdin");
     fs::write(&list, "123\n").unwrap();

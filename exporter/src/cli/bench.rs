@@ -11,7 +11,7 @@ use runtime::Model;
 use runtime::kernels::host::VectorUnit;
 use tch::Device;
 
-use super::{count, default_threads};
+use super::{count, default_threads, limits};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -23,8 +23,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
     batch: u32,
     /// Threads where it is many [default: one per core]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: Option<u32>,
+    #[arg(long, value_parser = limits::threads)]
+    threads: Option<usize>,
     /// Turns of a tenth of a second each; the median counts
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
     turns: u32,
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let torch = folded.unwrap_or_else(|| TorchModel::untrained(config, Device::Cpu));
     let words = args.batch as usize;
-    let all = args.threads.map_or_else(default_threads, |threads| threads as usize);
+    let all = args.threads.unwrap_or_else(default_threads);
     // One thread, and all of them where that is not the same.
     let threads = if all > 1 { vec![1, all] } else { vec![1] };
 

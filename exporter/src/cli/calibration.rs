@@ -33,7 +33,11 @@ pub struct Calibration {
 /// where no list was given.
 pub fn words(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Calibration> {
     if let Some(list) = list {
-        let words = super::list(Some(list), MAX_WORDS)?;
+        let mut words = super::list(Some(list), MAX_WORDS)?;
+        if hex(&words.sha256) == model.origin.data_sha256 {
+            // Those with characters that the training dropped: see `train --max-characters`.
+            words.keep_known(|character| model.vocab.chars().skip(1).any(|known| known == character));
+        }
         return Ok(Calibration { words: words.split()?.train, source: words.name });
     }
     let shipped = Words::shipped()?;

@@ -7,6 +7,8 @@ use runtime::DEFAULT_MAX_LEN;
 use runtime::Model;
 use serde_json::json;
 
+use super::limits;
+
 #[derive(clap::Args)]
 pub struct Args {
     /// What the words begin with; may be empty
@@ -18,7 +20,7 @@ pub struct Args {
     #[arg(short = 'n', long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: u32,
     /// Most characters of a word, the prefix included; longer ones are left out
-    #[arg(long, default_value_t = DEFAULT_MAX_LEN)]
+    #[arg(long, default_value_t = DEFAULT_MAX_LEN, value_parser = limits::length)]
     max_len: usize,
     /// One JSON object on stdout
     #[arg(long)]

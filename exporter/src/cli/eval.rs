@@ -9,7 +9,8 @@ use exporter::measure::eval::compare::{Candidate, Comparison, Distance};
 use exporter::model::pack::ModelFile;
 use runtime::Model;
 
-use super::{DataArgs, count};
+use super::count;
+use super::lists::{DataArgs, Known, for_model};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -65,30 +66,32 @@ impl Given {
         self.path.display().to_string()
     }
 
-    /// Says so where a model has learned from another list: what is a dev word here may have been a training word there.
-    pub fn note_other_list(&self, words: &Words) -> anyhow::Result<()> {
-        let trained_on = match &self.file {
-            ModelFile::Folded(model) => model.origin.data_sha256.clone(),
-            ModelFile::Blob(blob) => hex(&Model::new(blob.as_bytes())?.provenance().data_sha256),
+    /// Returns what the file says about the list that the model was trained on.
+    pub fn known(&self) -> anyhow::Result<Known<'_>> {
+        let (sha256, vocab) = match &self.file {
+            ModelFile::Folded(model) => (model.origin.data_sha256.clone(), model.vocab.as_str()),
+            ModelFile::Blob(blob) => {
+                let model = Model::new(blob.as_bytes())?;
+                (hex(&model.provenance().data_sha256), model.vocab().as_str())
+            }
         };
-        if trained_on != hex(&words.sha256) {
-            let name = self.path.display();
-            eprintln!(
-                "note: {name} was trained on another list than {}: parts of it may have been trained on",
-                words.name
-            );
-        }
-        if let ModelFile::Folded(model) = &self.file
-            && model.origin.dedup != words.deduplicated
-        {
-            let name = self.path.display();
-            eprintln!("note: {name} was trained with the other setting of --dedup, which splits the list otherwise");
-        }
-        if let ModelFile::Folded(model) = &self.file
-            && model.origin.sample != words.sample.map(|sample| sample.words)
-        {
-            let name = self.path.display();
-            eprintln!("note: {name} was trained with another --max-words, which splits the list otherwise");
+        Ok(Known { name: self.name(), sha256, vocab })
+    }
+
+    /// Says so where a model was trained on another list, or on another part of it: what is a dev word here may have been
+    /// a training word there. Drops the words that the training dropped.
+    pub fn note_other_list(&self, words: &mut Words) -> anyhow::Result<()> {
+        for_model(words, &self.known()?);
+        if let ModelFile::Folded(model) = &self.file {
+            let (name, origin) = (self.path.display(), &model.origin);
+            if origin.dedup != words.deduplicated {
+                eprintln!(
+                    "note: {name} was trained with the other setting of --dedup, which splits the list otherwise"
+                );
+            }
+            if origin.sample != words.sample.map(|sample| sample.words) {
+                eprintln!("note: {name} was trained with another --max-words, which splits the list otherwise");
+            }
         }
         Ok(())
     }
@@ -99,8 +102,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let models = args.model.iter().map(|path| Given::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let candidates = models.iter().map(|model| Candidate::new(&model.name(), &model.file));
     let comparison = Comparison::new(candidates.collect::<Result<_, _>>()?)?;
-    let words = args.data.read()?;
-    models.iter().try_for_each(|model| model.note_other_list(&words))?;
+    let mut words = args.data.read()?;
+    models.iter().try_for_each(|model| model.note_other_list(&mut words))?;
     let parts = args.split.of(&words)?;
     let mut json = match &models[..] {
         [model] => alone(model, &comparison, &words, &parts)?,

@@ -6,7 +6,8 @@ use exporter::io::write::check_writable;
 use exporter::model::file::FoldedModel;
 use exporter::train::finetune::{Event, Options, finetune};
 
-use super::{DataArgs, INTERRUPTED, count, default_threads, quoted, refuse_overwriting, stop_on_interrupt};
+use super::lists::{DataArgs, Known, require_list};
+use super::{INTERRUPTED, count, default_threads, limits, quoted, refuse_overwriting, stop_on_interrupt};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,19 +23,19 @@ pub struct Args {
     #[arg(long, default_value_t = Options::default().bits, value_parser = clap::value_parser!(u32).range(2..=4))]
     bits: u32,
     /// Highest learning rate
-    #[arg(long, default_value_t = Options::default().lr)]
+    #[arg(long, default_value_t = Options::default().lr, value_parser = limits::learning_rate)]
     lr: f64,
     /// Times through the training words
-    #[arg(long, default_value_t = Options::default().epochs)]
+    #[arg(long, default_value_t = Options::default().epochs, value_parser = limits::epochs)]
     epochs: f64,
     /// Examples per step
-    #[arg(long, default_value_t = Options::default().batch_size)]
+    #[arg(long, default_value_t = Options::default().batch_size, value_parser = limits::batch_size)]
     batch_size: usize,
     /// Seed of the batches
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
-    /// Threads; the same seed and threads give the same bytes [default: one per core]
-    #[arg(long)]
+    /// Threads, at most 64 or four per core; the same seed and threads give the same bytes [default: one per core]
+    #[arg(long, value_parser = limits::threads)]
     threads: Option<usize>,
 }
 
@@ -43,7 +44,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     refuse_overwriting(&args.out, &inputs)?;
     check_writable(&args.out)?;
     let model = FoldedModel::read(&args.model)?;
-    let words = args.data.read()?;
+    require_list(args.data.data.as_deref(), &args.model, &model)?;
+    let (name, sha256) = (quoted(&args.model), model.origin.data_sha256.clone());
+    let words = args.data.read_for(&Known { name, sha256, vocab: &model.vocab })?;
     let options = Options {
         bits: args.bits,
         lr: args.lr,

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use exporter::data::{Examples, MAX_WORDS, Words, hex};
+use exporter::data::{Examples, MAX_WORDS, Words, alphabet, hex};
 use exporter::import::{self, DEFAULT_EPS, Layer, Options, Orientation, StateDict, Structure};
 use exporter::io::read::read_bounded;
 use exporter::io::write::check_writable;
@@ -242,6 +242,7 @@ fn describe(input: &str, args: &Args, state: &StateDict, structure: &Structure, 
     }
     row("output", &structure.output.weight, format!("reads {below}{}", parts(&structure.output)));
     eprintln!("\nblock_size {} = {}, vocabulary {:?}", structure.block_size(), product(structure), model.vocab);
+    eprintln!("alphabet: {}", alphabet::describe(model.vocab.chars().skip(1)));
     let parameters = model.architecture.config(structure.vocab_size).map_or(0, |config| config.parameters());
     eprintln!("{} parameters folded", count(parameters));
     if !state.counters.is_empty() {

@@ -1,9 +1,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use exporter::data::alphabet;
 use exporter::measure::costs::{self, Chip, Costs};
 use exporter::measure::inspect::{Inspection, inspect};
 use exporter::model::pack::ModelFile;
+use runtime::Model;
 
 use super::count;
 
@@ -25,11 +27,21 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         println!("{}: {}\n", args.model.display(), inspection.kind);
         print_network(&inspection);
+        println!("\nalphabet: {}", alphabet(&file)?);
         print_origin(&inspection);
         print_bytes(&inspection);
         print_cores(&inspection);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the characters of a model, in one line.
+fn alphabet(file: &ModelFile) -> anyhow::Result<String> {
+    let describe = |vocab: &str| alphabet::describe(vocab.chars().skip(1));
+    Ok(match file {
+        ModelFile::Folded(model) => describe(&model.vocab),
+        ModelFile::Blob(blob) => describe(Model::new(blob.as_bytes())?.vocab().as_str()),
+    })
 }
 
 fn print_network(inspection: &Inspection) {

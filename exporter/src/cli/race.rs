@@ -6,7 +6,7 @@ use exporter::train::options::Options;
 use exporter::train::preset::{self, FAST_PRESET};
 use tch::Device;
 
-use super::{DataArgs, count, default_threads};
+use super::{DataArgs, count, default_threads, limits};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -16,7 +16,7 @@ pub struct Args {
     #[arg(long, default_value = "wavenet-128", value_parser = super::train::preset_names())]
     plain: String,
     /// Steps of the plain loop; the rest of them is extrapolated
-    #[arg(long, default_value_t = 200_000)]
+    #[arg(long, default_value_t = 200_000, value_parser = limits::steps)]
     plain_steps: usize,
     /// Preset that is to be sooner
     #[arg(long, default_value = FAST_PRESET, value_parser = super::train::preset_names())]
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1.993)]
     target: f64,
     /// Threads of both [default: one per core]
-    #[arg(long)]
+    #[arg(long, value_parser = limits::threads)]
     threads: Option<usize>,
 }
 

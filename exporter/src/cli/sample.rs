@@ -4,13 +4,17 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use exporter::data::MAX_WORDS;
+use anyhow::{Context, anyhow, bail};
+use exporter::data::alphabet::explain;
+use exporter::data::{MAX_WORDS, hex};
 use exporter::inference::sample::{Drawn, words, words_in_parallel};
 use exporter::model::pack::ModelFile;
 use runtime::DEFAULT_MAX_LEN;
 use runtime::{End, Model, Sampling};
 use serde_json::json;
+
+use super::limits;
+use super::lists::{Known, for_model};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -37,7 +41,7 @@ pub struct Args {
     #[arg(long, default_value = "")]
     prompt: String,
     /// Most characters of a word, the prompt included
-    #[arg(long, default_value_t = DEFAULT_MAX_LEN)]
+    #[arg(long, default_value_t = DEFAULT_MAX_LEN, value_parser = limits::length)]
     max_len: usize,
     /// New words only: what stands in the list of --data, and empty words, are drawn again
     #[arg(long)]
@@ -60,12 +64,20 @@ fn parse_temperature(text: &str) -> Result<u16, String> {
     if (0.0..=f64::from(u16::MAX)).contains(&milli) { Ok(milli as u16) } else { Err("must be 0 to 65.535".to_owned()) }
 }
 
+/// Most words of one JSON object, which is in memory as a whole: 2 GB.
+const MAX_JSON: usize = 10_000_000;
+
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.json && args.count > MAX_JSON {
+        bail!("--json holds all words in memory, at most {}: without it any number is drawn", super::count(MAX_JSON));
+    }
     let blob = ModelFile::read(&args.model)?.into_blob()?;
     let model = Model::new(blob.as_bytes())?;
     let sampling = Sampling::default().temperature_milli(args.temperature).top_k(args.top_k);
     let known: Option<(String, HashSet<String>)> = if args.novel {
-        let words = super::list(args.data.as_deref(), MAX_WORDS)?;
+        let mut words = super::list(args.data.as_deref(), MAX_WORDS)?;
+        let (name, vocab) = (args.model.display().to_string(), model.vocab().as_str());
+        for_model(&mut words, &Known { name, sha256: hex(&model.provenance().data_sha256), vocab });
         // Whoever stops in the middle of a known word has not made a new one.
         Some((words.name, words.words.into_iter().chain([String::new()]).collect()))
     } else {
@@ -99,7 +111,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         words(&model, sampling, args.seed, &args.prompt, args.max_len, draws, each)
     }
-    .with_context(|| format!("prompt {:?}", args.prompt))?;
+    .map_err(|error| anyhow!("prompt {:?}: {}", args.prompt, explain(&error, &args.prompt, model.vocab().as_str())))?;
     if args.json {
         let mut object = json!({ "words": rows, "seed": args.seed, "cut": cut });
         if known.is_some() {

@@ -3,13 +3,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use exporter::data::{MAX_WORDS, Words, hex};
+use exporter::data::alphabet::explain;
+use exporter::data::{DataError, MAX_WORDS, Words, hex};
 use exporter::inference::score::{Ranking, Scored, Scorer};
 use exporter::model::pack::ModelFile;
 use runtime::Model;
 use serde_json::json;
 
 use super::count;
+use super::lists::{Known, for_model};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -45,18 +47,19 @@ fn words(given: &[String]) -> anyhow::Result<Vec<String>> {
 
 /// The list, and how probable its words are.
 fn ranking(args: &Args, model: &Model<'_>) -> anyhow::Result<Option<(Words, Ranking)>> {
-    let words = super::list(args.data.as_deref(), MAX_WORDS)?;
-    if hex(&words.sha256) != hex(&model.provenance().data_sha256) {
-        eprintln!("note: the model was trained on another list than {}", words.name);
-    }
+    let mut words = super::list(args.data.as_deref(), MAX_WORDS)?;
+    let (name, vocab) = (args.model.display().to_string(), model.vocab().as_str());
+    let sha256 = hex(&model.provenance().data_sha256);
+    for_model(&mut words, &Known { name, sha256, vocab });
     match Ranking::new(model, &words.words) {
         Ok(ranking) => Ok(Some((words, ranking))),
-        Err((word, source)) if args.data.is_some() => bail!("{}: the word {word:?}: {source}", words.name),
-        Err((word, source)) => {
-            eprintln!(
-                "note: no ranks, {} is in other characters ({word:?}: {source}): --data names another",
-                words.name
-            );
+        Err((word, error)) if args.data.is_some() => {
+            Err(DataError::unknown_character(&words.name, &word, &error, vocab).into())
+        }
+        Err((word, error)) => {
+            let reason = explain(&error, &word, vocab);
+            let name = &words.name;
+            eprintln!("note: no ranks, {name} is in other characters ({word:?}: {reason}): --data names another list");
             Ok(None)
         }
     }
@@ -74,7 +77,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for word in &words {
         match scorer.score(word) {
             Ok(word) => scored.push(word),
-            Err(source) => refused.push(format!("{word:?}: {source}")),
+            Err(error) => refused.push(format!("{word:?}: {}", explain(&error, word, model.vocab().as_str()))),
         }
     }
     if !scored.is_empty() {

@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Parser;
 use exporter::data::hex;
+use exporter::train::options::max_threads;
 use exporter::train::run;
 use exporter::train::sweep::{Results, Row, Run, grid, parse_set, table};
 
-use super::{Cli, DataArgs, INTERRUPTED, count, default_threads, stop_on_interrupt, train};
+use super::lists::TrainingData;
+use super::{Cli, INTERRUPTED, count, default_threads, limits, stop_on_interrupt, train};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    data: DataArgs,
+    data: TrainingData,
     /// Preset; may be given several times
     #[arg(long, required = true, value_parser = train::preset_names())]
     preset: Vec<String>,
@@ -29,12 +31,12 @@ pub struct Args {
     /// The first seed
     #[arg(long, default_value_t = 42)]
     first_seed: u64,
-    /// Trainings at a time
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    /// Trainings at a time, whose threads are at most 64 or four per core together
+    #[arg(long, default_value_t = 1, value_parser = limits::threads)]
+    jobs: usize,
     /// Threads of each [default: the cores, divided by the jobs]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+    #[arg(long, value_parser = limits::threads)]
+    threads: Option<usize>,
     /// No plots
     #[arg(long)]
     no_plots: bool,
@@ -50,12 +52,13 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Every training is a process of its own: libtorch has one generator and one number of threads per process, and one that
 /// crashes or diverges takes no other along.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    train::check_name("--data", args.data.list.data.as_deref())?;
+    train::check_name("--out", Some(&args.out))?;
+    let (jobs, threads) = (args.jobs, threads(args)?);
     let words = args.data.read()?;
     let sha256 = hex(&words.sha256);
     let last = args.first_seed.checked_add(args.seeds).context("--first-seed is too large")?;
     let runs = grid(&args.preset, &args.set, args.first_seed..last);
-    let jobs = usize::from(args.jobs);
-    let threads = args.threads.map_or_else(|| (default_threads() / jobs).max(1), usize::from);
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let results = Mutex::new(Results::read(&args.out)?);
 
@@ -127,6 +130,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns the threads of each training, unless all together are more than make sense.
+fn threads(args: &Args) -> anyhow::Result<usize> {
+    let jobs = args.jobs;
+    let threads = args.threads.unwrap_or_else(|| (default_threads() / jobs).max(1));
+    let (all, most) = (jobs * threads, max_threads());
+    if all > most {
+        bail!("--jobs {jobs} with --threads {threads} are {all} threads: there must be 1 to {most} on this machine");
+    }
+    Ok(threads)
+}
+
 /// The command line of a run.
 fn arguments(args: &Args, run: &Run, threads: usize, folder: &Path) -> Vec<String> {
     let mut arguments = vec!["exporter".to_owned(), "train".to_owned()];
@@ -137,15 +151,18 @@ fn arguments(args: &Args, run: &Run, threads: usize, folder: &Path) -> Vec<Strin
     for (key, value) in &run.settings {
         add(key, value.clone());
     }
-    if let Some(data) = &args.data.data {
+    if let Some(data) = &args.data.list.data {
         add("data", data.display().to_string());
     }
-    add("max-words", args.data.max_words.to_string());
+    add("max-words", args.data.list.max_words.to_string());
+    if let Some(most) = args.data.max_characters {
+        add("max-characters", most.to_string());
+    }
     add("run-dir", folder.display().to_string());
     if train::is_foldable(&run.preset) {
         add("out", run::model_path(folder).display().to_string());
     }
-    if args.data.dedup {
+    if args.data.list.dedup {
         arguments.push("--dedup".to_owned());
     }
     if args.no_plots {
@@ -176,7 +193,8 @@ fn start_and_wait(run: &Run, folder: &Path, arguments: Vec<String>, stop: &Atomi
     if run::read_config(folder).is_ok() {
         eprintln!("{}: goes on", run.name());
         command.arg("train").arg("--resume").arg(folder);
-        command.args(arguments.iter().filter(|argument| *argument == NO_PLOTS));
+        let is_kept = |argument: &&String| *argument == NO_PLOTS || argument.starts_with("--data=");
+        command.args(arguments.iter().filter(is_kept));
     } else {
         eprintln!("{}: starts", run.name());
         command.args(&arguments[1..]);

@@ -1,4 +1,5 @@
 mod config;
+mod places;
 mod progress;
 mod report;
 mod settings;
@@ -16,17 +17,20 @@ use exporter::train::run::metrics::Row;
 use exporter::train::run::{self, RunFolder};
 use exporter::train::training::{Outcome, train};
 
-use super::{DataArgs, INTERRUPTED, refuse_overwriting, stop_on_interrupt};
-use config::Config;
+use super::lists::TrainingData;
+use super::{INTERRUPTED, refuse_overwriting, stop_on_interrupt};
+use config::{Config, Files};
 use progress::Progress;
 use report::{relative, report, result};
 use settings::Settings;
+
+pub use places::check_name;
 pub use settings::{is_foldable, preset_names};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    data: DataArgs,
+    data: TrainingData,
     /// Where the trained model goes [default: model.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -36,8 +40,8 @@ pub struct Args {
     /// where that is taken]
     #[arg(long, value_name = "FOLDER")]
     run_dir: Option<PathBuf>,
-    /// Continue the training of a folder, with all its settings, from its last checkpoint
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "dedup", "max_words", "run_dir", "preset", "seed",
+    /// Continue the training of a folder, with all its settings, from its last checkpoint; --data says where its list is now
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dedup", "max_words", "max_characters", "run_dir", "preset", "seed",
         "epochs", "steps", "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels",
         "activation", "form", "device", "threads"])]
     resume: Option<PathBuf>,
@@ -71,30 +75,43 @@ fn interval(text: &str) -> Result<Interval, String> {
 const PLOT_BYTES: usize = 4 << 20;
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (config, checkpoint) = match &args.resume {
-        Some(folder) => Config::resume(folder, args.out.as_deref())?,
-        None => (Config::new(&args)?, None),
+    check_name("--run-dir", args.run_dir.as_deref())?;
+    let given = args.data.list.data.as_deref();
+    let (config, files, checkpoint) = match &args.resume {
+        Some(folder) => Config::resume(folder, given, args.out.as_deref())?,
+        None => {
+            let (config, files) = Config::new(&args)?;
+            (config, files, None)
+        }
     };
+    let Files { data, out } = files;
     let mut options = config.settings.options()?;
-    if let Some(out) = &config.out {
+    options.check_settings()?;
+    if let Some(out) = &out {
         // Before the work, not after it.
-        refuse_overwriting(out, &config.data.as_deref().into_iter().collect::<Vec<_>>())?;
+        refuse_overwriting(out, &data.as_deref().into_iter().collect::<Vec<_>>())?;
         check_writable(out)?;
     }
-    let replaces = config.out.as_ref().is_some_and(|out| out.exists());
-    let words = config.words().read()?;
+    let replaces = out.as_ref().is_some_and(|out| out.exists());
+    let words = config.words(data.as_deref(), args.resume.as_deref(), given.is_some())?;
     // What can be refused is refused before there is a folder.
     let needs = check(&words, &options)?;
     let mut folder = open_folder(&args, &options, checkpoint.as_ref())?;
-    check_space(&folder, config.out.as_deref(), &needs)?;
-    if args.resume.is_none() {
-        config.write(&folder, &options, &words)?;
+    let prepare = || {
+        check_space(&folder, out.as_deref(), &needs)?;
+        if args.resume.is_none() { config.write(&folder, &options, &words) } else { Ok(()) }
+    };
+    if let Err(error) = prepare() {
+        if args.resume.is_none() {
+            folder.abandon();
+        }
+        return Err(error);
     }
     options.checkpoints = Some((run::checkpoint_path(folder.path()), args.checkpoint_every));
 
     let outcome = train_and_record(&words, &options, checkpoint.as_ref(), &mut folder)?;
     // Half a training must not replace a whole one.
-    let out = config.out.map(|out| match outcome.interrupted && replaces {
+    let out = out.map(|out| match outcome.interrupted && replaces {
         true => out.with_extension("interrupted.safetensors"),
         false => out,
     });

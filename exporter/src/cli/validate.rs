@@ -51,8 +51,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if precision.is_integer() {
         bail!("--model {} is in {}: the reference must be in f32", reference.name(), precision.name());
     }
-    let words = args.data.read()?;
-    reference.note_other_list(&words)?;
+    let mut words = args.data.read()?;
+    reference.note_other_list(&mut words)?;
     let packed = blobs.iter().map(|given| given.file.clone().into_blob()).collect::<Result<Vec<_>, _>>()?;
 
     let names: Vec<String> = blobs.iter().map(Given::name).collect();

@@ -6,6 +6,8 @@
 use runtime::{BOUNDARY, HeapState, Model, PromptError, Stream, Token};
 use serde::Serialize;
 
+use crate::data::alphabet::explain;
+
 /// The tree over a window.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tree {
@@ -58,12 +60,12 @@ pub struct Next {
 #[derive(Debug, thiserror::Error)]
 pub enum ActivationsError {
     /// The model cannot read the word.
-    #[error("word {word:?}: {source}")]
+    #[error("word {word:?}: {reason}")]
     Word {
         /// The word.
         word: String,
         /// Why.
-        source: PromptError,
+        reason: String,
     },
     /// The word has no such position.
     #[error("{word:?} has {characters} characters: --position is 0 to {characters}")]
@@ -84,7 +86,10 @@ pub enum ActivationsError {
 /// Never: a heap state fits its model.
 pub fn tree(model: &Model<'_>, word: &str, position: Option<usize>) -> Result<Tree, ActivationsError> {
     let (vocab, config) = (model.vocab(), model.config());
-    let refused = |source| ActivationsError::Word { word: word.to_owned(), source };
+    let refused = |error: PromptError| ActivationsError::Word {
+        word: word.to_owned(),
+        reason: explain(&error, word, vocab.as_str()),
+    };
     let tokens: Vec<Token> = word.chars().map(|c| vocab.encode(c)).collect::<Result<_, _>>().map_err(refused)?;
     let characters = tokens.len();
     let position = position.unwrap_or(characters);

@@ -9,6 +9,8 @@ use std::collections::BinaryHeap;
 
 use runtime::{BOUNDARY, HeapState, Model, PromptError, Stream, Token};
 
+use crate::data::alphabet::explain;
+
 /// Beginnings taken up before the search is given up: some seconds of work.
 pub const MAX_BEGINNINGS: usize = 1_000_000;
 
@@ -32,12 +34,12 @@ impl Completion {
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteError {
     /// The model cannot read the prefix, or it is too long.
-    #[error("prefix {prefix:?}: {source}")]
+    #[error("prefix {prefix:?}: {reason}")]
     Prefix {
         /// What was given.
         prefix: String,
         /// Why.
-        source: PromptError,
+        reason: String,
     },
     /// The search takes too long.
     #[error(
@@ -66,7 +68,10 @@ pub fn complete(
     max_len: usize,
 ) -> Result<Vec<Completion>, CompleteError> {
     let vocab = model.vocab();
-    let refused = |source| CompleteError::Prefix { prefix: prefix.to_owned(), source };
+    let refused = |error: PromptError| CompleteError::Prefix {
+        prefix: prefix.to_owned(),
+        reason: explain(&error, prefix, vocab.as_str()),
+    };
     let start: Vec<Token> = prefix.chars().map(|c| vocab.encode(c)).collect::<Result<_, _>>().map_err(refused)?;
     if start.len() > max_len {
         return Err(refused(PromptError::TooLong { len: start.len(), max: max_len }));

@@ -22,11 +22,8 @@ pub fn runtime_loss(model: &Model<'_>, name: &str, words: &[String]) -> Result<L
     let mut stream = Stream::new(model, &mut state).expect("made for this model");
     let (mut micronats, mut characters) = (0, 0);
     for word in words {
-        let score = stream.score(word).map_err(|source| DataError::UnknownCharacter {
-            name: name.to_owned(),
-            word: word.clone(),
-            source,
-        })?;
+        let unknown = |error| DataError::unknown_character(name, word, &error, model.vocab().as_str());
+        let score = stream.score(word).map_err(unknown)?;
         micronats += score.nll_micronats;
         characters += score.characters;
     }

@@ -76,6 +76,8 @@ pub struct Origin {
     pub dedup: bool,
     /// How many words were drawn from the list, where it was too long.
     pub sample: Option<usize>,
+    /// How many characters were kept, the commonest, where words with rarer ones were dropped.
+    pub max_characters: Option<usize>,
     /// Mean loss of the training split in eval mode, nats per character.
     pub train_nll: Option<f64>,
     /// Of the dev split.
@@ -180,6 +182,9 @@ impl FoldedModel {
         }
         if let Some(words) = origin.sample {
             metadata.insert("sample", words.to_string());
+        }
+        if let Some(characters) = origin.max_characters {
+            metadata.insert("max_characters", characters.to_string());
         }
         if !origin.finetune.is_empty() {
             metadata.insert("finetune", origin.finetune.clone());

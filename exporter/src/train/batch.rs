@@ -111,16 +111,9 @@ impl Encoded {
     /// # Errors
     /// [`DataError::UnknownCharacter`] for a word the vocabulary does not cover; `name` is what to call the list.
     pub fn new(name: &str, words: &[String], vocab: Vocab<'_>) -> Result<Self, DataError> {
-        let encode = |word: &String| {
-            word.chars()
-                .map(|character| {
-                    vocab.encode(character).map_err(|source| DataError::UnknownCharacter {
-                        name: name.to_owned(),
-                        word: word.clone(),
-                        source,
-                    })
-                })
-                .collect()
+        let encode = |word: &String| -> Result<Vec<Token>, DataError> {
+            let unknown = |error| DataError::unknown_character(name, word, &error, vocab.as_str());
+            word.chars().map(|character| vocab.encode(character).map_err(unknown)).collect()
         };
         Ok(Self(words.iter().map(encode).collect::<Result<_, _>>()?))
     }

@@ -58,12 +58,10 @@ pub enum CheckpointError {
         reason: String,
     },
     /// It belongs to another network, recipe, seed or list.
-    #[error("the checkpoint is of another training: it has {found}, this one {expected}")]
+    #[error("the checkpoint is of another training: {differences}")]
     OtherTraining {
-        /// What it has.
-        found: String,
-        /// What was asked for.
-        expected: String,
+        /// What differs, by option.
+        differences: String,
     },
     /// A tensor is missing or has another shape.
     #[error("the checkpoint has no tensor {name:?} of shape {shape:?}")]

@@ -121,6 +121,22 @@ impl RunFolder {
         Self::open(path, lock)
     }
 
+    /// Takes a new folder away that holds no training yet, and the folder that it was made in if that is empty.
+    ///
+    /// What cannot be taken away stays: the error that made the folder useless is the one to tell.
+    pub fn abandon(self) {
+        for file in [CONFIG, METRICS, LOCK] {
+            drop(std::fs::remove_file(self.path.join(file)));
+        }
+        // Neither takes anything away that is not empty.
+        if std::fs::remove_dir(&self.path).is_ok()
+            && let Some(parent) = self.path.parent()
+            && parent == Path::new(DEFAULT_PARENT)
+        {
+            drop(std::fs::remove_dir(parent));
+        }
+    }
+
     fn open(path: &Path, lock: File) -> Result<Self, RunError> {
         let file = path.join(METRICS);
         let metrics = OpenOptions::new().create(true).append(true).open(&file).map_err(|source| io(&file, source))?;

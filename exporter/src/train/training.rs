@@ -20,6 +20,7 @@ use crate::train::corpus::{Corpus, Part};
 use crate::train::draws;
 use crate::train::error::TrainError;
 use crate::train::event::Event;
+use crate::train::fingerprint::differences;
 use crate::train::fold_network::fold_network;
 use crate::train::nn::Sequential;
 use crate::train::optimizer::Optimizer;
@@ -205,8 +206,8 @@ impl<'a> Training<'a> {
         if checkpoint.fingerprint == self.fingerprint {
             return Ok(());
         }
-        let (found, expected) = (checkpoint.fingerprint.clone(), self.fingerprint.clone());
-        Err(CheckpointError::OtherTraining { found, expected })
+        let differences = differences(&checkpoint.fingerprint, &self.fingerprint);
+        Err(CheckpointError::OtherTraining { differences })
     }
 
     /// Tells the observer of the network and of the steps, `done` of them in the checkpoint.

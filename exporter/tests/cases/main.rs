@@ -9,6 +9,8 @@ mod common;
 
 mod calibration;
 mod files;
+mod limits;
 mod lists;
 mod program;
+mod resume;
 mod table;

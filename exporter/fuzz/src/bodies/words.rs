@@ -1,5 +1,6 @@
 //! Any bytes as a word list.
 
+use crate::data::alphabet::describe;
 use crate::data::{DataError, Examples, MAX_WORD_CHARS, MIN_WORDS, Words};
 use runtime::Vocab;
 
@@ -15,6 +16,14 @@ pub fn words(bytes: &[u8]) -> Result<usize, DataError> {
         assert!(!word.is_empty() && word.trim() == word && word.chars().count() <= MAX_WORD_CHARS);
         assert!(!word.contains('\n'));
     }
+    for note in list.notes() {
+        assert!(!note.is_empty() && !note.contains(char::is_control), "{note:?}");
+    }
+    let shown = describe(list.words.iter().flat_map(|word| word.chars()));
+    assert!(!shown.contains(char::is_control), "{shown:?}");
+    let mut common = list.clone();
+    let dropped = common.keep_commonest(20);
+    assert_eq!(common.words.len() + dropped, list.words.len());
     let (count, twice) = (list.words.len(), list.duplicates());
     if let Ok(vocab) = list.vocab() {
         let vocab = Vocab::new(&vocab).expect("a vocabulary that a model takes");

@@ -12,23 +12,30 @@ use exporter::train::preset;
 use exporter::train::run::{self, RunFolder};
 
 use super::Args;
+use super::places::{Place, check_name};
 use super::settings::Settings;
-use crate::cli::{DataArgs, default_threads};
+use crate::cli::lists::{DataArgs, TrainingData};
+use crate::cli::{default_threads, quoted};
 
 /// Where the model goes unless told otherwise.
 const DEFAULT_OUT: &str = "model.safetensors";
 
-/// The fields of `config.json` that `--resume` reads. Paths in it are absolute; earlier versions kept them as given.
+/// The fields of `config.json` that `--resume` reads.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub struct Config {
     /// None for the shipped list.
-    pub data: Option<PathBuf>,
+    data: Option<Place>,
     dedup: bool,
     #[serde(default = "all_words")]
     max_words: usize,
+    #[serde(default)]
+    max_characters: Option<usize>,
     /// None for a network that cannot be written.
-    pub out: Option<PathBuf>,
+    out: Option<Place>,
     pub settings: Settings,
+    /// SHA-256 of the list; none before the list is read.
+    #[serde(default)]
+    data_sha256: Option<String>,
 }
 
 /// The default for runs of before.
@@ -36,9 +43,17 @@ fn all_words() -> usize {
     MAX_WORDS
 }
 
+/// Where a training reads its list and writes its model.
+pub struct Files {
+    /// None for the shipped list.
+    pub data: Option<PathBuf>,
+    /// None for a network that cannot be written.
+    pub out: Option<PathBuf>,
+}
+
 impl Config {
     /// Returns what the command line asks for.
-    pub fn new(args: &Args) -> anyhow::Result<Self> {
+    pub fn new(args: &Args) -> anyhow::Result<(Self, Files)> {
         let preset = preset::find(&args.settings.preset).context("clap checked the name")?;
         let out = match (&args.out, preset.statistics) {
             (Some(_), Statistics::BatchOnly) => {
@@ -48,39 +63,104 @@ impl Config {
             (Some(out), _) => Some(out.clone()),
             (None, _) => Some(PathBuf::from(DEFAULT_OUT)),
         };
+        let TrainingData { list: DataArgs { data, dedup, max_words }, max_characters } = &args.data;
+        check_name("--data", data.as_deref())?;
+        check_name("--out", out.as_deref())?;
         let mut settings = args.settings.clone();
         // Written down, so that a training that goes on elsewhere is the same.
         settings.threads = settings.threads.or_else(|| Some(default_threads()));
-        let DataArgs { data, dedup, max_words } = &args.data;
-        Ok(Self { data: data.clone(), dedup: *dedup, max_words: *max_words, out, settings })
+        let config = Self {
+            data: data.clone().map(Place::Given),
+            dedup: *dedup,
+            max_words: *max_words,
+            max_characters: *max_characters,
+            out: out.clone().map(Place::Given),
+            settings,
+            data_sha256: None,
+        };
+        Ok((config, Files { data: data.clone(), out }))
     }
 
-    /// Reads the settings of a run and its last checkpoint, if it has one. `out` replaces where the model goes.
-    pub fn resume(folder: &Path, out: Option<&Path>) -> anyhow::Result<(Self, Option<Checkpoint>)> {
-        let mut config: Self = serde_json::from_value(run::read_config(folder)?)
+    /// Reads the settings of a run and its last checkpoint, if it has one. `data` and `out` replace where the list is and
+    /// where the model goes.
+    pub fn resume(
+        folder: &Path,
+        data: Option<&Path>,
+        out: Option<&Path>,
+    ) -> anyhow::Result<(Self, Files, Option<Checkpoint>)> {
+        let config: Self = serde_json::from_value(run::read_config(folder)?)
             .with_context(|| format!("{} was not written by this program", folder.join("config.json").display()))?;
         if run::result_path(folder).exists() {
             bail!("the run in {} is finished: there is nothing to continue", folder.display());
         }
-        if let Some(out) = out {
-            config.out = Some(out.to_owned());
-        }
+        let files = config.files(folder, data, out)?;
         let path = run::checkpoint_path(folder);
         // Ended before its first checkpoint: then the beginning is where it goes on.
         let checkpoint = path.exists().then(|| Checkpoint::read(&path)).transpose()?;
-        Ok((config, checkpoint))
+        Ok((config, files, checkpoint))
     }
 
-    /// Returns the words as the command line would name them.
-    pub fn words(&self) -> DataArgs {
-        DataArgs { data: self.data.clone(), dedup: self.dedup, max_words: self.max_words }
+    /// Finds the files of a run that may have been moved, together with them or alone.
+    fn files(&self, folder: &Path, data: Option<&Path>, out: Option<&Path>) -> anyhow::Result<Files> {
+        let mut is_moved_alone = false;
+        let data = match (data, &self.data) {
+            (Some(data), _) => Some(data.to_owned()),
+            (None, None) => None,
+            (None, Some(place)) => {
+                let candidates = place.candidates(folder);
+                let Some(at) = candidates.iter().position(|path| path.exists()) else {
+                    let (run, list) = (quoted(folder), quoted(&candidates[0]));
+                    bail!("the list of the run in {run} is not at {list}: say where it is with --data FILE");
+                };
+                is_moved_alone = at > 0;
+                candidates.into_iter().nth(at)
+            }
+        };
+        let out = match (out, &self.out) {
+            (Some(out), _) => Some(out.to_owned()),
+            (None, None) => None,
+            (None, Some(place)) => {
+                let mut candidates = place.candidates(folder);
+                if is_moved_alone {
+                    candidates.reverse();
+                }
+                let has_folder = |path: &&PathBuf| path.parent().is_some_and(Path::is_dir);
+                let found = candidates.iter().find(has_folder).or(candidates.first());
+                if candidates.len() > 1
+                    && let Some(found) = found
+                {
+                    eprintln!("the run was moved: its model goes to {}; --out names another place", quoted(found));
+                }
+                found.cloned()
+            }
+        };
+        Ok(Files { data, out })
+    }
+
+    /// Reads the words of the list at `data`; `run` is the folder of a run that goes on, which must have been of this list.
+    pub fn words(&self, data: Option<&Path>, run: Option<&Path>, is_given: bool) -> anyhow::Result<Words> {
+        let list = DataArgs { data: data.map(Path::to_owned), dedup: self.dedup, max_words: self.max_words };
+        let words = TrainingData { list, max_characters: self.max_characters }.read()?;
+        let Some((run, sha256)) = run.zip(self.data_sha256.as_deref()) else { return Ok(words) };
+        if hex(&words.sha256) != sha256 {
+            let (run, name) = (quoted(run), &words.name);
+            match is_given {
+                true => bail!("{name} is another list than that of the run in {run}, which goes on only with its own"),
+                false => bail!(
+                    "{name} has changed since the run in {run} began: --data FILE names a copy of the list as it was, another \
+                     --run-dir starts a new run"
+                ),
+            }
+        }
+        Ok(words)
     }
 
     /// Writes what `--resume` needs, and what the settings come to.
     pub fn write(&self, folder: &RunFolder, options: &Options, words: &Words) -> anyhow::Result<()> {
-        let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
+        let recorded = |place: &Option<Place>| place.as_ref().map(|place| place.recorded(folder.path())).transpose();
         let mut config = self.clone();
-        (config.data, config.out) = (absolute(&config.data)?, absolute(&config.out)?);
+        (config.data, config.out) = (recorded(&config.data)?, recorded(&config.out)?);
+        config.data_sha256 = Some(hex(&words.sha256));
         let mut json = serde_json::to_value(config)?;
         json["recipe"] = serde_json::to_value(&options.recipe)?;
         json["levels"] =
@@ -89,15 +169,15 @@ impl Config {
         json["activation"] = options.architecture.activation.name().into();
         json["skip"] = options.architecture.skip.into();
         json["steps"] = check(words, options)?.steps.into();
-        json["data_sha256"] = hex(&words.sha256).into();
         json["exporter_version"] = env!("CARGO_PKG_VERSION").into();
         Ok(folder.write_config(&json)?)
     }
 
     /// Returns whether a run has the settings of a command line; the number of threads may differ.
     pub fn is_of(&self, args: &Args) -> bool {
-        self.dedup == args.data.dedup
-            && self.max_words == args.data.max_words
+        self.dedup == args.data.list.dedup
+            && self.max_words == args.data.list.max_words
+            && self.max_characters == args.data.max_characters
             && self.settings.without_threads() == args.settings.without_threads()
     }
 }

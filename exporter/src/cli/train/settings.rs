@@ -68,7 +68,7 @@ pub struct Settings {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     device: DeviceArg,
-    /// Threads; the same seed and threads give the same bytes [default: one per core]
+    /// Threads, at most 64 or four per core; the same seed and threads give the same bytes [default: one per core]
     #[arg(long)]
     pub threads: Option<usize>,
 }

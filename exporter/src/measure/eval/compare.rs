@@ -112,7 +112,7 @@ fn runtime_logits(model: &Model<'_>, list: &str, words: &[String]) -> Result<Vec
     for word in words {
         stream.reset();
         for token in word.chars().map(|character| model.vocab().encode(character)).chain([Ok(BOUNDARY)]) {
-            let unknown = |source| DataError::UnknownCharacter { name: list.to_owned(), word: word.clone(), source };
+            let unknown = |error| DataError::unknown_character(list, word, &error, model.vocab().as_str());
             let token = token.map_err(unknown)?;
             let logits = stream.logits();
             // Exact: a fixed-point logit below 2^14 nats has no more than 24 bits.

@@ -88,7 +88,7 @@ pub fn validate(
     let mut points = vec![Noise::default(); reference.config().levels().len() + 1];
     let (mut sum, mut largest, mut characters) = (0.0, 0.0_f64, 0);
     for word in words {
-        let unknown = |source| DataError::UnknownCharacter { name: list.to_owned(), word: word.clone(), source };
+        let unknown = |error| DataError::unknown_character(list, word, &error, reference.vocab().as_str());
         let tokens = word.chars().map(|character| reference.vocab().encode(character).map_err(unknown));
         expected.stream.reset();
         found.stream.reset();

@@ -89,6 +89,7 @@ impl<'a> Reader<'a> {
             data_sha256: text("data_sha256")?,
             dedup: self.get("dedup")? == "true",
             sample: self.optional("sample"),
+            max_characters: self.optional("max_characters"),
             train_nll: self.optional("train_nll"),
             dev_nll: self.optional("dev_nll"),
             test_nll: self.optional("test_nll"),

@@ -1,0 +1,196 @@
+//! Word lists of the command line: which one is taken, and what a user should know of it.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use exporter::data::{MAX_WORDS, MIN_WORDS, SHIPPED_NAME, Sample, Words, alphabet, hex};
+use exporter::model::file::FoldedModel;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{count, is_quiet, limits, quoted};
+
+/// `--data`, `--dedup` and `--max-words`, as commands take them that read a list.
+#[derive(clap::Args)]
+pub struct DataArgs {
+    /// Word list: one word a line, UTF-8, 2 to 255 distinct characters [default: the shipped list of names]
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Drop words that are in the list before (the lecture keeps them)
+    #[arg(long)]
+    pub dedup: bool,
+    /// Words held in memory; of a longer list they are drawn at random, always the same ones
+    #[arg(long, value_name = "N", default_value_t = MAX_WORDS, value_parser = limits::words)]
+    pub max_words: usize,
+}
+
+impl DataArgs {
+    /// Reads the list and reports duplicates on stderr.
+    pub fn read(&self) -> anyhow::Result<Words> {
+        read_words(self.data.as_deref(), self.dedup, self.max_words)
+    }
+
+    /// Reads the list for a model: see [`for_model`].
+    pub fn read_for(&self, model: &Known<'_>) -> anyhow::Result<Words> {
+        let mut words = self.read()?;
+        for_model(&mut words, model);
+        Ok(words)
+    }
+}
+
+/// A list to train on.
+#[derive(clap::Args)]
+pub struct TrainingData {
+    #[command(flatten)]
+    pub list: DataArgs,
+    /// Keep the N commonest characters only and drop the words that have others, for lists with more than 255
+    #[arg(long, value_name = "N", value_parser = limits::characters)]
+    pub max_characters: Option<usize>,
+}
+
+impl TrainingData {
+    /// Reads the list, drops what was asked for, and shows the alphabet.
+    pub fn read(&self) -> anyhow::Result<Words> {
+        let mut words = self.list.read()?;
+        if let Some(most) = self.max_characters {
+            let of = words.words.len();
+            let dropped = words.keep_commonest(most);
+            let name = &words.name;
+            eprintln!(
+                "{name}: {} of {} words dropped, with rarer characters than the {most} commonest",
+                count(dropped),
+                count(of)
+            );
+        }
+        if words.words.len() >= MIN_WORDS
+            && let Ok(vocab) = words.vocab()
+        {
+            eprintln!("alphabet: {}", alphabet::describe(vocab.chars().skip(1)));
+        }
+        Ok(words)
+    }
+}
+
+/// What is known of the list that a model was trained on.
+pub struct Known<'a> {
+    /// Name of the model in messages.
+    pub name: String,
+    /// SHA-256 of its list in hexadecimal digits; none or zeros if the model does not say.
+    pub sha256: String,
+    /// The characters, the boundary first.
+    pub vocab: &'a str,
+}
+
+impl Known<'_> {
+    fn is_known(&self) -> bool {
+        self.sha256.bytes().any(|digit| digit != b'0')
+    }
+
+    /// Returns whether these are the words of the training's list.
+    fn is_of(&self, words: &Words) -> bool {
+        self.sha256 == hex(&words.sha256)
+    }
+}
+
+/// Says so where a model was trained on another list. Of its own list drops the words that its training dropped, those
+/// with characters outside its vocabulary.
+pub fn for_model(words: &mut Words, model: &Known<'_>) {
+    let (name, list) = (&model.name, &words.name);
+    if model.is_of(words) {
+        let dropped = words.keep_known(|character| model.vocab.chars().skip(1).any(|known| known == character));
+        if dropped > 0 {
+            eprintln!("{}: {} words dropped, as in the training of {name}", words.name, count(dropped));
+        }
+    } else if model.is_known() {
+        eprintln!("note: {name} was trained on another list than {list}: parts of it may have been trained on");
+    } else {
+        eprintln!("note: {name} does not say which list it was trained on; this is {list}");
+    }
+}
+
+/// Refuses to take the shipped list, because no other is named, for a model that was not trained on it.
+pub fn require_list(given: Option<&Path>, path: &Path, model: &FoldedModel) -> anyhow::Result<()> {
+    if given.is_some() {
+        return Ok(());
+    }
+    let path = quoted(path);
+    let known = Known { name: path.clone(), sha256: model.origin.data_sha256.clone(), vocab: &model.vocab };
+    match known.is_of(&Words::shipped()?) {
+        true => Ok(()),
+        false if known.is_known() => bail!("{path} was not trained on {SHIPPED_NAME}: name its list with --data FILE"),
+        false => bail!("{path} does not say which list it was trained on: name the list with --data FILE"),
+    }
+}
+
+/// Reads a list, or the shipped one, shows progress, and says so where it is a sample or looks like something else.
+pub fn list(path: Option<&Path>, max_words: usize) -> anyhow::Result<Words> {
+    let Some(path) = path else { return Ok(Words::shipped()?) };
+    if path == Path::new("-") {
+        bail!("a list is not read from stdin: write it to a file and name that instead of -");
+    }
+    let mut reading = Reading::new(path);
+    let words = Words::read_up_to(path, max_words, &mut |bytes| reading.show(bytes))?;
+    reading.finish();
+    if let Some(Sample { words: taken, of }) = words.sample {
+        let (name, taken, of) = (&words.name, count(taken), count(of));
+        eprintln!("{name}: {taken} of its {of} words, drawn at random, always the same ones; --max-words takes more");
+    }
+    for note in words.notes() {
+        eprintln!("note: {}: {note}", words.name);
+    }
+    Ok(words)
+}
+
+/// Reads a list, or the shipped one, and reports duplicates on stderr.
+pub fn read_words(path: Option<&Path>, dedup: bool, max_words: usize) -> anyhow::Result<Words> {
+    let mut words = list(path, max_words)?;
+    let duplicates = words.duplicates();
+    if dedup {
+        words.dedup();
+    }
+    let what = if dedup { "dropped" } else { "kept, as in the lecture; --dedup drops them" };
+    let plural = if words.words.len() == 1 { "" } else { "s" };
+    eprint!("{}: {} word{plural}", words.name, count(words.words.len()));
+    match duplicates {
+        0 => eprintln!(", none twice"),
+        n => eprintln!(", {} of them duplicates ({what})", count(n)),
+    }
+    Ok(words)
+}
+
+/// How far the reading of a long list is: a bar on a terminal, a line for every 100 MB anywhere.
+struct Reading {
+    name: String,
+    bar: Option<ProgressBar>,
+    shown: u64,
+}
+
+impl Reading {
+    const LINE: u64 = 100_000_000;
+
+    fn new(path: &Path) -> Self {
+        let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let bar = (bytes > Self::LINE && std::io::stderr().is_terminal() && !is_quiet()).then(|| {
+            let template = "{bar:30} {bytes}/{total_bytes} of the list, {eta} left";
+            ProgressBar::new(bytes).with_style(ProgressStyle::with_template(template).expect("it is well-formed"))
+        });
+        Self { name: path.display().to_string(), bar, shown: 0 }
+    }
+
+    fn show(&mut self, bytes: u64) {
+        match &self.bar {
+            Some(bar) => bar.set_position(bytes),
+            None if bytes / Self::LINE > self.shown => {
+                self.shown = bytes / Self::LINE;
+                eprintln!("{}: {} MB read", self.name, bytes / 1_000_000);
+            }
+            None => {}
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

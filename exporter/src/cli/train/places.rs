@@ -1,0 +1,108 @@
+//! Where the files of a run are, written down so that the run may be moved together with them.
+
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::bail;
+
+/// A file of a run in `config.json`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// As it is written now.
+    Recorded {
+        /// The way from the run's folder, which is right after both have been moved.
+        from_run: PathBuf,
+        /// The whole path, which is right after the run alone has been moved.
+        absolute: PathBuf,
+    },
+    /// As the command line has it, and as earlier versions wrote it.
+    Given(PathBuf),
+}
+
+impl Place {
+    /// Returns the place as `config.json` of the run in `run` has it. The folder of the run exists.
+    pub fn recorded(&self, run: &Path) -> std::io::Result<Self> {
+        let Self::Given(path) = self else { return Ok(self.clone()) };
+        let absolute = std::path::absolute(path)?;
+        // Links on the way would lead the dots elsewhere.
+        let folder = absolute.parent().unwrap_or(Path::new("/"));
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let real = absolute.file_name().map_or(real.clone(), |name| real.join(name));
+        Ok(match way(&run.canonicalize()?, &real) {
+            Some(from_run) => Self::Recorded { from_run, absolute },
+            None => Self::Given(absolute),
+        })
+    }
+
+    /// Returns the paths that the file may have, the likeliest first, for the run that is now in `run`.
+    pub fn candidates(&self, run: &Path) -> Vec<PathBuf> {
+        match self {
+            Self::Given(path) => vec![path.clone()],
+            Self::Recorded { from_run, absolute } => {
+                let run = run.canonicalize().unwrap_or_else(|_| run.to_owned());
+                let mut path = run;
+                for part in from_run.components() {
+                    match part {
+                        Component::ParentDir => drop(path.pop()),
+                        other => path.push(other),
+                    }
+                }
+                if is_same(&path, absolute) { vec![absolute.clone()] } else { vec![path, absolute.clone()] }
+            }
+        }
+    }
+}
+
+/// Returns whether two paths are of one file, which need not exist, in a folder that does.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let folder = |path: &Path| path.parent()?.canonicalize().ok();
+    a == b || (a.file_name() == b.file_name() && folder(a).is_some() && folder(a) == folder(b))
+}
+
+/// Returns the way from a folder to a file, both absolute; `None` if they have nothing in common.
+fn way(from: &Path, to: &Path) -> Option<PathBuf> {
+    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    // The root is in common with everything, and drives with nothing.
+    let is_absolute = from.is_absolute() && to.is_absolute();
+    if !is_absolute || common == 0 {
+        return None;
+    }
+    let up = from.components().skip(common).map(|_| Component::ParentDir);
+    Some(up.chain(to.components().skip(common)).collect())
+}
+
+/// Refuses a name that no JSON file can hold.
+pub fn check_name(option: &str, path: Option<&Path>) -> anyhow::Result<()> {
+    match path {
+        Some(path) if path.to_str().is_none() => {
+            bail!("{option} {path:?}: the name is not UTF-8, and the run's config.json cannot hold it: rename the file")
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_found_after_a_move() {
+        let old = tempfile::tempdir().unwrap();
+        let run = old.path().join("runs/a");
+        std::fs::create_dir_all(&run).unwrap();
+        let list = old.path().join("words.txt");
+        std::fs::write(&list, "").unwrap();
+        let place = Place::Given(list.clone()).recorded(&run).unwrap();
+        let Place::Recorded { from_run, absolute } = &place else { panic!("{place:?}") };
+        assert_eq!((from_run.as_path(), absolute), (Path::new("../../words.txt"), &list));
+        let new = tempfile::tempdir().unwrap();
+        let moved = new.path().join("runs/a");
+        std::fs::create_dir_all(&moved).unwrap();
+        let candidates = place.candidates(&moved);
+        assert_eq!(candidates[0], new.path().canonicalize().unwrap().join("words.txt"));
+        assert_eq!(candidates[1], list);
+        // A run of an earlier version.
+        let json: Place = serde_json::from_str("\"/lists/words.txt\"").unwrap();
+        assert_eq!(json.candidates(&moved), [PathBuf::from("/lists/words.txt")]);
+    }
+}

@@ -1,0 +1,145 @@
+//! Runs that go on elsewhere, or whose list is not what it was.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::program::{Outcome, exporter, run_in};
+use crate::table::row;
+
+const TRAIN: [&str; 15] = [
+    "train",
+    "--no-plots",
+    "--preset",
+    "tiny",
+    "--steps",
+    "3000",
+    "--threads",
+    "1",
+    "--data",
+    "words.txt",
+    "--run-dir",
+    "runs/a",
+    "--checkpoint-every",
+    "20",
+    "--quiet",
+];
+
+/// Leaves `words.txt` and the run `runs/a` of a training that was killed after its first checkpoint.
+fn killed(folder: &Path) {
+    let words: Vec<&str> = exporter::data::SHIPPED_WORDS.lines().take(300).collect();
+    std::fs::write(folder.join("words.txt"), words.join("\n")).unwrap();
+    let arguments = [&TRAIN[..], &["--out", "m.safetensors"]].concat();
+    let mut child = exporter(&arguments).current_dir(folder).stderr(Stdio::null()).spawn().unwrap();
+    let checkpoint = folder.join("runs/a/checkpoint.safetensors");
+    let started = Instant::now();
+    while !checkpoint.exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint");
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before its first checkpoint");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn resume(folder: &Path, more: &[&str]) -> Outcome {
+    run_in(folder, &[&["train", "--no-plots", "--resume", "runs/a"], more].concat())
+}
+
+fn copied(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_changed_list_is_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    killed(here);
+    copied(&here.join("words.txt"), &here.join("copy.txt"));
+    std::fs::write(here.join("words.txt"), "anna\nemma\n".repeat(20)).unwrap();
+    let outcome = resume(here, &[]).fails(&["words.txt has changed since the run in runs/a began", "--data FILE"]);
+    let cut = outcome.last().replace(&format!("{}/", here.canonicalize().unwrap().display()), "");
+    assert!(cut.len() < 250 && outcome.stderr.lines().count() < 6, "{}", outcome.stderr);
+    row("a run whose list has changed", "train --resume", &cut);
+    let outcome =
+        resume(here, &["--data", "words.txt"]).fails(&["words.txt is another list than that of the run in runs/a"]);
+    row("a run and another list", "train --resume --data", outcome.last());
+    assert!(here.join("runs/a/checkpoint.safetensors").exists(), "nothing is lost");
+    resume(here, &["--data", "copy.txt"]).succeeds();
+    assert!(here.join("m.safetensors").exists());
+}
+
+#[test]
+fn a_list_that_was_moved_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    killed(here);
+    std::fs::rename(here.join("words.txt"), here.join("moved.txt")).unwrap();
+    let outcome = resume(here, &[])
+        .fails(&["the list of the run in runs/a is not at ", "words.txt: say where it is with --data"]);
+    let cut = outcome.last().replace(&format!("{}/", here.canonicalize().unwrap().display()), "");
+    row("a run whose list was moved", "train --resume", &cut);
+    resume(here, &["--data", "moved.txt"]).succeeds();
+}
+
+#[test]
+fn a_folder_that_was_moved_goes_on() {
+    let parent = tempfile::tempdir().unwrap();
+    let old = parent.path().join("old");
+    std::fs::create_dir(&old).unwrap();
+    killed(&old);
+    // A copy of everything: the new list is read, and the model goes to the new folder.
+    let new = parent.path().join("new");
+    copied(&old, &new);
+    let outcome = resume(&new, &[]).succeeds();
+    assert!(new.join("m.safetensors").exists() && !old.join("m.safetensors").exists(), "{}", outcome.stderr);
+    row("a run, its list and its model moved together", "train --resume", "goes on with the files in the new place");
+    // All of it moved away, started from within.
+    let moved = parent.path().join("moved");
+    std::fs::rename(&old, &moved).unwrap();
+    copied(&moved, &parent.path().join("kept"));
+    run_in(&moved.join("runs"), &["train", "--no-plots", "--resume", "a"]).succeeds();
+    assert!(moved.join("m.safetensors").exists());
+    // The run alone: list and model are where they were.
+    let kept = parent.path().join("kept");
+    let elsewhere = parent.path().join("deep/er/still");
+    std::fs::create_dir_all(&elsewhere).unwrap();
+    std::fs::rename(&kept, &old).unwrap();
+    std::fs::rename(old.join("runs/a"), elsewhere.join("a")).unwrap();
+    let outcome = run_in(&elsewhere, &["train", "--no-plots", "--resume", "a"]).succeeds();
+    assert!(old.join("m.safetensors").exists(), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the run was moved: its model goes to "), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_run_of_an_earlier_version_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    killed(here);
+    let path = here.join("runs/a/config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let absolute = |name: &str| -> PathBuf { here.join(name) };
+    config["data"] = absolute("words.txt").to_str().unwrap().into();
+    config["out"] = absolute("m.safetensors").to_str().unwrap().into();
+    config.as_object_mut().unwrap().remove("max_characters");
+    std::fs::write(&path, config.to_string()).unwrap();
+    resume(here, &[]).succeeds();
+    assert!(here.join("m.safetensors").exists());
+}
+
+#[test]
+fn other_settings_are_named_by_their_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    killed(here);
+    let path = here.join("runs/a/config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    config["settings"]["seed"] = 7.into();
+    config["settings"]["batch_size"] = 32.into();
+    std::fs::write(&path, config.to_string()).unwrap();
+    let expected =
+        "the checkpoint is of another training: --batch-size is 256 there and 32 here, --seed is 42 there and 7 here";
+    let outcome = resume(here, &[]).fails(&[expected]);
+    row("a run whose settings were changed", "train --resume", outcome.last());
+}

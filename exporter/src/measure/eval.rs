@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod golden;
+pub mod settle;
 pub mod validate;
 
 use runtime::{HeapState, Model, Stream};

@@ -8,5 +8,6 @@
 mod common;
 
 mod files;
+mod import;
 mod program;
 mod table;

@@ -32,20 +32,20 @@ pub struct Args {
     /// Where the folded model goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The characters in the order of the embedding's rows: .abcdefghijklmnopqrstuvwxyz, or a JSON list [default: `vocab` of the
-    /// file's metadata, else that of --data]
+    /// The characters in the order of the embedding's rows: .abcdefghijklmnopqrstuvwxyz, or a JSON list [default:
+    /// `vocab` of the file's metadata, else that of --data]
     #[arg(long, value_name = "CHARACTERS", allow_hyphen_values = true)]
     vocab: Option<String>,
     /// The character that pads the context and ends a word, where the vocabulary does not have it first and has none of
     /// the usual signs
     #[arg(long, value_name = "CHARACTER", allow_hyphen_values = true)]
     boundary: Option<String>,
-    /// Logits of the network, as `validate --golden` reads them: they settle what the state_dict does not say. All networks
-    /// that the shapes allow are tried
+    /// Logits of the network, as `validate --golden` reads them: they settle what the state_dict does not say. All
+    /// networks that the shapes allow are tried
     #[arg(long, value_name = "FILE")]
     golden: Option<PathBuf>,
-    /// The words it was trained on: the loss is measured on them, split as in the lecture; without --vocab their characters,
-    /// sorted, are the vocabulary
+    /// The words it was trained on: the loss is measured on them, split as in the lecture; without --vocab their
+    /// characters, sorted, are the vocabulary
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Drop words that stand in the list before (the lecture keeps them)
@@ -54,7 +54,8 @@ pub struct Args {
     /// Characters of context, to be sure: it must be what the shapes say
     #[arg(long, value_name = "N")]
     block_size: Option<usize>,
-    /// Matrices are [fan_in, fan_out], as in the lecture's own Linear. Found out by itself unless the shapes fit either way
+    /// Matrices are [fan_in, fan_out], as in the lecture's own Linear. Found out by itself unless the shapes fit
+    /// either way
     #[arg(long, conflicts_with = "not_transposed")]
     transposed: bool,
     /// Matrices are [fan_out, fan_in], as in nn.Linear
@@ -69,8 +70,8 @@ pub struct Args {
     /// What BatchNorm adds to the variance [default: 1e-5; with --golden, what fits]
     #[arg(long, value_parser = parse_eps)]
     eps: Option<f64>,
-    /// The function after every level and its BatchNorm [default: gated where the halves of gated units are recognised, otherwise
-    /// tanh; with --golden, what fits]
+    /// The function after every level and its BatchNorm [default: gated where the halves of gated units are
+    /// recognised, otherwise tanh; with --golden, what fits]
     #[arg(long, value_parser = named(Activation::ALL, Activation::name))]
     activation: Option<Activation>,
 }

@@ -1,7 +1,7 @@
 //! Which row of the embedding is which character, and which row is the boundary.
 //!
-//! A model has the boundary first. A file may have it anywhere, may call it `.`, `<pad>` or `\n`, and may have one sign for the
-//! start of a word and another for its end.
+//! A model has the boundary first. A file may have it anywhere, may call it `.`, `<pad>` or `\n`, and may have one
+//! sign for the start of a word and another for its end.
 
 use serde_json::Value;
 
@@ -12,7 +12,8 @@ const SIGNS: &str = ".\n\0_#^$|<>~*@¶·•␀␃␄▁";
 /// Signs that come in pairs: the start of a word, and its end.
 const PAIRS: [(char, char); 2] = [('^', '$'), ('<', '>')];
 
-/// The rows of the boundary: the one that pads the context, and the one that ends a word. All other rows keep their order.
+/// The rows of the boundary: the one that pads the context, and the one that ends a word. All other rows keep their
+/// order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
     /// Rows of the file.
@@ -83,9 +84,9 @@ impl Alphabet {
 
     /// Reads a vocabulary in the order of the rows of a file, and finds the boundary.
     ///
-    /// `text` is the characters one after the other, or JSON: a list of them, or an object from characters to rows or back.
-    /// `rows` is the number of rows of the embedding, `asked` the sign that `--boundary` names, and `padding` the row that
-    /// pads golden contexts, where there are some.
+    /// `text` is the characters one after the other, or JSON: a list of them, or an object from characters to rows or
+    /// back. `rows` is the number of rows of the embedding, `asked` the sign that `--boundary` names, and `padding`
+    /// the row that pads golden contexts, where there are some.
     ///
     /// # Errors
     /// [`ImportError`] if it does not say which row is the boundary, or has a sign that is no character.

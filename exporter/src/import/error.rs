@@ -99,7 +99,9 @@ pub enum ImportError {
         found: usize,
     },
     /// No embedding.
-    #[error("no embedding: {tensor:?} comes first and has a bias or a BatchNorm, which an embedding has not")]
+    #[error(
+        "no embedding: {tensor:?} comes first and has a bias or a BatchNorm, which an embedding has not; if another is the embedding, give all layers as --order EMBEDDING,...,OUTPUT"
+    )]
     NoEmbedding {
         /// The first matrix.
         tensor: String,

@@ -8,8 +8,8 @@ use crate::model::activation;
 use crate::model::file::{FoldedLinear, FoldedModel, Origin};
 use crate::model::fold::{BatchNormStats, fold_batch_norm};
 
-/// Folds a `state_dict` that was understood. `vocab` has the characters in the order of the embedding's rows, the boundary
-/// first.
+/// Folds a `state_dict` that was understood. `vocab` has the characters in the order of the embedding's rows, the
+/// boundary first.
 ///
 /// # Errors
 /// As [`fold_alphabet`].
@@ -29,7 +29,8 @@ pub fn fold(
 /// Folds a `state_dict` that was understood; its rows may be in another order than that of a model.
 ///
 /// # Errors
-/// [`ImportError`] if the vocabulary has another number of characters, for a variance that cannot be, and for values beyond f32.
+/// [`ImportError`] if the vocabulary has another number of characters, for a variance that cannot be, and for values
+/// beyond f32.
 ///
 /// # Panics
 /// If `structure` is not that of `state`.
@@ -103,7 +104,8 @@ fn join(halves: &[FoldedLinear]) -> FoldedLinear {
     }
 }
 
-/// A matrix `[fan_out, fan_in]`; of a convolution, `[o, channel, position]` becomes row o, column position * channels + channel.
+/// A matrix `[fan_out, fan_in]`; of a convolution, `[o, channel, position]` becomes row o, column position * channels
+/// + channel.
 fn matrix(state: &StateDict, name: &str, kernel: Option<usize>, orientation: Orientation) -> Array2<f64> {
     let tensor = &state.tensors[name];
     let [rows, columns] = [tensor.shape[0], tensor.shape[1]];
@@ -142,7 +144,8 @@ fn linear(state: &StateDict, layer: &Layer, orientation: Orientation, eps: f64) 
                 if value < 0.0 {
                     return Err(refuse("no variance is negative"));
                 }
-                // Of a channel that is constant whatever comes in, or that gamma cuts off, the fold is exact all the same.
+                // Of a channel that is constant whatever comes in, or that gamma cuts off, the fold is exact all the
+                // same.
                 let constant = gamma[channel] == 0.0 || weight.row(channel).iter().all(|&weight| weight == 0.0);
                 if value == 0.0 && !(constant && eps > 0.0) {
                     return Err(refuse("the channel never moved in training though its weights are not zero"));

@@ -1,5 +1,5 @@
-//! What programs that save a `state_dict` do to its names and tensors, undone: tied weights that are stored once, weights
-//! stored as magnitude and direction, averages of the weights beside them, and names of a VarStore without paths.
+//! Undoes what programs that save a `state_dict` do to names and tensors: tied weights that are stored once, weights
+//! stored as magnitude and direction, averages of the weights beside them, and names of a `VarStore` without paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,8 +89,8 @@ fn join_norms(state: &mut StateDict) {
 /// Parts of the modules of a `VarStore` whose layers share one path.
 const ROOT: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
 
-/// Gives modules to the tensors of a `VarStore` without paths, `weight`, `weight__1`, `running_mean`, ...: a number counts the
-/// tensors before, and the first of each name has none.
+/// Gives modules to the tensors of a `VarStore` without paths, `weight`, `weight__1`, `running_mean`, ...: a number
+/// counts the tensors before, and the first of each name has none.
 fn name_root(state: &mut StateDict) {
     let names: Vec<String> = state.tensors.keys().cloned().collect();
     let parsed: Option<Vec<(usize, Option<usize>)>> = names
@@ -135,8 +135,8 @@ fn name_root(state: &mut StateDict) {
     }
 }
 
-/// Returns the module of each tensor in the order in which they were made: a matrix and perhaps its bias, or running mean and
-/// variance, gamma and beta of a BatchNorm. `None` if the order is none.
+/// Returns the module of each tensor in the order in which they were made: a matrix and perhaps its bias, or running
+/// mean and variance, gamma and beta of a BatchNorm. `None` if the order is none.
 fn modules_of(parts: &[(usize, bool)]) -> Option<Vec<usize>> {
     let (mut modules, mut rest) = (Vec::new(), parts);
     for module in 0.. {

@@ -1,7 +1,7 @@
 //! The tensors of a file, checked and as f64.
 //!
-//! The safetensors library checks lengths and offsets; names that stand twice it passes over, so that is checked here. What
-//! a forward pass has no use for is passed over.
+//! The safetensors library checks lengths and offsets; names that stand twice it passes over, so that is checked here.
+//! What a forward pass has no use for is passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 

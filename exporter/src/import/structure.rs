@@ -9,7 +9,8 @@
 //! channels   biases and BatchNorms are as long as their layers are wide
 //! ```
 //!
-//! [`understand`] takes what names and shapes decide, and refuses what they leave open. [`readings`] lists all that fit.
+//! [`understand`] takes what names and shapes decide, and refuses what they leave open. [`readings`] lists all that
+//! fit.
 
 mod chain;
 mod channels;
@@ -182,8 +183,8 @@ fn is_open(error: &ImportError) -> bool {
     matches!(error, ImportError::Ambiguous | ImportError::Order { .. } | ImportError::OtherWay { .. })
 }
 
-/// Returns all networks that the shapes allow, the most likely first: every order of layers whose names do not count, both
-/// ways of storing matrices, gated units and skip connections.
+/// Returns all networks that the shapes allow, the most likely first: every order of layers whose names do not count,
+/// both ways of storing matrices, gated units and skip connections.
 ///
 /// # Errors
 /// [`ImportError`] of [`understand`] if there are none.

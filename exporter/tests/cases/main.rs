@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 #[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
 mod files;

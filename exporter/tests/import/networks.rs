@@ -1,5 +1,5 @@
-//! Networks of every kind that comes in: the logits of `tests/fixtures/make_network_fixtures.py`, and PyTorch's own where they
-//! lie beside the repository.
+//! Networks of every kind that comes in: the logits of `tests/fixtures/make_network_fixtures.py`, and PyTorch's own
+//! where they lie beside the repository.
 
 use std::path::{Path, PathBuf};
 

@@ -19,14 +19,15 @@ use super::super::{count, named, quoted};
 
 #[derive(clap::Args)]
 pub struct GoldenArgs {
-    /// Logits of another program, such as PyTorch: safetensors with contexts [N, block_size] (I64), logits [N, vocab_size] and
-    /// perhaps targets [N] (I64)
+    /// Logits of another program, such as PyTorch: safetensors with contexts [N, block_size] (I64), logits [N,
+    /// vocab_size] and perhaps targets [N] (I64)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "dedup"])]
     pub golden: Option<PathBuf>,
     /// With --golden: which precisions of a folded model [default: all]
     #[arg(long, value_parser = named(Precision::ALL, Precision::name), value_delimiter = ',', requires = "golden")]
     precision: Vec<Precision>,
-    /// With --golden: largest difference of a logit that passes, of one precision or of all [default: f32=1e-4,int8=1,int4=3]
+    /// With --golden: largest difference of a logit that passes, of one precision or of all [default:
+    /// f32=1e-4,int8=1,int4=3]
     #[arg(long, value_name = "[PRECISION=]X", value_delimiter = ',', value_parser = parse_tolerance, requires = "golden")]
     tolerance: Vec<Tolerance>,
     /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names; the

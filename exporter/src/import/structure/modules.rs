@@ -109,7 +109,13 @@ fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone:
         ImportError::Missing { tensor, reason }
     };
     if gamma.is_none() && mean.is_none() && variance.is_none() && deviation.is_none() {
-        return Err(missing("weight", "weight", format!("{any:?} alone makes no layer")));
+        return Err(missing(
+            "weight",
+            "weight",
+            format!(
+                "{any:?} alone makes no layer; a weight that is tied to another is found if the file's metadata has both names"
+            ),
+        ));
     }
     let statistics = || {
         let of = gamma.as_deref().or(beta.as_deref()).unwrap_or(any);

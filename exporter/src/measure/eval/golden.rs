@@ -1,10 +1,11 @@
 //! A model against logits that another program has computed, such as PyTorch for the notebook's network.
 //!
-//! The file is safetensors with `contexts` `[N, block_size]` (I64: indices of characters, the oldest first, padded with the boundary
-//! in front) and `logits` `[N, vocab_size]` (floating point), and may have `targets` `[N]` (I64). Other tensors are passed over.
+//! The file is safetensors with `contexts` `[N, block_size]` (I64: indices of characters, the oldest first, padded
+//! with the boundary in front) and `logits` `[N, vocab_size]` (floating point), and may have `targets` `[N]` (I64).
+//! Other tensors are passed over.
 //!
-//! Log-probabilities are logits but for a constant per context, which changes no word: they are compared without it, and
-//! [`Agreement::constant`] says so.
+//! Log-probabilities are logits but for a constant per context, which changes no word: they are compared without it,
+//! and [`Agreement::constant`] says so.
 
 use std::path::{Path, PathBuf};
 
@@ -44,9 +45,10 @@ pub struct Coarse {
 
 /// Returns the largest difference of a logit that passes unless another is asked for, in nats.
 ///
-/// f32: sums of the same products in another order, and a tanh within 4.5e-7; measured 2e-6 to 7e-6. int8: a weight is off by up to
-/// 1/254 of the largest in its row; measured 0.07 to 0.33. int4: by up to 1/14 in the inner levels; measured 0.06 to 0.9. The limits
-/// of the integers tell another model from this one; what rounding costs, [`Agreement::dnll`] says.
+/// f32: sums of the same products in another order, and a tanh within 4.5e-7; measured 2e-6 to 7e-6. int8: a weight is
+/// off by up to 1/254 of the largest in its row; measured 0.07 to 0.33. int4: by up to 1/14 in the inner levels;
+/// measured 0.06 to 0.9. The limits of the integers tell another model from this one; what rounding costs,
+/// [`Agreement::dnll`] says.
 pub const fn default_limit(precision: Precision) -> f64 {
     match precision {
         Precision::F32 => 1e-4,
@@ -113,8 +115,9 @@ pub struct Agreement {
     pub max_abs_dlogit: f64,
     /// The mean of their magnitudes.
     pub mean_abs_dlogit: f64,
-    /// With `targets`: their mean loss less that under the golden logits, nats per character. Without: the loss to be expected
-    /// where the golden distribution is the truth, less its own, which is the Kullback-Leibler divergence and never negative.
+    /// With `targets`: their mean loss less that under the golden logits, nats per character. Without: the loss to be
+    /// expected where the golden distribution is the truth, less its own, which is the Kullback-Leibler divergence and
+    /// never negative.
     pub dnll: f64,
     /// Contexts for which both find the same character most probable, in percent.
     pub top1: f64,
@@ -183,7 +186,8 @@ impl Golden {
         self.coarse.map_or(0.0, |coarse| coarse.rounding)
     }
 
-    /// Whether the logits are log-probabilities: as far as their precision goes, the probabilities of every row sum to 1.
+    /// Whether the logits are log-probabilities: as far as their precision goes, the probabilities of every row sum to
+    /// 1.
     pub fn are_log_probabilities(&self) -> bool {
         let limit = 1e-4 + 2.0 * self.rounding();
         self.rows_of_logits().all(|row| log_sum_exp(row).abs() < limit)
@@ -274,8 +278,8 @@ impl Golden {
         self.compare_within(model, f64::INFINITY)
     }
 
-    /// The same; where a difference is above `limit`, and none is without a constant per context, differences are without
-    /// it.
+    /// The same; where a difference is above `limit`, and none is without a constant per context, differences are
+    /// without it.
     ///
     /// # Errors
     /// [`GoldenError::OtherModel`] if the file was made with another network.

@@ -231,8 +231,7 @@ fn letters() -> (std::path::PathBuf, String) {
 #[test]
 fn kinds_of_levels() {
     for (name, more, expected) in [
-        ("relu", &["--activation", "relu"][..], "fuses 2 x 6, BatchNorm 3, relu"),
-        ("conv_strided", &[], "fuses 2 x 6, a convolution, BatchNorm bns.0, tanh"),
+        ("conv_strided", &[][..], "fuses 2 x 6, a convolution, BatchNorm bns.0, tanh"),
         ("gated_pairs", &[], "fuses 2 x 6, BatchNorm blocks.0.bn_g, gated"),
         ("gated_wide", &[], "reads 8 + 10"),
         ("skip", &[], "reads 10 + 10"),

@@ -1,25 +1,32 @@
 //! From a PyTorch `state_dict` to a folded model.
 //!
 //! ```text
-//! notebook.safetensors -> state_dict -> names -> structure -> fold -> FoldedModel
-//!                         checked,      module   order, fuse   BatchNorm
-//!                         as f64        + part   factors       into Linear
+//! notebook.safetensors -> state_dict -> prepare -> names -> structure -> fold -> FoldedModel
+//!                         checked,      tied       module   order, fuse   BatchNorm
+//!                         as f64        weights    + part   factors       into Linear
+//!                                                  alphabet: which row is which character
 //! ```
 //!
 //! A `state_dict` has names and shapes and nothing else. The order of the layers follows from the names, their fuse factors
-//! from the shapes; what neither says (the activation, BatchNorm's eps) is an option, and said. Whatever does not fit
-//! is refused: a wrong guess would be a model that runs and talks nonsense.
+//! from the shapes; what neither says (the activation, BatchNorm's eps) is an option, and said. A golden file settles it:
+//! [`readings`] lists all networks that the shapes allow. Whatever does not fit is refused: a wrong guess would be a model
+//! that runs and talks nonsense.
 
+pub mod alphabet;
+mod error;
 mod fold;
 pub mod names;
+mod prepare;
 pub mod state_dict;
 pub mod structure;
 
-use runtime::{Activation, FormatError};
+use runtime::Activation;
 
-pub use fold::fold;
+pub use alphabet::{Alphabet, Rows};
+pub use error::ImportError;
+pub use fold::{fold, fold_alphabet};
 pub use state_dict::StateDict;
-pub use structure::{Layer, Norm, Orientation, Structure, understand};
+pub use structure::{Layer, Norm, Orientation, Structure, readings, understand};
 
 /// What PyTorch adds to a variance unless told otherwise.
 pub const DEFAULT_EPS: f64 = 1e-5;
@@ -33,226 +40,13 @@ pub struct Options {
     pub order: Vec<String>,
     /// What BatchNorm adds to the variance.
     pub eps: f64,
-    /// The function after every level and its BatchNorm.
-    pub activation: Activation,
+    /// The function after every level and its BatchNorm. `None`: gated where the halves of gated units are recognised,
+    /// otherwise tanh.
+    pub activation: Option<Activation>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { orientation: None, order: Vec::new(), eps: DEFAULT_EPS, activation: Activation::Tanh }
+        Self { orientation: None, order: Vec::new(), eps: DEFAULT_EPS, activation: None }
     }
-}
-
-/// From a pickle to a file that can be read.
-const RECIPE: &str = "import torch; from safetensors.torch import save_file; \
-                      save_file(torch.load(\"notebook.pt\", weights_only=True), \"notebook.safetensors\")";
-
-/// Why a file is not imported. Tensors are named as in the file.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// A file of `torch.save`.
-    #[error("it is a pickle of torch.save, which can run programs and is not read here; in Python: {RECIPE}")]
-    Pickle,
-    /// Not safetensors, or damaged.
-    #[error("it is not a safetensors file: {reason}")]
-    NotSafetensors {
-        /// What is wrong.
-        reason: String,
-    },
-    /// What this program has written itself.
-    #[error("it is a folded model of this program already: there is nothing to import")]
-    AlreadyFolded,
-    /// A name stands twice.
-    #[error("tensor {tensor:?} stands twice")]
-    Twice {
-        /// Its name.
-        tensor: String,
-    },
-    /// Not floating point.
-    #[error("tensor {tensor:?} is {dtype}: only F32, F64, F16 and BF16 are read")]
-    Dtype {
-        /// Its name.
-        tensor: String,
-        /// As safetensors calls it.
-        dtype: String,
-    },
-    /// NaN or infinite.
-    #[error("tensor {tensor:?} has a value that is not finite: {value}")]
-    NotFinite {
-        /// Its name.
-        tensor: String,
-        /// NaN or infinity.
-        value: f64,
-    },
-    /// A shape that no part of the network has.
-    #[error("tensor {tensor:?} has shape {found:?}: {reason}")]
-    Shape {
-        /// Its name.
-        tensor: String,
-        /// As stored.
-        found: Vec<usize>,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A name that says nothing.
-    #[error(
-        "tensor {tensor:?} {found:?} is no part of an embedding, linear layers and BatchNorms: if the network does not need it, leave it out"
-    )]
-    Extra {
-        /// Its name.
-        tensor: String,
-        /// Its shape.
-        found: Vec<usize>,
-    },
-    /// A module has one of each.
-    #[error("tensors {first:?} and {second:?} are the same part of one module")]
-    SamePart {
-        /// A name.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// One is needed that is not there.
-    #[error("{tensor} is missing: {reason}")]
-    Missing {
-        /// Its name as it would be.
-        tensor: String,
-        /// What needs it.
-        reason: String,
-    },
-    /// Too few matrices.
-    #[error("it has {found} matrices: an embedding, at least one level and the output layer are needed")]
-    TooFew {
-        /// Matrices found.
-        found: usize,
-    },
-    /// No embedding.
-    #[error("no embedding: {tensor:?} comes first and has a bias or a BatchNorm, which an embedding has not")]
-    NoEmbedding {
-        /// The first matrix.
-        tensor: String,
-    },
-    /// Names do not say which comes first.
-    #[error(
-        "{first:?} and {second:?} have one shape, and their names do not say which comes first: give all layers as --order EMBEDDING,...,OUTPUT"
-    )]
-    Order {
-        /// A module.
-        first: String,
-        /// Another.
-        second: String,
-    },
-    /// `--order` does not fit the file.
-    #[error("--order: {reason}; the modules with a matrix are {modules}")]
-    BadOrder {
-        /// What is wrong.
-        reason: String,
-        /// Those of the file.
-        modules: String,
-    },
-    /// A matrix does not fit the layer below it.
-    #[error("tensor {tensor:?} {found:?}{transposed} does not follow {below:?}: {reason}")]
-    Chain {
-        /// Its name.
-        tensor: String,
-        /// Its shape.
-        found: Vec<usize>,
-        /// Empty, or that it was taken as transposed.
-        transposed: &'static str,
-        /// The tensor below.
-        below: String,
-        /// What would fit.
-        reason: String,
-    },
-    /// Both ways of storing matrices fit.
-    #[error(
-        "the shapes fit whether matrices are [fan_out, fan_in], as in nn.Linear, or [fan_in, fan_out], as in the lecture's Linear: say --not-transposed or --transposed"
-    )]
-    Ambiguous,
-    /// One way was asked for and the other fits.
-    #[error("with {flag} the shapes do not fit, without it they do: {source}")]
-    OtherWay {
-        /// The flag given.
-        flag: &'static str,
-        /// What does not fit.
-        source: Box<ImportError>,
-    },
-    /// A vector is not as long as its layer is wide.
-    #[error("tensor {tensor:?} has {found} values, {layer:?} gives {expected}")]
-    Channels {
-        /// Its name.
-        tensor: String,
-        /// Its length.
-        found: usize,
-        /// The weight of the layer.
-        layer: String,
-        /// Its fan-out.
-        expected: usize,
-    },
-    /// The lecture's bug.
-    #[error(
-        "tensor {tensor:?} {found:?} has statistics per position, as a BatchNorm has that takes them over the batch alone: they make another matrix of every position, and cannot be folded into one"
-    )]
-    PerPosition {
-        /// Its name.
-        tensor: String,
-        /// Its shape.
-        found: Vec<usize>,
-    },
-    /// A BatchNorm belongs to no layer.
-    #[error("BatchNorm {module:?} ({tensor:?}): {reason}")]
-    Unpaired {
-        /// The module.
-        module: String,
-        /// One of its tensors.
-        tensor: String,
-        /// Why.
-        reason: String,
-    },
-    /// A variance that no batch has.
-    #[error("tensor {tensor:?} is {value} in channel {channel}: {reason}")]
-    Variance {
-        /// Its name.
-        tensor: String,
-        /// The value.
-        value: f64,
-        /// Which.
-        channel: usize,
-        /// Why it cannot be.
-        reason: &'static str,
-    },
-    /// Larger than an f32.
-    #[error("tensor {tensor:?}: its values are too large for f32, or become so when BatchNorm is folded in")]
-    Overflow {
-        /// The weight.
-        tensor: String,
-    },
-    /// Gated units.
-    #[error(
-        "--activation {name}: the two halves of a gated unit are not recognised in a state_dict yet",
-        name = .activation.name()
-    )]
-    Gated {
-        /// The activation that was asked for.
-        activation: Activation,
-    },
-    /// Outside the runtime's limits.
-    #[error("no runtime would run it: {0}")]
-    Dimensions(#[from] FormatError),
-    /// The vocabulary is none.
-    #[error("--vocab: {0}")]
-    BadVocabulary(FormatError),
-    /// The vocabulary does not fit.
-    #[error("the vocabulary has {found} characters, the boundary included; tensor {tensor:?} has {rows} rows{hint}")]
-    Vocabulary {
-        /// Characters given.
-        found: usize,
-        /// The embedding.
-        tensor: String,
-        /// Its rows.
-        rows: usize,
-        /// What may have happened.
-        hint: &'static str,
-    },
 }

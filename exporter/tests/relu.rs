@@ -128,7 +128,7 @@ fn from_pytorch() -> (Vec<u8>, Tensor, Tensor) {
 fn imported() -> (FoldedModel, Tensor, Tensor) {
     let (bytes, contexts, logits) = from_pytorch();
     let state = StateDict::from_safetensors(&bytes).unwrap();
-    let options = import::Options { activation: Activation::Relu, ..import::Options::default() };
+    let options = import::Options { activation: Some(Activation::Relu), ..import::Options::default() };
     let structure = understand(&state, &options).unwrap();
     let mut model = fold(&state, &structure, &options, VOCAB, Origin::default()).unwrap();
     let drawn = TorchModel::new(&model, Device::Cpu).draw_contexts(500, 50);

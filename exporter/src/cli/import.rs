@@ -1,22 +1,28 @@
+mod loss;
+mod report;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use exporter::data::{Examples, MAX_WORDS, Words, alphabet, hex};
-use exporter::import::{self, DEFAULT_EPS, Layer, Options, Orientation, StateDict, Structure};
+use exporter::data::{Examples, MAX_WORDS, Words, hex};
+use exporter::import::{self, Alphabet, DEFAULT_EPS, Options, Orientation, Rows, StateDict, Structure};
 use exporter::io::read::read_bounded;
 use exporter::io::write::check_writable;
+use exporter::measure::eval::golden::{Golden, default_limit};
+use exporter::measure::eval::settle::{Settled, settle};
 use exporter::model::activation;
 use exporter::model::file::{FoldedModel, Origin};
 use exporter::model::gptq::calibration_contexts;
 use exporter::model::normalize::normalize;
 use exporter::model::pack::pack_f32;
 use exporter::model::torch_model::TorchModel;
-use runtime::{Activation, Vocab};
+use runtime::format::Precision;
+use runtime::{Activation, Model, Vocab};
 use sha2::{Digest, Sha256};
 use tch::Device;
 
-use super::{count, named, quoted, read_words, refuse_overwriting};
+use super::{named, quoted, read_words, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -26,12 +32,20 @@ pub struct Args {
     /// Where the folded model goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The characters in the order of the embedding's rows, the boundary's sign first: .abcdefghijklmnopqrstuvwxyz [default:
+    /// The characters in the order of the embedding's rows: .abcdefghijklmnopqrstuvwxyz, or a JSON list [default:
     /// `vocab` of the file's metadata, else that of --data]
     #[arg(long, value_name = "CHARACTERS", allow_hyphen_values = true)]
     vocab: Option<String>,
-    /// The words it was trained on: the loss is measured on them, split as in the lecture; without --vocab their characters,
-    /// sorted, are the vocabulary
+    /// The character that pads the context and ends a word, where the vocabulary does not have it first and has none of
+    /// the usual signs
+    #[arg(long, value_name = "CHARACTER", allow_hyphen_values = true)]
+    boundary: Option<String>,
+    /// Logits of the network, as `validate --golden` reads them: they settle what the state_dict does not say. All
+    /// networks that the shapes allow are tried
+    #[arg(long, value_name = "FILE")]
+    golden: Option<PathBuf>,
+    /// The words it was trained on: the loss is measured on them, split as in the lecture; without --vocab their
+    /// characters, sorted, are the vocabulary
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Drop words that stand in the list before (the lecture keeps them)
@@ -40,7 +54,8 @@ pub struct Args {
     /// Characters of context, to be sure: it must be what the shapes say
     #[arg(long, value_name = "N")]
     block_size: Option<usize>,
-    /// Matrices are [fan_in, fan_out], as in the lecture's own Linear. Found out by itself unless the shapes fit either way
+    /// Matrices are [fan_in, fan_out], as in the lecture's own Linear. Found out by itself unless the shapes fit
+    /// either way
     #[arg(long, conflicts_with = "not_transposed")]
     transposed: bool,
     /// Matrices are [fan_out, fan_in], as in nn.Linear
@@ -49,12 +64,16 @@ pub struct Args {
     /// The layers, the embedding first, the output last, where their names do not say the order
     #[arg(long, value_name = "NAME,NAME,...", value_delimiter = ',')]
     order: Vec<String>,
-    /// What BatchNorm adds to the variance
-    #[arg(long, default_value_t = DEFAULT_EPS, value_parser = parse_eps)]
-    eps: f64,
-    /// The function after every level and its BatchNorm
-    #[arg(long, default_value = Activation::Tanh.name(), value_parser = named(Activation::ALL, Activation::name))]
-    activation: Activation,
+    /// Tensors or modules that the logits do not depend on, or first parts of their names, to be left out
+    #[arg(long, value_name = "NAME,NAME,...", value_delimiter = ',')]
+    ignore: Vec<String>,
+    /// What BatchNorm adds to the variance [default: 1e-5; with --golden, what fits]
+    #[arg(long, value_parser = parse_eps)]
+    eps: Option<f64>,
+    /// The function after every level and its BatchNorm [default: gated where the halves of gated units are
+    /// recognised, otherwise tanh; with --golden, what fits]
+    #[arg(long, value_parser = named(Activation::ALL, Activation::name))]
+    activation: Option<Activation>,
 }
 
 fn parse_eps(text: &str) -> Result<f64, String> {
@@ -65,97 +84,153 @@ fn parse_eps(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let inputs: Vec<&Path> = [Some(args.input.as_path()), args.data.as_deref()].into_iter().flatten().collect();
+    let inputs = [Some(args.input.as_path()), args.data.as_deref(), args.golden.as_deref()];
+    let inputs: Vec<&Path> = inputs.into_iter().flatten().collect();
     refuse_overwriting(&args.out, &inputs)?;
     check_writable(&args.out)?;
     let input = quoted(&args.input);
     let bytes = read_bounded(&args.input).with_context(|| format!("cannot read {input}"))?;
+    let state = StateDict::without(&bytes, &args.ignore).with_context(|| input.clone())?;
+    let network = network(args, &input, &state)?;
+    let words = args.data.as_ref().map(|path| read_words(Some(path), args.dedup, MAX_WORDS)).transpose()?;
+    let alphabet = alphabet(args, &input, &state, &network, words.as_ref())?;
+    let Network { structure, options, .. } = &network;
+    let origin = origin(args, &bytes, &network, alphabet.rows);
+    let mut model =
+        import::fold_alphabet(&state, structure, options, &alphabet, origin).with_context(|| input.clone())?;
+    let scaled = scale_levels(&mut model, words.as_ref()).with_context(|| input.clone())?;
+    // What no chip would take is not written.
+    let blob = pack_f32(&model).with_context(|| input.clone())?;
+    network.check(&alphabet, &Model::new(blob.as_bytes())?)?;
+
+    let mut measured = Vec::new();
+    if let Some(words) = &words {
+        measured = loss::measure(&mut model, words).with_context(|| input.clone())?;
+        loss::refuse_guessing(&input, args, &network, &model, words, &measured)?;
+    }
+    report::describe(&input, &state, &network, &alphabet, &model);
+    if let Some(scaled) = scaled {
+        eprintln!("{scaled}");
+    }
+    loss::show(&measured);
+    model.write(&args.out)?;
+    report::next(args);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A network as it was understood, and the golden file that has settled it.
+struct Network {
+    structure: Structure,
+    options: Options,
+    golden: Option<(String, Golden, Settled)>,
+}
+
+impl Network {
+    /// Fails if the model that is written has other logits than the golden file.
+    fn check(&self, alphabet: &Alphabet, model: &Model<'_>) -> anyhow::Result<()> {
+        let Some((name, golden, _)) = &self.golden else { return Ok(()) };
+        let limit = default_limit(Precision::F32) + golden.rounding();
+        let golden = golden.reordered(&alphabet.rows).with_context(|| name.clone())?;
+        let found = golden.compare_within(model, limit).with_context(|| name.clone())?;
+        if found.max_abs_dlogit > limit {
+            bail!("{name}: the folded model is off by {:.2e}, {limit:.0e} passes", found.max_abs_dlogit);
+        }
+        Ok(())
+    }
+
+    /// The row that pads the golden contexts.
+    fn padding(&self) -> Option<usize> {
+        self.golden.as_ref()?.1.padding().map(usize::from)
+    }
+}
+
+/// What names, shapes and options say, or the golden file.
+fn network(args: &Args, input: &str, state: &StateDict) -> anyhow::Result<Network> {
     let orientation = match (args.transposed, args.not_transposed) {
         (true, _) => Some(Orientation::FanInFanOut),
         (_, true) => Some(Orientation::FanOutFanIn),
         _ => None,
     };
-    let options = Options { orientation, order: args.order.clone(), eps: args.eps, activation: args.activation };
-    let state = StateDict::from_safetensors(&bytes).with_context(|| input.clone())?;
-    let structure = import::understand(&state, &options).with_context(|| input.clone())?;
-    if let Some(block_size) = args.block_size.filter(|&block_size| block_size != structure.block_size()) {
-        bail!(
-            "{input}: the shapes say block_size {} ({}), not {block_size}",
-            structure.block_size(),
-            product(&structure)
-        );
-    }
-    let words = args.data.as_ref().map(|path| read_words(Some(path), args.dedup, MAX_WORDS)).transpose()?;
-    let vocab = vocab(args, &input, &state, &structure, words.as_ref())?;
-    let mut model = import::fold(&state, &structure, &options, &vocab, origin(args, &bytes, &structure))
-        .with_context(|| input.clone())?;
-    let scaled = scale_levels(&mut model, words.as_ref()).with_context(|| input.clone())?;
-    // What no chip would take is not written.
-    pack_f32(&model).with_context(|| input.clone())?;
-
-    let mut measured = Vec::new();
-    if let Some(words) = &words {
-        measured = measure(&mut model, words).with_context(|| input.clone())?;
-    }
-    describe(&input, args, &state, &structure, &model);
-    if let Some(scaled) = scaled {
-        eprintln!("{scaled}");
-    }
-    if !measured.is_empty() {
-        eprintln!("\n         nll     words  characters");
-        for (part, nll, words, characters) in measured {
-            eprintln!("{part:<5} {nll:.4}  {:>8}  {:>10}", count(words), count(characters));
+    let eps = args.eps.unwrap_or(DEFAULT_EPS);
+    let mut options = Options { orientation, order: args.order.clone(), eps, activation: args.activation };
+    let mut golden = None;
+    let structure = match &args.golden {
+        None => import::understand(state, &options).with_context(|| input.to_owned())?,
+        Some(path) => {
+            let name = quoted(path);
+            let read = Golden::read(path).with_context(|| name.clone())?;
+            let settled = settle(state, &options, args.eps, &read).with_context(|| format!("{input} with {name}"))?;
+            options.eps = settled.eps;
+            let structure = settled.structure.clone();
+            golden = Some((name, read, settled));
+            structure
         }
+    };
+    if let Some(block_size) = args.block_size.filter(|&block_size| block_size != structure.block_size()) {
+        let (found, product) = (structure.block_size(), report::product(&structure));
+        bail!("{input}: the shapes say block_size {found} ({product}), not {block_size}");
     }
-    model.write(&args.out)?;
-    let out = quoted(&args.out);
-    let blob = quoted(&args.out.with_extension("blob"));
-    eprintln!("\nwrote {out}. Next:");
-    eprintln!("  cargo run -p exporter -- validate --model {out} --golden golden.safetensors");
-    eprintln!("  cargo run -p exporter -- export --model {out} --precision int8 --out {blob}");
-    eprintln!("  cargo xtask qemu --model {blob}");
-    Ok(ExitCode::SUCCESS)
+    Ok(Network { structure, options, golden })
 }
 
+/// Keys of the metadata that have the characters, the most usual first.
+const VOCAB_KEYS: [&str; 7] = ["vocab", "itos", "stoi", "chars", "alphabet", "characters", "vocabulary"];
+
 /// The characters of the embedding's rows.
-fn vocab(
+fn alphabet(
     args: &Args,
     input: &str,
     state: &StateDict,
-    structure: &Structure,
+    network: &Network,
     words: Option<&Words>,
-) -> anyhow::Result<String> {
-    let rows = structure.vocab_size;
-    let tensor = &structure.embedding;
-    if let Some(vocab) = &args.vocab {
-        return Ok(vocab.clone());
-    }
-    if let Some(vocab) = state.metadata.get("vocab") {
-        return Ok(vocab.clone());
-    }
-    let Some(words) = words else {
-        let alphabet = if rows == 27 { ", for the lecture's names --vocab .abcdefghijklmnopqrstuvwxyz" } else { "" };
-        bail!("{input}: which characters do the {rows} rows of {tensor:?} stand for? Say --vocab or --data{alphabet}");
+) -> anyhow::Result<Alphabet> {
+    let (rows, tensor) = (network.structure.vocab_size, &network.structure.embedding);
+    let of_metadata = || VOCAB_KEYS.iter().find_map(|key| state.metadata.get(*key)).cloned();
+    let text = match (args.vocab.clone().or_else(of_metadata), words) {
+        (Some(text), _) => text,
+        (None, Some(words)) => vocab_of_words(input, network, words)?,
+        (None, None) => {
+            let alphabet =
+                if rows == 27 { ", for the lecture's names --vocab .abcdefghijklmnopqrstuvwxyz" } else { "" };
+            bail!(
+                "{input}: which characters do the {rows} rows of {tensor:?} stand for? Say --vocab or --data{alphabet}"
+            );
+        }
     };
+    Alphabet::find(&text, rows, args.boundary.as_deref(), network.padding()).with_context(|| input.to_owned())
+}
+
+/// The characters of a list, sorted behind the boundary, or with the boundary where the golden contexts have it.
+fn vocab_of_words(input: &str, network: &Network, words: &Words) -> anyhow::Result<String> {
     let vocab = words.vocab()?;
-    let found = vocab.chars().count();
+    let (rows, tensor) = (network.structure.vocab_size, &network.structure.embedding);
+    let mut characters: Vec<char> = vocab.chars().collect();
+    let found = characters.len();
     if found != rows {
         bail!(
             "{input}: tensor {tensor:?} has {rows} rows, {} {found} characters with the boundary: say --vocab if the model was trained on another list",
             words.name
         );
     }
-    Ok(vocab)
+    if let Some(padding) = network.padding().filter(|&padding| padding < rows) {
+        let boundary = characters.remove(0);
+        characters.insert(padding, boundary);
+    }
+    Ok(characters.into_iter().collect())
 }
 
-fn origin(args: &Args, bytes: &[u8], structure: &Structure) -> Origin {
+fn origin(args: &Args, bytes: &[u8], network: &Network, rows: Rows) -> Origin {
     let file = args.input.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let recipe = serde_json::json!({
+    let mut recipe = serde_json::json!({
         "imported": file,
         "sha256": hex(&Sha256::digest(bytes)),
-        "transposed": structure.orientation == Orientation::FanInFanOut,
-        "eps": args.eps,
+        "transposed": network.structure.orientation == Orientation::FanInFanOut,
+        "eps": network.options.eps,
     });
+    if !rows.are_in_order() {
+        // `validate --golden` reads golden files in the order of the imported file.
+        recipe["rows"] = rows.to_json();
+    }
     Origin {
         preset: "imported".to_owned(),
         recipe: recipe.to_string(),
@@ -187,84 +262,4 @@ fn scale_levels(model: &mut FoldedModel, words: Option<&Words>) -> anyhow::Resul
     };
     let scales: Vec<String> = normalize(model, &contexts).iter().map(|scale| format!("{scale:.3}")).collect();
     Ok(Some(format!("levels are divided by {}, measured on {of}", scales.join(", "))))
-}
-
-type Measured = (&'static str, f64, usize, usize);
-
-/// The losses of the list's parts, which the model's file will have.
-fn measure(model: &mut FoldedModel, words: &Words) -> anyhow::Result<Vec<Measured>> {
-    let vocab = Vocab::new(&model.vocab)?;
-    let block_size = model.architecture.config(vocab.len())?.block_size();
-    let torch = TorchModel::new(model, Device::Cpu);
-    let split = words.split()?;
-    let mut measured = Vec::new();
-    for (part, list) in [("train", &split.train), ("dev", &split.dev), ("test", &split.test)] {
-        let examples = Examples::new(&words.name, list, vocab, block_size)?;
-        measured.push((part, torch.loss(&examples).nll, list.len(), examples.len()));
-    }
-    let origin = &mut model.origin;
-    [origin.train_nll, origin.dev_nll, origin.test_nll] = [0, 1, 2].map(|part| Some(measured[part].1));
-    origin.data_sha256 = hex(&words.sha256);
-    origin.dedup = words.deduplicated;
-    origin.sample = words.sample.map(|sample| sample.words);
-    Ok(measured)
-}
-
-/// `2 * 2 * 2`.
-fn product(structure: &Structure) -> String {
-    structure.levels.iter().map(|level| level.fuse.to_string()).collect::<Vec<_>>().join(" * ")
-}
-
-/// What was understood, layer by layer.
-fn describe(input: &str, args: &Args, state: &StateDict, structure: &Structure, model: &FoldedModel) {
-    let stored = match structure.orientation {
-        Orientation::FanOutFanIn => "[fan_out, fan_in], as in nn.Linear",
-        Orientation::FanInFanOut => "[fan_in, fan_out], transposed as in the lecture's own Linear",
-    };
-    let layers = || structure.levels.iter().chain([&structure.output]);
-    let names = layers().map(|layer| &layer.weight).chain([&structure.embedding]);
-    let width = names.map(|name| plain(name).chars().count()).max().unwrap_or(0);
-    eprintln!("{input}: matrices are {stored}\n");
-    let shape = |name: &str| format!("{:?}", state.tensors[name].shape);
-    let row = |layer: &str, weight: &str, says: String| {
-        eprintln!("{layer:<10} {:<width$}  {:<12} {says}", plain(weight), shape(weight));
-    };
-    row("embedding", &structure.embedding, format!("{} characters, n_embd {}", structure.vocab_size, structure.n_embd));
-    let mut below = structure.n_embd;
-    let activation = structure.activation.name();
-    for (index, level) in structure.levels.iter().enumerate() {
-        row(
-            &format!("level {index}"),
-            &level.weight,
-            format!("fuses {} x {below}{}, {activation}", level.fuse, parts(level)),
-        );
-        below = level.fan_out;
-    }
-    row("output", &structure.output.weight, format!("reads {below}{}", parts(&structure.output)));
-    eprintln!("\nblock_size {} = {}, vocabulary {:?}", structure.block_size(), product(structure), model.vocab);
-    eprintln!("alphabet: {}", alphabet::describe(model.vocab.chars().skip(1)));
-    let parameters = model.architecture.config(structure.vocab_size).map_or(0, |config| config.parameters());
-    eprintln!("{} parameters folded", count(parameters));
-    if !state.counters.is_empty() {
-        eprintln!("passed over: {}", state.counters.keys().map(|name| plain(name)).collect::<Vec<_>>().join(", "));
-    }
-    let norms = || layers().filter_map(|layer| layer.batch_norm.as_ref());
-    let behind = if norms().next().is_some() { " and its BatchNorm" } else { "" };
-    let eps = if norms().any(|norm| !norm.deviation) { format!(", eps {:e}", args.eps) } else { String::new() };
-    eprintln!("taken for granted, because a state_dict does not say it: {activation} after every level{behind}{eps}");
-    for note in &structure.notes {
-        eprintln!("note: {}", plain(note));
-    }
-}
-
-/// A name from the file in one line, whatever it holds.
-fn plain(name: &str) -> String {
-    name.escape_debug().to_string()
-}
-
-/// Bias and BatchNorm of a layer, as they are folded.
-fn parts(layer: &Layer) -> String {
-    let bias = layer.bias.as_ref().map(|bias| format!(", bias {}", plain(bias)));
-    let norm = layer.batch_norm.as_ref().map(|norm| format!(", BatchNorm {}", plain(&norm.module)));
-    [bias, norm].into_iter().flatten().collect()
 }

@@ -1,16 +1,18 @@
 //! The tensors of a structure as the model of this program: BatchNorm folded in, everything in f32.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Array3, Axis, concatenate};
 use runtime::Vocab;
 
-use super::{ImportError, Layer, Options, Orientation, StateDict, Structure};
+use super::{Alphabet, ImportError, Layer, Options, Orientation, StateDict, Structure};
+use crate::model::activation;
 use crate::model::file::{FoldedLinear, FoldedModel, Origin};
 use crate::model::fold::{BatchNormStats, fold_batch_norm};
 
-/// Folds a `state_dict` that was understood. `vocab` has the characters in the order of the embedding's rows.
+/// Folds a `state_dict` that was understood. `vocab` has the characters in the order of the embedding's rows, the
+/// boundary first.
 ///
 /// # Errors
-/// [`ImportError`] if the vocabulary has another number of characters, for a variance that cannot be, and for values beyond f32.
+/// As [`fold_alphabet`].
 ///
 /// # Panics
 /// If `structure` is not that of `state`.
@@ -21,36 +23,100 @@ pub fn fold(
     vocab: &str,
     origin: Origin,
 ) -> Result<FoldedModel, ImportError> {
-    let found = vocab.chars().count();
+    fold_alphabet(state, structure, options, &Alphabet::in_order(vocab), origin)
+}
+
+/// Folds a `state_dict` that was understood; its rows may be in another order than that of a model.
+///
+/// # Errors
+/// [`ImportError`] if the vocabulary has another number of characters, for a variance that cannot be, and for values
+/// beyond f32.
+///
+/// # Panics
+/// If `structure` is not that of `state`.
+pub fn fold_alphabet(
+    state: &StateDict,
+    structure: &Structure,
+    options: &Options,
+    alphabet: &Alphabet,
+    origin: Origin,
+) -> Result<FoldedModel, ImportError> {
+    let (vocab, found) = (&alphabet.characters, alphabet.rows.len);
     if found != structure.vocab_size {
         return Err(ImportError::Vocabulary {
             found,
             tensor: structure.embedding.clone(),
             rows: structure.vocab_size,
-            hint: if found + 1 == structure.vocab_size { ": the boundary's sign comes first" } else { "" },
+            hint: if found + 1 == structure.vocab_size { ": is the boundary's sign among them?" } else { "" },
         });
     }
     Vocab::new(vocab).map_err(ImportError::BadVocabulary)?;
-    let embedding = matrix(state, &structure.embedding, Orientation::FanOutFanIn);
-    let embedding = embedding.mapv(|value| value as f32);
+    let embedding = matrix(state, &structure.embedding, None, Orientation::FanOutFanIn);
+    let embedding = embedding.mapv(|value| value as f32).select(Axis(0), &alphabet.rows.read());
     if embedding.iter().any(|value| !value.is_finite()) {
         return Err(ImportError::Overflow { tensor: structure.embedding.clone() });
     }
     let linear = |layer: &Layer| linear(state, layer, structure.orientation, options.eps);
+    let level = |layer: &Layer| -> Result<FoldedLinear, ImportError> {
+        let mut halves = layer.halves().map(linear).collect::<Result<Vec<_>, _>>()?;
+        if structure.gates_first && halves.len() == 2 {
+            halves.swap(0, 1);
+        }
+        let FoldedLinear { mut weight, mut bias, .. } = join(&halves);
+        if structure.gates_first && halves.len() == 1 {
+            let rows: Vec<usize> = (bias.len() / 2..bias.len()).chain(0..bias.len() / 2).collect();
+            (weight, bias) = (weight.select(Axis(0), &rows), bias.select(Axis(0), &rows));
+        }
+        activation::fold(structure.activation, &mut weight, &mut bias);
+        Ok(FoldedLinear { weight, bias, int4_step: None })
+    };
+    let mut output = linear(&structure.output)?;
+    if structure.skip_reversed {
+        let mut end = output.weight.ncols();
+        let blocks = structure.levels.iter().map(|layer| {
+            let block = end - structure.width(layer)..end;
+            end = block.start;
+            block
+        });
+        let columns: Vec<usize> = blocks.flatten().collect();
+        output.weight = output.weight.select(Axis(1), &columns).as_standard_layout().into_owned();
+    }
+    let rows = alphabet.rows.predicted();
+    (output.weight, output.bias) = (output.weight.select(Axis(0), &rows), output.bias.select(Axis(0), &rows));
     Ok(FoldedModel {
         architecture: structure.architecture(),
-        vocab: vocab.to_owned(),
+        vocab: vocab.clone(),
         embedding,
-        levels: structure.levels.iter().map(linear).collect::<Result<_, _>>()?,
-        output: linear(&structure.output)?,
+        levels: structure.levels.iter().map(level).collect::<Result<_, _>>()?,
+        output,
         origin,
     })
 }
 
-fn matrix(state: &StateDict, name: &str, orientation: Orientation) -> Array2<f64> {
+/// One layer of the rows of all.
+fn join(halves: &[FoldedLinear]) -> FoldedLinear {
+    let weights: Vec<_> = halves.iter().map(|half| half.weight.view()).collect();
+    let biases: Vec<_> = halves.iter().map(|half| half.bias.view()).collect();
+    FoldedLinear {
+        weight: concatenate(Axis(0), &weights).expect("halves have the same columns"),
+        bias: concatenate(Axis(0), &biases).expect("vectors"),
+        int4_step: None,
+    }
+}
+
+/// A matrix `[fan_out, fan_in]`; of a convolution, `[o, channel, position]` becomes row o, column position * channels
+/// + channel.
+fn matrix(state: &StateDict, name: &str, kernel: Option<usize>, orientation: Orientation) -> Array2<f64> {
     let tensor = &state.tensors[name];
-    let shape = [tensor.shape[0], tensor.shape[1]];
-    let matrix = Array2::from_shape_vec(shape, tensor.values.clone()).expect("the library has checked the lengths");
+    let [rows, columns] = [tensor.shape[0], tensor.shape[1]];
+    let values = tensor.values.clone();
+    const CHECKED: &str = "the library has checked the lengths";
+    if let Some(kernel) = kernel {
+        let convolution = Array3::from_shape_vec([rows, columns, kernel], values).expect(CHECKED);
+        let turned = convolution.permuted_axes([0, 2, 1]).as_standard_layout().into_owned();
+        return turned.into_shape_with_order([rows, kernel * columns]).expect("as many values");
+    }
+    let matrix = Array2::from_shape_vec([rows, columns], values).expect(CHECKED);
     match orientation {
         Orientation::FanOutFanIn => matrix,
         Orientation::FanInFanOut => matrix.reversed_axes().as_standard_layout().into_owned(),
@@ -62,7 +128,7 @@ fn vector(state: &StateDict, name: &str) -> Array1<f64> {
 }
 
 fn linear(state: &StateDict, layer: &Layer, orientation: Orientation, eps: f64) -> Result<FoldedLinear, ImportError> {
-    let weight = matrix(state, &layer.weight, orientation);
+    let weight = matrix(state, &layer.weight, layer.kernel, orientation);
     let bias = layer.bias.as_ref().map(|bias| vector(state, bias));
     let (weight, bias) = match &layer.batch_norm {
         None => (weight, bias.unwrap_or_else(|| Array1::zeros(layer.fan_out))),
@@ -78,7 +144,8 @@ fn linear(state: &StateDict, layer: &Layer, orientation: Orientation, eps: f64) 
                 if value < 0.0 {
                     return Err(refuse("no variance is negative"));
                 }
-                // Of a channel that is constant whatever comes in, or that gamma cuts off, the fold is exact all the same.
+                // Of a channel that is constant whatever comes in, or that gamma cuts off, the fold is exact all the
+                // same.
                 let constant = gamma[channel] == 0.0 || weight.row(channel).iter().all(|&weight| weight == 0.0);
                 if value == 0.0 && !(constant && eps > 0.0) {
                     return Err(refuse("the channel never moved in training though its weights are not zero"));

@@ -65,35 +65,108 @@ fn part(word: &str) -> Option<(String, Part)> {
             break;
         }
     }
-    for word in ["running", "moving"] {
+    // Words for "of the training batches", in all fashions.
+    for word in ["running", "moving", "buffer", "ema", "average", "avg", "global", "population"] {
         letters = letters.replace(word, "");
     }
     let part = match (letters.as_str(), of_batch_norm) {
-        ("weight" | "w" | "kernel", false) => Part::Weight,
-        ("bias" | "b", false) => Part::Bias,
-        ("gamma" | "gain" | "g", _) | ("weight" | "w", true) => Part::Gamma,
-        ("beta", _) | ("bias" | "b", true) => Part::Beta,
-        ("mean", _) => Part::Mean,
+        ("weight" | "weights" | "w" | "kernel" | "matrix", false) => Part::Weight,
+        ("bias" | "biases" | "b", false) => Part::Bias,
+        ("gamma" | "gain" | "g" | "scale", _) | ("weight" | "weights" | "w", true) => Part::Gamma,
+        ("beta" | "shift" | "offset", _) | ("bias" | "biases" | "b", true) => Part::Beta,
+        ("mean" | "mu", _) => Part::Mean,
         ("var" | "variance", _) => Part::Variance,
-        ("std", _) => Part::Deviation,
+        ("std" | "stddev" | "deviation" | "sigma", _) => Part::Deviation,
         _ => return None,
     };
     let stem = if of_batch_norm { format!("bn{number}") } else { number };
     Some((stem, part))
 }
 
-/// Whether a name is one that embeddings have.
-pub fn is_embedding(module: &str) -> bool {
-    let last = module.rsplit('.').next().unwrap_or(module);
-    let last = last.to_ascii_lowercase();
-    last == "c" || last == "wte" || last.contains("emb")
+/// Returns the words of a name in lower case: runs of letters.
+fn words(name: &str) -> impl DoubleEndedIterator<Item = String> + '_ {
+    name.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
-/// Whether a name is one that the last layer has.
+/// Returns the last component of a module's name.
+fn last(module: &str) -> &str {
+    module.rsplit('.').next().unwrap_or(module)
+}
+
+/// Returns whether a name is one that embeddings have.
+pub fn is_embedding(module: &str) -> bool {
+    !is_output(module)
+        && words(last(module)).any(|word| {
+            word.contains("emb")
+                || matches!(
+                    word.as_str(),
+                    "c" | "wte" | "tok" | "token" | "tokens" | "char" | "chars" | "lookup" | "lut" | "letters"
+                )
+        })
+}
+
+/// Returns whether a name is one that the last layer has.
 pub fn is_output(module: &str) -> bool {
-    let last = module.rsplit('.').next().unwrap_or(module).to_ascii_lowercase();
-    last.split(|c: char| !c.is_ascii_alphabetic())
-        .any(|word| matches!(word, "out" | "output" | "head" | "logits" | "classifier" | "decoder" | "unembed"))
+    words(last(module)).any(|word| {
+        word.starts_with("unemb")
+            || word.starts_with("deemb")
+            || matches!(
+                word.as_str(),
+                "out" | "output" | "head" | "logit" | "logits" | "classifier" | "decoder" | "readout" | "final"
+            )
+    })
+}
+
+/// Returns what a tensor is that no layer of this network has, by its name.
+pub fn foreign(name: &str) -> Option<&'static str> {
+    // The last words say more: attn.mask.
+    words(name).rev().find_map(|word| match word.as_str() {
+        "mask" | "masks" | "tril" | "triu" | "causal" => Some("a mask, as attention has"),
+        "pos" | "position" | "positions" | "positional" | "wpe" => Some("an embedding of positions"),
+        "attn" | "attention" | "query" | "qkv" => Some("part of an attention layer"),
+        "ih" | "hh" | "lstm" | "gru" | "rnn" => Some("part of a recurrent layer"),
+        _ => None,
+    })
+}
+
+/// Returns what goes around a level, by its name.
+pub fn way_around(module: &str) -> Option<&'static str> {
+    words(module).find_map(|word| match word.as_str() {
+        "res" | "resid" | "residual" | "residuals" | "shortcut" | "shortcuts" | "downsample" | "identity"
+        | "bypass" => Some("a residual connection"),
+        "skip" | "skips" => Some("a skip connection with weights of its own"),
+        _ => None,
+    })
+}
+
+/// A half of gated units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Half {
+    /// Behind tanh.
+    Filter,
+    /// Behind the sigmoid.
+    Gate,
+}
+
+/// Returns the half of a gated unit that a name means, and the name without the word that says so: `2.filter` is `2.*`.
+pub fn half(module: &str) -> Option<(Half, String)> {
+    let mut found = None;
+    let mut at = 0;
+    for piece in module.split_inclusive(|c: char| !c.is_ascii_alphabetic()) {
+        let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
+        let lower = word.to_ascii_lowercase();
+        for prefix in ["", "batchnorm", "bn", "norm", "conv", "linear", "lin", "fc", "w"] {
+            let Some(rest) = lower.strip_prefix(prefix) else { continue };
+            let half = match rest {
+                "f" | "filter" | "filters" | "tanh" | "signal" => Half::Filter,
+                "g" | "gate" | "gates" | "sigmoid" | "sigm" => Half::Gate,
+                _ => continue,
+            };
+            found = Some((half, format!("{}*{}", &module[..at + prefix.len()], &module[at + word.len()..])));
+        }
+        at += piece.len();
+    }
+    found
 }
 
 /// Names in the order people count in: digits as numbers.
@@ -179,6 +252,18 @@ mod tests {
         ] {
             assert_eq!(parse(name), Some((module.to_owned(), expected)), "{name}");
         }
+        for (name, module, expected) in [
+            ("layers.3.weights", "layers.3", Part::Weight),
+            ("layers.3.biases", "layers.3", Part::Bias),
+            ("layers.3.scale", "layers.3", Part::Gamma),
+            ("layers.3.shift", "layers.3", Part::Beta),
+            ("layers.3.ema_mean", "layers.3", Part::Mean),
+            ("layers.3.buffer_var", "layers.3", Part::Variance),
+            ("layers.3.moving_variance", "layers.3", Part::Variance),
+            ("layers.3.running_std", "layers.3", Part::Deviation),
+        ] {
+            assert_eq!(parse(name), Some((module.to_owned(), expected)), "{name}");
+        }
         for name in ["C", "wte", "mask", "", ".", "é", "_", "weight_ih_l0"] {
             assert_eq!(parse(name), None, "{name}");
         }
@@ -192,5 +277,28 @@ mod tests {
         assert!(numbered("fc1", "fc2") && !numbered("one", "two") && !numbered("fc", "fc"));
         assert!(is_output("net.lm_head") && is_output("out") && !is_output("layout") && !is_output("router"));
         assert!(is_embedding("C") && is_embedding("model.embed") && !is_embedding("fc"));
+        assert!(is_embedding("tok") && is_embedding("token_embedding_table") && !is_embedding("unembed"));
+        assert!(is_output("unembed") && is_output("W_unembedding") && !is_output("tok"));
+    }
+
+    #[test]
+    fn halves_of_gated_units() {
+        for (name, half_of, key) in [
+            ("2.filter", Half::Filter, "2.*"),
+            ("2.gate", Half::Gate, "2.*"),
+            ("2.bn_f", Half::Filter, "2.bn_*"),
+            ("filters.0", Half::Filter, "*.0"),
+            ("blocks.1.conv_gate", Half::Gate, "blocks.1.conv_*"),
+            ("Wg1", Half::Gate, "W*1"),
+            ("net.tanh_fc", Half::Filter, "net.*_fc"),
+            ("é.sigmoid", Half::Gate, "é.*"),
+        ] {
+            assert_eq!(half(name), Some((half_of, key.to_owned())), "{name}");
+        }
+        for name in ["fc1", "", "é", "layers.0", "aggregate", "fg"] {
+            assert_eq!(half(name), None, "{name}");
+        }
+        assert_eq!(foreign("layers.mask"), Some("a mask, as attention has"));
+        assert!(foreign("C").is_none() && way_around("blocks.0.res_conv").is_some() && way_around("resnet").is_none());
     }
 }

@@ -1,13 +1,14 @@
 //! The tensors of a file, checked and as f64.
 //!
 //! The safetensors library checks lengths and offsets; names that stand twice it passes over, so that is checked here.
+//! What a forward pass has no use for is passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, TensorView};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::ImportError;
+use super::{ImportError, names, prepare};
 
 /// The value of a tensor and its shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,12 +26,19 @@ pub struct StateDict {
     pub tensors: BTreeMap<String, Tensor>,
     /// Names of counters that a forward pass has no use for, and what they say.
     pub counters: BTreeMap<String, Option<i64>>,
+    /// Names of other tensors that are passed over.
+    pub passed_over: Vec<String>,
+    /// What a person should know about the file.
+    pub notes: Vec<String>,
     /// What the writer put beside them.
     pub metadata: BTreeMap<String, String>,
 }
 
 /// The last part of the name of BatchNorm's counter, whatever its type.
 const COUNTER: &str = "num_batches_tracked";
+/// Last parts of names of buffers that count or number something, where they are no floats or a single value.
+const BUFFERS: [&str; 8] =
+    ["n_averaged", "num_updates", "initted", "step", "global_step", "decay", "position_ids", "pos_ids"];
 
 impl StateDict {
     /// Reads a safetensors file.
@@ -38,19 +46,50 @@ impl StateDict {
     /// # Errors
     /// [`ImportError`] names the tensor where there is one.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ImportError> {
+        Self::without(bytes, &[])
+    }
+
+    /// Reads a safetensors file without the tensors that `ignored` names: by their names, their modules, or the first
+    /// parts of their names.
+    ///
+    /// # Errors
+    /// [`ImportError`] names the tensor where there is one, or an ignored name that nothing has.
+    pub fn without(bytes: &[u8], ignored: &[String]) -> Result<Self, ImportError> {
         let (file, metadata) = open(bytes)?;
         let mut state = Self { metadata, ..Self::default() };
+        let is = |name: &str, ignored: &str| {
+            name.strip_prefix(ignored.trim_end_matches('.'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if let Some(nothing) = ignored.iter().find(|ignored| !file.names().iter().any(|name| is(name, ignored))) {
+            return Err(ImportError::NothingToIgnore { name: nothing.clone() });
+        }
         for (name, view) in file.iter() {
-            if name.rsplit('.').next() == Some(COUNTER) {
+            let leaf = name.rsplit('.').next();
+            if ignored.iter().any(|ignored| is(name, ignored)) {
+                state.passed_over.push(name.to_owned());
+                continue;
+            }
+            if leaf == Some(COUNTER) {
                 let count = view.data().try_into().ok().filter(|_| view.dtype() == Dtype::I64).map(i64::from_le_bytes);
                 state.counters.insert(name.to_owned(), count);
+                continue;
+            }
+            let single = view.shape().iter().all(|&n| n == 1);
+            if leaf.is_some_and(|leaf| BUFFERS.contains(&leaf)) && (single || !is_float(view.dtype())) {
+                state.passed_over.push(name.to_owned());
                 continue;
             }
             let values = floats(name, &view)?;
             state.tensors.insert(name.to_owned(), Tensor { shape: view.shape().to_vec(), values });
         }
+        prepare::prepare(&mut state);
         Ok(state)
     }
+}
+
+fn is_float(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16)
 }
 
 /// The tensors of a safetensors file and its metadata, after all checks of the form.
@@ -59,7 +98,9 @@ impl StateDict {
 /// [`ImportError::Pickle`] for a file of `torch.save`, [`ImportError::NotSafetensors`] for any other.
 pub fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), ImportError> {
     // A zip archive is how torch.save has written since 2020; before that, bare pickles, protocol 2 and up.
-    if bytes.starts_with(b"PK\x03\x04") || matches!(bytes, [0x80, 2..=5, ..]) {
+    // A header of 640 bytes begins as a pickle does, and goes on with the zeros of a small number and JSON.
+    let is_header = bytes.get(4..9) == Some(b"\0\0\0\0{");
+    if bytes.starts_with(b"PK\x03\x04") || (matches!(bytes, [0x80, 2..=5, ..]) && !is_header) {
         return Err(ImportError::Pickle);
     }
     if bytes.is_empty() {
@@ -139,7 +180,10 @@ pub fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f64>, ImportError
         Dtype::F32 => each(bytes, |bytes| f32::from_le_bytes(bytes).into()),
         Dtype::F16 => each(bytes, |bytes| half::f16::from_le_bytes(bytes).to_f64()),
         Dtype::BF16 => each(bytes, |bytes| half::bf16::from_le_bytes(bytes).to_f64()),
-        dtype => return Err(ImportError::Dtype { tensor: tensor(), dtype: format!("{dtype:?}") }),
+        dtype => {
+            let what = names::foreign(name).map(|what| format!(", {what}")).unwrap_or_default();
+            return Err(ImportError::Dtype { tensor: tensor(), dtype: format!("{dtype:?}"), what });
+        }
     };
     if values.is_empty() {
         return Err(ImportError::Shape { tensor: tensor(), found: view.shape().to_vec(), reason: "no values" });
@@ -158,6 +202,17 @@ mod tests {
     fn names_that_stand_twice_are_found() {
         assert_eq!(twice(br#"{"a":{"x":1,"y":2},"b":3,"a":4}"#), Some("a".to_owned()));
         assert_eq!(twice(br#"{"a":{"x":1,"x":2},"b":3}"#), None, "of tensors only");
+    }
+
+    #[test]
+    fn a_header_of_640_bytes_is_no_pickle() {
+        for len in [0x280_u64, 0x380, 0x480, 0x580] {
+            let text =
+                format!("{:len$}", r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, len = len as usize);
+            let bytes = [&len.to_le_bytes()[..], text.as_bytes(), &[0; 4]].concat();
+            assert!(open(&bytes).is_ok(), "{len}");
+        }
+        assert!(matches!(open(b"\x80\x04\x95\x8c\x00\x00\x00\x00\x00\x00\x00}"), Err(ImportError::Pickle)));
     }
 
     #[test]

@@ -1,15 +1,20 @@
-//! Which tensor is which layer: from names and shapes to the tree, in five passes.
+//! Which tensor is which layer: from names and shapes to the tree, in passes.
 //!
 //! ```text
-//! modules    the tensors of each module: matrices, and BatchNorms of their own
-//! order      the embedding, and the layers from the characters up
+//! modules    the tensors of each module: matrices, convolutions, and BatchNorms of their own
+//! gates      the two matrices of a gated unit
+//! order      the embedding, the output layer, and the levels from the characters up
 //! pair       the layer that each BatchNorm follows
-//! chain      how matrices are stored, and the fuse factors
+//! chain      how matrices are stored, the fuse factors, gates and skip connections
 //! channels   biases and BatchNorms are as long as their layers are wide
 //! ```
+//!
+//! [`understand`] takes what names and shapes decide, and refuses what they leave open. [`readings`] lists all that
+//! fit.
 
 mod chain;
 mod channels;
+mod gates;
 mod modules;
 mod order;
 mod pair;
@@ -17,14 +22,17 @@ mod pair;
 use runtime::limits::MAX_WIDTH;
 use runtime::{Activation, Level};
 
-use super::{ImportError, Options, StateDict};
+use super::{ImportError, Options, StateDict, names};
 use crate::model::activation::is_gated;
 use crate::model::architecture::Architecture;
-use chain::oriented;
+use chain::{Form, chain, oriented};
 use channels::check_channels;
-use modules::modules;
-use order::in_order;
+use modules::{Matrix, modules};
+use order::{Roles, orders, roles, unordered};
 use pair::pair;
+
+/// Networks that a golden file may choose from.
+const MAX_READINGS: usize = 2_000;
 
 /// How matrices are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +67,8 @@ pub struct Layer {
     pub module: String,
     /// The matrix.
     pub weight: String,
+    /// Positions of a convolution, stored as `[fan_out, channels, positions]`; `None` for a matrix.
+    pub kernel: Option<usize>,
     /// The bias; `None` for 0.
     pub bias: Option<String>,
     /// What follows it, before the activation.
@@ -69,6 +79,20 @@ pub struct Layer {
     pub fan_out: usize,
     /// Positions fused; 1 for the output layer.
     pub fuse: usize,
+    /// The layer of the gates, where this one is that of the filters; `None` where one matrix has both, or neither.
+    pub gate: Option<Box<Layer>>,
+}
+
+impl Layer {
+    /// Rows, those of a second matrix included.
+    pub fn rows(&self) -> usize {
+        self.fan_out * if self.gate.is_some() { 2 } else { 1 }
+    }
+
+    /// This layer, and that of the gates.
+    pub fn halves(&self) -> impl Iterator<Item = &Layer> {
+        std::iter::once(self).chain(self.gate.as_deref())
+    }
 }
 
 /// What a file was understood to be.
@@ -88,6 +112,12 @@ pub struct Structure {
     pub output: Layer,
     /// The function after every level.
     pub activation: Activation,
+    /// Whether the gates are the first half of a gated unit's rows, and the filters the second.
+    pub gates_first: bool,
+    /// Whether the output layer reads all levels.
+    pub skip: bool,
+    /// Whether it reads the last level first.
+    pub skip_reversed: bool,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -98,68 +128,276 @@ impl Structure {
         self.levels.iter().map(|level| level.fuse).product()
     }
 
+    /// Values that a level gives.
+    pub fn width(&self, level: &Layer) -> usize {
+        level.rows() / self.activation.rows_per_value()
+    }
+
     /// The shape of the network.
     ///
     /// # Panics
-    /// Never: [`understand`] has checked the limits.
+    /// Never: [`understand`] and [`readings`] have checked the limits.
     pub fn architecture(&self) -> Architecture {
         let level = |layer: &Layer| Level {
             fuse: u8::try_from(layer.fuse).expect("at most MAX_FUSE"),
-            width: u16::try_from(layer.fan_out).expect("at most MAX_WIDTH"),
+            width: u16::try_from(self.width(layer)).expect("at most MAX_WIDTH"),
         };
         let levels = self.levels.iter().map(level).collect();
-        Architecture { n_embd: self.n_embd, levels, activation: self.activation, skip: false }
+        Architecture { n_embd: self.n_embd, levels, activation: self.activation, skip: self.skip }
     }
 }
 
-/// Finds the tree in a `state_dict`.
+/// Finds the tree in a `state_dict`, as names and shapes decide it.
 ///
 /// # Errors
-/// [`ImportError`] names the tensor that does not fit.
+/// [`ImportError`] names the tensor that does not fit, or what the file leaves open.
 pub fn understand(state: &StateDict, options: &Options) -> Result<Structure, ImportError> {
-    if state.metadata.get("format").is_some_and(|format| format == crate::model::file::FORMAT) {
-        return Err(ImportError::AlreadyFolded);
-    }
-    if is_gated(options.activation) {
-        return Err(ImportError::Gated { activation: options.activation });
-    }
-    let (matrices, norms) = modules(state)?;
-    if matrices.len() < 3 {
-        return Err(ImportError::TooFew { found: matrices.len() });
-    }
-    let (embedding, layers) = in_order(state, matrices, options)?;
-    let mut notes = Vec::new();
-    let layers = pair(&embedding, layers, norms, &mut notes)?;
-    for (name, count) in &state.counters {
-        if *count == Some(0) {
-            notes.push(format!("{name} is 0: that BatchNorm has never seen a batch in training mode"));
+    let file = File::new(state, options)?;
+    let mut first = None;
+    let mut others: Vec<(String, Structure)> = Vec::new();
+    for (index, roles) in file.roles()?.iter().enumerate() {
+        match file.decided(roles) {
+            Ok(structure) if index == 0 => return Ok(structure),
+            Ok(structure) => others.push((roles.embedding.module.clone(), structure)),
+            Err(error) if index == 0 && is_open(&error) => return Err(error),
+            Err(error) => first = first.or(Some(roles.explain(error))),
         }
     }
-    let (orientation, layers) = oriented(&embedding, &layers, options.orientation)?;
-    check_channels(state, &layers)?;
-    let [vocab_size, n_embd] = embedding.shape;
-    let (output, levels) = layers.split_last().expect("at least two");
-    if output.bias.is_none() && output.batch_norm.is_none() {
-        notes.push(format!("{} has no bias: 0 is taken", output.weight));
-    }
-    let structure = Structure {
-        orientation,
-        vocab_size,
-        n_embd,
-        embedding: embedding.weight,
-        levels: levels.to_vec(),
-        output: output.clone(),
-        activation: options.activation,
-        notes,
-    };
-    // Widths of a matrix can be larger than a level of the runtime has numbers for.
-    for level in &structure.levels {
-        if level.fan_out > MAX_WIDTH {
-            let found = state.tensors[&level.weight].shape.clone();
-            let reason = "wider than the runtime takes, which is 4,096";
-            return Err(ImportError::Shape { tensor: level.weight.clone(), found, reason });
+    match &mut others[..] {
+        [] => {}
+        [(_, structure)] => {
+            let (embedding, output) = (&structure.embedding, &structure.output.weight);
+            structure.notes.push(format!("the shapes say it: {embedding} is the embedding, {output} the output layer"));
+            return Ok(structure.clone());
+        }
+        [(first, _), (second, _), ..] => {
+            return Err(ImportError::Embedding { first: first.clone(), second: second.clone() });
         }
     }
-    structure.architecture().config(vocab_size)?;
-    Ok(structure)
+    let first = first.unwrap_or(ImportError::TooFew { found: file.matrices.len() });
+    Err(file.way_around().unwrap_or(first))
+}
+
+/// Whether an error says that something is left open, and not that nothing fits.
+fn is_open(error: &ImportError) -> bool {
+    matches!(error, ImportError::Ambiguous | ImportError::Order { .. } | ImportError::OtherWay { .. })
+}
+
+/// Returns all networks that the shapes allow, the most likely first: every order of layers whose names do not count,
+/// both ways of storing matrices, gated units and skip connections.
+///
+/// # Errors
+/// [`ImportError`] of [`understand`] if there are none.
+pub fn readings(state: &StateDict, options: &Options) -> Result<Vec<Structure>, ImportError> {
+    let file = File::new(state, options)?;
+    let mut all: Vec<Structure> = Vec::new();
+    for roles in file.roles()? {
+        let Ok((roles, notes)) = file.paired(&roles) else { continue };
+        for (gated, skip) in file.forms() {
+            for orientation in [Orientation::FanOutFanIn, Orientation::FanInFanOut] {
+                // Convolutions alone are stored one way.
+                let twice = orientation == Orientation::FanInFanOut
+                    && roles.layers.iter().all(|layer| layer.kernel.is_some())
+                    && options.orientation.is_none();
+                if twice || options.orientation.is_some_and(|asked| asked != orientation) {
+                    continue;
+                }
+                let form = Form { orientation, gated, skip };
+                for layers in file.candidates(&roles, form) {
+                    if let Ok(layers) = chain(&roles.embedding, &layers, form)
+                        && let Ok(structure) = file.structure(&roles, form, &layers, notes.clone())
+                        && all.len() < MAX_READINGS
+                        && !all.contains(&structure)
+                    {
+                        all.push(structure);
+                    }
+                }
+            }
+        }
+    }
+    if all.is_empty() { understand(state, options).map(|structure| vec![structure]) } else { Ok(all) }
+}
+
+/// A `state_dict` in modules.
+struct File<'f> {
+    state: &'f StateDict,
+    options: &'f Options,
+    matrices: Vec<Matrix>,
+    norms: Vec<Norm>,
+}
+
+impl<'f> File<'f> {
+    fn new(state: &'f StateDict, options: &'f Options) -> Result<Self, ImportError> {
+        if state.metadata.get("format").is_some_and(|format| format == crate::model::file::FORMAT) {
+            return Err(ImportError::AlreadyFolded);
+        }
+        let (matrices, norms) = modules(state)?;
+        let (matrices, norms) = gates::join_by_name(matrices, norms);
+        if matrices.len() < 3 {
+            return Err(ImportError::TooFew { found: matrices.len() });
+        }
+        let file = Self { state, options, matrices, norms };
+        if let Some(activation) = options.activation.filter(|&activation| !is_gated(activation))
+            && let Some(Matrix { weight, gate: Some(gate), .. }) =
+                file.matrices.iter().find(|matrix| matrix.gate.is_some())
+        {
+            let reason = format!("{weight:?} and {:?} are filter and gate of gated units", gate.weight);
+            return Err(ImportError::Activation { activation, reason });
+        }
+        Ok(file)
+    }
+
+    fn roles(&self) -> Result<Vec<Roles>, ImportError> {
+        roles(self.matrices.clone(), self.options)
+    }
+
+    /// Whether two rows make a value, and whether the output layer reads all levels: what the activation allows.
+    fn forms(&self) -> Vec<(bool, bool)> {
+        let pairs = self.matrices.iter().any(|matrix| matrix.gate.is_some());
+        let gated = match self.options.activation {
+            Some(activation) => vec![is_gated(activation)],
+            None if pairs => vec![true],
+            None => vec![false, true],
+        };
+        gated.into_iter().flat_map(|gated| [(gated, false), (gated, true)]).collect()
+    }
+
+    /// Roles whose layers have their BatchNorms, and notes about them.
+    fn paired(&self, roles: &Roles) -> Result<(Roles, Vec<String>), ImportError> {
+        let mut notes = self.state.notes.clone();
+        let layers = pair(&roles.embedding, roles.layers.clone(), self.norms.clone(), &mut notes)?;
+        for (name, count) in &self.state.counters {
+            if *count == Some(0) {
+                notes.push(format!("{name} is 0: that BatchNorm has never seen a batch in training mode"));
+            }
+        }
+        Ok((Roles { layers, ..roles.clone() }, notes))
+    }
+
+    /// The one network that names and shapes make of these roles.
+    fn decided(&self, roles: &Roles) -> Result<Structure, ImportError> {
+        let (roles, notes) = self.paired(roles)?;
+        let mut first = None;
+        for (gated, skip) in self.forms() {
+            let mut layers = vec![roles.layers.clone()];
+            layers.extend(gates::join_in_order(&roles.layers).filter(|_| gated));
+            for layers in layers {
+                match oriented(&roles.embedding, &layers, self.options.orientation, (gated, skip)) {
+                    Ok((orientation, chained)) => {
+                        if let Some(error) = unordered(&layers).filter(|_| !roles.asked) {
+                            return Err(error);
+                        }
+                        return self.structure(&roles, Form { orientation, gated, skip }, &chained, notes);
+                    }
+                    Err(error) if is_open(&error) => return Err(error),
+                    Err(error) => first = first.or(Some(error)),
+                }
+            }
+        }
+        if !roles.asked
+            && let Some(found) = self.reordered(&roles, notes)
+        {
+            return found;
+        }
+        Err(first.unwrap_or(ImportError::TooFew { found: self.matrices.len() }))
+    }
+
+    /// The one network in another order than that of the names.
+    fn reordered(&self, roles: &Roles, mut notes: Vec<String>) -> Option<Result<Structure, ImportError>> {
+        for (gated, skip) in self.forms() {
+            let both = [Orientation::FanOutFanIn, Orientation::FanInFanOut];
+            let asked = |orientation: &Orientation| self.options.orientation.is_none_or(|asked| asked == *orientation);
+            let found: Vec<(Form, Vec<Matrix>)> = (both.into_iter().filter(asked))
+                .map(|orientation| Form { orientation, gated, skip })
+                .flat_map(|form| orders(roles, form).into_iter().map(move |layers| (form, layers)))
+                .collect();
+            match &found[..] {
+                [] => {}
+                [(form, layers)] => {
+                    let names: Vec<&str> = layers.iter().map(|layer| layer.module.as_str()).collect();
+                    notes.push(format!("the shapes say the order of the layers: {}", names.join(", ")));
+                    let layers = chain(&roles.embedding, layers, *form).ok()?;
+                    return Some(self.structure(roles, *form, &layers, notes));
+                }
+                [(_, one), (_, other), ..] => {
+                    let [first, second] = one
+                        .iter()
+                        .zip(other)
+                        .find(|(one, other)| one.module != other.module)
+                        .map(|(one, other)| [one.module.clone(), other.module.clone()])?;
+                    return Some(Err(ImportError::Order { first, second }));
+                }
+            }
+        }
+        None
+    }
+
+    /// Orders of the layers that a golden file may choose from: that of the names, then all others that fit.
+    fn candidates(&self, roles: &Roles, form: Form) -> Vec<Vec<Matrix>> {
+        let mut all = vec![roles.layers.clone()];
+        all.extend(gates::join_in_order(&roles.layers).filter(|_| form.gated));
+        if !roles.asked && (unordered(&roles.layers).is_some() || chain(&roles.embedding, &all[0], form).is_err()) {
+            all.extend(orders(roles, form));
+        }
+        all
+    }
+
+    fn structure(
+        &self,
+        roles: &Roles,
+        form: Form,
+        layers: &[Layer],
+        mut notes: Vec<String>,
+    ) -> Result<Structure, ImportError> {
+        check_channels(self.state, layers)?;
+        let [vocab_size, n_embd] = roles.embedding.shape;
+        let (output, levels) = layers.split_last().expect("at least two");
+        if output.bias.is_none() && output.batch_norm.is_none() {
+            notes.push(format!("{} has no bias: 0 is taken", output.weight));
+        }
+        let default = if form.gated { Activation::Gated } else { Activation::Tanh };
+        let structure = Structure {
+            orientation: form.orientation,
+            vocab_size,
+            n_embd,
+            embedding: roles.embedding.weight.clone(),
+            levels: levels.to_vec(),
+            output: output.clone(),
+            activation: self.options.activation.unwrap_or(default),
+            gates_first: false,
+            skip: form.skip,
+            skip_reversed: false,
+            notes,
+        };
+        // Widths of a matrix can be larger than a level of the runtime has numbers for.
+        for level in &structure.levels {
+            if level.rows() > MAX_WIDTH {
+                let found = self.state.tensors[&level.weight].shape.clone();
+                let reason = "wider than the runtime takes, which is 4,096";
+                return Err(ImportError::Shape { tensor: level.weight.clone(), found, reason });
+            }
+        }
+        structure.architecture().config(vocab_size)?;
+        Ok(structure)
+    }
+
+    /// Returns the matrix of a way around a level, where one looks like it.
+    fn way_around(&self) -> Option<ImportError> {
+        let halves = self.matrices.iter().flat_map(|matrix| std::iter::once(matrix).chain(matrix.gate.as_deref()));
+        halves.clone().find_map(|matrix| {
+            let block = names::parent(&matrix.module);
+            let has_sibling = block.is_some()
+                && halves.clone().any(|other| other.module != matrix.module && names::parent(&other.module) == block);
+            let what = names::way_around(&matrix.module).or_else(|| {
+                // A projection in a block with another layer, and a convolution of one position beside a larger one.
+                let projects =
+                    matrix.module.to_lowercase().rsplit('.').next().is_some_and(|last| last.contains("proj"));
+                let small = matrix.kernel == Some(1) && halves.clone().any(|other| other.kernel > Some(1));
+                (has_sibling && (projects || small)).then_some("the projection of a residual or skip connection")
+            })?;
+            let tensor = matrix.weight.clone();
+            let found = self.state.tensors[&tensor].shape.clone();
+            Some(ImportError::Residual { tensor, found, what })
+        })
+    }
 }

@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod golden;
 pub mod lost;
+pub mod settle;
 pub mod validate;
 
 use runtime::{HeapState, Model, Stream};

@@ -5,10 +5,12 @@
 #![cfg(unix)]
 
 #[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
 mod calibration;
 mod files;
+mod import;
 mod limits;
 mod lists;
 mod program;

@@ -1,11 +1,15 @@
 //! Imported networks on the emulated chip: the words of the host, in every precision.
 
 use exporter::measure::eval::golden::Golden;
+use exporter::model::pack::pack_integer;
+use exporter::model::quantize::quantize_int8;
 use runtime::Sampling;
+use runtime::format::Layout;
 use tests::{Firmware, host_words};
 use xtask::emulator::report;
 
 use super::golden::{blobs, fixture, fixtures};
+use super::networks;
 
 #[test]
 fn imported_networks_say_the_same_on_host_and_chip() {
@@ -28,5 +32,21 @@ fn imported_networks_say_the_same_on_host_and_chip() {
             assert!(words.iter().all(|word| word.starts_with(&prompt)));
             println!("{name} {precision}: {} instructions per character", facts["instructions_per_char"]);
         }
+    }
+}
+
+/// Convolutions, gated units, skip connections and ReLU: in 8 bits, with the boundary where it was in the file.
+#[test]
+fn every_kind_of_network_says_the_same_on_host_and_chip() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["conv_strided", "gated_wide", "relu", "boundary_last"] {
+        let (model, _) = networks::model(name);
+        let blob = pack_integer(&model, &quantize_int8(&model), Layout::RowMajor).unwrap();
+        let path = folder.path().join(format!("{name}.blob"));
+        std::fs::write(&path, blob.as_bytes()).unwrap();
+        let run = Firmware::build_with("mps2-an386", "generate", &path).run(&["n=20", "seed=7"]);
+        assert!(run.success(), "{name}: {:?}", run.lines);
+        let (words, _) = report(&run.lines);
+        assert_eq!(words, host_words(&blob, Sampling::default(), 7, "", 20), "{name}");
     }
 }

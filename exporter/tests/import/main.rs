@@ -8,4 +8,5 @@ mod file;
 mod golden;
 mod malformed;
 mod naming;
+mod networks;
 mod program;

@@ -163,7 +163,7 @@ fn tensors() -> Vec<Case> {
         changed("no embedding", &["\"2.weight\", taken for the embedding", "missing"], |file| file.remove("0.weight")),
         changed("a vector too many", &["\"scale\""], |file| file.add("scale", &[4], &numbers(4, 1))),
         changed("a scalar too many", &["\"temperature\""], |file| file.add("temperature", &[], &[1.0])),
-        changed("a convolution", &["\"conv.weight\"", "two dimensions"], |file| {
+        changed("a convolution", &["\"conv.weight\" [4, 3, 2]", "groups", "--order"], |file| {
             file.add("conv.weight", &[4, 3, 2], &numbers(24, 1))
         }),
         changed("embeddings of positions", &["\"pos_emb.weight\""], |file| {
@@ -227,8 +227,29 @@ fn tensors() -> Vec<Case> {
             file.set("10.weight", &[7, 6], &numbers(42, 1));
             file.set("10.bias", &[7], &numbers(7, 1));
         }),
-        changed("an output that reads two levels", &["\"10.weight\" [5, 10]", "skip"], |file| {
-            file.set("10.weight", &[5, 10], &numbers(50, 1))
+        changed("an output that reads part of a level", &["\"10.weight\" [5, 11]", "skip"], |file| {
+            file.set("10.weight", &[5, 11], &numbers(55, 1))
+        }),
+        changed("a convolution over a picture", &["\"2.weight\"", "one dimension"], |file| {
+            file.set("2.weight", &[4, 3, 3, 3], &numbers(108, 1))
+        }),
+        changed("a convolution in groups", &["\"6.weight\" [6, 2, 2]", "groups"], |file| {
+            file.set("6.weight", &[6, 2, 2], &numbers(24, 1))
+        }),
+        changed("a residual convolution", &["\"res.weight\" [4, 4, 1]", "residual connection"], |file| {
+            file.add("res.weight", &[4, 4, 1], &numbers(16, 1))
+        }),
+        changed("the projection of a shortcut", &["\"net.shortcut.weight\" [6, 4]", "residual"], |file| {
+            file.add("net.shortcut.weight", &[6, 4], &numbers(24, 1))
+        }),
+        changed("a mask", &["\"mask\" [4, 4] is a mask", "--ignore \"mask\""], |file| {
+            file.add("mask", &[4, 4], &[1.0; 16])
+        }),
+        changed("a mask of truth values", &["\"attn.bias_mask\" is BOOL, a mask"], |file| {
+            file.raw("attn.bias_mask", "BOOL", &[2, 2], vec![1; 4])
+        }),
+        changed("a recurrent layer", &["\"lstm.weight_ih_l0\"", "recurrent"], |file| {
+            file.add("lstm.weight_ih_l0", &[4, 4], &numbers(16, 1))
         }),
         changed("a matrix without rows", &["\"2.weight\" has shape [0, 6]"], |file| file.set("2.weight", &[0, 6], &[])),
         changed("a matrix that is a vector", &["\"2."], |file| file.set("2.weight", &[24], &numbers(24, 1))),
@@ -260,6 +281,10 @@ fn options() -> Vec<Case> {
         with("a character that stands twice", &["--vocab", ".abca"], &["vocabulary", "'a'"]),
         with("another block size", &["--vocab", VOCAB, "--block-size", "8"], &["block_size 4 (2 * 2), not 8"]),
         with("matrices the other way round", &["--vocab", VOCAB, "--transposed"], &["--transposed", "\"2.weight\""]),
+        with("nothing that is called so", &["--vocab", VOCAB, "--ignore", "mask"], &["--ignore \"mask\""]),
+        with("a boundary that is not there", &["--vocab", VOCAB, "--boundary", "#"], &["--boundary \"#\"", "abcd"]),
+        with("no boundary", &["--vocab", "abcde"], &["\"abcde\"", "say --boundary"]),
+        with("gated units that are none", &["--vocab", VOCAB, "--activation", "gated"], &["\"10.weight\" [5, 6]"]),
         with("an order without the output", &["--vocab", VOCAB, "--order", "0,2,6"], &["\"10\"", "0, 10, 2, 6"]),
         with("words that are not there", &["--data", "no.txt"], &["no.txt"]),
     ]

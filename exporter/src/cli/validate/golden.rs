@@ -3,11 +3,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use exporter::measure::eval::golden::Golden;
+use exporter::import::Rows;
+use exporter::measure::eval::golden::{Agreement, Golden, default_limit};
 use exporter::model::file::FoldedModel;
 use exporter::model::pack::{ModelFile, pack_f32};
-use runtime::Model;
 use runtime::format::{AlignedBlob, Precision};
+use runtime::{BOUNDARY, Model};
 use serde_json::json;
 
 use super::super::eval::Given;
@@ -16,14 +17,15 @@ use super::super::{calibration, count, named, quoted};
 
 #[derive(clap::Args)]
 pub struct GoldenArgs {
-    /// Logits of another program, such as PyTorch: safetensors with contexts [N, block_size] (I64), logits [N, vocab_size] and
-    /// perhaps targets [N] (I64)
+    /// Logits of another program, such as PyTorch: safetensors with contexts [N, block_size] (I64), logits [N,
+    /// vocab_size] and perhaps targets [N] (I64)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "dedup"])]
     pub golden: Option<PathBuf>,
     /// With --golden: which precisions of a folded model [default: all]
     #[arg(long, value_parser = named(Precision::ALL, Precision::name), value_delimiter = ',', requires = "golden")]
     precision: Vec<Precision>,
-    /// With --golden: largest difference of a logit that passes, of one precision or of all [default: f32=1e-4,int8=1,int4=3]
+    /// With --golden: largest difference of a logit that passes, of one precision or of all [default:
+    /// f32=1e-4,int8=1,int4=3]
     #[arg(long, value_name = "[PRECISION=]X", value_delimiter = ',', value_parser = parse_tolerance, requires = "golden")]
     tolerance: Vec<Tolerance>,
     /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names if the model
@@ -52,84 +54,147 @@ fn parse_tolerance(text: &str) -> Result<Tolerance, String> {
     }
 }
 
-/// Largest difference of a logit that passes unless another is asked for.
-///
-/// f32: sums of the same products in another order, and a tanh within 4.5e-7; measured 2e-6 to 7e-6. int8: a weight is off by up to
-/// 1/254 of the largest in its row; measured 0.07 to 0.33. int4: by up to 1/14 in the inner levels; measured 0.06 to 0.9. The limits
-/// of the integers tell another model from this one; what rounding costs, `d nll` says.
-fn default_limit(precision: Precision) -> f64 {
-    match precision {
-        Precision::F32 => 1e-4,
-        Precision::Int8 => 1.0,
-        Precision::Int4 => 3.0,
-    }
-}
-
 pub fn run(path: &Path, file: &Path, args: &GoldenArgs, json: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let given = Given::read(path)?;
     let golden = Golden::read(file).with_context(|| quoted(file))?;
     let asked = if args.precision.is_empty() { Precision::ALL.to_vec() } else { args.precision.clone() };
-    let blobs = match given.file {
+    let (golden, blobs) = match given.file {
         ModelFile::Blob(blob) => {
             let own = Model::new(blob.as_bytes())?.precision();
             if !asked.contains(&own) {
                 let (path, own) = (quoted(path), own.name());
                 bail!("{path} is a blob in {own}: other precisions need the model it was made of");
             }
-            vec![(own, blob)]
+            (in_order_of(&blob, None, golden, file)?, vec![(own, blob)])
         }
         ModelFile::Folded(model) => {
             // Before the work of quantizing it.
-            golden.compare(&Model::new(pack_f32(&model)?.as_bytes())?).with_context(|| quoted(file))?;
+            let golden = in_order_of(&pack_f32(&model)?, Rows::of_recipe(&model.origin.recipe), golden, file)?;
             let pack = |precision| Ok((precision, pack(&model, precision, args)?));
             let asked = Precision::ALL.iter().copied().filter(|precision| asked.contains(precision));
-            asked.map(pack).collect::<anyhow::Result<_>>()?
+            let blobs = asked.map(pack).collect::<anyhow::Result<_>>()?;
+            (golden, blobs)
         }
     };
     let rows = golden.rows();
     eprintln!("{}, {} contexts of {}\n", quoted(file), count(rows), golden.block_size);
     eprintln!("      max |d logit|  mean |d logit|      d nll  top-1 %  tolerance");
     let mut object = serde_json::Map::new();
-    let mut all_pass = true;
+    let (mut all_pass, mut constant) = (true, false);
     for (precision, blob) in blobs {
-        let found = golden.compare(&Model::new(blob.as_bytes())?).with_context(|| quoted(file))?;
-        let fits = |tolerance: &&Tolerance| tolerance.precision.is_none_or(|of| of == precision);
-        let limit = args.tolerance.iter().rev().find(fits).map_or(default_limit(precision), |given| given.limit);
+        let limit = args.limit(precision) + golden.rounding();
+        let found = golden.compare_within(&Model::new(blob.as_bytes())?, limit).with_context(|| quoted(file))?;
         let pass = found.max_abs_dlogit <= limit;
         all_pass &= pass;
-        let name = precision.name();
-        eprintln!(
-            "{name:<4}  {:>13.2e}  {:>14.2e}  {}  {:>7.2}  {limit:>9}  {}",
-            found.max_abs_dlogit,
-            found.mean_abs_dlogit,
-            signed(found.dnll),
-            found.top1,
-            if pass { "pass" } else { "FAIL" }
-        );
-        let row = json!({
-            "max_abs_dlogit": found.max_abs_dlogit,
-            "mean_abs_dlogit": found.mean_abs_dlogit,
-            "dnll": found.dnll,
-            "top1": found.top1,
-            "tolerance": limit,
-            "pass": pass,
-        });
-        object.insert(name.to_owned(), row);
+        constant |= found.constant;
+        object.insert(precision.name().to_owned(), row(precision, &found, limit, pass));
     }
     let dnll = match golden.has_targets() {
         true => "loss of the targets less that under the golden logits",
         false => "loss expected where the golden logits are the truth, less their own: their KL divergence",
     };
     eprintln!("\nd nll: {dnll},\nin nats per character; the tolerance is that of max |d logit|");
+    notes(&golden, constant);
     if json {
         object.insert("contexts".to_owned(), rows.into());
         object.insert("dnll_of".to_owned(), if golden.has_targets() { "targets" } else { "golden" }.into());
+        object.insert("constant_per_context".to_owned(), constant.into());
+        object.insert("padded_with_boundary".to_owned(), golden.padding().map(|token| token == BOUNDARY).into());
         object.insert("pass".to_owned(), all_pass.into());
         object.insert("seconds".to_owned(), started.elapsed().as_secs_f64().into());
         println!("{}", serde_json::Value::Object(object));
     }
     Ok(if all_pass { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Golden logits in the order of the model's characters, and a warning where their contexts are padded with another
+/// character than the model's boundary.
+///
+/// `rows` is what an imported model tells about its file; a blob tells nothing, but golden contexts are padded with the
+/// boundary.
+fn in_order_of(blob: &AlignedBlob, rows: Option<Rows>, golden: Golden, file: &Path) -> anyhow::Result<Golden> {
+    let model = Model::new(blob.as_bytes())?;
+    let limit = default_limit(model.precision()) + golden.rounding();
+    // A blob does not tell: its golden contexts do, if the logits fit then, and only then.
+    let rows = rows.or_else(|| {
+        let padding = usize::from(golden.padding().filter(|&padding| padding != BOUNDARY)?);
+        let rows = Rows { len: golden.vocab_size, start: padding, end: padding };
+        let fits =
+            |golden: &Golden| golden.compare_within(&model, limit).is_ok_and(|found| found.max_abs_dlogit <= limit);
+        (!fits(&golden) && golden.reordered(&rows).is_ok_and(|moved| fits(&moved))).then_some(rows)
+    });
+    let golden = match rows {
+        None => golden,
+        Some(rows) => {
+            let (start, file) = (rows.start, quoted(file));
+            eprintln!(
+                "{file}: the boundary is row {start} there and the first in the model: its rows are read in that order"
+            );
+            golden.reordered(&rows).with_context(|| file)?
+        }
+    };
+    golden.compare_within(&model, limit).with_context(|| quoted(file))?;
+    if let Some(padding) = golden.padding().filter(|&padding| padding != BOUNDARY) {
+        let vocab = model.vocab();
+        let sign = vocab.decode(padding).unwrap_or('?');
+        let boundary = vocab.as_str().chars().next().unwrap_or('.');
+        // Not a note: logits agree whichever row is the boundary, and words do not.
+        show!(
+            "warning: the golden contexts are padded with {sign:?}, and the model's boundary is {boundary:?}: if {sign:?} ends \
+             words, import again with --boundary {sign:?}"
+        );
+    }
+    Ok(golden)
+}
+
+/// A row of the table, and its JSON.
+fn row(precision: Precision, found: &Agreement, limit: f64, pass: bool) -> serde_json::Value {
+    let shown = format!("{limit:.4}");
+    let shown = shown.trim_end_matches('0').trim_end_matches('.');
+    let shown = if limit > 0.0 && limit < 1e-4 { format!("{limit:e}") } else { shown.to_owned() };
+    eprintln!(
+        "{:<4}  {:>13.2e}  {:>14.2e}  {}  {:>7.2}  {shown:>9}  {}",
+        precision.name(),
+        found.max_abs_dlogit,
+        found.mean_abs_dlogit,
+        signed(found.dnll),
+        found.top1,
+        if pass { "pass" } else { "FAIL" }
+    );
+    json!({
+        "max_abs_dlogit": found.max_abs_dlogit,
+        "mean_abs_dlogit": found.mean_abs_dlogit,
+        "dnll": found.dnll,
+        "top1": found.top1,
+        "tolerance": limit,
+        "pass": pass,
+    })
+}
+
+/// What the golden file is, where it is not logits in 32 bits.
+fn notes(golden: &Golden, constant: bool) {
+    if constant {
+        let kind = if golden.are_log_probabilities() { "are log-probabilities: they" } else { "(log-probabilities?)" };
+        eprintln!(
+            "the golden logits {kind} differ from the model's by a constant per context, which changes no word: \
+             compared without it"
+        );
+    }
+    if let Some(coarse) = golden.coarse {
+        eprintln!(
+            "the golden logits are stored in {}, which has changed them by up to {:.1e}: that is part of the tolerance",
+            coarse.dtype, coarse.rounding
+        );
+    }
+}
+
+impl GoldenArgs {
+    /// The largest difference that passes in a precision.
+    fn limit(&self, precision: Precision) -> f64 {
+        let fits = |tolerance: &&Tolerance| tolerance.precision.is_none_or(|of| of == precision);
+        self.tolerance.iter().rev().find(fits).map_or(default_limit(precision), |given| given.limit)
+    }
 }
 
 /// With six decimals and its sign; no sign where all of them are zero.

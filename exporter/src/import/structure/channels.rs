@@ -7,8 +7,11 @@ use crate::import::{ImportError, StateDict};
 /// Refuses a bias or BatchNorm that is not as long as its layer is wide.
 pub(super) fn check_channels(state: &StateDict, layers: &[Layer]) -> Result<(), ImportError> {
     let mut positions: usize = layers.iter().map(|layer| layer.fuse).fold(1, usize::saturating_mul);
-    for layer in layers {
-        positions /= layer.fuse;
+    let halves = layers.iter().flat_map(|layer| layer.halves().map(move |half| (half, std::ptr::eq(half, layer))));
+    for (layer, is_first) in halves {
+        if is_first {
+            positions /= layer.fuse;
+        }
         let norm = layer.batch_norm.iter();
         let norm =
             norm.flat_map(|norm| [Some(&norm.mean), Some(&norm.spread), norm.gamma.as_ref(), norm.beta.as_ref()]);

@@ -11,14 +11,23 @@ use crate::import::{ImportError, StateDict};
 pub(super) struct Matrix {
     pub(super) module: String,
     pub(super) weight: String,
+    /// Rows and columns as stored; of a convolution output and input channels.
     pub(super) shape: [usize; 2],
+    /// Positions of a convolution.
+    pub(super) kernel: Option<usize>,
     pub(super) bias: Option<String>,
     pub(super) norm: Option<Norm>,
+    /// The matrix of the gates, where this is that of the filters.
+    pub(super) gate: Option<Box<Matrix>>,
 }
 
 impl Matrix {
     /// Columns and rows of the layer, if the matrix is stored that way.
     pub(super) fn fans(&self, orientation: Orientation) -> (usize, usize) {
+        if let Some(kernel) = self.kernel {
+            let [fan_out, channels] = self.shape;
+            return (channels.saturating_mul(kernel), fan_out);
+        }
         match (self.shape, orientation) {
             ([fan_out, fan_in], Orientation::FanOutFanIn) | ([fan_in, fan_out], Orientation::FanInFanOut) => {
                 (fan_in, fan_out)
@@ -31,12 +40,15 @@ impl Matrix {
 pub(super) fn modules(state: &StateDict) -> Result<(Vec<Matrix>, Vec<Norm>), ImportError> {
     let mut modules: BTreeMap<String, BTreeMap<Part, &str>> = BTreeMap::new();
     for (name, tensor) in &state.tensors {
-        let extra = || ImportError::Extra { tensor: name.clone(), found: tensor.shape.clone() };
+        let extra = |what| ImportError::Extra { tensor: name.clone(), found: tensor.shape.clone(), what };
+        if let Some(what) = names::foreign(name) {
+            return Err(extra(what));
+        }
         let (module, part) = match names::parse(name) {
             Some(found) => found,
             // A matrix under a name of its own, such as the lecture's C: its shape says enough.
             None if tensor.shape.len() == 2 => (name.clone(), Part::Weight),
-            None => return Err(extra()),
+            None => return Err(extra("unknown")),
         };
         if let Some(other) = modules.entry(module).or_default().insert(part, name) {
             return Err(ImportError::SamePart { first: other.to_owned(), second: name.clone() });
@@ -48,16 +60,23 @@ pub(super) fn modules(state: &StateDict) -> Result<(Vec<Matrix>, Vec<Norm>), Imp
         let name = |part: Part| parts.get(&part).map(|&name| name.to_owned());
         let statistics = [Part::Mean, Part::Variance, Part::Deviation].iter().any(|part| parts.contains_key(part));
         let matrix = match shape(Part::Weight) {
-            Some(&[rows, columns]) if rows > 1 || !statistics => Some([rows, columns]),
-            Some(shape) if shape.len() > 2 && !statistics => {
-                let reason = "convolutions and other tensors of more than two dimensions are not imported";
-                let tensor = name(Part::Weight).expect("it has a shape");
-                return Err(ImportError::Shape { tensor, found: shape.to_vec(), reason });
+            Some(&[rows, columns]) if rows > 1 || !statistics => Some(([rows, columns], None)),
+            Some(&[fan_out, channels, ref positions @ ..]) if !positions.is_empty() && !statistics => {
+                // nn.Conv2d may have one position in its other dimension.
+                let mut long = positions.iter().copied().filter(|&n| n != 1);
+                let kernel = long.next().unwrap_or(1);
+                if long.next().is_some() {
+                    let reason = "only matrices and convolutions over one dimension are imported";
+                    let tensor = name(Part::Weight).expect("it has a shape");
+                    let found = state.tensors[&tensor].shape.clone();
+                    return Err(ImportError::Shape { tensor, found, reason });
+                }
+                Some(([fan_out, channels], Some(kernel)))
             }
             _ => None,
         };
         match matrix {
-            Some(shape) => {
+            Some((shape, kernel)) => {
                 let of_norm = [Part::Gamma, Part::Beta, Part::Mean, Part::Variance, Part::Deviation];
                 let norm = of_norm.iter().any(|part| parts.contains_key(part));
                 let norm = norm.then(|| norm_of(state, &module, &parts, false)).transpose()?;
@@ -65,7 +84,7 @@ pub(super) fn modules(state: &StateDict) -> Result<(Vec<Matrix>, Vec<Norm>), Imp
                 if let Some(bias) = &bias {
                     vector(state, bias)?;
                 }
-                matrices.push(Matrix { module, weight, shape, bias, norm });
+                matrices.push(Matrix { module, weight, shape, kernel, bias, norm, gate: None });
             }
             None => norms.push(norm_of(state, &module, &parts, true)?),
         }
@@ -84,12 +103,19 @@ fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone:
         let tensor = if any.starts_with(&format!("{module}.")) {
             format!("tensor {:?}", format!("{module}.{word}"))
         } else {
-            format!("the {what} of {module:?}")
+            // A tensor that is called only by its part has no module.
+            format!("the {what} of {:?}", if module.is_empty() { any } else { module })
         };
         ImportError::Missing { tensor, reason }
     };
     if gamma.is_none() && mean.is_none() && variance.is_none() && deviation.is_none() {
-        return Err(missing("weight", "weight", format!("{any:?} alone makes no layer")));
+        return Err(missing(
+            "weight",
+            "weight",
+            format!(
+                "{any:?} alone makes no layer; a weight that is tied to another is found if the file's metadata has both names"
+            ),
+        ));
     }
     let statistics = || {
         let of = gamma.as_deref().or(beta.as_deref()).unwrap_or(any);
@@ -102,7 +128,7 @@ fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone:
         (None, None) => return Err(missing("running_var", "running variance", statistics())),
         (Some(_), Some(tensor)) => {
             let found = state.tensors[&tensor].shape.clone();
-            return Err(ImportError::Extra { tensor, found });
+            return Err(ImportError::Extra { tensor, found, what: "a deviation beside a variance" });
         }
     };
     // affine=False has neither; one alone is a file with a part lost.

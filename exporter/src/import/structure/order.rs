@@ -1,59 +1,169 @@
-//! Second pass: which matrix is the embedding, and in which order the layers are.
+//! Second pass: which matrix is the embedding, which the output layer, and in which order the levels are.
 
+use runtime::limits::MAX_LEVELS;
+
+use super::chain::{Form, chain};
 use super::modules::Matrix;
 use crate::import::names::{self, natural, numbered};
-use crate::import::{ImportError, Options, StateDict};
+use crate::import::{ImportError, Options};
 
-/// Returns the embedding, and the layers from the characters up.
-pub(super) fn in_order(
-    state: &StateDict,
-    mut matrices: Vec<Matrix>,
-    options: &Options,
-) -> Result<(Matrix, Vec<Matrix>), ImportError> {
+/// Orders of levels that are looked at where names do not say the order.
+const MAX_ORDERS: usize = 720;
+
+/// Choices of the embedding and the output layer that are looked at.
+const MAX_ROLES: usize = 12;
+
+/// A choice of the embedding, and the layers from the characters up by their names, the output layer the last.
+#[derive(Clone, Debug)]
+pub(super) struct Roles {
+    pub(super) embedding: Matrix,
+    pub(super) layers: Vec<Matrix>,
+    /// Whether `--order` has chosen.
+    pub(super) asked: bool,
+}
+
+impl Roles {
+    /// Returns an error with the roles that were taken, unless they were asked for.
+    pub(super) fn explain(&self, source: ImportError) -> ImportError {
+        let guess = matches!(source, ImportError::Chain { .. } | ImportError::Unpaired { .. });
+        match self.layers.last() {
+            Some(output) if guess && !self.asked => ImportError::Roles {
+                embedding: self.embedding.weight.clone(),
+                output: output.weight.clone(),
+                source: Box::new(source),
+            },
+            _ => source,
+        }
+    }
+}
+
+/// Returns the roles that matrices can have, the most likely first.
+pub(super) fn roles(mut matrices: Vec<Matrix>, options: &Options) -> Result<Vec<Roles>, ImportError> {
     if !options.order.is_empty() {
-        return as_asked(matrices, &options.order);
+        return Ok(vec![as_asked(matrices, &options.order)?]);
     }
     matrices.sort_by(|first, second| natural(&first.module, &second.module));
-    let named: Vec<usize> = (0..matrices.len()).filter(|&at| names::is_embedding(&matrices[at].module)).collect();
-    let at = match named[..] {
-        [at] => at,
-        [] => 0,
-        [first, second, ..] => {
-            // One of positions, as transformers have: the characters' is the other.
-            let position = |at: &usize| matrices[*at].module.to_ascii_lowercase().contains("pos");
-            let other = [first, second].into_iter().find(position).unwrap_or(second);
-            let tensor = matrices[other].weight.clone();
-            return Err(ImportError::Extra { found: state.tensors[&tensor].shape.clone(), tensor });
+    let can_embed = |matrix: &Matrix| {
+        matrix.bias.is_none() && matrix.norm.is_none() && matrix.kernel.is_none() && matrix.gate.is_none()
+    };
+    let mut embeddings: Vec<usize> = (0..matrices.len()).filter(|&at| can_embed(&matrices[at])).collect();
+    let named: Vec<usize> =
+        embeddings.iter().copied().filter(|&at| names::is_embedding(&matrices[at].module)).collect();
+    // Without a name that says so, the first is the embedding, as in a Sequential.
+    let first = named.first().copied().unwrap_or(0);
+    let has_output = |at: usize| {
+        let vocab_size = matrices[at].shape[0];
+        matrices.iter().enumerate().any(|(other, matrix)| other != at && matrix.shape.contains(&vocab_size))
+    };
+    embeddings.sort_by_key(|&at| (at != first, !named.contains(&at), !has_output(at), at));
+    if embeddings.first() != Some(&first) {
+        let tensor = matrices[first].weight.clone();
+        if embeddings.is_empty() {
+            return Err(ImportError::NoEmbedding { tensor });
         }
-    };
-    let embedding = matrices.remove(at);
-    if embedding.bias.is_some() || embedding.norm.is_some() {
-        return Err(ImportError::NoEmbedding { tensor: embedding.weight });
     }
-    // The output layer: by its name, or the last; or the only one that can be.
-    let vocab_size = embedding.shape[0];
-    let named: Vec<usize> = (0..matrices.len()).filter(|&at| names::is_output(&matrices[at].module)).collect();
-    let possible: Vec<usize> = (0..matrices.len()).filter(|&at| matrices[at].shape.contains(&vocab_size)).collect();
-    let at = match (&named[..], &possible[..]) {
-        (&[at], _) => at,
-        (_, &[at]) => at,
-        _ => matrices.len() - 1,
+    let mut all = Vec::new();
+    for &at in &embeddings {
+        let mut layers = matrices.clone();
+        let embedding = layers.remove(at);
+        for output in outputs(&layers, embedding.shape[0]) {
+            let mut layers = layers.clone();
+            let output = layers.remove(output);
+            layers.push(output);
+            all.push(Roles { embedding: embedding.clone(), layers, asked: false });
+        }
+    }
+    all.truncate(MAX_ROLES);
+    Ok(all)
+}
+
+/// Returns which layers can be the output: by its name, by its number of logits, the last one; the most likely first.
+fn outputs(layers: &[Matrix], vocab_size: usize) -> Vec<usize> {
+    let named: Vec<usize> = (0..layers.len()).filter(|&at| names::is_output(&layers[at].module)).collect();
+    let possible: Vec<usize> = (0..layers.len()).filter(|&at| layers[at].shape.contains(&vocab_size)).collect();
+    let first = match (&named[..], &possible[..]) {
+        (&[at], _) | (_, &[at]) => at,
+        _ => layers.len() - 1,
     };
-    let output = matrices.remove(at);
-    for (index, first) in matrices.iter().enumerate() {
-        for second in &matrices[index + 1..] {
-            if first.shape == second.shape && !numbered(&first.module, &second.module) {
+    let mut all = vec![first];
+    all.extend(possible.into_iter().filter(|&at| at != first));
+    all
+}
+
+/// Returns two levels of one shape whose names do not say which comes first.
+pub(super) fn unordered(layers: &[Matrix]) -> Option<ImportError> {
+    let levels = layers.split_last().map_or(&[][..], |(_, levels)| levels);
+    for (index, first) in levels.iter().enumerate() {
+        for second in &levels[index + 1..] {
+            let same = first.shape == second.shape && first.kernel == second.kernel;
+            if same && !numbered(&first.module, &second.module) {
                 let [first, second] = [first, second].map(|matrix| matrix.module.clone());
-                return Err(ImportError::Order { first, second });
+                return Some(ImportError::Order { first, second });
             }
         }
     }
-    matrices.push(output);
-    Ok((embedding, matrices))
+    None
+}
+
+/// Returns the orders of the levels that fit, at most [`MAX_ORDERS`]; the output layer stays the last.
+pub(super) fn orders(roles: &Roles, form: Form) -> Vec<Vec<Matrix>> {
+    let Some((output, levels)) = roles.layers.split_last() else { return Vec::new() };
+    // Not worth a search.
+    if levels.len() > MAX_LEVELS || output.fans(form.orientation).1 != roles.embedding.shape[0] {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut search = Search { roles, form, levels, output, found: &mut found, steps: 0 };
+    search.extend(&mut Vec::new());
+    found
+}
+
+/// A search for orders, one level after the other.
+struct Search<'s> {
+    roles: &'s Roles,
+    form: Form,
+    levels: &'s [Matrix],
+    output: &'s Matrix,
+    found: &'s mut Vec<Vec<Matrix>>,
+    steps: usize,
+}
+
+impl Search<'_> {
+    fn extend(&mut self, taken: &mut Vec<usize>) {
+        self.steps += 1;
+        // A file of many matrices is no network of this program: the search need not be complete.
+        if self.found.len() >= MAX_ORDERS || self.steps > 10 * MAX_ORDERS {
+            return;
+        }
+        let with = |last: Option<&Matrix>| -> Vec<Matrix> {
+            taken.iter().map(|&at| self.levels[at].clone()).chain(last.cloned()).collect()
+        };
+        if taken.len() == self.levels.len() {
+            let order = with(Some(self.output));
+            if chain(&self.roles.embedding, &order, self.form).is_ok() {
+                self.found.push(order);
+            }
+            return;
+        }
+        // Up to here the levels fit: only the output layer, which is another one, must not.
+        let order = with(Some(self.output));
+        if let Err((at, _)) = chain(&self.roles.embedding, &order, self.form)
+            && at < taken.len()
+        {
+            return;
+        }
+        for at in 0..self.levels.len() {
+            if !taken.contains(&at) {
+                taken.push(at);
+                self.extend(taken);
+                taken.pop();
+            }
+        }
+    }
 }
 
 /// Returns them in the order of `--order`.
-fn as_asked(mut matrices: Vec<Matrix>, order: &[String]) -> Result<(Matrix, Vec<Matrix>), ImportError> {
+fn as_asked(mut matrices: Vec<Matrix>, order: &[String]) -> Result<Roles, ImportError> {
     let modules = matrices.iter().map(|matrix| matrix.module.as_str()).collect::<Vec<_>>().join(", ");
     let bad = |reason: String| ImportError::BadOrder { reason, modules: modules.clone() };
     let mut layers = Vec::new();
@@ -65,8 +175,8 @@ fn as_asked(mut matrices: Vec<Matrix>, order: &[String]) -> Result<(Matrix, Vec<
         return Err(bad(format!("{:?} is not in it", left.module)));
     }
     let embedding = layers.remove(0);
-    if embedding.bias.is_some() || embedding.norm.is_some() {
+    if embedding.bias.is_some() || embedding.norm.is_some() || embedding.kernel.is_some() || embedding.gate.is_some() {
         return Err(ImportError::NoEmbedding { tensor: embedding.weight });
     }
-    Ok((embedding, layers))
+    Ok(Roles { embedding, layers, asked: true })
 }

@@ -1,16 +1,21 @@
 //! A model against logits that another program has computed, such as PyTorch for the notebook's network.
 //!
-//! The file is safetensors with `contexts` `[N, block_size]` (I64: indices of characters, the oldest first, padded with the boundary
-//! in front) and `logits` `[N, vocab_size]` (floating point), and may have `targets` `[N]` (I64). Other tensors are passed over.
+//! The file is safetensors with `contexts` `[N, block_size]` (I64: indices of characters, the oldest first, padded
+//! with the boundary in front) and `logits` `[N, vocab_size]` (floating point), and may have `targets` `[N]` (I64).
+//! Other tensors are passed over.
+//!
+//! Log-probabilities are logits but for a constant per context, which changes no word: they are compared without it,
+//! and [`Agreement::constant`] says so.
 
 use std::path::{Path, PathBuf};
 
-use runtime::{HeapState, Model, Stream, Token};
+use runtime::format::Precision;
+use runtime::{BOUNDARY, HeapState, Model, Stream, Token};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::compare::{divergence, largest, log_sum_exp};
 use crate::data::Examples;
-use crate::import::{ImportError, state_dict};
+use crate::import::{ImportError, Rows, state_dict};
 
 /// Contexts and what another program makes of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +30,31 @@ pub struct Golden {
     pub block_size: usize,
     /// Logits of a context.
     pub vocab_size: usize,
+    /// How the logits are stored, where that is in less than 32 bits.
+    pub coarse: Option<Coarse>,
+}
+
+/// Logits in less than 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Coarse {
+    /// As safetensors calls the type.
+    pub dtype: &'static str,
+    /// The most that storing has changed a logit by, in nats.
+    pub rounding: f64,
+}
+
+/// Returns the largest difference of a logit that passes unless another is asked for, in nats.
+///
+/// f32: sums of the same products in another order, and a tanh within 4.5e-7; measured 2e-6 to 7e-6. int8: a weight is
+/// off by up to 1/254 of the largest in its row; measured 0.07 to 0.33. int4: by up to 1/14 in the inner levels;
+/// measured 0.06 to 0.9. The limits of the integers tell another model from this one; what rounding costs,
+/// [`Agreement::dnll`] says.
+pub const fn default_limit(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => 1e-4,
+        Precision::Int8 => 1.0,
+        Precision::Int4 => 3.0,
+    }
 }
 
 /// Why a file has no golden logits, or none for that model.
@@ -50,6 +80,20 @@ pub enum GoldenError {
         /// What is wrong.
         problem: String,
     },
+    /// No network that the shapes allow has these logits.
+    #[error(
+        "none of the {tried} networks that the shapes allow gives these logits: the nearest, {nearest}, is off by {off:.2e} (max |d logit|; {limit:.0e} passes). What else can differ: an activation that is not known here, a residual connection, the dilation or padding of a convolution, eps, dropout or BatchNorm in training mode when the logits were computed"
+    )]
+    NoneFits {
+        /// Networks tried.
+        tried: usize,
+        /// The nearest in words.
+        nearest: String,
+        /// Its largest difference.
+        off: f64,
+        /// What would have passed.
+        limit: f64,
+    },
     /// It was made with another network.
     #[error("tensor {tensor:?} is of another model: it has {found} {what}, the model {expected}")]
     OtherModel {
@@ -71,11 +115,14 @@ pub struct Agreement {
     pub max_abs_dlogit: f64,
     /// The mean of their magnitudes.
     pub mean_abs_dlogit: f64,
-    /// With `targets`: their mean loss less that under the golden logits, nats per character. Without: the loss to be expected
-    /// where the golden distribution is the truth, less its own, which is the Kullback-Leibler divergence and never negative.
+    /// With `targets`: their mean loss less that under the golden logits, nats per character. Without: the loss to be
+    /// expected where the golden distribution is the truth, less its own, which is the Kullback-Leibler divergence and
+    /// never negative.
     pub dnll: f64,
     /// Contexts for which both find the same character most probable, in percent.
     pub top1: f64,
+    /// Whether the logits agree but for a constant per context, which the differences above are then without.
+    pub constant: bool,
 }
 
 impl Golden {
@@ -99,6 +146,7 @@ impl Golden {
         let contexts = tokens("contexts", &contexts)?;
         let (logit_rows, vocab_size, view) = matrix(&file, "logits")?;
         let logits = state_dict::floats("logits", &view)?;
+        let coarse = coarse(view.dtype(), &logits);
         if logit_rows != rows {
             let problem = format!("has {logit_rows} rows, \"contexts\" {rows}");
             return Err(GoldenError::Tensor { tensor: "logits", problem });
@@ -117,7 +165,93 @@ impl Golden {
                 return Err(GoldenError::Tensor { tensor, problem });
             }
         }
-        Ok(Self { contexts, logits, targets, block_size, vocab_size })
+        let golden = Self { contexts, logits, targets, block_size, vocab_size, coarse };
+        if golden
+            .rows_of_logits()
+            .all(|row| row.iter().all(|&p| p >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-2)
+        {
+            let problem =
+                "has probabilities: every row sums to 1; save the logits, what softmax is taken of".to_owned();
+            return Err(GoldenError::Tensor { tensor: "logits", problem });
+        }
+        Ok(golden)
+    }
+
+    fn rows_of_logits(&self) -> impl Iterator<Item = &[f64]> {
+        self.logits.chunks(self.vocab_size)
+    }
+
+    /// The most that storing the logits has changed one by; 0 for 32 bits and more, where computing changes more.
+    pub fn rounding(&self) -> f64 {
+        self.coarse.map_or(0.0, |coarse| coarse.rounding)
+    }
+
+    /// Whether the logits are log-probabilities: as far as their precision goes, the probabilities of every row sum to
+    /// 1.
+    pub fn are_log_probabilities(&self) -> bool {
+        let limit = 1e-4 + 2.0 * self.rounding();
+        self.rows_of_logits().all(|row| log_sum_exp(row).abs() < limit)
+    }
+
+    /// The token that pads the contexts, where some begin with it twice or more, and hardly any with another.
+    pub fn padding(&self) -> Option<Token> {
+        let mut runs = [0_usize; 256];
+        for context in self.contexts.chunks(self.block_size) {
+            if let [first, second, ..] = context
+                && first == second
+            {
+                runs[usize::from(*first)] += 1;
+            }
+        }
+        let all: usize = runs.iter().sum();
+        let (token, most) = (0_u8..=255).zip(runs).max_by_key(|(_, count)| *count)?;
+        // Doubled letters are rare; a context of a word's beginning is not.
+        (most >= 3 && most * 20 >= self.rows() && most * 10 >= all * 9).then_some(token)
+    }
+
+    /// The same contexts and logits in the order of a model whose boundary is in other rows of the file.
+    ///
+    /// # Errors
+    /// [`GoldenError`] if they are not of that many rows, or a context has the sign that only ends words.
+    pub fn reordered(&self, rows: &Rows) -> Result<Self, GoldenError> {
+        if rows.len != self.vocab_size {
+            let (found, expected) = (self.vocab_size, rows.len);
+            return Err(GoldenError::OtherModel { tensor: "logits", what: "logits", found, expected });
+        }
+        let tokens = |tensor, tokens: &[Token], order: Vec<usize>| -> Result<Vec<Token>, GoldenError> {
+            let place = |&token: &Token| {
+                let place = order.iter().position(|&row| row == usize::from(token));
+                let problem = || format!("has the token {token}, which this model has no character for there");
+                place
+                    .and_then(|place| Token::try_from(place).ok())
+                    .ok_or_else(|| GoldenError::Tensor { tensor, problem: problem() })
+            };
+            tokens.iter().map(place).collect()
+        };
+        let predicted = rows.predicted();
+        Ok(Self {
+            contexts: tokens("contexts", &self.contexts, rows.read())?,
+            targets: (self.targets.as_ref()).map(|targets| tokens("targets", targets, rows.predicted())).transpose()?,
+            logits: self.rows_of_logits().flat_map(|row| predicted.iter().map(|&at| row[at])).collect(),
+            vocab_size: predicted.len(),
+            ..self.clone()
+        })
+    }
+
+    /// The first contexts, at most `rows` of them, spread over all.
+    #[must_use]
+    pub fn some(&self, rows: usize) -> Self {
+        let step = (self.rows() / rows.max(1)).max(1);
+        let picked = || (0..self.rows()).step_by(step).take(rows.max(1));
+        fn take<T: Copy>(values: &[T], width: usize, picked: impl Iterator<Item = usize>) -> Vec<T> {
+            picked.flat_map(|row| values[row * width..(row + 1) * width].iter().copied()).collect()
+        }
+        Self {
+            contexts: take(&self.contexts, self.block_size, picked()),
+            logits: take(&self.logits, self.vocab_size, picked()),
+            targets: self.targets.as_ref().map(|targets| take(targets, 1, picked())),
+            ..self.clone()
+        }
     }
 
     /// Contexts in it.
@@ -132,7 +266,7 @@ impl Golden {
 
     /// The contexts as examples, the targets unknown: something to calibrate on.
     pub fn examples(&self) -> Examples {
-        let targets = vec![runtime::BOUNDARY; self.rows()];
+        let targets = vec![BOUNDARY; self.rows()];
         Examples { contexts: self.contexts.clone(), targets, block_size: self.block_size }
     }
 
@@ -140,10 +274,19 @@ impl Golden {
     ///
     /// # Errors
     /// [`GoldenError::OtherModel`] if the file was made with another network.
+    pub fn compare(&self, model: &Model<'_>) -> Result<Agreement, GoldenError> {
+        self.compare_within(model, f64::INFINITY)
+    }
+
+    /// The same; where a difference is above `limit`, and none is without a constant per context, differences are
+    /// without it.
+    ///
+    /// # Errors
+    /// [`GoldenError::OtherModel`] if the file was made with another network.
     ///
     /// # Panics
     /// Never: a heap state fits its model.
-    pub fn compare(&self, model: &Model<'_>) -> Result<Agreement, GoldenError> {
+    pub fn compare_within(&self, model: &Model<'_>, limit: f64) -> Result<Agreement, GoldenError> {
         let config = model.config();
         for (tensor, what, found, expected) in [
             ("contexts", "characters of context", self.block_size, config.block_size()),
@@ -155,19 +298,20 @@ impl Golden {
         }
         let mut state = HeapState::new(model);
         let mut stream = Stream::new(model, &mut state).expect("made for this model");
-        let (mut max, mut sum, mut dnll, mut agreed) = (0.0_f64, 0.0, 0.0, 0_usize);
-        let rows = self.contexts.chunks(self.block_size).zip(self.logits.chunks(self.vocab_size));
-        for (row, (context, expected)) in rows.enumerate() {
+        let (mut as_is, mut without) = (Differences::default(), Differences::default());
+        let (mut dnll, mut agreed) = (0.0, 0_usize);
+        for (row, (context, expected)) in self.contexts.chunks(self.block_size).zip(self.rows_of_logits()).enumerate() {
             stream.reset();
             context.iter().for_each(|&token| stream.push(token));
             let logits = stream.logits();
             let found: Vec<f64> =
                 (0..logits.len()).map(|index| logits.get(index as Token).map_or(f64::NAN, f64::from)).collect();
-            for (expected, found) in expected.iter().zip(&found) {
-                let delta = (expected - found).abs();
-                max = max.max(delta);
-                sum += delta;
-            }
+            let deltas: Vec<f64> = expected.iter().zip(&found).map(|(expected, found)| expected - found).collect();
+            // The constant that leaves the smallest differences.
+            let least = deltas.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = deltas.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            as_is.add(&deltas, 0.0);
+            without.add(&deltas, f64::midpoint(least, most));
             dnll += match &self.targets {
                 None => divergence(expected, &found),
                 Some(targets) => {
@@ -178,13 +322,45 @@ impl Golden {
             agreed += usize::from(largest(expected) == largest(&found));
         }
         let rows = self.rows() as f64;
+        let constant = as_is.max > limit && without.max <= limit;
+        let differences = if constant { without } else { as_is };
         Ok(Agreement {
-            max_abs_dlogit: max,
-            mean_abs_dlogit: sum / self.logits.len() as f64,
+            max_abs_dlogit: differences.max,
+            mean_abs_dlogit: differences.sum / self.logits.len() as f64,
             dnll: dnll / rows,
             top1: 100.0 * agreed as f64 / rows,
+            constant,
         })
     }
+}
+
+/// Magnitudes of differences.
+#[derive(Clone, Copy, Default)]
+struct Differences {
+    max: f64,
+    sum: f64,
+}
+
+impl Differences {
+    fn add(&mut self, deltas: &[f64], constant: f64) {
+        for delta in deltas {
+            let delta = (delta - constant).abs();
+            self.max = self.max.max(delta);
+            self.sum += delta;
+        }
+    }
+}
+
+/// What a type of less than 32 bits has done to logits.
+fn coarse(dtype: Dtype, logits: &[f64]) -> Option<Coarse> {
+    // Half a unit in the last place: 11 bits of significand, and 8.
+    let (dtype, half_unit) = match dtype {
+        Dtype::F16 => ("F16", 2.0_f64.powi(-11)),
+        Dtype::BF16 => ("BF16", 2.0_f64.powi(-8)),
+        _ => return None,
+    };
+    let largest = logits.iter().fold(0.0_f64, |largest, logit| largest.max(logit.abs()));
+    Some(Coarse { dtype, rounding: largest * half_unit })
 }
 
 /// A tensor of two dimensions with values in it.

@@ -1,0 +1,93 @@
+//! The losses of an imported model on its words, and whether they are those of a model at all.
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use exporter::data::{Examples, Words, hex};
+use exporter::model::file::FoldedModel;
+use exporter::model::torch_model::TorchModel;
+use runtime::Vocab;
+use tch::Device;
+
+use super::super::count;
+use super::{Args, Network};
+
+/// A part of the list, its loss, words and characters.
+pub type Measured = (&'static str, f64, usize, usize);
+
+/// The losses of the list's parts, which the model's file will have.
+pub fn measure(model: &mut FoldedModel, words: &Words) -> anyhow::Result<Vec<Measured>> {
+    let vocab = Vocab::new(&model.vocab)?;
+    let block_size = model.architecture.config(vocab.len())?.block_size();
+    let torch = TorchModel::new(model, Device::Cpu);
+    let split = words.split()?;
+    let mut measured = Vec::new();
+    for (part, list) in [("train", &split.train), ("dev", &split.dev), ("test", &split.test)] {
+        let examples = Examples::new(&words.name, list, vocab, block_size)?;
+        measured.push((part, torch.loss(&examples).nll, list.len(), examples.len()));
+    }
+    let origin = &mut model.origin;
+    [origin.train_nll, origin.dev_nll, origin.test_nll] = [0, 1, 2].map(|part| Some(measured[part].1));
+    origin.data_sha256 = hex(&words.sha256);
+    origin.dedup = words.deduplicated;
+    origin.sample = words.sample.map(|sample| sample.words);
+    Ok(measured)
+}
+
+/// Fails where guessing would be better than the model.
+pub fn refuse_guessing(
+    input: &str,
+    args: &Args,
+    network: &Network,
+    model: &FoldedModel,
+    words: &Words,
+    measured: &[Measured],
+) -> anyhow::Result<()> {
+    let characters: usize = measured.iter().map(|(.., characters)| characters).sum();
+    let total: f64 = measured.iter().map(|&(_, nll, _, characters)| nll * characters as f64).sum();
+    let (nll, guessing) = (total / characters.max(1) as f64, (model.vocab_size() as f64).ln());
+    if nll <= guessing {
+        let frequencies = of_frequencies(&words.words);
+        if nll > frequencies {
+            eprintln!(
+                "note: a loss of {nll:.2} is worse than the characters' frequencies alone, which cost {frequencies:.2}: is \
+                 something not as it was taken for granted?"
+            );
+        }
+        return Ok(());
+    }
+    let (name, vocab_size) = (&words.name, model.vocab_size());
+    let mut causes = vec![format!("are the rows in another order than {:?} (--vocab)", model.vocab)];
+    if args.boundary.is_none() && args.vocab.is_none() && network.golden.is_none() {
+        causes.push("is the boundary another row (--boundary)".to_owned());
+    }
+    if network.golden.is_none() {
+        let activation = network.structure.activation.name();
+        causes.push(format!("is the activation not {activation} (--activation, or --golden FILE, which settles it)"));
+    }
+    causes.push(format!("was it trained on other words than {name}"));
+    bail!(
+        "{input}: a loss of {nll:.2} on {name} is worse than guessing among {vocab_size} characters, which costs \
+         {guessing:.2}: {}?",
+        causes.join(", or ")
+    );
+}
+
+/// The loss of a model that knows how frequent characters and ends of words are, and nothing else; nats per character.
+fn of_frequencies(words: &[String]) -> f64 {
+    let mut counts: BTreeMap<Option<char>, usize> = BTreeMap::from([(None, words.len())]);
+    words.iter().flat_map(|word| word.chars()).for_each(|character| *counts.entry(Some(character)).or_default() += 1);
+    let all = counts.values().sum::<usize>().max(1) as f64;
+    counts.values().map(|&count| count as f64 / all).filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum()
+}
+
+/// The table of losses.
+pub fn show(measured: &[Measured]) {
+    if measured.is_empty() {
+        return;
+    }
+    eprintln!("\n         nll     words  characters");
+    for (part, nll, words, characters) in measured {
+        eprintln!("{part:<5} {nll:.4}  {:>8}  {:>10}", count(*words), count(*characters));
+    }
+}

@@ -1,4 +1,5 @@
 //! Files: read up to a size, written whole or not at all.
 
 pub mod read;
+pub mod shell;
 pub mod write;

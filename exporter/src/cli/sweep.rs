@@ -11,7 +11,7 @@ use exporter::data::hex;
 use exporter::train::run;
 use exporter::train::sweep::{Results, Row, Run, grid, parse_set, table};
 
-use super::{Cli, DataArgs, INTERRUPTED, count, default_threads, stop_on_interrupt, train};
+use super::{Cli, DataArgs, INTERRUPTED, count, default_threads, stop_on_interrupt, streams, train};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -115,6 +115,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let results = results.into_inner().expect("no thread panics");
     // The folder may hold runs of other grids as well.
     let rows: Vec<Row> = results.rows().iter().filter(|row| names.contains(&row.name)).cloned().collect();
+    streams::keep(&args.out);
     println!("\n{}", table(&rows));
     let failures = failures.into_inner().expect("no thread panics");
     if stop.load(Ordering::Relaxed) {

@@ -16,7 +16,7 @@ use exporter::train::run::metrics::Row;
 use exporter::train::run::{self, RunFolder};
 use exporter::train::training::{Outcome, train};
 
-use super::{DataArgs, INTERRUPTED, refuse_overwriting, stop_on_interrupt};
+use super::{DataArgs, INTERRUPTED, refuse_overwriting, stop_on_interrupt, streams};
 use config::Config;
 use progress::Progress;
 use report::{relative, report, result};
@@ -110,6 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     report(&outcome, out.as_deref(), folder.path(), &words.name);
     if args.json {
+        streams::keep(folder.path());
         println!("{result}");
     }
     Ok(if outcome.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
@@ -164,6 +165,7 @@ fn train_and_record(
 fn write_model(outcome: &Outcome, out: Option<&Path>, folder: &RunFolder) -> anyhow::Result<()> {
     let (Some(model), Some(out)) = (&outcome.model, out) else { return Ok(()) };
     model.write(out)?;
+    streams::keep(out);
     let copy = run::model_path(folder.path());
     if !outcome.interrupted && std::path::absolute(&copy)? != std::path::absolute(out)? {
         model.write(&copy)?;

@@ -5,8 +5,13 @@
 #![cfg(unix)]
 
 #[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
 mod files;
 mod program;
+mod signals;
+// Only Linux has /dev/full.
+#[cfg(target_os = "linux")]
+mod streams;
 mod table;

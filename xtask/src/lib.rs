@@ -8,6 +8,7 @@
 mod macros;
 
 pub mod bench;
+pub mod blob;
 pub mod board;
 pub mod budget;
 pub mod call_graph;

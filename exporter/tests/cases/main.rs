@@ -8,6 +8,7 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
+mod chip_folder;
 mod files;
 mod program;
 mod signals;

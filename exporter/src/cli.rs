@@ -9,8 +9,9 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 #[allow(dead_code, reason = "xtask uses the rest")]
 pub mod streams;
 
-// Here these macros stand in place of the library's own, which panic where nothing can be written. A command's result goes to
-// stdout, or, where it is a table, through `show!`. `eprintln!` and `eprint!` are for progress and notes, which --quiet leaves out.
+// Here these macros stand in place of the library's own, which panic where nothing can be written. A command's result
+// goes to stdout, or, where it is a table, through `show!`. `eprintln!` and `eprint!` are for progress and notes, which
+// --quiet leaves out.
 macro_rules! println {
     () => { $crate::cli::streams::result(format_args!("\n")) };
     ($($argument:tt)*) => { $crate::cli::streams::result(format_args!("{}\n", format_args!($($argument)*))) };

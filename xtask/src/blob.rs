@@ -14,8 +14,8 @@ use crate::command::quote;
 /// Reads a blob. Its model is checked.
 ///
 /// # Errors
-/// A file that cannot be read or is no blob. The error names the file and, for a model of another kind, the command that makes a
-/// blob of it.
+/// A file that cannot be read or is no blob. The error names the file and, for a model of another kind, the command
+/// that makes a blob of it.
 pub fn read(path: &Path) -> Result<(Vec<u8>, AlignedBlob)> {
     // As it was probably given.
     let here = env::current_dir().unwrap_or_default();
@@ -53,7 +53,8 @@ fn other_kind(bytes: &[u8], path: &Path) -> Option<String> {
     // Not over itself.
     let out = if path.ends_with("model.safetensors") { "folded.safetensors" } else { "model.safetensors" };
     Some(format!(
-        "is a state_dict? A chip takes a blob. Import and export it first: {exporter} import --in {} --out {out}, then {}",
+        "is a state_dict? A chip takes a blob. Import and export it first: {exporter} import --in {} --out {out}, \
+         then {}",
         quote(path.as_os_str()),
         export(Path::new(out)),
     ))

@@ -55,7 +55,8 @@ impl Drop for Emulator {
 
 /// Runs a program on the emulated chip, showing its console as it goes.
 ///
-/// `arguments` reach it by semihosting's command line, after the program's name. It is ended where stdout takes no more.
+/// `arguments` reach it by semihosting's command line, after the program's name. It is ended where stdout takes no
+/// more.
 pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
     run_with(repo, board, elf, arguments, timeout, |line| {
         println!("{line}");
@@ -110,12 +111,12 @@ pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments:
     Ok(qemu)
 }
 
-/// Longest command line of a program in bytes, its name included: `MAX_BYTES` of `firmware-example/src/arguments.rs`, less the zero at
-/// its end.
+/// Longest command line of a program in bytes, its name included: `MAX_BYTES` of `firmware-example/src/arguments.rs`,
+/// less the zero at its end.
 const MAX_BYTES: usize = 511;
 
-/// Returns an argument as the program's reader of the command line takes it, which has all arguments in one text: one with blanks is
-/// within quotation marks, of either kind. The reader knows no other way to write a blank.
+/// Returns an argument as the program's reader of the command line takes it, which has all arguments in one text: one
+/// with blanks is within quotation marks, of either kind. The reader knows no other way to write a blank.
 fn argument_of_guest(argument: &str) -> Result<String> {
     if !argument.is_empty() && !argument.contains([' ', '\t']) {
         return Ok(argument.to_owned());

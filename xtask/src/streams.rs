@@ -1,7 +1,7 @@
 //! The standard streams: a write that fails does not end the program in the middle of its work.
 //!
-//! Results go to stdout, notes and progress to stderr. A note that cannot be written is dropped. A result that cannot be written is
-//! reported at the end, by [`finish`], when all files are written. The exporter compiles this file, too.
+//! Results go to stdout, notes and progress to stderr. A note that cannot be written is dropped. A result that cannot
+//! be written is reported at the end, by [`finish`], when all files are written. The exporter compiles this file, too.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -74,7 +74,8 @@ pub fn is_lost() -> bool {
 
 /// Writes what is still in a buffer, and returns the exit code: `code`, or failure where a result could not be written.
 ///
-/// A reader that has closed the pipe wanted no more, as `head` does: that is no failure. Any other error is one line on stderr.
+/// A reader that has closed the pipe wanted no more, as `head` does: that is no failure. Any other error is one line on
+/// stderr.
 pub fn finish(code: ExitCode) -> ExitCode {
     let mut results = results();
     if results.is_written && results.stdout.is_none() {

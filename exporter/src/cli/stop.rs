@@ -10,8 +10,8 @@ pub const INTERRUPTED: u8 = 130;
 
 /// Returns a flag that Ctrl-C, `kill` and a closed terminal raise. A second Ctrl-C or `kill` ends the program at once.
 ///
-/// A signal that was ignored when the program started stays ignored: `nohup` ignores the closed terminal, and a shell script
-/// Ctrl-C for what it starts in the background.
+/// A signal that was ignored when the program started stays ignored: `nohup` ignores the closed terminal, and a shell
+/// script Ctrl-C for what it starts in the background.
 #[cfg(unix)]
 pub fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -34,7 +34,7 @@ pub fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
 }
 
 /// Returns a flag that Ctrl-C raises. A second Ctrl-C ends the program at once.
-#[cfg(not(unix))]
+#[cfg(windows)]
 pub fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
     use std::sync::atomic::Ordering;
 

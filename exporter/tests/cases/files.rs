@@ -134,7 +134,8 @@ fn a_dash_is_no_file() {
     run_in(folder.path(), &["sample", "--model", "./-", "-n", "1"]).succeeds();
 }
 
-/// Runs the program in a folder with arguments that are not UTF-8: `%` stands for the byte FF. Returns exit code and stderr.
+/// Runs the program in a folder with arguments that are not UTF-8: `%` stands for the byte FF. Returns exit code and
+/// stderr.
 fn run_raw(here: &Path, arguments: &str) -> (Option<i32>, String) {
     let bytes = |argument: &str| argument.bytes().map(|byte| if byte == b'%' { 0xff } else { byte }).collect();
     let arguments: Vec<Vec<u8>> = arguments.split(' ').map(bytes).collect();

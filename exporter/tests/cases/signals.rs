@@ -94,7 +94,8 @@ fn two_hang_ups_are_one() {
     row("kill -HUP, twice", "train", "interrupted, the best model is written; exit 130");
 }
 
-/// The program is the first process on a terminal of its own, which closes: it gets SIGHUP, and what it then writes fails with EIO.
+/// The program is the first process on a terminal of its own, which closes: it gets SIGHUP, and what it then writes
+/// fails with EIO.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_closed_terminal_interrupts() {

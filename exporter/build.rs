@@ -1,10 +1,15 @@
-//! Tells the linker where libtorch lies, so that the program runs without LD_LIBRARY_PATH.
+//! Tells the linker where libtorch is, so that the program runs without LD_LIBRARY_PATH. Refuses a chip as the target.
 
 fn main() {
+    let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    if os == "none" {
+        println!(
+            "cargo::error=the exporter runs on this computer, and in this folder Cargo builds for chips: `cd ..` first"
+        );
+    }
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
     if let Ok(libtorch) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
-        let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
         if os == "linux" || os == "macos" {
             println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}");
         }

@@ -75,6 +75,14 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<d
     };
     println!("cargo::rerun-if-changed={}", path.display());
     let bytes = fs::read(&path).map_err(|error| format!("cannot read the model {}: {error}", path.display()))?;
+    // The header of a safetensors file: its length in eight bytes, then JSON.
+    if bytes.get(8) == Some(&b'{') {
+        let model = path.display();
+        return Err(format!(
+            "{model} is a safetensors file, and a chip takes a blob: export it first (exporter export)"
+        )
+        .into());
+    }
     let aligned = AlignedBlob::from(bytes.as_slice());
     let model =
         Model::new(aligned.as_bytes()).map_err(|error| format!("the model {} is refused: {error}", path.display()))?;

@@ -51,6 +51,7 @@ fn the_same_run_counts_the_same_instructions() {
 fn what_the_chip_cannot_do_ends_in_a_line_and_a_status() {
     for (argument, expected) in [
         ("prompt=Emma", "error: character 'E' is not in the model's vocabulary"),
+        ("prompt=ma x", "error: character ' ' is not in the model's vocabulary"),
         ("nonsense=1", "error: argument \"nonsense=1\""),
         ("seed=minus", "error: argument \"seed=minus\""),
     ] {

@@ -3,7 +3,14 @@
 //! Networks of many shapes with random weights are counted in the emulator by the program of `cargo xtask bench`, part by part.
 //! `--counts` fits the counts of last time anew, without counting.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
+#[macro_use]
+#[path = "../../xtask/src/macros.rs"]
+mod macros;
+
 use std::fs;
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -22,6 +29,7 @@ use xtask::emulator;
 use xtask::firmware;
 use xtask::repo::Repo;
 use xtask::size;
+use xtask::streams;
 
 /// Networks as the exporter would make them: small ones, so that all fit the smallest board, and a few larger ones.
 struct Shape {
@@ -118,7 +126,17 @@ struct Count {
 /// Where counts are kept, from the repository's top.
 const COUNTS: &str = "target/fit/counts.json";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    streams::finish(match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn run() -> Result<()> {
     let repo = Repo::find();
     let (mut again, mut only) = (false, None);
     let mut args = std::env::args().skip(1);

@@ -5,17 +5,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Whether `--quiet` was given.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-// Progress and notes, which --quiet leaves out: in the commands below these two stand in place of the library's own. What is a
-// command's result goes to stdout, or, where it is a table, through `show!`.
+#[path = "../../xtask/src/streams.rs"]
+#[allow(dead_code, reason = "xtask uses the rest")]
+pub mod streams;
+
+// Here these macros stand in place of the library's own, which panic where nothing can be written. A command's result
+// goes to stdout, or, where it is a table, through `show!`. `eprintln!` and `eprint!` are for progress and notes, which
+// --quiet leaves out.
+macro_rules! println {
+    () => { $crate::cli::streams::result(format_args!("\n")) };
+    ($($argument:tt)*) => { $crate::cli::streams::result(format_args!("{}\n", format_args!($($argument)*))) };
+}
+macro_rules! print {
+    ($($argument:tt)*) => { $crate::cli::streams::result(format_args!($($argument)*)) };
+}
 macro_rules! eprintln {
-    ($($argument:tt)*) => { if !$crate::cli::is_quiet() { ::std::eprintln!($($argument)*) } };
+    () => { eprint!("\n") };
+    ($($argument:tt)*) => { eprint!("{}\n", format_args!($($argument)*)) };
 }
 macro_rules! eprint {
-    ($($argument:tt)*) => { if !$crate::cli::is_quiet() { ::std::eprint!($($argument)*) } };
+    ($($argument:tt)*) => { if !$crate::cli::is_quiet() { $crate::cli::streams::note(format_args!($($argument)*)) } };
 }
 /// A line of a table, on stderr: stdout is for `--json`.
 macro_rules! show {
-    ($($argument:tt)*) => { ::std::eprintln!($($argument)*) };
+    ($($argument:tt)*) => { show_part!("{}\n", format_args!($($argument)*)) };
+}
+/// A part of a line of a table.
+macro_rules! show_part {
+    ($($argument:tt)*) => { $crate::cli::streams::table(format_args!($($argument)*)) };
 }
 
 mod activations;
@@ -31,23 +48,25 @@ mod inspect;
 mod limits;
 mod lists;
 mod man;
+mod paths;
 mod plot;
 mod presets;
 mod race;
 mod sample;
 mod score;
+mod stop;
 mod sweep;
 mod train;
 mod validate;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use exporter::io::shell::quoted;
 use lists::{DataArgs, list, read_words};
+use stop::{INTERRUPTED, stop_on_interrupt};
 
 /// Trains a hierarchical character model and packs it for a microcontroller.
 #[derive(Parser)]
@@ -103,7 +122,12 @@ enum Command {
 
 /// Runs the command of the command line.
 pub fn run() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return Ok(print_clap(&error)),
+    };
+    paths::check(&Cli::command(), &matches)?;
     QUIET.store(cli.quiet, Ordering::Relaxed);
     match cli.command {
         Command::Train(args) => train::run(*args),
@@ -127,13 +151,24 @@ pub fn run() -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Prints the help, the version or the error that clap returns. The first two are results.
+fn print_clap(error: &clap::Error) -> ExitCode {
+    if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+        // Its own message does not say which.
+        let culprit = std::env::args_os().find(|argument| argument.to_str().is_none()).unwrap_or_default();
+        streams::note(format_args!("error: argument {culprit:?} is not UTF-8\n"));
+    } else if error.use_stderr() {
+        let _ = error.print();
+    } else {
+        streams::write_result(|_| error.print());
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
 /// Whether progress and notes are unwanted.
 fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
-
-/// Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
 
 /// Returns the parser of an option whose values are the names of a table.
 fn named<T>(all: &'static [T], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
@@ -182,19 +217,6 @@ fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A flag that Ctrl-C raises; a second Ctrl-C ends the program at once.
-fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if handler.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-    })
-    .context("cannot catch Ctrl-C")?;
-    Ok(stop)
-}
-
 /// A number with commas between thousands.
 fn count(number: usize) -> String {
     let digits = number.to_string();
@@ -206,14 +228,4 @@ fn count(number: usize) -> String {
         text.push(digit);
     }
     text
-}
-
-/// A file as a shell would take it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    if text.contains(|c: char| c.is_whitespace() || "'\"$&;()".contains(c)) {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    } else {
-        text
-    }
 }

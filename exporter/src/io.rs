@@ -2,4 +2,5 @@
 
 pub mod memory;
 pub mod read;
+pub mod shell;
 pub mod write;

@@ -7,6 +7,8 @@
 //! The arithmetic of the deployed model is in the `runtime` crate: [`measure`] and [`inference`] call it, so that the
 //! loss reported belongs to the model that ships.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
 pub mod data;
 pub mod import;
 pub mod inference;

@@ -1,11 +1,13 @@
 //! The command line of the exporter: see `exporter help`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
 mod cli;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run() {
+    let code = match cli::run() {
         Ok(code) => code,
         Err(error) => {
             // One line: the chain of causes, without those that the one before has in its own words.
@@ -17,8 +19,9 @@ fn main() -> ExitCode {
                     line += &format!(": {cause}");
                 }
             }
-            eprintln!("error: {line}");
+            cli::streams::note(format_args!("error: {line}\n"));
             ExitCode::FAILURE
         }
-    }
+    };
+    cli::streams::finish(code)
 }

@@ -351,14 +351,14 @@ fn bad_input_ends_in_one_clear_line() {
     for command in [&["eval", "--model"][..], &["sample", "--model"]] {
         let on = |model: &str, expected: &str| fails(&[command, &[model]].concat(), here, expected);
         on("missing.blob", "cannot read missing.blob");
-        on("foreign.safetensors", "foreign.safetensors is not a model of this program: its metadata has no \"format\"");
-        on("garbage.safetensors", "garbage.safetensors is not a safetensors file");
-        on("none.blob", "none.blob is not a safetensors file");
+        on("foreign.safetensors", "foreign.safetensors is a state_dict? import it first: cargo run");
+        on("garbage.safetensors", "garbage.safetensors is text, and no model");
+        on("none.blob", "none.blob is empty");
         on("cut.blob", "cut.blob: blob is cut short");
     }
     let export = |model: &str, expected: &str| fails(&["export", "--model", model, "--out", "x.blob"], here, expected);
     export("missing.safetensors", "cannot read missing.safetensors");
-    export("foreign.safetensors", "is not a model of this program");
+    export("foreign.safetensors", "is a state_dict? import it first");
     export("cut.blob", "cut.blob: blob is cut short");
     let tiny = models("tiny.safetensors");
     fails(&["export", "--model", &tiny, "--out", "no/x.blob"], here, "there is no folder no");

@@ -110,7 +110,8 @@ impl Generate {
 }
 
 impl Settings for Generate {
-    const USAGE: &'static str = "seed=N n=N temperature_milli=0..65535 top_k=N max_len=N prompt=TEXT";
+    const USAGE: &'static str =
+        "seed=N n=N temperature_milli=0..65535 top_k=N max_len=N prompt=TEXT (64 bytes at most)";
 
     fn set(&mut self, key: &str, value: &str) -> Option<()> {
         match key {

@@ -1,5 +1,6 @@
 //! What the witnesses share: firmware, built and run in QEMU, and the same words drawn on the host.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -95,7 +96,12 @@ impl Firmware {
     /// If QEMU is missing, or the program does not end in time: never a silent skip.
     pub fn run_within(&self, timeout: Duration, arguments: &[&str]) -> Run {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        emulator::run(&Repo::find(), self.board, &self.elf, &arguments, timeout)
+        // The test's own macro, so that only a test that fails shows it.
+        let show = |line: &str| {
+            println!("{line}");
+            ControlFlow::Continue(())
+        };
+        emulator::run_with(&Repo::find(), self.board, &self.elf, &arguments, timeout, show)
             .unwrap_or_else(|error| panic!("{}", advice(&error)))
     }
 }

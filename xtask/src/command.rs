@@ -39,7 +39,7 @@ fn folder_is_top(command: &Command) -> bool {
 }
 
 /// Quotes an argument where a shell would need it.
-fn quote(arg: &OsStr) -> String {
+pub(crate) fn quote(arg: &OsStr) -> String {
     let text = arg.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::board::Board;
 use crate::command::show;
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
+use crate::streams;
 
 /// How long the emulated chip may take.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
@@ -22,19 +24,21 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Run {
     /// The console, line by line.
     pub lines: Vec<String>,
-    status: ExitStatus,
+    /// `None` if it was ended because nobody reads what it writes.
+    status: Option<ExitStatus>,
 }
 
 impl Run {
-    /// The program's exit status as this program's.
+    /// The program's exit status as this program's. Success where nobody reads what it writes.
     pub fn exit_code(&self) -> ExitCode {
-        let code = self.status.code().and_then(|code| u8::try_from(code).ok());
+        let Some(status) = self.status else { return ExitCode::SUCCESS };
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
         code.map_or(ExitCode::FAILURE, ExitCode::from)
     }
 
     /// Whether it ended well.
     pub fn success(&self) -> bool {
-        self.status.success()
+        self.status.is_some_and(|status| status.success())
     }
 }
 
@@ -51,14 +55,30 @@ impl Drop for Emulator {
 
 /// Runs a program on the emulated chip, showing its console as it goes.
 ///
-/// `arguments` reach it by semihosting's command line, after the program's name.
+/// `arguments` reach it by semihosting's command line, after the program's name. It is ended where stdout takes no
+/// more.
 pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
-    watch(start(repo, board, elf, arguments)?, timeout, |line| println!("{line}"))
+    run_with(repo, board, elf, arguments, timeout, |line| {
+        println!("{line}");
+        if streams::is_lost() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
 }
 
 /// [`run`], without showing the console.
 pub fn run_quietly(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
-    watch(start(repo, board, elf, arguments)?, timeout, |_| ())
+    run_with(repo, board, elf, arguments, timeout, |_| ControlFlow::Continue(()))
+}
+
+/// [`run`], with a function that is given each line of the console, and may end the program.
+pub fn run_with(
+    repo: &Repo,
+    board: &Board,
+    elf: &Path,
+    arguments: &[String],
+    timeout: Duration,
+    show: impl Fn(&str) -> ControlFlow<()>,
+) -> Result<Run> {
+    watch(start(repo, board, elf, arguments)?, timeout, show)
 }
 
 fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result<Emulator> {
@@ -77,6 +97,9 @@ pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments:
     let mut options = board.qemu_args()?;
     let mut semihosting = options.pop().context("no options")?.to_owned();
     let name = elf.file_stem().context("no program")?.to_string_lossy();
+    let arguments: Vec<String> = arguments.iter().map(|argument| argument_of_guest(argument)).collect::<Result<_>>()?;
+    let bytes = name.len() + arguments.iter().map(|argument| 1 + argument.len()).sum::<usize>();
+    ensure!(bytes <= MAX_BYTES, "the program's arguments take {bytes} bytes, and it reads {MAX_BYTES} at most");
     // `arg=` instead of `-append`: that one puts the ELF file's whole path first, and where the
     // path has a blank the program cannot tell what follows it.
     for argument in std::iter::once(&*name).chain(arguments.iter().map(String::as_str)) {
@@ -88,8 +111,27 @@ pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments:
     Ok(qemu)
 }
 
-/// Reads the console until the program ends or the time is over.
-fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str)) -> Result<Run> {
+/// Longest command line of a program in bytes, its name included: `MAX_BYTES` of `firmware-example/src/arguments.rs`,
+/// less the zero at its end.
+const MAX_BYTES: usize = 511;
+
+/// Returns an argument as the program's reader of the command line takes it, which has all arguments in one text: one
+/// with blanks is within quotation marks, of either kind. The reader knows no other way to write a blank.
+fn argument_of_guest(argument: &str) -> Result<String> {
+    if !argument.is_empty() && !argument.contains([' ', '\t']) {
+        return Ok(argument.to_owned());
+    }
+    let mark = ['"', '\''].into_iter().find(|&mark| !argument.contains(mark));
+    let mark = mark.with_context(|| {
+        format!(
+            "argument {argument:?} has blanks and both kinds of quotation marks, which a program on a chip cannot read"
+        )
+    })?;
+    Ok(format!("{mark}{argument}{mark}"))
+}
+
+/// Reads the console until the program ends, the time is over, or `show` wants no more.
+fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str) -> ControlFlow<()>) -> Result<Run> {
     let stdout = emulator.0.stdout.take().context("no console")?;
     let (sender, receiver) = mpsc::channel();
     // A read cannot be given a timeout, waiting for a channel can.
@@ -106,8 +148,11 @@ fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str)) -> Resu
     loop {
         match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(line) => {
-                show(&line);
+                let shown = show(&line);
                 lines.push(line);
+                if shown.is_break() {
+                    return Ok(Run { lines, status: None });
+                }
             }
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
@@ -116,7 +161,7 @@ fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str)) -> Resu
         }
     }
     let status = emulator.0.wait().context("cannot wait for QEMU")?;
-    Ok(Run { lines, status })
+    Ok(Run { lines, status: Some(status) })
 }
 
 /// Divides a console into text and the program's report: lines `key=value`.
@@ -172,6 +217,35 @@ mod tests {
         );
     }
 
+    #[test]
+    fn arguments_with_blanks_are_within_quotation_marks() {
+        let line = |arguments: &[&str]| {
+            let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+            command_line(Path::new("qemu"), board::default(), Path::new("generate.elf"), &arguments)
+                .map(|qemu| qemu.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join("|"))
+        };
+        assert!(line(&["prompt=Mr. M", "n=3"]).unwrap().contains(",arg=generate,arg=\"prompt=Mr. M\",arg=n=3|"));
+        assert!(line(&["prompt=the \"a"]).unwrap().contains(",arg='prompt=the \"a'|"));
+        assert!(line(&["prompt=\"a'"]).unwrap().contains(",arg=prompt=\"a'|"));
+        assert!(line(&["prompt=a \"b' c"]).unwrap_err().to_string().contains("both kinds of quotation marks"));
+        let long = format!("prompt={}", "a".repeat(511 - "generate prompt=".len()));
+        assert!(line(&[&long]).is_ok());
+        let error = line(&[&long, "n=1"]).unwrap_err().to_string();
+        assert_eq!(error, "the program's arguments take 515 bytes, and it reads 511 at most");
+    }
+
+    /// `cargo xtask qemu ... | head -1`.
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_nobody_reads_is_ended() {
+        let mut shell = Command::new("sh");
+        let endless = shell.args(["-c", "while echo a; do :; done"]).stdout(Stdio::piped()).spawn().unwrap();
+        let run = watch(Emulator(endless), TIMEOUT, |_| ControlFlow::Break(())).unwrap();
+        assert_eq!(run.lines, ["a"]);
+        assert!(!run.success());
+        assert_eq!(run.exit_code(), ExitCode::SUCCESS);
+    }
+
     /// The timeout ends the emulator too, or a hanging program would keep a core busy for ever.
     #[cfg(unix)]
     #[test]
@@ -181,13 +255,13 @@ mod tests {
             let child = shell.args(["-c", script]).stdout(Stdio::piped()).spawn();
             Emulator(child.unwrap())
         };
-        let run = watch(spawn("echo a; echo b; exit 3"), TIMEOUT, |_| ()).unwrap();
+        let run = watch(spawn("echo a; echo b; exit 3"), TIMEOUT, |_| ControlFlow::Continue(())).unwrap();
         assert_eq!(run.lines, ["a", "b"]);
         assert!(!run.success());
         assert_eq!(run.exit_code(), ExitCode::from(3));
 
         let start = Instant::now();
-        assert!(watch(spawn("exec sleep 60"), Duration::from_millis(50), |_| ()).is_err());
+        assert!(watch(spawn("exec sleep 60"), Duration::from_millis(50), |_| ControlFlow::Continue(())).is_err());
         assert!(start.elapsed() < Duration::from_secs(30));
     }
 }

@@ -7,9 +7,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use runtime::format::{self, AlignedBlob, Layout, Precision};
+use runtime::format::{self, Layout, Precision};
 use runtime::{Activation, Model};
 
+use crate::blob;
 use crate::board::Board;
 use crate::command::run_for_output;
 use crate::repo::Repo;
@@ -174,9 +175,8 @@ pub struct Facts {
 
 /// Reads and checks a blob.
 pub fn facts(model: &Path) -> Result<Facts> {
-    let bytes = fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
-    let blob = AlignedBlob::from(bytes.as_slice());
-    let model = Model::new(blob.as_bytes()).with_context(|| format!("{} is refused", model.display()))?;
+    let (bytes, blob) = blob::read(model)?;
+    let model = Model::new(blob.as_bytes()).context("it was accepted before")?;
     let (precision, activation) = (model.precision().name(), model.config().activation());
     Ok(Facts { precision, activation, checksum: format::checksum(&bytes) })
 }

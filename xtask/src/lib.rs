@@ -2,7 +2,13 @@
 //!
 //! This crate never depends on what it sets up: it builds with nothing but Rust.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
+#[macro_use]
+mod macros;
+
 pub mod bench;
+pub mod blob;
 pub mod board;
 pub mod budget;
 pub mod call_graph;
@@ -30,6 +36,7 @@ pub mod runner;
 pub mod setup;
 pub mod size;
 pub mod slot;
+pub mod streams;
 pub mod subcommand;
 pub mod test;
 pub mod uart;

@@ -2,16 +2,24 @@
 //!
 //! Continuous integration runs the same commands as a person does. Each subcommand is a module with its own options and help.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use xtask::SUBCOMMANDS;
+use xtask::streams::{finish, note, result};
 use xtask::subcommand::{Subcommand, is_usage};
 
 /// Exit status of a command line that makes no sense.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    finish(run())
+}
+
+/// Runs the command of the command line.
+fn run() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let name = args.next().unwrap_or_else(|| "help".into()).to_string_lossy().into_owned();
     let mut rest: Vec<OsString> = args.collect();
@@ -25,9 +33,9 @@ fn main() -> ExitCode {
         return help(Some(&name));
     }
     (command.run)(lexopt::Parser::from_args(rest.drain(..))).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        note(format_args!("error: {error:#}\n"));
         if is_usage(&error) {
-            eprintln!("`cargo xtask help {name}` shows the options");
+            note(format_args!("`cargo xtask help {name}` shows the options\n"));
             return ExitCode::from(USAGE);
         }
         ExitCode::FAILURE
@@ -39,22 +47,23 @@ fn find(name: &str) -> Option<&'static Subcommand> {
 }
 
 fn unknown(name: &str) -> ExitCode {
-    eprintln!("error: no command `{name}`; `cargo xtask help` lists them");
+    note(format_args!("error: no command `{name}`; `cargo xtask help` lists them\n"));
     ExitCode::from(USAGE)
 }
 
 /// Prints the list of subcommands, or the help of one.
 fn help(name: Option<&str>) -> ExitCode {
     let Some(name) = name else {
-        println!("cargo xtask COMMAND\n");
+        let mut text = "cargo xtask COMMAND\n\n".to_owned();
         for Subcommand { name, summary, .. } in SUBCOMMANDS {
-            summary.inspect(|summary| println!("  {name:<13}{summary}"));
+            summary.inspect(|summary| text += &format!("  {name:<13}{summary}\n"));
         }
-        println!("  {:<13}this list, or the options of one command\n", "help COMMAND");
-        println!("Exit status: 0 done, 1 failed, 2 a command line that makes no sense.");
+        text += &format!("  {:<13}this list, or the options of one command\n\n", "help COMMAND");
+        text += "Exit status: 0 done, 1 failed, 2 a command line that makes no sense.\n";
+        result(format_args!("{text}"));
         return ExitCode::SUCCESS;
     };
     let Some(command) = find(name) else { return unknown(name) };
-    print!("{}", command.help());
+    result(format_args!("{}", command.help()));
     ExitCode::SUCCESS
 }

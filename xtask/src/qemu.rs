@@ -21,7 +21,7 @@ pub const COMMAND: Subcommand = Subcommand {
     help: "\
 cargo xtask qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
     Builds a firmware program (generate, name, selftest, kerneltest) and runs it on the emulated
-    board. KEY=VALUE are arguments of the program, such as seed=7.
+    board. KEY=VALUE are arguments of the program, such as seed=7 or 'prompt=Mr. M'.
 cargo xtask qemu console [--board NAME] [--model FILE] [--slot FILE]
     Connects this terminal with the console on the board's UART. FILE is a model for the slot of the
     board's flash. Ctrl-A X ends the emulator.

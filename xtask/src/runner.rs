@@ -4,15 +4,14 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::command::show;
 use crate::emulator;
 use crate::flash;
 use crate::image::Image;
 use crate::repo::Repo;
-use crate::setup::qemu::QEMU;
 use crate::subcommand::{Subcommand, usage};
 use crate::uart;
 
@@ -32,6 +31,9 @@ Runs a built program on its board. Cargo calls this for `cargo run --target CHIP
     },
 };
 
+/// The program runs until it ends, or somebody ends it. A year, because a clock cannot count for ever.
+const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Runs a program on its board: in the emulator where there is one, else on the board that is plugged in.
 ///
 /// `rest` is for the program where it runs in the emulator, else for probe-rs.
@@ -43,9 +45,9 @@ fn run(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
     if image.semihosting_calls == 0 {
         return uart::talk(repo, image.board, elf, None, emulator::TIMEOUT);
     }
-    let arguments: Vec<_> = rest.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let mut qemu = emulator::command_line(&QEMU.file(repo), image.board, elf, &arguments)?;
-    eprintln!("$ {}", show(&qemu));
-    let status = qemu.status().context("cannot start qemu-system-arm: `cargo xtask setup` installs it")?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+    let text = |argument: &OsString| {
+        argument.to_str().map(str::to_owned).with_context(|| format!("argument {argument:?} is not UTF-8"))
+    };
+    let arguments = rest.iter().map(text).collect::<Result<Vec<_>>>()?;
+    Ok(emulator::run(repo, image.board, elf, &arguments, UNLIMITED)?.exit_code())
 }

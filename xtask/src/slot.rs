@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use runtime::Model;
-use runtime::format::AlignedBlob;
 use runtime::write::relayout;
 
+use crate::blob;
 use crate::board::Board;
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
@@ -15,9 +15,8 @@ use crate::repo::Repo;
 /// Address of the board's slot, and the bytes of a model for it: with its integers in the layout of the board's core.
 pub fn model_for(board: &Board, memory: &MemoryMap, file: &Path) -> Result<(u64, Vec<u8>)> {
     let slot = memory.region("SLOT").with_context(|| format!("{} has no slot for a model", board.name))?;
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let blob = AlignedBlob::from(bytes.as_slice());
-    let model = Model::new(blob.as_bytes()).with_context(|| format!("{} is refused", file.display()))?;
+    let (bytes, blob) = blob::read(file)?;
+    let model = Model::new(blob.as_bytes()).context("it was accepted before")?;
     let bytes = if model.precision().is_integer() { relayout(&model, board.layout())? } else { bytes };
     let room = slot.end - slot.start;
     ensure!(bytes.len() as u64 <= room, "the model has {} bytes, the slot of {} {room}", bytes.len(), board.name);
@@ -36,6 +35,7 @@ pub fn write(repo: &Repo, board: &Board, bytes: &[u8]) -> Result<PathBuf> {
 mod tests {
     use super::*;
     use crate::board;
+    use runtime::format::AlignedBlob;
 
     #[test]
     fn a_model_comes_in_the_layout_of_the_core() {

@@ -17,6 +17,7 @@ use crate::memory::MemoryMap;
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
 use crate::slot;
+use crate::streams;
 
 /// What the console writes when it waits for a line.
 const PROMPT: &[u8] = b"\n> ";
@@ -60,8 +61,7 @@ pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout
         return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let mut terminal = Terminal::start(repo, board, elf, slot, timeout)?;
-    let mut stdout = io::stdout();
-    stdout.write_all(&terminal.read_to_prompt()?)?;
+    streams::result_bytes(&terminal.read_to_prompt()?);
     for line in io::stdin().lock().split(b'\n') {
         let mut line = line?;
         while line.last() == Some(&b'\r') {
@@ -69,9 +69,12 @@ pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout
         }
         line.push(b'\r');
         terminal.send(&line)?;
-        stdout.write_all(&terminal.read_to_prompt()?)?;
+        streams::result_bytes(&terminal.read_to_prompt()?);
+        if streams::is_lost() {
+            break;
+        }
     }
-    writeln!(stdout)?;
+    println!();
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,10 +1,12 @@
 //! Programs whose output is shown as it comes and also looked at: to say why they failed.
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+
+use crate::streams;
 
 /// Which of a program's streams a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,7 @@ fn send_lines(pipe: impl Read, stream: Stream, lines: &Sender<(Stream, String)>)
 
 /// Writes a line to our stderr. A closed stderr is no reason to stop.
 pub fn show(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    streams::note(format_args!("{line}\n"));
 }
 
 /// A resource that the machine has run out of.

@@ -39,3 +39,37 @@ fn unknown_options_are_usage_errors() {
         assert!(is_usage(&error), "{}: {error:#}", command.name);
     }
 }
+
+/// `cargo xtask help > /dev/full`, and `| head -1` when `head` has ended.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stream_that_takes_nothing_is_no_panic() {
+    use std::process::{Command, Stdio};
+
+    let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let run = |arguments: &[&str], stdout: Stdio, stderr: Stdio| {
+        let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let output = xtask.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(stderr).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let error = "error: cannot write the result to stdout: No space left on device (os error 28)\n".to_owned();
+    for arguments in [&["help"][..], &[], &["help", "qemu"], &["qemu", "--help"]] {
+        assert_eq!(run(arguments, full(), Stdio::piped()), (Some(1), error.clone()), "{arguments:?}");
+        assert_eq!(run(arguments, closed(), Stdio::piped()), (Some(0), String::new()), "{arguments:?}");
+        assert_eq!(run(arguments, Stdio::null(), full()).0, Some(0), "{arguments:?}");
+    }
+    for stderr in [full(), closed()] {
+        assert_eq!(run(&["frobnicate"], Stdio::null(), stderr).0, Some(2));
+    }
+    // The model is looked at before anything is built.
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/tiny.safetensors");
+    let (code, stderr) = run(&["qemu", "--model", model], Stdio::piped(), Stdio::piped());
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("Export it first: cargo run -p exporter -- export --model "), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}

@@ -179,7 +179,7 @@ fn compared(
             let Distance { loss, delta, kl, top1 } = *distance;
             let kind = comparison.candidates()[index].kind();
             let bytes = count(usize::try_from(models[index].bytes)?);
-            ::std::eprint!("{:<width$}  {kind:<12}  {bytes:>9}  {:.4}", names[index], loss.nll);
+            show_part!("{:<width$}  {kind:<12}  {bytes:>9}  {:.4}", names[index], loss.nll);
             match index {
                 0 => show!("  (the reference)"),
                 _ => show!("  {}  {kl:>8.6}  {top1:>7.2}", signed(delta)),

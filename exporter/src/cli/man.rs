@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -6,7 +5,7 @@ use anyhow::Context;
 use clap_mangen::Man;
 use exporter::io::write::write_atomically;
 
-use super::quoted;
+use super::{quoted, streams};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -19,10 +18,7 @@ pub struct Args {
 pub fn run(args: &Args, mut command: clap::Command) -> anyhow::Result<ExitCode> {
     command.build();
     let Some(out) = &args.out else {
-        match std::io::stdout().write_all(&page(&command)?) {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-            result => result.context("cannot write the page")?,
-        }
+        streams::result_bytes(&page(&command)?);
         return Ok(ExitCode::SUCCESS);
     };
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;

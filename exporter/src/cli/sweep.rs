@@ -13,7 +13,7 @@ use exporter::train::run;
 use exporter::train::sweep::{Results, Row, Run, grid, parse_set, table};
 
 use super::lists::TrainingData;
-use super::{Cli, INTERRUPTED, count, default_threads, limits, stop_on_interrupt, train};
+use super::{Cli, INTERRUPTED, count, default_threads, limits, stop_on_interrupt, streams, train};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -118,6 +118,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let results = results.into_inner().expect("no thread panics");
     // The folder may hold runs of other grids as well.
     let rows: Vec<Row> = results.rows().iter().filter(|row| names.contains(&row.name)).cloned().collect();
+    streams::keep(&args.out);
     println!("\n{}", table(&rows));
     let failures = failures.into_inner().expect("no thread panics");
     if stop.load(Ordering::Relaxed) {

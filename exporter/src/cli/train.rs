@@ -18,7 +18,7 @@ use exporter::train::run::{self, RunFolder};
 use exporter::train::training::{Outcome, train};
 
 use super::lists::TrainingData;
-use super::{INTERRUPTED, refuse_overwriting, stop_on_interrupt};
+use super::{INTERRUPTED, refuse_overwriting, stop_on_interrupt, streams};
 use config::{Config, Files};
 use progress::Progress;
 use report::{relative, report, result};
@@ -127,6 +127,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     report(&outcome, out.as_deref(), folder.path(), &words.name);
     if args.json {
+        streams::keep(folder.path());
         println!("{result}");
     }
     Ok(if outcome.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
@@ -181,6 +182,7 @@ fn train_and_record(
 fn write_model(outcome: &Outcome, out: Option<&Path>, folder: &RunFolder) -> anyhow::Result<()> {
     let (Some(model), Some(out)) = (&outcome.model, out) else { return Ok(()) };
     model.write(out)?;
+    streams::keep(out);
     let copy = run::model_path(folder.path());
     if !outcome.interrupted && std::path::absolute(&copy)? != std::path::absolute(out)? {
         model.write(&copy)?;

@@ -100,9 +100,9 @@ fn heading(width: usize, levels: usize) {
     let ratios = 10 * (levels + 1) - 2;
     let above = format!("{:width$}  {:4}  {:^ratios$}  {:^18}", "", "", "signal to noise, dB", "|delta logit|");
     show!("{}", above.trim_end());
-    ::std::eprint!("{:<width$}  {:<4}", "model", "kind");
+    show_part!("{:<width$}  {:<4}", "model", "kind");
     for level in 0..levels {
-        ::std::eprint!("  {:>8}", format!("level {level}"));
+        show_part!("  {:>8}", format!("level {level}"));
     }
     show!("  {:>8}  {:>8}  {:>8}", "logits", "mean", "max");
 }

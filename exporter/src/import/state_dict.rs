@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, TensorView};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{ImportError, names, prepare};
+use crate::model::file::kind;
 
 /// The value of a tensor and its shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,8 +104,8 @@ pub fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>),
     if bytes.starts_with(b"PK\x03\x04") || (matches!(bytes, [0x80, 2..=5, ..]) && !is_header) {
         return Err(ImportError::Pickle);
     }
-    if bytes.is_empty() {
-        return Err(ImportError::NotSafetensors { reason: "it is empty".to_owned() });
+    if let Some(kind) = kind::of(bytes) {
+        return Err(ImportError::NotSafetensors { reason: format!("it {kind}") });
     }
     let refuse = |error: safetensors::SafeTensorError| {
         let reason = one_line(&error);

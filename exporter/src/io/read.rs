@@ -10,8 +10,15 @@ pub const MAX_BYTES: usize = 256 << 20;
 /// Reads a whole file.
 ///
 /// # Errors
-/// What the system says; [`ErrorKind::FileTooLarge`] beyond [`MAX_BYTES`].
+/// What the system says; [`ErrorKind::IsADirectory`] for a folder; [`ErrorKind::FileTooLarge`] beyond [`MAX_BYTES`].
 pub fn read_bounded(path: &Path) -> Result<Vec<u8>> {
+    if path.is_dir() {
+        let message = match path.join("model.safetensors").is_file() {
+            true => "it is a folder: the model in it is model.safetensors",
+            false => "it is a folder, not a file",
+        };
+        return Err(Error::new(ErrorKind::IsADirectory, message));
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > MAX_BYTES {

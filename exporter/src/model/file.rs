@@ -8,6 +8,7 @@
 //! levels.1.linear.int4_step [width]                     after `finetune` only: weights are multiples of it, row by row
 //! ```
 
+pub mod kind;
 mod reader;
 
 use std::collections::{BTreeMap, HashMap};
@@ -107,7 +108,15 @@ pub enum FileError {
         /// What the reader says.
         source: safetensors::SafeTensorError,
     },
-    /// It is a safetensors file of another kind, or an incomplete one.
+    /// It is a file of another kind.
+    #[error("{path} {kind}")]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// Says what it is and what to do, after the file's name.
+        kind: String,
+    },
+    /// It is a safetensors file of this program, and an incomplete one.
     #[error("{path} is not a model of this program: {reason}")]
     NotAModel {
         /// The file.

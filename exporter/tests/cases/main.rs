@@ -9,10 +9,15 @@
 mod common;
 
 mod calibration;
+mod chip_folder;
 mod files;
 mod import;
 mod limits;
 mod lists;
 mod program;
 mod resume;
+mod signals;
+// Only Linux has /dev/full.
+#[cfg(target_os = "linux")]
+mod streams;
 mod table;

@@ -2,7 +2,7 @@
 
 use exporter::measure::eval::golden::Golden;
 use exporter::model::pack::pack_integer;
-use exporter::model::quantize::quantize_int8;
+use exporter::model::quantize::{Range, quantize_nearest};
 use runtime::Sampling;
 use runtime::format::Layout;
 use tests::{Firmware, host_words};
@@ -41,7 +41,7 @@ fn every_kind_of_network_says_the_same_on_host_and_chip() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["conv_strided", "gated_wide", "relu", "boundary_last"] {
         let (model, _) = networks::model(name);
-        let blob = pack_integer(&model, &quantize_int8(&model), Layout::RowMajor).unwrap();
+        let blob = pack_integer(&model, &quantize_nearest(&model, Range::INT8), Layout::RowMajor).unwrap();
         let path = folder.path().join(format!("{name}.blob"));
         std::fs::write(&path, blob.as_bytes()).unwrap();
         let run = Firmware::build_with("mps2-an386", "generate", &path).run(&["n=20", "seed=7"]);

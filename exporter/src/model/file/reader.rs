@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2};
 use runtime::{Activation, Vocab};
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::{FORMAT, FORMAT_VERSION, FileError, FoldedLinear, FoldedModel, Origin};
+use super::{FORMAT_VERSION, FileError, FoldedLinear, FoldedModel, Origin, kind};
 use crate::model::architecture::{self, Architecture};
 
 /// A file whose header has been read.
@@ -20,10 +20,18 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8], path: &'a Path) -> Result<Self, FileError> {
+        let other_kind = |kind| FileError::OtherKind { path: path.to_owned(), kind };
+        if let Some(kind) = kind::not_safetensors(bytes) {
+            return Err(other_kind(kind));
+        }
         let not_safetensors = |source| FileError::NotSafetensors { path: path.to_owned(), source };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
-        Ok(Self { path, metadata: header.metadata().clone().unwrap_or_default(), tensors })
+        let metadata = header.metadata().clone().unwrap_or_default();
+        match kind::not_folded(&metadata, &tensors, path) {
+            Some(kind) => Err(other_kind(kind)),
+            None => Ok(Self { path, metadata, tensors }),
+        }
     }
 
     pub(super) fn model(&self) -> Result<FoldedModel, FileError> {
@@ -49,10 +57,6 @@ impl<'a> Reader<'a> {
     }
 
     fn check_format(&self) -> Result<(), FileError> {
-        let format = self.get("format")?;
-        if format != FORMAT {
-            return Err(self.bad("format", format));
-        }
         let version = self.get("format_version")?;
         if version != FORMAT_VERSION {
             let reason = format!("it has format version {version}, this program reads {FORMAT_VERSION}");

@@ -1,0 +1,18 @@
+//! The macros that print, in place of the library's own, which panic where nothing can be written.
+
+/// Writes a line of a result to stdout.
+macro_rules! println {
+    () => { $crate::streams::result(format_args!("\n")) };
+    ($($argument:tt)*) => { $crate::streams::result(format_args!("{}\n", format_args!($($argument)*))) };
+}
+
+/// Writes a result to stdout.
+macro_rules! print {
+    ($($argument:tt)*) => { $crate::streams::result(format_args!($($argument)*)) };
+}
+
+/// Writes a line to stderr: progress, or a note.
+macro_rules! eprintln {
+    () => { $crate::streams::note(format_args!("\n")) };
+    ($($argument:tt)*) => { $crate::streams::note(format_args!("{}\n", format_args!($($argument)*))) };
+}

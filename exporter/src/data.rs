@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::DataError;
 pub use examples::Examples;
+pub use reservoir::Sample;
 
 use alphabet::Oddities;
 use error::Coverage;
@@ -57,15 +58,6 @@ pub struct Words {
     pub deduplicated: bool,
     /// The number of characters that [`Words::keep_commonest`] was called with.
     pub max_characters: Option<usize>,
-}
-
-/// A part of a list that is too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Words taken, before duplicates are dropped.
-    pub words: usize,
-    /// Words of the list.
-    pub of: usize,
 }
 
 impl Words {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use exporter::data::alphabet::explain;
-use exporter::data::{DataError, MAX_WORDS, Words, hex};
+use exporter::data::{MAX_WORDS, Words, hex};
 use exporter::inference::score::{Ranking, Scored, Scorer};
 use exporter::model::pack::ModelFile;
 use runtime::Model;
@@ -54,7 +54,7 @@ fn ranking(args: &Args, model: &Model<'_>) -> anyhow::Result<Option<(Words, Rank
     match Ranking::new(model, &words.words) {
         Ok(ranking) => Ok(Some((words, ranking))),
         Err((word, error)) if args.data.is_some() => {
-            Err(DataError::unknown_character(&words.name, &word, &error, vocab).into())
+            bail!("{}: the word {word:?}: {}", words.name, explain(&error, &word, vocab))
         }
         Err((word, error)) => {
             let reason = explain(&error, &word, vocab);

@@ -275,7 +275,9 @@ fn first_sequence(word: &str) -> Option<(Vec<char>, char)> {
 /// the vocabulary has that.
 pub fn explain(error: &PromptError, text: &str, vocab: &str) -> String {
     let PromptError::UnknownCharacter { character } = *error else { return error.to_string() };
-    let missing = format!("{error} ({})", code(character));
+    // Letters that look alike have other code points.
+    let missing =
+        if character.is_ascii_graphic() { error.to_string() } else { format!("{error} ({})", code(character)) };
     let is_known = |text: &str| text.chars().all(|character| vocab.chars().skip(1).any(|known| known == character));
     let forms = [("NFD", text.nfd().collect::<String>()), ("NFC", text.nfc().collect::<String>())];
     match forms.iter().find(|(_, form)| form != text && is_known(form)) {

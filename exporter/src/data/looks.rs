@@ -42,6 +42,7 @@ impl Look {
             .or_else(|| bulleted(&lines))
             .or_else(|| hunspell(&lines))
             .or_else(|| quoted(&lines))
+            .or_else(|| ended(&lines))
             .or_else(|| commented(&lines))
             .or_else(|| many_in_a_line(&lines))
     }
@@ -95,7 +96,11 @@ fn json(lines: &[&str]) -> Option<Look> {
     let is_object = first.starts_with('{') && last.ends_with('}') && (lines.len() > 1 || first.contains('"'));
     let inner = lines.get(1..lines.len() - 1).unwrap_or_default();
     let has_objects = most(lines, 60, |line| line.starts_with('{') && line.trim_end_matches(',').ends_with('}'));
+    let is_member = |line: &str| line.contains("\":") || ["{", "}", "},"].contains(&line);
     match () {
+        () if is_array && inner.len() > 1 && most(inner, 90, is_member) => {
+            Some(Look::new("JSON", "jq -r '.[].NAME' IN > OUT"))
+        }
         () if has_objects && lines.len() > 1 => Some(Look::new("JSON", "jq -r '.NAME' IN > OUT")),
         () if is_array && (first.contains('"') || most(inner, 60, is_string)) => {
             Some(Look::new("JSON", "jq -r '.[]' IN > OUT"))
@@ -131,7 +136,7 @@ fn numbered(lines: &[&str]) -> Option<Look> {
         .collect();
     let steps = numbers.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
     let is_numbered = numbers.len() >= 3 && 100 * (steps + 1) >= 80 * lines.len();
-    is_numbered.then(|| Look::new("numbered lines", "sed 's/^[0-9]*[.):]*[[:space:]]*//' IN > OUT"))
+    is_numbered.then(|| Look::new("numbered lines", "sed 's/^[[:space:]]*[0-9]*[.):]*[[:space:]]*//' IN > OUT"))
 }
 
 /// A character between the columns of a table.
@@ -144,12 +149,13 @@ struct Separator {
     percent: usize,
 }
 
-const SEPARATORS: [Separator; 5] = [
+const SEPARATORS: [Separator; 6] = [
     Separator { character: '\t', name: "tabs", option: "", percent: 60 },
     Separator { character: ';', name: "semicolons", option: " -d';'", percent: 60 },
     Separator { character: '|', name: "bars", option: " -d'|'", percent: 60 },
     Separator { character: ',', name: "commas", option: " -d,", percent: 60 },
     Separator { character: ':', name: "colons", option: " -d:", percent: 90 },
+    Separator { character: '=', name: "equals signs", option: " -d=", percent: 90 },
 ];
 
 impl Separator {
@@ -162,8 +168,8 @@ impl Separator {
             match self.character {
                 // "Miller, Mr." and "hello, world" are words, and so are "2,4-xylenol" and "N,N-xylidine".
                 ',' => {
-                    let same = neighbours[0].is_some() && neighbours[0] == neighbours[1];
-                    neighbours[1] != Some(' ') && !digits && !same
+                    let same = neighbours[0].is_some_and(char::is_alphabetic) && neighbours[0] == neighbours[1];
+                    neighbours[1].is_some_and(|next| next != ' ') && !digits && !same
                 }
                 // "Psalm 23:1" and "https://...".
                 ':' => !digits && !matches!(neighbours[1], Some(' ' | '/')),
@@ -179,13 +185,25 @@ fn table(lines: &[&str]) -> Option<Look> {
     if lines.len() < 2 {
         return None;
     }
-    SEPARATORS.iter().find_map(|separator| {
-        let mut counts: Vec<usize> = lines.iter().map(|line| separator.columns(line)).collect();
-        counts.sort_unstable();
-        let most_frequent = counts.chunk_by(|a, b| a == b).max_by_key(|chunk| chunk.len())?;
-        let is_table = most_frequent[0] > 0 && 100 * most_frequent.len() >= separator.percent * lines.len();
-        is_table.then(|| table_of(lines, separator))
-    })
+    SEPARATORS
+        .iter()
+        .find_map(|separator| {
+            let mut counts: Vec<usize> = lines.iter().map(|line| separator.columns(line)).collect();
+            counts.sort_unstable();
+            let most_frequent = counts.chunk_by(|a, b| a == b).max_by_key(|chunk| chunk.len())?;
+            let is_table = most_frequent[0] > 0 && 100 * most_frequent.len() >= separator.percent * lines.len();
+            is_table.then(|| table_of(lines, separator))
+        })
+        // "emma, F, 12": one comma with a blank is part of words, the same number of several hardly ever.
+        .or_else(|| {
+            let commas = |line: &str| line.matches(',').count();
+            let number = commas(lines[0]);
+            let is_table = number > 1 && most(lines, 90, |line| commas(line) == number);
+            SEPARATORS
+                .iter()
+                .find(|separator| is_table && separator.character == ',')
+                .map(|commas| table_of(lines, commas))
+        })
 }
 
 /// Describes a table: its first column that is not of numbers has the words.
@@ -231,14 +249,15 @@ fn counted(lines: &[&str]) -> Option<Look> {
     let before = lines.iter().filter_map(|line| leading_number(line)).filter(|(_, rest)| rest.starts_with(' '));
     let behind = lines.iter().filter_map(|line| line.rsplit_once(' ')?.1.parse().ok());
     if falls(before.map(|(number, _)| number).collect()) {
-        return Some(Look::new("words with counts", "sed 's/^[0-9]* *//' IN > OUT"));
+        return Some(Look::new("words with counts", "sed 's/^ *[0-9]* *//' IN > OUT"));
     }
     falls(behind.collect()).then(|| Look::new("words with counts", "sed 's/ *[0-9]*$//' IN > OUT"))
 }
 
 fn bulleted(lines: &[&str]) -> Option<Look> {
     let is_item = |line: &str| ["- ", "* ", "+ ", "\u{2022} ", "\u{2022}"].iter().any(|item| line.starts_with(item));
-    most(lines, 60, is_item).then(|| Look::new("a list with bullets", "sed -E 's/^(-|\\*|\\+|\u{2022}) *//' IN > OUT"))
+    most(lines, 60, is_item)
+        .then(|| Look::new("a list with bullets", "sed -E 's/^ *(-|\\*|\\+|\u{2022}) *//' IN > OUT"))
 }
 
 fn hunspell(lines: &[&str]) -> Option<Look> {
@@ -259,12 +278,18 @@ fn quoted(lines: &[&str]) -> Option<Look> {
     })
 }
 
+fn ended(lines: &[&str]) -> Option<Look> {
+    most(lines, 60, |line| line.ends_with([',', ';']))
+        .then(|| Look::new("lines that end with separators", "sed 's/[,;][[:space:]]*$//' IN > OUT"))
+}
+
 fn commented(lines: &[&str]) -> Option<Look> {
     ["#", "//", "--"].iter().find_map(|sign| {
         let is_comment = |line: &str| line.starts_with(sign) && line.len() > sign.len();
         let comments = lines.iter().filter(|line| is_comment(line)).count();
         // A list of words with that sign, such as hashtags, has more of them, and elsewhere.
-        let is_commented = comments > 0 && 2 * comments < lines.len() && is_comment(lines[0]);
+        let has_sentence = *sign == "#" && lines.iter().any(|line| line.starts_with("# "));
+        let is_commented = comments > 0 && 2 * comments < lines.len() && (is_comment(lines[0]) || has_sentence);
         is_commented.then(|| Look::new("a list with comments", format!("grep -v '^{sign}' IN > OUT")))
     })
 }

@@ -1,6 +1,5 @@
 //! A uniform sample of a list that is too long.
 
-use super::Sample;
 use super::python_random::PythonRandom;
 
 /// The seed of the sample: the same words every time.
@@ -9,6 +8,15 @@ const SEED: u32 = 42;
 const WORD_BYTES: usize = 16;
 /// Few words may be longer.
 const MIN_TEXT_BYTES: usize = 1 << 20;
+
+/// A part of a list that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Words taken, before duplicates are dropped.
+    pub words: usize,
+    /// Words of the list.
+    pub of: usize,
+}
 
 /// A uniform sample of a stream of unknown length: all words while they are few, then each new one takes the place of a
 /// random one with probability `limit / offered` (Vitter, "Random sampling with a reservoir", 1985, algorithm R).

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::common::workspace;
+use crate::common::{words, workspace};
 use crate::program::{Outcome, run_in};
 use crate::table::row;
 
@@ -152,6 +152,9 @@ fn tables_are_noted() {
     noted("bars", &table(&|index, name| format!("{name} | {index}")), &["bars", "`cut -d'|' -f1 IN > OUT`"]);
     let aligned = table(&|index, name| format!("{name:<15} {:>6}  0.{index:03}", 9000 - index));
     noted("columns of blanks", &aligned, &["blanks between its columns", "awk '{print $1}'"]);
+    let all_quoted = "\"name\",\"sex\"\n".to_owned() + &table(&|_, name| format!("\"{name}\",\"F\""));
+    noted("CSV in quotation marks", &all_quoted, &["commas", "`cut -d, -f1 IN | tail -n +2 | tr -d '\"' > OUT`"]);
+    noted("name, F, 3", &table(&|index, name| format!("{name}, F, {index}")), &["commas", "`cut -d, -f1 IN > OUT`"]);
     let quoted = table(&|_, name| format!("\"{name}\""));
     noted("quotation marks", &quoted, &["quotation marks", "tr -d"]);
     let json = format!("[\n{}]\n", table(&|_, name| format!("\"{name}\",")));
@@ -162,7 +165,7 @@ fn tables_are_noted() {
     noted(
         "numbered lines",
         &table(&|index, name| format!("{}. {name}", index + 1)),
-        &["numbered lines", "sed 's/^[0-9]*"],
+        &["numbered lines", "sed 's/^[[:space:]]*[0-9]*"],
     );
     noted("words with counts", &table(&|index, name| format!("{name} {}", 9000 - 3 * index)), &["counts", "sed"]);
 }
@@ -183,10 +186,10 @@ fn a_list_in_one_line_is_named() {
 fn plain_lists_have_no_notes() {
     let look = |text: &str| exporter::data::Words::from_bytes("list", text.as_bytes()).unwrap().notes();
     assert_eq!(look(exporter::data::SHIPPED_WORDS), Vec::<String>::new());
-    for shared in ["names.txt", "tinyshakespeare.txt"] {
-        if let Ok(text) = std::fs::read_to_string(workspace("../shared/data").join(shared)) {
-            assert_eq!(look(&text), Vec::<String>::new(), "{shared}");
-        }
+    let (lecture, _) = words();
+    assert_eq!(lecture.notes(), Vec::<String>::new(), "{}", lecture.name);
+    if let Ok(text) = std::fs::read_to_string(workspace("../shared/data/tinyshakespeare.txt")) {
+        assert_eq!(look(&text), Vec::<String>::new(), "a text");
     }
     let lists = [
         "Mr. Miller\nMrs. O'Neil-Smith\nDr. de la Cruz\nMiller, Mr.\nSmith, Ann\n",

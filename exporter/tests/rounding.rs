@@ -33,7 +33,7 @@ struct Network {
 
 fn imported(path: &Path, vocab: Option<&str>, activation: Activation) -> FoldedModel {
     let state = StateDict::from_safetensors(&std::fs::read(path).unwrap()).unwrap();
-    let options = Options { activation, ..Options::default() };
+    let options = Options { activation: Some(activation), ..Options::default() };
     let structure = understand(&state, &options).unwrap();
     let vocab = vocab.map_or_else(|| state.metadata["vocab"].clone(), str::to_owned);
     fold(&state, &structure, &options, &vocab, Origin::default()).unwrap()

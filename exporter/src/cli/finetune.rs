@@ -56,14 +56,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         threads: args.threads.unwrap_or_else(default_threads),
     };
     let stop = stop_on_interrupt()?;
-    let mut divergence = f64::NAN;
+    let mut train = f64::NAN;
     let tuned = finetune(&model, &words, &options, &stop, &mut |event| match event {
-        Event::Start { steps, dev_nll } => {
-            eprintln!("{} steps; dev loss with all roundings, before: {dev_nll:.4}\n", count(steps));
-            eprintln!("   step  divergence from f32     dev");
+        Event::Start { steps, dev } => {
+            eprintln!("{} steps\n", count(steps));
+            eprintln!("   step   KL from f32: train      dev   dev nll");
+            eprintln!("{:>7}                    -  {:.5}   {:.4}", 0, dev.kl, dev.nll);
         }
-        Event::Step { loss, .. } => divergence = loss,
-        Event::Dev { step, nll } => eprintln!("{step:>7}  {divergence:>19.5}  {nll:.4}"),
+        Event::Step { loss, .. } => train = loss,
+        Event::Dev { step, dev } => eprintln!("{step:>7}              {train:.5}  {:.5}   {:.4}", dev.kl, dev.nll),
     })?;
     tuned.write(&args.out)?;
     let out = quoted(&args.out);

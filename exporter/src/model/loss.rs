@@ -11,9 +11,35 @@ pub struct Loss {
     pub characters: usize,
 }
 
+/// Contexts that are evaluated together.
+const BATCH: i64 = 8192;
+
+/// Mean Kullback-Leibler divergence of the logits that `forward` returns from those of `reference`, without gradients and in
+/// batches, in nats per character.
+pub fn mean_divergence(
+    reference: impl Fn(&Tensor) -> Tensor,
+    forward: impl Fn(&Tensor) -> Tensor,
+    contexts: &Tensor,
+) -> f64 {
+    let len = contexts.size()[0];
+    let mut sum = 0.0;
+    tch::no_grad(|| {
+        for start in (0..len).step_by(BATCH as usize) {
+            let batch = contexts.i(start..(start + BATCH).min(len));
+            sum += divergence(&reference(&batch), &forward(&batch)).double_value(&[]);
+        }
+    });
+    sum / len as f64
+}
+
+/// Sum over rows of logits of the Kullback-Leibler divergence from `reference`, in nats.
+pub fn divergence(reference: &Tensor, logits: &Tensor) -> Tensor {
+    let [wanted, found] = [reference, logits].map(|logits| logits.log_softmax(-1, Kind::Float));
+    (wanted.exp() * (wanted - found)).sum(Kind::Double)
+}
+
 /// Mean cross-entropy of the logits that `forward` returns, without gradients and in batches, in nats per character.
 pub fn mean_nll(forward: impl Fn(&Tensor) -> Tensor, contexts: &Tensor, targets: &Tensor) -> f64 {
-    const BATCH: i64 = 8192;
     let len = targets.size()[0];
     let mut sum = 0.0;
     tch::no_grad(|| {

@@ -14,11 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use runtime::Vocab;
 use tch::nn::{OptimizerConfig, VarStore};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::data::{Examples, Words};
 use crate::model::file::FoldedModel;
 use crate::model::gptq::{calibration_contexts, quantize};
+use crate::model::loss::divergence;
 use crate::model::quantize::Range;
 use crate::model::tensors;
 use crate::model::torch_model::TorchModel;
@@ -65,12 +66,12 @@ impl Options {
 
 /// Events of a training, for the code that shows them.
 pub enum Event {
-    /// Before the first step: steps to come, and the dev loss of the network with all roundings but nothing learned.
+    /// Before the first step.
     Start {
         /// Steps to come.
         steps: usize,
-        /// Nats per character, as the fake quantization has it.
-        dev_nll: f64,
+        /// Of the network with all roundings and nothing learned.
+        dev: Dev,
     },
     /// Some steps are done.
     Step {
@@ -79,18 +80,29 @@ pub enum Event {
         /// Divergence from the teacher since the last event, nats per character.
         loss: f64,
     },
-    /// The dev loss was measured.
+    /// The dev split was evaluated.
     Dev {
         /// Steps done.
         step: usize,
-        /// Nats per character, as the fake quantization has it.
-        nll: f64,
+        /// Of the network at this step.
+        dev: Dev,
     },
+}
+
+/// The network with all roundings on the dev split, nats per character.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dev {
+    /// Mean negative log-likelihood.
+    pub nll: f64,
+    /// Mean Kullback-Leibler divergence from the teacher. A loss may fall by luck, the divergence does not: it chooses the
+    /// best model.
+    pub kl: f64,
 }
 
 /// Fine-tunes a folded model. The result has four-bit steps in its inner levels, which `export --precision int4` keeps.
 ///
-/// `stop` ends the training early. The result is the best model on the dev split.
+/// `stop` ends the training early. The result is the model with the lowest divergence from the teacher on the dev
+/// split.
 ///
 /// # Errors
 /// [`TrainError`] says what to change.
@@ -106,7 +118,7 @@ pub fn finetune(
 ) -> Result<FoldedModel, TrainError> {
     let mut tuning = Finetuning::new(model, words, options)?;
     let steps = tuning.steps;
-    observe(Event::Start { steps, dev_nll: tuning.best.nll });
+    observe(Event::Start { steps, dev: tuning.best.dev });
     let report_every = (steps / 100).clamp(1, 50);
     let evaluate_every = steps.div_ceil(10);
     for step in 1..=steps {
@@ -116,7 +128,7 @@ pub fn finetune(
             observe(Event::Step { step, loss: tuning.read_divergence(step)? });
         }
         if step.is_multiple_of(evaluate_every) || last {
-            observe(Event::Dev { step, nll: tuning.measure(step) });
+            observe(Event::Dev { step, dev: tuning.measure(step) });
         }
         if last {
             break;
@@ -147,7 +159,7 @@ struct Finetuning<'a> {
 
 /// The best model on the dev split.
 struct Best {
-    nll: f64,
+    dev: Dev,
     model: FoldedModel,
 }
 
@@ -174,13 +186,14 @@ impl<'a> Finetuning<'a> {
         let student = FakeQuantized::new(&store.root(), model, &rounded, weight_max);
         let dev = tensors::of_examples(&dev, Device::Cpu);
         // Error-compensated rounding alone may be hard to beat.
-        let best = Best { nll: student.nll(&dev), model: student.fold(model, options, 0) };
+        let teacher = TorchModel::new(model, Device::Cpu);
+        let best = Best { dev: student.evaluate(&teacher, &dev), model: student.fold(model, options, 0) };
 
         let adamw = tch::nn::AdamW { beta1: 0.9, beta2: 0.98, wd: 0.0, eps: 1e-8, amsgrad: false };
         let examples = i64::try_from(train.len()).expect("they fit the memory");
         let batch_size = i64::try_from(options.batch_size).expect("a batch fits the memory").min(examples);
         Ok(Self {
-            teacher: TorchModel::new(model, Device::Cpu),
+            teacher,
             optimizer: adamw.build(&store, options.lr)?,
             contexts: tensors::of_examples(&train, Device::Cpu).0,
             batches: Batches::new(examples, batch_size, Sampling::Shuffled, Device::Cpu),
@@ -200,9 +213,8 @@ impl<'a> Finetuning<'a> {
         let schedule = Schedule::Cosine { warmup_steps: 100 };
         self.optimizer.set_lr(self.options.lr * schedule.share(step, self.steps));
         let x = self.contexts.index_select(0, &self.batches.next_batch());
-        let wanted = tch::no_grad(|| self.teacher.forward(&x).log_softmax(-1, Kind::Float));
-        let given = self.student.forward(&x).log_softmax(-1, Kind::Float);
-        let divergence = (wanted.exp() * (wanted - given)).sum(Kind::Float) / self.batch_size as f64;
+        let wanted = tch::no_grad(|| self.teacher.forward(&x));
+        let divergence = divergence(&wanted, &self.student.forward(&x)) / self.batch_size as f64;
         self.optimizer.backward_step(&divergence);
         self.divergence.0 += divergence.double_value(&[]);
         self.divergence.1 += 1;
@@ -215,12 +227,12 @@ impl<'a> Finetuning<'a> {
         if loss.is_finite() { Ok(loss) } else { Err(TrainError::Diverged { step, loss, lr: self.options.lr }) }
     }
 
-    /// Measures the dev loss, and keeps the model if it is the best.
-    fn measure(&mut self, step: usize) -> f64 {
-        let nll = self.student.nll(&self.dev);
-        if nll < self.best.nll {
-            self.best = Best { nll, model: self.student.fold(self.model, self.options, step) };
+    /// Evaluates the dev split, and keeps the model if it is the best.
+    fn measure(&mut self, step: usize) -> Dev {
+        let dev = self.student.evaluate(&self.teacher, &self.dev);
+        if dev.kl < self.best.dev.kl {
+            self.best = Best { dev, model: self.student.fold(self.model, self.options, step) };
         }
-        nll
+        dev
     }
 }

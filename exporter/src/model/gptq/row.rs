@@ -8,10 +8,12 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
-use crate::model::quantize::nearest;
+use crate::model::quantize::{INT4_MAX, nearest};
 
-/// Steps that are tried, from half to all of what the largest weight needs: cutting off a rare large weight can pay.
-const TRIES: usize = 16;
+/// Steps that are tried, from half to all of what the largest weight needs: cutting off a rare large weight can pay, most
+/// of all in 4 bits.
+const TRIES_INT4: usize = 16;
+const TRIES_INT8: usize = 3;
 /// Passes of the descent, at most. Few integers move after the third.
 const PASSES: usize = 10;
 
@@ -36,7 +38,8 @@ impl Rows<'_> {
     /// Rounds a row with the step that loses least; no step is below `floor`.
     pub fn round(&self, target: ArrayView1<'_, f64>, floor: f64) -> Rounded {
         let largest = target.iter().fold(1e-9_f64, |largest, weight| largest.max(weight.abs()));
-        let steps = (0..TRIES).map(|at| largest / self.weight_max * (1.0 - 0.5 * at as f64 / TRIES as f64));
+        let tries = if self.weight_max > INT4_MAX { TRIES_INT8 } else { TRIES_INT4 };
+        let steps = (0..tries).map(|at| largest / self.weight_max * (1.0 - 0.5 * at as f64 / tries as f64));
         let tries = steps.map(|step| self.round_to(&target, step.max(floor), floor));
         let best = tries.min_by(|a, b| a.0.total_cmp(&b.0));
         best.map(|(_, rounded)| rounded).expect("there are steps to try")

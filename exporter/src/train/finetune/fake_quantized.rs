@@ -6,16 +6,17 @@ use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
 use tch::Tensor;
 use tch::nn::Path;
 
-use super::Options;
+use super::{Dev, Options};
 use crate::model::activation::pre_activation_units;
 use crate::model::arrays::{from_matrix, from_vector, to_matrix, to_vector};
 use crate::model::file::{FoldedLinear, FoldedModel};
 use crate::model::forward::forward_units;
-use crate::model::loss::mean_nll;
+use crate::model::loss::{mean_divergence, mean_nll};
 use runtime::write::IntegerLayer;
 
 use crate::model::quantize::{INT8_MAX, QuantizedModel, table_pays};
 use crate::model::tensors::output_input;
+use crate::model::torch_model::TorchModel;
 
 /// An inner layer in real numbers.
 struct Dequantized {
@@ -138,8 +139,11 @@ impl FakeQuantized {
     }
 
     /// Mean loss over contexts and targets, nats per character.
-    pub(super) fn nll(&self, (contexts, targets): &(Tensor, Tensor)) -> f64 {
-        mean_nll(|x| self.forward(x), contexts, targets)
+    pub(super) fn evaluate(&self, teacher: &TorchModel, (contexts, targets): &(Tensor, Tensor)) -> Dev {
+        Dev {
+            nll: mean_nll(|x| self.forward(x), contexts, targets),
+            kl: mean_divergence(|x| teacher.forward(x), |x| self.forward(x), contexts),
+        }
     }
 
     /// The model with the weights learned; those of the inner levels lie on their steps.

@@ -380,7 +380,7 @@ fn a_slot_that_cannot_be_used_is_refused_with_a_reason() {
         ("text", b"hello, world, this is not a model", "refused: not a model blob"),
         ("damaged", &damaged, "refused: damaged, checksum "),
         ("long", &too_long, &format!("refused: 300000 bytes, the slot has {room}")),
-        ("later", &later, "refused: 9 is its format version, this program reads 1"),
+        ("later", &later, "refused: 9 is its format version, this program reads 2"),
         ("f32", f32.as_bytes(), unread),
         ("int4", int4.as_bytes(), unread),
         ("row-major", tiny.as_bytes(), unread),

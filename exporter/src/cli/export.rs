@@ -7,9 +7,10 @@ use exporter::io::write::write_atomically;
 use exporter::measure::eval::lost::lost;
 use exporter::model::file::FoldedModel;
 use exporter::model::gptq::quantize;
+use exporter::model::loss::Lost;
 use exporter::model::normalize::{apply, are_far, scales};
 use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
-use exporter::model::quantize::{Lost, Range, quantize_nearest};
+use exporter::model::quantize::{Range, quantize_nearest};
 use runtime::Model;
 use runtime::format::{AlignedBlob, Core, Layout, Precision};
 use runtime::write::{relayout, tabulate_pairs};
@@ -62,7 +63,7 @@ fn layout(args: &Args, own: Layout) -> Layout {
 }
 
 /// Returns the blob of a model in the precision that was asked for, and what it loses on which words if that was measured.
-fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, Calibration)>)> {
+fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, String)>)> {
     let model = match ModelFile::read(&args.model)? {
         ModelFile::Blob(blob) => {
             let model = Model::new(blob.as_bytes())?;
@@ -88,8 +89,8 @@ fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, Calibration)>
     let layout = layout(args, Layout::RowMajor);
     let Some(range) = range(precision, args.int4_output) else { return Ok((pack_f32(&model)?, None)) };
     let calibration = calibration::words(args.calibration.as_deref(), &model)?;
-    let (blob, lost) = pack_integers(&model, range, layout, args.nearest, &calibration)?;
-    Ok((blob, Some((lost, calibration))))
+    let (blob, lost, words) = pack_integers(&model, range, layout, args.nearest, &calibration)?;
+    Ok((blob, Some((lost, words))))
 }
 
 /// Returns the integers of a precision; `None` for f32.
@@ -112,20 +113,27 @@ pub fn pack_in(
     Ok(pack_integers(model, range, Layout::RowMajor, false, &words()?)?.0)
 }
 
-/// Packs a folded model in integers. The header has what they lose on the calibration words.
+/// Packs a folded model in integers. The header has what they lose on the calibration words; if they were fine-tuned, what
+/// they lose against the model before on the dev words of the fine-tuning. Returns the loss and a name for these words, too.
 fn pack_integers(
     model: &FoldedModel,
     range: Range,
     layout: Layout,
     nearest: bool,
     calibration: &Calibration,
-) -> anyhow::Result<(AlignedBlob, Lost)> {
+) -> anyhow::Result<(AlignedBlob, Lost, String)> {
     let contexts = calibration.contexts(model)?;
     let scaled = rescaled(model, &contexts);
     let mut quantized = if nearest { quantize_nearest(&scaled, range) } else { quantize(&scaled, &contexts, range) };
-    let lost = lost(model, pack_integer(&scaled, &quantized, layout)?, &calibration.source, &calibration.words)?;
+    let (lost, words) = match model.finetuned_loss().filter(|_| range == Range::INT4) {
+        Some(lost) => (lost, "dev words, before fine-tuning".to_owned()),
+        None => {
+            let blob = pack_integer(&scaled, &quantized, layout)?;
+            (lost(model, blob, &calibration.source, &calibration.words)?, calibration.source.clone())
+        }
+    };
     quantized.lost = Some(lost);
-    Ok((pack_integer(&scaled, &quantized, layout)?, lost))
+    Ok((pack_integer(&scaled, &quantized, layout)?, lost, words))
 }
 
 /// The model, or one with other scales where the levels of an unbounded activation are far from 1 on the calibration
@@ -173,9 +181,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     eprintln!("  flash      {:>9} bytes", count(blob.as_bytes().len()));
     eprintln!("  RAM        {:>9} bytes of state", count(4 * packed.state_words()));
     eprintln!("  work       {:>9} multiply-accumulates per character", count(packed.macs_streaming()));
-    if let Some((Lost { kl, delta }, Calibration { source, .. })) = lost {
-        eprintln!("  lost       {delta:>+9.5} nats per character against f32, on {source}");
-        eprintln!("  KL         {kl:>9.5} nats per character from f32, on the same words");
+    if let Some((Lost { kl, delta }, words)) = lost {
+        eprintln!("  lost       {delta:>+9.5} nats per character against f32 ({words})");
+        eprintln!("  KL         {kl:>9.5} nats per character from f32 (the same words)");
     }
     Ok(ExitCode::SUCCESS)
 }

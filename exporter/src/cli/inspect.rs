@@ -89,7 +89,7 @@ fn print_origin(inspection: &Inspection) {
     }
     if let Some(lost) = origin.lost.filter(|_| inspection.blobs.iter().any(|blob| blob.precision != "f32")) {
         let (delta, kl) = (lost.delta, lost.kl);
-        println!("lost by rounding, nats per character on the calibration words: {delta:+.5}, KL divergence {kl:.5}");
+        println!("lost by rounding, nats per character: {delta:+.5}, KL divergence from f32 {kl:.5}");
     }
 }
 

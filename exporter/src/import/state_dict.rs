@@ -98,14 +98,10 @@ fn is_float(dtype: Dtype) -> bool {
 /// # Errors
 /// [`ImportError::Pickle`] for a file of `torch.save`, [`ImportError::NotSafetensors`] for any other.
 pub fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), ImportError> {
-    // A zip archive is how torch.save has written since 2020; before that, bare pickles, protocol 2 and up.
-    // A header of 640 bytes begins as a pickle does, and goes on with the zeros of a small number and JSON.
-    let is_header = bytes.get(4..9) == Some(b"\0\0\0\0{");
-    if bytes.starts_with(b"PK\x03\x04") || (matches!(bytes, [0x80, 2..=5, ..]) && !is_header) {
-        return Err(ImportError::Pickle);
-    }
-    if let Some(kind) = kind::of(bytes) {
-        return Err(ImportError::NotSafetensors { reason: format!("it {kind}") });
+    match kind::of(bytes) {
+        Some(kind::PICKLE) => return Err(ImportError::Pickle),
+        Some(kind) => return Err(ImportError::NotSafetensors { reason: format!("it {kind}") }),
+        None => {}
     }
     let refuse = |error: safetensors::SafeTensorError| {
         let reason = one_line(&error);

@@ -14,8 +14,9 @@ use serde::Serialize;
 use crate::data::hex;
 use crate::measure::costs::{self, Chip, Costs, Network};
 use crate::model::file::FoldedModel;
+use crate::model::loss::Lost;
 use crate::model::pack::{ModelFile, PackError, pack_f32, pack_integer};
-use crate::model::quantize::{Lost, Range, quantize_nearest};
+use crate::model::quantize::{Range, quantize_nearest};
 
 /// Everything there is to know about a model.
 #[derive(Clone, Debug, Serialize)]

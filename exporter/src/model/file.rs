@@ -21,6 +21,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use crate::io::read::read_bounded;
 use crate::io::write::{WriteError, write_atomically};
 use crate::model::architecture::Architecture;
+use crate::model::loss::Lost;
 use reader::Reader;
 
 /// The value of `format` in the metadata.
@@ -138,6 +139,15 @@ impl FoldedModel {
     /// Number of characters, the boundary included.
     pub fn vocab_size(&self) -> usize {
         self.vocab.chars().count()
+    }
+
+    /// Returns what fine-tuned weights lose in integers against the model before, if the file says it.
+    pub fn finetuned_loss(&self) -> Option<Lost> {
+        #[derive(serde::Deserialize)]
+        struct Record {
+            lost: Lost,
+        }
+        Some(serde_json::from_str::<Record>(&self.origin.finetune).ok()?.lost)
     }
 
     /// Returns whether a level has steps that were fine-tuned for 4 bits.

@@ -1,5 +1,6 @@
 //! The loss of a network on examples.
 
+use serde::{Deserialize, Serialize};
 use tch::{IndexOp, Kind, Tensor};
 
 /// A loss, and the number of characters that it is the mean of.
@@ -9,6 +10,15 @@ pub struct Loss {
     pub nll: f64,
     /// Characters, the ends of words included.
     pub characters: usize,
+}
+
+/// What integers lose against f32, in nats per character.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Mean Kullback-Leibler divergence of their distributions from those of f32.
+    pub kl: f64,
+    /// Their loss less that of f32.
+    pub delta: f64,
 }
 
 /// Contexts that are evaluated together.

@@ -7,7 +7,8 @@ use runtime::write::{EncodeError, Layers, LinearWeights, encode};
 use runtime::{FormatError, Model, Provenance, Token};
 
 use crate::model::file::{FoldedLinear, FoldedModel};
-use crate::model::quantize::{Lost, QuantizedModel};
+use crate::model::loss::Lost;
+use crate::model::quantize::QuantizedModel;
 
 /// Tokens of the golden text: three times the lecture's context, a moment's work at boot.
 const GOLDEN_LEN: usize = 24;

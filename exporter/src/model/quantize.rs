@@ -8,10 +8,10 @@ use runtime::Activation;
 use runtime::format::{Precision, WeightFormat};
 use runtime::quant::{ACC_LIMIT, ACTIVATION_MAX, LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS};
 use runtime::write::IntegerLayer;
-use serde::Serialize;
 
 use crate::model::activation::pre_activation_units;
 use crate::model::file::{FoldedLinear, FoldedModel};
+use crate::model::loss::Lost;
 
 /// Largest magnitude of an 8-bit weight.
 pub const INT8_MAX: f64 = 127.0;
@@ -41,15 +41,6 @@ impl Range {
     pub fn precision(self) -> Precision {
         if self.levels > INT4_MAX { Precision::Int8 } else { Precision::Int4 }
     }
-}
-
-/// What integers lose against f32, in nats per character.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Lost {
-    /// Mean Kullback-Leibler divergence of their distributions from those of f32.
-    pub kl: f64,
-    /// Their loss less that of f32.
-    pub delta: f64,
 }
 
 /// A network in integers.

@@ -19,7 +19,7 @@ use tch::{Device, Tensor};
 use crate::data::{Examples, Words};
 use crate::model::file::FoldedModel;
 use crate::model::gptq::{calibration_contexts, quantize};
-use crate::model::loss::divergence;
+use crate::model::loss::{Lost, divergence, mean_nll};
 use crate::model::quantize::Range;
 use crate::model::tensors;
 use crate::model::torch_model::TorchModel;
@@ -149,6 +149,8 @@ struct Finetuning<'a> {
     contexts: Tensor,
     batches: Batches,
     batch_size: i64,
+    /// Dev loss of the teacher.
+    teacher_nll: f64,
     /// Contexts and targets of the dev split.
     dev: (Tensor, Tensor),
     steps: usize,
@@ -161,6 +163,39 @@ struct Finetuning<'a> {
 struct Best {
     dev: Dev,
     model: FoldedModel,
+}
+
+impl Best {
+    /// Records what the student loses, with all roundings, against the model that it learns from.
+    fn new(
+        student: &FakeQuantized,
+        dev: Dev,
+        teacher_nll: f64,
+        model: &FoldedModel,
+        options: &Options,
+        step: usize,
+    ) -> Self {
+        let mut folded = student.fold(model);
+        let Options { bits, lr, epochs, batch_size, seed, .. } = *options;
+        let lost = Lost { kl: dev.kl, delta: dev.nll - teacher_nll };
+        folded.origin.finetune =
+            serde_json::json!(Record { bits, lr, epochs, batch_size, seed, step, lost }).to_string();
+        Self { dev, model: folded }
+    }
+}
+
+/// How a model was fine-tuned, as its file has it.
+#[derive(serde::Serialize)]
+struct Record {
+    bits: u32,
+    lr: f64,
+    epochs: f64,
+    batch_size: usize,
+    seed: u64,
+    /// The step whose weights these are.
+    step: usize,
+    /// What the integers lose on the dev split.
+    lost: Lost,
 }
 
 impl<'a> Finetuning<'a> {
@@ -187,13 +222,15 @@ impl<'a> Finetuning<'a> {
         let dev = tensors::of_examples(&dev, Device::Cpu);
         // Error-compensated rounding alone may be hard to beat.
         let teacher = TorchModel::new(model, Device::Cpu);
-        let best = Best { dev: student.evaluate(&teacher, &dev), model: student.fold(model, options, 0) };
+        let teacher_nll = mean_nll(|x| teacher.forward(x), &dev.0, &dev.1);
+        let best = Best::new(&student, student.evaluate(&teacher, &dev), teacher_nll, model, options, 0);
 
         let adamw = tch::nn::AdamW { beta1: 0.9, beta2: 0.98, wd: 0.0, eps: 1e-8, amsgrad: false };
         let examples = i64::try_from(train.len()).expect("they fit the memory");
         let batch_size = i64::try_from(options.batch_size).expect("a batch fits the memory").min(examples);
         Ok(Self {
             teacher,
+            teacher_nll,
             optimizer: adamw.build(&store, options.lr)?,
             contexts: tensors::of_examples(&train, Device::Cpu).0,
             batches: Batches::new(examples, batch_size, Sampling::Shuffled, Device::Cpu),
@@ -231,7 +268,7 @@ impl<'a> Finetuning<'a> {
     fn measure(&mut self, step: usize) -> Dev {
         let dev = self.student.evaluate(&self.teacher, &self.dev);
         if dev.kl < self.best.dev.kl {
-            self.best = Best { dev, model: self.student.fold(self.model, self.options, step) };
+            self.best = Best::new(&self.student, dev, self.teacher_nll, self.model, self.options, step);
         }
         dev
     }

@@ -5,8 +5,8 @@ use runtime::format::AlignedBlob;
 use super::compare::{Candidate, Comparison};
 use crate::data::DataError;
 use crate::model::file::FoldedModel;
+use crate::model::loss::Lost;
 use crate::model::pack::ModelFile;
-use crate::model::quantize::Lost;
 
 /// Words that are evaluated, at most: some 14,000 characters of names.
 const MAX_WORDS: usize = 2_000;

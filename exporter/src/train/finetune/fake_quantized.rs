@@ -6,7 +6,7 @@ use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
 use tch::Tensor;
 use tch::nn::Path;
 
-use super::{Dev, Options};
+use super::Dev;
 use crate::model::activation::pre_activation_units;
 use crate::model::arrays::{from_matrix, from_vector, to_matrix, to_vector};
 use crate::model::file::{FoldedLinear, FoldedModel};
@@ -147,7 +147,7 @@ impl FakeQuantized {
     }
 
     /// The model with the weights learned; those of the inner levels lie on their steps.
-    pub(super) fn fold(&self, model: &FoldedModel, options: &Options, steps: usize) -> FoldedModel {
+    pub(super) fn fold(&self, model: &FoldedModel) -> FoldedModel {
         let mut model = model.clone();
         model.embedding = to_matrix(&self.embedding);
         for (linear, level) in model.levels.iter_mut().zip(&self.levels) {
@@ -160,11 +160,6 @@ impl FakeQuantized {
         }
         model.output =
             FoldedLinear { weight: to_matrix(&self.output.0), bias: to_vector(&self.output.1), int4_step: None };
-        let Options { bits, lr, epochs, batch_size, seed, .. } = options;
-        let record = serde_json::json!({
-            "bits": bits, "lr": lr, "epochs": epochs, "batch_size": batch_size, "seed": seed, "step": steps,
-        });
-        model.origin.finetune = record.to_string();
         (model.origin.train_nll, model.origin.dev_nll, model.origin.test_nll) = (None, None, None);
         model
     }

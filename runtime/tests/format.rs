@@ -80,7 +80,7 @@ fn trailing_bytes_are_refused() {
 #[test]
 fn another_magic_and_another_version_are_refused() {
     assert_eq!(open(&changed(0, b"GGUF")), Err(FormatError::BadMagic { found: *b"GGUF" }));
-    assert_eq!(open(&changed(4, &[2, 0])), Err(FormatError::UnsupportedVersion { found: 2, supported: 1 }));
+    assert_eq!(open(&changed(4, &[1, 0])), Err(FormatError::UnsupportedVersion { found: 1, supported: 2 }));
 }
 
 #[test]

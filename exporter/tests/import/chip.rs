@@ -39,7 +39,17 @@ fn imported_networks_say_the_same_on_host_and_chip() {
 #[test]
 fn every_kind_of_network_says_the_same_on_host_and_chip() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["conv_strided", "gated_wide", "relu", "boundary_last"] {
+    for name in [
+        "boundary_last",
+        "conv_dilated",
+        "conv_strided",
+        "gated_pairs",
+        "gated_wide",
+        "gates_first",
+        "relu",
+        "skip",
+        "skip_last_first",
+    ] {
         let (model, _) = networks::model(name);
         let blob = pack_integer(&model, &quantize_nearest(&model, Range::INT8), Layout::RowMajor).unwrap();
         let path = folder.path().join(format!("{name}.blob"));

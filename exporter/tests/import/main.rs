@@ -10,3 +10,4 @@ mod malformed;
 mod naming;
 mod networks;
 mod program;
+mod rounding;

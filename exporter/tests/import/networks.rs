@@ -22,7 +22,7 @@ pub fn files(name: &str) -> (PathBuf, PathBuf) {
 }
 
 /// A file, what its golden file decides about it, and the logits in the order of the model.
-fn settled(file: &Path, golden: &Path) -> (FoldedModel, Golden, Settled) {
+pub fn settled(file: &Path, golden: &Path) -> (FoldedModel, Golden, Settled) {
     let state = StateDict::from_safetensors(&std::fs::read(file).unwrap()).unwrap();
     let golden = Golden::read(golden).unwrap();
     let settled = settle(&state, &Options::default(), None, &golden).unwrap();

@@ -1,22 +1,23 @@
 //! What rounding to integers loses, on every network at hand: the shipped ones, the fixtures, and those beside the
 //! repository.
 
-mod common;
+use std::ops::ControlFlow;
 
-use std::path::Path;
-
-use common::{words, workspace};
 use exporter::data::{Examples, Words};
-use exporter::import::{Options, StateDict, fold, understand};
+use exporter::inference::sample::words_in_parallel;
 use exporter::measure::eval::compare::{Candidate, Comparison, Distance};
-use exporter::model::file::{FoldedModel, Origin};
+use exporter::model::file::FoldedModel;
 use exporter::model::gptq::{calibration_contexts, quantize};
 use exporter::model::normalize::normalize;
-use exporter::model::pack::{ModelFile, pack_integer};
+use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::model::quantize::{Range, quantize_nearest};
 use runtime::format::Layout;
-use runtime::{Activation, Vocab};
+use runtime::{DEFAULT_MAX_LEN, Model, Sampling, Vocab};
 use tch::Tensor;
+
+use super::common::{words, workspace};
+use super::golden::{fixture, fixtures, read};
+use super::networks;
 
 /// Largest divergence of int8 where each level has at least 48 values, nats per character: measured 0.0002.
 const KL_TOLERANCE: f64 = 0.001;
@@ -31,43 +32,59 @@ struct Network {
     words: Words,
 }
 
-fn imported(path: &Path, vocab: Option<&str>, activation: Activation) -> FoldedModel {
-    let state = StateDict::from_safetensors(&std::fs::read(path).unwrap()).unwrap();
-    let options = Options { activation: Some(activation), ..Options::default() };
-    let structure = understand(&state, &options).unwrap();
-    let vocab = vocab.map_or_else(|| state.metadata["vocab"].clone(), str::to_owned);
-    fold(&state, &structure, &options, &vocab, Origin::default()).unwrap()
-}
-
 fn networks() -> Vec<Network> {
-    let fixture = |name: &str| workspace("tests/fixtures/pytorch").join(name);
     let names = words().0;
-    let letters = Words::read(&fixture("letters60.txt")).unwrap();
     let shipped = |name: &str| FoldedModel::read(&workspace("models").join(name)).unwrap();
     let of_names = |name, model| Network { name, model, words: names.clone() };
-    let letters60 = imported(&fixture("letters60.safetensors"), Some(&letters.vocab().unwrap()), Activation::Tanh);
+    let [(_, deep16, _), (_, letters60, _)] = fixtures();
+    let letters = Words::read(&fixture("letters60.txt")).unwrap();
     let mut networks = vec![
         of_names("names", shipped("names.safetensors")),
         of_names("tiny", shipped("tiny.safetensors")),
-        of_names("deep16", imported(&fixture("deep16.safetensors"), None, Activation::Tanh)),
+        of_names("deep16", deep16),
         Network { name: "letters60", model: letters60, words: letters },
     ];
+    for name in ["relu", "conv_dilated", "gated_wide", "skip"] {
+        let (model, _) = networks::model(name);
+        networks.push(Network { name, words: drawn(&model), model });
+    }
     let a_to_z: String = std::iter::once('.').chain('a'..='z').collect();
-    for (name, activation) in [
-        ("wavenet128_pytorch", Activation::Tanh),
-        ("wavenet128_adamw_pytorch", Activation::Tanh),
-        ("notebook_relu", Activation::Relu),
-        ("notebook_conv", Activation::Tanh),
-        ("notebook_gated", Activation::Gated),
-    ] {
-        let path = workspace("../shared/golden").join(format!("{name}.safetensors"));
-        if path.exists() {
-            networks.push(of_names(name, imported(&path, Some(&a_to_z), activation)));
+    let beside = |name: &str| workspace("../shared/golden").join(format!("{name}.safetensors"));
+    for name in ["wavenet128_pytorch", "wavenet128_adamw_pytorch"] {
+        if beside(name).exists() {
+            networks.push(of_names(name, read(&beside(name), Some(&a_to_z)).0));
+        } else {
+            println!("skipped: {name} is not there");
+        }
+    }
+    for name in ["notebook_relu", "notebook_conv", "notebook_gated"] {
+        if beside(name).exists() {
+            networks.push(of_names(name, networks::settled(&beside(name), &beside(&format!("{name}_golden"))).0));
         } else {
             println!("skipped: {name} is not there");
         }
     }
     networks
+}
+
+/// Words of a network that has no list.
+fn drawn(model: &FoldedModel) -> Words {
+    let blob = pack_f32(model).unwrap();
+    let mut list = String::new();
+    words_in_parallel(
+        &Model::new(blob.as_bytes()).unwrap(),
+        Sampling::default(),
+        1,
+        "",
+        DEFAULT_MAX_LEN,
+        3_000,
+        |word| {
+            list += &format!("{}\n", word.0);
+            ControlFlow::Continue(())
+        },
+    )
+    .unwrap();
+    Words::from_bytes("drawn words", list.as_bytes()).unwrap()
 }
 
 impl Network {

@@ -38,7 +38,8 @@ pub struct Args {
     /// square of the vocabulary
     #[arg(long)]
     pairs: bool,
-    /// Integers: words that the rounding is calibrated on, best those of the training [default: the shipped list of names]
+    /// Integers: words that the rounding is calibrated on, best those of the training [default: the shipped list of
+    /// names if the model was trained on it, else words drawn from the model]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
     /// Integers: round each weight to its nearest step, for comparison
@@ -62,7 +63,8 @@ fn layout(args: &Args, own: Layout) -> Layout {
     }
 }
 
-/// Returns the blob of a model in the precision that was asked for, and what it loses on which words if that was measured.
+/// Returns the blob of a model in the precision that was asked for. For integers: also their loss against f32, and a
+/// name for the words that it was measured on.
 fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, String)>)> {
     let model = match ModelFile::read(&args.model)? {
         ModelFile::Blob(blob) => {
@@ -113,8 +115,11 @@ pub fn pack_in(
     Ok(pack_integers(model, range, Layout::RowMajor, false, &words()?)?.0)
 }
 
-/// Packs a folded model in integers. The header has what they lose on the calibration words; if they were fine-tuned, what
-/// they lose against the model before on the dev words of the fine-tuning. Returns the loss and a name for these words, too.
+/// Packs a folded model in integers. Returns the blob, the loss of the integers, and a name for the words that the loss
+/// was measured on.
+///
+/// The header stores the loss on the calibration words. For a fine-tuned model the header stores the loss that the
+/// fine-tuning measured: against the model before it, on the dev words.
 fn pack_integers(
     model: &FoldedModel,
     range: Range,

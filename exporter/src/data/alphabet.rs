@@ -246,8 +246,9 @@ impl Oddities {
     }
 }
 
-/// Returns whether a word has a combining sequence for which there is one character. The letters of Korean syllables are
-/// none: a model needs fewer of them than of syllables.
+/// Returns whether a word has a combining sequence for which there is one character.
+///
+/// The letters of Korean syllables do not count: there are fewer letters than syllables, so a model needs fewer tokens.
 fn is_decomposed(word: &str) -> bool {
     first_sequence(word).is_some()
 }

@@ -94,8 +94,8 @@ pub enum Event {
 pub struct Dev {
     /// Mean negative log-likelihood.
     pub nll: f64,
-    /// Mean Kullback-Leibler divergence from the teacher. A loss may fall by luck, the divergence does not: it chooses the
-    /// best model.
+    /// Mean Kullback-Leibler divergence from the teacher. The model with the lowest divergence is the best: a loss may
+    /// be low by chance, a divergence hardly ever.
     pub kl: f64,
 }
 
@@ -166,7 +166,7 @@ struct Best {
 }
 
 impl Best {
-    /// Records what the student loses, with all roundings, against the model that it learns from.
+    /// Folds the student and records its loss, with all roundings, against the teacher.
     fn new(
         student: &FakeQuantized,
         dev: Dev,

@@ -81,8 +81,8 @@ impl Config {
         Ok((config, Files { data: data.clone(), out }))
     }
 
-    /// Reads the settings of a run and its last checkpoint, if it has one. `data` and `out` replace where the list is and
-    /// where the model goes.
+    /// Reads the settings of a run and its last checkpoint, if the run has one. `data` and `out` replace the places of
+    /// the list and the model.
     pub fn resume(
         folder: &Path,
         data: Option<&Path>,
@@ -137,7 +137,7 @@ impl Config {
         Ok(Files { data, out })
     }
 
-    /// Reads the words of the list at `data`; `run` is the folder of a run that goes on, which must have been of this list.
+    /// Reads the words of the list at `data`. `run` is the folder of a run that goes on: its list must be the same.
     pub fn words(&self, data: Option<&Path>, run: Option<&Path>, is_given: bool) -> anyhow::Result<Words> {
         let list = DataArgs { data: data.map(Path::to_owned), dedup: self.dedup, max_words: self.max_words };
         let words = TrainingData { list, max_characters: self.max_characters }.read()?;

@@ -28,8 +28,8 @@ pub struct GoldenArgs {
     /// f32=1e-4,int8=1,int4=3]
     #[arg(long, value_name = "[PRECISION=]X", value_delimiter = ',', value_parser = parse_tolerance, requires = "golden")]
     tolerance: Vec<Tolerance>,
-    /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names if the model
-    /// was trained on it, else words drawn from the model]
+    /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names if the
+    /// model was trained on it, else words drawn from the model]
     #[arg(long, value_name = "FILE", requires = "golden")]
     calibration: Option<PathBuf>,
 }

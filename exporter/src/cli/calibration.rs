@@ -23,7 +23,7 @@ const DRAWN_SEED: u64 = 42;
 pub struct Calibration {
     /// The words.
     pub words: Vec<String>,
-    /// Where they come from, for messages.
+    /// Name of their source in messages.
     pub source: String,
 }
 

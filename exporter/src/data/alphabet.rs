@@ -147,7 +147,7 @@ fn joins(character: char) -> bool {
     (character.is_emoji_char() && !character.is_ascii()) || !latin_like.contains(&character.script())
 }
 
-/// What is unusual about the characters of a list.
+/// Unusual characters of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
     /// Characters that no word needs, and in how many words each is.

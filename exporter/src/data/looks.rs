@@ -7,7 +7,7 @@ use std::fmt;
 /// Lines that are looked at.
 const LINES: usize = 10_000;
 
-/// What a list looks like, and how to make a plain list of it.
+/// Kind that a list looks like, and the command that makes a plain list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     /// What it looks like.

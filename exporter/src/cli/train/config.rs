@@ -43,7 +43,7 @@ fn all_words() -> usize {
     MAX_WORDS
 }
 
-/// Where a training reads its list and writes its model.
+/// Paths of a training: the list and the model.
 pub struct Files {
     /// None for the shipped list.
     pub data: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! Where the files of a run are, written down so that the run may be moved together with them.
+//! Paths of the files of a run, recorded so that run and files may be moved together.
 
 use std::path::{Component, Path, PathBuf};
 

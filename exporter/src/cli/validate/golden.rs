@@ -172,7 +172,7 @@ fn row(precision: Precision, found: &Agreement, limit: f64, pass: bool) -> serde
     })
 }
 
-/// What the golden file is, where it is not logits in 32 bits.
+/// Prints notes on golden logits that are log-probabilities or have less than 32 bits.
 fn notes(golden: &Golden, constant: bool) {
     if constant {
         let kind = if golden.are_log_probabilities() { "are log-probabilities: they" } else { "(log-probabilities?)" };

@@ -135,8 +135,8 @@ impl Words {
         Ok(Self { name: name.to_owned(), words, sample, sha256, deduplicated: false, max_characters: None })
     }
 
-    /// What a user should know of the list: what it looks like if not like a list, and characters that nobody sees. A line
-    /// each, without the list's name.
+    /// Notes for a user, one line each, without the list's name: another kind of file that the list looks like, and
+    /// invisible characters.
     pub fn notes(&self) -> Vec<String> {
         let look = Look::of(&self.words).map(|look| format!("{look}, until then whole lines are the words"));
         look.into_iter().chain(Oddities::of(&self.words).notes()).collect()
@@ -240,7 +240,7 @@ impl Words {
     }
 }
 
-/// Bytes that are read of a line: a line of any length must not fill the memory. As many as a word can have, and a bit.
+/// Bytes that are read of a line, a few more than a word can have: a line of any length must not fill the memory.
 const MOST_BYTES: usize = 4 * MAX_WORD_CHARS + 16;
 
 /// Returns the word of a line, without white space and byte-order mark around it; empty for a blank line.

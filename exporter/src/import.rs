@@ -7,10 +7,11 @@
 //!                                                  alphabet: which row is which character
 //! ```
 //!
-//! A `state_dict` has names and shapes and nothing else. The order of the layers follows from the names, their fuse factors
-//! from the shapes; what neither says (the activation, BatchNorm's eps) is an option, and said. A golden file settles it:
-//! [`readings`] lists all networks that the shapes allow. Whatever does not fit is refused: a wrong guess would be a model
-//! that runs and talks nonsense.
+//! A `state_dict` has names and shapes and nothing else. The order of the layers follows from the names, the fuse
+//! factors follow from the shapes. The activation and BatchNorm's eps are options, and the program prints the values
+//! that it took. With a golden file nothing is assumed: [`readings`] lists all networks that the shapes allow, and the
+//! logits choose one of them. A file that does not fit is refused: a wrong guess would be a model that runs and draws
+//! nonsense.
 
 pub mod alphabet;
 mod error;

@@ -7,7 +7,8 @@
 //! | `corpus`, `source`, [`batch`], [`draws`] | the words, and the batches that are drawn from them |
 //! | [`training`], [`event`], [`error`] | the training loop, and what it tells |
 //! | `optimizer` | SGD and AdamW, whose state can be saved |
-//! | [`checkpoint`], `fingerprint`, [`statistics`] | the state to go on from, and whose it is; activations, gradients and updates of a step |
+//! | [`checkpoint`], `fingerprint` | the state to go on from, and the settings of its training |
+//! | [`statistics`] | activations, gradients and updates of a step |
 //! | [`fold_network`](mod@fold_network) | the network in training as a folded model |
 //! | [`finetune`](mod@finetune) | quantization-aware training for 4-bit weights |
 //! | [`run`], [`sweep`] | the folder of a run; grids of runs |

@@ -365,7 +365,7 @@ fn bad_input_ends_in_one_clear_line() {
     fails(&["export", "--model", &tiny, "--out", &tiny], here, "would overwrite");
     fails(&["finetune", "--model", &tiny, "--out", &tiny], here, "would overwrite");
     fails(&["train", "--data", "digits.txt", "--out", "./digits.txt"], here, "would overwrite digits.txt");
-    fails(&["export", "--model", &tiny, "--nearest", "--out", "x.blob"], here, "belong to --precision int4");
+    fails(&["export", "--model", &tiny, "--nearest", "--out", "x.blob"], here, "are for integers: see --precision");
     fails(&["sample", "--model", &tiny, "--prompt", "Ä"], here, "character 'Ä' is not in the model's vocabulary");
     fails(&["sample", "--model", &tiny, "--prompt", &"a".repeat(300)], here, "text is too long: 300, at most 32");
     fails(&["eval", "--model", &tiny, "--data", "digits.txt"], here, "outside the model's vocabulary");

@@ -48,18 +48,19 @@ pub struct Provenance<'a> {
     pub data_sha256: [u8; 32],
     /// Seed of the training.
     pub seed: u64,
-    /// Mean negative log-likelihood on the dev split in f32, in micronats per character, so that a chip without an
+    /// Mean negative log-likelihood on the dev split in f32 (of a fine-tuned model: before the fine-tuning), in micronats per character, so that a chip without an
     /// FPU can print it; [`u32::MAX`] if it was not measured.
     pub dev_nll_micronats: u32,
-    /// Mean Kullback-Leibler divergence from the f32 model on the calibration words (of a fine-tuned model: from the model
-    /// before, on the dev words), in micronats per character; [`u32::MAX`] if it was not measured.
+    /// Mean Kullback-Leibler divergence from the f32 model on the calibration words, in micronats per character;
+    /// [`u32::MAX`] if it was not measured. Of a fine-tuned model: from the model before the fine-tuning, on the dev
+    /// words.
     pub kl_micronats: u32,
     /// Mean negative log-likelihood on the same words less that of the f32 model, in micronats per character.
     pub delta_micronats: i32,
 }
 
 impl Provenance<'_> {
-    /// Of a model that nothing is known about.
+    /// Provenance of a model about which nothing is known.
     pub const UNKNOWN: Self = Self {
         preset: "",
         exporter_version: "",

@@ -19,7 +19,7 @@ use crate::command::quote;
 pub fn read(path: &Path) -> Result<(Vec<u8>, AlignedBlob)> {
     // As it was probably given.
     let here = env::current_dir().unwrap_or_default();
-    let path = path.strip_prefix(here).unwrap_or(path);
+    let path = path.strip_prefix(here).ok().filter(|path| !path.as_os_str().is_empty()).unwrap_or(path);
     if path.is_dir() {
         bail!("cannot read {}: it is a folder, not a file", path.display());
     }
@@ -40,7 +40,9 @@ fn other_kind(bytes: &[u8], path: &Path) -> Option<String> {
         format!("{exporter} export --model {from} --out {to}")
     };
     // A zip archive is how torch.save has written since 2020; before that, bare pickles, protocol 2 and up.
-    if bytes.starts_with(b"PK\x03\x04") || matches!(bytes, [0x80, 2..=5, ..]) {
+    // A safetensors header of 640 bytes begins as a pickle does, and goes on with zeros and JSON.
+    let is_header = bytes.get(4..9) == Some(b"\0\0\0\0{");
+    if bytes.starts_with(b"PK\x03\x04") || (matches!(bytes, [0x80, 2..=5, ..]) && !is_header) {
         let import = "docs/from-pytorch.md says how to import it";
         return Some(format!("is a file of torch.save, and a chip takes a blob: {import}"));
     }

@@ -23,14 +23,14 @@ const DRAWN_SEED: u64 = 42;
 pub struct Calibration {
     /// The words.
     pub words: Vec<String>,
-    /// Where they come from, for messages.
+    /// Name of their source in messages.
     pub source: String,
 }
 
-/// Returns the words of `list`; without a list those that the model was trained on, or words drawn from the model.
+/// Returns the words of `list`. Without a list: the shipped list if the model was trained on it, else words drawn from
+/// the model.
 ///
-/// A list that was given, or that is known from the model's hash, gives its train split. A note says which words are taken
-/// where no list was given.
+/// Of a list the train split is taken. A note says which words are taken where no list was given.
 pub fn words(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Calibration> {
     if let Some(list) = list {
         let mut words = super::list(Some(list), MAX_WORDS)?;

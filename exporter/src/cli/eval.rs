@@ -78,8 +78,8 @@ impl Given {
         Ok(Known { name: self.name(), sha256, vocab })
     }
 
-    /// Says so where a model was trained on another list, or on another part of it: what is a dev word here may have been
-    /// a training word there. Drops the words that the training dropped.
+    /// Notes that a model was trained on another list, or on another part of the list: a dev word here may have been a
+    /// training word there. Drops the words that the training dropped.
     pub fn note_other_list(&self, words: &mut Words) -> anyhow::Result<()> {
         for_model(words, &self.known()?);
         if let ModelFile::Folded(model) = &self.file {

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use exporter::io::write::write_atomically;
 use exporter::measure::eval::lost::lost;
-use exporter::model::file::FoldedModel;
-use exporter::model::gptq::quantize;
+use exporter::model::file::{Finetuned, FoldedModel};
+use exporter::model::gptq::{MAX_FAN_IN, largest_fan_in, quantize};
 use exporter::model::loss::Lost;
 use exporter::model::normalize::{apply, are_far, scales};
 use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
@@ -38,7 +38,8 @@ pub struct Args {
     /// square of the vocabulary
     #[arg(long)]
     pairs: bool,
-    /// Integers: words that the rounding is calibrated on, best those of the training [default: the shipped list of names]
+    /// Integers: words that the rounding is calibrated on, best those of the training [default: the shipped list of
+    /// names if the model was trained on it, else words drawn from the model]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
     /// Integers: round each weight to its nearest step, for comparison
@@ -62,7 +63,8 @@ fn layout(args: &Args, own: Layout) -> Layout {
     }
 }
 
-/// Returns the blob of a model in the precision that was asked for, and what it loses on which words if that was measured.
+/// Returns the blob of a model in the precision that was asked for. For integers: also their loss against f32, and a
+/// name for the words that it was measured on.
 fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, String)>)> {
     let model = match ModelFile::read(&args.model)? {
         ModelFile::Blob(blob) => {
@@ -103,18 +105,21 @@ fn range(precision: Precision, int4_output: bool) -> Option<Range> {
     }
 }
 
-/// Packs a folded model in a precision, calibrated on `words` if it is one of integers.
-pub fn pack_in(
-    model: &FoldedModel,
-    precision: Precision,
-    words: impl FnOnce() -> anyhow::Result<Calibration>,
-) -> anyhow::Result<AlignedBlob> {
+/// Packs a folded model in a precision. Integers are calibrated on `words`.
+///
+/// # Panics
+/// If the precision is one of integers and there are no words.
+pub fn pack_in(model: &FoldedModel, precision: Precision, words: Option<&Calibration>) -> anyhow::Result<AlignedBlob> {
     let Some(range) = range(precision, false) else { return Ok(pack_f32(model)?) };
-    Ok(pack_integers(model, range, Layout::RowMajor, false, &words()?)?.0)
+    let words = words.expect("integers come with words");
+    Ok(pack_integers(model, range, Layout::RowMajor, false, words)?.0)
 }
 
-/// Packs a folded model in integers. The header has what they lose on the calibration words; if they were fine-tuned, what
-/// they lose against the model before on the dev words of the fine-tuning. Returns the loss and a name for these words, too.
+/// Packs a folded model in integers. Returns the blob, the loss of the integers, and a name for the words that the loss
+/// was measured on.
+///
+/// The header stores the loss on the calibration words. For a fine-tuned model the header stores the loss that the
+/// fine-tuning measured: against the model before it, on the dev words.
 fn pack_integers(
     model: &FoldedModel,
     range: Range,
@@ -122,14 +127,22 @@ fn pack_integers(
     nearest: bool,
     calibration: &Calibration,
 ) -> anyhow::Result<(AlignedBlob, Lost, String)> {
+    if let Some(fan_in) = largest_fan_in(model).filter(|&fan_in| fan_in > MAX_FAN_IN && !nearest) {
+        let (fan_in, most) = (count(fan_in), count(MAX_FAN_IN));
+        bail!(
+            "a layer reads {fan_in} values, and error-compensated rounding takes {most} at most: `export --nearest` rounds \
+             each weight by itself"
+        );
+    }
     let contexts = calibration.contexts(model)?;
     let scaled = rescaled(model, &contexts);
     let mut quantized = if nearest { quantize_nearest(&scaled, range) } else { quantize(&scaled, &contexts, range) };
-    let (lost, words) = match model.finetuned_loss().filter(|_| range == Range::INT4) {
-        Some(lost) => (lost, "dev words, before fine-tuning".to_owned()),
+    let (lost, words) = match model.finetuned().filter(|_| range == Range::INT4) {
+        Some(Finetuned { lost, .. }) => (lost, "dev words, before fine-tuning".to_owned()),
         None => {
             let blob = pack_integer(&scaled, &quantized, layout)?;
-            (lost(model, blob, &calibration.source, &calibration.words)?, calibration.source.clone())
+            let of = if model.is_finetuned() { ", against the fine-tuned model" } else { "" };
+            (lost(model, blob, &calibration.source, &calibration.words)?, format!("{}{of}", calibration.source))
         }
     };
     quantized.lost = Some(lost);

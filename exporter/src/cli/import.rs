@@ -48,7 +48,7 @@ pub struct Args {
     /// characters, sorted, are the vocabulary
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Drop words that stand in the list before (the lecture keeps them)
+    /// Drop words that are in the list before (the lecture keeps them)
     #[arg(long, requires = "data")]
     dedup: bool,
     /// Characters of context, to be sure: it must be what the shapes say
@@ -67,11 +67,11 @@ pub struct Args {
     /// Tensors or modules that the logits do not depend on, or first parts of their names, to be left out
     #[arg(long, value_name = "NAME,NAME,...", value_delimiter = ',')]
     ignore: Vec<String>,
-    /// What BatchNorm adds to the variance [default: 1e-5; with --golden, what fits]
+    /// Constant that BatchNorm adds to the variance [default: 1e-5; with --golden, the one that fits]
     #[arg(long, value_parser = parse_eps)]
     eps: Option<f64>,
     /// The function after every level and its BatchNorm [default: gated where the halves of gated units are
-    /// recognised, otherwise tanh; with --golden, what fits]
+    /// recognised, otherwise tanh; with --golden, the one that fits]
     #[arg(long, value_parser = named(Activation::ALL, Activation::name))]
     activation: Option<Activation>,
 }
@@ -144,7 +144,7 @@ impl Network {
     }
 }
 
-/// What names, shapes and options say, or the golden file.
+/// Finds the network by names, shapes and options, or by the golden file.
 fn network(args: &Args, input: &str, state: &StateDict) -> anyhow::Result<Network> {
     let orientation = match (args.transposed, args.not_transposed) {
         (true, _) => Some(Orientation::FanInFanOut),
@@ -200,7 +200,7 @@ fn alphabet(
     Alphabet::find(&text, rows, args.boundary.as_deref(), network.padding()).with_context(|| input.to_owned())
 }
 
-/// The characters of a list, sorted behind the boundary, or with the boundary where the golden contexts have it.
+/// Returns the characters of a list, sorted after the boundary, or with the boundary where the golden contexts have it.
 fn vocab_of_words(input: &str, network: &Network, words: &Words) -> anyhow::Result<String> {
     let vocab = words.vocab()?;
     let (rows, tensor) = (network.structure.vocab_size, &network.structure.embedding);

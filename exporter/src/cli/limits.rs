@@ -7,7 +7,7 @@ pub fn threads(text: &str) -> Result<usize, String> {
     let most = max_threads();
     match text.parse() {
         Ok(threads) if (1..=most).contains(&threads) => Ok(threads),
-        _ => Err(format!("must be 1 to {most} on this machine, which is more than its cores can use")),
+        _ => Err(format!("must be 1 to {most} on this machine, 64 or four per core")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Word lists of the command line: which one is taken, and what a user should know of it.
+//! Word lists of the command line: the choice of a list, and notes about the list.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ impl TrainingData {
     }
 }
 
-/// What is known of the list that a model was trained on.
+/// Facts about the list that a model was trained on.
 pub struct Known<'a> {
     /// Name of the model in messages.
     pub name: String,
@@ -92,8 +92,8 @@ impl Known<'_> {
     }
 }
 
-/// Says so where a model was trained on another list. Of its own list drops the words that its training dropped, those
-/// with characters outside its vocabulary.
+/// Notes that a model was trained on another list. From the model's own list, drops the words that the training
+/// dropped: those with characters outside the vocabulary.
 pub fn for_model(words: &mut Words, model: &Known<'_>) {
     let (name, list) = (&model.name, &words.name);
     if model.is_of(words) {
@@ -158,7 +158,7 @@ pub fn read_words(path: Option<&Path>, dedup: bool, max_words: usize) -> anyhow:
     Ok(words)
 }
 
-/// How far the reading of a long list is: a bar on a terminal, a line for every 100 MB anywhere.
+/// Progress of reading a long list: a bar on a terminal, otherwise a line per 100 MB.
 struct Reading {
     name: String,
     bar: Option<ProgressBar>,

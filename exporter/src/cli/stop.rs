@@ -49,7 +49,7 @@ pub fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Whether a signal is ignored, which a program inherits from the one that started it.
+/// Returns whether a signal is ignored. A program inherits this from the program that started it.
 ///
 /// The system call that tells it is `unsafe` in every crate. Linux has the answer in a file; elsewhere a shell has it.
 #[cfg(unix)]

@@ -40,10 +40,11 @@ pub struct Args {
     /// where that is taken]
     #[arg(long, value_name = "FOLDER")]
     run_dir: Option<PathBuf>,
-    /// Continue the training of a folder, with all its settings, from its last checkpoint; --data says where its list is now
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dedup", "max_words", "max_characters", "run_dir", "preset", "seed",
-        "epochs", "steps", "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden", "levels",
-        "activation", "form", "device", "threads"])]
+    /// Continue the training of a folder, with all its settings, from its last checkpoint; --data says where its list
+    /// is now
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dedup", "max_words", "max_characters", "run_dir", "preset",
+        "seed", "epochs", "steps", "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden",
+        "levels", "activation", "form", "device", "threads"])]
     resume: Option<PathBuf>,
     /// How often to write down the state: a number of steps, or a time as in 30s or 5m
     #[arg(long, value_name = "STEPS|TIME", default_value = "30s", value_parser = interval)]

@@ -147,7 +147,7 @@ fn joins(character: char) -> bool {
     (character.is_emoji_char() && !character.is_ascii()) || !latin_like.contains(&character.script())
 }
 
-/// What is unusual about the characters of a list.
+/// Unusual characters of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
     /// Characters that no word needs, and in how many words each is.
@@ -223,7 +223,7 @@ impl Oddities {
             false => format!("perl -CSD -pe 's/[{codes}]//g' IN > OUT"),
         };
         Some(format!(
-            "characters that nobody sees: {listed}, such as \"{}\"; the model would learn them, \
+            "invisible characters: {listed}, such as \"{}\"; the model would learn them, \
              `{command}` removes them",
             self.example
         ))
@@ -246,8 +246,9 @@ impl Oddities {
     }
 }
 
-/// Returns whether a word has a combining sequence for which there is one character. The letters of Korean syllables are
-/// none: a model needs fewer of them than of syllables.
+/// Returns whether a word has a combining sequence for which there is one character.
+///
+/// The letters of Korean syllables do not count: there are fewer letters than syllables, so a model needs fewer tokens.
 fn is_decomposed(word: &str) -> bool {
     first_sequence(word).is_some()
 }

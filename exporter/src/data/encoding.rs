@@ -7,7 +7,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 /// Bytes that are looked at.
 const HEAD: usize = 4096;
 
-/// What a file is that is not UTF-8 text.
+/// Kind of a file that is not UTF-8 text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {
     /// Text in an encoding that `iconv` knows by this name.

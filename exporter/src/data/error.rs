@@ -36,7 +36,7 @@ pub enum DataError {
         name: String,
         /// Counted from 1.
         line: usize,
-        /// What it seems to be.
+        /// The kind that the file seems to be.
         found: Foreign,
     },
     /// A line has a NUL byte, and no other line says why.
@@ -60,7 +60,7 @@ pub enum DataError {
         name: String,
         /// Counted from 1.
         line: usize,
-        /// What `iconv` calls the encoding that it may have.
+        /// Name in `iconv` of the encoding that the list may have.
         encoding: &'static str,
     },
     /// A line has carriage returns within.
@@ -73,7 +73,7 @@ pub enum DataError {
         name: String,
         /// Counted from 1.
         line: usize,
-        /// How many the line has, as far as it was read.
+        /// Number in the part of the line that was read.
         number: usize,
     },
     /// A line is longer than any word.
@@ -124,7 +124,7 @@ pub enum DataError {
         name: String,
         /// Words found.
         words: usize,
-        /// What the longest line looks like.
+        /// Kind of list that the longest line looks like.
         look: Option<Look>,
     },
     /// Too few or too many distinct characters.
@@ -139,7 +139,7 @@ pub enum DataError {
         name: String,
         /// Distinct characters found.
         found: usize,
-        /// How many words the commonest characters cover, where there are too many.
+        /// Number of words that the commonest characters cover; `None` unless there are too many characters.
         coverage: Option<Coverage>,
     },
     /// A word has a character that the model was not trained on.
@@ -153,7 +153,7 @@ pub enum DataError {
         name: String,
         /// The word.
         word: String,
-        /// Which character, and the form that the model knows.
+        /// The character, and the form that the model knows.
         reason: String,
     },
 }
@@ -186,7 +186,7 @@ impl Coverage {
     }
 }
 
-/// What is wrong with a line.
+/// Fault of a line.
 #[derive(Debug)]
 pub(super) enum Fault {
     Nul,

@@ -7,7 +7,7 @@ use std::fmt;
 /// Lines that are looked at.
 const LINES: usize = 10_000;
 
-/// What a list looks like, and how to make a plain list of it.
+/// Kind that a list looks like, and the command that makes a plain list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     /// What it looks like.
@@ -134,7 +134,7 @@ fn numbered(lines: &[&str]) -> Option<Look> {
         })
         .map(|(number, _)| number)
         .collect();
-    let steps = numbers.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
+    let steps = numbers.windows(2).filter(|pair| pair[0].checked_add(1) == Some(pair[1])).count();
     let is_numbered = numbers.len() >= 3 && 100 * (steps + 1) >= 80 * lines.len();
     is_numbered.then(|| Look::new("numbered lines", "sed 's/^[[:space:]]*[0-9]*[.):]*[[:space:]]*//' IN > OUT"))
 }

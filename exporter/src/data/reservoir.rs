@@ -49,7 +49,7 @@ impl Reservoir {
         }
     }
 
-    /// How long the words may be together.
+    /// Returns the largest number of bytes that all words may have together.
     pub fn max_text_bytes(&self) -> usize {
         self.limit.saturating_mul(WORD_BYTES).max(MIN_TEXT_BYTES)
     }

@@ -1,4 +1,4 @@
-//! Which row of the embedding is which character, and which row is the boundary.
+//! Characters of the embedding's rows, and the row of the boundary.
 //!
 //! A model has the boundary first. A file may have it anywhere, may call it `.`, `<pad>` or `\n`, and may have one
 //! sign for the start of a word and another for its end.
@@ -69,9 +69,9 @@ impl Rows {
 pub struct Alphabet {
     /// The characters in the order of the model, the boundary's sign first.
     pub characters: String,
-    /// Where the file has them.
+    /// Their rows in the file.
     pub rows: Rows,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

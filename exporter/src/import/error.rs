@@ -37,7 +37,7 @@ pub enum ImportError {
         tensor: String,
         /// As safetensors calls it.
         dtype: String,
-        /// What its name says that it is, after a comma; or nothing.
+        /// Kind that the name suggests, after a comma; empty if none.
         what: String,
     },
     /// NaN or infinite.
@@ -67,7 +67,7 @@ pub enum ImportError {
         tensor: String,
         /// Its shape.
         found: Vec<usize>,
-        /// What its name says that it is.
+        /// Kind that the name suggests.
         what: &'static str,
     },
     /// `--ignore` names nothing.
@@ -240,7 +240,7 @@ pub enum ImportError {
         tensor: String,
         /// Its shape.
         found: Vec<usize>,
-        /// What its name or place says.
+        /// Kind that the name or the place suggests.
         what: &'static str,
     },
     /// A vocabulary does not say which character ends a word.

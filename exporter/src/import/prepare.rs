@@ -69,7 +69,9 @@ fn join_norms(state: &mut StateDict) {
             let (Some(g), Some(v)) = (state.tensors.get(&from), state.tensors.get(&to)) else { continue };
             let rows = v.shape.first().copied().unwrap_or(0);
             let name = format!("{module}weight");
-            if g.values.len() != rows || state.tensors.contains_key(&name) {
+            // The norms of columns, `dim=1`, are something else.
+            let of_rows = g.values.len() == rows && g.shape.first().is_none_or(|&n| n == rows);
+            if !of_rows || state.tensors.contains_key(&name) {
                 continue;
             }
             let values = v.values.chunks(v.values.len() / rows.max(1)).zip(&g.values).flat_map(|(row, g)| {
@@ -116,9 +118,9 @@ fn name_root(state: &mut StateDict) {
             let place = number.or_else(|| first.iter().position(|&first| first == at).map(|index| places[index]));
             order[place.unwrap_or(0)] = at;
         }
-        let parts: Vec<(usize, bool)> =
-            order.iter().map(|&at| (parsed[at].0, state.tensors[&names[at]].shape.len() > 1)).collect();
-        if let Some(modules) = modules_of(&parts) {
+        let parts: Vec<(usize, &[usize])> =
+            order.iter().map(|&at| (parsed[at].0, state.tensors[&names[at]].shape.as_slice())).collect();
+        if let Some(modules) = modules_of(&parts, 0).or_else(|| modules_of(&parts, 1)) {
             let tensors: BTreeMap<String, Tensor> = (order.iter().zip(modules).zip(parts))
                 .map(|((&at, module), (part, _))| {
                     (format!("{module}.{}", ROOT[part]), state.tensors[&names[at]].clone())
@@ -135,18 +137,35 @@ fn name_root(state: &mut StateDict) {
     }
 }
 
-/// Returns the module of each tensor in the order in which they were made: a matrix and perhaps its bias, or running
-/// mean and variance, gamma and beta of a BatchNorm. `None` if the order is none.
-fn modules_of(parts: &[(usize, bool)]) -> Option<Vec<usize>> {
+/// Returns the module of each tensor, `parts` and shapes in the order in which they were made; `None` if the order is none.
+///
+/// A module is a matrix with its bias after it or, as in tch's own layers, before it; or a BatchNorm, whose running mean and
+/// variance are made before or, as in tch, after gamma and beta.
+///
+/// A bias has a value for each output; `outputs` is the dimension of a matrix that counts them.
+fn modules_of(parts: &[(usize, &[usize])], outputs: usize) -> Option<Vec<usize>> {
+    const BIAS_LAST: [usize; 2] = [0, 1];
+    const BIAS_FIRST: [usize; 2] = [1, 0];
+    const NORMS: [&[usize]; 3] = [&[2, 3, 0, 1], &[0, 1, 2, 3], &[2, 3]];
     let (mut modules, mut rest) = (Vec::new(), parts);
     for module in 0.. {
-        let taken = match rest {
-            [] => return Some(modules),
-            [(0, true), (1, _), ..] => 2,
-            [(0, true), ..] => 1,
-            [(2, _), (3, _), (0, false), (1, _), ..] => 4,
-            [(2, _), (3, _), ..] => 2,
-            _ => return None,
+        if rest.is_empty() {
+            return Some(modules);
+        }
+        let begins = |order: &[usize]| {
+            rest.len() >= order.len() && rest.iter().zip(order).all(|((part, _), expected)| part == expected)
+        };
+        let is_matrix = |at: usize| rest.get(at).is_some_and(|(part, shape)| *part == 0 && shape.len() > 1);
+        let fits = |bias: usize, matrix: usize| {
+            let len: usize = rest[bias].1.iter().product();
+            is_matrix(matrix) && rest[matrix].1[outputs] == len
+        };
+        let taken = if (begins(&BIAS_LAST) && fits(1, 0)) || (begins(&BIAS_FIRST) && fits(0, 1)) {
+            2
+        } else if is_matrix(0) {
+            1
+        } else {
+            NORMS.iter().find(|order| begins(order))?.len()
         };
         modules.extend(std::iter::repeat_n(module, taken));
         rest = &rest[taken..];
@@ -201,6 +220,22 @@ mod tests {
         let expected = ["0.weight", "1.weight", "2.bias", "2.running_mean", "2.running_var", "2.weight"];
         assert_eq!(names(&found)[..6], expected);
         assert_eq!(found.tensors["3.weight"].shape, [5, 4]);
+        // As tch's own layers make them: an embedding, bias and matrix, then gamma and beta before mean and variance.
+        let mut tch = state(&[
+            ("weight", &[5, 3]),
+            ("bias", &[4]),
+            ("weight__2", &[4, 6]),
+            ("weight__3", &[4]),
+            ("bias__4", &[4]),
+            ("running_mean", &[4]),
+            ("running_var", &[4]),
+            ("bias__7", &[5]),
+            ("weight__8", &[5, 4]),
+        ]);
+        prepare(&mut tch);
+        let expected = ["0.weight", "1.bias", "1.weight", "2.bias", "2.running_mean", "2.running_var", "2.weight"];
+        assert_eq!(names(&tch)[..7], expected);
+        assert_eq!((&tch.tensors["1.weight"].shape[..], &tch.tensors["3.bias"].shape[..]), (&[4, 6][..], &[5][..]));
         // Numbers that are no order are left as they are.
         let mut other = state(&[("weight", &[5, 3]), ("weight__9", &[4, 6])]);
         prepare(&mut other);

@@ -29,7 +29,7 @@ pub struct StateDict {
     pub counters: BTreeMap<String, Option<i64>>,
     /// Names of other tensors that are passed over.
     pub passed_over: Vec<String>,
-    /// What a person should know about the file.
+    /// Notes on the file for the user.
     pub notes: Vec<String>,
     /// What the writer put beside them.
     pub metadata: BTreeMap<String, String>,

@@ -118,7 +118,7 @@ pub struct Structure {
     pub skip: bool,
     /// Whether it reads the last level first.
     pub skip_reversed: bool,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// Returns the bytes of memory that can be had without swapping, or those that a control group allows if they are fewer.
+/// Returns the bytes of memory that are free without swapping, or the bytes that a control group allows, if fewer.
 /// `None` on other systems than Linux.
 pub fn available_bytes() -> Option<u64> {
     let machine = kilobytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? * 1024;

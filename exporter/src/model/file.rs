@@ -135,19 +135,24 @@ pub enum FileError {
     },
 }
 
+/// How fine-tuned weights compare with the model before, on its dev split.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Finetuned {
+    /// Loss of the model before, in f32, nats per character.
+    pub dev_nll: f64,
+    /// What the integers lose against it.
+    pub lost: Lost,
+}
+
 impl FoldedModel {
     /// Number of characters, the boundary included.
     pub fn vocab_size(&self) -> usize {
         self.vocab.chars().count()
     }
 
-    /// Returns what fine-tuned weights lose in integers against the model before, if the file says it.
-    pub fn finetuned_loss(&self) -> Option<Lost> {
-        #[derive(serde::Deserialize)]
-        struct Record {
-            lost: Lost,
-        }
-        Some(serde_json::from_str::<Record>(&self.origin.finetune).ok()?.lost)
+    /// Returns how fine-tuned weights compare with the model before, if the file says it.
+    pub fn finetuned(&self) -> Option<Finetuned> {
+        serde_json::from_str(&self.origin.finetune).ok()
     }
 
     /// Returns whether a level has steps that were fine-tuned for 4 bits.

@@ -1,10 +1,10 @@
 //! Error-compensated rounding of weights, calibrated on words of the model.
 //!
-//! What the rounding of a weight loses, other weights of its row make good, as far as their inputs move together (Frantar
-//! et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022; the descent after it
-//! is that of Behdin et al., "QuantEase", 2023). Layers are taken from the characters up, each calibrated on what the
-//! rounded layers below compute, so that a layer also makes good what the layers below have lost. The bias takes up the
-//! mean error.
+//! Other weights of a row compensate the rounding error of a weight, as far as their inputs are correlated (Frantar et
+//! al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022; the descent after
+//! GPTQ is that of Behdin et al., "QuantEase", 2023). Layers are rounded from the characters up. Each layer is
+//! calibrated on the outputs of the rounded layers below, so that the layer also compensates their errors. The bias
+//! compensates the mean error.
 
 mod inputs;
 mod row;
@@ -30,11 +30,20 @@ const CALIBRATION_CONTEXTS: usize = 20_000;
 /// Share of the mean of the Hessian's diagonal that is added to it: inputs that never move must not get infinite trust.
 const DAMPING: f64 = 0.01;
 
+/// Inputs of a layer, at most: their matrix takes 0.5 GB, and a few of it are needed at once.
+pub const MAX_FAN_IN: usize = 8_192;
+
+/// Returns the number of inputs of the layer that reads most, a table's tokens of all positions included.
+pub fn largest_fan_in(model: &FoldedModel) -> Option<usize> {
+    let layers = model.levels.iter().skip(1).chain([&model.output]);
+    layers.map(|layer| layer.weight.ncols()).chain([InputLayer::new(model).real.weight.ncols()]).max()
+}
+
 /// Rounds a model, error-compensated: levels above level 0 and the output layer to `range`, level 0 to 8 bits.
 ///
-/// `contexts` `[N, block_size]` (i64) are what the rounding is calibrated on: the same ones give the same integers. A level
-/// that was fine-tuned for 4 bits keeps its steps in 4 bits; the network has learned with level 0 and output layer rounded
-/// to nearest, and keeps these as well.
+/// The rounding is calibrated on `contexts` `[N, block_size]` (i64): the same contexts return the same integers. In 4
+/// bits, a level that was fine-tuned for 4 bits keeps its steps. Level 0 and output layer of a fine-tuned network are
+/// rounded to nearest, as in the fine-tuning.
 ///
 /// # Panics
 /// If libtorch runs out of memory.
@@ -82,7 +91,7 @@ fn compensate(real: &RealLayer, inputs: &Inputs, weight_max: f64) -> IntegerLaye
     let damping = DAMPING * hessian.diag().mean().unwrap_or(1.0).max(1e-9);
     hessian.diag_mut().mapv_inplace(|value| value + damping);
     let factor = inverse_cholesky(&hessian);
-    // The weights that, fed the quantized inputs, come closest to what the real ones make of the real inputs:
+    // The weights whose products with the quantized inputs are closest to those of the real weights and inputs:
     // W + W (X - Xq)^T Xq H^-1.
     let inverse = factor.t().dot(&factor);
     let weight = &real.weight + &real.weight.dot(&inputs.lost).dot(&inverse);
@@ -92,7 +101,7 @@ fn compensate(real: &RealLayer, inputs: &Inputs, weight_max: f64) -> IntegerLaye
     let mut layer = IntegerLayer { format: format(weight_max), bias: vec![], multiplier: vec![], weights: vec![] };
     for (row, weights) in target.weight.rows().into_iter().enumerate() {
         let Rounded { weights, step } = rows.round(weights, target.row_scale(row, f64::INFINITY));
-        // The mean of what is still missing goes into the bias.
+        // The bias compensates the mean of the error that remains.
         let rounded: Array1<f64> = weights.iter().map(|&weight| f64::from(weight) * step).collect();
         let missing = real.weight.row(row).dot(&inputs.mean) - rounded.dot(&inputs.mean_quantized);
         let (bias, multiplier) = real.bias_and_multiplier(real.bias[row] + missing, step);
@@ -103,7 +112,7 @@ fn compensate(real: &RealLayer, inputs: &Inputs, weight_max: f64) -> IntegerLaye
     layer
 }
 
-/// `U` with `U^T U = H^-1`, upper triangular.
+/// Returns `U` with `U^T U = H^-1`, upper triangular.
 fn inverse_cholesky(hessian: &Array2<f64>) -> Array2<f64> {
     let tensor = from_matrix(hessian);
     let inverse = tensor.linalg_cholesky(false).cholesky_inverse(false);

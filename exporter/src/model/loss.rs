@@ -12,7 +12,7 @@ pub struct Loss {
     pub characters: usize,
 }
 
-/// What integers lose against f32, in nats per character.
+/// Loss of integers against f32, in nats per character.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lost {
     /// Mean Kullback-Leibler divergence of their distributions from those of f32.
@@ -24,8 +24,8 @@ pub struct Lost {
 /// Contexts that are evaluated together.
 const BATCH: i64 = 8192;
 
-/// Mean Kullback-Leibler divergence of the logits that `forward` returns from those of `reference`, without gradients and in
-/// batches, in nats per character.
+/// Mean Kullback-Leibler divergence of the logits of `forward` from the logits of `reference`, in nats per character,
+/// without gradients and in batches.
 pub fn mean_divergence(
     reference: impl Fn(&Tensor) -> Tensor,
     forward: impl Fn(&Tensor) -> Tensor,

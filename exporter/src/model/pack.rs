@@ -70,7 +70,7 @@ fn pack(
             exporter_version: &model.origin.exporter_version,
             data_sha256: parse_sha256(&model.origin.data_sha256),
             seed: model.origin.seed,
-            dev_nll_micronats: micronats(model.origin.dev_nll),
+            dev_nll_micronats: micronats(model.origin.dev_nll.or(model.finetuned().map(|before| before.dev_nll))),
             kl_micronats: micronats(lost.map(|lost| lost.kl)),
             delta_micronats: lost.map_or(0, |lost| (lost.delta * 1e6).round() as i32),
         },

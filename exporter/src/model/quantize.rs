@@ -122,8 +122,8 @@ pub fn round_to_nearest(real: &RealLayer, weight_max: f64) -> IntegerLayer {
     round(real, weight_max, |row| real.row_scale(row, weight_max))
 }
 
-/// Rounds every weight to the nearest multiple of its row's step, at most `weight_max` of them. A step too small for the
-/// runtime's sums is raised.
+/// Rounds every weight to the nearest multiple of its row's step, at most `weight_max` of them. A step that is too
+/// small for the runtime's sums is raised.
 pub fn round_to_steps(real: &RealLayer, weight_max: f64, steps: &Array1<f32>) -> IntegerLayer {
     round(real, weight_max, |row| f64::from(steps[row]).max(real.row_scale(row, f64::INFINITY)))
 }
@@ -176,8 +176,8 @@ impl InputLayer {
         self.embedding.is_empty()
     }
 
-    /// Returns the rounded rows as a blob stores them: a table as `[fuse][vocab_size][fan_out]`, so that the entries of a
-    /// token for all rows are side by side.
+    /// Returns the rounded rows in the order of a blob: a table as `[fuse][vocab_size][fan_out]`, so that the entries
+    /// of a token for all rows are side by side.
     pub fn stored(&self, layer: IntegerLayer) -> IntegerLayer {
         if !self.is_table() {
             return layer;

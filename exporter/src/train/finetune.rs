@@ -17,7 +17,7 @@ use tch::nn::{OptimizerConfig, VarStore};
 use tch::{Device, Tensor};
 
 use crate::data::{Examples, Words};
-use crate::model::file::FoldedModel;
+use crate::model::file::{Finetuned, FoldedModel};
 use crate::model::gptq::{calibration_contexts, quantize};
 use crate::model::loss::{Lost, divergence, mean_nll};
 use crate::model::quantize::Range;
@@ -94,8 +94,8 @@ pub enum Event {
 pub struct Dev {
     /// Mean negative log-likelihood.
     pub nll: f64,
-    /// Mean Kullback-Leibler divergence from the teacher. A loss may fall by luck, the divergence does not: it chooses the
-    /// best model.
+    /// Mean Kullback-Leibler divergence from the teacher. The model with the lowest divergence is the best: a loss may
+    /// be low by chance, a divergence hardly ever.
     pub kl: f64,
 }
 
@@ -166,7 +166,7 @@ struct Best {
 }
 
 impl Best {
-    /// Records what the student loses, with all roundings, against the model that it learns from.
+    /// Folds the student and records its loss, with all roundings, against the teacher.
     fn new(
         student: &FakeQuantized,
         dev: Dev,
@@ -178,8 +178,9 @@ impl Best {
         let mut folded = student.fold(model);
         let Options { bits, lr, epochs, batch_size, seed, .. } = *options;
         let lost = Lost { kl: dev.kl, delta: dev.nll - teacher_nll };
+        let result = Finetuned { dev_nll: teacher_nll, lost };
         folded.origin.finetune =
-            serde_json::json!(Record { bits, lr, epochs, batch_size, seed, step, lost }).to_string();
+            serde_json::json!(Record { bits, lr, epochs, batch_size, seed, step, result }).to_string();
         Self { dev, model: folded }
     }
 }
@@ -194,8 +195,8 @@ struct Record {
     seed: u64,
     /// The step whose weights these are.
     step: usize,
-    /// What the integers lose on the dev split.
-    lost: Lost,
+    #[serde(flatten)]
+    result: Finetuned,
 }
 
 impl<'a> Finetuning<'a> {

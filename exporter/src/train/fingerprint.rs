@@ -25,7 +25,7 @@ fn parts(fingerprint: &str) -> BTreeMap<String, String> {
     let mut parts = BTreeMap::new();
     let mut put = |name: &str, value: &str| parts.insert(name.to_owned(), value.to_owned());
     let (start, end) = (fingerprint.find('{'), fingerprint.rfind('}'));
-    let (Some(start), Some(end)) = (start, end) else { return parts };
+    let Some((start, end)) = start.zip(end).filter(|(start, end)| start < end) else { return parts };
     for part in fingerprint[..start].split(", ").filter(|part| !part.is_empty()) {
         match part.split_once(' ') {
             Some(("n_embd", value)) => put("--n-embd", value),
@@ -91,5 +91,6 @@ mod tests {
         let two = differences(&of("0.01", 1, "ab", "0.0.9"), &now);
         assert_eq!(two, "--seed is 1 there and 42 here, the exporter's version is 0.0.9 there and 0.1.0 here");
         assert_eq!(differences("", &now).matches("unset there").count(), 11);
+        assert_eq!(differences("} of another kind {", &now).matches("unset there").count(), 11);
     }
 }

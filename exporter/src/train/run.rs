@@ -67,6 +67,8 @@ pub enum RunError {
 /// A folder that this process trains into.
 pub struct RunFolder {
     path: PathBuf,
+    /// Whether this process made the folder.
+    is_new: bool,
     metrics: File,
     /// Held until the process ends, however it ends.
     _lock: File,
@@ -78,12 +80,9 @@ impl RunFolder {
     /// # Errors
     /// [`RunError`] names the folder.
     pub fn create(path: &Path) -> Result<Self, RunError> {
+        let is_new = !path.exists();
         std::fs::create_dir_all(path).map_err(|source| io(path, source))?;
-        let lock = lock(path)?;
-        if path.join(CONFIG).exists() {
-            return Err(RunError::Taken { path: path.to_owned() });
-        }
-        Self::open(path, lock)
+        Self::claim(path, is_new)
     }
 
     /// A new folder in `parent`: `name`, or `name-2` and so on where that is taken.
@@ -96,7 +95,7 @@ impl RunFolder {
             let path = parent.join(if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
             // Making the folder is what claims the name, should two start at once.
             match std::fs::create_dir(&path) {
-                Ok(()) => return Self::create(&path),
+                Ok(()) => return Self::claim(&path, true),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(io(&path, source)),
             }
@@ -118,18 +117,23 @@ impl RunFolder {
         };
         let kept: String = rows.iter().filter(|row| row.step() <= step).map(Row::to_line).collect();
         write_atomically(&path.join(METRICS), kept.as_bytes())?;
-        Self::open(path, lock)
+        Self::open(path, lock, false)
     }
 
-    /// Takes a new folder away that holds no training yet, and the folder that it was made in if that is empty.
+    /// Removes the files of a folder that holds no training yet. Removes a folder that this process made, and the folder
+    /// that it was made in if that is empty.
     ///
-    /// What cannot be taken away stays: the error that made the folder useless is the one to tell.
+    /// An error here is not told: the error that made the folder useless is.
     pub fn abandon(self) {
-        for file in [CONFIG, METRICS, LOCK] {
+        // In a folder that was there before, metrics may be of something else.
+        let is_empty = self.metrics.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        let metrics = (self.is_new || is_empty).then_some(METRICS);
+        for file in [CONFIG, LOCK].into_iter().chain(metrics) {
             drop(std::fs::remove_file(self.path.join(file)));
         }
-        // Neither takes anything away that is not empty.
-        if std::fs::remove_dir(&self.path).is_ok()
+        // Neither removes a folder with something in it.
+        if self.is_new
+            && std::fs::remove_dir(&self.path).is_ok()
             && let Some(parent) = self.path.parent()
             && parent == Path::new(DEFAULT_PARENT)
         {
@@ -137,10 +141,19 @@ impl RunFolder {
         }
     }
 
-    fn open(path: &Path, lock: File) -> Result<Self, RunError> {
+    /// Takes a folder that is there.
+    fn claim(path: &Path, is_new: bool) -> Result<Self, RunError> {
+        let lock = lock(path)?;
+        if path.join(CONFIG).exists() {
+            return Err(RunError::Taken { path: path.to_owned() });
+        }
+        Self::open(path, lock, is_new)
+    }
+
+    fn open(path: &Path, lock: File, is_new: bool) -> Result<Self, RunError> {
         let file = path.join(METRICS);
         let metrics = OpenOptions::new().create(true).append(true).open(&file).map_err(|source| io(&file, source))?;
-        Ok(Self { path: path.to_owned(), metrics, _lock: lock })
+        Ok(Self { path: path.to_owned(), is_new, metrics, _lock: lock })
     }
 
     /// The folder.

@@ -51,7 +51,7 @@ pub fn refuse_guessing(
         if nll > frequencies {
             eprintln!(
                 "note: a loss of {nll:.2} is worse than the characters' frequencies alone, which cost {frequencies:.2}: is \
-                 something not as it was taken for granted?"
+                 an option wrong?"
             );
         }
         return Ok(());

@@ -1,4 +1,4 @@
-//! What `import` says about a network.
+//! Messages of `import` about a network.
 
 use exporter::data::alphabet;
 use exporter::import::{Alphabet, Layer, Options, Orientation, StateDict, Structure};
@@ -14,7 +14,7 @@ pub fn product(structure: &Structure) -> String {
     structure.levels.iter().map(|level| level.fuse.to_string()).collect::<Vec<_>>().join(" * ")
 }
 
-/// What was understood, layer by layer.
+/// Prints the network, layer by layer.
 pub fn describe(input: &str, state: &StateDict, network: &Network, alphabet: &Alphabet, model: &FoldedModel) {
     let Network { structure, options, golden } = network;
     let stored = match structure.orientation {
@@ -65,7 +65,7 @@ pub fn describe(input: &str, state: &StateDict, network: &Network, alphabet: &Al
     }
 }
 
-/// What the golden file has decided.
+/// Prints the choices that the golden file made.
 fn settled_by(name: &str, golden: &Golden, settled: &Settled) {
     let Settled { agreement, tried, allowed, says, .. } = settled;
     let constant = if agreement.constant { " but for a constant per context" } else { "" };
@@ -77,7 +77,7 @@ fn settled_by(name: &str, golden: &Golden, settled: &Settled) {
     );
 }
 
-/// What neither the file nor an option has said.
+/// Prints the choices that neither the file nor an option made.
 fn taken_for_granted(structure: &Structure, options: &Options) {
     let layers = || structure.levels.iter().chain([&structure.output]).flat_map(Layer::halves);
     let norms = || layers().filter_map(|layer| layer.batch_norm.as_ref());
@@ -94,7 +94,7 @@ fn taken_for_granted(structure: &Structure, options: &Options) {
     );
 }
 
-/// What to do with the model.
+/// Prints the commands for the next steps.
 pub fn next(args: &Args) {
     let out = quoted(&args.out);
     let blob = quoted(&args.out.with_extension("blob"));

@@ -43,7 +43,7 @@ fn all_words() -> usize {
     MAX_WORDS
 }
 
-/// Where a training reads its list and writes its model.
+/// Paths of a training: the list and the model.
 pub struct Files {
     /// None for the shipped list.
     pub data: Option<PathBuf>,
@@ -65,7 +65,6 @@ impl Config {
         };
         let TrainingData { list: DataArgs { data, dedup, max_words }, max_characters } = &args.data;
         check_name("--data", data.as_deref())?;
-        check_name("--out", out.as_deref())?;
         let mut settings = args.settings.clone();
         // Written down, so that a training that goes on elsewhere is the same.
         settings.threads = settings.threads.or_else(|| Some(default_threads()));
@@ -81,8 +80,8 @@ impl Config {
         Ok((config, Files { data: data.clone(), out }))
     }
 
-    /// Reads the settings of a run and its last checkpoint, if it has one. `data` and `out` replace where the list is and
-    /// where the model goes.
+    /// Reads the settings of a run and its last checkpoint, if the run has one. `data` and `out` replace the places of
+    /// the list and the model.
     pub fn resume(
         folder: &Path,
         data: Option<&Path>,
@@ -137,7 +136,7 @@ impl Config {
         Ok(Files { data, out })
     }
 
-    /// Reads the words of the list at `data`; `run` is the folder of a run that goes on, which must have been of this list.
+    /// Reads the words of the list at `data`. `run` is the folder of a run that goes on: its list must be the same.
     pub fn words(&self, data: Option<&Path>, run: Option<&Path>, is_given: bool) -> anyhow::Result<Words> {
         let list = DataArgs { data: data.map(Path::to_owned), dedup: self.dedup, max_words: self.max_words };
         let words = TrainingData { list, max_characters: self.max_characters }.read()?;

@@ -1,4 +1,4 @@
-//! Where the files of a run are, written down so that the run may be moved together with them.
+//! Paths of the files of a run, recorded so that run and files may be moved together.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,14 +8,14 @@ use anyhow::bail;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum Place {
-    /// As it is written now.
+    /// The form that this version writes.
     Recorded {
-        /// The way from the run's folder, which is right after both have been moved.
+        /// The path from the run's folder, valid after both have been moved.
         from_run: PathBuf,
-        /// The whole path, which is right after the run alone has been moved.
+        /// The absolute path, valid after only the run has been moved.
         absolute: PathBuf,
     },
-    /// As the command line has it, and as earlier versions wrote it.
+    /// The path on the command line, and the form that earlier versions wrote.
     Given(PathBuf),
 }
 

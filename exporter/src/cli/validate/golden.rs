@@ -5,7 +5,6 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use exporter::import::Rows;
 use exporter::measure::eval::golden::{Agreement, Golden, default_limit};
-use exporter::model::file::FoldedModel;
 use exporter::model::pack::{ModelFile, pack_f32};
 use runtime::format::{AlignedBlob, Precision};
 use runtime::{BOUNDARY, Model};
@@ -28,8 +27,8 @@ pub struct GoldenArgs {
     /// f32=1e-4,int8=1,int4=3]
     #[arg(long, value_name = "[PRECISION=]X", value_delimiter = ',', value_parser = parse_tolerance, requires = "golden")]
     tolerance: Vec<Tolerance>,
-    /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names if the model
-    /// was trained on it, else words drawn from the model]
+    /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names if the
+    /// model was trained on it, else words drawn from the model]
     #[arg(long, value_name = "FILE", requires = "golden")]
     calibration: Option<PathBuf>,
 }
@@ -71,7 +70,9 @@ pub fn run(path: &Path, file: &Path, args: &GoldenArgs, json: bool) -> anyhow::R
         ModelFile::Folded(model) => {
             // Before the work of quantizing it.
             let golden = in_order_of(&pack_f32(&model)?, Rows::of_recipe(&model.origin.recipe), golden, file)?;
-            let pack = |precision| Ok((precision, pack(&model, precision, args)?));
+            let is_calibrated = asked.iter().any(|precision| precision.is_integer());
+            let words = is_calibrated.then(|| calibration::words(args.calibration.as_deref(), &model)).transpose()?;
+            let pack = |precision| Ok((precision, pack_in(&model, precision, words.as_ref())?));
             let asked = Precision::ALL.iter().copied().filter(|precision| asked.contains(precision));
             let blobs = asked.map(pack).collect::<anyhow::Result<_>>()?;
             (golden, blobs)
@@ -172,7 +173,7 @@ fn row(precision: Precision, found: &Agreement, limit: f64, pass: bool) -> serde
     })
 }
 
-/// What the golden file is, where it is not logits in 32 bits.
+/// Prints notes on golden logits that are log-probabilities or have less than 32 bits.
 fn notes(golden: &Golden, constant: bool) {
     if constant {
         let kind = if golden.are_log_probabilities() { "are log-probabilities: they" } else { "(log-probabilities?)" };
@@ -203,9 +204,4 @@ fn signed(delta: f64) -> String {
         zero if zero.ends_with("0.000000") => format!("{:>9.6}", 0.0),
         text => text,
     }
-}
-
-/// What `export` would write.
-fn pack(model: &FoldedModel, precision: Precision, args: &GoldenArgs) -> anyhow::Result<AlignedBlob> {
-    pack_in(model, precision, || calibration::words(args.calibration.as_deref(), model))
 }

@@ -6,7 +6,7 @@ use super::modules::Matrix;
 use super::{Layer, Orientation};
 use crate::import::ImportError;
 
-/// How the shapes are read.
+/// A reading of the shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form {
     /// How matrices are stored; convolutions are always stored one way.

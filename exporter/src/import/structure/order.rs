@@ -56,11 +56,8 @@ pub(super) fn roles(mut matrices: Vec<Matrix>, options: &Options) -> Result<Vec<
         matrices.iter().enumerate().any(|(other, matrix)| other != at && matrix.shape.contains(&vocab_size))
     };
     embeddings.sort_by_key(|&at| (at != first, !named.contains(&at), !has_output(at), at));
-    if embeddings.first() != Some(&first) {
-        let tensor = matrices[first].weight.clone();
-        if embeddings.is_empty() {
-            return Err(ImportError::NoEmbedding { tensor });
-        }
+    if embeddings.is_empty() {
+        return Err(ImportError::NoEmbedding { tensor: matrices[first].weight.clone() });
     }
     let mut all = Vec::new();
     for &at in &embeddings {

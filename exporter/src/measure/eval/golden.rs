@@ -30,7 +30,7 @@ pub struct Golden {
     pub block_size: usize,
     /// Logits of a context.
     pub vocab_size: usize,
-    /// How the logits are stored, where that is in less than 32 bits.
+    /// Storage of logits in less than 32 bits; `None` for 32 bits and more.
     pub coarse: Option<Coarse>,
 }
 
@@ -91,7 +91,7 @@ pub enum GoldenError {
         nearest: String,
         /// Its largest difference.
         off: f64,
-        /// What would have passed.
+        /// Largest difference that passes.
         limit: f64,
     },
     /// It was made with another network.
@@ -209,7 +209,7 @@ impl Golden {
         (most >= 3 && most * 20 >= self.rows() && most * 10 >= all * 9).then_some(token)
     }
 
-    /// The same contexts and logits in the order of a model whose boundary is in other rows of the file.
+    /// Returns contexts and logits in the order of a model whose boundary is in other rows of the file.
     ///
     /// # Errors
     /// [`GoldenError`] if they are not of that many rows, or a context has the sign that only ends words.
@@ -278,8 +278,8 @@ impl Golden {
         self.compare_within(model, f64::INFINITY)
     }
 
-    /// The same; where a difference is above `limit`, and none is without a constant per context, differences are
-    /// without it.
+    /// Compares as [`Golden::compare`] does. If a difference is above `limit`, and no difference is without a constant
+    /// per context, the differences are without the constant.
     ///
     /// # Errors
     /// [`GoldenError::OtherModel`] if the file was made with another network.
@@ -351,7 +351,7 @@ impl Differences {
     }
 }
 
-/// What a type of less than 32 bits has done to logits.
+/// Returns the rounding of logits that are stored in less than 32 bits.
 fn coarse(dtype: Dtype, logits: &[f64]) -> Option<Coarse> {
     // Half a unit in the last place: 11 bits of significand, and 8.
     let (dtype, half_unit) = match dtype {

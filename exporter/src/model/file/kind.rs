@@ -23,8 +23,8 @@ const OTHERS: [(&[u8], &str); 9] = [
 
 /// Returns what a file is that is not safetensors, by its first bytes: a predicate, for a sentence about the file.
 pub fn of(bytes: &[u8]) -> Option<&'static str> {
-    // A header's length of 8 bytes, the upper ones zero, and JSON: its first bytes may be those of any other file. A header
-    // of 640 bytes begins as a pickle does.
+    // The length of a safetensors header in 8 bytes, the upper 4 zero, then JSON. The lower bytes may be those of
+    // another kind of file: a file with a header of 640 bytes begins as a pickle does.
     if bytes.get(4..9) == Some(b"\0\0\0\0{") {
         return None;
     }

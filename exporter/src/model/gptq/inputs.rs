@@ -1,4 +1,4 @@
-//! What a layer reads on the calibration contexts, as the rounding needs it: means, in f64.
+//! Inputs of a layer on the calibration contexts, as means in f64 for the rounding.
 
 use ndarray::{Array1, Array2, Axis};
 use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
@@ -11,8 +11,8 @@ use crate::model::forward::forward_units;
 use crate::model::quantize::InputLayer;
 use crate::model::tensors::{embedding_rows, output_input};
 
-/// Means over all contexts and nodes of a layer. `X` are the inputs of the f32 model, `Xq` those of the quantized layers
-/// below.
+/// Means over all contexts and nodes of a layer. `X` are the inputs from the f32 model, `Xq` the inputs from the
+/// quantized layers below.
 pub(super) struct Inputs {
     /// `[fan_in, fan_in]`: `Xq^T Xq`.
     pub hessian: Array2<f64>,
@@ -93,8 +93,8 @@ impl Inputs {
 
 /// The output of each of `layers` with all of them quantized, (B, T, C) each: integers, as activations in units of 1.
 ///
-/// For calibration alone. It follows `runtime`'s definition up to the rounding of ties; what is reported is always computed by
-/// the runtime itself.
+/// Only for calibration: ties are rounded in another way than in `runtime`. Reported losses are always computed by the
+/// runtime.
 fn quantized_activations(model: &FoldedModel, layers: &[IntegerLayer], contexts: &Tensor) -> Vec<Tensor> {
     let activation = f64::from(ACTIVATION_MAX);
     let mut x = contexts.shallow_clone();

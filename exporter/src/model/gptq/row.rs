@@ -1,17 +1,18 @@
 //! Rounding of one row: integers and a step whose product loses least on the inputs of the layer.
 //!
-//! The loss of a row is `(t - s q) H (t - s q)^T`: `t` are the weights in f64, `s` is the step, `q` are the integers and
-//! `H` is the mean of `x^T x` over the inputs. It is minimised in three passes for each of some steps:
-//! 1. GPTQ: column by column; the columns to come take over the error of a column, as far as their inputs move together.
-//! 2. Descent: each integer moves to its best value while all others stay, until none moves.
-//! 3. The step becomes the best one for these integers, and pass 2 runs again.
+//! The loss of a row is `(t - s q) H (t - s q)^T`: `t` are the weights in f64, `s` is the step, `q` are the integers
+//! and `H` is the mean of `x^T x` over the inputs. Several steps are tried. For each step, three passes minimise the
+//! loss:
+//! 1. GPTQ, column by column: later columns compensate the error of a column, as far as their inputs are correlated.
+//! 2. Descent: each integer becomes its best value while all others stay, until no integer changes.
+//! 3. The step becomes the best step for these integers, and pass 2 runs again.
 
 use ndarray::{Array1, Array2, ArrayView1};
 
 use crate::model::quantize::{INT4_MAX, nearest};
 
-/// Steps that are tried, from half to all of what the largest weight needs: cutting off a rare large weight can pay, most
-/// of all in 4 bits.
+/// Number of steps that are tried, from half to all of the step that the largest weight needs: clipping a rare large
+/// weight can lower the loss, most of all in 4 bits.
 const TRIES_INT4: usize = 16;
 const TRIES_INT8: usize = 3;
 /// Passes of the descent, at most. Few integers move after the third.
@@ -72,7 +73,7 @@ impl Rows<'_> {
     }
 }
 
-/// A row on its way to the best integers.
+/// A row, its integers so far and its step.
 struct Row<'a> {
     rows: &'a Rows<'a>,
     target: &'a ArrayView1<'a, f64>,

@@ -138,7 +138,7 @@ impl FakeQuantized {
         output_input(&levels, self.skip).linear(&to_8_bits(&self.output.0), Some(&self.output.1))
     }
 
-    /// Mean loss over contexts and targets, nats per character.
+    /// Evaluates contexts and targets: mean loss, and mean divergence from the teacher.
     pub(super) fn evaluate(&self, teacher: &TorchModel, (contexts, targets): &(Tensor, Tensor)) -> Dev {
         Dev {
             nll: mean_nll(|x| self.forward(x), contexts, targets),

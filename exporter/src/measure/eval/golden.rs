@@ -46,7 +46,7 @@ pub struct Coarse {
 /// Returns the largest difference of a logit that passes unless another is asked for, in nats.
 ///
 /// f32: sums of the same products in another order, and a tanh within 4.5e-7; measured 2e-6 to 7e-6. int8: a weight is
-/// off by up to 1/254 of the largest in its row; measured 0.07 to 0.33. int4: by up to 1/14 in the inner levels;
+/// off by up to 1/254 of the largest in its row; measured 0.02 to 0.16. int4: by up to 1/14 in the inner levels;
 /// measured 0.06 to 0.9. The limits of the integers tell another model from this one; what rounding costs,
 /// [`Agreement::dnll`] says.
 pub const fn default_limit(precision: Precision) -> f64 {

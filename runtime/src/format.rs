@@ -48,8 +48,8 @@ pub struct Provenance<'a> {
     pub data_sha256: [u8; 32],
     /// Seed of the training.
     pub seed: u64,
-    /// Mean negative log-likelihood on the dev split in f32 (of a fine-tuned model: before the fine-tuning), in micronats per character, so that a chip without an
-    /// FPU can print it; [`u32::MAX`] if it was not measured.
+    /// Mean negative log-likelihood on the dev split in f32, in micronats per character, so that a chip without an FPU can
+    /// print it; [`u32::MAX`] if it was not measured. Of a fine-tuned model: before the fine-tuning.
     pub dev_nll_micronats: u32,
     /// Mean Kullback-Leibler divergence from the f32 model on the calibration words, in micronats per character;
     /// [`u32::MAX`] if it was not measured. Of a fine-tuned model: from the model before the fine-tuning, on the dev

@@ -130,8 +130,8 @@ fn pack_integers(
     if let Some(fan_in) = largest_fan_in(model).filter(|&fan_in| fan_in > MAX_FAN_IN && !nearest) {
         let (fan_in, most) = (count(fan_in), count(MAX_FAN_IN));
         bail!(
-            "a layer reads {fan_in} values, and error-compensated rounding takes {most} at most: `export --nearest` rounds \
-             each weight by itself"
+            "a layer reads {fan_in} values, and error-compensated rounding takes {most} at most: `export --nearest` \
+             rounds each weight by itself"
         );
     }
     let contexts = calibration.contexts(model)?;

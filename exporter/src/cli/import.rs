@@ -208,7 +208,8 @@ fn vocab_of_words(input: &str, network: &Network, words: &Words) -> anyhow::Resu
     let found = characters.len();
     if found != rows {
         bail!(
-            "{input}: tensor {tensor:?} has {rows} rows, {} {found} characters with the boundary: say --vocab if the model was trained on another list",
+            "{input}: tensor {tensor:?} has {rows} rows, {} {found} characters with the boundary: say --vocab if the \
+             model was trained on another list",
             words.name
         );
     }

@@ -53,7 +53,8 @@ pub enum DataError {
     /// A line is not UTF-8.
     #[error(
         "{name}, line {line}: not UTF-8 text (a word list has one word a line, in UTF-8); \
-         `iconv -f {encoding} -t UTF-8 IN > OUT` converts it if it is in a Western European encoding, another one is named after -f"
+         `iconv -f {encoding} -t UTF-8 IN > OUT` converts it if it is in a Western European encoding, another one is \
+         named after -f"
     )]
     NotUtf8 {
         /// The list.

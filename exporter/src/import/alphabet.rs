@@ -121,16 +121,16 @@ impl Alphabet {
             let sign = &signs[row];
             characters.push(single(sign).ok_or_else(|| {
                 ImportError::BadBoundary(format!(
-                    "the vocabulary has {sign:?} in row {row}, which is neither one character nor the boundary: a model \
-                     of this program has characters and one boundary"
+                    "the vocabulary has {sign:?} in row {row}, which is neither one character nor the boundary: a \
+                     model of this program has characters and one boundary"
                 ))
             })?);
         }
         if start != end {
             let (first, last) = (&signs[start], &signs[end]);
             notes.push(format!(
-                "{first:?} (row {start}) starts and {last:?} (row {end}) ends a word: here one boundary does both; it reads \
-                 row {start} and has the logit of row {end}, and the logit of {first:?} is left out"
+                "{first:?} (row {start}) starts and {last:?} (row {end}) ends a word: here one boundary does both; it \
+                 reads row {start} and has the logit of row {end}, and the logit of {first:?} is left out"
             ));
         } else if start != 0 {
             notes.push(format!("the boundary {:?} is row {start} of the file: moved to the front", signs[start]));
@@ -138,8 +138,8 @@ impl Alphabet {
         if let Some(padding) = padding.filter(|&padding| padding != start) {
             let sign = signs.get(padding).map_or("?", String::as_str);
             notes.push(format!(
-                "the golden contexts are padded with {sign:?} (row {padding}), and the boundary is {:?} (row {start}): if \
-                 that is wrong, --boundary {sign:?}",
+                "the golden contexts are padded with {sign:?} (row {padding}), and the boundary is {:?} (row \
+                 {start}): if that is wrong, --boundary {sign:?}",
                 signs[start]
             ));
         }

@@ -60,7 +60,8 @@ pub enum ImportError {
     },
     /// A name that says nothing.
     #[error(
-        "tensor {tensor:?} {found:?} is {what}, no part of an embedding, linear layers and BatchNorms: if the logits do not depend on it, --ignore {tensor:?}"
+        "tensor {tensor:?} {found:?} is {what}, no part of an embedding, linear layers and BatchNorms: if the logits \
+         do not depend on it, --ignore {tensor:?}"
     )]
     Extra {
         /// Its name.
@@ -100,7 +101,8 @@ pub enum ImportError {
     },
     /// No embedding.
     #[error(
-        "no embedding: {tensor:?} comes first and has a bias or a BatchNorm, which an embedding has not; if another is the embedding, give all layers as --order EMBEDDING,...,OUTPUT"
+        "no embedding: {tensor:?} comes first and has a bias or a BatchNorm, which an embedding has not; if another \
+         is the embedding, give all layers as --order EMBEDDING,...,OUTPUT"
     )]
     NoEmbedding {
         /// The first matrix.
@@ -108,7 +110,8 @@ pub enum ImportError {
     },
     /// Names do not say which comes first. A golden file does.
     #[error(
-        "{first:?} and {second:?} have one shape, and their names do not say which comes first: give all layers as --order EMBEDDING,...,OUTPUT, or logits as --golden FILE"
+        "{first:?} and {second:?} have one shape, and their names do not say which comes first: give all layers as \
+         --order EMBEDDING,...,OUTPUT, or logits as --golden FILE"
     )]
     Order {
         /// A module.
@@ -140,7 +143,8 @@ pub enum ImportError {
     },
     /// Both ways of storing matrices fit.
     #[error(
-        "the shapes fit whether matrices are [fan_out, fan_in], as in nn.Linear, or [fan_in, fan_out], as in the lecture's Linear: say --not-transposed or --transposed, or give logits as --golden FILE"
+        "the shapes fit whether matrices are [fan_out, fan_in], as in nn.Linear, or [fan_in, fan_out], as in the \
+         lecture's Linear: say --not-transposed or --transposed, or give logits as --golden FILE"
     )]
     Ambiguous,
     /// One way was asked for and the other fits.
@@ -165,7 +169,8 @@ pub enum ImportError {
     },
     /// The lecture's bug.
     #[error(
-        "tensor {tensor:?} {found:?} has statistics per position, as a BatchNorm has that takes them over the batch alone: they make another matrix of every position, and cannot be folded into one"
+        "tensor {tensor:?} {found:?} has statistics per position, as a BatchNorm has that takes them over the batch \
+         alone: they make another matrix of every position, and cannot be folded into one"
     )]
     PerPosition {
         /// Its name.
@@ -211,7 +216,8 @@ pub enum ImportError {
     },
     /// A role that was guessed may be wrong.
     #[error(
-        "{source}; {embedding:?} was taken for the embedding and {output:?} for the output layer: if they are others, give all layers as --order EMBEDDING,...,OUTPUT"
+        "{source}; {embedding:?} was taken for the embedding and {output:?} for the output layer: if they are others, \
+         give all layers as --order EMBEDDING,...,OUTPUT"
     )]
     Roles {
         /// Taken for the embedding.
@@ -223,7 +229,8 @@ pub enum ImportError {
     },
     /// Several matrices can be the embedding.
     #[error(
-        "{first:?} and {second:?} can both be the embedding: give all layers as --order EMBEDDING,...,OUTPUT, or logits as --golden FILE"
+        "{first:?} and {second:?} can both be the embedding: give all layers as --order EMBEDDING,...,OUTPUT, or \
+         logits as --golden FILE"
     )]
     Embedding {
         /// A module.
@@ -233,7 +240,8 @@ pub enum ImportError {
     },
     /// A way around a level.
     #[error(
-        "tensor {tensor:?} {found:?} looks like {what}: what goes around a level has no place in this network, where a level reads only the level below and its activation is the last step; it has to be trained without"
+        "tensor {tensor:?} {found:?} looks like {what}: what goes around a level has no place in this network, where \
+         a level reads only the level below and its activation is the last step; it has to be trained without"
     )]
     Residual {
         /// Its name.
@@ -245,7 +253,8 @@ pub enum ImportError {
     },
     /// A vocabulary does not say which character ends a word.
     #[error(
-        "the vocabulary {vocab} does not say which character is the boundary, which pads the context and ends a word: say --boundary CHARACTER"
+        "the vocabulary {vocab} does not say which character is the boundary, which pads the context and ends a word: \
+         say --boundary CHARACTER"
     )]
     Boundary {
         /// The vocabulary, or its beginning.

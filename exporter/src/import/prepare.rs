@@ -137,10 +137,11 @@ fn name_root(state: &mut StateDict) {
     }
 }
 
-/// Returns the module of each tensor, `parts` and shapes in the order in which they were made; `None` if the order is none.
+/// Returns the module of each tensor, or `None` if the order is none. `parts` are in the order in which they were made,
+/// with their shapes.
 ///
-/// A module is a matrix with its bias after it or, as in tch's own layers, before it; or a BatchNorm, whose running mean and
-/// variance are made before or, as in tch, after gamma and beta.
+/// A module is a matrix with its bias after it or, as in tch's own layers, before it. Or it is a BatchNorm, whose running
+/// mean and variance are made before or, as in tch, after gamma and beta.
 ///
 /// A bias has a value for each output; `outputs` is the dimension of a matrix that counts them.
 fn modules_of(parts: &[(usize, &[usize])], outputs: usize) -> Option<Vec<usize>> {

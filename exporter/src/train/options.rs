@@ -211,8 +211,8 @@ pub fn check(words: &Words, options: &Options) -> Result<Needs, TrainError> {
         let gigabytes = |bytes: f64| format!("{:.1} GB", bytes / 1e9);
         let (needed, free) = (gigabytes(memory_bytes as f64), gigabytes(free as f64));
         let message = format!(
-            "this training takes at least {needed} of memory, and {free} are free: a lower --batch-size, --n-hidden or --max-words \
-             takes less"
+            "this training takes at least {needed} of memory, and {free} are free: a lower --batch-size, --n-hidden \
+             or --max-words takes less"
         );
         return Err(TrainError::Option(message));
     }

@@ -120,8 +120,9 @@ impl RunFolder {
         Self::open(path, lock, false)
     }
 
-    /// Removes the files of a folder that holds no training yet. Removes a folder that this process made, and the folder
-    /// that it was made in if that is empty.
+    /// Removes the files of a folder that holds no training yet.
+    ///
+    /// Removes the folder too if this process made it, and then its parent if that is the default one and empty.
     ///
     /// An error here is not told: the error that made the folder useless is.
     pub fn abandon(self) {

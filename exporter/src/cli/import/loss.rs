@@ -50,8 +50,8 @@ pub fn refuse_guessing(
         let frequencies = of_frequencies(&words.words);
         if nll > frequencies {
             eprintln!(
-                "note: a loss of {nll:.2} is worse than the characters' frequencies alone, which cost {frequencies:.2}: is \
-                 an option wrong?"
+                "note: a loss of {nll:.2} is worse than the characters' frequencies alone, which cost \
+                 {frequencies:.2}: is an option wrong?"
             );
         }
         return Ok(());

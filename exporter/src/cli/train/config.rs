@@ -146,8 +146,8 @@ impl Config {
             match is_given {
                 true => bail!("{name} is another list than that of the run in {run}, which goes on only with its own"),
                 false => bail!(
-                    "{name} has changed since the run in {run} began: --data FILE names a copy of the list as it was, another \
-                     --run-dir starts a new run"
+                    "{name} has changed since the run in {run} began: --data FILE names a copy of the list as it was, \
+                     another --run-dir starts a new run"
                 ),
             }
         }

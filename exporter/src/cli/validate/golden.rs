@@ -142,8 +142,8 @@ fn in_order_of(blob: &AlignedBlob, rows: Option<Rows>, golden: Golden, file: &Pa
         let boundary = vocab.as_str().chars().next().unwrap_or('.');
         // Not a note: logits agree whichever row is the boundary, and words do not.
         show!(
-            "warning: the golden contexts are padded with {sign:?}, and the model's boundary is {boundary:?}: if {sign:?} ends \
-             words, import again with --boundary {sign:?}"
+            "warning: the golden contexts are padded with {sign:?}, and the model's boundary is {boundary:?}: if \
+             {sign:?} ends words, import again with --boundary {sign:?}"
         );
     }
     Ok(golden)

@@ -113,7 +113,8 @@ fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone:
             "weight",
             "weight",
             format!(
-                "{any:?} alone makes no layer; a weight that is tied to another is found if the file's metadata has both names"
+                "{any:?} alone makes no layer; a weight that is tied to another is found if the file's metadata has \
+                 both names"
             ),
         ));
     }

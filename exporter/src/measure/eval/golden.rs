@@ -82,7 +82,10 @@ pub enum GoldenError {
     },
     /// No network that the shapes allow has these logits.
     #[error(
-        "none of the {tried} networks that the shapes allow gives these logits: the nearest, {nearest}, is off by {off:.2e} (max |d logit|; {limit:.0e} passes). What else can differ: an activation that is not known here, a residual connection, the dilation or padding of a convolution, eps, dropout or BatchNorm in training mode when the logits were computed"
+        "none of the {tried} networks that the shapes allow gives these logits: the nearest, {nearest}, is off by \
+         {off:.2e} (max |d logit|; {limit:.0e} passes). What else can differ: an activation that is not known here, a \
+         residual connection, the dilation or padding of a convolution, eps, dropout or BatchNorm in training mode \
+         when the logits were computed"
     )]
     NoneFits {
         /// Networks tried.

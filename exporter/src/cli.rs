@@ -9,7 +9,7 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 #[allow(dead_code, reason = "xtask uses the rest")]
 pub mod streams;
 
-// Here these macros stand in place of the library's own, which panic where nothing can be written. A command's result
+// These macros replace the library's own, which panic if a write fails. A command's result
 // goes to stdout, or, where it is a table, through `show!`. `eprintln!` and `eprint!` are for progress and notes, which
 // --quiet leaves out.
 macro_rules! println {

@@ -157,18 +157,22 @@ impl Words {
         before - self.words.len()
     }
 
-    /// Drops the words with characters that `is_known` refuses; returns their number.
-    pub fn keep_known(&mut self, is_known: impl Fn(char) -> bool) -> usize {
+    /// Drops the words with characters that are not in `vocab`, the boundary first; returns their number.
+    pub fn keep_known(&mut self, vocab: &str) -> usize {
+        self.keep(&vocab.chars().skip(1).collect())
+    }
+
+    /// Drops the words with other characters; returns their number.
+    fn keep(&mut self, characters: &BTreeSet<char>) -> usize {
         let before = self.words.len();
-        self.words.retain(|word| word.chars().all(&is_known));
+        self.words.retain(|word| word.chars().all(|character| characters.contains(&character)));
         before - self.words.len()
     }
 
     /// Drops the words with other characters than the `most` commonest; returns their number.
     pub fn keep_commonest(&mut self, most: usize) -> usize {
         self.max_characters = Some(most);
-        let commonest = self.commonest(most);
-        self.keep_known(|character| commonest.contains(&character))
+        self.keep(&self.commonest(most))
     }
 
     /// The characters that are in most words; of equally common ones those of lower code points.

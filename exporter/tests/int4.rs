@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use common::{words, workspace};
-use exporter::data::{Examples, Words};
+use exporter::data::Words;
 use exporter::measure::eval::runtime_loss;
 use exporter::model::architecture::Architecture;
 use exporter::model::file::{FoldedModel, Origin};
 use exporter::model::gptq::{calibration_contexts, quantize};
 use exporter::model::pack::{pack_f32, pack_integer};
 use exporter::model::quantize::{Range, quantize_nearest};
+use exporter::model::tensors::examples;
 use exporter::train::finetune::{self, finetune};
 use exporter::train::fold_network::fold_network;
 use exporter::train::nn::Sequential;
@@ -26,9 +27,7 @@ fn model(name: &str) -> FoldedModel {
 }
 
 fn calibration(model: &FoldedModel, words: &Words) -> tch::Tensor {
-    let vocab = runtime::Vocab::new(&model.vocab).unwrap();
-    let block_size = model.architecture.config(vocab.len()).unwrap().block_size();
-    calibration_contexts(&Examples::new("list", &words.split().unwrap().train, vocab, block_size).unwrap())
+    calibration_contexts(&examples(model, "list", &words.split().unwrap().train).unwrap())
 }
 
 fn loss(blob: &AlignedBlob, words: &[String]) -> f64 {

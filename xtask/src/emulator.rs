@@ -24,12 +24,12 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Run {
     /// The console, line by line.
     pub lines: Vec<String>,
-    /// `None` if it was ended because nobody reads what it writes.
+    /// `None` if it was ended because stdout is closed.
     status: Option<ExitStatus>,
 }
 
 impl Run {
-    /// The program's exit status as this program's. Success where nobody reads what it writes.
+    /// The program's exit status as this program's. Success if stdout is closed.
     pub fn exit_code(&self) -> ExitCode {
         let Some(status) = self.status else { return ExitCode::SUCCESS };
         let code = status.code().and_then(|code| u8::try_from(code).ok());

@@ -4,17 +4,18 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Context;
-use exporter::data::{Examples, MAX_WORDS, SHIPPED_NAME, Words, hex};
+use exporter::data::{MAX_WORDS, SHIPPED_NAME, Words, hex};
 use exporter::inference::sample::words_in_parallel;
 use exporter::model::file::FoldedModel;
 use exporter::model::gptq::calibration_contexts;
 use exporter::model::pack::pack_f32;
-use runtime::{DEFAULT_MAX_LEN, Model, Sampling, Vocab};
+use exporter::model::tensors;
+use runtime::{DEFAULT_MAX_LEN, Model, Sampling};
 use tch::Tensor;
 
 use super::count;
 
-/// Words drawn from a model whose list is not at hand: their contexts are about as many as calibration takes.
+/// Words drawn from a model without a list: they have about as many contexts as the calibration takes.
 const DRAWN_WORDS: usize = 3_000;
 /// Seed of these words: the same model gives the same words.
 const DRAWN_SEED: u64 = 42;
@@ -36,7 +37,7 @@ pub fn words(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Calibra
         let mut words = super::list(Some(list), MAX_WORDS)?;
         if hex(&words.sha256) == model.origin.data_sha256 {
             // Those with characters that the training dropped: see `train --max-characters`.
-            words.keep_known(|character| model.vocab.chars().skip(1).any(|known| known == character));
+            words.keep_known(&model.vocab);
         }
         return Ok(Calibration { words: words.split()?.train, source: words.name });
     }
@@ -66,9 +67,7 @@ fn draw(model: &FoldedModel) -> anyhow::Result<Vec<String>> {
 impl Calibration {
     /// Returns contexts `[N, block_size]` (i64) of the words, for the rounding.
     pub fn contexts(&self, model: &FoldedModel) -> anyhow::Result<Tensor> {
-        let vocab = Vocab::new(&model.vocab)?;
-        let block_size = model.architecture.config(vocab.len())?.block_size();
-        let examples = Examples::new(&self.source, &self.words, vocab, block_size)
+        let examples = tensors::examples(model, &self.source, &self.words)
             .context("the rounding is calibrated on words of the model: see --calibration")?;
         Ok(calibration_contexts(&examples))
     }

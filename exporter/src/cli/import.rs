@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use exporter::data::{Examples, MAX_WORDS, Words, hex};
+use exporter::data::{MAX_WORDS, Words, hex};
 use exporter::import::{self, Alphabet, DEFAULT_EPS, Options, Orientation, Rows, StateDict, Structure};
 use exporter::io::read::read_bounded;
 use exporter::io::write::check_writable;
@@ -16,9 +16,10 @@ use exporter::model::file::{FoldedModel, Origin};
 use exporter::model::gptq::calibration_contexts;
 use exporter::model::normalize::normalize;
 use exporter::model::pack::pack_f32;
+use exporter::model::tensors;
 use exporter::model::torch_model::TorchModel;
 use runtime::format::Precision;
-use runtime::{Activation, Model, Vocab};
+use runtime::{Activation, Model};
 use sha2::{Digest, Sha256};
 use tch::Device;
 
@@ -248,11 +249,9 @@ fn scale_levels(model: &mut FoldedModel, words: Option<&Words>) -> anyhow::Resul
     if activation::is_bounded(model.architecture.activation) {
         return Ok(None);
     }
-    let vocab = Vocab::new(&model.vocab)?;
-    let block_size = model.architecture.config(vocab.len())?.block_size();
     let (contexts, of) = match words {
         Some(words) => {
-            let examples = Examples::new(&words.name, &words.split()?.train, vocab, block_size)?;
+            let examples = tensors::examples(model, &words.name, &words.split()?.train)?;
             (calibration_contexts(&examples), format!("the training words of {}", words.name))
         }
         None => {

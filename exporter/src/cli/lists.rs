@@ -97,7 +97,7 @@ impl Known<'_> {
 pub fn for_model(words: &mut Words, model: &Known<'_>) {
     let (name, list) = (&model.name, &words.name);
     if model.is_of(words) {
-        let dropped = words.keep_known(|character| model.vocab.chars().skip(1).any(|known| known == character));
+        let dropped = words.keep_known(model.vocab);
         if dropped > 0 {
             eprintln!("{}: {} words dropped, as in the training of {name}", words.name, count(dropped));
         }

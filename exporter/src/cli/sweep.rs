@@ -53,7 +53,6 @@ const GRACE: Duration = Duration::from_secs(10);
 /// crashes or diverges takes no other along.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     train::check_name("--data", args.data.list.data.as_deref())?;
-    train::check_name("--out", Some(&args.out))?;
     let (jobs, threads) = (args.jobs, threads(args)?);
     let words = args.data.read()?;
     let sha256 = hex(&words.sha256);

@@ -76,7 +76,6 @@ fn interval(text: &str) -> Result<Interval, String> {
 const PLOT_BYTES: usize = 4 << 20;
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    check_name("--run-dir", args.run_dir.as_deref())?;
     let given = args.data.list.data.as_deref();
     let (config, files, checkpoint) = match &args.resume {
         Some(folder) => Config::resume(folder, given, args.out.as_deref())?,

@@ -91,7 +91,7 @@ pub enum DataError {
         /// What the line looks like.
         look: Option<Look>,
     },
-    /// The words are so long that so many of them do not fit the memory that is meant for them.
+    /// The words are too long for the memory that they may take.
     #[error("{name}: {words} words have more than {bytes} bytes; a lower --max-words takes a smaller sample")]
     TooMuchText {
         /// The list.

@@ -16,9 +16,10 @@ use tch::{Device, Tensor};
 
 use crate::data::Examples;
 use crate::model::arrays::{from_matrix, to_matrix};
-use crate::model::file::FoldedModel;
+use crate::model::file::{FoldedLinear, FoldedModel};
 use crate::model::quantize::{
-    INT4_MAX, INT8_MAX, InputLayer, QuantizedModel, Range, RealLayer, format, round_to_nearest, round_to_steps,
+    INT4_MAX, INT8_MAX, InputLayer, QuantizedModel, Range, RealLayer, format, has_table, round_to_nearest,
+    round_to_steps,
 };
 use crate::model::tensors::{self, level_outputs};
 
@@ -35,8 +36,12 @@ pub const MAX_FAN_IN: usize = 8_192;
 
 /// Returns the number of inputs of the layer that reads most, a table's tokens of all positions included.
 pub fn largest_fan_in(model: &FoldedModel) -> Option<usize> {
-    let layers = model.levels.iter().skip(1).chain([&model.output]);
-    layers.map(|layer| layer.weight.ncols()).chain([InputLayer::new(model).real.weight.ncols()]).max()
+    let columns = |layer: &FoldedLinear| layer.weight.ncols();
+    let first = match has_table(model) {
+        true => usize::from(model.architecture.levels[0].fuse) * model.vocab_size(),
+        false => columns(&model.levels[0]),
+    };
+    model.levels[1..].iter().chain([&model.output]).map(columns).chain([first]).max()
 }
 
 /// Rounds a model, error-compensated: levels above level 0 and the output layer to `range`, level 0 to 8 bits.

@@ -160,8 +160,7 @@ impl InputLayer {
     /// Returns level 0 of a model.
     pub fn new(model: &FoldedModel) -> Self {
         let fuse = usize::from(model.architecture.levels[0].fuse);
-        let (vocab_size, n_embd) = model.embedding.dim();
-        if table_pays(fuse, model.levels[0].bias.len(), vocab_size, n_embd) {
+        if has_table(model) {
             return Self { embedding: Vec::new(), real: table(model, fuse) };
         }
         let largest = model.embedding.iter().fold(0.0_f64, |largest, &value| largest.max(f64::from(value).abs()));
@@ -196,6 +195,12 @@ pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, IntegerLayer) {
     let input = InputLayer::new(model);
     let layer = input.stored(round_to_nearest(&input.real, INT8_MAX));
     (input.embedding, layer)
+}
+
+/// Returns whether level 0 of a model becomes a table.
+pub fn has_table(model: &FoldedModel) -> bool {
+    let (vocab_size, n_embd) = model.embedding.dim();
+    table_pays(model.architecture.levels[0].fuse.into(), model.levels[0].bias.len(), vocab_size, n_embd)
 }
 
 /// Whether level 0 becomes a table: it saves the multiplications, so it may take an eighth more bytes than what it replaces.

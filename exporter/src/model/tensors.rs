@@ -2,12 +2,26 @@
 //! one share.
 
 use ndarray::Array2;
+use runtime::Vocab;
 use tch::{Device, Kind, Tensor};
 
-use crate::data::Examples;
+use crate::data::{DataError, Examples};
 use crate::model::arrays::{from_matrix, from_vector};
 use crate::model::file::FoldedModel;
 use crate::model::forward::forward_folded;
+
+/// Returns the examples of words for a model; `list` is what to call the list.
+///
+/// # Errors
+/// [`DataError::UnknownCharacter`] for a word that the model cannot read.
+///
+/// # Panics
+/// If the model has no vocabulary: it is checked when a file is read.
+pub fn examples(model: &FoldedModel, list: &str, words: &[String]) -> Result<Examples, DataError> {
+    let block_size = model.architecture.levels.iter().map(|level| usize::from(level.fuse)).product();
+    let vocab = Vocab::new(&model.vocab).expect("it was checked when the file was read");
+    Examples::new(list, words, vocab, block_size)
+}
 
 /// Contexts `[N, block_size]` and targets `[N]` of examples, both i64.
 ///

@@ -16,7 +16,7 @@ use runtime::Vocab;
 use tch::nn::{OptimizerConfig, VarStore};
 use tch::{Device, Tensor};
 
-use crate::data::{Examples, Words};
+use crate::data::Words;
 use crate::model::file::{Finetuned, FoldedModel};
 use crate::model::gptq::{calibration_contexts, quantize};
 use crate::model::loss::{Lost, divergence, mean_nll};
@@ -209,7 +209,7 @@ impl<'a> Finetuning<'a> {
             return Err(TrainError::Option(message.to_owned()));
         }
         let split = words.split()?;
-        let examples = |part: &[String]| Examples::new(&words.name, part, vocab, config.block_size());
+        let examples = |part: &[String]| tensors::examples(model, &words.name, part);
         let (train, dev) = (examples(&split.train)?, examples(&split.dev)?);
         let steps = options.steps(train.len())?;
 

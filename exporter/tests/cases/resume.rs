@@ -1,6 +1,6 @@
 //! Runs that go on elsewhere, or whose list is not what it was.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,19 @@ fn copied(from: &Path, to: &Path) {
     assert!(status.success());
 }
 
+/// Returns the last line of stderr without the path of the folder.
+fn without_folder(outcome: &Outcome, folder: &Path) -> String {
+    outcome.last().replace(&format!("{}/", folder.canonicalize().unwrap().display()), "")
+}
+
+/// Changes the settings in the run's folder.
+fn change_config(here: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = here.join("runs/a/config.json");
+    let mut config = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut config);
+    std::fs::write(&path, config.to_string()).unwrap();
+}
+
 #[test]
 fn a_changed_list_is_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
@@ -59,7 +72,7 @@ fn a_changed_list_is_one_sentence() {
     copied(&here.join("words.txt"), &here.join("copy.txt"));
     std::fs::write(here.join("words.txt"), "anna\nemma\n".repeat(20)).unwrap();
     let outcome = resume(here, &[]).fails(&["words.txt has changed since the run in runs/a began", "--data FILE"]);
-    let cut = outcome.last().replace(&format!("{}/", here.canonicalize().unwrap().display()), "");
+    let cut = without_folder(&outcome, here);
     assert!(cut.len() < 250 && outcome.stderr.lines().count() < 6, "{}", outcome.stderr);
     row("a run whose list has changed", "train --resume", &cut);
     let outcome =
@@ -78,7 +91,7 @@ fn a_list_that_was_moved_is_named() {
     std::fs::rename(here.join("words.txt"), here.join("moved.txt")).unwrap();
     let outcome = resume(here, &[])
         .fails(&["the list of the run in runs/a is not at ", "words.txt: say where it is with --data"]);
-    let cut = outcome.last().replace(&format!("{}/", here.canonicalize().unwrap().display()), "");
+    let cut = without_folder(&outcome, here);
     row("a run whose list was moved", "train --resume", &cut);
     resume(here, &["--data", "moved.txt"]).succeeds();
 }
@@ -117,13 +130,11 @@ fn a_run_of_an_earlier_version_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     killed(here);
-    let path = here.join("runs/a/config.json");
-    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    let absolute = |name: &str| -> PathBuf { here.join(name) };
-    config["data"] = absolute("words.txt").to_str().unwrap().into();
-    config["out"] = absolute("m.safetensors").to_str().unwrap().into();
-    config.as_object_mut().unwrap().remove("max_characters");
-    std::fs::write(&path, config.to_string()).unwrap();
+    change_config(here, |config| {
+        config["data"] = here.join("words.txt").to_str().unwrap().into();
+        config["out"] = here.join("m.safetensors").to_str().unwrap().into();
+        config.as_object_mut().unwrap().remove("max_characters");
+    });
     resume(here, &[]).succeeds();
     assert!(here.join("m.safetensors").exists());
 }
@@ -133,11 +144,10 @@ fn other_settings_are_named_by_their_options() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     killed(here);
-    let path = here.join("runs/a/config.json");
-    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    config["settings"]["seed"] = 7.into();
-    config["settings"]["batch_size"] = 32.into();
-    std::fs::write(&path, config.to_string()).unwrap();
+    change_config(here, |config| {
+        config["settings"]["seed"] = 7.into();
+        config["settings"]["batch_size"] = 32.into();
+    });
     let expected =
         "the checkpoint is of another training: --batch-size is 256 there and 32 here, --seed is 42 there and 7 here";
     let outcome = resume(here, &[]).fails(&[expected]);

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use exporter::data::{Examples, Words};
+use exporter::data::Words;
 use exporter::inference::sample::words_in_parallel;
 use exporter::measure::eval::compare::{Candidate, Comparison, Distance};
 use exporter::model::file::FoldedModel;
@@ -11,8 +11,9 @@ use exporter::model::gptq::{calibration_contexts, quantize};
 use exporter::model::normalize::normalize;
 use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::model::quantize::{Range, quantize_nearest};
+use exporter::model::tensors::examples;
 use runtime::format::Layout;
-use runtime::{DEFAULT_MAX_LEN, Model, Sampling, Vocab};
+use runtime::{DEFAULT_MAX_LEN, Model, Sampling};
 use tch::Tensor;
 
 use super::common::{words, workspace};
@@ -90,10 +91,8 @@ fn drawn(model: &FoldedModel) -> Words {
 impl Network {
     /// The model with its levels scaled for integers, and contexts of the training words.
     fn prepared(&self) -> (FoldedModel, Tensor) {
-        let vocab = Vocab::new(&self.model.vocab).unwrap();
-        let block_size = self.model.architecture.config(vocab.len()).unwrap().block_size();
         let train = self.words.split().unwrap().train;
-        let contexts = calibration_contexts(&Examples::new(&self.words.name, &train, vocab, block_size).unwrap());
+        let contexts = calibration_contexts(&examples(&self.model, &self.words.name, &train).unwrap());
         let mut model = self.model.clone();
         normalize(&mut model, &contexts);
         (model, contexts)

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
-use exporter::data::{Examples, Words, hex};
+use exporter::data::{Words, hex};
 use exporter::model::file::FoldedModel;
+use exporter::model::tensors;
 use exporter::model::torch_model::TorchModel;
-use runtime::Vocab;
 use tch::Device;
 
 use super::super::count;
@@ -17,13 +17,11 @@ pub type Measured = (&'static str, f64, usize, usize);
 
 /// The losses of the list's parts, which the model's file will have.
 pub fn measure(model: &mut FoldedModel, words: &Words) -> anyhow::Result<Vec<Measured>> {
-    let vocab = Vocab::new(&model.vocab)?;
-    let block_size = model.architecture.config(vocab.len())?.block_size();
     let torch = TorchModel::new(model, Device::Cpu);
     let split = words.split()?;
     let mut measured = Vec::new();
     for (part, list) in [("train", &split.train), ("dev", &split.dev), ("test", &split.test)] {
-        let examples = Examples::new(&words.name, list, vocab, block_size)?;
+        let examples = tensors::examples(model, &words.name, list)?;
         measured.push((part, torch.loss(&examples).nll, list.len(), examples.len()));
     }
     let origin = &mut model.origin;

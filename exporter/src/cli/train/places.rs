@@ -71,7 +71,7 @@ fn way(from: &Path, to: &Path) -> Option<PathBuf> {
     Some(up.chain(to.components().skip(common)).collect())
 }
 
-/// Refuses a name that no JSON file can hold.
+/// Refuses a name of a list that no JSON file can hold. For other files [`crate::cli::paths`] does.
 pub fn check_name(option: &str, path: Option<&Path>) -> anyhow::Result<()> {
     match path {
         Some(path) if path.to_str().is_none() => {

@@ -3,7 +3,7 @@
 //! The loss of an integer model may fall by luck, or because a coarse tanh flattens what was too sharp. The
 //! Kullback-Leibler divergence from the reference cannot: it is zero for the same distribution alone.
 
-use runtime::{BOUNDARY, HeapState, Model, Stream, Vocab};
+use runtime::{BOUNDARY, HeapState, Model, Stream};
 use tch::{Device, Tensor};
 
 use super::runtime_loss;
@@ -85,9 +85,7 @@ impl<'a> Candidate<'a> {
 
     fn examples(&self, list: &str, words: &[String]) -> Result<Examples, DataError> {
         let Engine::Torch { model, .. } = &self.engine else { unreachable!("only libtorch evaluates whole windows") };
-        let block_size = model.architecture.levels.iter().map(|level| usize::from(level.fuse)).product();
-        let vocab = Vocab::new(&model.vocab).expect("it was checked when the file was read");
-        Examples::new(list, words, vocab, block_size)
+        tensors::examples(model, list, words)
     }
 
     /// Logits `[characters][vocab_size]`, for every character of every word and its end.

@@ -14,7 +14,7 @@ use crate::model::forward::forward_units;
 use crate::model::loss::{mean_divergence, mean_nll};
 use runtime::write::IntegerLayer;
 
-use crate::model::quantize::{INT8_MAX, QuantizedModel, table_pays};
+use crate::model::quantize::{INT8_MAX, QuantizedModel, has_table};
 use crate::model::tensors::output_input;
 use crate::model::torch_model::TorchModel;
 
@@ -82,8 +82,6 @@ impl FakeQuantized {
                 log_step: Some(vector(&name("log_step"), &real.steps.iter().map(|step| step.ln()).collect())),
             }
         });
-        let (vocab_size, n_embd) = model.embedding.dim();
-        let first = model.architecture.levels[0];
         Self {
             levels: levels.collect(),
             activation: model.architecture.activation,
@@ -91,7 +89,7 @@ impl FakeQuantized {
             embedding: matrix("embedding", &model.embedding),
             output: (matrix("output_weight", &model.output.weight), vector("output_bias", &model.output.bias)),
             weight_max,
-            table: table_pays(first.fuse.into(), model.levels[0].bias.len(), vocab_size, n_embd),
+            table: has_table(model),
         }
     }
 

@@ -396,7 +396,7 @@ fn a_slot_that_cannot_be_used_is_refused_with_a_reason() {
         assert!(fact(&banner, "self-test").starts_with("PASS"), "{name}: {banner}");
         assert_eq!(text, format!("\r\n{names}\r\n> "), "{name}");
     }
-    assert_section("docs/reliability.md", "slot", &table);
+    assert_section("docs/trust/record/reliability.md", "slot", &table);
 }
 
 /// The build says it, with numbers, rather than the linker.

@@ -60,7 +60,7 @@ fn nothing_panics_allocates_or_recurses() {
     println!("{table}");
     // Not compared: another compiler, which set-up takes where it must, gives other numbers.
     if std::env::var_os("BLESS").is_some() {
-        tests::assert_section("docs/reliability.md", "stack", &table);
+        tests::assert_section("docs/trust/record/reliability.md", "stack", &table);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A character takes as many instructions as recorded in `docs/performance.json`, to within one per cent, on every board.
+//! A character takes as many instructions as recorded in `docs/trust/record/performance.json`, to within one per cent, on every board.
 
 use xtask::bench::{self, Case, Change, Record, SHIPPED, change, show};
 use xtask::board::{self, Board};
@@ -8,7 +8,7 @@ use xtask::repo::Repo;
 /// The shipped model in the board's own layout.
 fn is_as_recorded(board: &'static Board, precision: &'static str) {
     let repo = Repo::find();
-    let record = Record::read(&repo).expect("docs/performance.json");
+    let record = Record::read(&repo).expect("docs/trust/record/performance.json");
     let case = Case { board, model: SHIPPED, precision, layout: None };
     let row = bench::measure(&repo, &case, false).unwrap_or_else(|error| panic!("{}", advice(&error)));
     let recorded = record.find(&row);

@@ -180,9 +180,11 @@ fn run() -> Result<()> {
         let kin: Vec<&Count> = counts.iter().filter(kin).collect();
         let mut row = fit(board, precision, &of, &kin)?;
         let recorded = record.rows.iter().find(|r| r.board == board && r.model == SHIPPED && r.precision == precision);
-        let recorded =
-            recorded.with_context(|| format!("docs/performance.json has no {SHIPPED} {precision} on {board}"))?;
-        let cycles = recorded.cycles.context("docs/performance.json has no cycles: `cargo xtask bench --record`")?;
+        let recorded = recorded
+            .with_context(|| format!("docs/trust/record/performance.json has no {SHIPPED} {precision} on {board}"))?;
+        let cycles = recorded
+            .cycles
+            .context("docs/trust/record/performance.json has no cycles: `cargo xtask bench --record`")?;
         row.cycles_per_instruction = round(cycles as f64 / recorded.instructions as f64, 3);
         match costs.rows.iter().find(|old| again && old.board == board && old.precision == precision) {
             Some(old) => {

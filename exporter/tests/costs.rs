@@ -58,7 +58,7 @@ const CORES: [Core; 5] = [Core::M0, Core::M3, Core::M4, Core::M33, Core::M55];
 #[test]
 fn what_is_on_record_is_predicted() {
     let repo = Repo::find();
-    let record = Record::read(&repo).expect("docs/performance.json");
+    let record = Record::read(&repo).expect("docs/trust/record/performance.json");
     let mut rows = 0;
     for core in CORES {
         let board = board::find(board_of(core)).expect("a board");

@@ -1,5 +1,5 @@
 //! What differs from board to board: a row in `boards.toml`, a feature, a memory map (`memory/<board>.x`) and a file in
-//! `board/`. How to add one: `docs/adding-a-board.md`.
+//! `board/`. How to add one: `docs/change/adding-a-board.md`.
 //!
 //! A board's file has, for all programs:
 //!

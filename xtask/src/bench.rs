@@ -39,9 +39,9 @@ pub const COMMAND: Subcommand = Subcommand {
     help: "\
 cargo xtask bench [--board NAME] [--precision f32|int8|int4] [--all] [--record] [--json]
     Counts instructions per character on every emulated core and compares them with
-    docs/performance.json.
+    docs/trust/record/performance.json.
       --all       every layout on every core
-      --record    write docs/performance.json and docs/performance.md
+      --record    write docs/trust/record/performance.json and docs/trust/record/performance.md
       --json      one row per line
 cargo xtask bench --host [--json]
     Measures characters per second on this machine, next to libtorch.
@@ -81,7 +81,7 @@ pub struct Options {
     pub precision: Option<String>,
     /// Every layout on every board.
     pub all: bool,
-    /// Keep the figures: in `docs/performance.json`, and as tables in `docs/performance.md`.
+    /// Keep the figures: in `docs/trust/record/performance.json`, and as tables in `docs/trust/record/performance.md`.
     pub record: bool,
     /// Rows for programs, instead of tables.
     pub json: bool,

@@ -43,7 +43,7 @@ fn other_kind(bytes: &[u8], path: &Path) -> Option<String> {
     // A safetensors header of 640 bytes begins as a pickle does, and goes on with zeros and JSON.
     let is_header = bytes.get(4..9) == Some(b"\0\0\0\0{");
     if bytes.starts_with(b"PK\x03\x04") || (matches!(bytes, [0x80, 2..=5, ..]) && !is_header) {
-        let import = "docs/from-pytorch.md says how to import it";
+        let import = "docs/use/from-pytorch.md says how to import it";
         return Some(format!("is a file of torch.save, and a chip takes a blob: {import}"));
     }
     if bytes.is_empty() {

@@ -246,13 +246,16 @@ mod tests {
         let firmware = Repo::find().firmware();
         let manifest = std::fs::read_to_string(firmware.join("Cargo.toml")).unwrap();
         let modules = std::fs::read_to_string(firmware.join("src/board.rs")).unwrap();
-        let pages = std::fs::read_to_string(Repo::find().root().join("docs/boards/README.md")).unwrap();
+        let pages = std::fs::read_to_string(Repo::find().root().join("docs/use/boards/README.md")).unwrap();
         for board @ Board { name, core, target, code, .. } in BOARDS.iter() {
             assert!(firmware.join(format!("memory/{name}.x")).exists(), "no memory map of {name}");
             let layout = board.layout().name();
             assert!(manifest.contains(&format!("\n{name} = [\"{layout}\"")), "no feature {name} with {layout}");
             let row = pages.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
-            assert!(row.is_some_and(|row| row.contains(core)), "no row for {name}, {core}, in docs/boards/README.md");
+            assert!(
+                row.is_some_and(|row| row.contains(core)),
+                "no row for {name}, {core}, in docs/use/boards/README.md"
+            );
             let module = format!("#[cfg_attr(board_code = \"{code}\", path = \"board/{code}.rs\")]");
             assert!(modules.contains(&module), "{name}: no line {module} in src/board.rs");
             assert!(firmware.join(format!("src/board/{code}.rs")).exists(), "no src/board/{code}.rs, for {name}");

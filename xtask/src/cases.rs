@@ -17,7 +17,7 @@ pub const COMMAND: Subcommand = Subcommand {
     help: "\
 cargo xtask cases
 
-Runs the exporter on inputs that users bring (docs/from-the-field.md), checks each outcome,
+Runs the exporter on inputs that users bring (docs/trust/record/from-the-field.md), checks each outcome,
 and prints a table: input, command, outcome.
 ",
     run: |args| {

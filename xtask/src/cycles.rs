@@ -363,7 +363,11 @@ mod tests {
     #[test]
     fn every_emulated_board_has_a_table() {
         for board in crate::board::emulated() {
-            assert!(Timing::of(board.core).is_some(), "{}: a line in docs/performance.md and a table here", board.core);
+            assert!(
+                Timing::of(board.core).is_some(),
+                "{}: a line in docs/trust/record/performance.md and a table here",
+                board.core
+            );
         }
     }
 }

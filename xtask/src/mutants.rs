@@ -28,7 +28,7 @@ cargo xtask mutants [--record] [OPTIONS]
     and what was missed. OPTIONS go to cargo-mutants (--shard 0/9, --re quant, --iterate, --jobs 2);
     results of several runs add up.
       --report    print what is known, run nothing
-      --record    write docs/mutants.md
+      --record    write docs/trust/record/mutants.md
 cargo xtask mutants --emulated [WORD ...]
     The same for the kernels of chips, in QEMU, with the faults of tests/faults.toml.
 ",
@@ -45,7 +45,7 @@ const OUTPUT: &str = "target/mutants.out/outcomes.json";
 /// What earlier runs found, so that shards add up.
 const KNOWN: &str = "target/mutants.json";
 /// The figures for readers.
-const RECORD: &str = "docs/mutants.md";
+const RECORD: &str = "docs/trust/record/mutants.md";
 
 /// What the command is told.
 #[derive(Debug, Default, PartialEq, Eq)]

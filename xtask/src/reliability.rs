@@ -1,4 +1,4 @@
-//! `cargo xtask reliability`: makes the faults of `docs/reliability.md` and compares what is said, or writes it down anew.
+//! `cargo xtask reliability`: makes the faults of `docs/trust/record/reliability.md` and compares what is said, or writes it down anew.
 
 use std::process::{Command, ExitCode};
 
@@ -13,11 +13,11 @@ use crate::subcommand::Subcommand;
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "reliability",
-    summary: Some("make the faults of docs/reliability.md and compare the messages"),
+    summary: Some("make the faults of docs/trust/record/reliability.md and compare the messages"),
     help: "\
 cargo xtask reliability [--record]
 
-Makes the faults of docs/reliability.md and compares the messages with that document.
+Makes the faults of docs/trust/record/reliability.md and compares the messages with that document.
 
   --record    write the messages to the document
 ",

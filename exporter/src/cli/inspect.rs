@@ -158,6 +158,6 @@ fn print_cores(inspection: &Inspection) {
     }
     println!(
         "\nBytes are exact. Code, rest and stack are those of the firmware program `generate` with the shipped model, instructions\n\
-         per character predicted by costs counted in QEMU, cycles and characters per second estimated: see docs/inspect.md."
+         per character predicted by costs counted in QEMU, cycles and characters per second estimated: see docs/use/inspect.md."
     );
 }

@@ -59,7 +59,7 @@ pub struct Row {
     pub networks: usize,
     /// The largest error of the sum among them.
     pub largest_error_percent: f64,
-    /// Of the shipped model, as `docs/performance.json` has it: estimated cycles by counted instructions.
+    /// Of the shipped model, as `docs/trust/record/performance.json` has it: estimated cycles by counted instructions.
     pub cycles_per_instruction: f64,
     /// Of the program [`PROGRAM`]: flash without the model.
     pub code_bytes: u64,

@@ -73,5 +73,5 @@ fn what_flipped_bits_are_found_by() {
         let (refused, self_test, nothing) = (percent(found.refused), percent(found.self_test), percent(found.nothing));
         text += &format!("| `{name}` | {FLIPS} of {FLIPS} | {refused} | {self_test} | {nothing} |\n");
     }
-    assert_section("docs/reliability.md", "bits", &text);
+    assert_section("docs/trust/record/reliability.md", "bits", &text);
 }

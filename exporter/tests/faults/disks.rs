@@ -145,7 +145,7 @@ fn disks_that_are_full_or_read_only() {
             row
         })
         .collect();
-    assert_section("docs/reliability.md", "disks", &table(rows.into_iter()));
+    assert_section("docs/trust/record/reliability.md", "disks", &table(rows.into_iter()));
     becomes_full(here);
     metrics_stay_whole(here);
 }

@@ -138,5 +138,5 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn every_fault_is_said_in_one_line() {
-    assert_section("docs/reliability.md", "inputs", &table(cases().iter().map(Case::row)));
+    assert_section("docs/trust/record/reliability.md", "inputs", &table(cases().iter().map(Case::row)));
 }

@@ -1,5 +1,5 @@
 //! What goes wrong around the program: killed at any moment, no room, no permission, damaged files, lists without end.
-//! What it then says is kept in `docs/reliability.md`; BLESS=1 rewrites the tables there.
+//! What it then says is kept in `docs/trust/record/reliability.md`; BLESS=1 rewrites the tables there.
 
 #![cfg(target_os = "linux")]
 

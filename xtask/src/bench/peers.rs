@@ -1,7 +1,7 @@
 //! What others take.
 
 /// What libraries take for a character of wavenet-128 with random int8 weights, tanh, softmax and sampling included:
-/// measured with CMSIS-NN and TFLM (TensorFlow Lite for Microcontrollers) on the same emulator; see docs/performance.md.
+/// measured with CMSIS-NN and TFLM (TensorFlow Lite for Microcontrollers) on the same emulator; see docs/trust/record/performance.md.
 pub struct Peer {
     /// The library, and how it is used.
     pub name: &'static str,

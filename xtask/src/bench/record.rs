@@ -1,4 +1,4 @@
-//! Measured figures: one row per combination, kept in `docs/performance.json`, and what changed since.
+//! Measured figures: one row per combination, kept in `docs/trust/record/performance.json`, and what changed since.
 
 use std::fs;
 use std::path::PathBuf;
@@ -124,7 +124,7 @@ pub struct Record {
 
 impl Record {
     fn file(repo: &Repo) -> PathBuf {
-        repo.root().join("docs/performance.json")
+        repo.root().join("docs/trust/record/performance.json")
     }
 
     /// Reads the record; an empty one where there is none yet.

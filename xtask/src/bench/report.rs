@@ -1,4 +1,4 @@
-//! The tables of `docs/performance.md`, which are those on the console.
+//! The tables of `docs/trust/record/performance.md`, which are those on the console.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use super::record::{ANOMALY, Change, Record, Row, change};
 use super::{GATED, PAIRS, RELU, SHIPPED, WAVENET};
 use crate::repo::Repo;
 
-const DOCUMENT: &str = "docs/performance.md";
+const DOCUMENT: &str = "docs/trust/record/performance.md";
 const BEGIN: &str = "<!-- bench: begin -->\n";
 const END: &str = "<!-- bench: end -->\n";
 

@@ -15,6 +15,7 @@ pub mod program;
 pub mod qemu;
 pub mod table;
 pub mod thumb;
+pub mod typos;
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -107,6 +108,7 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
     if purpose == Purpose::Test {
         steps.push(("C for ARM, for the test of the C library", |repo| ARM_GCC.setup(repo)));
         steps.push(("AArch64, for the test of NEON", neon::setup));
+        steps.push(("typos, for the test of the language", typos::setup));
     }
     let count = steps.len();
     let mut ok = true;

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::arm_gcc::ARM_GCC;
 use super::piece::{Piece, State};
 use super::qemu::QEMU;
-use super::{libtorch, neon, thumb};
+use super::{libtorch, neon, thumb, typos};
 use crate::command::ask;
 use crate::repo::Repo;
 
@@ -25,6 +25,7 @@ fn pieces(repo: &Repo) -> Vec<Piece> {
     pieces.push(QEMU.piece(repo));
     pieces.push(ARM_GCC.piece(repo));
     pieces.push(neon::piece(repo));
+    pieces.push(typos::piece(repo));
     pieces
 }
 

@@ -16,7 +16,7 @@ const PERFORMANCE: &str = "docs/trust/performance.md";
 const SHIPPED_BLOBS: [(&str, &str); 3] =
     [("f32", "names.blob"), ("int8", "names.int8.blob"), ("int4", "names.int4.blob")];
 
-/// For a combination of core and precision that nothing is measured for.
+/// The cell of a combination of core and precision without a measurement.
 const NONE: &str = "–";
 
 /// Returns the last two cells of a file's row in `models/README.md`: losses of train, dev and test, and bytes.

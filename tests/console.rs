@@ -387,7 +387,7 @@ fn a_slot_that_cannot_be_used_is_refused_with_a_reason() {
         ("dual16", &relayout(&model, Layout::Dual16).unwrap(), unread),
     ];
     let names = host_words(&blob(MODEL), Sampling::default(), 42, "", 5).join("\r\n");
-    let mut table = "| in the slot | what the console says | which model runs |\n|---|---|---|\n".to_owned();
+    let mut table = "| in the slot | line of the console | running model |\n|---|---|---|\n".to_owned();
     for (name, bytes, slot) in cases {
         let (banner, text) = with_slot(board, name, bytes);
         table += &format!("| {name} | `slot {}` | `{}` |\n", fact(&banner, "slot"), fact(&banner, "model"));

@@ -8,7 +8,7 @@ use tests::Firmware;
 use xtask::board::{self, BOARDS, Board};
 use xtask::budget::Budget;
 use xtask::command::advice;
-use xtask::firmware::{CONSOLE, DEFAULT_BIN, shipped_model};
+use xtask::firmware::{CONSOLE, DEFAULT_BIN, PRECISIONS, shipped_model};
 use xtask::repo::Repo;
 use xtask::size;
 
@@ -48,9 +48,10 @@ fn measure(board: &str, precision: &str) -> BTreeMap<&'static str, u64> {
 #[test]
 fn the_firmware_keeps_its_budget() {
     // All of them: one run shows every line to change.
-    let mut broken = Vec::new();
+    let (mut broken, mut rows) = (Vec::new(), Vec::new());
     for ((board, precision), budget) in BUDGET.of_boards() {
         let measured = measure(board, precision);
+        rows.push(row(board, precision, &measured));
         println!("{board} {precision}: {measured:?}");
         assert!(measured.keys().eq(budget.keys()), "[{board}.{precision}] has other lines: {budget:?}");
         for (&key, &value) in &measured {
@@ -75,6 +76,38 @@ fn the_firmware_keeps_its_budget() {
         }
     }
     assert!(broken.is_empty(), "more than the budget, or less than four fifths of it:\n{}", broken.join("\n"));
+    let header = [
+        "core, precision",
+        "runtime",
+        "with the loader",
+        "`generate`",
+        "static RAM",
+        "of it state",
+        "stack for a word",
+        "stack from boot",
+    ];
+    rows.sort_by_key(|(place, _)| *place);
+    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+    // A small change of the code or another patch of the compiler moves these figures a little.
+    tests::assert_section_within(2.0, "docs/trust/results.md", "footprint", &tests::table(&header, &rows));
+}
+
+/// Returns a row of the table in `docs/trust/results.md`, and its place there: in the order of the boards, f32 first.
+fn row(board: &str, precision: &str, measured: &BTreeMap<&str, u64>) -> ((usize, usize), Vec<String>) {
+    let keys = [
+        "runtime_bytes",
+        "runtime_and_loader_bytes",
+        "code_bytes",
+        "ram_bytes",
+        "state_bytes",
+        "generation_stack_bytes",
+        "stack_bytes",
+    ];
+    let place = BOARDS.iter().position(|other| other.name == board).expect("a board");
+    let cells = std::iter::once(format!("{}, {precision}", BOARDS[place].core));
+    let cells = cells.chain(keys.iter().map(|&key| tests::thousands(measured[key]))).collect();
+    let precision = PRECISIONS.iter().position(|&other| other == precision).expect("a precision");
+    ((place, precision), cells)
 }
 
 /// On every board, those without an emulator included.

@@ -33,7 +33,7 @@ fn a_panic_would_be_found() {
 
 #[test]
 fn nothing_panics_allocates_or_recurses() {
-    let mut table = "| core | precision | bytes of stack, at most | taken |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| core | precision | bound of the stack, bytes | measured |\n|---|---|---|---|\n".to_owned();
     for board in board::one_of_each_core() {
         for (precision, blob) in [("f32", "names.blob"), ("int8", "names.int8.blob"), ("int4", "names.int4.blob")] {
             // Does not fit: a test of the build script's says so.

@@ -149,3 +149,75 @@ pub fn assert_section(document: &str, name: &str, table: &str) {
     }
     assert_eq!(table, found, "{} differs; if that is meant, run the test with BLESS=1", path.display());
 }
+
+/// Compares a table with the one in a document between `<!-- NAME -->` and `<!-- /NAME -->`, or rewrites it there where the
+/// environment variable BLESS is set. Numbers may differ by `percent`; all other words must be equal.
+///
+/// # Panics
+/// If they differ by more, or there is no such place.
+pub fn assert_section_within(percent: f64, document: &str, name: &str, table: &str) {
+    if std::env::var_os("BLESS").is_some() {
+        return assert_section(document, name, table);
+    }
+    let path = workspace(document);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let begin = text.split_once(&format!("<!-- {name} -->\n")).map(|(_, rest)| rest);
+    let found = begin.and_then(|rest| rest.split_once(&format!("<!-- /{name} -->\n"))).map(|(found, _)| found);
+    let found = found.unwrap_or_else(|| panic!("{document} has no section {name}"));
+    assert!(
+        agrees(percent, found, table),
+        "{document} differs by more than {percent} %; if that is meant, run the test with BLESS=1. Found:\n{found}\n\
+         Expected:\n{table}"
+    );
+}
+
+/// Returns whether two tables have the same words, and numbers that differ by at most `percent`.
+fn agrees(percent: f64, found: &str, expected: &str) -> bool {
+    let number = |word: &str| word.replace(',', "").parse::<f64>().ok();
+    let (found, expected): (Vec<_>, Vec<_>) =
+        (found.split_whitespace().collect(), expected.split_whitespace().collect());
+    let same = |(found, expected): (&&str, &&str)| match (number(found), number(expected)) {
+        (Some(found), Some(expected)) => (found - expected).abs() * 100.0 <= percent * expected,
+        _ => found == expected,
+    };
+    found.len() == expected.len() && found.iter().zip(&expected).all(same)
+}
+
+/// Returns a table in Markdown whose first column is on the left and whose other columns are numbers, on the right.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let line = |cells: &[&str]| format!("| {} |\n", cells.join(" | "));
+    let right = header.iter().skip(1).map(|_| "---:");
+    let mut text = line(header) + &line(&std::iter::once("---").chain(right).collect::<Vec<_>>());
+    for row in rows {
+        text += &line(&row.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    text
+}
+
+/// Returns a number as 12,345.
+pub fn thousands(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        _ => format!("{},{:03}", thousands(number / 1_000), number % 1_000),
+    }
+}
+
+#[cfg(test)]
+mod unit_tests {
+    use super::*;
+
+    #[test]
+    fn numbers_may_differ_a_little_and_words_may_not() {
+        let rows = |bytes| table(&["core", "bytes"], &[vec!["Cortex-M0".to_owned(), thousands(bytes)]]);
+        let expected = rows(10_000);
+        assert_eq!(expected, "| core | bytes |\n| --- | ---: |\n| Cortex-M0 | 10,000 |\n");
+        assert!(agrees(2.0, &rows(10_200), &expected) && agrees(2.0, &rows(9_800), &expected));
+        assert!(!agrees(2.0, &rows(10_201), &expected) && !agrees(2.0, &rows(9_799), &expected));
+        assert!(!agrees(2.0, &expected.replace("M0", "M3"), &expected) && !agrees(2.0, "", &expected));
+    }
+
+    #[test]
+    fn thousands_have_commas() {
+        assert_eq!([0, 999, 1_000, 12_034, 1_000_000].map(thousands), ["0", "999", "1,000", "12,034", "1,000,000"]);
+    }
+}

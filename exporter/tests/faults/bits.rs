@@ -63,10 +63,9 @@ fn what_flipped_bits_are_found_by() {
         let rows = names.map(|name| scope.spawn(move || (name, flip(name))));
         rows.map(|row| row.join().unwrap())
     });
-    let mut text =
-        "| blob | found by the checksum or by what stands before it | with a right checksum: refused by the loader | \
-                    by the self-test | by nothing |\n|---|---|---|---|---|\n"
-            .to_owned();
+    let mut text = "| blob | found by preamble or checksum | with a corrected checksum: refused by the loader | \
+                    found by the self-test | not found |\n|---|---|---|---|---|\n"
+        .to_owned();
     for (name, found) in rows {
         assert_eq!(found.refused + found.self_test + found.nothing, SELF_TESTS);
         let percent = |found: usize| format!("{:.1} %", 100.0 * found as f64 / SELF_TESTS as f64);

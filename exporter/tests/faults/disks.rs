@@ -57,11 +57,11 @@ fn cases() -> Vec<Case> {
             disk_with_models(here, "size=1m");
             mount(here, "remount,ro");
         }),
-        Case::new("the same, before a training", TRAIN, |here| {
+        Case::new("the same disk, at the start of a training", TRAIN, |here| {
             disk_with_models(here, "size=1m");
             mount(here, "remount,ro");
         }),
-        Case::new("the disk has become full since the training began", RESUME, |here| {
+        Case::new("the disk is full when a training is resumed", RESUME, |here| {
             mount(here, "size=16m");
             killed_training(here, "disk/run");
             fill(here);

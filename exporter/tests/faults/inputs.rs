@@ -76,61 +76,65 @@ fn cases() -> Vec<Case> {
         Case::new("the word list is a link that leads nowhere", LIST, |here| {
             std::os::unix::fs::symlink("gone", here.join("words.txt")).unwrap();
         }),
-        Case::with("nobody may read the word list", LIST, |here| {
+        Case::with("no permission to read the word list", LIST, |here| {
             write(here, "words.txt", b"a\n");
             close(&here.join("words.txt"));
             bound(here, LIST)
         }),
         list("the word list is empty", b""),
-        list("the word list ends within a character", b"anna\nzo\xc3"),
-        list("the word list is another kind of file", &[0; 10_000]),
-        Case::new("a word list without an end and without lines", "train --data /dev/zero", |_| ()),
+        list("the word list ends in the middle of a character", b"anna\nzo\xc3"),
+        list("the word list is a binary file", &[0; 10_000]),
+        Case::new("an endless word list without lines", "train --data /dev/zero", |_| ()),
         Case::new("no such model", EXPORT, |_| ()),
         Case::new("the model is a folder", EXPORT, |here| fs::create_dir(here.join("m.safetensors")).unwrap()),
-        Case::with("nobody may read the model", EXPORT, |here| {
+        Case::with("no permission to read the model", EXPORT, |here| {
             trained(here);
             close(&here.join("m.safetensors"));
             bound(here, EXPORT)
         }),
         Case::new("the model is empty", EXPORT, |here| write(here, "m.safetensors", b"")),
-        Case::new("the model ends in its middle", EXPORT, |here| {
+        Case::new("half a model", EXPORT, |here| {
             trained(here);
             write(here, "m.safetensors", &model("tiny.safetensors")[..3_000]);
         }),
-        Case::new("a model without an end", "sample --model /dev/zero", |_| ()),
-        blob("the blob ends in its middle", |bytes| bytes.truncate(1_000)),
+        Case::new("an endless model", "sample --model /dev/zero", |_| ()),
+        blob("half a blob", |bytes| bytes.truncate(1_000)),
         blob("a bit of the blob has flipped", |bytes| bytes[1_000] ^= 0x10),
         net("the PyTorch file is empty", b""),
-        net("the PyTorch file ends in its middle", b"\xff\0\0\0\0\0\0\0{\"fc1.weight\""),
+        net("half a PyTorch file", b"\xff\0\0\0\0\0\0\0{\"fc1.weight\""),
         Case::new("no folder for the result", "export --model m.safetensors --out no/m.blob", trained),
-        Case::new("the result's name is a folder's", "export --model m.safetensors --out .", trained),
-        Case::new("the result's name is a pipe's or a device's", "export --model m.safetensors --out pipe", |here| {
+        Case::new("the result is a folder", "export --model m.safetensors --out .", trained),
+        Case::new("the result is a pipe or a device", "export --model m.safetensors --out pipe", |here| {
             trained(here);
             shell(here, "mkfifo pipe");
         }),
         Case::new("the result is the input", "export --model m.safetensors --out ./m.safetensors", trained),
-        Case::with("nobody may write to the folder", "export --model m.safetensors --out closed/m.blob", |here| {
-            trained(here);
-            fs::create_dir(here.join("closed")).unwrap();
-            write(here, "closed/m.blob", b"of before");
-            close(&here.join("closed"));
-            bound(here, "export --model m.safetensors --out closed/m.blob")
-        }),
-        Case::with("files may not become as large as the blob", EXPORT, |here| {
+        Case::with(
+            "no permission to write to the folder",
+            "export --model m.safetensors --out closed/m.blob",
+            |here| {
+                trained(here);
+                fs::create_dir(here.join("closed")).unwrap();
+                write(here, "closed/m.blob", b"of before");
+                close(&here.join("closed"));
+                bound(here, "export --model m.safetensors --out closed/m.blob")
+            },
+        ),
+        Case::with("a limit on file sizes below the blob's", EXPORT, |here| {
             trained(here);
             prepared(here, "trap '' XFSZ; ulimit -f 4", EXPORT)
         }),
-        Case::with("files may not become as large as a run's", TRAIN, |here| {
+        Case::with("a limit on file sizes below the run's", TRAIN, |here| {
             prepared(here, "trap '' XFSZ; ulimit -f 64", TRAIN)
         }),
-        Case::new("no run to go on with", RESUME, |_| ()),
-        Case::new("the run's settings end in their middle", RESUME, |here| {
+        Case::new("no run to resume", RESUME, |_| ()),
+        Case::new("half a file of the run's settings", RESUME, |here| {
             killed_and_damaged(here, "config.json", |_| b"{\"data\": nu".to_vec());
         }),
-        Case::new("the run's checkpoint ends in its middle", RESUME, |here| {
+        Case::new("half a checkpoint in the run", RESUME, |here| {
             killed_and_damaged(here, "checkpoint.safetensors", half);
         }),
-        Case::new("the run's metrics have a line of another kind", RESUME, |here| {
+        Case::new("a foreign line in the run's metrics", RESUME, |here| {
             killed_and_damaged(here, "metrics.jsonl", |bytes| [b"hello\n", &*bytes, b"{}\n"].concat());
         }),
     ]

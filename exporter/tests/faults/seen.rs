@@ -133,13 +133,13 @@ impl Case {
         }
         let new: Vec<String> =
             after.keys().filter(|name| !before.contains_key(*name)).map(|name| format!("`{name}`")).collect();
-        let left = if new.is_empty() { "what was there".to_owned() } else { format!("also {}", new.join(", ")) };
+        let left = if new.is_empty() { "no change".to_owned() } else { format!("also {}", new.join(", ")) };
         format!("| {fault} | `{}` | `{line}` | 1 | {left} |\n", self.arguments)
     }
 }
 
 /// The rows of all cases, under a heading.
 pub fn table<'c>(rows: impl Iterator<Item = String> + 'c) -> String {
-    let heading = "| fault | command | what is said | exit code | what is on the disk |\n|---|---|---|---|---|\n";
+    let heading = "| fault | command | message | exit code | on the disk after it |\n|---|---|---|---|---|\n";
     heading.to_owned() + &rows.collect::<String>()
 }

@@ -31,8 +31,10 @@ pub fn tables(rows: &[Row], record: &Record) -> String {
         text += &format!("### {title}\n\n{}\n", characters(&rows, record));
         text += &format!("Instructions by part:\n\n{}\n", parts(&rows));
         if model == WAVENET {
-            text +=
-                &format!("Times the instructions of int8 in the core's layout that others take:\n\n{}\n", peers(&rows));
+            text += &format!(
+                "Instructions of int8 in the core's layout; the other columns are multiples of ours:\n\n{}\n",
+                peers(&rows)
+            );
         }
     }
     let rows = of(ANOMALY);

@@ -88,7 +88,7 @@ impl Score {
     /// The table and the survivors.
     pub fn text(&self) -> String {
         let mut text = String::from(
-            "| area | mutants | tested | caught | by the clock | missed | cannot be built | score |\n\
+            "| area | mutants | tested | caught | timed out | missed | do not build | score |\n\
              |---|---|---|---|---|---|---|---|\n",
         );
         for (area, row) in self.rows() {
@@ -105,7 +105,7 @@ impl Score {
             }
         };
         named("Missed", "MissedMutant");
-        named("Found by the clock", "Timeout");
+        named("Timed out, which counts as caught", "Timeout");
         text
     }
 
@@ -114,18 +114,18 @@ impl Score {
         let left_out = config.split_once("exclude_re = [\n").and_then(|(_, rest)| rest.split_once("\n]"));
         let left_out = left_out.map_or("", |(list, _)| list);
         format!(
-            "# Would the tests notice?\n\n\
-             Written by `cargo xtask mutants --record`. The command changes one operator or one function of the runtime at a\n\
-             time and runs the runtime's tests. The score is the share of mutants that a test notices, among those that can be\n\
-             built; the aim is {TARGET_PERCENT} % in every area.\n\n\
-             Where fewer mutants were tested than there are, the score is that of a sample. Tests were added for the survivors of\n\
-             the sample, so the rest would score lower.\n\n\
+            "# Mutants: would the tests notice a fault?\n\n\
+             `cargo xtask mutants --record` writes this page. The command changes one operator or one function of\n\
+             the runtime at a time and runs the runtime's tests. The score is the share of mutants that a test\n\
+             notices, among the mutants that build; the target is {TARGET_PERCENT} % in every area.\n\n\
+             Where fewer mutants were tested than there are, the score is that of a sample. Tests were added for\n\
+             the survivors of the sample, so the rest would score lower.\n\n\
              - `kernels/x86`: the kernels with intrinsics.\n\
              - `kernels`: all others that a host compiles, which are the definitions of every layout.\n\
              - Kernels in assembly have faults made by hand, in `tests/faults.toml`: `cargo xtask mutants --emulated`.\n\n\
              {}\n\
-             Mutants that are left out, and why, from `.cargo/mutants.toml`. \"Hides N\": the entry also leaves out N mutants that\n\
-             a test finds, the same change elsewhere in the function.\n\n```toml\n{left_out}\n```\n",
+             Excluded mutants and the reason for each, from `.cargo/mutants.toml`. \"Hides N\": the entry also\n\
+             excludes N mutants that a test finds, the same change elsewhere in the function.\n\n```toml\n{left_out}\n```\n",
             self.text()
         )
     }

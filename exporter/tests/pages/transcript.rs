@@ -1,11 +1,11 @@
 //! Transcripts in a page of `docs`: the commands are run as a reader would type them, and their output is compared.
 //!
-//! A transcript is a fenced block ```` ```console ````. A line that begins with `$ ` is a command, the lines after it are
-//! its output: stdout and stderr, in the order of writing. A line `...` replaces any number of lines, at most once per
-//! command; `...` within a line replaces any text.
+//! A transcript is a fenced block ```` ```console ````. A line that begins with `$ ` is a command. The lines after it are
+//! its output: stdout and stderr, in the order in which they were written. A line `...` replaces any number of lines, at
+//! most once per command. `...` within a line replaces any text.
 //!
-//! In a block ```` ```console varies ````, numbers and drawn words may differ: they come from a training, which ends with
-//! other digits on another machine. Everything else in the block is compared, the number of lines included.
+//! In a block ```` ```console varies ```` numbers and drawn words may differ, because they come from a training, which
+//! ends with other digits on another machine. Everything else in the block is compared, the number of lines included.
 
 use std::fs;
 use std::io::{Read, pipe};
@@ -132,7 +132,7 @@ fn around<'l, 'b>(expected: &'l [&'b str]) -> Option<(&'l [&'b str], &'l [&'b st
     Some((&expected[..at], &expected[at + 1..]))
 }
 
-/// Whether the lines of a page agree with the lines that a command has printed.
+/// Returns whether the lines of a page agree with the lines that a command has printed.
 fn fits(expected: &[&str], output: &[String], varies: bool) -> bool {
     let all = |expected: &[&str], output: &[String]| {
         expected.len() == output.len()
@@ -151,7 +151,7 @@ fn fits(expected: &[&str], output: &[String], varies: bool) -> bool {
     }
 }
 
-/// Whether a line is the expected one, in which `...` replaces any text.
+/// Returns whether a line is the expected one, in which `...` replaces any text.
 fn line_fits(expected: &str, line: &str) -> bool {
     let mut parts = expected.split(LEFT_OUT);
     let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else { return false };
@@ -205,8 +205,8 @@ fn without_numbers(token: &str) -> String {
     text
 }
 
-/// Returns the output as a page shows it: with the same number of lines before and after those that are left out, and
-/// with lines of the page that fit.
+/// Returns the output as a page shows it. If the page leaves lines out, as many lines as before are shown before and after
+/// them. A line of the page with `...` stays if it fits.
 fn blessed(expected: &[&str], output: &[String]) -> Vec<String> {
     let show = |line: &String| {
         let kept = expected.iter().find(|kept| **kept != LEFT_OUT && kept.contains(LEFT_OUT) && line_fits(kept, line));

@@ -3,6 +3,7 @@
 //! `BLESS=1 cargo test -p exporter --test pages` rewrites what differs.
 
 mod commands;
+mod links;
 mod transcript;
 
 use std::fs;

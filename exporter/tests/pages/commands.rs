@@ -84,6 +84,7 @@ impl Manual {
         let entries = self.section("OPTIONS").split(|line| line == ".TP").filter(|entry| !entry.is_empty());
         entries.map(|entry| {
             let (heading, default) = match entry[0].split_once(" [default") {
+                Some((heading, ": ]")) => (heading, String::new()),
                 Some((heading, default)) => (heading, format!(" [default{default}")),
                 None => (entry[0].trim_end(), String::new()),
             };

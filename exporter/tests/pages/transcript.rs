@@ -1,8 +1,8 @@
 //! Transcripts in a page of `docs`: the commands are run as a reader would type them, and their output is compared.
 //!
-//! A transcript is a fenced block ```` ```console ````. A line that begins with `$ ` is a command. The lines after it are
-//! its output: stdout and stderr, in the order in which they were written. A line `...` replaces any number of lines, at
-//! most once per command. `...` within a line replaces any text.
+//! A transcript is a fenced block ```` ```console ````. A line that begins with `$ ` is a command. The lines after the
+//! command are its output: stdout and stderr, in the order in which they were written. A line `...` replaces any number
+//! of lines, at most once per command. `...` within a line replaces any text.
 //!
 //! In a block ```` ```console varies ```` numbers and drawn words may differ, because they come from a training, which
 //! ends with other digits on another machine. Everything else in the block is compared, the number of lines included.
@@ -205,8 +205,8 @@ fn without_numbers(token: &str) -> String {
     text
 }
 
-/// Returns the output as a page shows it. If the page leaves lines out, as many lines as before are shown before and after
-/// them. A line of the page with `...` stays if it fits.
+/// Returns the output as a page shows it. If the page leaves lines out, as many lines as before are shown before and
+/// after them. A line of the page with `...` stays if it fits.
 fn blessed(expected: &[&str], output: &[String]) -> Vec<String> {
     let show = |line: &String| {
         let kept = expected.iter().find(|kept| **kept != LEFT_OUT && kept.contains(LEFT_OUT) && line_fits(kept, line));

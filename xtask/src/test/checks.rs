@@ -24,7 +24,7 @@ const NEON: &str = "target/neon";
 /// Tests of package `tests` that `--quick` runs: structure, language, and the words of one emulated board.
 const QUICK: [&str; 3] = ["tests floors", "tests language", "tests qemu_generate"];
 /// Tests of the other packages that `--quick` leaves out: every emulated board, and a training per fault.
-const NOT_QUICK: [&str; 2] = ["exporter costs", "exporter faults"];
+const NOT_QUICK: [&str; 3] = ["exporter costs", "exporter faults", "exporter pages"];
 
 /// Returns all jobs.
 ///

@@ -14,7 +14,7 @@ const TINY: [(&str, bool); 3] = [
 ];
 
 fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
 }
 
 /// The bytes of the tiny models that this build can run, or of those that it cannot; integers in every layout.

@@ -1,5 +1,5 @@
-//! Projects that begin with `cargo new`, outside the workspace, made from the lines of the documents: on this machine, for a chip
-//! in QEMU, and with the dependency under another name.
+//! Projects that begin with `cargo new`, outside the workspace, and are made from the lines of the documents: on this
+//! machine, for a chip in QEMU, and with the dependency under another name.
 
 use std::env;
 use std::fs;
@@ -74,7 +74,7 @@ impl Project {
         fs::copy(workspace(from), to).unwrap();
     }
 
-    /// Cargo in the project's folder. Flags in the environment would take the place of those in its configuration.
+    /// Cargo in the project's folder. Flags in the environment would replace those of its configuration.
     fn cargo(&self) -> Command {
         let mut cargo = Repo::find().cargo();
         cargo.current_dir(&self.folder).env("CARGO_TARGET_DIR", workspace("target/new-project"));

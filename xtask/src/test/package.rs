@@ -16,10 +16,11 @@ const FOLDER: &str = "target/package";
 
 /// Returns the job that packs the runtime, from which follows the job that tests the archive.
 ///
-/// Outside the workspace neither its profiles nor its lock nor a file beside the package can help: what is missing in the archive
-/// is missed there.
+/// Outside the workspace, a test that needs a file beside the package fails, and so does a manifest that needs the
+/// workspace's.
 pub fn job(repo: &Repo) -> Job<'_> {
-    // `cargo package` asks the registry for news unless it is offline. Where a download fails, the command says what it lacks.
+    // `cargo package` asks the registry for newer versions unless it is offline. If this download fails, so does
+    // the package, and says what it lacks.
     let _ = ask(repo.cargo().args(["fetch", "--locked"]));
     let mut pack = repo.cargo();
     // Cargo unpacks the archive to build it. Before a commit, the files to test are not committed yet.
@@ -49,14 +50,14 @@ fn unpacked(repo: &Repo) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Returns a folder outside the workspace: the same in every run, so that Cargo does not build an unchanged package again.
+/// Returns a folder outside the workspace. It is the same in every run, so that Cargo builds an unchanged package once.
 fn outside(repo: &Repo) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     repo.root().hash(&mut hasher);
     env::temp_dir().join(format!("runtime-package-{:016x}", hasher.finish()))
 }
 
-/// Makes a folder equal to another. A file that is the same already stays untouched: Cargo goes by the time of its last change.
+/// Makes a folder equal to another. Does not write files that are equal already: Cargo compares the times of changes.
 fn mirror(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     for entry in fs::read_dir(to)? {

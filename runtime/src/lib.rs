@@ -3,6 +3,8 @@
 //! [QUANTIZATION.md]: mod@quant
 #![doc = include_str!("../README.md")]
 #![no_std]
+// The documentation site compiles with a nightly toolchain, and shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_debug_implementations)]
 
 #[cfg(feature = "alloc")]

@@ -16,9 +16,9 @@
 //! use runtime::batch::{Batch, word_seed};
 //! use runtime::{Generator, HeapState, Model, Sampling};
 //! # #[cfg(feature = "f32")]
-//! # static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.blob");
+//! # static BLOB: &[u8] = runtime::include_blob!("../models/tiny.blob");
 //! # #[cfg(not(feature = "f32"))]
-//! # static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.int8.blob");
+//! # static BLOB: &[u8] = runtime::include_blob!("../models/tiny.int8.blob");
 //! let model = Model::new(BLOB)?;
 //! let threads = std::thread::available_parallelism().map_or(1, usize::from);
 //! let words = Batch::new(&model, Sampling::default()).words(42, 0..100, threads);

@@ -1,39 +1,10 @@
-//! A hierarchical (WaveNet-like) character model for microcontrollers: `no_std`, no heap, `unsafe` in the kernels alone.
-//!
-//! The model of the makemore lecture, part 5, reads the last `block_size` characters, fuses neighbours level by
-//! level, and gives a logit for every possible next character. This crate defines its arithmetic and its file
-//! format ([`format`]); the exporter, the firmware and the tests all call this code, so the same blob and the same
-//! seed give the same characters everywhere.
-//!
-//! ```text
-//!  characters   .  .  .  e  m  m  a        Model      the blob, checked once, read in place from flash
-//!  level 0       \/    \/    \/            State      the buffers: rings per level, scratch, logits
-//!  level 1          \/    \/               Stream     Model + State: one character in, logits out
-//!  level 2             \/                  Generator  Stream + sampler: words
-//!  logits        for the next character
-//! ```
-//!
-//! # Example
-//!
-//! ```
-//! use runtime::{Generator, Model, Sampling, State, state_words};
-//!
-//! // On a chip: `static BLOB: &[u8] = runtime::include_blob!("names.blob");`
-//! # #[cfg(feature = "f32")]
-//! static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.blob");
-//! # #[cfg(not(feature = "f32"))]
-//! # static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.int8.blob");
-//!
-//! let model = Model::new(BLOB)?;
-//! let mut state = State::<{ state_words(BLOB) }>::new();
-//! let mut generator = Generator::new(&model, &mut state, Sampling::default(), 42)?;
-//! let mut name = heapless::String::<32>::new();
-//! generator.word("ma", &mut name)?;
-//! assert!(name.starts_with("ma"));
-//! # Ok::<(), runtime::Error>(())
-//! ```
-
+// README.md links to files. Here, where the first definition of a link counts, they are the modules that have their text.
+//! [FORMAT.md]: mod@format
+//! [QUANTIZATION.md]: mod@quant
+#![doc = include_str!("../README.md")]
 #![no_std]
+// The documentation site compiles with a nightly toolchain, and shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_debug_implementations)]
 
 #[cfg(feature = "alloc")]
@@ -49,6 +20,9 @@ compile_error!("models are larger than a 16-bit address space: 32-bit targets or
 
 #[cfg(not(any(feature = "f32", feature = "int8", feature = "int4")))]
 compile_error!("without a precision there is nothing to run: enable f32, int8 or int4");
+
+#[cfg(all(test, not(feature = "std")))]
+compile_error!("the tests need the standard library: cargo test --features std");
 
 #[cfg(feature = "std")]
 pub mod batch;

@@ -9,7 +9,7 @@ use runtime::{End, Generator, HeapState, Model, PromptError, Sampling};
 
 /// All of `models/*.blob` that this build can run.
 fn shipped() -> Vec<(String, AlignedBlob)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let blobs = files.filter(|path| path.extension().is_some_and(|extension| extension == "blob"));
     let read =

@@ -7,7 +7,7 @@ use runtime::format::{AlignedBlob, checksum};
 use runtime::{FormatError, Model};
 
 fn blob(name: &str) -> Vec<u8> {
-    fs::read(format!("../models/{name}")).unwrap()
+    fs::read(format!("models/{name}")).unwrap()
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn the_source_says_what_the_loader_finds() {
             format!("pub const STATE_WORDS: usize = {};", model.state_words()),
             // Or a blob of more than 1.5 MB stops the build.
             "#[allow(long_running_const_eval".to_owned(),
-            format!("pub static BLOB: ::runtime::Aligned<[u32; {}]> =", blob.len() / 4),
+            format!("pub static BLOB: runtime::Aligned<[u32; {}]> =", blob.len() / 4),
             "include_bytes!(\"some/model.blob\")".to_owned(),
             format!("precision: Precision::{:?},", model.precision()),
             format!("layout: Layout::{:?},", model.layout()),
@@ -52,8 +52,8 @@ fn what_the_loader_refuses_has_no_source() {
 
 #[test]
 fn a_flipped_bit_is_found() {
-    static TINY: runtime::Aligned<[u32; include_bytes!("../../models/tiny.int8.blob").len() / 4]> =
-        words(include_bytes!("../../models/tiny.int8.blob"));
+    static TINY: runtime::Aligned<[u32; include_bytes!("../models/tiny.int8.blob").len() / 4]> =
+        words(include_bytes!("../models/tiny.int8.blob"));
     let mut blob = TINY.0;
     assert!(is_intact(&blob));
     for word in (0..blob.len()).step_by(7) {

@@ -1,18 +1,16 @@
 //! The examples are built by `cargo test`; this runs them, and compares what they print with what the library returns.
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use runtime::format::AlignedBlob;
 use runtime::{Generator, HeapState, Model, Sampling, Stream, built_in};
 
-/// Runs an example in the repository's top folder.
+/// Runs an example in the package's folder.
 fn run(example: &str, arguments: &[&str]) -> Output {
     // Beside the folder of test programs.
     let deps = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     let program = deps.parent().unwrap().join("examples").join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let output = Command::new(&program).args(arguments).current_dir(folder).output();
+    let output = Command::new(&program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     output.unwrap_or_else(|error| panic!("{}: {error}: `cargo build -p runtime --examples`", program.display()))
 }
 
@@ -22,7 +20,7 @@ fn lines(output: &Output) -> Vec<&str> {
 }
 
 fn blob(name: &str) -> AlignedBlob {
-    AlignedBlob::from(std::fs::read(format!("../models/{name}")).unwrap().as_slice())
+    AlignedBlob::from(std::fs::read(format!("models/{name}")).unwrap().as_slice())
 }
 
 fn words(blob: &AlignedBlob, sampling: Sampling) -> Vec<String> {
@@ -82,8 +80,8 @@ fn a_missing_file_is_an_error() {
 /// The committed source of the built-in model; `BLESS=1` writes it.
 #[test]
 fn the_built_in_model_is_current() {
-    let blob = std::fs::read("../models/tiny.int8.blob").unwrap();
-    let source = built_in::source(&blob, "../../../models/tiny.int8.blob").unwrap();
+    let blob = std::fs::read("models/tiny.int8.blob").unwrap();
+    let source = built_in::source(&blob, "../../models/tiny.int8.blob").unwrap();
     let file = "examples/built_in/model.rs";
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(file, &source).unwrap();

@@ -8,7 +8,7 @@ use runtime::limits::MAX_GOLDEN;
 use runtime::write::{EncodeError, Layers, LinearWeights, encode};
 use runtime::{Activation, FormatError, Level, Model, Provenance, State, StateError, Stream, state_words};
 
-static TINY: &[u8] = runtime::include_blob!("../../models/tiny.blob");
+static TINY: &[u8] = runtime::include_blob!("../models/tiny.blob");
 
 fn open(bytes: &[u8]) -> Result<(), FormatError> {
     Model::new(AlignedBlob::from(bytes).as_bytes()).map(drop)

@@ -9,9 +9,9 @@ use runtime::{
     state_words,
 };
 
-static TINY: &[u8] = runtime::include_blob!("../../models/tiny.blob");
+static TINY: &[u8] = runtime::include_blob!("../models/tiny.blob");
 #[cfg(feature = "int8")]
-static TINY_INT8: &[u8] = runtime::include_blob!("../../models/tiny.int8.blob");
+static TINY_INT8: &[u8] = runtime::include_blob!("../models/tiny.int8.blob");
 
 fn logits(stream: &Stream<'_>) -> Vec<f32> {
     (0..stream.logits().len()).map(|token| stream.logits().get(token as u8).unwrap()).collect()

@@ -42,7 +42,7 @@ mod fixed {
 
     use super::*;
 
-    static NAMES: &[u8] = runtime::include_blob!("../../models/names.int8.blob");
+    static NAMES: &[u8] = runtime::include_blob!("../models/names.int8.blob");
 
     fn nats(logits: &[i32]) -> Vec<f64> {
         logits.iter().map(|&logit| f64::from(logit) / 1024.0).collect()

@@ -1,4 +1,5 @@
-//! The blobs in `models/`: every truncation and every flipped bit of the tiny ones, and the self-test of all.
+//! The blobs in `models/`, of which the package has fewer than the repository: every truncation and every flipped bit of the
+//! tiny ones, and the self-test of all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ const TINY: [(&str, bool); 3] = [
 ];
 
 fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
 }
 
 /// The bytes of the tiny models that this build can run, or of those that it cannot; integers in every layout.
@@ -149,7 +150,7 @@ fn the_self_test_of_every_shipped_model_passes() {
     let all = all();
     let mut expected = Vec::new();
     if cfg!(feature = "f32") {
-        expected.extend(["names.blob", "tiny.blob"]);
+        expected.push("tiny.blob");
     }
     if cfg!(feature = "int8") {
         expected.extend(["names.int8.blob", "tiny.int8.blob"]);

@@ -33,6 +33,7 @@ pub mod reliability;
 pub mod repo;
 pub mod reproduce;
 pub mod runner;
+pub mod semver;
 pub mod setup;
 pub mod size;
 pub mod slot;
@@ -46,7 +47,7 @@ pub mod watched;
 use subcommand::Subcommand;
 
 /// The subcommands, in the order a newcomer needs them.
-pub const SUBCOMMANDS: [&Subcommand; 18] = [
+pub const SUBCOMMANDS: [&Subcommand; 19] = [
     &setup::COMMAND,
     &doctor::COMMAND,
     &demo::COMMAND,
@@ -64,5 +65,6 @@ pub const SUBCOMMANDS: [&Subcommand; 18] = [
     &mutants::COMMAND,
     &reproduce::COMMAND,
     &deny::COMMAND,
+    &semver::COMMAND,
     &runner::COMMAND,
 ];

@@ -2,6 +2,7 @@
 
 mod checks;
 mod jobs;
+mod package;
 mod packages;
 mod programs;
 mod summary;

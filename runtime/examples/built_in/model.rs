@@ -5,15 +5,15 @@ pub const STATE_WORDS: usize = 50;
 
 /// The blob that the model is a view of; see `runtime::built_in::is_intact`.
 #[allow(long_running_const_eval, reason = "it takes as long as it has words")]
-pub static BLOB: ::runtime::Aligned<[u32; 488]> =
-    ::runtime::built_in::words(include_bytes!("../../../models/tiny.int8.blob"));
+pub static BLOB: runtime::Aligned<[u32; 488]> =
+    runtime::built_in::words(include_bytes!("../../models/tiny.int8.blob"));
 
 /// The model, checked when this was built.
-pub static MODEL: ::runtime::Model<'static> = {
-    use ::runtime::built_in::{
+pub static MODEL: runtime::Model<'static> = {
+    use runtime::built_in::{
         Activation, Layout, Level, Parts, Precision, StateLayout, WeightFormat,
     };
-    ::runtime::Model::built_in(&BLOB.0, Parts {
+    runtime::Model::built_in(&BLOB.0, Parts {
         precision: Precision::Int8,
         layout: Layout::RowMajor,
         activation: Activation::Tanh,

@@ -12,7 +12,7 @@ use crate::limits::MAX_LEVELS;
 ///
 /// ```
 /// use runtime::{State, state_words};
-/// static BLOB: &[u8] = runtime::include_blob!("../../../models/tiny.blob");
+/// static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.blob");
 /// let mut state = State::<{ state_words(BLOB) }>::new();
 /// ```
 #[derive(Clone, Debug)]

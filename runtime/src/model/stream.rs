@@ -25,9 +25,9 @@ pub struct Score {
 /// ```
 /// # use runtime::{Model, State, Stream, state_words};
 /// # #[cfg(feature = "f32")]
-/// # static BLOB: &[u8] = runtime::include_blob!("../../../models/tiny.blob");
+/// # static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.blob");
 /// # #[cfg(not(feature = "f32"))]
-/// # static BLOB: &[u8] = runtime::include_blob!("../../../models/tiny.int8.blob");
+/// # static BLOB: &[u8] = runtime::include_blob!("../../models/tiny.int8.blob");
 /// let model = Model::new(BLOB)?;
 /// let mut state = State::<{ state_words(BLOB) }>::new();
 /// let mut stream = Stream::new(&model, &mut state)?;

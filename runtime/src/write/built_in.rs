@@ -5,8 +5,11 @@ use crate::config::{Level, StateLayout};
 use crate::error::FormatError;
 use crate::format::{checksum, slab_offset};
 
-/// Rust source of a blob: `static BLOB`, which includes it from `path`, relative to the file that the source is written to;
-/// `static MODEL: runtime::Model<'static>`; and `const STATE_WORDS: usize`, what [`crate::State`] it needs.
+/// Returns Rust source of a blob: `static BLOB`, which includes it from `path`, relative to the file that the source is written to;
+/// `static MODEL: runtime::Model<'static>`; and `const STATE_WORDS: usize`, the size of its [`crate::State`].
+///
+/// Paths in the source begin with `runtime::`. In a package that calls the dependency otherwise
+/// (`names = { package = "runtime", ... }`), write `use names as runtime;` beside the `include!`.
 ///
 /// # Errors
 /// As [`crate::model::Model::new`].
@@ -30,14 +33,14 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     line(format_args!("pub const STATE_WORDS: usize = {};\n", model.state_words()));
     line(format_args!("/// The blob that the model is a view of; see `runtime::built_in::is_intact`."));
     line(format_args!("#[allow(long_running_const_eval, reason = \"it takes as long as it has words\")]"));
-    line(format_args!("pub static BLOB: ::runtime::Aligned<[u32; {}]> =", blob.len() / 4));
-    line(format_args!("    ::runtime::built_in::words(include_bytes!({path:?}));\n"));
+    line(format_args!("pub static BLOB: runtime::Aligned<[u32; {}]> =", blob.len() / 4));
+    line(format_args!("    runtime::built_in::words(include_bytes!({path:?}));\n"));
     line(format_args!("/// The model, checked when this was built."));
-    line(format_args!("pub static MODEL: ::runtime::Model<'static> = {{"));
-    line(format_args!("    use ::runtime::built_in::{{"));
+    line(format_args!("pub static MODEL: runtime::Model<'static> = {{"));
+    line(format_args!("    use runtime::built_in::{{"));
     line(format_args!("        Activation, Layout, Level, Parts, Precision, StateLayout, WeightFormat,"));
     line(format_args!("    }};"));
-    line(format_args!("    ::runtime::Model::built_in(&BLOB.0, Parts {{"));
+    line(format_args!("    runtime::Model::built_in(&BLOB.0, Parts {{"));
     line(format_args!("        precision: Precision::{:?},", header.precision));
     line(format_args!("        layout: Layout::{:?},", header.layout));
     line(format_args!("        activation: Activation::{:?},", config.activation()));

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::Scope;
 use super::jobs::{Job, Work};
+use super::package;
 use super::packages::{self, Package};
 use super::programs::{self, Program};
 use crate::board::{self, BOARDS, Board};
@@ -68,6 +69,7 @@ fn rest(repo: &Repo) -> Result<Vec<Job<'_>>> {
     let for_neon = |command: fn(&Repo) -> Command| neon::skipped(repo).map_or_else(|| command(repo).into(), Work::Skip);
     let mut jobs = of_chips(repo, runtime)?;
     jobs.extend([
+        package::job(repo),
         job("examples in the documentation", HOST, cargo(repo, &["test", "--workspace", "--doc"])),
         job("lints of the runtime with each feature alone", HOST, lints_by_feature(repo, runtime)),
         job("documentation of each package by itself", HOST, docs(repo, &packages)),

@@ -1,13 +1,13 @@
-//! A hierarchical (WaveNet-like) character model for microcontrollers: `no_std`, no heap, `unsafe` in the kernels alone.
+//! A hierarchical (WaveNet-like) character model for microcontrollers: `no_std`, no heap, `unsafe` only in kernels.
 //!
-//! The model of the makemore lecture, part 5, reads the last `block_size` characters, fuses neighbours level by
-//! level, and gives a logit for every possible next character. This crate defines its arithmetic and its file
-//! format ([`format`]); the exporter, the firmware and the tests all call this code, so the same blob and the same
-//! seed give the same characters everywhere.
+//! The model of the makemore lecture, part 5, reads the last `block_size` characters, fuses neighbours level by level,
+//! and computes a logit for every possible next character. This crate defines its arithmetic and its file format
+//! ([`format`]). The exporter, the firmware and the tests all call this code, so the same blob and the same seed draw
+//! the same characters everywhere.
 //!
 //! ```text
 //!  characters   .  .  .  e  m  m  a        Model      the blob, checked once, read in place from flash
-//!  level 0       \/    \/    \/            State      the buffers: rings per level, scratch, logits
+//!  level 0       \/    \/    \/            State      the buffers: rings per level, input, logits
 //!  level 1          \/    \/               Stream     Model + State: one character in, logits out
 //!  level 2             \/                  Generator  Stream + sampler: words
 //!  logits        for the next character
@@ -59,7 +59,7 @@ pub mod quant;
 #[cfg(feature = "alloc")]
 pub mod write;
 
-// For the crates of this workspace: they change from version to version without notice.
+// Used by the other crates of this workspace. These modules change from version to version without notice.
 #[doc(hidden)]
 pub mod activation;
 mod cache;

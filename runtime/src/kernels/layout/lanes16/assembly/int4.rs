@@ -29,7 +29,7 @@ pub fn rows_curve(blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve
 
 #[inline(never)]
 pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
-    // SAFETY: these are its numbers.
+    // SAFETY: the numbers belong to this function.
     unsafe { super::prepare::<PART, PART_WORDS>(x, prepared, WORDS, runtime_lanes16_prepare_i4) }
     0
 }

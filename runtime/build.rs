@@ -7,8 +7,7 @@
 
 use std::env;
 
-/// Names of all kernels. Files of these names in `src/kernels` have the assembly for chips and the intrinsics for
-/// hosts.
+/// Names of all kernels. `src/kernels` has a file for each name, with assembly for chips or intrinsics for hosts.
 const KERNELS: [&str; 7] = ["v6m", "v7m", "dsp", "mve", "neon", "x86", "portable"];
 
 fn main() {

@@ -65,7 +65,7 @@ const DEFAULTS: Settings = Settings { seed: 42, temperature_milli: 1000, top_k: 
 
 /// Handle of a loaded model.
 pub struct More {
-    /// In the same memory, before the handle.
+    /// The model, which is before the handle in the same memory.
     model: &'static Model<'static>,
     /// Borrows the state. New settings make a new generator.
     generator: Option<Generator<'static>>,

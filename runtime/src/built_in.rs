@@ -19,7 +19,7 @@
 //! fs::write(out.join("model.blob"), &blob)?;
 //! fs::write(out.join("model.rs"), runtime::built_in::source(&blob, "model.blob")?)?;
 //!
-//! // main.rs: defines `static MODEL: runtime::Model`, `const STATE_WORDS: usize`, and `static BLOB`, from which MODEL borrows
+//! // main.rs: `static MODEL: runtime::Model`, `const STATE_WORDS: usize`, and `static BLOB`, from which MODEL borrows
 //! include!(concat!(env!("OUT_DIR"), "/model.rs"));
 //! ```
 //!
@@ -27,7 +27,7 @@
 //! stops the build. Bits that flip in flash later are like bits that flip in the program's code:
 //!
 //! - in `BLOB`, which has all weights: [`is_intact`] finds them, and [`Model::self_test`](crate::Model::self_test)
-//!   finds most of them, if the program calls one of these. Otherwise results are arbitrary, but no access is out of
+//!   finds most of them, if the program calls either. Otherwise results are arbitrary, but no access is out of
 //!   bounds and nothing panics.
 //! - in `MODEL`, some hundred bytes with the sizes, the vocabulary and the self-test's checksum: nothing looks for
 //!   them.

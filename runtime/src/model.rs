@@ -91,8 +91,8 @@ impl<'a> Net<'a> {
         Self::F32(NetF32::NONE)
     }
 
-    /// Takes the weights from the slab, computes the buffers that they need, and returns the words of these. Returns
-    /// `None` if the slab is refused.
+    /// Takes the weights from the slab, computes the sizes of the buffers, and returns the words of all buffers.
+    /// Returns `None` if the slab is refused.
     #[inline(always)]
     fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>, buffers: &mut StateLayout) -> Option<usize> {
         #[cfg(feature = "f32")]

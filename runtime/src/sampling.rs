@@ -1,4 +1,4 @@
-//! From logits to a character: temperature, top-k, greedy.
+//! Sampling of a character from logits: temperature, top-k, greedy.
 //!
 //! There is one implementation per kind of logits: `float` for f32, `kernels::routine::softmax` for integers. Both take
 //! one `next_u32` per draw, so the same seed draws the same words on every machine.

@@ -154,8 +154,9 @@ pub(crate) fn next_character(text: &mut &[u8]) -> Option<char> {
         if !(0xc2..0xf8).contains(&first) {
             return None;
         }
-        // The first byte is 1, a 1 for each continuation, 0, and the highest bits of the code. With every continuation it moves up
-        // by six, and the bit that asks for another by five: to the end, which is the 0.
+        // The first byte is 1, a 1 for each continuation byte, 0, and the highest bits of the code. With each
+        // continuation byte, the code moves up by six bits, and the bit that announces another one by five, until that
+        // bit is the 0.
         let mut end = 0x40;
         while code & end != 0 {
             let low = bytes.next()? ^ 0x80;

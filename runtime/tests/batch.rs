@@ -52,7 +52,7 @@ fn every_word_is_that_of_its_own_seed() {
     }
 }
 
-/// For every layout of one model, because integers are exact in any order.
+/// The layouts of one model have the same words, because integers are exact in any order.
 #[test]
 #[cfg(feature = "int8")]
 fn the_form_of_the_weights_does_not_matter() {

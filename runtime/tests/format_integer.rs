@@ -113,7 +113,7 @@ fn the_drafts_are_models() {
     for draft in drafts() {
         let bytes = draft.encode().unwrap();
         assert_eq!(read(bytes.clone()), Ok(()));
-        assert_eq!(bytes, draft.encode().unwrap(), "the same input gives the same bytes");
+        assert_eq!(bytes, draft.encode().unwrap(), "the same input makes other bytes");
     }
 }
 
@@ -230,7 +230,7 @@ fn multipliers_must_not_be_negative() {
 fn the_golden_text_must_be_of_the_vocabulary() {
     for draft in drafts() {
         let outside = draft.with(|draft| draft.golden = vec![1, VOCAB_SIZE as u8]);
-        assert_eq!(outside.error(), Some(FormatError::BadValue { layer: 3 }), "counted behind the last layer");
+        assert_eq!(outside.error(), Some(FormatError::BadValue { layer: 3 }), "counted after the last layer");
         // Also if the token is changed after encoding: the text is the last array of the slab.
         let mut bytes = draft.encode().unwrap();
         let text = bytes.len() - 16;

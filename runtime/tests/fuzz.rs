@@ -21,7 +21,7 @@ use runtime::format::Precision;
 /// Longest input, in bytes.
 const LONGEST: usize = 2048;
 
-/// Returns the committed inputs of a target: those that fuzzers found useful, and those that once failed.
+/// Returns the committed inputs of a target: the seeds and the inputs that once failed.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let folders = ["seeds", "regressions"].map(|folder| fuzz.join(folder).join(target));

@@ -32,7 +32,7 @@ fn the_best_unit_is_the_first_and_portable_code_the_last() {
     }
 }
 
-/// If a unit of this machine were not found, the next best one would run instead, unnoticed.
+/// A unit that is not found would be replaced by the next best one, unnoticed.
 #[test]
 #[cfg(kernel = "x86")]
 fn every_unit_of_this_machine_is_found() {
@@ -194,12 +194,12 @@ mod integer {
                     let mut out = values[at..at + len + 40].to_vec();
                     run(&mut out[..len], &gates[at..]);
                     assert_eq!(out[..len], expected[at..at + len], "{name}, {len} from {start}");
-                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, behind {len}");
+                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, after {len}");
                     // The number of gates limits the values.
                     let mut out = values[at..at + len + 40].to_vec();
                     run(&mut out, &gates[at..at + len]);
                     assert_eq!(out[..len], expected[at..at + len], "{name}, {len} from {start}");
-                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, behind {len}");
+                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, after {len}");
                 }
             }
         };
@@ -323,8 +323,8 @@ mod integer {
         }
     }
 
-    /// From this length a kernel knows how many rows it may write. If it were too small, portable code would compute
-    /// them, unnoticed.
+    /// A length that is too small would leave rows to portable code, unnoticed: it tells a kernel how many rows it may
+    /// write.
     #[test]
     fn an_output_has_room_for_as_many_rows_as_it_holds() {
         for len in 0..10 {
@@ -349,7 +349,7 @@ mod integer {
                 let mut out = [99; 303];
                 unit.curve_i8(&TANH, &values[len..], &mut out[..len]);
                 assert!(out[..len].iter().zip(&values[len..]).all(|(&out, &value)| out == oracle::tanh(value)));
-                assert_eq!(out[len..][..3], [99; 3], "{}, behind {len}", unit.name());
+                assert_eq!(out[len..][..3], [99; 3], "{}, after {len}", unit.name());
             }
         }
     }
@@ -591,7 +591,7 @@ mod float {
                     unit.vec_mat_f32(&weights, &bias, &x, &mut y);
                     let whole = y.len() / LANES * LANES;
                     assert_eq!(bits(&y[..whole]), bits(&expected[..whole]), "{}", unit.name());
-                    // So is the result for fewer weights, the last of which are part of a block.
+                    // So is the result for fewer weights, where the last weights are part of a block.
                     let part = weights.len() / 2 / (LANES * columns.max(1)) * LANES;
                     let mut y = vec![5.0; padded(rows)];
                     unit.vec_mat_f32(&weights[..weights.len() / 2], &bias, &x, &mut y);
@@ -627,7 +627,7 @@ mod float {
                 let mut y = values[len..][..len + 3].to_vec();
                 unit.activate_f32(Activation::Tanh, &mut y[..len]);
                 assert_eq!(bits(&y[..len]), bits(&expected[len..][..len]), "{}", unit.name());
-                assert_eq!(bits(&y[len..]), bits(&values[2 * len..][..3]), "{}, behind {len}", unit.name());
+                assert_eq!(bits(&y[len..]), bits(&values[2 * len..][..3]), "{}, after {len}", unit.name());
             }
         }
     }

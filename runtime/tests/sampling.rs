@@ -177,8 +177,7 @@ mod fixed {
             counts[usize::from(pick(&weights, total, rng.next_u32()))] += 1;
         }
         let (mut statistic, mut bins) = (0.0, 0);
-        // Tokens of which fewer than five draws are expected are counted together: the statistic is not chi-square with
-        // them.
+        // Tokens with fewer than five expected draws are counted together: the statistic is not chi-square with them.
         let mut rare = (0.0, 0.0);
         for (&count, &p) in counts.iter().zip(expected) {
             let expected = p * f64::from(DRAWS);

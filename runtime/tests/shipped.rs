@@ -17,8 +17,8 @@ fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
 }
 
-/// Returns the bytes of the tiny models that this build can run, integers in every layout; or of those that it cannot
-/// run.
+/// Returns the bytes of the tiny models that this build can run, in every layout if integers; or, if `runs` is false,
+/// of all others.
 fn tiny(runs: bool) -> Vec<(String, Vec<u8>)> {
     let names = TINY.into_iter().filter(|&(_, can)| can == runs).map(|(name, _)| name);
     let files = names.filter_map(|name| Some((name.to_owned(), fs::read(models().join(name)).ok()?)));
@@ -165,8 +165,8 @@ fn the_self_test_of_every_shipped_model_passes() {
     }
 }
 
-/// From any layout to any other: the logits are the same, and so are the bytes that an export in that layout would
-/// write.
+/// Moving a model from any layout to any other keeps the logits, and writes the bytes that an export in that layout
+/// writes.
 #[cfg(feature = "int8")]
 #[test]
 fn layouts_are_exchangeable() {
@@ -193,7 +193,7 @@ fn layouts_are_exchangeable() {
     }
 }
 
-/// In every layout, level 0 stored for all pairs of characters has the same logits as level 0 computed.
+/// Level 0 stored for all pairs of characters has the same logits as level 0 computed.
 #[cfg(feature = "int8")]
 #[test]
 fn pairs_give_the_same_logits() {

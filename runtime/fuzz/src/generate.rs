@@ -19,7 +19,7 @@ use super::oracle;
 pub const SETTINGS: usize = 16;
 /// Number of characters that every model takes.
 const STEPS: usize = 64;
-/// Number of these characters that the same model takes in another form.
+/// Number of characters that the same model takes in another form.
 const MOVED_STEPS: usize = 16;
 /// Limit of the words of a state, the multiplications of a step and the words of a blob. Larger models are skipped, so
 /// that runs are short.
@@ -80,7 +80,7 @@ pub fn generate(bytes: &[u8]) -> Outcome {
     let Some(bytes) = invented else { return Outcome::Refused };
     let blob = Exact::new(&bytes, 0);
     let Ok(model) = Model::new(blob.bytes()) else {
-        assert!(!settings.invented, "what was written is not read");
+        assert!(!settings.invented, "the loader refuses an encoded model");
         return Outcome::Refused;
     };
     if [model.state_words(), model.config().macs_streaming(), bytes.len() / 4].iter().any(|&size| size > LARGEST) {
@@ -110,7 +110,7 @@ fn run(model: &Model<'_>, bytes: &[u8], settings: Settings) {
         Err(Error::SelfTest(error)) => error.expected == error.computed,
         Err(error) => panic!("{error}"),
     };
-    assert!(passed || !settings.invented, "a promise just made is not kept");
+    assert!(passed || !settings.invented, "the self-test of a new blob fails");
     words(model, settings, &mut rng);
 }
 
@@ -154,9 +154,9 @@ fn stream(model: &Model<'_>, tokens: &[Token]) -> Vec<Vec<u32>> {
     let window = model.config().block_size();
     if window < tokens.len() {
         stream.reset();
-        assert_eq!(bits(stream.logits()), all[0], "a reset leaves nothing behind");
+        assert_eq!(bits(stream.logits()), all[0], "a reset leaves a trace");
         tokens[tokens.len() - window..].iter().for_each(|&token| stream.push(token));
-        assert_eq!(bits(stream.logits()), all[tokens.len()], "a window is all that counts");
+        assert_eq!(bits(stream.logits()), all[tokens.len()], "characters before the window count");
     }
     all
 }
@@ -205,7 +205,7 @@ fn check_moved(model: &Model<'_>, layout: Layout, tokens: &[Token], logits: &[Ve
     // `Lanes16` refuses wide layers.
     let Ok(moved) = relayout(model, layout) else { return };
     let blob = Exact::new(&moved, 0);
-    let other = Model::new(blob.bytes()).expect("what was written is read");
+    let other = Model::new(blob.bytes()).expect("the loader reads an encoded model");
     assert_eq!(stream(&other, tokens), logits, "{:?} as {layout:?}", model.layout());
     let back = relayout(&other, model.layout()).expect("it comes from there");
     assert_eq!(back, relayout(model, model.layout()).expect("it is there"), "and back");
@@ -214,7 +214,7 @@ fn check_moved(model: &Model<'_>, layout: Layout, tokens: &[Token], logits: &[Ve
     }
     if let Ok(pairs) = tabulate_pairs(&other) {
         let blob = Exact::new(&pairs, 0);
-        let pairs = Model::new(blob.bytes()).expect("what was written is read");
+        let pairs = Model::new(blob.bytes()).expect("the loader reads an encoded model");
         assert_eq!(stream(&pairs, tokens), logits, "{:?} as pairs in {layout:?}", model.layout());
     }
 }
@@ -242,7 +242,7 @@ fn words(model: &Model<'_>, settings: Settings, rng: &mut Xoshiro128PlusPlus) {
         assert!(word.starts_with(&prompt) && word.chars().count() <= max_len);
         assert_eq!(*end, Some(if word.chars().count() == max_len { End::Limit } else { End::Boundary }), "{word}");
     }
-    assert_eq!(draw(seed, 1), drawn[..drawn.len().min(1)], "the same seed, the same words");
+    assert_eq!(draw(seed, 1), drawn[..drawn.len().min(1)], "the same seed draws other words");
     if settings.greedy {
         assert!(drawn.windows(2).all(|pair| pair[0] == pair[1]));
     }
@@ -254,7 +254,7 @@ fn words(model: &Model<'_>, settings: Settings, rng: &mut Xoshiro128PlusPlus) {
         assert_eq!(together.is_err(), alone.is_empty());
         if let Ok(batch) = together {
             let together = batch.words(seed, 0..3, 1).into_iter().map(|word| (word.text, Some(word.end)));
-            assert_eq!(together.collect::<Vec<_>>(), alone, "many at once");
+            assert_eq!(together.collect::<Vec<_>>(), alone, "words drawn together differ");
         }
     }
     let state = StateMut::new(&mut memory).expect("it is large enough");

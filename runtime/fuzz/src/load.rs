@@ -36,9 +36,9 @@ pub fn check(bytes: &[u8]) -> Result<(), FormatError> {
     }
     // A blob loads at any aligned address, and at no other.
     if loaded.is_ok() {
-        assert!(Model::new(Exact::new(bytes, 4).bytes()).is_ok(), "four bytes behind a multiple of 16");
+        assert!(Model::new(Exact::new(bytes, 4).bytes()).is_ok(), "four bytes after a multiple of 16");
         let error = Model::new(Exact::new(bytes, 1).bytes()).map(drop);
-        assert_eq!(error, Err(FormatError::Misaligned { need: 4 }), "a byte behind a multiple of four");
+        assert_eq!(error, Err(FormatError::Misaligned { need: 4 }), "a byte after a multiple of four");
     }
     loaded
 }

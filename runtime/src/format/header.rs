@@ -9,15 +9,15 @@ use crate::vocab::next_character;
 /// Fields of a header that a reader needs; see [`Header`](super::Header).
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {
-    /// Not checked yet.
+    /// Dimensions, not checked yet.
     pub config: Config,
     pub precision: Precision,
     pub layout: Layout,
     pub weights: heapless::Vec<WeightFormat, MAX_LAYERS, u8>,
     pub golden_crc32: u32,
-    /// UTF-8.
+    /// Vocabulary in UTF-8.
     pub vocab: &'a [u8],
-    /// Encoded in postcard.
+    /// Provenance, encoded in postcard.
     pub provenance: &'a [u8],
 }
 
@@ -74,7 +74,7 @@ impl<'a> Fields<'a> {
 /// Rest of the header. A field that cannot be read is zero or empty; the caller checks `wrong` once, at the end.
 struct Reader<'a> {
     rest: &'a [u8],
-    /// Not zero if some field could not be read.
+    /// Nonzero if some field could not be read.
     wrong: usize,
     /// Characters of the text that was read last.
     characters: usize,

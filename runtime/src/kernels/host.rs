@@ -5,8 +5,8 @@
 //!
 //! | | integers | f32 |
 //! |---|---|---|
-//! | AVX-512 with VNNI | `vpdpbusd` on `x + 128`, which is never negative, and `w`, less `128 sum w` | as below, wider |
-//! | AVX2 | `vpmaddubsw` on the magnitude of `x`, and `w` with the sign of `x` | multiplication, then addition |
+//! | AVX-512 with VNNI | `vpdpbusd` on `x + 128` (never negative) and `w`, minus `128 sum w` | as below, wider |
+//! | AVX2 | `vpmaddubsw` on the magnitude of `x` and on `w` with the sign of `x` | multiplication, then addition |
 //! | NEON | `smull` and `smlal2`: sums of two products in 16 bits, then `sadalp` | as above, narrower |
 //! | otherwise | the portable loops, which the compiler turns into SSE2 | the same |
 //!

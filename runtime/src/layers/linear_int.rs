@@ -22,7 +22,7 @@ use crate::rows::{part, round_up};
 use crate::vocab::Token;
 use unit::Kept;
 
-/// Words to a multiple of which an array in the slab is padded.
+/// Padding of the arrays in the slab: their lengths in words are multiples of this number.
 const ARRAY_WORDS: usize = SLAB_ALIGN / size_of::<u32>();
 /// True if this build reads weights row after row, which is the layout without a kernel.
 const ROW_MAJOR: bool = Layout::RowMajor.is_built();

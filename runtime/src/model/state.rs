@@ -55,8 +55,8 @@ pub const COUNTER_WORDS: usize = MAX_LEVELS * size_of::<u16>() / size_of::<u32>(
 impl<'s> StateMut<'s> {
     /// Makes a state in memory whose size is not known at compile time, for instance memory from a C program.
     ///
-    /// `words` has [`COUNTER_WORDS`] words, followed by those that [`state_words`] returns. Their contents do not
-    /// matter.
+    /// `words` has [`COUNTER_WORDS`] words for the counters, then the number of words that [`state_words`] returns.
+    /// Their contents do not matter.
     ///
     /// # Errors
     /// [`StateError::TooSmall`] if there is no room for the counters.

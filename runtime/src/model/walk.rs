@@ -6,7 +6,7 @@
 //!     input  = the older inputs from the level's ring, oldest first, then hidden
 //!     ring   : hidden replaces its oldest entry
 //!     hidden = activation(weights * input + bias)
-//! logits = weights * hidden + bias          with skip connections: weights * newest outputs of all levels, side by side
+//! logits = weights * hidden + bias          with skip connections: hidden = newest outputs of all levels, side by side
 //! ```
 //!
 //! The loop is the same for every kind of number. [`Numbers`] is the network in one kind.

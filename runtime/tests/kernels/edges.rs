@@ -96,7 +96,7 @@ fn entries_are_those_of_the_curve() {
     check::<Vector128I4>();
 }
 
-/// If a block is missing, no row is computed, not even those whose blocks exist.
+/// No row is computed if a block is missing, not even the rows whose blocks exist.
 #[test]
 fn tanh_of_rows_that_are_not_all_there() {
     fn check<L: PackedLayout>() {
@@ -150,7 +150,7 @@ fn a_block_has_no_more_rows_than_it_has() {
     }
 }
 
-/// If a layer has fewer rows than there are biases and multipliers, the rest of these is not part of the blocks.
+/// Biases and multipliers beyond the rows of a layer are not part of the blocks.
 #[test]
 fn blocks_have_as_many_rows_as_asked_for() {
     fn check<L: PackedLayout>() {

@@ -58,8 +58,7 @@ fn blocks_are_what_they_were() {
     assert_eq!(Suite::<Vector128I4>::golden(), 0x6b13_aeae);
 }
 
-/// The assembly for the chips depends on this offset: even coefficients are 2^11 larger than the activations alone
-/// would make them.
+/// Even coefficients have an offset of 2^11, on which the assembly for the chips depends.
 #[test]
 fn even_coefficients_of_dual16_have_their_offset() {
     let mut prepared = [7; 8];

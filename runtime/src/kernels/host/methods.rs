@@ -3,7 +3,7 @@
 /// Defines safe methods for the functions in a unit's file. The functions need the unit's instructions; a value of the
 /// unit proves that the machine has them.
 ///
-/// The type names are those that the file imports.
+/// The file imports the types by these names.
 macro_rules! methods {
     ($unit:ident) => {
         $crate::kernels::host::methods::methods! { $unit:

@@ -34,7 +34,7 @@
 //! 8 bits   4 rows    start [4], per 8 columns: [row][2 words], multiplier [4]
 //!          word: columns 0 1 | 2 3 as w0 + 256 w1 | w2 + 256 w3
 //! 4 bits   2 rows    start [2], per 16 columns: [row][2 words], multiplier [2]
-//!          word: columns 0 1 4 5 | 2 3 6 7 as nibbles, the first three of a lane offset by 8, the last in two's complement
+//!          word: columns 0 1 4 5 | 2 3 6 7 as nibbles; in a lane three are offset by 8, the last is two's complement
 //! ```
 //!
 //! `start` is the bias times 256 (4 bits: 16) minus the row's sum of `v w`. Zeros pad the widths to whole groups.

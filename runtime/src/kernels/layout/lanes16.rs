@@ -113,7 +113,7 @@ fn each_entry(blocks: &[u32], words: usize, curve: &Curve, out: &mut [i8], rows:
         let Some((these, rest)) = blocks.split_at_checked((now.len() / ROWS).saturating_mul(words)) else { return };
         let Some(buffer) = buffer.get_mut(..now.len()) else { return };
         rows(these, buffer);
-        // One block at a time: compiled for size, a loop over rows costs as much as a row.
+        // One block at a time: compiled for size, the overhead of a loop over rows equals the work on a row.
         let (fours, rows) = (now.as_chunks_mut::<ROWS>().0, buffer.as_chunks::<ROWS>().0);
         for (out, &[a, b, c, d]) in fours.iter_mut().zip(rows) {
             *out = [curve.at(a), curve.at(b), curve.at(c), curve.at(d)];

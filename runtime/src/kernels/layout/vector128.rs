@@ -35,7 +35,8 @@
 //!
 //! # Requantization
 //!
-//! VRMULH computes `(a * b + 2^31) >> 32`. With `a = 256 * acc` that is `(acc * multiplier + 2^23) >> 24`, the definition.
+//! VRMULH computes `(a * b + 2^31) >> 32`. With `a = 256 * acc` that is the definition,
+//! `(acc * multiplier + 2^23) >> 24`.
 
 #[cfg(feature = "int4")]
 mod int4;

@@ -313,8 +313,8 @@ pub fn exchange_i8(newest: &[i8], slot: &mut [i8], input: &mut [i8], last: usize
     }
     // SAFETY: there are `count` bytes after `last`.
     let at_last = unsafe { input.as_mut_ptr().add(last) };
-    // SAFETY: all have `count` bytes. Those of `input` do not overlap, because `last` is at least `count`, and neither
-    // do the others, two of which are borrowed mutably.
+    // SAFETY: all have `count` bytes. Those of `input` do not overlap, because `last` is at least `count`. The others
+    // do not overlap, because two of them are borrowed mutably.
     unsafe { runtime_v128_exchange(newest.as_ptr(), slot.as_mut_ptr(), input.as_mut_ptr(), at_last, count) }
     true
 }

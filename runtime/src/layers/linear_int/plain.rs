@@ -1,4 +1,4 @@
-//! For cores without a vector unit: no data is kept for a layer, and nothing is computed here.
+//! Placeholders for cores without a vector unit: no data is kept for a layer, and nothing is computed here.
 
 use core::marker::PhantomData;
 

@@ -66,8 +66,8 @@ impl<'n, 'c> Stored<'n, 'c> {
     /// Takes the layer's arrays from the front of the slab, and checks them.
     ///
     /// For any activations, every sum of every row must remain below [`ACC_LIMIT`]; every multiplier must be positive
-    /// or zero; no weight may be -128; padding must be zero. Returns `None` if the slab is too short, if one of these
-    /// checks fails, or if the format cannot be read. `layer` is for the message.
+    /// or zero; no weight may be -128; padding must be zero. Returns `None` if the slab is too short, if a check fails,
+    /// or if the format cannot be read. `layer` is for the message.
     #[inline(never)]
     pub(crate) fn take(&self, layer: usize, slab: &mut Slab<'_>) -> Option<()> {
         let Self { linear: &LinearInt { fan_out, vocab_size, kernel, format, .. }, columns, .. } = *self;

@@ -83,8 +83,8 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out
 
 /// Adds `VECTORS` times 64 columns of a block of 16 rows of `x.len()` columns to the sums of the rows.
 ///
-/// Goes row by row, so that weights are read in the order of their addresses: then those that the nearest cache does
-/// not hold are fetched before they are read.
+/// Goes row by row, so that weights are read in the order of their addresses. Then the processor fetches weights that
+/// are not in the nearest cache before they are read.
 ///
 /// # Panics
 /// If the row has fewer columns, or the block fewer rows.
@@ -293,7 +293,7 @@ fn words<T: bytemuck::NoUninit>(table: &[T]) -> [__m512i; 4] {
     })
 }
 
-/// Returns the word at each index, of which only the lowest six bits are used.
+/// Returns the word at each index. Only the lowest six bits of an index are used.
 ///
 /// A permutation of two vectors looks up 16 words at once; a gather would load one after the other.
 #[inline]
@@ -456,8 +456,7 @@ fn curve_tile_i8(curve: &Curve, pre_activations: &[Tile<i32>; LANES], out: &mut 
     }
 }
 
-/// Calls the AVX2 kernel: a block of eight rows fills half a vector, and combining two blocks would cost as much as it
-/// saves.
+/// Calls the AVX2 kernel: a block of eight rows fills only half a vector, and combining two blocks would save nothing.
 #[target_feature(enable = "avx512f")]
 fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     super::avx2::vec_mat_f32(weights, bias, x, y);
@@ -500,7 +499,7 @@ fn load_f32(values: &[f32; 16]) -> __m512 {
     unsafe { _mm512_loadu_ps(values.as_ptr()) }
 }
 
-/// Loads up to 64 bytes from `at` on, as many as the slice has, and fills the rest with zeros.
+/// Loads the bytes from `at` on, at most 64, and fills the rest with zeros.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load_part(bytes: &[i8], at: usize) -> __m512i {

@@ -1,6 +1,7 @@
 //! Calls of the assembly. They have the functions of [`super::portable`]; each checks every length, then calls.
 //!
-//! They are the same for all cores: the file of each core defines the same symbols, and a build has one of these files.
+//! They are the same for all cores: each core's file defines the same symbols, and a build includes only one of the
+//! files.
 #![allow(unsafe_code, reason = "the kernels are assembly")]
 
 #[cfg(feature = "int4")]

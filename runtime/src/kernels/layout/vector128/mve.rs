@@ -24,7 +24,7 @@
 //!
 //! Departures from the plain loop:
 //!
-//! 1. VMLADAVA sums in an even register, and there are eight of these (sp is not usable). lr is one of them, so the
+//! 1. VMLADAVA sums in an even register, and only eight are usable (sp is not). lr is one of them, so the
 //!    loop instructions, which count in lr, are not available. Instead, a turn takes 16 groups, and if the fours of
 //!    groups are not a multiple of four, the loop is entered in its middle. One to three single groups come before. A
 //!    turn ends with a jump to the next step, which is computed once: with 16 groups or fewer there is no test for the
@@ -153,7 +153,7 @@ pub mod int8;
 /// Weights of a layer, with all rows. The constructor checks everything that the assembly requires.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
-    /// At least one block, and enough blocks of `groups` groups for the rows.
+    /// Blocks of `groups` groups: at least one, and enough for the rows.
     blocks: &'a [u32],
     groups: usize,
     rows: u16,

@@ -49,7 +49,7 @@ pub fn copy_i8(from: &[i8], to: &mut [i8]) {
 pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     let len = values.len().min(gates.len());
     let (values, gates) = (values.get_mut(..len).unwrap_or(&mut []), gates.get(..len).unwrap_or(&[]));
-    // Four at a time: compiled for size, the loop itself costs a third as much as its body.
+    // Four at a time: compiled for size, the overhead of a loop is a third of its body.
     let (fours, rest) = values.as_chunks_mut::<4>();
     let (gates, rest_of_gates) = gates.as_chunks::<4>();
     for ([a, b, c, d], gates) in fours.iter_mut().zip(gates) {

@@ -21,7 +21,7 @@ unsafe extern "C" {
     );
 
     /// # Safety
-    /// `x..x_end` is a multiple of 8 bytes, not 0; `prepared` has room for two bytes for each of these bytes.
+    /// `x..x_end` is a multiple of 8 bytes, not 0; `prepared` has room for twice that number of bytes.
     unsafe fn dual16_prepare_i8(x: *const i8, x_end: *const i8, prepared: *mut u32) -> i32;
 }
 

@@ -14,7 +14,7 @@ unsafe extern "C" {
 
     /// # Safety
     /// 1. `x` to `end`: whole parts, at least one, readable.
-    /// 2. `prepared`: the prepared words of these parts, writable.
+    /// 2. `prepared`: room for the prepared words of the same parts, writable.
     fn runtime_lanes16_prepare_i8(x: *const i8, prepared: *mut u32, end: *const i8);
 }
 

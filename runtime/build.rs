@@ -2,8 +2,8 @@
 //! built for a core with a floating-point unit.
 //!
 //! Stable Rust does not tell a crate whether the core has the DSP instructions or the vector extension, so this script
-//! reads the names of target and core. To force a choice, for instance to compare: `RUSTFLAGS='--cfg
-//! kernel="portable"'`.
+//! reads the names of target and core. To force a choice, for instance to compare:
+//! `RUSTFLAGS='--cfg kernel="portable"'`.
 
 use std::env;
 

@@ -3,11 +3,11 @@
 //! A chip draws one word after the other. A computer draws [`STREAMS`] words at a time on every core: it reads each
 //! weight once for all of them, and a vector holds one value of each word instead of several values of one word.
 //!
-//! # Which words
+//! # The list of words
 //!
-//! Word `i` of a seed equals, bit by bit, the first word of a [`crate::Generator`] with the seed [`word_seed`]`(seed,
-//! i)`. So it depends neither on the number of words drawn nor on the number of threads, and any part of the list can
-//! be drawn separately, on another computer, or on a chip.
+//! Word `i` of a seed equals, bit by bit, the first word of a [`crate::Generator`] with the seed
+//! [`word_seed`]`(seed, i)`. So it depends neither on the number of words drawn nor on the number of threads, and any
+//! part of the list can be drawn separately, on another computer, or on a chip.
 //!
 //! The list differs from that of a single `Generator`. There all words share one sequence of random numbers, so each
 //! word depends on those before it.

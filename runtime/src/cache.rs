@@ -18,7 +18,7 @@ use crate::rows::part;
 /// Place of a level's ring among the rings of all levels, in cells.
 #[derive(Clone, Copy, Debug)]
 pub struct Ring {
-    /// Its first cell.
+    /// First cell of the ring.
     pub start: usize,
     /// Cells per entry.
     pub width: usize,

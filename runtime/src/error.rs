@@ -51,7 +51,7 @@ pub enum FormatError {
     BadDimension {
         /// Name of the dimension.
         what: &'static str,
-        /// Its value.
+        /// Value of the dimension.
         found: usize,
         /// The smallest value allowed.
         min: usize,

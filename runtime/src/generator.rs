@@ -1,4 +1,4 @@
-//! Words, character by character.
+//! Generator of words, character by character.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;

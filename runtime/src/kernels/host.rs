@@ -122,8 +122,9 @@ impl VectorUnit {
         dispatch!(self, rows_i4, weights, x, bias, multiplier, out);
     }
 
-    /// Looks up level 0 in a table: `out[r] = requantize(bias[r] + sum_p table[p][tokens[p]][start + r],
-    /// multiplier[r])`, or the curve's entry at that index.
+    /// Looks up level 0 in a table:
+    /// `out[r] = requantize(bias[r] + sum_p table[p][tokens[p]][start + r], multiplier[r])`, or the curve's entry at
+    /// that index.
     ///
     /// Shapes: `table` `[tokens.len()][vocab_size][rows]`; `bias`, `multiplier` and `out` have one value per row to
     /// compute. An entry outside the table counts as zero. Values beyond the shortest of the three remain unchanged.
@@ -147,8 +148,8 @@ impl VectorUnit {
         dispatch!(self, weigh, logits, temperature_milli)
     }
 
-    /// Computes eight rows for [`STREAMS`] words: `out[r][s] = requantize(bias[r] + sum_c w[r][c] * x[c][s],
-    /// multiplier[r])`.
+    /// Computes eight rows for [`STREAMS`] words:
+    /// `out[r][s] = requantize(bias[r] + sum_c w[r][c] * x[c][s], multiplier[r])`.
     ///
     /// A word (`u32`) holds four columns, the first in its lowest byte. For every four columns, `weights` has eight
     /// words, one per row, and `x` has one word per stream.

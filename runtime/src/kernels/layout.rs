@@ -70,8 +70,8 @@ pub trait PackedLayout {
     /// `prepared` has the words of the position and its padding. Padding counts as zero.
     fn prepare(x: &[i8], prepared: &mut [u32]) -> i32;
 
-    /// Computes the rows of whole blocks: `out[row] = requantize(bias[row] + sum(weights[row][c] * x[c]),
-    /// multiplier[row])`.
+    /// Computes the rows of whole blocks:
+    /// `out[row] = requantize(bias[row] + sum(weights[row][c] * x[c]), multiplier[row])`.
     ///
     /// Shapes: `blocks` `[n][block_words(columns)]`, `prepared` `[prepared_words(columns)]`, `out` `[n * ROWS]`.
     /// `constant` is the sum of the results of [`Self::prepare`] for all positions.

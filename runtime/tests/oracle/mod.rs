@@ -9,8 +9,8 @@ pub fn row(bias: i32, weights: &[i8], x: &[i8], multiplier: i32) -> i32 {
     requantize(f64::from(bias) + products.sum::<f64>(), multiplier)
 }
 
-/// Returns a sum times a multiplier in units of 2^-24, rounded to nearest, halves towards positive infinity: `floor(p /
-/// 2^24 + 1/2)`. Computed in i128, because the product may have more bits than an f64.
+/// Returns a sum times a multiplier in units of 2^-24, rounded to nearest, halves towards positive infinity:
+/// `floor(p / 2^24 + 1/2)`. Computed in i128, because the product may have more bits than an f64.
 pub fn requantize(acc: f64, multiplier: i32) -> i32 {
     let twice = 2 * (acc as i128) * i128::from(multiplier);
     i32::try_from((twice + (1 << 24)).div_euclid(1 << 25)).expect("a result of 32 bits")

@@ -46,9 +46,9 @@
 //!     c2 + 2^8 c3 = x1 - 16 x0      2^8 c2 + c3 = x3 - 16 x2          odd columns: R has them 16 times
 //! ```
 //!
-//! A lane can sum 32 columns: `32 * 7 * 127 = 28,448 < 2^15`. So the sum of 32 columns starts with one `k = 2^15 - 8 (1
-//! + 2^16) (x0 + ... + x31)`, and is added to `total` and `high` at its end. Prepared input: `k`, then eight times `c0
-//! c1 c2 c3`.
+//! A lane can sum 32 columns: `32 * 7 * 127 = 28,448 < 2^15`. So the sum of 32 columns starts with one
+//! `k = 2^15 - 8 (1 + 2^16) (x0 + ... + x31)`, and is added to `total` and `high` at its end. Prepared input: `k`, then
+//! eight times `c0 c1 c2 c3`.
 //!
 //! # Block
 //!

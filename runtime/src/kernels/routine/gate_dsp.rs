@@ -20,9 +20,9 @@ const ONES: u32 = 0x007f_007f;
 ///     pack the lowest bytes                                  five, of BFI, UXTB, ORR
 /// ```
 ///
-/// The definition adds 2^15; this function adds `127 * 258 = 2^15 - 2`. The results would differ only if `258 * v *
-/// (127 + g)` were 2^15 above a multiple of 2^16, that is, if `v * (127 + g)` were 2^14 above a multiple of 2^15. It
-/// never is: its magnitude is below 2^15, and 2^14 is not a product of two factors of up to 127 and 254.
+/// The definition adds 2^15; this function adds `127 * 258 = 2^15 - 2`. The results would differ only if
+/// `258 * v * (127 + g)` were 2^15 above a multiple of 2^16, that is, if `v * (127 + g)` were 2^14 above a multiple of
+/// 2^15. It never is: its magnitude is below 2^15, and 2^14 is not a product of two factors of up to 127 and 254.
 #[inline(never)]
 pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     let len = values.len().min(gates.len());

@@ -8,8 +8,8 @@ use crate::kernels::layout::dual16::sizes::int4::{GROUP, PART_WORDS, ROWS, block
 
 unsafe extern "C" {
     /// # Safety
-    /// As `dual16_rows_i8`: blocks of `2 + 4 n + 2` words with `n` groups of 16 columns, `8 n` words of `x`, room for
-    /// two words or bytes per block in `out`.
+    /// Same as `dual16_rows_i8`: blocks of `2 + 4 n + 2` words with `n` groups of 16 columns, `8 n` words of `x`, room
+    /// for two words or bytes per block in `out`.
     unsafe fn dual16_rows_i4(
         blocks: *const u32,
         x: *const u32,
@@ -21,7 +21,7 @@ unsafe extern "C" {
     );
 
     /// # Safety
-    /// As `dual16_prepare_i8`, with multiples of 16 bytes.
+    /// Same as `dual16_prepare_i8`, with multiples of 16 bytes.
     unsafe fn dual16_prepare_i4(x: *const i8, x_end: *const i8, prepared: *mut u32) -> i32;
 }
 

@@ -7,11 +7,11 @@ use crate::kernels::layout::lanes16::sizes::int4::{PART, PART_WORDS, WORDS, bloc
 
 unsafe extern "C" {
     /// # Safety
-    /// As for 8 bits.
+    /// Same as `runtime_lanes16_i8`.
     fn runtime_lanes16_i4(blocks: *const u32, prepared: *const u32, out: *mut i32, end: *const u32, out_end: *mut i32);
 
     /// # Safety
-    /// As for 8 bits.
+    /// Same as `runtime_lanes16_prepare_i8`.
     fn runtime_lanes16_prepare_i4(x: *const i8, prepared: *mut u32, end: *const i8);
 }
 

@@ -11,7 +11,7 @@
 //! Every function checks its pointers for null and its texts for UTF-8, and returns a [`Status`]. `# Safety` of each
 //! function lists what the caller promises because the function cannot check it. The header repeats these lists.
 #![cfg_attr(target_os = "none", no_std)]
-#![allow(unsafe_code, reason = "C hands over addresses; this file is the whole border")]
+#![allow(unsafe_code, reason = "C passes pointers, which only this file handles")]
 
 use core::ffi::{CStr, c_char, c_void};
 use core::mem::offset_of;
@@ -25,7 +25,7 @@ use runtime::{COUNTER_WORDS, End, Error, Generator, Model, PromptError, Sampling
 // Four bytes, whatever size the C compiler chooses for an enum: on Arm chips it takes the smallest that fits.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::enum_variant_names, reason = "in C they have no name space of their own: MORE_OK")]
+#[allow(clippy::enum_variant_names, reason = "in C the names need a prefix: MORE_OK")]
 pub enum Status {
     /// Success.
     MoreOk = 0,
@@ -361,5 +361,5 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 #[cfg(test)]
-#[allow(clippy::multiple_unsafe_ops_per_block, reason = "a list of calls that are all wrong in one way")]
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "the tests list calls that are all invalid in the same way")]
 mod tests;

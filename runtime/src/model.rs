@@ -67,7 +67,7 @@ macro_rules! each {
 pub(crate) use each;
 
 /// Network in one of the precisions of this build.
-#[allow(clippy::large_enum_variant, reason = "there is no heap to put one on")]
+#[allow(clippy::large_enum_variant, reason = "without a heap there is no box")]
 #[derive(Clone, Debug)]
 pub(crate) enum Net<'a> {
     #[cfg(feature = "f32")]
@@ -102,7 +102,7 @@ impl<'a> Net<'a> {
             return Some(buffers.words_f32());
         }
         #[cfg(feature = "int8")]
-        #[allow(irrefutable_let_patterns, reason = "where there is no other precision")]
+        #[allow(irrefutable_let_patterns, reason = "a build may have only one precision")]
         if net_int::allows(header.precision, &header.weights)
             && let Self::Int(net) = self
         {

@@ -4,7 +4,7 @@
 pub const STATE_WORDS: usize = 50;
 
 /// The blob from which the model borrows; see `runtime::built_in::is_intact`.
-#[allow(long_running_const_eval, reason = "it takes as long as it has words")]
+#[allow(long_running_const_eval, reason = "a large blob has many words")]
 pub static BLOB: ::runtime::Aligned<[u32; 488]> =
     ::runtime::built_in::words(include_bytes!("../../../models/tiny.int8.blob"));
 

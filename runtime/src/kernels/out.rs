@@ -9,7 +9,7 @@ pub enum Out<'o> {
     Curve(&'o mut [i8], &'o Curve),
 }
 
-#[allow(clippy::len_without_is_empty, reason = "no caller asks")]
+#[allow(clippy::len_without_is_empty, reason = "no caller needs it")]
 impl Out<'_> {
     /// Returns the number of rows for which there is room.
     #[inline]

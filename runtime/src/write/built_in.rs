@@ -32,7 +32,7 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     line(format_args!("/// 32-bit words of the state that the model needs."));
     line(format_args!("pub const STATE_WORDS: usize = {};\n", model.state_words()));
     line(format_args!("/// The blob from which the model borrows; see `runtime::built_in::is_intact`."));
-    line(format_args!("#[allow(long_running_const_eval, reason = \"it takes as long as it has words\")]"));
+    line(format_args!("#[allow(long_running_const_eval, reason = \"a large blob has many words\")]"));
     line(format_args!("pub static BLOB: ::runtime::Aligned<[u32; {}]> =", blob.len() / 4));
     line(format_args!("    ::runtime::built_in::words(include_bytes!({path:?}));\n"));
     line(format_args!("/// The model, checked when the program was built."));

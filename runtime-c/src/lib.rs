@@ -351,7 +351,7 @@ unsafe fn text<'a>(text: *const c_char) -> Option<Result<&'a str, Status>> {
     Some(text.to_str().map_err(|_| Status::MoreNotUtf8))
 }
 
-/// Panic handler that the linker asks for. No function above can panic. If one did, the instruction would raise a
+/// Panic handler, which the linker requires. No function above can panic. If one did, the instruction would raise a
 /// fault, which the board's own handler reports.
 #[cfg(target_os = "none")]
 #[panic_handler]

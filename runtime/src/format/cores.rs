@@ -62,7 +62,7 @@ impl Core {
         }
     }
 
-    /// Returns the core that a target triple and the compiler's `target-cpu` name, or `None` if it is not in the list.
+    /// Returns the core named by a target triple and the compiler's `target-cpu`, or `None` if it is not in the list.
     ///
     /// Without `cpu`, returns the smallest core of the target.
     pub fn of_target(target: &str, cpu: Option<&str>) -> Option<Self> {

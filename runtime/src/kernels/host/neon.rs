@@ -347,8 +347,8 @@ const fn bytes_of(steps: u32) -> [[u8; 64]; 4] {
     bytes
 }
 
-/// Computes [`crate::kernels::routine::softmax::weigh`], 16 logits at a time, with [`crate::math::fixed::exp2_neg`]
-/// inlined.
+/// Computes [`crate::kernels::routine::softmax::weigh`], and for it [`crate::math::fixed::exp2_neg`], 16 logits at a
+/// time.
 #[target_feature(enable = "neon")]
 fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     let factor = vdupq_n_u32(softmax::factor(temperature_milli));

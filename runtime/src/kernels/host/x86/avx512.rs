@@ -339,8 +339,8 @@ fn gate_i8(values: &mut [i8], gates: &[i8]) {
     }
 }
 
-/// Computes [`crate::kernels::routine::softmax::weigh`], 16 logits at a time, with [`crate::math::fixed::exp2_neg`]
-/// inlined.
+/// Computes [`crate::kernels::routine::softmax::weigh`], and for it [`crate::math::fixed::exp2_neg`], 16 logits at a
+/// time.
 #[target_feature(enable = "avx512f")]
 fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     let factor = _mm512_set1_epi64(i64::from(softmax::factor(temperature_milli)));

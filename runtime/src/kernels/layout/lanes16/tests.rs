@@ -75,8 +75,8 @@ impl Random {
     }
 }
 
-/// Checks rows of padded weights, biases and multipliers against segments of activations, and the round trip of the
-/// block.
+/// Checks the rows of padded weights, biases and multipliers for the activations of some positions, and the round trip
+/// of the block.
 fn check(kind: Kind, weights: &[Vec<i8>], bias: &[i32], multiplier: &[i32], segments: &[&[i8]], message: &str) {
     let columns: usize = segments.iter().map(|x| kind.padded(x.len())).sum();
     let words = (kind.block_words)(columns);

@@ -28,7 +28,7 @@ pub const BOUNDARY: Token = 0;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Vocab<'a> {
-    /// UTF-8 as bytes: a `&str` would need the library's check, which is larger than all code that uses the text.
+    /// UTF-8 text as bytes: a `&str` would need the library's check, which is larger than all code that uses it.
     text: &'a [u8],
     len: usize,
 }

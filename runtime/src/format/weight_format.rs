@@ -5,15 +5,15 @@ table! {
     pub enum WeightFormat {
         /// Single precision.
         F32 = "f32",
-        /// Only for level 0: a row of 8-bit pre-activations per position and character, which combines embedding and
-        /// weights.
+        /// Row of 8-bit pre-activations per position and character, which combines embedding and weights. Only for
+        /// level 0.
         Table = "table",
         /// 8 bits per weight.
         Int8 = "int8",
         /// 4 bits per weight.
         Int4 = "int4",
-        /// Only for level 0 with a fuse of two: the output of the level for every pair of characters, in 8 bits.
-        /// Nothing is computed.
+        /// Output of level 0 for every pair of characters, in 8 bits, so that nothing is computed. Only for a level 0
+        /// with a fuse of two.
         Pairs = "pairs",
     }
 }

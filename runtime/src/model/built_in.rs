@@ -36,7 +36,7 @@ pub struct Parts<const LEVELS: usize, const LAYERS: usize> {
     pub vocab: &'static str,
     pub golden: &'static [Token],
     pub golden_crc32: u32,
-    /// Encoded in postcard.
+    /// Provenance, encoded in postcard.
     pub provenance: &'static [u8],
 }
 

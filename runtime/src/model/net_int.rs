@@ -155,7 +155,7 @@ impl Numbers for NetInt<'_> {
         = Linear<'l>
     where
         Self: 'l;
-    /// Whole words, so that every ring begins at one.
+    /// Alignment of a word, so that every ring begins with a whole word.
     const RING_ALIGN: usize = size_of::<u32>();
 
     /// Writes the embedding of a character; or, if level 0 is a table, the token itself, as the same bits of a signed

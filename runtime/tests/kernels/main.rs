@@ -47,7 +47,7 @@ fn vector128_i4() {
     Suite::<Vector128I4>::check();
 }
 
-/// These change only with the format's version.
+/// Golden checksums, which change only with the format's version.
 #[test]
 fn blocks_are_what_they_were() {
     assert_eq!(Suite::<Dual16I8>::golden(), 0xb912_7a19);

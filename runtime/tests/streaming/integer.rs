@@ -71,7 +71,7 @@ struct Naive {
     skip: bool,
     vocab_size: usize,
     n_embd: usize,
-    /// Empty if level 0 is a table.
+    /// Embedding; empty if level 0 is a table.
     embedding: Vec<Vec<i64>>,
     levels: Vec<(u8, Layer)>,
     output: Layer,

@@ -50,7 +50,7 @@ const PRECISIONS: &[Precision] = &[
 struct Layer {
     bias: Vec<i32>,
     multiplier: Vec<i32>,
-    /// `[rows][sum of widths]`.
+    /// Weights, `[rows][sum of widths]`.
     weights: Vec<i8>,
     rows: usize,
     widths: Vec<usize>,

@@ -59,7 +59,7 @@ mod tests {
     use crate::kernels::rows8_index;
     use crate::rows::padded;
 
-    /// Too naive to be wrong: row by row, column by column.
+    /// Oracle too naive to be wrong: row by row, column by column.
     fn oracle(matrix: &[Vec<f32>], bias: &[f32], x: &[f32]) -> Vec<f32> {
         let mut y = Vec::new();
         for (row, &bias) in matrix.iter().zip(bias) {

@@ -30,7 +30,7 @@
 
 use core::arch::global_asm;
 
-// The routines that have no vector instructions here. Functions in this file hide those of the same name.
+// Re-exports the routines without vector instructions here. Functions in this file hide those of the same name.
 pub use super::portable::*;
 
 use super::{portable, softmax};

@@ -156,8 +156,8 @@ impl Config {
         self.levels.iter().map(|level| usize::from(level.fuse)).product()
     }
 
-    /// Returns the number of values that the output layer reads: the width of the last level, or of all levels with
-    /// skip connections.
+    /// Returns the number of values that the output layer reads: the width of the last level, or with skip connections
+    /// the sum of all widths.
     pub fn output_fan_in(&self) -> usize {
         if self.skip { self.levels.iter().map(|level| usize::from(level.width)).sum() } else { self.n_hidden() }
     }

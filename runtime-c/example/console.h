@@ -1,4 +1,4 @@
-/* Where the words go. */
+/* Output of the example: implemented in cortex_m.c and host.c. */
 
 #ifndef CONSOLE_H
 #define CONSOLE_H

@@ -1,5 +1,5 @@
-/* What a Cortex-M needs before main(), and a console through the emulator or a debugger (semihosting). In your own program
-   the vendor's start-up code and a UART stand in its place. */
+/* Start-up code of a Cortex-M, and a console through the emulator or a debugger (semihosting). Your own program uses
+   the vendor's start-up code and a UART instead. */
 
 #include <stdint.h>
 
@@ -20,7 +20,7 @@ static uint32_t semihosting(uint32_t operation, const void *argument) {
 }
 
 void print(const char *text) {
-    /* ":tt" opened to be written (mode 4, "w") is the standard output. */
+    /* ":tt" opened for writing (mode 4, "w") is the standard output. */
     static uint32_t output;
     static const struct {
         const char *name;
@@ -60,7 +60,7 @@ static void leave(uint32_t status) {
 
 void reset(void) {
 #ifdef __ARM_FP
-    /* Coprocessors 10 and 11, the FPU: CPACR of the Armv7-M architecture, B3.2.20. */
+    /* Enables coprocessors 10 and 11, the FPU: CPACR, Armv7-M Architecture Reference Manual, B3.2.20. */
     *(volatile uint32_t *)0xe000ed88 |= 0xfu << 20;
     __asm__ volatile("dsb\n isb");
 #endif

@@ -1,4 +1,4 @@
-/* The console of a computer. */
+/* Console of a computer. */
 
 #include <stdio.h>
 

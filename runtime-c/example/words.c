@@ -1,12 +1,12 @@
-/* Makes up words, on a computer or on a chip: the same ones. */
+/* Draws words from a model: the same words on a computer and on a chip. */
 
 #include "more.h"
 #include "console.h"
 
-/* From model.S. */
+/* Defined in model.S. */
 extern const uint8_t model_blob[], model_blob_end[];
 
-/* What more_memory_bytes() says for the model, or more. */
+/* At least the number of bytes that more_memory_bytes() returns for the model. */
 #ifndef MEMORY_BYTES
 #define MEMORY_BYTES 4096
 #endif

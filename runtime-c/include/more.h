@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /*
- What a function reports.
+ Result of a function.
  */
 enum more_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -16,11 +16,11 @@ enum more_status
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /*
-   All is well.
+   Success.
    */
   MORE_OK = 0,
   /*
-   The word was cut short by the length limit or the size of the buffer. Not an error.
+   The word was cut off at the length limit or at the end of the buffer. This is not an error.
    */
   MORE_CUT = 1,
   /*
@@ -28,15 +28,15 @@ enum more_status
    */
   MORE_NULL = 2,
   /*
-   The bytes are not a model that this build of the library can run, or are damaged.
+   The bytes are damaged, or they are not a model that this build of the library can run.
    */
   MORE_BAD_MODEL = 3,
   /*
-   The memory is smaller than more_memory_bytes() says.
+   The memory is smaller than more_memory_bytes() returns.
    */
   MORE_TOO_LITTLE_MEMORY = 4,
   /*
-   The model computes other numbers here than on the computer that exported it.
+   The model's results on this machine differ from those on the computer that exported it.
    */
   MORE_SELF_TEST_FAILED = 5,
   /*
@@ -44,11 +44,11 @@ enum more_status
    */
   MORE_NOT_UTF8 = 6,
   /*
-   The text has a character that the model does not know.
+   The text has a character that is not in the model's vocabulary.
    */
   MORE_UNKNOWN_CHARACTER = 7,
   /*
-   The prompt is longer than a word may become.
+   The prompt is longer than the longest word allowed.
    */
   MORE_TOO_LONG = 8,
 };
@@ -61,28 +61,28 @@ typedef int32_t more_status;
 #endif // __cplusplus
 
 /*
- A model at work.
+ Handle of a loaded model.
  */
 typedef struct more more;
 
 /*
- How words are drawn.
+ Settings for drawing words.
  */
 typedef struct more_settings {
   /*
-   Seed of the random numbers: the same seed gives the same words on every machine. Default 42.
+   Seed of the random numbers. The same seed draws the same words on every machine. Default 42.
    */
   uint64_t seed;
   /*
-   Temperature in thousandths; 0 takes the most probable character always. Default 1000.
+   Temperature in thousandths; 0 always takes the most probable character. Default 1000.
    */
   uint16_t temperature_milli;
   /*
-   Draw from so many of the most probable characters only; 0 for all. Default 0.
+   Number of the most probable characters to draw from; 0 for all characters. Default 0.
    */
   uint16_t top_k;
   /*
-   Most characters of a word, the prompt included. Default 32.
+   Maximum number of characters of a word, prompt included. Default 32.
    */
   uint32_t max_len;
 } more_settings;
@@ -92,24 +92,25 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- The bytes of memory that more_open() needs for a model; 0 if the bytes are too few to be one.
+ Returns the bytes of memory that more_open() needs for a model, or 0 if the bytes are too few to be a model.
 
- For a model of 1348 bytes of state (exporter inspect tells) some 2.2 kB on a 32-bit chip.
+ A model with 1348 bytes of state (see `exporter inspect`) needs about 2.2 kB on a 32-bit chip.
 
  # Safety
  blob points to blob_bytes bytes.
  */
-size_t more_memory_bytes(const uint8_t *blob, size_t blob_bytes);
+size_t more_memory_bytes(const uint8_t *blob,
+                         size_t blob_bytes);
 
 /*
- Checks a model and makes it ready; *model is then the handle for the other functions, else NULL.
+ Checks a model and prepares it for use. On success, *model is the handle for the other functions, otherwise NULL.
 
- Settings are the defaults. Run more_self_test() behind it at boot.
+ The settings are the defaults. Call more_self_test() next when a chip boots.
 
  # Safety
- memory points to memory_bytes bytes that belong to the model from now on: they must not be moved, copied, read or
- written for as long as the handle is used. blob points to blob_bytes bytes at a multiple of four that stay where they are
- and do not change as long as that. model points to where a pointer can be written.
+ memory points to memory_bytes bytes that belong to the model from now on: while the handle is in use, they must not
+ be moved, copied, read or written. blob points to blob_bytes bytes at an address that is a multiple of four; while
+ the handle is in use, they stay at that address and do not change. model points to memory for a pointer.
  */
 more_status more_open(void *memory,
                       size_t memory_bytes,
@@ -118,36 +119,37 @@ more_status more_open(void *memory,
                       struct more **model);
 
 /*
- The default settings.
+ Returns the default settings.
  */
 struct more_settings more_defaults(void);
 
 /*
- Sets how words are drawn from now on, and begins with the first word of the seed.
+ Sets how words are drawn from now on, and starts again at the first word of the seed.
 
  # Safety
- model is NULL or what more_open() gave.
+ model is NULL or a handle from more_open().
  */
 more_status more_set(struct more *model, struct more_settings settings);
 
 /*
- Compares the model's numbers along its golden text with those of the computer that exported it, bit by bit. Settings are
- the defaults afterwards.
+ Compares the model's results on its golden text with those of the computer that exported it, bit by bit, and resets
+ the settings to the defaults.
 
  # Safety
- model is NULL or what more_open() gave.
+ model is NULL or a handle from more_open().
  */
 more_status more_self_test(struct more *model);
 
 /*
- Draws the next word of the seed, one that begins with prompt (NULL for any), and writes it to word, ended by a zero.
+ Draws the next word of the seed and writes it to word as a string that ends with a zero. The word begins with
+ prompt, if prompt is not NULL.
 
- A word that does not fit is cut behind a whole character, with MORE_CUT. After any other status than MORE_OK and MORE_CUT
- nothing has been drawn, and word is empty.
+ A word that does not fit is cut after a whole character; the status is then MORE_CUT. After any status other than
+ MORE_OK and MORE_CUT, nothing has been drawn and word is empty.
 
  # Safety
- model is NULL or what more_open() gave. prompt is NULL or ends with a zero. word points to word_bytes bytes, at least one,
- which are not those of prompt.
+ model is NULL or a handle from more_open(). prompt is NULL or ends with a zero. word points to word_bytes
+ initialized bytes, at least one, that do not overlap prompt.
  */
 more_status more_word(struct more *model,
                       const char *prompt,
@@ -155,13 +157,14 @@ more_status more_word(struct more *model,
                       size_t word_bytes);
 
 /*
- How probable the model finds a whole word: its negative log-likelihood in millionths of a nat goes to nll_micronats, and
- over how many characters it is spread (those of the word, and its end) to characters. Draws nothing: the words to come stay
- the same.
+ Computes how probable a whole word is to the model. Writes its negative log-likelihood, in millionths of a nat, to
+ nll_micronats, and the number of characters that this sum covers (the word's and its end) to characters.
+
+ Draws nothing: the next words remain the same.
 
  # Safety
- model is NULL or what more_open() gave. word ends with a zero. nll_micronats and characters are each NULL or point to where
- the number can be written.
+ model is NULL or a handle from more_open(). word ends with a zero. nll_micronats and characters are each NULL or
+ point to memory for the number.
  */
 more_status more_score(struct more *model,
                        const char *word,
@@ -169,7 +172,7 @@ more_status more_score(struct more *model,
                        uint32_t *characters);
 
 /*
- A status in words, ended by a zero.
+ Returns the message of a status, as a string that ends with a zero.
  */
 const char *more_message(int32_t status);
 

@@ -1,16 +1,17 @@
-//! The runtime for C programs: a model, and the words it makes up, behind one handle.
+//! The runtime for C programs: a handle to a model, and functions that draw words from the model.
 //!
-//! The handle lies in memory that the caller gives: nothing is allocated, nothing is global, and a program may have as many
-//! as it has memory for. `include/more.h` is written from this file; a test compares the two.
+//! The caller provides the memory of each handle. The library allocates nothing and has no global state, so a program
+//! may have as many handles as fit in its memory. A test compares `include/more.h` with this file, from which it is
+//! generated.
 //!
 //! ```text
-//! memory:  [ handle: model, generator, settings ][ state: the words the blob asks for ]
+//! memory:  [ handle: model, generator, settings ][ state: as many words as the blob needs ]
 //! ```
 //!
-//! Every function checks its pointers for null and its texts for UTF-8, and gives a [`Status`]. What it cannot check, and
-//! the caller promises, stands under `# Safety` of each, and in the header.
+//! Every function checks its pointers for null and its texts for UTF-8, and returns a [`Status`]. `# Safety` of each
+//! function lists what the caller promises because the function cannot check it. The header repeats these lists.
 #![cfg_attr(target_os = "none", no_std)]
-#![allow(unsafe_code, reason = "C hands over addresses; this file is the whole border")]
+#![allow(unsafe_code, reason = "C passes pointers, which only this file handles")]
 
 use core::ffi::{CStr, c_char, c_void};
 use core::mem::offset_of;
@@ -20,71 +21,71 @@ use core::slice;
 use runtime::DEFAULT_MAX_LEN;
 use runtime::{COUNTER_WORDS, End, Error, Generator, Model, PromptError, Sampling, StateError, StateMut, state_words};
 
-/// What a function reports.
-// Of four bytes, whatever the C compiler takes for an enum: for Arm chips, as few as will do.
+/// Result of a function.
+// Four bytes, whatever size the C compiler chooses for an enum: on Arm chips it takes the smallest that fits.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::enum_variant_names, reason = "in C they have no name space of their own: MORE_OK")]
+#[allow(clippy::enum_variant_names, reason = "in C the names need a prefix: MORE_OK")]
 pub enum Status {
-    /// All is well.
+    /// Success.
     MoreOk = 0,
-    /// The word was cut short by the length limit or the size of the buffer. Not an error.
+    /// The word was cut off at the length limit or at the end of the buffer. This is not an error.
     MoreCut = 1,
     /// A pointer is null.
     MoreNull = 2,
-    /// The bytes are not a model that this build of the library can run, or are damaged.
+    /// The bytes are damaged, or they are not a model that this build of the library can run.
     MoreBadModel = 3,
-    /// The memory is smaller than more_memory_bytes() says.
+    /// The memory is smaller than more_memory_bytes() returns.
     MoreTooLittleMemory = 4,
-    /// The model computes other numbers here than on the computer that exported it.
+    /// The model's results on this machine differ from those on the computer that exported it.
     MoreSelfTestFailed = 5,
     /// The text is not UTF-8.
     MoreNotUtf8 = 6,
-    /// The text has a character that the model does not know.
+    /// The text has a character that is not in the model's vocabulary.
     MoreUnknownCharacter = 7,
-    /// The prompt is longer than a word may become.
+    /// The prompt is longer than the longest word allowed.
     MoreTooLong = 8,
 }
 
-/// How words are drawn.
+/// Settings for drawing words.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Seed of the random numbers: the same seed gives the same words on every machine. Default 42.
+    /// Seed of the random numbers. The same seed draws the same words on every machine. Default 42.
     pub seed: u64,
-    /// Temperature in thousandths; 0 takes the most probable character always. Default 1000.
+    /// Temperature in thousandths; 0 always takes the most probable character. Default 1000.
     pub temperature_milli: u16,
-    /// Draw from so many of the most probable characters only; 0 for all. Default 0.
+    /// Number of the most probable characters to draw from; 0 for all characters. Default 0.
     pub top_k: u16,
-    /// Most characters of a word, the prompt included. Default 32.
+    /// Maximum number of characters of a word, prompt included. Default 32.
     pub max_len: u32,
 }
 
 const DEFAULTS: Settings = Settings { seed: 42, temperature_milli: 1000, top_k: 0, max_len: DEFAULT_MAX_LEN as u32 };
 
-/// A model at work.
+/// Handle of a loaded model.
 pub struct More {
-    /// In front of this.
+    /// The model, which is before the handle in the same memory.
     model: &'static Model<'static>,
-    /// Borrows the state; made anew for new settings.
+    /// Borrows the state. New settings make a new generator.
     generator: Option<Generator<'static>>,
     state: *mut u32,
     words: usize,
 }
 
-/// What lies at the front of the caller's memory; the words of the state behind it.
+/// Front part of the caller's memory. The words of the state follow it.
 #[repr(C)]
 struct Front {
     model: Model<'static>,
     handle: More,
 }
 
-/// What may have to be left free in front, so that the caller's memory may begin anywhere.
+/// Bytes that alignment may skip at the front, since the caller's memory may begin at any address.
 const SLACK: usize = align_of::<Front>() - 1;
 
-/// The bytes of memory that more_open() needs for a model; 0 if the bytes are too few to be one.
+/// Returns the bytes of memory that more_open() needs for a model, or 0 if the bytes are too few to be a model.
 ///
-/// For a model of 1348 bytes of state (exporter inspect tells) some 2.2 kB on a 32-bit chip.
+/// A model with 1348 bytes of state (see `exporter inspect`) needs about 2.2 kB on a 32-bit chip.
 ///
 /// # Safety
 /// blob points to blob_bytes bytes.
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn more_memory_bytes(blob: *const u8, blob_bytes: usize) -
     if blob.is_null() {
         return 0;
     }
-    // SAFETY: not null, and as long as the caller promises; a byte has no alignment.
+    // SAFETY: not null, and as long as the caller promises; bytes need no alignment.
     let blob = unsafe { slice::from_raw_parts(blob, blob_bytes) };
     match state_words(blob) {
         0 => 0,
@@ -101,20 +102,20 @@ pub unsafe extern "C" fn more_memory_bytes(blob: *const u8, blob_bytes: usize) -
     }
 }
 
-/// Saturating: what a damaged blob asks for is refused later.
+/// Saturates: more_open() refuses the size that a damaged blob asks for.
 fn bytes_for(state_words: usize) -> usize {
     let words = state_words.saturating_add(COUNTER_WORDS);
     size_of::<Front>().saturating_add(words.saturating_mul(size_of::<u32>()))
 }
 
-/// Checks a model and makes it ready; *model is then the handle for the other functions, else NULL.
+/// Checks a model and prepares it for use. On success, *model is the handle for the other functions, otherwise NULL.
 ///
-/// Settings are the defaults. Run more_self_test() behind it at boot.
+/// The settings are the defaults. Call more_self_test() next when a chip boots.
 ///
 /// # Safety
-/// memory points to memory_bytes bytes that belong to the model from now on: they must not be moved, copied, read or
-/// written for as long as the handle is used. blob points to blob_bytes bytes at a multiple of four that stay where they are
-/// and do not change as long as that. model points to where a pointer can be written.
+/// memory points to memory_bytes bytes that belong to the model from now on: while the handle is in use, they must not
+/// be moved, copied, read or written. blob points to blob_bytes bytes at an address that is a multiple of four; while
+/// the handle is in use, they stay at that address and do not change. model points to memory for a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn more_open(
     memory: *mut c_void,
@@ -137,7 +138,7 @@ pub unsafe extern "C" fn more_open(
     let start = memory.align_offset(align_of::<Front>());
     let fits = memory_bytes >= bytes_for(state_words(blob)).saturating_add(start);
     if !fits {
-        // A blob that is no model asks for anything: say that first.
+        // A blob that is not a model may ask for any amount of memory, so report that first.
         return if Model::new(blob).is_err() { Status::MoreBadModel } else { Status::MoreTooLittleMemory };
     }
     // SAFETY: the bytes from here on were counted above.
@@ -145,19 +146,19 @@ pub unsafe extern "C" fn more_open(
     // SAFETY: as above; the model is the first field of `Front`.
     let place = unsafe { front.byte_add(offset_of!(Front, model)) }.cast::<Model<'static>>();
     match Model::new(blob) {
-        // SAFETY: aligned and large enough, and nobody else's.
+        // SAFETY: aligned and large enough; nothing else points there.
         Ok(checked) => unsafe { place.write(checked) },
         Err(_) => return Status::MoreBadModel,
     }
-    // SAFETY: just written; nobody changes it as long as the handle is used.
+    // SAFETY: just written, and not changed while the handle is in use.
     let checked: &'static Model<'static> = unsafe { &*place };
-    // SAFETY: as above; the size of `Front` is a multiple of its alignment, which is not below that of u32.
+    // SAFETY: as above; the size of `Front` is a multiple of its alignment, which is at least that of u32.
     let state = unsafe { front.byte_add(size_of::<Front>()) }.cast::<u32>();
-    // SAFETY: `words` words behind the front, which were counted above, nobody else's.
+    // SAFETY: these `words` words after the front were counted above; nothing else points there.
     unsafe { state.write_bytes(0, words) };
     // SAFETY: as above.
     let handle = unsafe { front.byte_add(offset_of!(Front, handle)) }.cast::<More>();
-    // SAFETY: aligned and large enough, and nobody else's.
+    // SAFETY: aligned and large enough; nothing else points there.
     unsafe { handle.write(More { model: checked, generator: None, state, words }) };
     // SAFETY: just written.
     let status = unsafe { more_set(handle, DEFAULTS) };
@@ -168,16 +169,16 @@ pub unsafe extern "C" fn more_open(
     status
 }
 
-/// The default settings.
+/// Returns the default settings.
 #[unsafe(no_mangle)]
 pub extern "C" fn more_defaults() -> Settings {
     DEFAULTS
 }
 
-/// Sets how words are drawn from now on, and begins with the first word of the seed.
+/// Sets how words are drawn from now on, and starts again at the first word of the seed.
 ///
 /// # Safety
-/// model is NULL or what more_open() gave.
+/// model is NULL or a handle from more_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn more_set(model: *mut More, settings: Settings) -> Status {
     // SAFETY: as the caller promises.
@@ -194,20 +195,20 @@ pub unsafe extern "C" fn more_set(model: *mut More, settings: Settings) -> Statu
 }
 
 impl More {
-    /// The state, taken from the generator that had it.
+    /// Takes the state back from the generator.
     fn state(&mut self) -> Result<StateMut<'static>, StateError> {
         self.generator = None;
-        // SAFETY: the words behind the handle, all written in `more_open`; the generator was the only one to use them.
+        // SAFETY: the words after the handle; `more_open` has written all of them, and only the generator used them.
         let words = unsafe { slice::from_raw_parts_mut(self.state, self.words) };
         StateMut::new(words)
     }
 }
 
-/// Compares the model's numbers along its golden text with those of the computer that exported it, bit by bit. Settings are
-/// the defaults afterwards.
+/// Compares the model's results on its golden text with those of the computer that exported it, bit by bit, and resets
+/// the settings to the defaults.
 ///
 /// # Safety
-/// model is NULL or what more_open() gave.
+/// model is NULL or a handle from more_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn more_self_test(model: *mut More) -> Status {
     // SAFETY: as the caller promises.
@@ -219,14 +220,15 @@ pub unsafe extern "C" fn more_self_test(model: *mut More) -> Status {
     if tested.is_ok() { set } else { Status::MoreSelfTestFailed }
 }
 
-/// Draws the next word of the seed, one that begins with prompt (NULL for any), and writes it to word, ended by a zero.
+/// Draws the next word of the seed and writes it to word as a string that ends with a zero. The word begins with
+/// prompt, if prompt is not NULL.
 ///
-/// A word that does not fit is cut behind a whole character, with MORE_CUT. After any other status than MORE_OK and MORE_CUT
-/// nothing has been drawn, and word is empty.
+/// A word that does not fit is cut after a whole character; the status is then MORE_CUT. After any status other than
+/// MORE_OK and MORE_CUT, nothing has been drawn and word is empty.
 ///
 /// # Safety
-/// model is NULL or what more_open() gave. prompt is NULL or ends with a zero. word points to word_bytes bytes, at least one,
-/// which are not those of prompt.
+/// model is NULL or a handle from more_open(). prompt is NULL or ends with a zero. word points to word_bytes
+/// initialized bytes, at least one, that do not overlap prompt.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn more_word(
     model: *mut More,
@@ -237,7 +239,7 @@ pub unsafe extern "C" fn more_word(
     if word.is_null() || word_bytes == 0 {
         return Status::MoreNull;
     }
-    // SAFETY: not null, and as long as the caller promises, who has to give bytes that hold anything; c_char is a byte.
+    // SAFETY: not null, as long as the caller promises, and initialized; c_char is a byte.
     let out = unsafe { slice::from_raw_parts_mut(word.cast::<u8>(), word_bytes) };
     out.fill(0);
     // SAFETY: as the caller promises.
@@ -255,7 +257,7 @@ pub unsafe extern "C" fn more_word(
         Ok(characters) => characters,
         Err(error) => return refused(error),
     };
-    // The zero at the end stays.
+    // The last byte remains the zero that ends the string.
     let Some((_, mut rest)) = out.split_last_mut() else { return Status::MoreNull };
     for character in characters.by_ref() {
         let mut utf8 = [0; 4];
@@ -270,13 +272,14 @@ pub unsafe extern "C" fn more_word(
     }
 }
 
-/// How probable the model finds a whole word: its negative log-likelihood in millionths of a nat goes to nll_micronats, and
-/// over how many characters it is spread (those of the word, and its end) to characters. Draws nothing: the words to come stay
-/// the same.
+/// Computes how probable a whole word is to the model. Writes its negative log-likelihood, in millionths of a nat, to
+/// nll_micronats, and the number of characters that this sum covers (the word's and its end) to characters.
+///
+/// Draws nothing: the next words remain the same.
 ///
 /// # Safety
-/// model is NULL or what more_open() gave. word ends with a zero. nll_micronats and characters are each NULL or point to where
-/// the number can be written.
+/// model is NULL or a handle from more_open(). word ends with a zero. nll_micronats and characters are each NULL or
+/// point to memory for the number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn more_score(
     model: *mut More,
@@ -307,15 +310,15 @@ pub unsafe extern "C" fn more_score(
     Status::MoreOk
 }
 
-/// A status in words, ended by a zero.
+/// Returns the message of a status, as a string that ends with a zero.
 #[unsafe(no_mangle)]
 pub extern "C" fn more_message(status: i32) -> *const c_char {
-    // A number, since C gives out any: a `Status` that is none of its values must not exist.
+    // Takes a number because C can pass any: a `Status` that is none of its variants must not exist.
     let message = MESSAGES.get(usize::try_from(status).unwrap_or(usize::MAX)).copied().unwrap_or(c"no status");
     message.as_ptr()
 }
 
-/// In the order of their numbers.
+/// The messages, in the order of the statuses' numbers.
 static MESSAGES: [&CStr; 9] = [
     c"all is well",
     c"the word was cut short",
@@ -335,10 +338,10 @@ fn refused(error: PromptError) -> Status {
     }
 }
 
-/// A text of the caller's; `None` for null.
+/// Returns a text of the caller, or `None` if the pointer is null.
 ///
 /// # Safety
-/// It ends with a zero, and is not changed while it is used.
+/// The text ends with a zero and does not change while it is used.
 unsafe fn text<'a>(text: *const c_char) -> Option<Result<&'a str, Status>> {
     if text.is_null() {
         return None;
@@ -348,15 +351,15 @@ unsafe fn text<'a>(text: *const c_char) -> Option<Result<&'a str, Status>> {
     Some(text.to_str().map_err(|_| Status::MoreNotUtf8))
 }
 
-/// What the linker asks for. No function above can panic; should one all the same, it is a fault that the board's own handler
-/// reports.
+/// Panic handler, which the linker requires. No function above can panic. If one did, the instruction would raise a
+/// fault, which the board's own handler reports.
 #[cfg(target_os = "none")]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    // SAFETY: an instruction that is defined to be none raises a fault; nothing is read or written.
+    // SAFETY: an instruction that is defined to be undefined raises a fault; it reads and writes nothing.
     unsafe { core::arch::asm!("udf #0", options(noreturn, nomem, nostack)) }
 }
 
 #[cfg(test)]
-#[allow(clippy::multiple_unsafe_ops_per_block, reason = "a list of calls that are all wrong in one way")]
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "the tests list calls that are all invalid in the same way")]
 mod tests;

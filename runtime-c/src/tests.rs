@@ -1,16 +1,17 @@
-//! What C may hand over, right and wrong.
+//! Tests of valid and invalid arguments from C.
 
 use super::*;
 
 static TINY: &[u8] = runtime::include_blob!("../../models/tiny.int8.blob");
 
-/// A handle in memory that begins `offset` bytes behind a multiple of eight, and `less` bytes smaller than it must be.
+/// Opens a model in memory that begins `offset` bytes after a multiple of eight and is `less` bytes smaller than
+/// needed.
 fn open(memory: &mut [u64], offset: usize, less: usize) -> (Status, *mut More) {
     // SAFETY: the bytes of the slice.
     let need = unsafe { more_memory_bytes(TINY.as_ptr(), TINY.len()) };
     assert!(memory.len() * 8 >= need + offset);
     let mut model = ptr::dangling_mut();
-    // SAFETY: as many bytes of the caller's vector as are said, which outlives the handle; a blob in flash.
+    // SAFETY: the bytes are in the caller's vector, which outlives the handle; the blob is a static.
     let status = unsafe {
         more_open(memory.as_mut_ptr().byte_add(offset).cast(), need - less, TINY.as_ptr(), TINY.len(), &mut model)
     };
@@ -21,7 +22,7 @@ fn memory() -> Vec<u64> {
     vec![0xdddd_dddd_dddd_dddd; 4096]
 }
 
-/// A word, and what stands in the buffer.
+/// Draws a word. Returns the status and the contents of the buffer.
 fn word(model: *mut More, prompt: Option<&CStr>, buffer: &mut [u8]) -> (Status, String) {
     let prompt = prompt.map_or(ptr::null(), CStr::as_ptr);
     // SAFETY: a handle, a text that ends with a zero, the bytes of the buffer.
@@ -98,7 +99,7 @@ fn what_is_refused() {
         assert_eq!(more_open(at, 99, ptr::null(), bytes, &mut model), Status::MoreNull);
         assert_eq!(more_open(at, 99, blob, bytes, ptr::null_mut()), Status::MoreNull);
         assert_eq!(more_open(at, 99, blob, bytes, &mut model), Status::MoreTooLittleMemory);
-        // Cut short at every length, and with every kind of damage at one place.
+        // The blob, cut short at various lengths, then with each kind of damage in one place.
         for bytes in (0..bytes).step_by(7) {
             assert_eq!(more_open(at, 32_000, blob, bytes, &mut model), Status::MoreBadModel);
         }
@@ -115,7 +116,7 @@ fn what_is_refused() {
 #[test]
 fn every_status_has_its_message() {
     let text = |status| {
-        // SAFETY: a text of ours, which ends with a zero.
+        // SAFETY: a static text that ends with a zero.
         unsafe { CStr::from_ptr(more_message(status)) }.to_str().unwrap()
     };
     assert_eq!(text(Status::MoreOk as i32), "all is well");

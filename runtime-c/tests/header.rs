@@ -1,4 +1,4 @@
-//! `include/more.h` is what the source says; `BLESS=1 cargo test -p runtime-c` rewrites it.
+//! Compares `include/more.h` with the header generated from the source; `BLESS=1 cargo test -p runtime-c` rewrites it.
 
 use std::path::Path;
 
@@ -15,5 +15,5 @@ fn the_header_is_that_of_the_source() {
         std::fs::write(&path, &made).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(made, kept, "include/more.h is not that of src/lib.rs: BLESS=1 cargo test -p runtime-c");
+    assert_eq!(made, kept, "include/more.h differs from src/lib.rs; to rewrite it: BLESS=1 cargo test -p runtime-c");
 }

@@ -1,4 +1,4 @@
-//! Scores words: how probable the model finds each of them.
+//! Prints how probable a model finds each of some words.
 //!
 //! `cargo run -p runtime --example score -- models/names.int8.blob emma xqzw`
 

@@ -1,4 +1,4 @@
-//! Feeds a model one character at a time and draws the next one by hand: what `Generator` does inside.
+//! Feeds a model one character at a time and draws the next one, as `Generator` does.
 //!
 //! `cargo run -p runtime --example stream -- models/names.int8.blob emm`
 
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(42);
     for _ in 0..12 {
-        // Before drawing, which overwrites the logits.
+        // Before `draw`, which overwrites the logits.
         let nll = (0..model.vocab().len()).map(|token| f64::from(stream.nll_micronats(token as Token)) / 1e6);
         let percent: Vec<f64> = nll.map(|nll| 100.0 * (-nll).exp()).collect();
         let token = stream.draw(&Sampling::default(), &mut rng);

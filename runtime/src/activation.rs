@@ -3,19 +3,19 @@
 use crate::table::table;
 
 table! {
-    /// The function between a level's linear layer and the next level.
+    /// Function between a level's linear layer and the next level.
     pub enum Activation {
         /// Hyperbolic tangent, as in the lecture.
         Tanh = "tanh",
-        /// WaveNet's gated unit, `tanh(a) * sigmoid(b)`. A value takes two rows of the matrix: `a`, and `b / 2` one width
-        /// of the level later.
+        /// WaveNet's gated unit, `tanh(a) * sigmoid(b)`. Each value takes two rows of the matrix: `a`, and `b / 2` one
+        /// width of the level later.
         ///
-        /// `sigmoid(b) = (1 + tanh(b / 2)) / 2`. The inner half is part of the weights, as BatchNorm is. What is left to
-        /// compute is `tanh` of all rows, then `value * (1 + gate) / 2`: `quant::gate` in integers, `math::gate` in f32.
-        /// (van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016, equation 2; "WaveNet", 2016,
-        /// equation 2.)
+        /// `sigmoid(b) = (1 + tanh(b / 2)) / 2`. The inner half is part of the weights, as BatchNorm is. It remains to
+        /// compute `tanh` of all rows, then `value * (1 + gate) / 2`: `quant::gate` in integers, `math::gate` in f32.
+        /// (van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016, equation 2; "WaveNet",
+        /// 2016, equation 2.)
         Gated = "gated",
-        /// Rectified linear unit, `max(a, 0)`; in f32 at most 2^40, so that all sums stay finite.
+        /// Rectified linear unit, `max(a, 0)`; in f32 at most 2^40, so that all sums remain finite.
         ///
         /// In integers an output above 1 is cut off at 127 units. The exporter scales each level so that hardly any
         /// output is above 1; a pre-activation has the units of an activation.
@@ -29,14 +29,14 @@ impl Activation {
         self.rows_per_value() == 2
     }
 
-    /// Applies the function that kernels apply to every row, in place, in f32. Gates are another step.
-    // A function that is compiled for a vector unit must contain the loop.
+    /// Applies the function to every row in place, in f32. Gates are applied in a later step.
+    // Inlined, because a function that is compiled for a vector unit must contain the loop.
     #[cfg(feature = "f32")]
     #[inline(always)]
     pub fn apply_f32(self, rows: &mut [f32]) {
         match self {
             Self::Tanh | Self::Gated => rows.iter_mut().for_each(|row| *row = crate::math::tanh(*row)),
-            // Comparisons: `f32::max` leaves the sign of zero to the machine.
+            // Written as comparisons, because with `f32::max` the sign of zero depends on the machine.
             Self::Relu => rows.iter_mut().for_each(|row| {
                 *row = if *row > 0.0 { *row } else { 0.0 };
                 *row = if *row < LARGEST_F32 { *row } else { LARGEST_F32 };
@@ -44,10 +44,9 @@ impl Activation {
         }
     }
 
-    /// Returns the feature that a build needs for it, or `None` if every build has it.
+    /// Returns the feature that a build needs for this activation, or `None` if every build has it.
     ///
-    /// An activation with a curve of its own is a feature: a program for a chip has no flash for curves that its model does
-    /// not use.
+    /// An activation with its own curve is a feature: a chip has no flash for curves that its model does not use.
     pub const fn feature(self) -> Option<&'static str> {
         match self {
             Self::Tanh | Self::Gated => None,
@@ -55,7 +54,7 @@ impl Activation {
         }
     }
 
-    /// Returns whether this build of the runtime computes it.
+    /// Returns whether this build of the runtime supports this activation.
     pub const fn is_built(self) -> bool {
         match self {
             Self::Tanh | Self::Gated => true,
@@ -72,11 +71,11 @@ impl Activation {
     }
 }
 
-/// An activation function in integers: a curve of 512 entries that every kernel looks up.
+/// Activation function in integers: a curve of 512 entries, -127 to 127, that every kernel looks up.
 ///
-/// The index is the pre-activation `p`, saturated to -256 to 255, as `p & 511`: first the entries of 0 to 255, then those
-/// of -256 to -1. Beyond both ends the curve stays at its last entries. A load needs no question of sign, and a kernel is the
-/// same whatever the function. Entries are -127 to 127.
+/// The index is the pre-activation `p`, saturated to -256 to 255, as `p & 511`: first the entries of 0 to 255, then
+/// those of -256 to -1. Beyond both ends the curve keeps its last entry. So a kernel needs no case for the sign, and is
+/// the same for every function.
 #[derive(Debug)]
 pub struct Curve(pub [i8; 512]);
 
@@ -89,22 +88,24 @@ impl Curve {
 }
 
 impl Activation {
-    /// Returns the function that kernels look up for every row of a level.
+    /// Returns the curve that kernels look up for every row of a level.
     #[inline]
     pub const fn curve(self) -> &'static Curve {
         match self {
             Self::Tanh | Self::Gated => &TANH,
-            // A build without the feature refuses such a model when it is loaded.
+            // A build without the feature refuses such a model on load.
             Self::Relu => const { if cfg!(feature = "relu") { &RELU } else { &TANH } },
         }
     }
 }
 
-/// The largest output of an unbounded activation in f32. No trained network comes near it; whatever the weights, the sums
-/// of the next level stay finite, as with outputs of at most 1.
+/// Largest output of an unbounded activation in f32.
+///
+/// No trained network comes near it. For any weights, the sums of the next level remain finite, as they do with outputs
+/// of at most 1.
 pub const LARGEST_F32: f32 = (1_u64 << 40) as f32;
 
-/// `p` from 0 to 127, 127 above, 0 below.
+/// The curve of ReLU: `p` from 0 to 127, 127 above, 0 below.
 pub static RELU: Curve = Curve({
     let mut entries = [0; 512];
     let mut p = 0;
@@ -115,7 +116,7 @@ pub static RELU: Curve = Curve({
     entries
 });
 
-/// `127 * tanh(p / 64)`, rounded to nearest.
+/// The curve of tanh: `127 * tanh(p / 64)`, rounded to nearest.
 #[rustfmt::skip]
 pub static TANH: Curve = Curve([
     0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 25, 27, 29,
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(features, ["relu"]);
     }
 
-    /// Zero has one sign, or logits would differ from machine to machine; NaN is cut off like a negative number.
+    /// Zero must have one sign, or logits would differ between machines. NaN is cut off like a negative number.
     #[test]
     fn relu_cuts_off_at_both_ends() {
         let mut rows = [-1.0, -0.0, 0.0, 0.5, f32::MAX, f32::INFINITY, f32::NAN];

@@ -1,16 +1,16 @@
 //! Many words at once, on all cores of a computer.
 //!
-//! A chip draws one word after the other; a computer draws [`STREAMS`] at a time on every core. Weights are then read once
-//! for all of them, and a vector holds a value of each word instead of the values of one.
+//! A chip draws one word after the other. A computer draws [`STREAMS`] words at a time on every core: it reads each
+//! weight once for all of them, and a vector holds one value of each word instead of several values of one word.
 //!
-//! # Which words
+//! # The list of words
 //!
-//! Word `i` of a seed is the first word of a [`crate::Generator`] with the seed [`word_seed`]`(seed, i)`, bit by bit the
-//! same. So it depends neither on how many words are drawn nor on the number of threads, and any part of the list can be
-//! drawn alone, elsewhere, or on a chip.
+//! Word `i` of a seed equals, bit by bit, the first word of a [`crate::Generator`] with the seed
+//! [`word_seed`]`(seed, i)`. So it depends neither on the number of words drawn nor on the number of threads, and any
+//! part of the list can be drawn separately, on another computer, or on a chip.
 //!
-//! It is another list than that of one `Generator`, whose words share one stream of random numbers: there, where a word
-//! begins depends on all before it.
+//! The list differs from that of a single `Generator`. There all words share one sequence of random numbers, so each
+//! word depends on those before it.
 //!
 //! ```
 //! use runtime::batch::{Batch, word_seed};
@@ -51,19 +51,19 @@ use crate::model::{Model, Net};
 use crate::sampling::Sampling;
 use crate::vocab::{BOUNDARY, Token};
 
-/// A word that was drawn.
+/// Word that was drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// Its characters, those of the prompt included. May be empty.
+    /// Characters of the word, prompt included. May be empty.
     pub text: String,
-    /// How it ended.
+    /// Reason why the word ended.
     pub end: End,
 }
 
-/// The seed of word `index` of the list that belongs to `seed`: output `index` of the generator SplitMix64 that starts
-/// from `seed`.
+/// Returns the seed of word `index` of the list that belongs to `seed`.
 ///
-/// (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.) Outputs of it can be had in any order.
+/// It is output `index` of the generator SplitMix64 started from `seed`, whose outputs can be computed in any order.
+/// (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.)
 ///
 /// ```
 /// use rand_core::{Rng, SeedableRng};
@@ -78,11 +78,11 @@ pub const fn word_seed(seed: u64, index: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A model made ready to draw many words at once.
+/// Model prepared to draw many words at once.
 ///
-/// Costs level 0 for all combinations of characters where they are few, and for integers a copy of the weights in an order of
-/// its own. That is made of the numbers themselves, so that every layout of a blob, and every form of its level 0, does
-/// equally well.
+/// Preparing computes level 0 for all combinations of characters, if they are few, and in integers copies the weights
+/// into its own order. The copy is made of the weights' values, so every layout of a blob and every format of its level
+/// 0 is equally fast.
 pub struct Batch<'m> {
     model: &'m Model<'m>,
     sampling: Sampling,
@@ -108,7 +108,7 @@ enum AnyNetwork<'m> {
 }
 
 impl<'m> Batch<'m> {
-    /// Words of at most [`DEFAULT_MAX_LEN`] characters, without a prompt.
+    /// Returns a batch of words of at most [`DEFAULT_MAX_LEN`] characters, without a prompt.
     pub fn new(model: &'m Model<'m>, sampling: Sampling) -> Self {
         let network = match &model.net {
             Net::F32(net) => AnyNetwork::F32(float::Float::new(&model.header, net)),
@@ -117,18 +117,18 @@ impl<'m> Batch<'m> {
         Self { model, sampling, network, prompt: Vec::new(), max_len: DEFAULT_MAX_LEN }
     }
 
-    /// Sets the most characters of a word, the prompt included (default [`DEFAULT_MAX_LEN`]).
+    /// Sets the maximum number of characters of a word, prompt included (default [`DEFAULT_MAX_LEN`]).
     #[must_use]
     pub fn max_len(mut self, max_len: usize) -> Self {
         self.max_len = max_len;
         self
     }
 
-    /// Sets what every word begins with.
+    /// Sets the text with which every word begins.
     ///
     /// # Errors
-    /// [`PromptError::UnknownCharacter`] names the first character the model does not know. A prompt that is longer than a
-    /// word may be is [`PromptError::TooLong`]: set the length first.
+    /// [`PromptError::UnknownCharacter`] with the first character that the model does not know;
+    /// [`PromptError::TooLong`] if the prompt is longer than the longest word allowed, so call [`Self::max_len`] first.
     pub fn prompt(mut self, prompt: &str) -> Result<Self, PromptError> {
         let vocab = self.model.vocab();
         let tokens = prompt.chars().map(|character| vocab.encode(character)).collect::<Result<Vec<_>, _>>()?;
@@ -139,8 +139,8 @@ impl<'m> Batch<'m> {
         Ok(self)
     }
 
-    /// The words `indices` of the list that belongs to `seed`, in the order of their indices, drawn on `threads` threads (at
-    /// least one).
+    /// Returns the words `indices` of the list that belongs to `seed`, in the order of their indices, drawn on
+    /// `threads` threads (at least one).
     pub fn words(&self, seed: u64, indices: Range<u64>, threads: usize) -> Vec<Word> {
         match &self.network {
             AnyNetwork::F32(network) => self.draw(network, seed, indices, threads),
@@ -149,7 +149,7 @@ impl<'m> Batch<'m> {
     }
 
     fn draw<N: Network + Sync>(&self, network: &N, seed: u64, indices: Range<u64>, threads: usize) -> Vec<Word> {
-        // More threads than there are tiles would have nothing to do.
+        // More threads than tiles would have nothing to do.
         let tiles = (indices.end.saturating_sub(indices.start)).div_ceil(STREAMS as u64);
         let threads = threads.clamp(1, usize::try_from(tiles).unwrap_or(usize::MAX).max(1));
         let characters: Vec<char> = self.model.vocab().as_str().chars().collect();
@@ -170,7 +170,7 @@ impl<'m> Batch<'m> {
     }
 }
 
-/// What one thread does: whenever a word has ended, its stream takes the next index that nobody has taken.
+/// State of one thread. Whenever a word has ended, its stream takes the next index that no thread has taken.
 struct Worker<'b, N> {
     batch: &'b Batch<'b>,
     network: &'b N,
@@ -180,12 +180,12 @@ struct Worker<'b, N> {
     next: &'b AtomicU64,
 }
 
-/// A word being drawn.
+/// Word that is being drawn.
 struct Draft {
     index: u64,
     rng: Xoshiro128PlusPlus,
     word: Word,
-    /// Characters it may still get.
+    /// Number of characters that may still follow.
     left: usize,
 }
 
@@ -198,7 +198,7 @@ impl<N: Network> Worker<'_, N> {
         let mut tokens = [BOUNDARY; STREAMS];
         loop {
             for (stream, (slot, token)) in drafts.iter_mut().zip(&mut tokens).enumerate() {
-                // Until the stream has a character to take: words may end with their first draw, and some begin at the limit.
+                // Until the stream has a character to take: a word may end with its first draw, or begin at the limit.
                 while let Some(draft) = slot {
                     let drawn = if draft.left == 0 {
                         draft.word.end = End::Limit;
@@ -232,10 +232,10 @@ impl<N: Network> Worker<'_, N> {
         }
     }
 
-    /// The next word that nobody has begun.
+    /// Takes the next index that no thread has taken, or returns `None` at the end.
     fn take(&self) -> Option<Draft> {
         let Batch { prompt, max_len, .. } = self.batch;
-        // Nothing else is shared, so that the order in which threads see the counter move does not matter.
+        // The counter is all that threads share, so the order in which they see its changes does not matter.
         let next = |index: u64| (index < self.end).then(|| index + 1);
         let index = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
         Some(Draft {

@@ -1,8 +1,9 @@
-//! A model that is part of a program: checked when the program is built, by the loader itself, and ready when it starts.
+//! Models that are part of a program: the loader checks them when the program is built, and they are ready when it
+//! starts.
 //!
-//! A build script gives the blob to `source` (feature `alloc`), which opens it as [`crate::Model::new`] does and writes down what that
-//! finds. The program includes what it wrote. `Model::built_in`, which that calls, exists without the feature `std` only: what a
-//! program for a computer has in memory can as well be loaded.
+//! A build script passes the blob to `source` (feature `alloc`), which opens the blob as [`crate::Model::new`] does and
+//! returns Rust source of the result. The program includes that source, which calls `Model::built_in`. That function
+//! only exists without the feature `std`: a program for a computer can load the blob instead.
 //!
 //! ```toml
 //! [dependencies] # the precision and the layout of the blob
@@ -18,19 +19,23 @@
 //! fs::write(out.join("model.blob"), &blob)?;
 //! fs::write(out.join("model.rs"), runtime::built_in::source(&blob, "model.blob")?)?;
 //!
-//! // main.rs: `static MODEL: runtime::Model`, `const STATE_WORDS: usize`, and `static BLOB`, of which the model is a view
+//! // main.rs: `static MODEL: runtime::Model`, `const STATE_WORDS: usize`, and `static BLOB`, from which MODEL borrows
 //! include!(concat!(env!("OUT_DIR"), "/model.rs"));
 //! ```
 //!
-//! No loader is in such a program, no model in its RAM, and no check in its start-up: a blob that is refused stops the build. Bits
-//! that flip in flash later are as in the program's own code: those in `BLOB` (all weights) are found by [`is_intact`], or most
-//! of them by [`Model::self_test`](crate::Model::self_test), where the program asks for it, and give arbitrary results where it does
-//! not, but no access out of bounds and no panic. Those in `MODEL`, some hundred bytes of sizes, alphabet and self-test, are not
-//! looked for.
+//! Such a program contains no loader, keeps no model in RAM and checks nothing when it starts: a blob that is refused
+//! stops the build. Bits that flip in flash later are like bits that flip in the program's code:
 //!
-//! On Cortex-M55 a loaded model keeps more of each layer in RAM, which one that is built in finds anew for each character.
+//! - in `BLOB`, which has all weights: [`is_intact`] finds them, and [`Model::self_test`](crate::Model::self_test)
+//!   finds most of them, if the program calls either. Otherwise results are arbitrary, but no access is out of
+//!   bounds and nothing panics.
+//! - in `MODEL`, some hundred bytes with the sizes, the vocabulary and the self-test's checksum: nothing looks for
+//!   them.
+//!
+//! On Cortex-M55 a loaded model keeps prepared data of each layer in RAM; a model that is built in computes that data
+//! again for each character.
 
-// The names that `source` writes.
+// Names that the source written by `source` uses.
 #[doc(hidden)]
 pub use crate::activation::Activation;
 #[doc(hidden)]

@@ -1,8 +1,8 @@
-//! The rings: the older inputs that each level remembers, so that a new character costs one node per level.
+//! The rings: the older inputs of each level, kept so that a new character costs one node per level.
 //!
-//! When the window moves on by one character, every node of the tree except the newest of each level was computed before.
-//! Level `l` fuses its newest input with inputs `d`, `2 d`, ... characters older, where `d` is its dilation. A ring of the
-//! last `(fuse - 1) d` inputs holds them all.
+//! When the window moves on by one character, only the newest node of each level is new; all others were computed
+//! before. Level `l` fuses its newest input with the inputs that are `d`, `2 d`, ... characters older, where `d` is its
+//! dilation. A ring of the last `(fuse - 1) d` inputs holds all of them.
 //!
 //! ```text
 //! fuse 2, dilation 4, before character t:        after:
@@ -11,18 +11,18 @@
 //!             ^ oldest: fused with t, then replaced by it
 //! ```
 //!
-//! This is the cache of fast WaveNet generation (Le Paine et al., "Fast Wavenet Generation Algorithm", 2016).
+//! (Le Paine et al., "Fast Wavenet Generation Algorithm", 2016, where a ring is called a cache.)
 
 use crate::rows::part;
 
-/// The place of a level's ring among the rings of all levels, in cells.
+/// Place of a level's ring among the rings of all levels, in cells.
 #[derive(Clone, Copy, Debug)]
 pub struct Ring {
-    /// Its first cell.
+    /// First cell of the ring.
     pub start: usize,
     /// Cells per entry.
     pub width: usize,
-    /// Entries.
+    /// Number of entries.
     pub len: usize,
 }
 
@@ -33,14 +33,14 @@ impl Ring {
         self.start + slot * self.width
     }
 
-    /// Returns the slot `by` entries after another, at most a round.
+    /// Returns the slot that is `by` entries after another, at most one round.
     #[inline]
     pub fn after(self, slot: usize, by: usize) -> usize {
         let after = slot + by;
         if after >= self.len { after - self.len } else { after }
     }
 
-    /// Returns the entry in a slot, or an empty slice if there is none.
+    /// Returns the entry in a slot, or an empty slice if the slot is out of range.
     #[inline]
     pub fn get<T>(self, rings: &[T], slot: usize) -> &[T] {
         part(rings, self.entry(slot), self.width)

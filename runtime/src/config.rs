@@ -1,4 +1,4 @@
-//! The dimensions of a model, what is allowed, and what follows from them.
+//! The dimensions of a model, their limits, and the sizes that follow from them.
 //!
 //! ```text
 //! wavenet-128: vocab_size 27, n_embd 24, levels [2 -> 128, 2 -> 128, 2 -> 128]
@@ -11,7 +11,8 @@
 //!  block_size = 2 * 2 * 2 = 8 (the receptive field)
 //! ```
 //!
-//! `fan_out` counts rows of the matrix. [`Activation::Tanh`] makes a value of each, [`Activation::Gated`] one of two:
+//! `fan_out` counts rows of the matrix. [`Activation::Tanh`] makes one value of each row, [`Activation::Gated`] one of
+//! two rows:
 //!
 //! ```text
 //! gated: vocab_size 27, n_embd 24, levels [2 -> 64, 2 -> 88, 2 -> 104], skip
@@ -23,8 +24,8 @@
 //!  output 64 + 88 + 104   27
 //! ```
 //!
-//! With [`Config::skip`] the output layer reads the newest values of all levels. Those of level l are the newest entry in the ring
-//! of level l + 1, so that it costs no memory.
+//! With [`Config::skip`] the output layer reads the newest values of all levels. The newest values of level l are also
+//! the newest entry in the ring of level l + 1, so skip connections cost no memory.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,16 +34,18 @@ use crate::error::FormatError;
 use crate::limits::{Checks, Dimension, MAX_LEVELS, Violation};
 use crate::rows::{padded, round_up};
 
-/// One level: fuse `fuse` neighbours (`FlattenConsecutive`), then a linear layer to `width` values and an activation.
+/// One level: fuses `fuse` neighbours (`FlattenConsecutive`), then applies a linear layer to `width` values and an
+/// activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {
-    /// How many consecutive positions become one, 2 to [`crate::limits::MAX_FUSE`].
+    /// Number of consecutive positions that become one, 2 to [`crate::limits::MAX_FUSE`].
     pub fuse: u8,
-    /// Values per position after the level, 1 to [`crate::limits::MAX_WIDTH`] divided by [`Activation::rows_per_value`].
+    /// Values per position after the level, 1 to [`crate::limits::MAX_WIDTH`] divided by
+    /// [`Activation::rows_per_value`].
     pub width: u16,
 }
 
-/// The dimensions of a model. Made by [`Config::new`], which checks them; everything derived from one fits in a `usize`.
+/// Dimensions of a model. [`Config::new`] checks them, so every size derived from them fits in a `usize`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub(crate) vocab_size: u16,
@@ -52,30 +55,30 @@ pub struct Config {
     pub(crate) skip: bool,
 }
 
-/// The sizes of one level, as the kernels need them.
+/// Sizes of one level, as the kernels need them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelShape {
-    /// Consecutive positions fused.
+    /// Number of consecutive positions fused.
     pub fuse: usize,
     /// Values per input position: `n_embd`, or the width of the level below.
     pub width_in: usize,
-    /// `fuse * width_in`: columns of the weight matrix.
+    /// Columns of the weight matrix: `fuse * width_in`.
     pub fan_in: usize,
     /// Rows of the weight matrix: [`Activation::rows_per_value`] for each of `width_out`.
     pub fan_out: usize,
-    /// Values per position behind the activation.
+    /// Values per position after the activation.
     pub width_out: usize,
-    /// Distance in characters between two inputs: the product of the fuse factors below.
+    /// Distance in characters between two inputs: the product of the fuse factors of the levels below.
     pub dilation: usize,
-    /// `(fuse - 1) * dilation`: older inputs that must be kept.
+    /// Older inputs that must be kept: `(fuse - 1) * dilation`.
     pub ring_len: usize,
 }
 
 impl Config {
-    /// Checks the dimensions.
+    /// Makes a configuration, without skip connections, and checks its dimensions.
     ///
     /// # Errors
-    /// [`FormatError::BadDimension`] names the first dimension that lies outside its limits.
+    /// [`FormatError::BadDimension`] with the first dimension that is outside its limits.
     pub fn new(
         vocab_size: usize,
         n_embd: usize,
@@ -86,17 +89,18 @@ impl Config {
         let checks = checks.and(Dimension::Levels, levels.len());
         checks.done()?;
         let levels = heapless::Vec::from_slice(levels).map_err(|_| FormatError::BadHeader)?;
-        // They fit: they were checked.
+        // No truncation: the sizes were checked.
         let config = Self { vocab_size: vocab_size as u16, n_embd: n_embd as u16, activation, levels, skip: false };
         config.check()?;
         Ok(config)
     }
 
-    /// One that [`Self::check`] refuses.
+    /// Configuration that [`Self::check`] refuses.
     pub(crate) const NONE: Self =
         Self { vocab_size: 0, n_embd: 0, activation: Activation::Tanh, levels: heapless::Vec::new(), skip: false };
 
-    /// Whether every dimension but the size of the vocabulary is within its limits, else the first that is not.
+    /// Checks that every dimension except the size of the vocabulary is within its limits, or returns the first that is
+    /// not.
     #[inline(never)]
     pub(crate) fn check(&self) -> Result<(), Violation> {
         let width_of_level = Dimension::width_of_level(self.activation);
@@ -104,7 +108,7 @@ impl Config {
         let (mut width_in, mut block_size) = (self.n_embd(), 1_usize);
         for level in &self.levels {
             let (fuse, width) = (usize::from(level.fuse), usize::from(level.width));
-            // Leaves its limits before it can wrap.
+            // No wrap: the block size leaves its limits before it can.
             block_size = block_size.wrapping_mul(fuse);
             checks = checks.and(Dimension::Fuse, fuse).and(width_of_level, width);
             checks = checks.and(Dimension::FanIn, fuse * width_in).and(Dimension::BlockSize, block_size);
@@ -113,54 +117,58 @@ impl Config {
         checks.done()
     }
 
-    /// The same with skip connections, or without: see [`Config::skip`].
+    /// Returns the same configuration with or without skip connections; see [`Config::skip`].
     #[must_use]
     pub fn with_skip(self, skip: bool) -> Self {
         Self { skip, ..self }
     }
 
-    /// Characters of the vocabulary, the boundary included.
+    /// Returns the number of characters in the vocabulary, boundary included.
     pub const fn vocab_size(&self) -> usize {
         self.vocab_size as usize
     }
 
-    /// Values per character embedding.
+    /// Returns the number of values per character embedding.
     pub fn n_embd(&self) -> usize {
         self.n_embd.into()
     }
 
-    /// The activation of every level.
+    /// Returns the activation of every level.
     pub const fn activation(&self) -> Activation {
         self.activation
     }
 
-    /// The levels, from the characters up.
+    /// Returns the levels, from the characters up.
     pub fn levels(&self) -> &[Level] {
         &self.levels
     }
 
-    /// Whether the output layer reads what every level gives, the lowest first, and not the last level's alone: WaveNet's skip
-    /// connections, put side by side where WaveNet adds them up.
+    /// Returns whether the output layer reads the outputs of all levels, lowest first, instead of only the last
+    /// level's.
+    ///
+    /// These are WaveNet's skip connections, except that WaveNet adds the outputs and this model concatenates them.
     pub fn skip(&self) -> bool {
         self.skip
     }
 
-    /// Context length: the product of the fuse factors.
+    /// Returns the context length in characters: the product of the fuse factors.
     pub fn block_size(&self) -> usize {
         self.levels.iter().map(|level| usize::from(level.fuse)).product()
     }
 
-    /// The values that the output layer reads: as many as the last level gives, or with skip connections all levels.
+    /// Returns the number of values that the output layer reads: the width of the last level, or with skip connections
+    /// the sum of all widths.
     pub fn output_fan_in(&self) -> usize {
         if self.skip { self.levels.iter().map(|level| usize::from(level.width)).sum() } else { self.n_hidden() }
     }
 
-    /// The output layer: a position for each level that it reads.
+    /// Returns the shape of the output layer, which has a position for each level that it reads.
     pub fn output_shape(&self) -> LinearShape<'_> {
         self.linear_shape(self.levels.len(), self.n_embd())
     }
 
-    /// A linear layer, counted from the characters up, the output layer the last; `width_0` is what level 0 reads of a character.
+    /// Returns the shape of a linear layer, counted from the characters up; the output layer is the last. Level 0 reads
+    /// `width_0` values of each character.
     #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     pub(crate) fn linear_shape(&self, index: usize, width_0: usize) -> LinearShape<'_> {
@@ -179,32 +187,34 @@ impl Config {
         }
     }
 
-    /// Width of the last level.
+    /// Returns the width of the last level.
     pub fn n_hidden(&self) -> usize {
         self.levels.last().map_or(self.n_embd(), |level| level.width.into())
     }
 
-    /// The sizes of every level, from the characters up.
+    /// Returns an iterator over the sizes of the levels, from the characters up.
     #[inline]
     pub fn shapes(&self) -> Shapes<'_> {
         let rows_per_value = self.activation.rows_per_value();
         Shapes { levels: self.levels.iter(), rows_per_value, width_in: self.n_embd(), dilation: 1 }
     }
 
-    /// Parameters of the folded network: embedding, weights and biases.
+    /// Returns the number of parameters of the folded network: embedding, weights and biases.
     pub fn parameters(&self) -> usize {
         let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out + s.fan_out).sum();
         self.vocab_size() * self.n_embd() + levels + (self.output_fan_in() + 1) * self.vocab_size()
     }
 
-    /// Multiply-accumulates per generated character: every level once ([`crate::Stream`]), and the output layer. What an
-    /// activation multiplies is none of them.
+    /// Returns the multiply-accumulates per generated character: one node per level ([`crate::Stream`]) and the output
+    /// layer.
+    ///
+    /// The multiplications of activations are not counted.
     pub fn macs_streaming(&self) -> usize {
         let levels: usize = self.shapes().map(|s| s.fan_in * s.fan_out).sum();
         levels + self.output_fan_in() * self.vocab_size()
     }
 
-    /// Where the f32 path keeps its buffers in a [`crate::State`].
+    /// Returns the sizes of the f32 path's buffers in a [`crate::State`].
     pub fn state_layout_f32(&self) -> StateLayout {
         let mut layout = StateLayout { logits: padded(self.vocab_size()), input: 0, rings: 0, hidden: self.n_embd() };
         if self.skip {
@@ -218,7 +228,8 @@ impl Config {
         layout
     }
 
-    /// The sizes of every linear layer: the levels from the characters up, then the output layer.
+    /// Returns an iterator over the shapes of all linear layers: the levels from the characters up, then the output
+    /// layer.
     pub fn linear_shapes(&self) -> impl Iterator<Item = LinearShape<'_>> {
         (0..=self.levels.len()).map(|index| self.linear_shape(index, self.n_embd()))
     }
@@ -249,89 +260,90 @@ impl Iterator for Shapes<'_> {
             fan_out: width_out * self.rows_per_value,
             width_out,
             dilation,
-            // Of a level that fuses none, which is refused: of no meaning.
+            // Unspecified for a level that fuses nothing, which is refused.
             ring_len: fuse.wrapping_sub(1).wrapping_mul(dilation),
         })
     }
 }
 
 impl LevelShape {
-    /// The level's linear layer.
+    /// Returns the shape of the level's linear layer.
     #[inline]
     pub fn linear(self) -> LinearShape<'static> {
         LinearShape::new(self.fuse, self.width_in, self.fan_out)
     }
 }
 
-/// The sizes of a linear layer: `positions` inputs side by side.
+/// Sizes of a linear layer with `positions` concatenated inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinearShape<'c> {
-    /// Inputs fused.
+    /// Number of inputs fused.
     pub positions: usize,
-    /// Values per input, but for those that have a level.
+    /// Values per input, except for inputs listed in `levels`.
     pub width: usize,
-    /// Of the output layer with skip connections: the levels it reads, an input for each. Else empty.
+    /// Levels that the output layer reads with skip connections, one for each input. Empty for every other layer.
     pub levels: &'c [Level],
     /// Rows of the weight matrix.
     pub fan_out: usize,
 }
 
 impl LinearShape<'_> {
-    /// `positions` inputs of `width` values each.
+    /// Returns the shape of a layer with `positions` inputs of `width` values each.
     #[inline]
     pub const fn new(positions: usize, width: usize, fan_out: usize) -> Self {
         Self { positions, width, levels: &[], fan_out }
     }
 
-    /// Values of an input.
+    /// Returns the number of values of an input.
     #[inline]
     pub fn width_of(&self, position: usize) -> usize {
         self.levels.get(position).map_or(self.width, |level| level.width.into())
     }
 
-    /// The first column of an input, where those before it have their widths `padded`.
+    /// Returns the first column of an input, where `padded` pads the width of each input before it.
     #[inline]
     pub fn start(&self, position: usize, padded: impl Fn(usize) -> usize) -> usize {
         (0..position).map(|position| padded(self.width_of(position))).sum()
     }
 
-    /// Columns of the weight matrix.
+    /// Returns the number of columns of the weight matrix.
     pub fn fan_in(&self) -> usize {
         self.columns(1, 1)
     }
 
-    /// Columns where each input is padded to whole parts, and behind the last one all of them to whole groups. Both are powers of two.
-    // Small chips have it once.
+    /// Returns the number of columns if each input is padded to a multiple of `part`, and then the sum to a multiple of
+    /// `group`. Both are powers of two.
+    // Not inlined, so that small chips have the code once.
     #[inline(never)]
     pub fn columns(&self, part: usize, group: usize) -> usize {
         round_up(self.start(self.positions, |width| round_up(width, part)), group)
     }
 }
 
-/// Sizes of the buffers of a [`crate::State`], in the order in which they lie.
+/// Sizes of the buffers of a [`crate::State`], in the order of their addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateLayout {
-    /// The logits, padded for the kernel: `f32`; or `i32`, the last words of the input.
+    /// Logits, padded for the kernel: `f32`, or `i32` at the end of the words of `input`.
     pub logits: usize,
-    /// Words of the input of the layer being computed: `f32` side by side, or what an integer kernel makes of it.
+    /// Words of the input of the current layer: `f32` values side by side, or the form that an integer kernel prepares.
     pub input: usize,
-    /// The older inputs of every level: `f32` or `i8`.
+    /// Older inputs of every level: `f32` or `i8`.
     pub rings: usize,
-    /// The rows of the level just computed, in whole blocks; behind the activation, the first `width_out` are its output. `f32`
-    /// or `i8`.
+    /// Rows of the level just computed, in whole blocks. After the activation, the first `width_out` values are the
+    /// level's output. `f32` or `i8`.
     pub hidden: usize,
 }
 
 impl StateLayout {
-    /// Of no model.
+    /// Layout of no model.
     pub(crate) const NONE: Self = Self { logits: 0, input: 0, rings: 0, hidden: 0 };
 
-    /// 32-bit words in total where values are `f32`.
+    /// Returns the size in 32-bit words, if values are `f32`.
     pub const fn words_f32(&self) -> usize {
         self.logits + self.rings + self.input + self.hidden
     }
 
-    /// 32-bit words in total where values are `i8`.
+    /// Returns the size in 32-bit words, if values are `i8`.
     pub const fn words_int(&self) -> usize {
         self.input + (self.rings + self.hidden).div_ceil(size_of::<u32>())
     }

@@ -1,21 +1,21 @@
-//! What can go wrong: a blob that is not a model, a state that is too small, a prompt the model cannot read.
+//! Errors: a blob that is not a model, a state that is too small, a prompt that the model cannot read.
 //!
-//! All of it is decided before the first character is computed; inference itself cannot fail.
+//! All errors occur before the first character is computed; inference itself cannot fail.
 
 use core::fmt;
 
-/// Why a byte string is not a model this runtime can run.
+/// Reason why some bytes are not a model that this runtime can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// Fewer bytes than the blob says it has, or than any blob has.
+    /// Fewer bytes than the preamble says, or fewer than any blob has.
     Truncated {
         /// Bytes needed.
         need: usize,
-        /// Bytes given.
+        /// Bytes found.
         have: usize,
     },
-    /// More bytes than the blob says it has.
+    /// More bytes than the preamble says.
     TrailingBytes {
         /// Bytes after the end.
         extra: usize,
@@ -25,7 +25,7 @@ pub enum FormatError {
         /// The bytes found.
         found: [u8; 4],
     },
-    /// Written in a version of the format that this runtime does not read.
+    /// The blob has a format version that this runtime does not read.
     UnsupportedVersion {
         /// The version found.
         found: u16,
@@ -44,55 +44,57 @@ pub enum FormatError {
         /// CRC-32 of the bytes.
         computed: u32,
     },
-    /// The header is not what the format says (cut short, unknown enum value, text not UTF-8, bytes left over).
+    /// The header does not follow the format: cut short, an unknown enum value, text that is not UTF-8, or bytes left
+    /// over.
     BadHeader,
-    /// A dimension lies outside what the runtime supports; see [`crate::config`].
+    /// A dimension is outside the limits of the runtime; see [`crate::limits`].
     BadDimension {
-        /// Which one.
+        /// Name of the dimension.
         what: &'static str,
-        /// Its value.
+        /// Value of the dimension.
         found: usize,
         /// The smallest value allowed.
         min: usize,
         /// The largest value allowed.
         max: usize,
     },
-    /// A character stands twice in the vocabulary.
+    /// A character is in the vocabulary twice.
     DuplicateCharacter {
         /// The character.
         character: char,
     },
-    /// The weights take another number of bytes than the dimensions say.
+    /// The weights take a number of bytes that does not match the dimensions.
     SlabSizeMismatch {
-        /// Bytes the dimensions ask for.
+        /// Bytes that follow from the dimensions.
         need: usize,
-        /// Bytes there are.
+        /// Bytes found.
         have: usize,
     },
-    /// The state size in the preamble is not what the dimensions say.
+    /// The state size in the preamble does not match the dimensions.
     StateSizeMismatch {
-        /// 32-bit words the dimensions ask for.
+        /// 32-bit words that follow from the dimensions.
         need: usize,
-        /// 32-bit words the preamble says.
+        /// 32-bit words in the preamble.
         have: usize,
     },
-    /// Number format, layout and weight formats that do not go together, or that this build of the runtime leaves out.
+    /// The precision, layout and weight formats do not fit together, or this build of the runtime does not include
+    /// them.
     UnsupportedFormat,
-    /// A row of weights whose sum could leave the accumulator; see [`crate::quant::ACC_LIMIT`].
+    /// The sum of a row of weights could leave the accumulator; see [`crate::quant::ACC_LIMIT`].
     AccumulatorOverflow {
-        /// The layer, counted from the characters up; the output layer is the last.
+        /// Layer, counted from the characters up; the output layer is the last.
         layer: usize,
-        /// The row.
+        /// Row of the weight matrix.
         row: usize,
     },
-    /// A weight, multiplier or token that the integer path does not allow; see [`crate::quant`].
+    /// The integer path does not allow a weight, multiplier or token of this layer; see [`crate::quant`].
     BadValue {
-        /// The layer, counted from the characters up; the output layer is the last.
+        /// Layer, counted from the characters up; the output layer is the last.
         layer: usize,
     },
-    /// Bytes between the parts of the blob that are not zero (one model has one encoding).
+    /// Padding bytes of the blob are not zero. (Each model has exactly one encoding.)
     NonZeroPadding,
-    /// A weight that is not finite, or so large that sums could overflow.
+    /// A weight is not finite, or so large that sums could overflow.
     BadWeight {
         /// Index of the weight in the slab, counted in `f32`.
         index: usize,
@@ -117,7 +119,7 @@ impl fmt::Display for FormatError {
                 write!(f, "{what} is {found}, must be {min} to {max}")
             }
             Self::DuplicateCharacter { character } => {
-                write!(f, "character {character:?} stands twice in the vocabulary")
+                write!(f, "character {character:?} is in the vocabulary twice")
             }
             Self::SlabSizeMismatch { need, have } => {
                 write!(f, "weights take {have} bytes, the dimensions ask for {need}")
@@ -138,15 +140,15 @@ impl fmt::Display for FormatError {
 
 impl core::error::Error for FormatError {}
 
-/// Why a [`crate::State`] cannot serve a model.
+/// Reason why a [`crate::State`] does not fit a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StateError {
     /// The state has too few words.
     TooSmall {
-        /// 32-bit words the model needs.
+        /// 32-bit words that the model needs.
         need: usize,
-        /// 32-bit words there are.
+        /// 32-bit words in the state.
         have: usize,
     },
 }
@@ -163,20 +165,20 @@ impl fmt::Display for StateError {
 
 impl core::error::Error for StateError {}
 
-/// Why a text cannot be given to a model.
+/// Reason why a model cannot read a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PromptError {
-    /// A character that is not in the vocabulary.
+    /// The text has a character that is not in the vocabulary.
     UnknownCharacter {
         /// The character.
         character: char,
     },
-    /// The text does not fit into the output buffer or exceeds the length limit.
+    /// The text does not fit into the output buffer, or it exceeds the length limit.
     TooLong {
-        /// Its length: bytes where the buffer is too small, characters where the limit is exceeded.
+        /// Length of the text: in bytes if the buffer is too small, in characters if the limit is exceeded.
         len: usize,
-        /// The most there may be, in the same unit.
+        /// Largest length allowed, in the same unit.
         max: usize,
     },
 }
@@ -194,10 +196,10 @@ impl fmt::Display for PromptError {
 
 impl core::error::Error for PromptError {}
 
-/// The chip computes something else than the host that exported the model did.
+/// The results on this machine differ from those on the host that exported the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SelfTestError {
-    /// CRC-32 of the logits that stands in the blob.
+    /// CRC-32 of the logits that is stored in the blob.
     pub expected: u32,
     /// CRC-32 of the logits computed.
     pub computed: u32,

@@ -1,4 +1,4 @@
-// The example in it writes a model: without the feature `alloc` it is no test.
+// The example in FORMAT.md writes a model, so it can only be a test with the feature `alloc`.
 #![cfg_attr(any(feature = "alloc", not(doctest)), doc = include_str!("../FORMAT.md"))]
 
 #[cfg(feature = "alloc")]
@@ -22,23 +22,23 @@ use crate::activation::Activation;
 use crate::config::Level;
 use crate::limits::{MAX_LAYERS, MAX_LEVELS};
 
-/// The first four bytes of every blob.
+/// First four bytes of every blob.
 pub const MAGIC: [u8; 4] = *b"MORE";
-/// The version of the format this runtime writes and reads.
+/// Version of the format that this runtime writes and reads.
 pub const VERSION: u16 = 2;
 /// Bytes before the postcard header.
 pub const PREAMBLE_BYTES: usize = 20;
-/// The slab begins at a multiple of this many bytes from the start of the blob.
+/// Alignment of the slab, in bytes from the start of the blob.
 pub const SLAB_ALIGN: usize = 16;
-/// The blob itself must lie at a multiple of this many bytes.
+/// Alignment of the blob in memory, in bytes.
 pub const BLOB_ALIGN: usize = 4;
-/// Largest magnitude of a weight. Sums of products stay finite below it: `MAX_WIDTH * MAX_FUSE * (2^40)^2 < f32::MAX`.
+/// Largest magnitude of a weight in f32. Sums of products remain finite: `MAX_WIDTH * MAX_FUSE * (2^40)^2 < f32::MAX`.
 pub const MAX_WEIGHT: f32 = (1_u64 << 40) as f32;
 
-/// Where a model comes from and how good it was when it was exported.
+/// Origin of a model, and its quality when it was exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance<'a> {
-    /// Name of the recipe it was trained with.
+    /// Name of the preset it was trained with.
     #[serde(borrow)]
     pub preset: &'a str,
     /// Version of the exporter that wrote the blob.
@@ -48,19 +48,23 @@ pub struct Provenance<'a> {
     pub data_sha256: [u8; 32],
     /// Seed of the training.
     pub seed: u64,
-    /// Mean negative log-likelihood on the dev split in f32, in micronats per character, so that a chip without an FPU can
-    /// print it; [`u32::MAX`] if it was not measured. Of a fine-tuned model: before the fine-tuning.
+    /// Mean negative log-likelihood on the dev split in f32, in micronats per character; [`u32::MAX`] if it was not
+    /// measured.
+    ///
+    /// An integer, so that a chip without an FPU can print it. For a fine-tuned model it is the value before the
+    /// fine-tuning.
     pub dev_nll_micronats: u32,
     /// Mean Kullback-Leibler divergence from the f32 model on the calibration words, in micronats per character;
-    /// [`u32::MAX`] if it was not measured. Of a fine-tuned model: from the model before the fine-tuning, on the dev
-    /// words.
+    /// [`u32::MAX`] if it was not measured.
+    ///
+    /// For a fine-tuned model it is measured from the model before the fine-tuning, on the dev words.
     pub kl_micronats: u32,
-    /// Mean negative log-likelihood on the same words less that of the f32 model, in micronats per character.
+    /// Mean negative log-likelihood on the same words minus that of the f32 model, in micronats per character.
     pub delta_micronats: i32,
 }
 
 impl Provenance<'_> {
-    /// Provenance of a model about which nothing is known.
+    /// Provenance of a model of unknown origin.
     pub const UNKNOWN: Self = Self {
         preset: "",
         exporter_version: "",
@@ -72,10 +76,10 @@ impl Provenance<'_> {
     };
 }
 
-/// The postcard part of the blob. The exporter writes it; [`crate::Model`] checks it.
+/// Postcard part of a blob. The exporter writes it; [`crate::Model`] checks it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header<'a> {
-    /// Number format.
+    /// Number format of weights and activations.
     pub precision: Precision,
     /// Order of the weights.
     pub layout: Layout,
@@ -85,37 +89,38 @@ pub struct Header<'a> {
     pub n_embd: u16,
     /// The levels, from the characters up.
     pub levels: heapless::Vec<Level, MAX_LEVELS>,
-    /// Whether the output layer reads all levels; see [`crate::Config::skip`].
+    /// True if the output layer reads all levels; see [`crate::Config::skip`].
     pub skip: bool,
-    /// How the weights of each level and of the output layer are stored.
+    /// Storage format of the weights of each level and of the output layer.
     pub weights: heapless::Vec<WeightFormat, MAX_LAYERS>,
-    /// Tokens of the golden text at the end of the slab.
+    /// Number of tokens of the golden text, which is at the end of the slab.
     pub golden_len: u16,
-    /// CRC-32 of the logits after a reset and after each token of the golden text, little-endian.
+    /// CRC-32 of the logits after a reset and after each token of the golden text; the logits are little-endian.
     pub golden_crc32: u32,
-    /// The characters in the order of their indices, the boundary's sign first.
+    /// Characters in the order of their tokens, the boundary's sign first.
     #[serde(borrow)]
     pub vocab: &'a str,
-    /// Where the model comes from.
+    /// Origin of the model.
     #[serde(borrow)]
     pub provenance: Provenance<'a>,
 }
 
-/// The fixed bytes before the header.
+/// Fixed bytes before the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preamble {
     /// Bytes of the postcard header.
     pub header_len: u16,
     /// Bytes of the whole blob.
     pub total_len: u32,
-    /// 32-bit words of [`crate::State`] the model needs. Redundant, and checked, but readable in a `const fn`.
+    /// 32-bit words of [`crate::State`] that the model needs. Redundant, and checked; kept here so that a `const fn`
+    /// can read it.
     pub state_words: u32,
-    /// CRC-32 of everything but these four bytes.
+    /// CRC-32 of all bytes except these four.
     pub crc32: u32,
 }
 
 impl Preamble {
-    /// The bytes as they stand in a blob.
+    /// Returns the bytes of the preamble as a blob has them.
     pub fn to_bytes(&self) -> [u8; PREAMBLE_BYTES] {
         let mut bytes = [0; PREAMBLE_BYTES];
         bytes[0..4].copy_from_slice(&MAGIC);
@@ -128,7 +133,7 @@ impl Preamble {
     }
 }
 
-/// Offset of the slab: the end of the header, rounded up.
+/// Returns the offset of the slab: the end of the header, rounded up to [`SLAB_ALIGN`].
 pub const fn slab_offset(header_len: usize) -> usize {
     (PREAMBLE_BYTES + header_len).next_multiple_of(SLAB_ALIGN)
 }
@@ -136,7 +141,7 @@ pub const fn slab_offset(header_len: usize) -> usize {
 /// CRC-32 with one table of 1 KiB.
 pub(crate) static CRC: crc::Crc<u32, crc::Table<1>> = crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC);
 
-/// The checksum of a blob: CRC-32 (ISO-HDLC, as in zlib and PNG) over all bytes but the checksum's own four.
+/// Returns the checksum of a blob: CRC-32 (ISO-HDLC, as in zlib and PNG) of all bytes except the checksum's own four.
 pub fn checksum(blob: &[u8]) -> u32 {
     let mut digest = CRC.digest();
     let (mut part, mut rest) =
@@ -148,12 +153,14 @@ pub fn checksum(blob: &[u8]) -> u32 {
     digest.finalize()
 }
 
-/// Gives its contents the alignment a blob needs (16, so that wide loads are aligned too). Made by [`crate::include_blob!`].
+/// Wrapper that aligns its contents for a blob: to 16 bytes, so that wide loads are aligned too. See
+/// [`crate::include_blob!`].
 #[repr(C, align(16))]
 #[derive(Clone, Copy, Debug)]
 pub struct Aligned<T: ?Sized>(pub T);
 
-/// `include_bytes!` for a blob: the same bytes as a `&'static [u8]`, aligned as [`crate::Model::new`] asks.
+/// Includes the file of a blob like `include_bytes!`: returns a `&'static [u8]`, aligned as [`crate::Model::new`]
+/// requires.
 #[macro_export]
 macro_rules! include_blob {
     ($path:expr) => {{

@@ -1,4 +1,4 @@
-//! Words, character by character.
+//! Generator of words, character by character.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -8,22 +8,22 @@ use crate::model::{Model, Score, StateMut, Stream};
 use crate::sampling::Sampling;
 use crate::vocab::next_character;
 
-/// Most characters of a word unless told otherwise: a word has no natural limit.
+/// Default for the maximum number of characters of a word. A limit is needed because a word has no natural one.
 pub const DEFAULT_MAX_LEN: usize = 32;
 
-/// How a word ended.
+/// Reason why a word ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The model drew the boundary: the word is whole.
+    /// The model drew the boundary: the word is complete.
     Boundary,
-    /// The length limit or the end of the buffer cut it short.
+    /// The length limit or the end of the buffer cut the word short.
     Limit,
 }
 
-/// Draws words from a model.
+/// Generator of words from a model.
 ///
-/// Words drawn one after the other share one generator of random numbers, so that a seed gives a list of words. The same
-/// blob, seed and settings give the same list on every machine.
+/// Its words share one generator of random numbers, so a seed determines a list of words. The same blob, seed and
+/// settings draw the same list on every machine.
 #[derive(Debug)]
 pub struct Generator<'m, R = Xoshiro128PlusPlus> {
     stream: Stream<'m>,
@@ -33,10 +33,10 @@ pub struct Generator<'m, R = Xoshiro128PlusPlus> {
 }
 
 impl<'m> Generator<'m> {
-    /// A generator with the default random numbers, xoshiro128++ seeded with `seed`.
+    /// Makes a generator of words with the default random numbers, xoshiro128++ seeded with `seed`.
     ///
     /// # Errors
-    /// [`StateError::TooSmall`] with the number of words needed.
+    /// [`StateError::TooSmall`] with the number of 32-bit words that the model needs.
     pub fn new(
         model: &'m Model<'m>,
         state: impl Into<StateMut<'m>>,
@@ -48,10 +48,10 @@ impl<'m> Generator<'m> {
 }
 
 impl<'m, R: Rng> Generator<'m, R> {
-    /// A generator with random numbers of your own: any [`rand_core::Rng`].
+    /// Makes a generator of words with your own random numbers, from any [`rand_core::Rng`].
     ///
     /// # Errors
-    /// [`StateError::TooSmall`] with the number of words needed.
+    /// [`StateError::TooSmall`] with the number of 32-bit words that the model needs.
     pub fn with_rng(
         model: &'m Model<'m>,
         state: impl Into<StateMut<'m>>,
@@ -61,33 +61,38 @@ impl<'m, R: Rng> Generator<'m, R> {
         Ok(Self { stream: Stream::unready(model, state.into())?, sampling, rng, max_len: DEFAULT_MAX_LEN })
     }
 
-    /// Sets the most characters of a word, the prompt included (default [`DEFAULT_MAX_LEN`]).
+    /// Sets the maximum number of characters of a word, prompt included (default [`DEFAULT_MAX_LEN`]).
     #[must_use]
     pub fn max_len(mut self, max_len: usize) -> Self {
         self.max_len = max_len;
         self
     }
 
-    /// How probable the model finds a whole word; see [`Stream::score`]. Draws nothing: the words to come stay the same.
+    /// Returns how probable the model finds a whole word; see [`Stream::score`]. Draws nothing: the next words remain
+    /// the same.
     ///
     /// # Errors
-    /// [`PromptError::UnknownCharacter`] names the first character the model does not know.
+    /// [`PromptError::UnknownCharacter`] with the first character that the model does not know.
     pub fn score(&mut self, word: &str) -> Result<Score, PromptError> {
         self.stream.score(word)
     }
 
-    /// The characters of a new word that begins with `prompt` (which they include). Takes a step of the model for each of the prompt.
+    /// Starts a new word that begins with `prompt`, and returns an iterator over its characters, those of `prompt`
+    /// included.
+    ///
+    /// Runs one step of the model per character of `prompt`.
     ///
     /// # Errors
-    /// [`PromptError::UnknownCharacter`] or [`PromptError::TooLong`] (in characters); nothing has been drawn then.
+    /// [`PromptError::UnknownCharacter`], or [`PromptError::TooLong`] in characters. Nothing has been drawn then.
     pub fn start<'g>(&'g mut self, prompt: &'g str) -> Result<Characters<'g, 'm, R>, PromptError> {
         let left = self.take(prompt)?;
         Ok(Characters { generator: self, prompt: prompt.as_bytes(), left, end: None })
     }
 
-    /// Begins a word; gives how many characters may follow the prompt.
+    /// Begins a word. Returns the number of characters that may follow the prompt.
     ///
-    /// A prompt that is refused leaves the stream within a word, which nobody sees: every word begins here.
+    /// A refused prompt leaves the stream within a word. That has no effect, because every word begins with a reset
+    /// here.
     fn take(&mut self, prompt: &str) -> Result<usize, PromptError> {
         let vocab = self.stream.model().vocab();
         let (mut characters, mut len) = (prompt.as_bytes(), 0);
@@ -99,20 +104,22 @@ impl<'m, R: Rng> Generator<'m, R> {
         self.max_len.checked_sub(len).ok_or(PromptError::TooLong { len, max: self.max_len })
     }
 
-    /// Writes a new word that begins with `prompt` into `word`, whose contents it replaces, and tells how it ended.
+    /// Writes a new word that begins with `prompt` into `word`, whose contents it replaces. Returns the reason why it
+    /// ended.
     ///
-    /// A word may be empty. One that does not fit ends where the buffer ends, on a whole character, with [`End::Limit`].
+    /// A word may be empty. A word that does not fit is cut after the last whole character that fits, with
+    /// [`End::Limit`].
     ///
     /// # Errors
-    /// [`PromptError::UnknownCharacter`], or [`PromptError::TooLong`] if the prompt alone exceeds the length limit
-    /// (in characters) or the buffer (in bytes); `word` is unchanged then.
+    /// [`PromptError::UnknownCharacter`], or [`PromptError::TooLong`] if the prompt itself exceeds the length limit (in
+    /// characters) or the buffer (in bytes). `word` is unchanged then.
     pub fn word<const N: usize>(&mut self, prompt: &str, word: &mut heapless::String<N>) -> Result<End, PromptError> {
         if prompt.len() > N {
             return Err(PromptError::TooLong { len: prompt.len(), max: N });
         }
         let left = self.take(prompt)?;
         word.clear();
-        // It fits.
+        // The prompt fits: its length was checked.
         let _ = word.push_str(prompt);
         let mut characters = Characters { generator: self, prompt: &[], left, end: None };
         while let Some(character) = characters.draw() {
@@ -128,22 +135,22 @@ impl<'m, R: Rng> Generator<'m, R> {
 #[derive(Debug)]
 pub struct Characters<'g, 'm, R> {
     generator: &'g mut Generator<'m, R>,
-    /// What is left of it to be given out, UTF-8. The stream has taken all of it.
+    /// Rest of the prompt that has not been returned yet, UTF-8. The stream has taken all of the prompt.
     prompt: &'g [u8],
-    /// How many characters may yet be drawn.
+    /// Number of characters that may still be drawn.
     left: usize,
     end: Option<End>,
 }
 
 impl<R> Characters<'_, '_, R> {
-    /// How the word ended; `None` while it has not.
+    /// Returns the reason why the word ended, or `None` if it has not ended.
     pub fn end(&self) -> Option<End> {
         self.end
     }
 }
 
 impl<R: Rng> Characters<'_, '_, R> {
-    /// The next one behind the prompt.
+    /// Draws the next character after the prompt.
     fn draw(&mut self) -> Option<char> {
         if self.left == 0 {
             self.end.get_or_insert(End::Limit);
@@ -157,7 +164,7 @@ impl<R: Rng> Characters<'_, '_, R> {
         };
         self.left -= 1;
         if self.left > 0 {
-            // The logits behind the last character are never asked for.
+            // The logits after the last character are not needed.
             stream.push(token);
         }
         Some(character)

@@ -1,8 +1,8 @@
-//! One function per instruction that Rust has no name for, each beside its definition.
+//! One function per instruction that has no name in Rust, each next to its definition.
 
 #![cfg_attr(kernel = "dsp", allow(unsafe_code))]
 
-/// Declares an instruction of the DSP extension: its function, its assembly, its definition.
+/// Declares an instruction of the DSP extension: its function, its assembly and its definition.
 ///
 /// The function is the instruction on cores that have it, and the definition on all others.
 macro_rules! instruction {
@@ -31,35 +31,35 @@ macro_rules! instruction {
             $definition($($operand),*)
         }
 
-        #[doc = concat!("The definition of [`", stringify!($name), "`].")]
+        #[doc = concat!("Definition of [`", stringify!($name), "`].")]
         #[inline(always)]
         pub fn $definition($($operand: $type),*) -> $result $body
     };
 }
 
 instruction! {
-    /// `(a * b + 2^31) >> 32`: the upper half of a product, rounded to nearest, halves up (`SMMULR`).
+    /// Returns the upper half of a product, rounded to nearest, halves up: `(a * b + 2^31) >> 32` (`SMMULR`).
     fn smmulr(a: i32, b: i32) -> i32 = "smmulr {result}, {a}, {b}", smmulr_portable {
         ((i64::from(a) * i64::from(b) + (1 << 31)) >> 32) as i32
     }
 }
 
 instruction! {
-    /// Bytes 0 and 2, each as a signed half word (`SXTB16`).
+    /// Returns bytes 0 and 2, each sign-extended to a half word (`SXTB16`).
     fn sxtb16(x: u32) -> u32 = "sxtb16 {result}, {x}", sxtb16_portable {
         sxtab16_portable(0, x)
     }
 }
 
 instruction! {
-    /// Bytes 1 and 3, each as a signed half word (`SXTB16` with a rotation by 8).
+    /// Returns bytes 1 and 3, each sign-extended to a half word (`SXTB16` with a rotation by 8).
     fn sxtb16_ror8(x: u32) -> u32 = "sxtb16 {result}, {x}, ror #8", sxtb16_ror8_portable {
         sxtb16_portable(x.rotate_right(8))
     }
 }
 
 instruction! {
-    /// Half words `a` plus bytes 0 and 2, each with its sign (`SXTAB16`). Sums wrap.
+    /// Adds bytes 0 and 2, sign-extended, to the half words of `a` (`SXTAB16`). Sums wrap.
     fn sxtab16(a: u32, x: u32) -> u32 = "sxtab16 {result}, {a}, {x}", sxtab16_portable {
         let add = |a: u32, byte: u32| u32::from((a as u16).wrapping_add_signed(i16::from(byte as i8)));
         add(a, x) | add(a >> 16, x >> 16) << 16
@@ -67,14 +67,14 @@ instruction! {
 }
 
 instruction! {
-    /// Half words `a` plus bytes 1 and 3, each with its sign (`SXTAB16` with a rotation by 8). Sums wrap.
+    /// Adds bytes 1 and 3, sign-extended, to the half words of `a` (`SXTAB16` with a rotation by 8). Sums wrap.
     fn sxtab16_ror8(a: u32, x: u32) -> u32 = "sxtab16 {result}, {a}, {x}, ror #8", sxtab16_ror8_portable {
         sxtab16_portable(a, x.rotate_right(8))
     }
 }
 
 instruction! {
-    /// `(a * b) >> 16` for the lower half word of `b`, with its sign (`SMULWB`).
+    /// Returns `(a * b) >> 16` for the lower half word of `b`, sign-extended (`SMULWB`).
     fn smulwb(a: i32, b: i32) -> i32 = "smulwb {result}, {a}, {b}", smulwb_portable {
         ((i64::from(a) * i64::from(b as i16)) >> 16) as i32
     }

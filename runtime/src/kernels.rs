@@ -1,15 +1,15 @@
-//! Matrix-vector products and what surrounds them: the choice of the code for a core, and the order of the weights.
+//! Matrix-vector products and related routines, chosen for each core, and the order of the weights.
 //!
 //! | module | contents |
 //! |---|---|
-//! | `layout` | packed layouts of integer weights, each with the kernels of the cores that it is for |
-//! | [`routine`] | routines for one row or one slice, whatever the layout |
+//! | `layout` | packed layouts of integer weights, each with kernels for the cores that it suits |
+//! | [`routine`] | routines for one row or one slice, independent of the layout |
 //! | `host` | kernels for the vector units of computers |
 //!
 //! # Layout `Rows8` (f32)
 //!
-//! Rows are taken in blocks of [`LANES`]; within a block the weights of one column lie side by side. Rows are padded
-//! with zeros to a whole block.
+//! Rows are in blocks of [`LANES`]. Within a block, the weights of one column are side by side. Zeros pad the rows to a
+//! whole block.
 //!
 //! ```text
 //! weight[row][column] is at ((row / 8) * fan_in + column) * 8 + row % 8
@@ -20,16 +20,16 @@
 //!
 //! # Integer layouts
 //!
-//! `RowMajor`: row after row, four-bit weights two to a byte; for no core in particular, and for hosts. The others are packed
-//! for the instructions of a core: `layout`. Integer sums are exact, so that every layout has the same results on every
-//! core.
+//! `RowMajor` stores row after row, two 4-bit weights per byte; it suits hosts, and no chip in particular. The others
+//! are packed for the instructions of a core: see `layout`. Integer sums are exact, so every layout has the same
+//! results on every core.
 //!
 //! # Summation order (f32)
 //!
-//! Each row is its bias plus its products in ascending column order, one addition after the other, each product
-//! rounded before it is added. The order is part of the format: it makes streaming equal to the whole window, and a
-//! chip equal to the host, bit by bit. Interleaved rows keep it while eight rows run side by side: a row never needs
-//! a sum across SIMD lanes.
+//! Each row is its bias plus its products in ascending column order, one addition after the other. Each product is
+//! rounded before it is added. The order is part of the format: it makes streaming equal to a whole window, and a chip
+//! equal to the host, bit by bit. Interleaved rows keep the order while eight rows run side by side: no row needs a sum
+//! across SIMD lanes.
 
 #[cfg(feature = "std")]
 pub mod host;
@@ -39,7 +39,7 @@ pub mod layout;
 mod out;
 pub mod routine;
 
-// These hide the routines of the same names.
+// These names hide the routines of the same names.
 #[cfg(feature = "std")]
 pub use self::host::{activate_f32, gate_i8, vec_mat_f32, weigh};
 #[cfg(feature = "int8")]
@@ -47,7 +47,7 @@ pub use self::out::Out;
 pub use self::routine::*;
 use crate::rows::LANES;
 
-/// Whether `vec_mat_f32` is assembly in this build; otherwise it is its definition in [`routine::portable`].
+/// True if `vec_mat_f32` is assembly in this build; otherwise it is its definition in [`routine::portable`].
 pub const ASSEMBLY_F32: bool = cfg!(fpu);
 
 /// Returns the index of `weight[row][column]` in a matrix of `fan_in` columns in layout `Rows8`.

@@ -1,4 +1,4 @@
-//! The layers of the network, one per file, each a view of weights in the blob.
+//! The layers of the network, one per file. Each is a view of weights in the blob.
 
 #[cfg(feature = "f32")]
 mod activation;

@@ -33,7 +33,7 @@ pub mod quant;
 #[cfg(feature = "alloc")]
 pub mod write;
 
-// For the crates of this workspace: they change from version to version without notice.
+// Used by the other crates of this workspace. These modules change from version to version without notice.
 #[doc(hidden)]
 pub mod activation;
 mod cache;

@@ -1,28 +1,29 @@
-//! Limits of the dimensions of a model, and how they are checked.
+//! Limits of a model's dimensions, and their checks.
 
 use crate::activation::Activation;
 use crate::error::FormatError;
 
-/// Most levels a model can have. Eight levels of two see 256 characters back.
+/// Maximum number of levels of a model. Eight levels with a fuse of two see the last 256 characters.
 pub const MAX_LEVELS: usize = 8;
-/// Most characters a level can fuse.
+/// Maximum number of neighbours that a level fuses.
 pub const MAX_FUSE: usize = 64;
-/// Longest context. It bounds the rings, and with them every size computed from a header.
+/// Maximum context length, in characters. It limits the rings, and thereby every size computed from a header.
 pub const MAX_BLOCK_SIZE: usize = 1024;
-/// Most rows of a level, and largest embedding.
+/// Maximum number of rows of a level, and maximum size of an embedding.
 pub const MAX_WIDTH: usize = 4096;
-/// Most columns of a weight matrix. With [`MAX_WIDTH`] it keeps every size in bytes below 2^31, on 32-bit chips too.
+/// Maximum number of columns of a weight matrix. With [`MAX_WIDTH`] it keeps every size in bytes below 2^31, also on
+/// 32-bit chips.
 pub const MAX_FAN_IN: usize = 1 << 16;
-/// Largest vocabulary: 255 characters and the boundary, so that a [`crate::Token`] fits a byte.
+/// Maximum size of a vocabulary: 255 characters and the boundary, so that a [`crate::Token`] fits a byte.
 pub const MAX_VOCAB_SIZE: usize = 256;
-/// Smallest vocabulary: 2 characters and the boundary.
+/// Minimum size of a vocabulary: 2 characters and the boundary.
 pub const MIN_VOCAB_SIZE: usize = 3;
-/// Most layers of a network: the levels and the output layer.
+/// Maximum number of layers of a network: the levels and the output layer.
 pub const MAX_LAYERS: usize = MAX_LEVELS + 1;
-/// Most tokens of a golden text.
+/// Maximum number of tokens of a golden text.
 pub const MAX_GOLDEN: usize = 1024;
 
-/// The smallest and the largest value of a dimension.
+/// Name, smallest and largest value of a dimension.
 pub(crate) struct Limits {
     what: &'static str,
     min: usize,
@@ -31,7 +32,7 @@ pub(crate) struct Limits {
 
 /// A dimension with limits that hold for every model.
 ///
-/// A small number: passing the address of the limits would take two instructions at every check.
+/// It is a small number, because passing the address of the limits would take two instructions at every check.
 #[derive(Clone, Copy)]
 pub(crate) enum Dimension {
     VocabSize,
@@ -52,7 +53,7 @@ impl Dimension {
     }
 }
 
-/// In the order of [`Dimension`].
+/// Limits in the order of [`Dimension`].
 static LIMITS: [Limits; 9] = [
     Limits::new("vocab_size", MIN_VOCAB_SIZE, MAX_VOCAB_SIZE),
     Limits::new("n_embd", 1, MAX_WIDTH),
@@ -76,7 +77,7 @@ impl Limits {
     }
 }
 
-/// Checks one after the other; the first that fails counts. Two words, which stay in registers from check to check.
+/// Chain of checks that keeps the first violation, in two words, which remain in registers from check to check.
 pub(crate) struct Checks(Result<(), Violation>);
 
 impl Checks {

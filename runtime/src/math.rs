@@ -1,8 +1,8 @@
 //! Elementary functions, each with a proven bound and the same bits on every machine.
 //!
-//! Floating point: only IEEE 754 single-precision addition, multiplication, division and comparisons are used, in a fixed order and
-//! without fused multiply-add, so that a host, an emulator, an FPU and a soft-float library agree bit by bit. The
-//! integer path has functions of its own, in `fixed`.
+//! The f32 functions use only IEEE 754 single-precision addition, multiplication, division and comparisons, in a fixed
+//! order and without fused multiply-add. So a host, an emulator, an FPU and a soft-float library agree bit by bit. The
+//! integer path has its own functions, in `fixed`.
 
 #[cfg(feature = "f32")]
 mod exp;
@@ -20,11 +20,11 @@ pub use gate::gate;
 #[cfg(feature = "f32")]
 pub use tanh::{TANH_MAX_ERROR, tanh};
 
-/// Natural logarithm of the sum of the exponentials of `logits`, from libm's `expf` and `logf`.
+/// Returns the natural logarithm of the sum of the exponentials of `logits`, from libm's `expf` and `logf`.
 ///
-/// The largest logit is taken out first, so that nothing overflows. Error below 1e-6, plus a rounding of the sum per logit,
-/// plus that of the result: 2^-24 of its magnitude.
-/// Negative infinity for no logits.
+/// The largest logit is subtracted first, so that nothing overflows. The error is below 1e-6, plus one rounding of the
+/// sum per logit, plus one rounding of the result (2^-24 of its magnitude). Without logits, the result is negative
+/// infinity.
 #[cfg(feature = "f32")]
 pub fn log_sum_exp(logits: &[f32]) -> f32 {
     let max = max(logits);
@@ -32,7 +32,7 @@ pub fn log_sum_exp(logits: &[f32]) -> f32 {
     max + libm::logf(sum)
 }
 
-/// The largest value; negative infinity for none. NaN is passed over.
+/// Returns the largest value, or negative infinity if there is none. Ignores NaN.
 #[cfg(feature = "f32")]
 pub(crate) fn max(values: &[f32]) -> f32 {
     // A comparison, because `f32::max` is a library call on an FPU older than FPv5.

@@ -1,4 +1,4 @@
-//! A model, the buffers it runs in, and the two together.
+//! A model, the buffers it runs in, and the combination of both.
 
 pub mod built_in;
 mod engine;
@@ -37,19 +37,19 @@ use crate::layers::IntegerLayer;
 use crate::limits::{Checks, Dimension};
 use crate::vocab::{Token, Vocab};
 
-/// A model, read in place from its blob.
+/// Model, read in place from its blob.
 ///
-/// [`Model::new`] checks everything once; afterwards nothing about the model can fail. The guarantee holds as long as
-/// the bytes stay what they were, which the borrow ensures for safe code (a flash page erased under a running
-/// program voids it, without making it unsafe: results are then arbitrary, but memory is not touched out of bounds). What is
-/// checked stands in [`crate::format`], and what all of it amounts to in `SECURITY.md` at the root of the repository.
+/// [`Model::new`] checks everything once; after that, nothing about the model can fail. The guarantee holds while the
+/// bytes do not change. For safe code the borrow ensures that. If a flash page is erased while the program runs,
+/// results are arbitrary, but no access is out of bounds. [`crate::format`] lists the checks, `SECURITY.md` at the root
+/// of the repository their consequences.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     pub(crate) header: Fields<'a>,
     pub(crate) net: Net<'a>,
     /// Tokens on which [`Model::self_test`] runs.
     golden: &'a [Token],
-    /// Where its buffers lie in a [`State`].
+    /// Sizes of the model's buffers in a [`State`].
     pub(crate) buffers: StateLayout,
 }
 
@@ -66,8 +66,8 @@ macro_rules! each {
 }
 pub(crate) use each;
 
-/// The weights in one of the precisions this build has.
-#[allow(clippy::large_enum_variant, reason = "there is no heap to put one on")]
+/// Network in one of the precisions of this build.
+#[allow(clippy::large_enum_variant, reason = "without a heap there is no box")]
 #[derive(Clone, Debug)]
 pub(crate) enum Net<'a> {
     #[cfg(feature = "f32")]
@@ -83,7 +83,7 @@ impl<'a> Net<'a> {
         each!(Self, self, net => net.starts())
     }
 
-    /// Without weights.
+    /// Returns a network without weights.
     const fn none() -> Self {
         #[cfg(feature = "int8")]
         return Self::Int(NetInt::none());
@@ -91,7 +91,8 @@ impl<'a> Net<'a> {
         Self::F32(NetF32::NONE)
     }
 
-    /// Takes the weights from the slab, and tells the buffers they need, and their words; `None` if the slab is refused.
+    /// Takes the weights from the slab, computes the sizes of the buffers, and returns the words of all buffers.
+    /// Returns `None` if the slab is refused.
     #[inline(always)]
     fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>, buffers: &mut StateLayout) -> Option<usize> {
         #[cfg(feature = "f32")]
@@ -101,7 +102,7 @@ impl<'a> Net<'a> {
             return Some(buffers.words_f32());
         }
         #[cfg(feature = "int8")]
-        #[allow(irrefutable_let_patterns, reason = "where there is no other precision")]
+        #[allow(irrefutable_let_patterns, reason = "a build may have only one precision")]
         if net_int::allows(header.precision, &header.weights)
             && let Self::Int(net) = self
         {
@@ -115,13 +116,13 @@ impl<'a> Net<'a> {
 impl<'a> Model<'a> {
     /// Checks a blob and borrows its parts.
     ///
-    /// Costs a pass over all bytes for the checksum and one over the weights.
+    /// Takes one pass over all bytes for the checksum and one over the weights.
     ///
     /// # Errors
-    /// A [`FormatError`] for every byte string that is not a model this runtime can run.
+    /// A [`FormatError`] for any bytes that are not a model that this runtime can run.
     #[inline]
     pub fn new(blob: &'a [u8]) -> Result<Self, FormatError> {
-        // Copied as a whole from where constants lie, where field by field would be more code.
+        // Copies a constant as a whole: setting field by field would be more code.
         let mut model =
             const { Self { header: Fields::NONE, net: Net::none(), golden: &[], buffers: StateLayout::NONE } };
         let mut slab = Slab::new(blob);
@@ -134,48 +135,49 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The dimensions.
+    /// Returns the dimensions of the model.
     pub fn config(&self) -> &Config {
         &self.header.config
     }
 
-    /// The characters.
+    /// Returns the characters that the model knows.
     pub fn vocab(&self) -> Vocab<'a> {
         Vocab::known(self.header.vocab, self.config().vocab_size())
     }
 
-    /// The number format.
+    /// Returns the number format of the model.
     pub fn precision(&self) -> Precision {
         self.header.precision
     }
 
-    /// The order of the weights.
+    /// Returns the order of the weights in the slab.
     pub fn layout(&self) -> Layout {
         self.header.layout
     }
 
-    /// Where the model comes from.
+    /// Returns the origin of the model.
     pub fn provenance(&self) -> Provenance<'a> {
-        // It was read before.
+        // The loader has read these bytes before, so they decode.
         postcard::from_bytes(self.header.provenance).unwrap_or(Provenance::UNKNOWN)
     }
 
-    /// 32-bit words of [`State`] the model needs.
+    /// Returns the number of 32-bit words of [`State`] that the model needs.
     pub const fn state_words(&self) -> usize {
         if self.header.precision.is_integer() { self.buffers.words_int() } else { self.buffers.words_f32() }
     }
 
-    /// The golden text: tokens on which [`Model::self_test`] runs.
+    /// Returns the golden text: the tokens on which [`Model::self_test`] runs.
     pub fn golden(&self) -> &'a [Token] {
         self.golden
     }
 
-    /// The checksum that the golden text's logits are promised to have.
+    /// Returns the CRC-32 that the golden text's logits had on the exporting host.
     pub fn golden_crc32(&self) -> u32 {
         self.header.golden_crc32
     }
 
-    /// Multiply-accumulates per generated character: [`Config::macs_streaming`], but for a level 0 that is looked up.
+    /// Returns the multiply-accumulates per generated character: [`Config::macs_streaming`], without a level 0 that is
+    /// looked up.
     #[cfg(feature = "alloc")]
     pub fn macs_streaming(&self) -> usize {
         let is_looked_up = self.header.weights.first().is_some_and(|format| format.reads_tokens());
@@ -183,13 +185,13 @@ impl<'a> Model<'a> {
         self.config().macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
     }
 
-    /// How the weights of each level and of the output layer are stored.
+    /// Returns the storage format of the weights of each level and of the output layer.
     #[cfg(feature = "alloc")]
     pub fn weight_formats(&self) -> &[format::WeightFormat] {
         &self.header.weights
     }
 
-    /// The embedding of an integer model, and the numbers of its linear layers, for those who write it anew.
+    /// Returns the embedding of an integer model and the numbers of its linear layers, to write the model again.
     #[cfg(feature = "alloc")]
     pub(crate) fn unpack(&self) -> Option<(&'a [i8], alloc::vec::Vec<IntegerLayer>)> {
         match &self.net {
@@ -198,7 +200,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What level 0 of an integer model gives for every pair of characters.
+    /// Returns the output of level 0 of an integer model for every pair of characters.
     #[cfg(feature = "alloc")]
     pub(crate) fn integer_pairs(&self) -> Option<alloc::vec::Vec<i8>> {
         match &self.net {
@@ -207,21 +209,24 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Computes the logits along the golden text and compares their checksum with that of the exporting host, bit by bit.
+    /// Computes the logits along the golden text and compares their checksum with that of the exporting host, bit by
+    /// bit.
     ///
-    /// Costs a character's time per token of the text. Run it once at boot: it finds a compiler, an FPU setting or a memory
-    /// that does not compute what the host did.
+    /// Takes the time of one character per token of the text. Run it once at boot: it detects a compiler, an FPU
+    /// setting or a memory whose results differ from the host's.
     ///
     /// # Errors
-    /// [`StateError`] if the state is too small, as [`crate::Error::State`]; [`SelfTestError`] with both checksums, as
-    /// [`crate::Error::SelfTest`].
+    /// [`StateError`], as [`crate::Error::State`], if the state is too small; [`SelfTestError`] with both checksums, as
+    /// [`crate::Error::SelfTest`], if they differ.
     pub fn self_test<'s>(&'s self, state: impl Into<StateMut<'s>>) -> Result<(), crate::error::Error> {
         let computed = self.golden_checksum(state)?;
         let expected = self.golden_crc32();
         if computed == expected { Ok(()) } else { Err(SelfTestError { expected, computed }.into()) }
     }
 
-    /// The checksum of the logits along the golden text: CRC-32 over little-endian logits after a reset and after each token.
+    /// Returns the checksum of the logits along the golden text.
+    ///
+    /// It is the CRC-32 of the little-endian logits after a reset and after each token.
     ///
     /// # Errors
     /// [`StateError`] if the state is too small.
@@ -237,8 +242,8 @@ impl<'a> Model<'a> {
     }
 }
 
-/// Checks the blob, and finds everything in it, the golden text last; `None` if it is refused.
-// Into what is there: a model is large, and would be copied with every part that is added.
+/// Checks the blob and finds all of its parts, the golden text last. Returns `None` if the blob is refused.
+// Fills its arguments in place: a model is large, and would be copied with every part that is added.
 #[inline(never)]
 fn load<'a>(
     header: &mut Fields<'a>,
@@ -275,7 +280,7 @@ fn load<'a>(
     Some(golden)
 }
 
-/// Words of the buffers that a model needs which is to be written.
+/// Returns the words of the buffers that a model to be written will need.
 #[cfg(feature = "alloc")]
 pub(crate) fn state_words_of(
     config: &Config,

@@ -2,22 +2,23 @@
 
 use crate::insn::smmulr;
 
-/// Largest magnitude of an activation: 127 stands for 1, so that tanh fits exactly. -128 never occurs.
+/// Largest magnitude of an activation: 127 represents 1, so that tanh fits exactly. -128 never occurs.
 pub const ACTIVATION_MAX: i32 = 127;
-/// Fraction bits of a pre-activation, the argument of tanh: 1/64.
+/// Fraction bits of a pre-activation, the argument of tanh: its unit is 1/64.
 pub const PRE_ACTIVATION_FRACTION_BITS: u32 = 6;
-/// Fraction bits of a logit: 1/1024 nat.
+/// Fraction bits of a logit: its unit is 1/1024 nat.
 pub const LOGIT_FRACTION_BITS: u32 = 10;
 /// Fraction bits of a multiplier.
 pub const MULTIPLIER_FRACTION_BITS: u32 = 24;
-/// Every accumulator stays below this in magnitude, at every step of its sum: checked at load for the actual weights.
+/// Limit that every accumulator remains below in magnitude, at every step of its sum. The loader checks the weights for
+/// that.
 ///
-/// It leaves room to carry a sum times 256 in 32 bits, as packed kernels do.
+/// The limit leaves room to keep a sum times 256 in 32 bits, as packed kernels do.
 pub const ACC_LIMIT: i32 = 1 << 23;
 
-/// `acc * multiplier / 2^24`, rounded to nearest, halves up.
+/// Returns `acc * multiplier / 2^24`, rounded to nearest, halves up.
 ///
-/// `acc` in `(-2^23, 2^23)`, `multiplier` in `[0, 2^31)`: the result fits easily.
+/// `acc` is in `(-2^23, 2^23)` and `multiplier` in `[0, 2^31)`, so the result always fits.
 ///
 /// ```
 /// use runtime::quant::requantize;
@@ -36,21 +37,22 @@ pub fn requantize(acc: i32, multiplier: i32) -> i32 {
     ((product + (1 << (MULTIPLIER_FRACTION_BITS - 1))) >> MULTIPLIER_FRACTION_BITS) as i32
 }
 
-/// [`requantize`] for a core that gives the upper half of a product in one instruction, rounded; one more, as the sum is below 2^23.
+/// Computes [`requantize`] on a core that has an instruction for the rounded upper half of a product. One more
+/// instruction shifts the sum, which is below 2^23.
 #[inline]
 fn requantize_upper_half(acc: i32, multiplier: i32) -> i32 {
     smmulr(acc << 8, multiplier)
 }
 
-/// [`requantize`] for a core that multiplies 32 bits by 32 to 32 alone: four products of halves where the compiler would
-/// compute all 64 bits.
+/// Computes [`requantize`] on a core whose only multiplication is 32 by 32 to 32 bits, from four products of halves.
+/// The compiler would compute all 64 bits.
 ///
 /// ```text
 /// acc = 2^8 a + b, multiplier = 2^16 m + n:    acc * multiplier = 2^24 a m + 2^8 a n + 2^16 b m + b n
 /// ```
 ///
-/// `a m` is a whole number of units of the result. Of what is left the last 8 bits fall out, then two sums below 2^32 are added
-/// half by half.
+/// `a m` is a whole number of units of the result. The last 8 bits of the rest are dropped, then two sums below 2^32
+/// are added half by half.
 #[inline]
 fn requantize_by_halves(acc: i32, multiplier: i32) -> i32 {
     let (a, b) = (acc >> 8, acc & 0xff);
@@ -62,7 +64,8 @@ fn requantize_by_halves(acc: i32, multiplier: i32) -> i32 {
     a * m + (left >> 16) + (right >> 16) as i32 + (low >> 16) as i32
 }
 
-/// tanh of a pre-activation in units of 1/64, in units of 1/127; beyond the table, which ends at 4, it is +-127.
+/// Returns tanh, in units of 1/127, of a pre-activation in units of 1/64. Beyond the table, which ends at 4, it is
+/// +-127.
 ///
 /// ```
 /// use runtime::quant::tanh_i8;
@@ -75,10 +78,11 @@ pub fn tanh_i8(pre_activation: i32) -> i8 {
     crate::activation::TANH.at(pre_activation)
 }
 
-/// `value * (1 + gate) / 2`, all in units of 1/127: what is left of [`crate::activation::Activation::Gated`] behind `tanh` of both.
+/// Returns `value * (1 + gate) / 2`, all in units of 1/127: the last step of [`crate::activation::Activation::Gated`],
+/// after `tanh` of both.
 ///
-/// Division by 254 is multiplication by 258 / 65,536, then rounding to nearest: within 0.508 of the quotient. It is one
-/// instruction where 16-bit products are doubled and halved (VQRDMULH by 129).
+/// Dividing by 254 is done by multiplying by 258 / 65,536 and rounding to nearest; the result is within 0.508 of the
+/// quotient. It is one instruction on cores that double and halve 16-bit products (VQRDMULH by 129).
 ///
 /// ```
 /// use runtime::quant::gate;
@@ -123,7 +127,7 @@ mod tests {
         let mut seed = 1_u64;
         for _ in 0..200_000 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            // 24 bits with their sign, and 31.
+            // 24 bits with their sign, and 31 bits.
             let (acc, multiplier) = (((seed >> 40) as i32) << 8 >> 8, (seed >> 9) as i32 & i32::MAX);
             let acc = acc.max(1 - ACC_LIMIT);
             let exact = (i64::from(acc) * i64::from(multiplier) + (1 << 23)) >> 24;

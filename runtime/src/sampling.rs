@@ -1,7 +1,7 @@
-//! From logits to a character: temperature, top-k, greedy.
+//! Sampling of a character from logits: temperature, top-k, greedy.
 //!
-//! One implementation per kind of logits: `float` for f32, `kernels::routine::softmax` in integers. Both take one
-//! `next_u32` per draw, so that the same seed gives the same words on every machine.
+//! There is one implementation per kind of logits: `float` for f32, `kernels::routine::softmax` for integers. Both take
+//! one `next_u32` per draw, so the same seed draws the same words on every machine.
 
 use rand_core::Rng;
 
@@ -12,24 +12,24 @@ mod fixed;
 #[cfg(feature = "f32")]
 pub mod float;
 
-/// A logit that characters can be drawn from.
+/// Logit from which characters can be drawn.
 pub(crate) trait Logit: Copy + PartialOrd {
-    /// The sum of weights.
+    /// Sum of weights.
     type Total;
-    /// A logit whose weight is zero.
+    /// Logit whose weight is zero.
     const LOWEST: Self;
 
     /// Replaces logits by weights proportional to their probabilities, and returns the sum of the weights.
     fn weigh(logits: &mut [Self], temperature_milli: u16) -> Self::Total;
 
-    /// Returns the token whose share of the weights, laid end to end, holds `random / 2^32` of their sum.
+    /// Returns the token whose share of the weights, laid end to end, contains `random / 2^32` of their sum.
     fn pick(weights: &[Self], total: Self::Total, random: u32) -> Token;
 
     /// Returns the negative log-likelihood of one of the logits, in millionths of a nat.
     fn nll_micronats(logits: &[Self], logit: Self) -> u32;
 }
 
-/// How the next character is drawn.
+/// Settings for drawing the next character.
 ///
 /// ```
 /// use runtime::Sampling;
@@ -43,38 +43,41 @@ pub struct Sampling {
 }
 
 impl Default for Sampling {
-    /// Temperature 1, all characters: the distribution that was learned.
+    /// Returns temperature 1 and all characters: the distribution that the model learned.
     fn default() -> Self {
         Self { temperature_milli: 1000, top_k: 0 }
     }
 }
 
 impl Sampling {
-    /// Always the most probable character.
+    /// Returns settings that always take the most probable character.
     pub const fn greedy() -> Self {
         Self { temperature_milli: 0, top_k: 0 }
     }
 
-    /// The temperature in thousandths: below 1000 more probable characters are favoured, above it less probable ones; 0 is
-    /// greedy. An integer, so that a chip without an FPU can take it from a console.
+    /// Sets the temperature in thousandths. Below 1000 more probable characters are favoured, above it less probable
+    /// ones; 0 is greedy.
+    ///
+    /// An integer, so that a chip without an FPU can read it from a console.
     #[must_use]
     pub const fn temperature_milli(self, temperature_milli: u16) -> Self {
         Self { temperature_milli, ..self }
     }
 
-    /// Only the `top_k` most probable characters are drawn from; 0 for all of them. Among equals the lower index counts as
-    /// the more probable.
+    /// Sets the number of most probable characters to draw from; 0 for all. Among equally probable characters, the
+    /// lower token counts as the more probable.
     #[must_use]
     pub const fn top_k(self, top_k: u16) -> Self {
         Self { top_k, ..self }
     }
 
-    /// Draws a token from `softmax(logits / temperature)`, restricted to the `top_k` largest. Overwrites the logits.
+    /// Draws a token from `softmax(logits / temperature)`, restricted to the `top_k` largest logits. Overwrites the
+    /// logits.
     ///
-    /// Takes one `next_u32` from `rng`, none when greedy. Returns [`crate::BOUNDARY`] for no logits.
+    /// Takes one `next_u32` from `rng`, or none if greedy. Returns [`crate::BOUNDARY`] if there are no logits.
     #[inline]
     pub(crate) fn draw<L: Logit>(&self, logits: &mut [L], rng: &mut impl Rng) -> Token {
-        // Greedy is to draw from the most probable one only, which any random number finds.
+        // Greedy draws from the most probable character only, so any random number selects it.
         let (k, random) = if self.temperature_milli == 0 { (1, 0) } else { (self.top_k, rng.next_u32()) };
         keep_top_k(logits, k, L::LOWEST);
         let total = L::weigh(logits, self.temperature_milli);
@@ -82,11 +85,12 @@ impl Sampling {
     }
 }
 
-/// Sets all but the `k` largest logits to `lowest`; none for 0. Among equals the first are the larger ones.
+/// Sets all logits except the `k` largest to `lowest`, or none if `k` is 0. Among equals, the earlier logit counts as
+/// larger.
 ///
-/// Looks for `k` larger ones for each, which needs no second buffer: for the small `k` that are of use, as fast as anything, since
-/// what is far from the largest soon finds them. It finds them among those not yet looked at and those kept: what is dropped has
-/// `k` above it, and so has all that is smaller.
+/// For each logit, searches for `k` larger ones, which needs no second buffer. For the small `k` in use that is as fast
+/// as any other way, because a logit far below the largest soon finds them. The search covers logits not yet examined
+/// and logits kept. That is enough: a dropped logit has `k` logits above it, and so has every smaller one.
 #[inline]
 fn keep_top_k<T: PartialOrd + Copy>(logits: &mut [T], k: u16, lowest: T) {
     if k == 0 || usize::from(k) >= logits.len() {
@@ -113,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// Few different values, so that there are equals in every case; at both ends of what top-k keeps.
+    /// Few different values, so that every case has equals, also at both ends of the logits that top-k keeps.
     #[test]
     fn the_largest_are_kept_and_the_first_among_equals() {
         let mut seed = 1_u32;
@@ -125,7 +129,7 @@ mod tests {
                 })
                 .collect();
             let mut order: Vec<usize> = (0..logits.len()).collect();
-            // A stable sort: equals stay in the order of their indices.
+            // A stable sort: equals remain in the order of their indices.
             order.sort_by_key(|&index| -logits[index]);
             for k in 0..=logits.len() + 1 {
                 let is_kept = |index| k == 0 || order.iter().take(k).any(|&kept| kept == index);

@@ -3,7 +3,7 @@
 /// Declares an enum with `ALL`, `name`, `code` and `from_code`.
 ///
 /// The order of the variants is part of the blob's format: the code of a variant is its place in the list, as postcard
-/// writes it. Add new ones at the end.
+/// writes it. Add new variants at the end.
 macro_rules! table {
     (
         $(#[$attribute:meta])*
@@ -22,7 +22,7 @@ macro_rules! table {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// Returns the number that stands for the variant in a blob's header.
+            /// Returns the number that represents the variant in a blob's header.
             pub const fn code(self) -> u8 {
                 self as u8
             }

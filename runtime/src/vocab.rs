@@ -1,4 +1,4 @@
-//! Characters and their indices.
+//! Characters and their tokens.
 
 use core::fmt;
 
@@ -8,13 +8,13 @@ use crate::limits::{Checks, Dimension};
 /// Index of a character in the vocabulary.
 pub type Token = u8;
 
-/// The token before the first and after the last character of a word, written `.` in the lecture.
+/// Token before the first and after the last character of a word, written `.` in the lecture.
 pub const BOUNDARY: Token = 0;
 
-/// The characters in the order of their indices, the boundary's sign first, borrowed from the blob.
+/// Characters in the order of their tokens, the boundary's sign first, borrowed from the blob.
 ///
-/// The boundary is an index, not a character: whatever sign stands for it may also be an ordinary character of
-/// the vocabulary, and [`Vocab::encode`] then gives the ordinary one.
+/// The boundary is a token, not a character: the sign that represents it may also be an ordinary character of the
+/// vocabulary. [`Vocab::encode`] then returns the token of the ordinary character.
 ///
 /// ```
 /// use runtime::{BOUNDARY, Vocab};
@@ -28,17 +28,17 @@ pub const BOUNDARY: Token = 0;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Vocab<'a> {
-    /// UTF-8: a `&str` would bring the library's check of it, which is larger than all that is done with it.
+    /// UTF-8 text as bytes: a `&str` would need the library's check, which is larger than all code that uses it.
     text: &'a [u8],
     len: usize,
 }
 
 impl<'a> Vocab<'a> {
-    /// Checks a vocabulary.
+    /// Checks a vocabulary, whose first character is the boundary's sign.
     ///
     /// # Errors
-    /// [`FormatError::BadDimension`] if it has too few or too many characters, [`FormatError::DuplicateCharacter`]
-    /// if one stands twice (the boundary's sign not counted).
+    /// [`FormatError::BadDimension`] if it has too few or too many characters; [`FormatError::DuplicateCharacter`] if a
+    /// character is in it twice, where the boundary's sign does not count.
     pub fn new(text: &'a str) -> Result<Self, FormatError> {
         let vocab = Self::known(text.as_bytes(), text.chars().count());
         Checks::new().and(Dimension::VocabSize, vocab.len).done()?;
@@ -48,52 +48,52 @@ impl<'a> Vocab<'a> {
         }
     }
 
-    /// The first character that stands before, the boundary's sign not counted.
+    /// Returns the first character that occurs before, where the boundary's sign does not count.
     #[inline]
     pub(crate) fn repeated(&self) -> Option<char> {
         repeated(self.text, self.len)
     }
 
-    /// One that has been checked, or will be.
+    /// Makes a vocabulary that has been checked, or will be.
     pub(crate) fn known(text: &'a [u8], len: usize) -> Self {
         Self { text, len }
     }
 
-    /// Number of tokens, the boundary included.
+    /// Returns the number of tokens, boundary included.
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// The vocabulary as text, the boundary's sign first.
+    /// Returns the vocabulary as text, the boundary's sign first.
     pub fn as_str(&self) -> &'a str {
-        // It is UTF-8.
+        // The text has been checked to be UTF-8.
         core::str::from_utf8(self.text).unwrap_or("")
     }
 
-    /// The token of a character.
+    /// Returns the token of a character.
     ///
     /// # Errors
-    /// [`PromptError::UnknownCharacter`] if the model does not know it.
+    /// [`PromptError::UnknownCharacter`] if the character is not in the vocabulary.
     #[inline]
     pub fn encode(&self, character: char) -> Result<Token, PromptError> {
-        // At most 255 characters follow the boundary.
+        // No truncation: at most 255 characters follow the boundary.
         match find(self.text, character) as Token {
             BOUNDARY => Err(PromptError::UnknownCharacter { character }),
             token => Ok(token),
         }
     }
 
-    /// The character of a token; `None` for [`BOUNDARY`] and for tokens outside the vocabulary.
+    /// Returns the character of a token, or `None` for [`BOUNDARY`] and for tokens outside the vocabulary.
     #[inline]
     pub fn decode(&self, token: Token) -> Option<char> {
         if token == BOUNDARY { None } else { nth(self.text, self.len, token.into()) }
     }
 }
 
-// With the words of a vocabulary, which registers hold, rather than its address.
+// These functions take the vocabulary's fields, which fit in registers, instead of its address.
 
-/// The first character of a vocabulary that stands before, the boundary's sign not counted.
+/// Returns the first character of a vocabulary that occurs before, where the boundary's sign does not count.
 #[inline(never)]
 fn repeated(text: &[u8], len: usize) -> Option<char> {
     let mut token = 0;
@@ -106,7 +106,7 @@ fn repeated(text: &[u8], len: usize) -> Option<char> {
     }
 }
 
-/// The first token of a character in a vocabulary; that of the boundary if there is none.
+/// Returns the first token of a character in a vocabulary, or that of the boundary if there is none.
 #[inline(never)]
 fn find(text: &[u8], character: char) -> usize {
     let mut characters = text;
@@ -121,11 +121,11 @@ fn find(text: &[u8], character: char) -> usize {
     0
 }
 
-/// The character of a token in a vocabulary of so many, the boundary's sign among them.
+/// Returns the character of a token in a vocabulary of `len` characters, boundary's sign included.
 #[inline(never)]
 fn nth(text: &[u8], len: usize, token: usize) -> Option<char> {
     if text.len() == len {
-        // All in ASCII, a byte each.
+        // All characters are ASCII, one byte each.
         return text.get(token).map(|&byte| byte.into());
     }
     let (mut characters, mut before) = (text, token);
@@ -138,22 +138,25 @@ fn nth(text: &[u8], len: usize, token: usize) -> Option<char> {
     }
 }
 
-/// Takes a character from the front of UTF-8; `None`, and nothing taken, if there is none, or what is there is no UTF-8.
+/// Takes a character from the front of UTF-8. Returns `None` and takes nothing if there is none or if the bytes are not
+/// UTF-8.
 ///
-/// The whole of [RFC 3629](https://www.rfc-editor.org/rfc/rfc3629): as many continuations as the first byte says, no longer form
-/// than needed, no surrogates, nothing above U+10FFFF. Compiled once, and small, where the library's is compiled for speed.
+/// Follows all of [RFC 3629](https://www.rfc-editor.org/rfc/rfc3629): the number of continuation bytes that the first
+/// byte says, no longer form than needed, no surrogates, nothing above U+10FFFF. This function is compiled once, for
+/// size; the library's is compiled for speed.
 #[inline(never)]
 pub(crate) fn next_character(text: &mut &[u8]) -> Option<char> {
     let mut bytes = text.iter();
     let first = *bytes.next()?;
     let mut code = u32::from(first);
     if first >= 0x80 {
-        // With 0xc0 and 0xc1 would begin longer forms of ASCII.
+        // 0xc0 and 0xc1 would begin longer forms of ASCII.
         if !(0xc2..0xf8).contains(&first) {
             return None;
         }
-        // The first byte is 1, a 1 for each continuation, 0, and the highest bits of the code. With every continuation it moves up
-        // by six, and the bit that asks for another by five: to the end, which is the 0.
+        // The first byte is 1, a 1 for each continuation byte, 0, and the highest bits of the code. With each
+        // continuation byte, the code moves up by six bits, and the bit that announces another one by five, until that
+        // bit is the 0.
         let mut end = 0x40;
         while code & end != 0 {
             let low = bytes.next()? ^ 0x80;
@@ -164,7 +167,7 @@ pub(crate) fn next_character(text: &mut &[u8]) -> Option<char> {
             end <<= 5;
         }
         code &= end - 1;
-        // With a continuation less there would be room for five bits less.
+        // One continuation byte less would have room for five bits less.
         if code << 5 < end {
             return None;
         }
@@ -187,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    /// Every character there is, and every way to spoil one of its bytes.
+    /// Every character, and every way to damage one of its bytes.
     #[test]
     fn decodes_what_the_library_does() {
         let decode = |bytes: &[u8]| {

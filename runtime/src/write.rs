@@ -1,4 +1,4 @@
-//! Writing blobs: of a network, of another layout, and of the Rust source that builds a model into a program.
+//! Writes blobs: of a network, in another layout, and as Rust source that builds a model into a program.
 
 mod built_in;
 mod encode;

@@ -1,4 +1,5 @@
-//! Words drawn together against words drawn one by one: the same, whatever the model, the settings and the threads.
+//! Compares words drawn together with words drawn one by one: they are equal for any model, settings and number of
+//! threads.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,7 @@ use runtime::batch::{Batch, Word, word_seed};
 use runtime::format::AlignedBlob;
 use runtime::{End, Generator, HeapState, Model, PromptError, Sampling};
 
-/// All of `models/*.blob` that this build can run.
+/// Returns all of `models/*.blob` that this build can run.
 fn shipped() -> Vec<(String, AlignedBlob)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -17,7 +18,7 @@ fn shipped() -> Vec<(String, AlignedBlob)> {
     blobs.map(read).filter(|(_, blob)| Model::new(blob.as_bytes()).is_ok()).collect()
 }
 
-/// Word `index`, by the definition.
+/// Draws word `index` separately, by the definition.
 fn alone(model: &Model<'_>, sampling: Sampling, prompt: &str, max_len: usize, seed: u64, index: u64) -> Word {
     let mut state = HeapState::new(model);
     let mut generator = Generator::new(model, &mut state, sampling, word_seed(seed, index)).unwrap().max_len(max_len);
@@ -51,7 +52,7 @@ fn every_word_is_that_of_its_own_seed() {
     }
 }
 
-/// Of one and the same model: integers are exact in any order.
+/// The layouts of one model have the same words, because integers are exact in any order.
 #[test]
 #[cfg(feature = "int8")]
 fn the_form_of_the_weights_does_not_matter() {
@@ -106,7 +107,7 @@ fn prompts_the_model_cannot_take_are_refused() {
     assert_eq!(batch().prompt("abcde").map(drop), Err(PromptError::TooLong { len: 5, max: 4 }));
     let full = batch().prompt("abcd").unwrap().words(1, 0..2, 1);
     assert_eq!(full, vec![Word { text: "abcd".to_owned(), end: End::Limit }; 2]);
-    // A length set afterwards that is shorter than the prompt.
+    // A length limit set afterwards that is shorter than the prompt.
     let short = Batch::new(&model, Sampling::default()).prompt("abcd").unwrap().max_len(2).words(1, 0..2, 1);
     assert_eq!(short, vec![Word { text: "abcd".to_owned(), end: End::Limit }; 2]);
 }

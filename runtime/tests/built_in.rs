@@ -1,4 +1,5 @@
-//! What a build script is given for a model. That the programs with it draw the same words: `tests/built_in.rs` at the top.
+//! Tests the source that a build script gets for a model. `tests/built_in.rs` of the repository runs programs made with
+//! it.
 
 use std::fs;
 
@@ -20,7 +21,7 @@ fn the_source_says_what_the_loader_finds() {
         let config = model.config();
         for line in [
             format!("pub const STATE_WORDS: usize = {};", model.state_words()),
-            // Or a blob of more than 1.5 MB stops the build.
+            // Without it, a blob of more than 1.5 MB stops the build.
             "#[allow(long_running_const_eval".to_owned(),
             format!("pub static BLOB: runtime::Aligned<[u32; {}]> =", blob.len() / 4),
             "include_bytes!(\"some/model.blob\")".to_owned(),

@@ -1,4 +1,4 @@
-//! The examples are built by `cargo test`; this runs them, and compares what they print with what the library returns.
+//! Runs the examples, which `cargo test` builds, and compares their output with the library's results.
 
 use std::process::{Command, Output};
 
@@ -7,7 +7,7 @@ use runtime::{Generator, HeapState, Model, Sampling, Stream, built_in};
 
 /// Runs an example in the package's folder.
 fn run(example: &str, arguments: &[&str]) -> Output {
-    // Beside the folder of test programs.
+    // The examples are next to the folder of the test programs.
     let deps = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     let program = deps.parent().unwrap().join("examples").join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
     let output = Command::new(&program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
@@ -77,7 +77,7 @@ fn a_missing_file_is_an_error() {
     }
 }
 
-/// The committed source of the built-in model; `BLESS=1` writes it.
+/// Compares the committed source of the built-in model with the generated one; `BLESS=1` rewrites it.
 #[test]
 fn the_built_in_model_is_current() {
     let blob = std::fs::read("models/tiny.int8.blob").unwrap();

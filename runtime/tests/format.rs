@@ -1,4 +1,5 @@
-//! The loader: a test per error. Those of integer models are in `format_integer.rs`; damage of all kinds in `shipped.rs`.
+//! Tests each error of the loader. Those of integer models are in `format_integer.rs`, damage of all kinds in
+//! `shipped.rs`.
 #![cfg(feature = "f32")]
 
 use runtime::format::{
@@ -14,7 +15,7 @@ fn open(bytes: &[u8]) -> Result<(), FormatError> {
     Model::new(AlignedBlob::from(bytes).as_bytes()).map(drop)
 }
 
-/// Makes the checksum right again, so that the checks behind it are reached.
+/// Corrects the checksum, so that the loader reaches its next checks.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let crc = checksum(&bytes);
     bytes[16..20].copy_from_slice(&crc.to_le_bytes());
@@ -27,7 +28,7 @@ fn changed(at: usize, values: &[u8]) -> Vec<u8> {
     sealed(bytes)
 }
 
-/// A small model, its header and embedding as given.
+/// Returns a small model with this header and embedding.
 fn small(header: &Header<'_>, embedding: &[f32]) -> Result<Vec<u8>, EncodeError> {
     encode(
         header,
@@ -95,7 +96,7 @@ fn misaligned_bytes_are_refused() {
 fn a_header_that_does_not_decode_is_refused() {
     // Precision 9 does not exist.
     assert_eq!(open(&changed(PREAMBLE_BYTES, &[9])), Err(FormatError::BadHeader));
-    // The header's length one too long: a byte of padding is left over. One too short: the last field is cut.
+    // If the header's length is one too large, a byte of padding is left over; if one too small, the last field is cut.
     let bytes = small(&header(".ab"), &[0.0; 3]).unwrap();
     let len = u16::from_le_bytes([bytes[6], bytes[7]]);
     for wrong in [len + 1, len - 1] {
@@ -142,7 +143,7 @@ fn weights_must_be_finite_and_of_sane_size() {
         assert_eq!(open(&bytes), Err(FormatError::BadWeight { index: 7 }), "{bad}");
     }
     assert_eq!(open(&changed(slab_start() + 4 * 7, &1e12_f32.to_le_bytes())), Ok(()));
-    // The largest there may be, and the one after it; counted from the start of the slab, padding included.
+    // The largest weight allowed and the next float, at places counted from the start of the slab, padding included.
     for (at, value) in [(0, MAX_WEIGHT), (TINY.len() - 64, MAX_WEIGHT.next_up()), (TINY.len() - 64, -MAX_WEIGHT)] {
         let index = (TINY.len() - 64 - slab_start()) / 4;
         let at = if at == 0 { slab_start() } else { at };
@@ -155,7 +156,7 @@ fn weights_must_be_finite_and_of_sane_size() {
 fn dimensions_and_vocabulary_are_checked() {
     assert!(open(&small(&header(".ab"), &[0.0; 3]).unwrap()).is_ok());
     assert_eq!(small(&header(".aa"), &[0.0; 3]), Err(FormatError::DuplicateCharacter { character: 'a' }.into()));
-    // The boundary's sign may be an ordinary character, too.
+    // The boundary's sign may be an ordinary character too.
     assert!(open(&small(&header("..a"), &[0.0; 3]).unwrap()).is_ok());
     let bad = |what, found, min, max| Err(FormatError::BadDimension { what, found, min, max }.into());
     assert_eq!(small(&header(".a"), &[0.0; 2]), bad("vocab_size", 2, 3, 256));
@@ -203,18 +204,18 @@ fn a_state_that_is_too_small_says_what_is_needed() {
     let error = Stream::new(&model, &mut state).map(drop).unwrap_err();
     assert_eq!(error, StateError::TooSmall { need, have: 8 });
     assert_eq!(error.to_string(), format!("state is too small: 8 words, the model needs State::<{need}>"));
-    // One that is too large is fine.
+    // A larger state is accepted.
     assert!(Stream::new(&model, &mut State::<{ state_words(TINY) + 5 }>::new()).is_ok());
 }
 
-/// What a model's layout is called is what its feature is called, and `LAYOUT` of the firmware's build.
+/// A layout, its feature and `LAYOUT` of the firmware's build have the same name.
 #[test]
 fn layouts_have_the_names_of_their_features() {
     let all = [Layout::Rows8, Layout::RowMajor, Layout::Dual16, Layout::Lanes16, Layout::Vector128];
     assert_eq!(all.map(Layout::name), ["rows8", "row-major", "dual16", "lanes16", "vector128"]);
 }
 
-/// Wherever the allocator puts it: the slab of a blob on the heap begins with a cache line.
+/// The slab of a blob on the heap begins with a cache line, at whatever address the allocator puts the blob.
 #[test]
 fn a_slab_on_the_heap_begins_with_a_cache_line() {
     for header_len in 0..=100_u16 {
@@ -227,7 +228,7 @@ fn a_slab_on_the_heap_begins_with_a_cache_line() {
             assert!(slab.addr().is_multiple_of(64), "header of {header_len} bytes");
         }
     }
-    // What is too short for a header is itself, too.
+    // Bytes too short for a header are kept as they are.
     assert_eq!(AlignedBlob::from(&b"MORE"[..]).as_bytes(), b"MORE");
 }
 

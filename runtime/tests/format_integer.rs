@@ -1,4 +1,4 @@
-//! The loader on integer models: a test per error that only they can have.
+//! Tests each error of the loader that only integer models can have.
 #![cfg(feature = "int8")]
 
 use runtime::format::{AlignedBlob, Header, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum, slab_offset};
@@ -6,14 +6,14 @@ use runtime::quant::ACC_LIMIT;
 use runtime::write::{EncodeError, IntegerLayer, Layers, encode};
 use runtime::{Activation, FormatError, Level, Model, Provenance};
 
-/// `.ab`, the boundary included.
+/// Size of `.ab`, boundary included.
 const VOCAB_SIZE: usize = 3;
 const N_EMBD: usize = 3;
 const LEVELS: [Level; 2] = [Level { fuse: 2, width: 2 }, Level { fuse: 2, width: 3 }];
-/// Rows and columns of the levels and the output layer, where level 0 is no table.
+/// Rows and columns of the levels and the output layer, if level 0 is not a table.
 const SHAPES: [[usize; 2]; 3] = [[2, 2 * N_EMBD], [3, 4], [VOCAB_SIZE, 3]];
 
-/// A model of two levels to be spoilt; all weights are 1 at first.
+/// Model of two levels for the tests to spoil; all weights are 1 at first.
 #[derive(Clone)]
 struct Draft {
     precision: Precision,
@@ -76,7 +76,7 @@ impl Draft {
     }
 }
 
-/// What a reader says to bytes whose checksum is made right first.
+/// Returns the loader's result for bytes whose checksum is corrected first.
 fn read(mut bytes: Vec<u8>) -> Result<(), FormatError> {
     let crc = checksum(&bytes);
     bytes[16..20].copy_from_slice(&crc.to_le_bytes());
@@ -92,7 +92,7 @@ fn table() -> Draft {
     Draft::new([WeightFormat::Table, WeightFormat::Int8, WeightFormat::Int8])
 }
 
-/// Four bits in rows of an even number of columns, then of an odd one.
+/// Four-bit rows with an even number of columns, then with an odd one.
 #[cfg(feature = "int4")]
 fn int4() -> Draft {
     let formats = [WeightFormat::Int8, WeightFormat::Int4, WeightFormat::Int4];
@@ -113,7 +113,7 @@ fn the_drafts_are_models() {
     for draft in drafts() {
         let bytes = draft.encode().unwrap();
         assert_eq!(read(bytes.clone()), Ok(()));
-        assert_eq!(bytes, draft.encode().unwrap(), "the same input gives the same bytes");
+        assert_eq!(bytes, draft.encode().unwrap(), "the same input makes other bytes");
     }
 }
 
@@ -139,7 +139,7 @@ fn formats_that_do_not_go_together_are_refused() {
     }
 }
 
-/// One weight format too few or too many: the encoder writes no such thing, so the header is replaced.
+/// One weight format too few or too many. The encoder never writes that, so the test replaces the header.
 #[test]
 fn every_layer_needs_a_format() {
     let bytes = int8().encode().unwrap();
@@ -160,12 +160,12 @@ fn every_layer_needs_a_format() {
     }
 }
 
-/// The largest sum of a row: what its weights can reach, without the bias.
+/// Returns the largest sum that the weights of a row can reach, without the bias.
 fn reach(layer: &IntegerLayer, row: usize) -> i32 {
     let weights = layer.weights.len() / layer.bias.len();
     let largest = |weight: i8| i32::from(weight.unsigned_abs());
     match layer.format {
-        // An entry for each of two characters.
+        // One entry for each of two characters.
         WeightFormat::Table => 2 * 127,
         _ => layer.weights[row * weights..(row + 1) * weights].iter().map(|&w| 127 * largest(w)).sum(),
     }
@@ -176,7 +176,7 @@ fn sums_must_stay_below_the_limit() {
     for draft in drafts() {
         let max = |layer: &IntegerLayer| if layer.format == WeightFormat::Int4 { 7 } else { 127 };
         for (layer, [rows, _]) in SHAPES.into_iter().enumerate() {
-            // Weights as large as they may be, of both signs.
+            // The largest weights allowed, of both signs.
             let draft = draft.with(|draft| {
                 let layer = &mut draft.layers[layer];
                 let max = max(layer);
@@ -230,8 +230,8 @@ fn multipliers_must_not_be_negative() {
 fn the_golden_text_must_be_of_the_vocabulary() {
     for draft in drafts() {
         let outside = draft.with(|draft| draft.golden = vec![1, VOCAB_SIZE as u8]);
-        assert_eq!(outside.error(), Some(FormatError::BadValue { layer: 3 }), "counted behind the last layer");
-        // Also where it is put there later: the text is the last array of the slab.
+        assert_eq!(outside.error(), Some(FormatError::BadValue { layer: 3 }), "counted after the last layer");
+        // Also if the token is changed after encoding: the text is the last array of the slab.
         let mut bytes = draft.encode().unwrap();
         let text = bytes.len() - 16;
         assert_eq!(bytes[text..text + 4], [0, 1, 2, 0]);
@@ -240,7 +240,7 @@ fn the_golden_text_must_be_of_the_vocabulary() {
     }
 }
 
-/// Pairs have nothing to scale: biases and multipliers with them would be lost.
+/// Pairs are not scaled, so biases and multipliers with them are refused.
 #[test]
 fn pairs_come_alone() {
     let width = usize::from(LEVELS[0].width);
@@ -288,7 +288,7 @@ mod four_bits {
                 assert_eq!(draft.error(), Some(FormatError::BadValue { layer }), "{weight}");
             }
         }
-        // -8 in either half of a byte, where the encoder does not look: the last array, three rows of three columns.
+        // -8 in either half of a byte, which the encoder does not check: the last array, three rows of three columns.
         let bytes = int4().with(|draft| draft.golden.clear()).encode().unwrap();
         let rows = bytes.len() - 16;
         assert_eq!(bytes[rows..rows + 7], [0x11, 0x01, 0x11, 0x01, 0x11, 0x01, 0x00]);
@@ -297,7 +297,7 @@ mod four_bits {
             bytes[rows + at] = byte;
             assert_eq!(read(bytes), Err(FormatError::BadValue { layer: 2 }), "byte {at}");
         }
-        // The half behind the last column of a row belongs to no column.
+        // The half byte after the last column of a row belongs to no column.
         for byte in [0x11, 0xf1, 0x71] {
             let mut bytes = bytes.clone();
             bytes[rows + 1] = byte;
@@ -305,7 +305,7 @@ mod four_bits {
         }
     }
 
-    /// The precision says what a runtime must be able to do; it may be more than the layers ask for.
+    /// The precision says what the runtime must support, which may be more than the layers need.
     #[test]
     fn int8_has_no_layer_in_four_bits() {
         for layer in 0..3 {
@@ -319,7 +319,7 @@ mod four_bits {
     }
 }
 
-/// A layer that a layout cannot hold is refused, and computed alike by all that can.
+/// Layouts that cannot hold a layer refuse it; all others compute the same.
 #[test]
 fn very_wide_layers() {
     let encode_in = |layout, format, fuse: usize, wide: usize| {
@@ -352,7 +352,7 @@ fn very_wide_layers() {
         #[cfg(feature = "int4")]
         WeightFormat::Int4,
     ];
-    // Padded, the last has more columns than any layer may have without.
+    // With padding, the last one has more columns than any layer may have without.
     for (format, (fuse, wide)) in formats
         .into_iter()
         .flat_map(|format| [(15, 2048), (16, 2048), (31, 2048), (62, 1057)].map(|case| (format, case)))
@@ -375,7 +375,7 @@ fn very_wide_layers() {
     }
 }
 
-/// A bias that no reader accepts is refused, in layouts that have no room for it, too.
+/// Every layout refuses a bias that no reader accepts, even layouts that have no room for it.
 #[test]
 fn a_bias_out_of_range_is_refused_in_every_layout() {
     for &layout in Layout::INTEGERS {

@@ -1,5 +1,5 @@
-//! What fuzzers do with any bytes (`runtime/fuzz`), on the stable toolchain: over the committed corpus, and over some thousand
-//! random and changed inputs.
+//! Runs the bodies of the fuzz targets (`runtime/fuzz`) on the stable toolchain: with the committed corpus, and with
+//! some thousand random and mutated inputs.
 #![cfg(all(feature = "f32", feature = "int4", feature = "dual16", feature = "lanes16", feature = "vector128"))]
 
 #[path = "../fuzz/src/lib.rs"]
@@ -18,10 +18,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use runtime::format::Precision;
 
-/// Longest input.
+/// Longest input, in bytes.
 const LONGEST: usize = 2048;
 
-/// The committed inputs of a target: those that fuzzers found to be of use, and those that once failed.
+/// Returns the committed inputs of a target: the seeds and the inputs that once failed.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let folders = ["seeds", "regressions"].map(|folder| fuzz.join(folder).join(target));
@@ -32,17 +32,17 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Inputs of a target, each of them changed so many times.
+/// Strategy for inputs of a target and the seeds of their mutations.
 fn changed(target: &str) -> impl Strategy<Value = (Vec<u8>, Vec<u32>)> + use<> {
     let inputs: Vec<Vec<u8>> = corpus(target).into_iter().map(|(_, bytes)| bytes).collect();
     (prop::sample::select(inputs), prop::collection::vec(any::<u32>(), 1..4))
 }
 
-/// Changes a few bytes, or the length: what libFuzzer does, but for all that it learns.
+/// Changes a few bytes or the length, like libFuzzer but without its feedback.
 fn generic(seed: u32) -> impl FnMut(&mut [u8], usize, usize) -> usize {
     let mut random = u64::from(seed) | 1 << 32;
     let mut next = move || {
-        // Knuth's MMIX: the upper half is random enough.
+        // The constants of Knuth's MMIX; the upper half is random enough.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) as usize
     };
@@ -56,7 +56,7 @@ fn generic(seed: u32) -> impl FnMut(&mut [u8], usize, usize) -> usize {
     }
 }
 
-/// Runs `each` for so many inputs; a failing one is made smaller and shown.
+/// Runs `each` for `cases` inputs. Shrinks and shows an input that fails.
 fn for_many<S: Strategy>(cases: u32, strategy: S, each: impl Fn(S::Value)) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&strategy, |input| {
@@ -72,7 +72,7 @@ fn for_many<S: Strategy>(cases: u32, strategy: S, each: impl Fn(S::Value)) {
 fn the_corpus_of_the_loader() {
     let inputs = corpus("load");
     assert!(inputs.len() > 50, "{} inputs", inputs.len());
-    // What the loader says to them as they are, and to what becomes of them: by the errors' names.
+    // Names of the loader's results for the inputs as they are and after repair.
     let name = |result: Result<(), _>| result.err().map_or("Ok".to_owned(), |error| format!("{error:?}"));
     let mut seen = BTreeSet::new();
     for (_, bytes) in &inputs {
@@ -130,7 +130,7 @@ fn invented_models_at_work() {
     let bytes = prop::collection::vec(any::<u8>(), SETTINGS + 60..SETTINGS + 120);
     let (mut ran, all) = (std::cell::Cell::new(0), 1_000);
     for_many(all, bytes, |mut bytes| {
-        // Invented, not made of the bytes; the other settings as they are.
+        // Invented, not made of the bytes; the other settings remain.
         bytes[0] |= 1;
         if let Some(blob) = invent(&bytes[SETTINGS..]) {
             assert_eq!(check(&blob), Ok(()));

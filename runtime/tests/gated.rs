@@ -1,4 +1,4 @@
-//! Gated units in a blob: sizes, refusals, the state they need. What they compute is in `streaming`.
+//! Tests gated units in a blob: sizes, refusals, the state they need. Their results are tested in `streaming`.
 
 use runtime::format::{AlignedBlob, Header, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum};
 use runtime::write::{EncodeError, Layers, LinearWeights, encode};
@@ -22,10 +22,10 @@ fn header(precision: Precision, layout: Layout, levels: &[Level], formats: &[Wei
     }
 }
 
-/// Where the activation stands: behind precision and layout.
+/// Place of the activation: after precision and layout.
 const ACTIVATION_AT: usize = PREAMBLE_BYTES + 2;
 
-/// What a reader says to bytes with another activation.
+/// Returns the loader's result for bytes with another activation.
 fn with_activation(bytes: &[u8], activation: u8) -> Result<(), FormatError> {
     let mut bytes = bytes.to_vec();
     bytes[ACTIVATION_AT] = activation;
@@ -38,7 +38,7 @@ fn with_activation(bytes: &[u8], activation: u8) -> Result<(), FormatError> {
 mod single {
     use super::*;
 
-    /// One level of gated units; `rows` of its matrix.
+    /// Encodes one level of gated units whose matrix has `rows` rows.
     fn encode_f32(width: u16, rows: usize) -> Result<Vec<u8>, EncodeError> {
         let level = Level { fuse: 2, width };
         let header = header(Precision::F32, Layout::Rows8, &[level], &[WeightFormat::F32; 2]);
@@ -82,7 +82,7 @@ mod integers {
     use super::*;
 
     const LEVELS: [Level; 3] = [Level { fuse: 2, width: 88 }; 3];
-    /// Rows, and weights of each; level 0 is a table.
+    /// Rows, and weights of each row; level 0 is a table.
     const SHAPES: [(usize, usize); 4] = [(176, 54), (176, 176), (176, 176), (27, 88)];
 
     fn encode_integers(precision: Precision, layout: Layout) -> Vec<u8> {
@@ -124,7 +124,7 @@ mod integers {
                 assert_eq!(model.self_test(&mut HeapState::new(&model)), Ok(()), "{layout:?}");
                 assert_eq!(model.macs_streaming(), 64_328);
                 let pairs = tabulate_pairs(&model).unwrap();
-                // A value of each unit for every pair, in place of the table and its scaling.
+                // One value of each unit for every pair replaces the table and its scaling.
                 let tabulated = (27_usize * 27 * 88).next_multiple_of(16);
                 assert_eq!(pairs.len(), bytes.len() - 2 * 27 * 176 - 8 * 176 + tabulated, "{layout:?}");
                 let pairs = AlignedBlob::from(pairs.as_slice());
@@ -150,8 +150,8 @@ mod integers {
         assert!(matches!(result, Err(runtime::Error::SelfTest(SelfTestError { .. }))), "{result:?}");
     }
 
-    /// Bytes: the input in the kernel's form with the logits at its end; `2 * 88 + 4 * 88` older values and an older token; 176
-    /// rows while a level is computed.
+    /// The bytes are: the input in the kernel's form with the logits at its end; `2 * 88 + 4 * 88` older values and an
+    /// older token; 176 rows while a level is computed.
     #[test]
     fn the_state_of_88_values() {
         for (layout, precision, bytes) in STATES {

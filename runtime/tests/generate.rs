@@ -39,7 +39,7 @@ fn a_seed_gives_the_same_words_every_time_and_another_seed_others() {
     let first = words(Sampling::default(), 42, "", 50);
     assert_eq!(first, words(Sampling::default(), 42, "", 50));
     assert_ne!(first, words(Sampling::default(), 43, "", 50));
-    // Not one and the same word over and over.
+    // Not always the same word.
     assert!(first.iter().collect::<std::collections::HashSet<_>>().len() > 25, "{first:?}");
 }
 
@@ -103,7 +103,7 @@ fn limits_cut_words_and_say_so() {
     }
     assert!(ends.contains(&End::Limit));
 
-    // The buffer is a limit, too.
+    // The buffer is a limit too.
     let mut generator = Generator::new(&model, &mut state, Sampling::default(), 3).unwrap();
     let mut small = heapless::String::<3>::new();
     let ends: Vec<End> = (0..50).map(|_| generator.word("", &mut small).unwrap()).collect();
@@ -171,8 +171,8 @@ fn frequencies_follow_the_softmax_at_every_temperature() {
         let stream = Stream::new(&model, &mut state).unwrap();
         let power = |token| probability(&stream, token as u8).powf(1000.0 / f64::from(temperature_milli));
         let total: f64 = (0..counts.len()).map(power).sum();
-        // Chi-square with 26 degrees of freedom: 54.1 is exceeded once in a thousand seeds; this seed is fixed. Characters that
-        // are hardly ever drawn stand together.
+        // Chi-square with 26 degrees of freedom: one in a thousand seeds exceeds 54.1; this seed is fixed. Characters
+        // that are hardly ever drawn are counted together.
         let (mut chi_square, mut rare) = (0.0, (0.0, 0.0));
         for (token, &count) in counts.iter().enumerate() {
             let expected = power(token) / total * DRAWS as f64;
@@ -209,7 +209,7 @@ fn a_word_scores_as_the_sum_of_its_characters() {
 
 #[test]
 fn words_of_other_scripts_end_on_whole_characters() {
-    // A model that says é, then ß, then 字, whatever came before: biases of the output layer decide.
+    // A model that says é, then ß, then 字, after any input: the biases of the output layer decide.
     let header = Header {
         precision: Precision::F32,
         layout: Layout::Rows8,
@@ -231,7 +231,7 @@ fn words_of_other_scripts_end_on_whole_characters() {
     for (bias, expected) in [
         ([0.0, 50.0, 0.0, 0.0], "éééé"),
         ([0.0, 0.0, 50.0, 0.0], "ßßßß"),
-        // Eight bytes hold two characters of three, not two and two thirds.
+        // Eight bytes hold two characters of three bytes, not two and two thirds.
         ([0.0, 0.0, 0.0, 50.0], "字字"),
     ] {
         let blob = blob(&bias);
@@ -243,7 +243,7 @@ fn words_of_other_scripts_end_on_whole_characters() {
         assert_eq!(word, *expected);
         assert_eq!(generator.word(expected, &mut word), Ok(End::Limit), "a prompt of the buffer's size");
     }
-    // And one that never says anything: an empty word is a word.
+    // A model that never says anything: an empty word is a word.
     let blob = blob(&[50.0, 0.0, 0.0, 0.0]);
     let model = Model::new(blob.as_bytes()).unwrap();
     let mut state = HeapState::new(&model);

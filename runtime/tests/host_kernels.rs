@@ -1,10 +1,10 @@
-//! The kernels for vector units against the oracle and against plain loops, bit by bit: every unit this machine has.
+//! Compares the kernels of every vector unit of this machine with the oracle and with plain loops, bit by bit.
 
 mod oracle;
 
 use runtime::kernels::host::{STREAMS, Tile, VectorUnit};
 
-/// Numbers that look random and are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Random(u64);
 
 impl Random {
@@ -24,15 +24,15 @@ fn the_best_unit_is_the_first_and_portable_code_the_last() {
     assert_eq!(names.first(), Some(&VectorUnit::best().name()));
     assert_eq!(names.last(), Some(&"portable"));
     println!("{names:?}");
-    // Every AArch64 has it.
+    // Every AArch64 has NEON.
     assert_eq!(names[0] == "neon", cfg!(kernel = "neon"));
-    // Whoever tests a unit in particular says so: without it, only portable code would be tested.
+    // Names the unit that must be found. Without it, the test could silently run portable code only.
     if let Ok(name) = std::env::var("VECTOR_UNIT") {
         assert_eq!(names[0], name, "the best unit of this machine");
     }
 }
 
-/// A unit that is there and not found would leave all to the next best one, unnoticed.
+/// A unit that is not found would be replaced by the next best one, unnoticed.
 #[test]
 #[cfg(kernel = "x86")]
 fn every_unit_of_this_machine_is_found() {
@@ -56,7 +56,7 @@ mod integer {
 
     use super::*;
 
-    /// A pattern of weights or inputs: extremes that saturate where sums of two or four do, or random.
+    /// Returns weights or inputs of a pattern: random, or extremes that saturate if sums of two or four products can.
     fn draw(random: &mut Random, pattern: usize, index: usize, lowest: i8, highest: i8) -> i8 {
         match pattern {
             0 => highest,
@@ -70,7 +70,7 @@ mod integer {
 
     struct Case {
         x: Vec<i8>,
-        /// `[rows][x.len()]`.
+        /// Weights, `[rows][x.len()]`.
         weights: Vec<i8>,
         bias: Vec<i32>,
         multiplier: Vec<i32>,
@@ -88,14 +88,14 @@ mod integer {
             };
             let bias = (0..rows)
                 .map(|row| {
-                    // Up to the last bias that the loader lets pass; none beside sums that it would not.
+                    // Up to the largest bias that the loader accepts, or 0 next to sums that it would refuse.
                     let room = (ACC_LIMIT - 1 - magnitude(row)).max(0);
                     [room, -room, (random.next() as i32 >> 8) % (room + 1)][random.below(3)]
                 })
                 .collect();
             let multiplier = (0..rows)
                 .map(|row| match row % 9 {
-                    // A few that leave the sum as it is, and both ends.
+                    // Some multipliers that do not change the sum, and both ends of the range.
                     0 | 3 | 6 => 1 << 24,
                     1 => [0, 1, i32::MAX - 1, i32::MAX][random.below(4)],
                     _ => (random.next() >> (1 + row % 20)) as i32,
@@ -129,7 +129,7 @@ mod integer {
             self.compare(unit, &out, &tanh);
         }
 
-        /// Four-bit weights, two to a byte, each row a whole number of them.
+        /// Returns the weights in four bits, two to a byte, each row a whole number of bytes.
         #[cfg(feature = "int4")]
         fn packed(&self) -> Vec<u8> {
             let pack = |pair: &[i8]| pair[0] as u8 & 15 | pair.get(1).map_or(0, |&high| (high as u8) << 4);
@@ -158,7 +158,7 @@ mod integer {
         }
     }
 
-    /// Every length of a row, every number of rows around the blocks of the kernels.
+    /// Calls `each` with rows of every length, and with every number of rows around the blocks of the kernels.
     fn cases(limit: i8, mut each: impl FnMut(&Case)) {
         let random = &mut Random(1);
         for columns in 0..=300 {
@@ -177,7 +177,7 @@ mod integer {
         }
     }
 
-    /// All values and gates there are, at every length and place.
+    /// All values and gates, at every length and place.
     #[test]
     fn gates() {
         let pairs: Vec<[i8; 2]> = (-127..=127).flat_map(|value| (-127..=127).map(move |gate| [value, gate])).collect();
@@ -194,12 +194,12 @@ mod integer {
                     let mut out = values[at..at + len + 40].to_vec();
                     run(&mut out[..len], &gates[at..]);
                     assert_eq!(out[..len], expected[at..at + len], "{name}, {len} from {start}");
-                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, behind {len}");
-                    // As few as there are gates.
+                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, after {len}");
+                    // The number of gates limits the values.
                     let mut out = values[at..at + len + 40].to_vec();
                     run(&mut out, &gates[at..at + len]);
                     assert_eq!(out[..len], expected[at..at + len], "{name}, {len} from {start}");
-                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, behind {len}");
+                    assert_eq!(out[len..], values[at + len..at + len + 40], "{name}, after {len}");
                 }
             }
         };
@@ -221,16 +221,16 @@ mod integer {
         cases(7, |case| VectorUnit::available().for_each(|unit| case.check_i4(unit)));
     }
 
-    /// Room for values behind which there is no memory: who reads more than 8 bytes beyond them is ended by a signal.
+    /// Buffer at the end of mapped memory: a signal ends a program that reads more than 8 bytes beyond the end.
     #[cfg(all(feature = "int4", target_os = "linux", target_env = "gnu"))]
     struct LastOfMemory<T>(Vec<T>);
 
     #[cfg(all(feature = "int4", target_os = "linux", target_env = "gnu"))]
     impl<T: Copy + Default> LastOfMemory<T> {
-        /// Two large blocks have pages of their own, the second before the first; when the first is given back, nothing is behind
-        /// the second. `None` where the allocator does it otherwise.
+        /// Large blocks have pages of their own, the second block at a lower address than the first. When the first is
+        /// freed, nothing is mapped after the second. Returns `None` if the allocator does otherwise.
         fn new() -> Option<Self> {
-            // Larger each time: what is no larger than what was given back gets no pages of its own.
+            // Larger each time: a block that is not larger than a freed one may get no pages of its own.
             (18..24).find_map(|log2| {
                 let room = || vec![T::default(); ((1 << log2) - 24) / size_of::<T>()];
                 let (first, second) = (room(), room());
@@ -251,7 +251,7 @@ mod integer {
         }
     }
 
-    /// No result would show it: what is beyond the columns is multiplied by zero.
+    /// No result would show such a read, because values beyond the columns are multiplied by zero.
     #[test]
     #[cfg(all(feature = "int4", target_os = "linux", target_env = "gnu"))]
     fn nothing_is_read_beyond_what_is_given() {
@@ -287,7 +287,7 @@ mod integer {
                 for short in 0..4 {
                     let cut = |which: usize, len: usize| if short == which { rows * len } else { 40 * len };
                     let mut out = [7; 45];
-                    // Part of a row of weights is none.
+                    // An incomplete row of weights does not count.
                     let part = if short == 0 { 69 } else { 0 };
                     let weights = &case.weights[..cut(0, 70) + part];
                     let bias = Bias { plain: &case.bias[..cut(1, 1)], shifted: &shifted[..cut(1, 1)] };
@@ -305,7 +305,7 @@ mod integer {
     #[cfg(feature = "int4")]
     fn shapes_of_four_bits_that_do_not_match_leave_the_rest_alone() {
         let random = &mut Random(9);
-        // 63 bytes of weights a row.
+        // 63 bytes of weights per row.
         let case = Case::new(random, 40, 125, [5, 5], 7);
         let (expected, packed) = (case.expected(), case.packed());
         for unit in VectorUnit::available() {
@@ -323,7 +323,8 @@ mod integer {
         }
     }
 
-    /// By which a kernel knows how many rows it may write: one that took it for less would leave all to portable code, unnoticed.
+    /// A length that is too small would leave rows to portable code, unnoticed: it tells a kernel how many rows it may
+    /// write.
     #[test]
     fn an_output_has_room_for_as_many_rows_as_it_holds() {
         for len in 0..10 {
@@ -348,12 +349,12 @@ mod integer {
                 let mut out = [99; 303];
                 unit.curve_i8(&TANH, &values[len..], &mut out[..len]);
                 assert!(out[..len].iter().zip(&values[len..]).all(|(&out, &value)| out == oracle::tanh(value)));
-                assert_eq!(out[len..][..3], [99; 3], "{}, behind {len}", unit.name());
+                assert_eq!(out[len..][..3], [99; 3], "{}, after {len}", unit.name());
             }
         }
     }
 
-    /// Another curve than the one that all models have today: an entry for each index, and none twice in a row.
+    /// A curve that no model has, in which neighbouring entries always differ.
     #[test]
     fn entries_are_those_of_the_curve() {
         let curve = Curve(core::array::from_fn(|at| (at * 37 % 255) as i8));
@@ -396,7 +397,7 @@ mod integer {
             }
             check_weights(&logits, (random.next() >> 16 >> random.below(17)) as u16);
         }
-        // Every exponent up to where the weights end.
+        // Every exponent up to the largest that has a weight.
         for first in 0..40_000 {
             check_weights(&core::array::from_fn::<_, 16, _>(|at| -(15 * first * (at > 0) as i32 + at as i32)), 1_000);
         }
@@ -419,7 +420,7 @@ mod integer {
             let (vocab_size, fuse) = (3 + random.below(9), 1 + random.below(4));
             let entries: Vec<i8> = (0..fuse * vocab_size * rows).map(|_| draw(random, 5, 0, -127, 127)).collect();
             let Case { bias, multiplier, .. } = Case::new(random, rows, 0, [5, 5], 127);
-            // One of the tokens may be outside the table's last position: it adds nothing.
+            // One of the tokens may be outside the table's last position; it adds nothing.
             let tokens: Vec<u8> = (0..fuse).map(|_| random.below(vocab_size) as u8).collect();
             let at = |position: usize| (position * vocab_size + usize::from(tokens[position])) * rows;
             let start = random.below(rows);
@@ -441,7 +442,7 @@ mod integer {
         }
     }
 
-    /// Level 0 of two characters, by the definition, and by what stands for it on this core.
+    /// Compares level 0 of two characters by its definition with the routine that this core uses.
     #[test]
     fn a_table_of_pairs() {
         let random = &mut Random(8);
@@ -471,7 +472,7 @@ mod integer {
             for patterns in [[0, 0], [1, 0], [0, 1], [2, 2], [5, 5], [5, 5]] {
                 let columns = 4 * words;
                 let streams: Vec<Case> = (0..STREAMS).map(|_| Case::new(random, 8, columns, patterns, 127)).collect();
-                // The weights of the first for all.
+                // All streams have the weights of the first.
                 let Case { weights, bias, multiplier, .. } = &streams[0];
                 let word = |values: &[i8]| u32::from_le_bytes([0, 1, 2, 3].map(|at| values[at] as u8));
                 let packed: Vec<[u32; 8]> =
@@ -515,7 +516,7 @@ mod float {
     use super::*;
 
     impl Random {
-        /// Of very different sizes, so that the order of a sum shows.
+        /// Returns a number of one of very different sizes, so that the order of a sum matters.
         fn float(&mut self) -> f32 {
             (self.next() as i32 as f32 / 2_147_483_648.0) * [1.0, 1e-3, 1e3][self.below(3)]
         }
@@ -529,7 +530,7 @@ mod float {
         values.iter().map(|value| value.to_bits()).collect()
     }
 
-    /// Sums that grow, and sums that all but cancel, of every length.
+    /// Sums that grow, and sums that nearly cancel, of every length.
     #[test]
     fn sums_are_as_near_the_oracle_as_single_precision_can_be() {
         let random = &mut Random(7);
@@ -540,7 +541,7 @@ mod float {
                 let mut weights = random.floats(rows * columns);
                 let (bias, mut x) = (random.floats(rows), random.floats(columns));
                 if cancel {
-                    // Every second column takes off what the one before has added.
+                    // Every second column subtracts what the column before has added.
                     x.as_chunks_mut::<2>().0.iter_mut().for_each(|[first, second]| *second = -*first);
                     for row in 0..rows {
                         for column in (1..columns).step_by(2) {
@@ -575,7 +576,7 @@ mod float {
     fn matrices_are_the_same_bit_by_bit() {
         let random = &mut Random(5);
         for rows in 1..=140 {
-            // All lengths to 300 among them, in turns.
+            // All lengths up to 300 occur in turn.
             for columns in [0, 1, 2, 3, 8, 27, 48, 100].into_iter().chain((rows..=300).step_by(140)) {
                 let weights = random.floats(padded(rows) * columns);
                 let (bias, x) = (random.floats(padded(rows)), random.floats(columns));
@@ -585,12 +586,12 @@ mod float {
                     let mut y = vec![5.0; padded(rows)];
                     unit.vec_mat_f32(&weights, &bias, &x, &mut y);
                     assert_eq!(bits(&y), bits(&expected), "{}, {rows} rows, {columns} columns", unit.name());
-                    // A shorter result is the beginning of it.
+                    // A shorter result is the beginning of the whole result.
                     let mut y = vec![5.0; padded(rows) / 2];
                     unit.vec_mat_f32(&weights, &bias, &x, &mut y);
                     let whole = y.len() / LANES * LANES;
                     assert_eq!(bits(&y[..whole]), bits(&expected[..whole]), "{}", unit.name());
-                    // So is that of fewer weights, of which the last are part of a block.
+                    // So is the result for fewer weights, where the last weights are part of a block.
                     let part = weights.len() / 2 / (LANES * columns.max(1)) * LANES;
                     let mut y = vec![5.0; padded(rows)];
                     unit.vec_mat_f32(&weights[..weights.len() / 2], &bias, &x, &mut y);
@@ -626,7 +627,7 @@ mod float {
                 let mut y = values[len..][..len + 3].to_vec();
                 unit.activate_f32(Activation::Tanh, &mut y[..len]);
                 assert_eq!(bits(&y[..len]), bits(&expected[len..][..len]), "{}", unit.name());
-                assert_eq!(bits(&y[len..]), bits(&values[2 * len..][..3]), "{}, behind {len}", unit.name());
+                assert_eq!(bits(&y[len..]), bits(&values[2 * len..][..3]), "{}, after {len}", unit.name());
             }
         }
     }

@@ -1,9 +1,10 @@
-//! Weights, draws and scores against f64: the bounds that the documents state, and a chi-square test of the draws.
+//! Compares weights, draws and scores with f64: the bounds that the documents state, and a chi-square test of the
+//! draws.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 
-/// Random numbers for the cases; the seed is fixed, so that a failure comes again.
+/// Random numbers for the cases. The seed is fixed, so that a failure is reproducible.
 struct Cases(Xoshiro128PlusPlus);
 
 impl Cases {
@@ -11,24 +12,24 @@ impl Cases {
         Self(Xoshiro128PlusPlus::seed_from_u64(seed))
     }
 
-    /// Below `n`.
+    /// Returns a number below `n`.
     fn below(&mut self, n: u32) -> u32 {
         ((u64::from(self.0.next_u32()) * u64::from(n)) >> 32) as u32
     }
 
-    /// In [0, 1).
+    /// Returns a number in [0, 1).
     fn unit(&mut self) -> f64 {
         f64::from(self.0.next_u32()) / 4_294_967_296.0
     }
 }
 
-/// `ln(sum(exp(l)))` of logits in nats.
+/// Returns `ln(sum(exp(l)))` of logits in nats.
 fn log_sum_exp(logits: &[f64]) -> f64 {
     let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     max + logits.iter().map(|logit| (logit - max).exp()).sum::<f64>().ln()
 }
 
-/// softmax(logits / temperature).
+/// Returns softmax(logits / temperature).
 fn softmax(logits: &[f64], temperature_milli: u16) -> Vec<f64> {
     let scaled: Vec<f64> = logits.iter().map(|logit| logit * 1000.0 / f64::from(temperature_milli)).collect();
     let norm = log_sum_exp(&scaled);
@@ -48,8 +49,8 @@ mod fixed {
         logits.iter().map(|&logit| f64::from(logit) / 1024.0).collect()
     }
 
-    /// Logits of all kinds: spread over next to nothing and over hundreds of nats, crowded at the top, or on two or three
-    /// steps only, so that the roundings of many tokens add up.
+    /// Returns logits of all kinds: spread over almost nothing or over hundreds of nats, crowded at the top, or on only
+    /// two or three values, so that the roundings of many tokens add up.
     fn random_logits(cases: &mut Cases) -> Vec<i32> {
         let vocab_size = 2 + cases.below(255) as usize;
         let spread = (f64::from(cases.below(20))).exp2();
@@ -64,14 +65,14 @@ mod fixed {
         (0..vocab_size).map(|token| logit(token) as i32).collect()
     }
 
-    /// The bound of QUANTIZATION.md on the error of a probability `p`, `x` temperatures below the largest.
+    /// Returns the bound of QUANTIZATION.md on the error of a probability `p`, `x` temperatures below the largest.
     fn bound(p: f64, x: f64, temperature_milli: u16) -> f64 {
         let above_one = f64::from(temperature_milli) - 1000.0;
         let relative = 5e-5 + 1.33e-9 * above_one.max(0.0) * x.max(5.6);
         relative * p + (-23.0_f64).exp2()
     }
 
-    /// Errors of all probabilities as shares of the bound; the largest of them.
+    /// Returns the largest error of all probabilities, as a share of the bound.
     fn worst_share(logits: &[i32], temperature_milli: u16) -> f64 {
         let expected = softmax(&nats(logits), temperature_milli);
         let largest = expected.iter().copied().fold(0.0, f64::max);
@@ -96,7 +97,8 @@ mod fixed {
             worst = worst.max(worst_share(&logits, temperature_milli));
             assert!(worst <= 1.0, "{worst} of the bound at {temperature_milli}/1000: {logits:?}");
         }
-        // What comes near the bound: all of 254 improbable tokens are rounded the same way, and the factor of 999 badly.
+        // A case near the bound: all of 254 improbable tokens are rounded the same way, and the factor of 999 is
+        // rounded badly.
         for second in (0..5_000).step_by(3) {
             let mut logits = vec![-17_018; 256];
             (logits[0], logits[1]) = (0, -second);
@@ -123,7 +125,7 @@ mod fixed {
     #[test]
     fn the_widest_logits_and_every_temperature_neither_overflow_nor_vanish() {
         for temperature_milli in 0..=u16::MAX {
-            // The ends of what requantization can give, and what top-k leaves of a logit it drops.
+            // The ends of the range of requantization, and the value that top-k leaves for a dropped logit.
             let mut weights = [i32::MIN, -(1 << 30), 0, (1 << 30) - 1, 1 << 30];
             let total = weigh(&mut weights, temperature_milli);
             assert_eq!(weights[4], 1 << 23);
@@ -135,7 +137,7 @@ mod fixed {
     #[test]
     fn every_token_is_picked_for_exactly_its_share() {
         let weights = [0, 3, 0, 4, 1, 0];
-        // Eighths of the range of a random number: the first and the last of each.
+        // Eighths of the range of a random number: the first and the last number of each.
         let picked = |eighth: u32| {
             let first = eighth << 29;
             [first, first | ((1 << 29) - 1)].map(|random| pick(&weights, 8, random))
@@ -164,7 +166,7 @@ mod fixed {
         assert_eq!(nll_micronats(&[i32::MIN, i32::MAX], i32::MIN), u32::MAX, "too large for its type: the largest");
     }
 
-    /// Pearson's statistic of a million draws, less the value that chance exceeds once in 30,000 times.
+    /// Returns Pearson's statistic of a million draws minus the value that chance exceeds once in 30,000 times.
     fn excess(logits: &[i32], temperature_milli: u16, expected: &[f64], seed: u64) -> f64 {
         const DRAWS: u32 = 1_000_000;
         let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed);
@@ -175,7 +177,7 @@ mod fixed {
             counts[usize::from(pick(&weights, total, rng.next_u32()))] += 1;
         }
         let (mut statistic, mut bins) = (0.0, 0);
-        // Tokens of which fewer than five are expected stand together: the statistic is no chi-square with them.
+        // Tokens with fewer than five expected draws are counted together: the statistic is not chi-square with them.
         let mut rare = (0.0, 0.0);
         for (&count, &p) in counts.iter().zip(expected) {
             let expected = p * f64::from(DRAWS);
@@ -192,7 +194,7 @@ mod fixed {
         } else {
             assert!(rare.1 <= 10.0, "{} draws where {} are expected", rare.1, rare.0);
         }
-        // Wilson and Hilferty: the cube root of chi-square over its degrees of freedom is all but normal; 4 deviations.
+        // Wilson and Hilferty: the cube root of chi-square over its degrees of freedom is almost normal; 4 deviations.
         let freedom = f64::from(bins - 1_u32).max(1.0);
         let variance = 2.0 / (9.0 * freedom);
         statistic - freedom * (1.0 - variance + 4.0 * variance.sqrt()).powi(3)
@@ -211,7 +213,7 @@ mod fixed {
                 _ => panic!("an integer model has integer logits"),
             }
         }
-        // From certain to all but impossible, in steps of a sixth of a nat.
+        // From certain to nearly impossible, in steps of a sixth of a nat.
         all.push(("wide".to_owned(), (0..100).map(|step| -170 * step).collect()));
         all.push(("level".to_owned(), vec![-12_345; 256]));
         all
@@ -250,7 +252,7 @@ mod float {
         logits.iter().copied().map(f64::from).collect()
     }
 
-    /// 2 to 256 logits around a common middle, of at most that magnitude.
+    /// Returns 3 to 256 logits around a common middle, of at most this magnitude.
     fn random_logits(cases: &mut Cases, magnitude: f64) -> Vec<f32> {
         let vocab_size = 3 + cases.below(254) as usize;
         let spread = cases.unit();
@@ -264,7 +266,7 @@ mod float {
         let mut worst = 0.0_f64;
         for _ in 0..20_000 {
             let temperature_milli = 1 + cases.below(65_535) as u16;
-            // Up to 60 temperatures apart: below 80, exp is cut off.
+            // Up to 60 temperatures apart: beyond 80, exp is cut off.
             let magnitude = cases.unit() * 30.0 * f64::from(temperature_milli) / 1000.0;
             let mut logits = random_logits(&mut cases, magnitude);
             let expected = softmax(&nats(&logits), temperature_milli);
@@ -273,7 +275,7 @@ mod float {
                 worst = worst.max((f64::from(weight) / f64::from(total) / p - 1.0).abs());
             }
         }
-        // Where the temperature is not 1, its rounding and that of the product add 2^-23 of the exponent.
+        // At a temperature other than 1, its rounding and that of the product add 2^-23 of the exponent.
         assert!(worst <= f64::from(EXP_MAX_RELATIVE_ERROR) + 60.0 * (-23.0_f64).exp2(), "{worst:e}");
         assert!(worst > 0.5 * f64::from(EXP_MAX_RELATIVE_ERROR), "the bound is slack: {worst:e}");
     }
@@ -281,19 +283,19 @@ mod float {
     #[test]
     fn every_token_is_picked_for_exactly_its_share() {
         let weights = [0.0, 3.0, 0.0, 4.0, 1.0, 0.0];
-        // Eighths of the range of a random number: the first and the last of each.
+        // Eighths of the range of a random number: the first and the last number of each.
         let picked = |eighth: u32| {
             let first = eighth << 29;
             [first, first | ((1 << 29) - 1)].map(|random| pick(&weights, 8.0, random))
         };
         let expected = [1, 1, 1, 3, 3, 3, 3, 4].map(|token| [token; 2]);
         assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(picked), expected, "and none without weight");
-        // A total that was rounded up: the last one with any weight has what is left.
+        // If the total was rounded up, the last token with any weight takes the rest.
         assert_eq!(pick(&weights, 8.5, u32::MAX), 4);
         assert_eq!(pick(&[0.5, 0.0], 1.0, u32::MAX), 0);
     }
 
-    /// A blob whose logits are `bias`, whatever it is shown.
+    /// Returns a blob whose logits are `bias` for any input.
     fn constant(bias: &[f32]) -> AlignedBlob {
         let vocab: String = ('一'..).take(bias.len()).collect();
         let header = Header {
@@ -315,7 +317,8 @@ mod float {
         AlignedBlob::from(encode(&header, &layers, &[]).unwrap().as_slice())
     }
 
-    /// [`Stream::nll_micronats`] states 2 micronats, and a quarter for each nat of the score or of the largest logit.
+    /// [`Stream::nll_micronats`] states 2 micronats plus a quarter of the larger of the score and the largest logit,
+    /// both in nats.
     #[test]
     fn scores_are_within_the_stated_bound() {
         let mut cases = Cases::new(5);

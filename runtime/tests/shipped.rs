@@ -1,5 +1,5 @@
-//! The blobs in `models/`, of which the package has fewer than the repository: every truncation and every flipped bit of the
-//! tiny ones, and the self-test of all.
+//! Tests the blobs in `models/`: every truncation and every flipped bit of the tiny ones, and the self-test of all. The
+//! package has fewer blobs than the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
 }
 
-/// The bytes of the tiny models that this build can run, or of those that it cannot; integers in every layout.
+/// Returns the bytes of the tiny models that this build can run, in every layout if integers; or, if `runs` is false,
+/// of all others.
 fn tiny(runs: bool) -> Vec<(String, Vec<u8>)> {
     let names = TINY.into_iter().filter(|&(_, can)| can == runs).map(|(name, _)| name);
     let files = names.filter_map(|name| Some((name.to_owned(), fs::read(models().join(name)).ok()?)));
@@ -44,13 +45,13 @@ fn in_every_layout(name: &str, bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
     vec![(name.to_owned(), bytes)]
 }
 
-/// Makes the checksum right again, so that the checks behind it are reached.
+/// Corrects the checksum, so that the loader reaches its next checks.
 fn seal(bytes: &mut [u8]) {
     let crc = checksum(bytes);
     bytes[16..20].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// An aligned copy that is changed in place: a copy for every bit would be most of the work.
+/// Calls `each` with an aligned copy that is changed in place: making a copy for every bit would be most of the work.
 fn with_each_bit_flipped(bytes: &[u8], sealed: bool, mut each: impl FnMut(usize, &[u8])) {
     let mut words = vec![0_u32; bytes.len().div_ceil(4)];
     let copy = &mut bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..bytes.len()];
@@ -113,7 +114,7 @@ fn every_flipped_bit_is_refused() {
     }
 }
 
-/// Damage that the checksum does not show: a typed error, or a model that runs. Never a panic.
+/// Damage that the checksum does not detect leads to a typed error, or to a model that runs, but never to a panic.
 #[test]
 fn every_flipped_bit_under_a_right_checksum_is_refused_or_harmless() {
     for (name, bytes) in tiny(true) {
@@ -130,12 +131,12 @@ fn every_flipped_bit_under_a_right_checksum_is_refused_or_harmless() {
                 ran += 1;
             }
         });
-        // The header and the padding are full of what is checked; most flips of a weight give another weight.
+        // The loader checks most of the header and the padding; most flips of a weight make another valid weight.
         assert!(refused > 200 && ran > bytes.len(), "{name}: {refused} refused, {ran} ran");
     }
 }
 
-/// All of `models/*.blob` that this build can run.
+/// Returns all of `models/*.blob` that this build can run.
 fn all() -> Vec<(String, AlignedBlob)> {
     let files = fs::read_dir(models()).unwrap().map(|entry| entry.unwrap().path());
     let blobs = files.filter(|path| path.extension().is_some_and(|extension| extension == "blob")).map(|path| {
@@ -165,7 +166,8 @@ fn the_self_test_of_every_shipped_model_passes() {
     }
 }
 
-/// From any layout to any other: the same logits, and the bytes that exporting in that layout would have given.
+/// Moving a model from any layout to any other keeps the logits, and writes the bytes that an export in that layout
+/// writes.
 #[cfg(feature = "int8")]
 #[test]
 fn layouts_are_exchangeable() {
@@ -192,7 +194,7 @@ fn layouts_are_exchangeable() {
     }
 }
 
-/// Level 0 for all pairs of characters gives the logits that computing it gives, in every layout.
+/// Level 0 stored for all pairs of characters has the same logits as level 0 computed.
 #[cfg(feature = "int8")]
 #[test]
 fn pairs_give_the_same_logits() {
@@ -227,7 +229,7 @@ fn the_self_test_finds_a_wrong_checksum() {
         let range = PREAMBLE_BYTES..PREAMBLE_BYTES + header_len;
         let mut header: Header<'_> = postcard::from_bytes(&bytes[range.clone()]).unwrap();
         let computed = header.golden_crc32;
-        // The lowest bit: a varint keeps its length.
+        // The lowest bit, so that the varint keeps its length.
         header.golden_crc32 ^= 1;
         let mut patched = bytes.clone();
         patched[range].copy_from_slice(&postcard::to_allocvec(&header).unwrap());
@@ -238,7 +240,7 @@ fn the_self_test_finds_a_wrong_checksum() {
         assert_eq!(model.self_test(&mut HeapState::new(&model)), Err(Error::SelfTest(error)), "{name}");
         #[cfg(feature = "int8")]
         if model.precision() != runtime::format::Precision::F32 {
-            // Nor does another layout make a broken promise good.
+            // Another layout does not repair a wrong checksum either.
             let moved = runtime::write::relayout(&model, runtime::format::Layout::RowMajor).unwrap();
             let moved = AlignedBlob::from(moved.as_slice());
             let moved = Model::new(moved.as_bytes()).unwrap();

@@ -1,17 +1,17 @@
-//! Draws names from a model that is part of the program: no file to read, nothing to load or to check.
+//! Draws names from a model that is part of the program: it reads no file, and loads and checks nothing.
 //!
 //! `cargo run -p runtime --example built_in`
 //!
-//! `model.rs` comes from `runtime::built_in::source`. A program of your own calls it in its build script, as
-//! `firmware-example/build.rs` does; here the file is committed, and a test compares it with what the function returns.
+//! `runtime::built_in::source` has written `model.rs`. Your own program calls that function in its build script, as
+//! `firmware-example/build.rs` does. Here the file is committed, and a test compares it with the function's result.
 
 use runtime::{Generator, Sampling, State};
 
-// MODEL and STATE_WORDS.
+// Defines MODEL and STATE_WORDS.
 include!("model.rs");
 
 fn main() -> Result<(), runtime::Error> {
-    let mut state = State::<STATE_WORDS>::new(); // no heap: as large as this model needs
+    let mut state = State::<STATE_WORDS>::new(); // as large as this model needs, and not on the heap
     let mut generator = Generator::new(&MODEL, &mut state, Sampling::default(), 42)?;
     for _ in 0..8 {
         let mut name = heapless::String::<32>::new();

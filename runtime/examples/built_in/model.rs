@@ -1,14 +1,14 @@
-// Written when this was built, by `runtime::built_in::source`.
+// Written by `runtime::built_in::source` when the program was built.
 
 /// 32-bit words of the state that the model needs.
 pub const STATE_WORDS: usize = 50;
 
-/// The blob that the model is a view of; see `runtime::built_in::is_intact`.
-#[allow(long_running_const_eval, reason = "it takes as long as it has words")]
+/// The blob from which the model borrows; see `runtime::built_in::is_intact`.
+#[allow(long_running_const_eval, reason = "a large blob has many words")]
 pub static BLOB: runtime::Aligned<[u32; 488]> =
     runtime::built_in::words(include_bytes!("../../models/tiny.int8.blob"));
 
-/// The model, checked when this was built.
+/// The model, checked when the program was built.
 pub static MODEL: runtime::Model<'static> = {
     use runtime::built_in::{
         Activation, Layout, Level, Parts, Precision, StateLayout, WeightFormat,

@@ -1,10 +1,10 @@
-//! Any model at work, made of bytes or invented from them.
+//! Fuzz target: runs a model made of the input, or invented from it.
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target, fuzzer_mutate};
 use runtime_fuzz::generate::{Outcome, SETTINGS, generate};
 
-// What does not run teaches nothing: `load` has the loader.
+// An input that does not run teaches nothing here; the target `load` covers the loader.
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     if generate(bytes) == Outcome::Refused { Corpus::Reject } else { Corpus::Keep }
 });

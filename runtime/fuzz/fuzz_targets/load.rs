@@ -1,4 +1,4 @@
-//! Any bytes into the loader; the mutator gets them past the checksum.
+//! Fuzz target: loads any bytes. The mutator makes their checksum right.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};

@@ -1,4 +1,4 @@
-//! Any model at work: 64 steps, words, scores, and every other way to the same numbers.
+//! Runs any model: 64 steps, words, scores, and every other way to compute the same results.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -15,30 +15,31 @@ use super::blob::Exact;
 use super::invent::invent;
 use super::oracle;
 
-/// Bytes before the blob: what is asked of the model.
+/// Bytes of settings before the blob.
 pub const SETTINGS: usize = 16;
-/// Characters that every model is given.
+/// Number of characters that every model takes.
 const STEPS: usize = 64;
-/// Of these, those that are given to the same model in another form.
+/// Number of characters that the same model takes in another form.
 const MOVED_STEPS: usize = 16;
-/// Words of a state, multiplications of a step and words of a blob beyond which a model is left alone: runs are to be short.
+/// Limit of the words of a state, the multiplications of a step and the words of a blob. Larger models are skipped, so
+/// that runs are short.
 const LARGEST: usize = 1 << 11;
 
-/// What came of the bytes.
+/// Result of [`generate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// They were no model.
+    /// The bytes were not a model.
     Refused,
-    /// It would take too long.
+    /// The model would take too long.
     TooLarge,
-    /// It ran.
+    /// The model ran, in this precision.
     Ran(Precision),
 }
 
-/// What is asked of a model.
+/// Settings of a run, read from the first bytes of the input.
 #[derive(Clone, Copy, Debug)]
 struct Settings {
-    /// Whether the model is invented from the bytes, not made of them.
+    /// True if the model is invented from the bytes; false if the bytes are the model.
     invented: bool,
     batch: bool,
     moved: bool,
@@ -71,7 +72,7 @@ impl Settings {
     }
 }
 
-/// Settings, then a blob, or what one is invented from.
+/// Runs a model. The bytes are settings, followed by a blob or by the random choices from which to invent one.
 pub fn generate(bytes: &[u8]) -> Outcome {
     let Some((settings, rest)) = bytes.split_first_chunk() else { return Outcome::Refused };
     let settings = Settings::new(settings);
@@ -79,7 +80,7 @@ pub fn generate(bytes: &[u8]) -> Outcome {
     let Some(bytes) = invented else { return Outcome::Refused };
     let blob = Exact::new(&bytes, 0);
     let Ok(model) = Model::new(blob.bytes()) else {
-        assert!(!settings.invented, "what was written is not read");
+        assert!(!settings.invented, "the loader refuses an encoded model");
         return Outcome::Refused;
     };
     if [model.state_words(), model.config().macs_streaming(), bytes.len() / 4].iter().any(|&size| size > LARGEST) {
@@ -92,7 +93,7 @@ pub fn generate(bytes: &[u8]) -> Outcome {
 fn run(model: &Model<'_>, bytes: &[u8], settings: Settings) {
     let vocab_size = model.config().vocab_size() as u32;
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(settings.seed);
-    // One in many is outside the vocabulary.
+    // About one token in fifty is outside the vocabulary.
     let tokens: Vec<Token> = (0..STEPS)
         .map(
             |_| if rng.next_u32() % 50 == 0 { rng.next_u32() as Token } else { (rng.next_u32() % vocab_size) as Token },
@@ -109,23 +110,23 @@ fn run(model: &Model<'_>, bytes: &[u8], settings: Settings) {
         Err(Error::SelfTest(error)) => error.expected == error.computed,
         Err(error) => panic!("{error}"),
     };
-    assert!(passed || !settings.invented, "a promise just made is not kept");
+    assert!(passed || !settings.invented, "the self-test of a new blob fails");
     words(model, settings, &mut rng);
 }
 
-/// A state of exactly the size the model asks for, full of something.
+/// Returns a state of exactly the size that the model needs, filled with a pattern.
 fn state(model: &Model<'_>) -> Vec<u32> {
     vec![0xa5a5_a5a5; COUNTER_WORDS + model.state_words()]
 }
 
-/// The logits as they are: bits.
+/// Returns the bits of the logits.
 fn bits(logits: Logits<'_>) -> Vec<u32> {
     let mut bits = Vec::with_capacity(logits.len());
     logits.for_each_bytes(|bytes| bits.push(u32::from_le_bytes(bytes)));
     bits
 }
 
-/// The logits before every token and behind the last.
+/// Returns the logits before each token and after the last.
 fn stream(model: &Model<'_>, tokens: &[Token]) -> Vec<Vec<u32>> {
     let (need, have) = (model.state_words(), model.state_words() - 1);
     let mut words = state(model);
@@ -149,18 +150,18 @@ fn stream(model: &Model<'_>, tokens: &[Token]) -> Vec<Vec<u32>> {
         }
     }
     all.push(look_at(model, &stream));
-    // What is further back than a window has left no trace.
+    // Characters older than the window have no effect.
     let window = model.config().block_size();
     if window < tokens.len() {
         stream.reset();
-        assert_eq!(bits(stream.logits()), all[0], "a reset leaves nothing behind");
+        assert_eq!(bits(stream.logits()), all[0], "a reset leaves a trace");
         tokens[tokens.len() - window..].iter().for_each(|&token| stream.push(token));
-        assert_eq!(bits(stream.logits()), all[tokens.len()], "a window is all that counts");
+        assert_eq!(bits(stream.logits()), all[tokens.len()], "characters before the window count");
     }
     all
 }
 
-/// The logits, which have a number for every token.
+/// Returns the bits of the logits, and checks that there is a finite logit for every token.
 fn look_at(model: &Model<'_>, stream: &Stream<'_>) -> Vec<u32> {
     let logits = stream.logits();
     assert_eq!(logits.len(), model.config().vocab_size());
@@ -183,7 +184,7 @@ fn check_range(activation: Activation, values: Activations<'_>) {
     }
 }
 
-/// In f32 the vector unit of this machine computes what the portable kernel does on whole windows.
+/// Checks in f32 that this machine's vector unit, streaming, equals the portable kernel on whole windows.
 fn check_by_oracle(model: &Model<'_>, bytes: &[u8], tokens: &[Token], logits: &[Vec<u32>]) {
     let (config, window) = (model.config(), model.config().block_size());
     if window * config.macs_streaming() > 4 * LARGEST {
@@ -198,13 +199,13 @@ fn check_by_oracle(model: &Model<'_>, bytes: &[u8], tokens: &[Token], logits: &[
     }
 }
 
-/// In integers every order of the weights gives the same: `RowMajor` runs on this machine's vector unit, the others on the
-/// portable definitions of the kernels of chips.
+/// Checks in integers that every layout has the same results: `RowMajor` runs on this machine's vector unit, the others
+/// on the portable definitions of the kernels for chips.
 fn check_moved(model: &Model<'_>, layout: Layout, tokens: &[Token], logits: &[Vec<u32>]) {
-    // Lanes16 is refused for wide layers.
+    // `Lanes16` refuses wide layers.
     let Ok(moved) = relayout(model, layout) else { return };
     let blob = Exact::new(&moved, 0);
-    let other = Model::new(blob.bytes()).expect("what was written is read");
+    let other = Model::new(blob.bytes()).expect("the loader reads an encoded model");
     assert_eq!(stream(&other, tokens), logits, "{:?} as {layout:?}", model.layout());
     let back = relayout(&other, model.layout()).expect("it comes from there");
     assert_eq!(back, relayout(model, model.layout()).expect("it is there"), "and back");
@@ -213,12 +214,12 @@ fn check_moved(model: &Model<'_>, layout: Layout, tokens: &[Token], logits: &[Ve
     }
     if let Ok(pairs) = tabulate_pairs(&other) {
         let blob = Exact::new(&pairs, 0);
-        let pairs = Model::new(blob.bytes()).expect("what was written is read");
+        let pairs = Model::new(blob.bytes()).expect("the loader reads an encoded model");
         assert_eq!(stream(&pairs, tokens), logits, "{:?} as pairs in {layout:?}", model.layout());
     }
 }
 
-/// Words and scores.
+/// Draws words, and scores them.
 fn words(model: &Model<'_>, settings: Settings, rng: &mut Xoshiro128PlusPlus) {
     let vocab = model.vocab();
     let mut character = || vocab.decode(1 + (rng.next_u32() % (vocab.len() as u32 - 1)) as Token).expect("a token");
@@ -241,11 +242,11 @@ fn words(model: &Model<'_>, settings: Settings, rng: &mut Xoshiro128PlusPlus) {
         assert!(word.starts_with(&prompt) && word.chars().count() <= max_len);
         assert_eq!(*end, Some(if word.chars().count() == max_len { End::Limit } else { End::Boundary }), "{word}");
     }
-    assert_eq!(draw(seed, 1), drawn[..drawn.len().min(1)], "the same seed, the same words");
+    assert_eq!(draw(seed, 1), drawn[..drawn.len().min(1)], "the same seed draws other words");
     if settings.greedy {
         assert!(drawn.windows(2).all(|pair| pair[0] == pair[1]));
     }
-    // It computes level 0 for all that it can fuse: of a large vocabulary that takes long.
+    // A batch computes level 0 for all combinations of characters, which takes long for a large vocabulary.
     let combinations = vocab.len().checked_pow(model.config().levels()[0].fuse.into());
     if settings.batch && combinations.is_some_and(|count| count < LARGEST / 4) {
         let alone: Vec<_> = (0..3).filter_map(|index| draw(word_seed(seed, index), 1).pop()).collect();
@@ -253,7 +254,7 @@ fn words(model: &Model<'_>, settings: Settings, rng: &mut Xoshiro128PlusPlus) {
         assert_eq!(together.is_err(), alone.is_empty());
         if let Ok(batch) = together {
             let together = batch.words(seed, 0..3, 1).into_iter().map(|word| (word.text, Some(word.end)));
-            assert_eq!(together.collect::<Vec<_>>(), alone, "many at once");
+            assert_eq!(together.collect::<Vec<_>>(), alone, "words drawn together differ");
         }
     }
     let state = StateMut::new(&mut memory).expect("it is large enough");

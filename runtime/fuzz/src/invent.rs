@@ -1,4 +1,4 @@
-//! Models of any dimensions that the format has, their numbers drawn from a seed.
+//! Invents models of any dimensions that the format allows, with numbers drawn from a seed.
 
 use arbitrary::{Result, Unstructured};
 use rand_core::{Rng, SeedableRng};
@@ -8,7 +8,7 @@ use runtime::quant::{ACC_LIMIT, ACTIVATION_MAX};
 use runtime::write::{IntegerLayer, Layers, LinearWeights, encode};
 use runtime::{Activation, Config, Level, Provenance};
 
-/// The blob of a model whose dimensions follow from the bytes; `None` where they are none that the format allows.
+/// Returns the blob of a model whose dimensions follow from the bytes, or `None` if the format does not allow them.
 pub fn invent(bytes: &[u8]) -> Option<Vec<u8>> {
     dimensions(&mut Unstructured::new(bytes)).ok().flatten()
 }
@@ -63,24 +63,24 @@ fn dimensions(u: &mut Unstructured<'_>) -> Result<Option<Vec<u8>>> {
         levels,
         skip,
         weights,
-        golden_len: 0,   // `encode` fills in
-        golden_crc32: 0, // these two
+        golden_len: 0,   // both are filled in
+        golden_crc32: 0, // by `encode`
         vocab: &vocab,
         provenance,
     };
     Ok(numbers.model(&config, &header, &golden))
 }
 
-/// Numbers of all kinds, the largest allowed ones among them.
+/// Source of random numbers of all kinds, the largest allowed ones included.
 struct Numbers(Xoshiro128PlusPlus);
 
 impl Numbers {
-    /// From `low` to `high`.
+    /// Returns a number from `low` to `high`.
     fn within(&mut self, low: i64, high: i64) -> i64 {
         low + i64::from(self.0.next_u32()) % (high - low + 1)
     }
 
-    /// Weights of up to `max` in magnitude: of any size, of the largest only, or none at all.
+    /// Returns weights of at most `max` in magnitude: of all sizes, only the largest, or only zeros.
     fn weights(&mut self, len: usize, max: i64) -> Vec<i8> {
         match self.within(0, 7) {
             0 => vec![max as i8; len],
@@ -90,7 +90,7 @@ impl Numbers {
         }
     }
 
-    /// Usual weights, or any up to the largest allowed.
+    /// Returns weights of a usual size, or of sizes up to the largest allowed.
     fn floats(&mut self, len: usize) -> Vec<f32> {
         let scale = [0.01, 0.2, 1.0, 3e4, 8e9][self.within(0, 4) as usize];
         (0..len).map(|_| self.within(-127, 127) as f32 * scale).collect()
@@ -126,11 +126,11 @@ impl Numbers {
         encode(header, &Layers::Integer { embedding: &embedding, layers: &layers }, golden).ok()
     }
 
-    /// A layer of which no sum of a row leaves its limit.
+    /// Returns a layer in which no sum of a row can leave its limits.
     fn layer(&mut self, format: WeightFormat, rows: usize, columns: usize, input_max: i32) -> IntegerLayer {
         let max = if format == WeightFormat::Int4 { 7 } else { 127 };
         let weights = self.weights(rows * columns, max);
-        // Whatever the order of rows and columns.
+        // Holds for any order of rows and columns.
         let room = i64::from(ACC_LIMIT) - 1 - columns as i64 * max * i64::from(input_max);
         let bias = (0..rows).map(|_| {
             let bias = match self.within(0, 3) {

@@ -1,4 +1,4 @@
-//! Any bytes into the loader.
+//! Loads any bytes.
 
 use std::fmt::Write;
 
@@ -8,10 +8,11 @@ use runtime::{BOUNDARY, FormatError, Model, state_words};
 
 use super::blob::{Exact, repair};
 
-/// Repairs of one blob: a model of a few layers has that many arrays.
+/// Maximum number of repairs of one blob: a model of a few layers has about as many arrays.
 const REPAIRS: usize = 8;
 
-/// Loads the bytes, and what becomes of them where the loader's own errors say how to go on; what it says to the last of them.
+/// Loads the bytes. While the loader's error says how to repair them, repairs and loads them again. Returns the last
+/// result.
 pub fn load(bytes: &[u8]) -> Result<(), FormatError> {
     let mut result = check(bytes);
     let mut bytes = bytes.to_vec();
@@ -33,16 +34,16 @@ pub fn check(bytes: &[u8]) -> Result<(), FormatError> {
         Ok(model) => look_at(&model, bytes),
         Err(error) => write!(Sink, "{error}").expect("it takes everything"),
     }
-    // Wherever it lies, if it is aligned, and nowhere else.
+    // A blob loads at any aligned address, and at no other.
     if loaded.is_ok() {
-        assert!(Model::new(Exact::new(bytes, 4).bytes()).is_ok(), "four bytes behind a multiple of 16");
+        assert!(Model::new(Exact::new(bytes, 4).bytes()).is_ok(), "four bytes after a multiple of 16");
         let error = Model::new(Exact::new(bytes, 1).bytes()).map(drop);
-        assert_eq!(error, Err(FormatError::Misaligned { need: 4 }), "a byte behind a multiple of four");
+        assert_eq!(error, Err(FormatError::Misaligned { need: 4 }), "a byte after a multiple of four");
     }
     loaded
 }
 
-/// Everything a model says of itself.
+/// Reads everything that a model says of itself.
 fn look_at(model: &Model<'_>, bytes: &[u8]) {
     assert_eq!(model.state_words(), state_words(bytes));
     let (config, vocab) = (model.config(), model.vocab());
@@ -63,7 +64,7 @@ fn look_at(model: &Model<'_>, bytes: &[u8]) {
     write!(Sink, "{vocab:?} {config:?}").expect("it takes everything");
 }
 
-/// Takes text, and throws it away: what writes it may not panic.
+/// Sink that discards text: only a panic while the text is formatted matters.
 struct Sink;
 
 impl Write for Sink {

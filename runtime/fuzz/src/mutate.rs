@@ -1,4 +1,4 @@
-//! Changes to a blob that leave most of it a blob: libFuzzer's own would seldom get beyond the checksum.
+//! Mutates blobs so that most of them remain blobs: libFuzzer's own mutations would seldom pass the checksum.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
@@ -8,26 +8,27 @@ use runtime::{Activation, Level};
 use super::blob::seal;
 use super::invent::invent;
 
-/// What changes bytes without knowing what they are: `(bytes, length, longest)` to the new length.
+/// Function that changes bytes without knowing their meaning: takes `(bytes, length, longest)` and returns the new
+/// length.
 pub type Generic<'g> = &'g mut dyn FnMut(&mut [u8], usize, usize) -> usize;
 
-/// Changes the blob in the first `len` bytes, which may become as many as there are; gives the new length.
+/// Changes the blob in the first `len` bytes of `bytes`, which it may extend to all of `bytes`. Returns the new length.
 pub fn mutate(bytes: &mut [u8], len: usize, seed: u32, generic: Generic<'_>) -> usize {
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed.into());
     let longest = bytes.len();
     let blob = &bytes[..len];
     let slab = slab_start(blob).filter(|&start| start < len);
-    // Seldom: it takes longer than all else.
+    // Seldom, because this takes longer than the other mutations.
     let anew = rng.next_u32().is_multiple_of(512);
     let replaced = match (rng.next_u32() % 16, slab) {
         _ if anew => invent(&random(&mut rng)),
         (0..=4, Some(start)) => with_another_header(blob, start, &mut rng),
-        // The weights alone.
+        // Only the weights.
         (5..=8, Some(start)) => {
             generic(&mut bytes[start..len], len - start, len - start);
             None
         }
-        // As it comes: the one time in sixteen in which nothing is made right afterwards.
+        // Leaves the result as it is: one time in sixteen, nothing is corrected afterwards.
         (9, _) => return generic(bytes, len, longest),
         // Preamble, header, weights, and the length.
         _ => {
@@ -51,13 +52,13 @@ fn random(rng: &mut Xoshiro128PlusPlus) -> [u8; 96] {
     core::array::from_fn(|_| rng.next_u32() as u8)
 }
 
-/// Where the weights begin.
+/// Returns the offset of the weights.
 fn slab_start(blob: &[u8]) -> Option<usize> {
     let preamble = blob.first_chunk::<PREAMBLE_BYTES>()?;
     Some(slab_offset(u16::from_le_bytes([preamble[6], preamble[7]]).into()))
 }
 
-/// The same weights behind a header that says something else in one place.
+/// Returns the same weights after a header that differs in one field.
 fn with_another_header(blob: &[u8], start: usize, rng: &mut Xoshiro128PlusPlus) -> Option<Vec<u8>> {
     let header_len = usize::from(u16::from_le_bytes([blob[6], blob[7]]));
     let (mut header, _) =
@@ -85,7 +86,7 @@ fn with_another_header(blob: &[u8], start: usize, rng: &mut Xoshiro128PlusPlus) 
         10 => header.vocab = text,
         _ => header.golden_len = number,
     }
-    // Levels and layers go together more often than not.
+    // Usually keeps the number of layers consistent with the number of levels.
     if !donor[3].is_multiple_of(8) {
         let last = header.weights.last().copied()?;
         header.weights.truncate(header.levels.len());
@@ -107,7 +108,7 @@ fn with_another_header(blob: &[u8], start: usize, rng: &mut Xoshiro128PlusPlus) 
     Some(changed)
 }
 
-/// Small ones, those at a limit, and any.
+/// Returns a small number, one at a limit, or any.
 fn number(rng: &mut Xoshiro128PlusPlus) -> u16 {
     let any = rng.next_u32();
     match any % 4 {
@@ -122,7 +123,8 @@ fn pick<'v, T>(values: &'v mut [T], rng: &mut Xoshiro128PlusPlus) -> Option<&'v 
     values.get_mut(index)
 }
 
-/// [`mutate`] of the blob behind so many bytes of settings, or a change to those; where no blob is, of anything.
+/// Changes the blob after `settings` bytes with [`mutate`], or changes the settings; where there is no blob, changes
+/// any byte.
 pub fn mutate_with_settings(bytes: &mut [u8], len: usize, settings: usize, seed: u32, generic: Generic<'_>) -> usize {
     let (invented, chosen) = (bytes.first().is_some_and(|flags| flags & 1 != 0), seed.is_multiple_of(4));
     match bytes.split_at_mut_checked(settings) {

@@ -1,4 +1,4 @@
-//! A model in single precision by FORMAT.md alone: every node of a window computed anew, by the portable kernel.
+//! Computes a model in f32 from FORMAT.md and nothing else: every node of a window, with the portable kernel.
 
 use runtime::activation::LARGEST_F32;
 use runtime::format::{Header, slab_offset};
@@ -7,7 +7,7 @@ use runtime::math::{gate, tanh};
 use runtime::rows::padded;
 use runtime::{Activation, Token};
 
-/// The logits for the character behind a window of `block_size` tokens. The blob is one that was loaded.
+/// Returns the logits for the character after a window of `block_size` tokens. The blob must have been loaded before.
 pub fn logits(blob: &[u8], window: &[Token]) -> Vec<f32> {
     let header_len = usize::from(u16::from_le_bytes([blob[6], blob[7]]));
     let header: Header<'_> = postcard::from_bytes(&blob[20..20 + header_len]).expect("it was loaded");

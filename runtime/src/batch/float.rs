@@ -1,4 +1,4 @@
-//! The network in single precision for tiles. Its weights stay where they are: eight rows side by side suit it well.
+//! The f32 network for tiles. It reads the weights in place: layout `Rows8`, with eight rows side by side, suits tiles.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ use crate::model::side_by_side::Apart;
 use crate::rows::{LANES, padded};
 use crate::vocab::Token;
 
-/// The layers of the model.
+/// Layers of the model.
 pub struct Float<'m> {
     header: &'m Fields<'m>,
     unit: VectorUnit,
@@ -29,7 +29,7 @@ pub struct Float<'m> {
 }
 
 impl<'m> Float<'m> {
-    /// Takes the layers over.
+    /// Takes over the layers of a network.
     pub fn new(header: &'m Fields<'m>, net: &NetF32<'m>) -> Self {
         let config = &header.config;
         let linears = config.linear_shapes().enumerate();
@@ -44,7 +44,7 @@ impl<'m> Float<'m> {
     }
 }
 
-/// Level 0 for one word.
+/// Computes level 0 for one word.
 fn first(
     embedding: &EmbeddingF32<'_>,
     linear: &LinearF32<'_>,
@@ -72,7 +72,7 @@ impl Float<'_> {
 }
 
 impl Float<'_> {
-    /// Level 0 of one lane.
+    /// Calls `each` with the cells of level 0 of one lane.
     fn first(&self, tokens: &[Token], mut each: impl FnMut(usize, f32)) {
         match self.pairs.get(tokens) {
             Some(cells) => cells.iter().enumerate().for_each(|(at, &cell)| each(at, cell)),
@@ -122,7 +122,7 @@ impl Network for Float<'_> {
     }
 }
 
-/// A layer for tiles.
+/// Layer for tiles.
 pub struct FloatLayer<'l> {
     network: &'l Float<'l>,
     index: usize,

@@ -16,17 +16,17 @@ use crate::model::side_by_side::Apart;
 use crate::rows::{LANES, padded};
 use crate::vocab::Token;
 
-/// Activations in a cell.
+/// Activations per cell.
 const PER_CELL: usize = 4;
 
-/// Weights in the order of [`VectorUnit::tile_i8`], whatever their order in the blob.
+/// Network with its weights in the order of [`VectorUnit::tile_i8`], whatever their order in the blob.
 pub struct Integer<'m> {
     unit: VectorUnit,
     header: &'m Fields<'m>,
     net: &'m NetInt<'m>,
     pairs: Pairs<u32>,
     width_0: usize,
-    /// The levels from level 1 on, then the output layer.
+    /// Levels from level 1 on, then the output layer.
     layers: Vec<TileWeights>,
 }
 
@@ -48,7 +48,7 @@ impl<'m> Integer<'m> {
 }
 
 impl Integer<'_> {
-    /// Level 0, which is computed for each word by itself.
+    /// Computes level 0 for one word.
     fn level_0(header: &Fields<'_>, net: &NetInt<'_>, tokens: &[Token]) -> Vec<u32> {
         let mut values = net.level_0(header, tokens);
         values.resize(values.len().next_multiple_of(PER_CELL), 0);
@@ -56,13 +56,13 @@ impl Integer<'_> {
     }
 }
 
-/// Four values in each.
+/// Packs the values, four in each cell.
 fn cells_of(values: &[i8]) -> impl Iterator<Item = u32> {
     values.as_chunks::<PER_CELL>().0.iter().map(|values| u32::from_le_bytes(values.map(|value| value as u8)))
 }
 
 impl Integer<'_> {
-    /// Level 0 of one lane.
+    /// Calls `each` with the cells of level 0 of one lane.
     fn first(&self, tokens: &[Token], mut each: impl FnMut(usize, u32)) {
         match self.pairs.get(tokens) {
             Some(cells) => cells.iter().enumerate().for_each(|(at, &cell)| each(at, cell)),
@@ -116,7 +116,7 @@ impl Network for Integer<'_> {
     }
 }
 
-/// A layer for tiles.
+/// Layer for tiles.
 pub struct TileLayer<'l> {
     unit: VectorUnit,
     weights: &'l TileWeights,
@@ -163,15 +163,15 @@ impl Layer for TileLayer<'_> {
     }
 }
 
-/// A layer in blocks of eight rows. The gates of a level begin with a block, so that each has the place of its value.
+/// Weights of a layer in blocks of eight rows. A level's gates begin with a new block, at the places of their values.
 pub struct TileWeights {
-    /// `[blocks][columns / 4][8]` words of four columns. Positions are padded to whole words.
+    /// Words of four columns, `[blocks][columns / 4][8]`. Each position is padded to whole words.
     weights: Vec<[u32; LANES]>,
     scaling: Vec<BlockScaling>,
 }
 
 impl TileWeights {
-    /// `values`: rows of a kind, values or gates.
+    /// Packs a layer with `values` rows of each kind, that is values and gates.
     fn new(layer: &IntegerLayer, shape: &LinearShape<'_>, values: usize) -> Self {
         let words = shape.start(shape.positions, |width| width.div_ceil(PER_CELL));
         let IntegerLayer { bias, multiplier, weights: all, .. } = layer;

@@ -1,4 +1,4 @@
-//! The state of [`STREAMS`] words, a lane each, and how they move on together: the walk of [`crate::model`], on tiles.
+//! The state of [`STREAMS`] words, one lane each, and its steps: the walk of [`crate::model`], on tiles.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -17,9 +17,9 @@ use crate::rows::padded;
 use crate::sampling::{Logit, Sampling};
 use crate::vocab::{BOUNDARY, Token};
 
-/// A network for tiles. A *cell* is a tile of f32, or of words of four activations each.
+/// Network for tiles. A *cell* is a tile of f32, or of words of four activations each.
 ///
-/// The characters that [`Numbers::embed`] reads are the last ones of each lane, as many as level 0 fuses, oldest first.
+/// [`Numbers::embed`] reads the last characters of each lane, oldest first. Their number is the fuse of level 0.
 pub trait Network:
     for<'s> Numbers<
         Characters = [Token],
@@ -29,27 +29,27 @@ pub trait Network:
         Scratch<'s> = Apart<'s, Tile<Self::Value>, Tile<Self::LaneLogit>>,
     >
 {
-    /// An element of a cell: the value of one lane.
+    /// Element of a cell: the value of one lane.
     type Value: Copy + Default;
-    /// The logit of one lane.
+    /// Logit of one lane.
     type LaneLogit: Logit + Default;
 
     /// Returns the sizes of the network.
     fn header(&self) -> &Fields<'_>;
 
-    /// Returns the cells that the kernels write for a level of `rows_per_value * width` rows, in blocks.
+    /// Returns the number of cells that the kernels write, in blocks, for a level of `rows_per_value * width` rows.
     fn cells_written(rows_per_value: usize, width: usize) -> usize;
 }
 
 /// Cells of a layer's input, for the kernels of tiles.
 pub type Cells<'x, T> = SideBySide<'x, Tile<T>>;
 
-/// [`STREAMS`] words in the making.
+/// State of [`STREAMS`] words.
 pub struct Lanes<'n, N: Network> {
     network: &'n N,
-    /// The last characters of each lane, as many as level 0 fuses, oldest first.
+    /// Last characters of each lane, oldest first. Their number is the fuse of level 0.
     recent: Vec<Token>,
-    /// The rings from level 1 on.
+    /// Rings from level 1 on.
     rings: Vec<Tile<N::Value>>,
     oldest: [u16; MAX_LEVELS],
     shapes: Vec<Ring>,
@@ -57,14 +57,14 @@ pub struct Lanes<'n, N: Network> {
     hidden: Vec<Tile<N::Value>>,
     logits: Vec<Tile<N::LaneLogit>>,
     start: Start<N>,
-    /// The logits of one lane.
+    /// Logits of the lane that draws.
     drawn_from: Vec<N::LaneLogit>,
 }
 
-/// One lane at the start of a word, after the prompt.
+/// State of one lane at the start of a word, after the prompt.
 struct Start<N: Network> {
     recent: Vec<Token>,
-    /// The cells of each ring, from the oldest entry on.
+    /// Cells of each ring, from the oldest entry on.
     rings: Vec<Vec<N::Value>>,
     logits: Vec<N::LaneLogit>,
 }
@@ -104,7 +104,7 @@ impl<'n, N: Network> Lanes<'n, N> {
         };
         lanes.step(true);
         prompt.iter().for_each(|&token| lanes.push_recent(fuse, &[token; STREAMS]));
-        // All lanes are equal now: every word starts from the state of the first.
+        // All lanes are equal now, so the first is the state from which every word starts.
         lanes.start = Start {
             recent: lanes.recent[..fuse].to_vec(),
             rings: (0..lanes.shapes.len())
@@ -115,7 +115,7 @@ impl<'n, N: Network> Lanes<'n, N> {
         lanes
     }
 
-    /// Returns the places of a ring's cells, from the oldest entry on. Ring 0 is that of level 1.
+    /// Returns the places of a ring's cells, from the oldest entry on. Ring 0 belongs to level 1.
     fn cells_of(&self, ring: usize) -> impl Iterator<Item = usize> + use<N> {
         let (shape, oldest) = (self.shapes[ring], usize::from(self.oldest[ring + 1]));
         (0..shape.len).flat_map(move |by| {
@@ -124,7 +124,7 @@ impl<'n, N: Network> Lanes<'n, N> {
         })
     }
 
-    /// Puts a lane back to the start of a word.
+    /// Resets a lane to the start of a word.
     pub fn restart(&mut self, lane: usize) {
         let fuse = self.start.recent.len();
         self.recent[lane * fuse..][..fuse].copy_from_slice(&self.start.recent);

@@ -5,21 +5,22 @@ use alloc::vec::Vec;
 
 use crate::vocab::{BOUNDARY, Token};
 
-/// Level 0 for every combination of characters, where there are few; its output depends on nothing else.
+/// Outputs of level 0 for every combination of characters, if these are few. The output depends on nothing else.
 ///
-/// A pair of 27 characters and 128 values in 8 bits: 93 kB, which a core keeps beside the weights.
+/// For pairs of 27 characters and 128 values of 8 bits it takes 93 kB, which fit in a core's cache together with the
+/// weights.
 pub struct Pairs<C> {
     vocab_size: usize,
     cells: usize,
-    /// `[vocab_size]...[vocab_size][cells]`, the oldest character first; empty if there are too many.
+    /// Cells `[vocab_size]...[vocab_size][cells]`, the oldest character first; empty if there are too many.
     rows: Vec<C>,
 }
 
-/// Bytes that are few enough.
+/// Limit of the table's size, in bytes.
 const MAX_PAIRS_BYTES: usize = 1 << 20;
 
 impl<C: Copy> Pairs<C> {
-    /// Computes them all by `first`, `cells` for each.
+    /// Computes `cells` cells for each combination, by `first`.
     pub fn new(vocab_size: usize, fuse: usize, cells: usize, first: impl Fn(&[Token]) -> Vec<C>) -> Self {
         let bytes = u32::try_from(fuse).ok().and_then(|fuse| vocab_size.checked_pow(fuse));
         let count = bytes.filter(|&count| count <= MAX_PAIRS_BYTES / (cells.max(1) * size_of::<C>())).unwrap_or(0);
@@ -37,7 +38,7 @@ impl<C: Copy> Pairs<C> {
         Self { vocab_size, cells, rows }
     }
 
-    /// The cells for `tokens`, if they are kept.
+    /// Returns the cells for `tokens`, if they are kept.
     pub fn get(&self, tokens: &[Token]) -> Option<&[C]> {
         if self.rows.is_empty() {
             return None;

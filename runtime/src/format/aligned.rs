@@ -3,13 +3,13 @@ use alloc::vec::Vec;
 
 use super::slab_offset;
 
-/// A blob on the heap, aligned as [`crate::Model::new`] asks (a `Vec<u8>` promises nothing).
+/// Blob on the heap, aligned as [`crate::Model::new`] requires (a `Vec<u8>` guarantees no alignment).
 ///
-/// Its slab begins with a cache line of a computer, so that wide loads of weights seldom cross one.
+/// Its slab starts at the start of a computer's cache line, so that wide loads of weights seldom cross one.
 #[derive(Debug)]
 pub struct AlignedBlob {
     words: Vec<u128>,
-    /// Where the blob begins, in bytes.
+    /// Offset of the blob, in bytes.
     start: usize,
     len: usize,
 }
@@ -18,7 +18,7 @@ pub struct AlignedBlob {
 const LINE: usize = 64;
 
 impl AlignedBlob {
-    /// The bytes of the blob.
+    /// Returns the bytes of the blob.
     pub fn as_bytes(&self) -> &[u8] {
         &bytemuck::cast_slice(&self.words)[self.start..][..self.len]
     }
@@ -28,14 +28,14 @@ impl From<&[u8]> for AlignedBlob {
     fn from(bytes: &[u8]) -> Self {
         let mut words = vec![0_u128; (bytes.len() + LINE).div_ceil(size_of::<u128>())];
         let header_len = bytes.get(6..8).map_or(0, |len| usize::from(u16::from_le_bytes([len[0], len[1]])));
-        // A multiple of 16, as is either of them.
+        // A multiple of 16, because both terms are.
         let start = (words.as_ptr().addr() + slab_offset(header_len)).wrapping_neg() % LINE;
         bytemuck::cast_slice_mut::<u128, u8>(&mut words)[start..][..bytes.len()].copy_from_slice(bytes);
         Self { words, start, len: bytes.len() }
     }
 }
 
-// Another vector lies elsewhere.
+// A clone of the vector may be aligned differently.
 impl Clone for AlignedBlob {
     fn clone(&self) -> Self {
         Self::from(self.as_bytes())

@@ -1,6 +1,6 @@
 use super::Layout;
 
-/// A processor core, and the layout of integer weights that is fastest on it.
+/// Processor core that programs are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Core {
     /// Cortex-M0.
@@ -62,9 +62,9 @@ impl Core {
         }
     }
 
-    /// Returns the core that a target triple and the compiler's `target-cpu` name, or `None` if it is none of these.
+    /// Returns the core named by a target triple and the compiler's `target-cpu`, or `None` if it is not in the list.
     ///
-    /// Without `cpu` it is the smallest core of the target.
+    /// Without `cpu`, returns the smallest core of the target.
     pub fn of_target(target: &str, cpu: Option<&str>) -> Option<Self> {
         match (target.split('-').next()?, cpu) {
             ("thumbv6m", Some("cortex-m0plus")) => Some(Self::M0Plus),

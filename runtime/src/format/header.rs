@@ -1,28 +1,28 @@
-//! Reading the header field by field: what `serde` derives for [`Header`](super::Header) reads the same, and takes ten times as
-//! much flash. A test compares the two.
+//! Reads the header field by field. The reader that `serde` derives for [`Header`](super::Header) has the same results
+//! but takes ten times as much flash. A test compares the two.
 
 use super::{Layout, MAX_LAYERS, Precision, WeightFormat};
 use crate::activation::Activation;
 use crate::config::{Config, Level};
 use crate::vocab::next_character;
 
-/// A header as a reader needs it; see [`Header`](super::Header).
+/// Fields of a header that a reader needs; see [`Header`](super::Header).
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {
-    /// Not checked yet.
+    /// Dimensions, not checked yet.
     pub config: Config,
     pub precision: Precision,
     pub layout: Layout,
     pub weights: heapless::Vec<WeightFormat, MAX_LAYERS, u8>,
     pub golden_crc32: u32,
-    /// UTF-8.
+    /// Vocabulary in UTF-8.
     pub vocab: &'a [u8],
-    /// In postcard.
+    /// Provenance, encoded in postcard.
     pub provenance: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    /// Those of no model.
+    /// Fields of no model.
     pub const NONE: Self = Self {
         config: Config::NONE,
         precision: Precision::F32,
@@ -33,8 +33,9 @@ impl<'a> Fields<'a> {
         provenance: &[],
     };
 
-    /// Decodes a header, and gives the length of the golden text; `None` for bytes that are none, or have something behind it.
-    // Into what is there: a header is large, and would be copied on its way.
+    /// Decodes a header and returns the length of the golden text, or `None` if the bytes are not a header or have
+    /// bytes after it.
+    // Decodes in place, because a header is large and would be copied on its way.
     #[inline(never)]
     pub fn read(&mut self, bytes: &'a [u8]) -> Option<usize> {
         let mut reader = Reader { rest: bytes, wrong: 0, characters: 0 };
@@ -56,7 +57,7 @@ impl<'a> Fields<'a> {
         let golden_len = reader.number(16) as usize;
         self.golden_crc32 = reader.number(32);
         self.vocab = reader.text();
-        // A character has a byte at least, and the length of a header 16 bits.
+        // No truncation: a character has at least one byte, and the header's length has 16 bits.
         self.config.vocab_size = reader.characters as u16;
         self.provenance = reader.rest;
         reader.text(); // preset
@@ -70,12 +71,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What is left of the header. What cannot be read is zero or empty: whether that happened is asked once, at the end.
+/// Rest of the header. A field that cannot be read is zero or empty; the caller checks `wrong` once, at the end.
 struct Reader<'a> {
     rest: &'a [u8],
-    /// Not zero once something could not be read.
+    /// Nonzero if some field could not be read.
     wrong: usize,
-    /// In the text that was read last.
+    /// Characters of the text that was read last.
     characters: usize,
 }
 
@@ -95,10 +96,11 @@ impl<'a> Reader<'a> {
         if let &[byte] = self.bytes(1) { byte } else { 0 }
     }
 
-    /// A number of so many bits, seven in a byte, the lowest first; all bytes but the last have their top bit set. Of one with more
-    /// than 32 bits, not the value.
+    /// Reads a number of at most `bits` bits: seven per byte, lowest first; every byte except the last has its top bit
+    /// set. The value is unspecified if the number has more than 32 bits.
     ///
-    /// A last byte has no room for all seven, nor for the top bit: with `bits` from 1 to 7, what would begin another byte fails.
+    /// The last byte has room for fewer than seven bits and none for the top bit: when 1 to 7 bits are left, a byte
+    /// that would need another one after it fails.
     #[inline(never)]
     fn number(&mut self, bits: u32) -> u32 {
         let (mut value, mut shift) = (0, 0);
@@ -114,7 +116,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text, checked to be UTF-8.
+    /// Reads a text and checks that it is UTF-8.
     #[inline(never)]
     fn text(&mut self) -> &'a [u8] {
         let len = self.number(32) as usize;
@@ -140,7 +142,7 @@ mod tests {
     use super::super::{Header, Provenance};
     use super::*;
 
-    /// The same as what serde derives reads, or as it refuses.
+    /// Checks that both readers read the same fields, or that both refuse.
     fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
         let mut fields = Fields::NONE;
         let read = fields.read(bytes);
@@ -192,7 +194,7 @@ mod tests {
         })
     }
 
-    /// A header with every byte of it changed to every other.
+    /// Changes every byte of a header to every other value.
     #[test]
     fn reads_every_byte_as_serde_does() {
         let header = Header {
@@ -235,7 +237,7 @@ mod tests {
             len in any::<prop::sample::Index>(),
         ) {
             agree(&bytes)?;
-            // Cut short, and with a byte of it changed, a length or the end of a number among them.
+            // The bytes cut short, then with one byte changed, which may be a length or the end of a number.
             agree(&bytes[..len.index(bytes.len())])?;
             let mut changed = bytes;
             let at = at.index(changed.len());

@@ -1,15 +1,15 @@
 use crate::table::table;
 
 table! {
-    /// The order of the weights in the slab.
+    /// Order of the weights in the slab.
     pub enum Layout {
-        /// Eight rows interleaved, f32; see [`crate::kernels`].
+        /// f32, eight rows interleaved; see [`crate::kernels`].
         Rows8 = "rows8",
-        /// Row after row, integers.
+        /// Integers, row after row.
         RowMajor = "row-major",
         /// Integers for cores with dual 16-bit multiplications: Cortex-M4, M7, M33.
         Dual16 = "dual16",
-        /// Integers for cores that multiply 32 bits by 32 to 32: Cortex-M0, M0+, M3.
+        /// Integers for cores whose multiplication returns the low 32 bits of a product: Cortex-M0, M0+, M3.
         Lanes16 = "lanes16",
         /// Integers for cores with vectors of 128 bits: Cortex-M55, M85.
         Vector128 = "vector128",
@@ -17,7 +17,7 @@ table! {
 }
 
 impl Layout {
-    /// The layouts of integer weights.
+    /// All layouts of integer weights.
     pub const INTEGERS: &'static [Self] = &[Self::RowMajor, Self::Dual16, Self::Lanes16, Self::Vector128];
 
     /// Returns whether the layout holds integer weights.
@@ -25,7 +25,7 @@ impl Layout {
         !matches!(self, Self::Rows8)
     }
 
-    /// Returns whether this build of the runtime reads it. The feature has the layout's name.
+    /// Returns whether this build of the runtime can read this layout. The feature has the layout's name.
     pub const fn is_built(self) -> bool {
         match self {
             Self::Rows8 => cfg!(feature = "f32"),

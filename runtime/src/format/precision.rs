@@ -1,13 +1,13 @@
 use crate::table::table;
 
 table! {
-    /// The number format of a model's weights and activations.
+    /// Number format of a model's weights and activations.
     pub enum Precision {
-        /// IEEE 754 single precision throughout.
+        /// IEEE 754 single precision for weights and activations.
         F32 = "f32",
-        /// Activations in 8 bits, weights in 8; see [`crate::quant`].
+        /// 8-bit activations and 8-bit weights; see [`crate::quant`].
         Int8 = "int8",
-        /// Activations in 8 bits, weights of the inner levels in 4.
+        /// 8-bit activations; 4-bit weights in the inner levels.
         Int4 = "int4",
     }
 }
@@ -21,7 +21,7 @@ impl Precision {
         }
     }
 
-    /// Returns whether this build of the runtime computes in it. The feature has the precision's name.
+    /// Returns whether this build of the runtime can compute in this precision. The feature has the precision's name.
     pub const fn is_built(self) -> bool {
         match self {
             Self::F32 => cfg!(feature = "f32"),

@@ -1,18 +1,19 @@
 use crate::table::table;
 
 table! {
-    /// How the weights of one layer are stored.
+    /// Storage format of the weights of one layer.
     pub enum WeightFormat {
         /// Single precision.
         F32 = "f32",
-        /// Level 0 only: a row of 8-bit pre-activations per position and character, embedding and weights in one.
+        /// Row of 8-bit pre-activations per position and character, which combines embedding and weights. Only for
+        /// level 0.
         Table = "table",
         /// 8 bits per weight.
         Int8 = "int8",
         /// 4 bits per weight.
         Int4 = "int4",
-        /// Level 0 of two characters only: the output of the level for every pair of them, in 8 bits. Nothing is left to
-        /// compute.
+        /// Output of level 0 for every pair of characters, in 8 bits, so that nothing is computed. Only for a level 0
+        /// with a fuse of two.
         Pairs = "pairs",
     }
 }

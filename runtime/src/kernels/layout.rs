@@ -1,4 +1,5 @@
-//! Packed layouts of integer weights: the trait that each of them implements, and the choice among them when a model is loaded.
+//! Packed layouts of integer weights: the trait that each layout implements, and the choice among them when a model is
+//! loaded.
 
 #![cfg_attr(
     not(any(feature = "dual16", feature = "lanes16", feature = "vector128")),
@@ -26,66 +27,70 @@ use crate::kernels::Out;
 use crate::limits::MAX_FAN_IN;
 use crate::rows::round_up;
 
-/// A packed layout with weights of one width: blocks of rows in the order in which a kernel reads them.
+/// Packed layout for weights of one width: blocks of rows, in the order in which a kernel reads them.
 ///
-/// The functions do not panic and touch only the slices that they are given, whatever the lengths and numbers. Where
-/// lengths do not belong together, results are unspecified.
+/// The functions do not panic and touch only the slices that they receive, for any lengths and values. If lengths do
+/// not match, results are unspecified.
 pub trait PackedLayout {
-    /// Name of the layout and of the width, `dual16_i8` for instance.
+    /// Name of the layout and the width, for instance `dual16_i8`.
     const NAME: &'static str;
-    /// The layout.
+    /// Layout that the type implements.
     const LAYOUT: Layout;
-    /// The width of the weights.
+    /// Weight format that the type implements.
     const FORMAT: WeightFormat;
-    /// Whether this build computes in assembly; otherwise it runs the definitions.
+    /// True if this build computes in assembly; otherwise it runs the definitions.
     const ASSEMBLY: bool;
     /// Rows of a block, a divisor of [`crate::rows::LANES`].
     const ROWS: usize;
-    /// Columns that the kernel reads together: all positions of a layer together are padded to a multiple.
+    /// Columns that the kernel reads together. The columns of a layer, over all positions, are padded to a multiple of
+    /// it.
     const GROUP: usize;
-    /// Columns that are prepared together: each position of a layer is padded to a multiple, the last one to whole groups.
+    /// Columns that are prepared together. Each position of a layer is padded to a multiple of it, the last one to
+    /// whole groups.
     const PART: usize;
-    /// Words of the prepared input of [`Self::PART`] columns.
+    /// Words of the prepared input for [`Self::PART`] columns.
     const PART_WORDS: usize;
-    /// Most padded columns of a layer: a model with a wider one is refused.
+    /// Maximum number of padded columns of a layer. The loader refuses a model with a wider layer.
     const MOST_COLUMNS: usize = 2 * MAX_FAN_IN;
-    /// Whether a prepared input is the activations themselves.
+    /// True if a prepared input is the activations themselves.
     const READS_BYTES: bool = false;
 
-    /// Returns the words of a block; `columns` is a multiple of [`Self::GROUP`]. A multiple of four.
+    /// Returns the words of a block, a multiple of four. `columns` is a multiple of [`Self::GROUP`].
     fn block_words(columns: usize) -> usize;
 
-    /// Returns the words of the prepared input; `columns` is a multiple of [`Self::PART`].
+    /// Returns the words of the prepared input. `columns` is a multiple of [`Self::PART`].
     #[inline]
     fn prepared_words(columns: usize) -> usize {
         columns / Self::PART * Self::PART_WORDS
     }
 
-    /// Brings the activations of one position, -127 to 127, into the form that the kernel reads. Returns the position's share of
-    /// the constant of [`Self::rows`].
+    /// Prepares the activations of one position, -127 to 127, in the form that the kernel reads. Returns the position's
+    /// contribution to the constant of [`Self::rows`].
     ///
-    /// `prepared` has the words of the position with its padding, which counts as zero.
+    /// `prepared` has the words of the position and its padding. Padding counts as zero.
     fn prepare(x: &[i8], prepared: &mut [u32]) -> i32;
 
-    /// `out[row] = requantize(bias[row] + sum(weights[row][c] * x[c]), multiplier[row])` for the rows of whole blocks.
+    /// Computes the rows of whole blocks:
+    /// `out[row] = requantize(bias[row] + sum(weights[row][c] * x[c]), multiplier[row])`.
     ///
-    /// Shapes: `blocks` `[n][block_words(columns)]`, `prepared` `[prepared_words(columns)]`, `out` `[n * ROWS]`. `constant` is the
-    /// sum of the results of [`Self::prepare`] for all positions.
+    /// Shapes: `blocks` `[n][block_words(columns)]`, `prepared` `[prepared_words(columns)]`, `out` `[n * ROWS]`.
+    /// `constant` is the sum of the results of [`Self::prepare`] for all positions.
     fn rows(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]);
 
-    /// Computes [`Self::rows`], and puts the curve's entry of each into `out`.
+    /// Computes [`Self::rows`], and writes the curve's entry of each row to `out`.
     fn rows_curve(blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve, out: &mut [i8]);
 
-    /// The definition of [`Self::prepare`].
+    /// Definition of [`Self::prepare`].
     fn prepare_portable(x: &[i8], prepared: &mut [u32]) -> i32;
 
-    /// The definition of [`Self::rows`].
+    /// Definition of [`Self::rows`].
     fn rows_portable(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [i32]);
 
-    /// The definition of [`Self::rows_curve`].
+    /// Definition of [`Self::rows_curve`].
     fn rows_curve_portable(blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve, out: &mut [i8]);
 
-    /// Returns a weight of a block, or 0 outside the block. Of a word that no writer makes it may be a weight that is not allowed.
+    /// Returns a weight of a block, or 0 outside the block. If no writer makes the word, the weight may be one that is
+    /// not allowed.
     fn weight(block: &[u32], columns: usize, row: usize, column: usize) -> i8;
 
     /// Returns the bias of a row of a block, or `None` if no bias has the row's start value.
@@ -94,11 +99,11 @@ pub trait PackedLayout {
     /// Returns the multiplier of a row of a block.
     fn multiplier(block: &[u32], columns: usize, row: usize) -> i32;
 
-    /// Writes one block.
+    /// Writes one block. Does nothing if the length of `block` is not that of a block.
     ///
-    /// `bias` and `multiplier` of its rows; where there are fewer, the others are 0. `weight(row, column)` of every padded
-    /// column, 0 for padding, at most [`WeightFormat::weight_max`] in magnitude; `|bias| + 127 sum |weight| < 2^23` in every
-    /// row. Does nothing where `block` does not have the length of a block.
+    /// `bias` and `multiplier` belong to the block's rows; missing ones are 0. `weight(row, column)` is called for
+    /// every padded column; it returns 0 for padding, and at most [`WeightFormat::weight_max`] in magnitude. In every
+    /// row, `|bias| + 127 sum |weight| < 2^23`.
     fn write_block(
         block: &mut [u32],
         columns: usize,
@@ -107,10 +112,10 @@ pub trait PackedLayout {
         weight: impl Fn(usize, usize) -> i8,
     );
 
-    /// Returns the blocks of a layer; `weight` as for [`Self::write_block`]. Rows of the last block beyond `rows` are zero in
-    /// everything.
+    /// Returns the blocks of a layer; `weight` is as for [`Self::write_block`]. In rows of the last block beyond
+    /// `rows`, everything is zero.
     ///
-    /// Every combination of bias, multiplier and weights has one encoding, and no bit is unused.
+    /// Every combination of bias, multiplier and weights has exactly one encoding, and no bit is unused.
     #[cfg(feature = "alloc")]
     fn pack(
         bias: &[i32],
@@ -132,7 +137,8 @@ pub trait PackedLayout {
     }
 }
 
-/// Defines the functions of [`PackedLayout`] that compute: the module `chosen` runs, the module `portable` is the definition.
+/// Defines the computing functions of [`PackedLayout`]: the module `chosen` runs, the module `portable` is the
+/// definition.
 macro_rules! computing {
     () => {
         #[inline]
@@ -177,12 +183,12 @@ macro_rules! computing {
 }
 use computing;
 
-/// Returns as many values as a block has rows; missing ones are 0.
+/// Returns the values of a block's rows; missing ones are 0.
 fn of_rows<const ROWS: usize>(values: &[i32]) -> [i32; ROWS] {
     core::array::from_fn(|row| values.get(row).copied().unwrap_or(0))
 }
 
-/// The packed layouts of this build, the one list of them: calls a macro with some arguments and the list.
+/// Calls a macro with some arguments and the only list of this build's packed layouts.
 macro_rules! with_layouts {
     ($macro:ident $arguments:tt) => {
         $macro! { $arguments
@@ -199,10 +205,10 @@ macro_rules! with_layouts {
 /// Declares the enum of the layouts.
 macro_rules! declare {
     (() $($(#[$attribute:meta])* $module:ident::$layout:ident,)*) => {
-        /// A packed layout with weights of one width, as a value: the kernel of a layer, known when a model is loaded.
+        /// A packed layout for weights of one width, as a value: the kernel of a layer, chosen when a model is loaded.
         ///
-        /// The methods call the functions of the same name of [`PackedLayout`]: no pointers to functions, because the bound of
-        /// a program's stack follows from its calls.
+        /// Each method calls the function of the same name in [`PackedLayout`]. The enum has no pointers to functions,
+        /// so that the program's calls determine a bound of its stack.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum PackedKernel {
             $(
@@ -213,10 +219,11 @@ macro_rules! declare {
         }
 
         impl PackedKernel {
-            /// The kernels of this build.
+            /// All kernels of this build.
             pub const ALL: &'static [Self] = &[$($(#[$attribute])* Self::$layout,)*];
 
-            /// Returns the kernel for weights of this format in this layout; `None` if there is none, or this build is without it.
+            /// Returns the kernel for a layout and weight format, or `None` if there is none or this build does not
+            /// include it.
             #[inline]
             pub const fn new(layout: Layout, format: WeightFormat) -> Option<Self> {
                 match (layout, format) {
@@ -234,7 +241,7 @@ macro_rules! declare {
 }
 with_layouts! { declare () }
 
-/// Evaluates an expression for the kernel's type.
+/// Evaluates an expression with the kernel's type.
 macro_rules! for_layout {
     ($kernel:expr, $type:ident => $value:expr) => {
         with_layouts! { choose ($kernel, $type => $value) }
@@ -296,21 +303,21 @@ impl PackedKernel {
         for_layout!(self, L => L::GROUP)
     }
 
-    /// Returns a width, or the columns of some positions together with the next one, with padding: whole parts; after the last
-    /// position, whole groups of all.
+    /// Returns a number of columns with padding: to whole parts, or to whole groups if they include the layer's last
+    /// position.
     #[inline]
     pub fn padded(self, columns: usize, last: bool) -> usize {
         round_up(columns, if last { self.group() } else { self.part() })
     }
 
-    /// Returns the first column of a position; the positions before it are padded.
+    /// Returns the first column of a position. The positions before it are padded.
     #[inline]
     pub fn start(self, shape: &LinearShape<'_>, position: usize) -> usize {
         let start = shape.start(position, |width| self.padded(width, false));
         self.padded(start, position == shape.positions)
     }
 
-    /// Returns the columns of a layer with all their padding.
+    /// Returns the columns of a layer with all padding.
     #[inline]
     pub fn columns(self, shape: &LinearShape<'_>) -> usize {
         shape.columns(self.part(), self.group())
@@ -336,7 +343,7 @@ impl PackedKernel {
         for_layout!(self, L => L::prepare(x, prepared))
     }
 
-    /// Computes that many blocks; nothing if `out` has no room for them.
+    /// Computes `count` blocks, or nothing if `out` is too short for them.
     #[inline]
     pub fn run(self, count: usize, blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
         match out.first(count * self.rows_per_block()) {

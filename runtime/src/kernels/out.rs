@@ -1,17 +1,17 @@
 use crate::activation::Curve;
 
-/// Where a kernel puts its rows.
+/// Destination of a kernel's rows.
 #[derive(Debug)]
 pub enum Out<'o> {
-    /// The requantized rows.
+    /// Receives the requantized rows.
     Rows(&'o mut [i32]),
-    /// The curve's entry of each requantized row.
+    /// Receives the curve's entry of each requantized row.
     Curve(&'o mut [i8], &'o Curve),
 }
 
-#[allow(clippy::len_without_is_empty, reason = "no caller asks")]
+#[allow(clippy::len_without_is_empty, reason = "no caller needs it")]
 impl Out<'_> {
-    /// Returns the number of rows that there is room for.
+    /// Returns the number of rows for which there is room.
     #[inline]
     pub fn len(&self) -> usize {
         match self {
@@ -20,7 +20,7 @@ impl Out<'_> {
         }
     }
 
-    /// Writes one requantized row; does nothing beyond the end.
+    /// Writes one requantized row, or its entry. Does nothing beyond the end.
     #[inline]
     pub fn set(&mut self, row: usize, sum: i32) {
         match self {
@@ -29,7 +29,7 @@ impl Out<'_> {
         }
     }
 
-    /// Returns the room for the first `rows` rows, or for none if there are fewer.
+    /// Returns the destination of the first `rows` rows, or an empty one if there are fewer.
     #[inline]
     pub fn first(self, rows: usize) -> Self {
         match self {

@@ -1,6 +1,6 @@
-//! Single routines: one row or one slice at a time, whatever the layout of the weights.
+//! Single routines, for one row or one slice at a time, independent of the layout of the weights.
 //!
-//! [`portable`] defines each of them. A core with instructions for some has them in a file of its own.
+//! [`portable`] defines all of them. A core with instructions for some of them has these in its own file.
 
 #[cfg(feature = "int8")]
 pub mod gate_dsp;
@@ -12,11 +12,11 @@ pub mod softmax;
 #[cfg(fpu)]
 mod vfp;
 
-/// The routines of a core with the DSP instructions.
+/// Routines of a core with the DSP instructions.
 #[cfg(kernel = "dsp")]
 mod dsp {
     pub use super::gate_dsp::gate_i8;
-    // Names above hide those of the definitions.
+    // The names above hide those of the definitions.
     pub use super::portable::*;
 }
 

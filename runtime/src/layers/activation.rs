@@ -2,9 +2,9 @@ use crate::activation::Activation;
 use crate::kernels;
 use crate::math::gate;
 
-/// Applies the activation to the rows of a level in place. The values are the first `rows.len()` divided by
+/// Applies the activation to the rows of a level in place. The level's values are the first `rows.len()` divided by
 /// [`Activation::rows_per_value`]; the rows after them are unspecified.
-// By itself: its floating-point registers would be kept on the stack while the layer is computed.
+// Not inlined: otherwise its floating-point registers would be saved on the stack while the layer is computed.
 #[inline(never)]
 pub fn activate_f32(activation: Activation, rows: &mut [f32]) {
     kernels::activate_f32(activation, rows);

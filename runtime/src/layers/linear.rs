@@ -1,9 +1,11 @@
 use crate::format::slab::Slab;
 use crate::rows::padded;
 
-/// `y = W x + b` (`nn.Linear`), weights in layout `Rows8` (see [`crate::kernels`]), rows padded to a whole block.
+/// Linear layer `y = W x + b` (`nn.Linear`), with weights in layout `Rows8` (see [`crate::kernels`]) and rows padded to
+/// a whole block.
 ///
-/// In the trained network the levels have no bias; theirs is BatchNorm, folded into weights and biases.
+/// In the trained network the levels have no bias; here the bias comes from BatchNorm, which is folded into weights and
+/// biases.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearF32<'a> {
     weight: &'a [f32],
@@ -11,14 +13,16 @@ pub struct LinearF32<'a> {
 }
 
 impl<'a> LinearF32<'a> {
-    /// Reads `fan_out` rows of `fan_in` columns, bias first, from the front of `values`; the layer has no rows if they are too few.
+    /// Reads `fan_out` rows of `fan_in` columns, bias first, from the front of `values`. If values are missing, the
+    /// layer has no rows.
     pub fn new(values: &'a [f32], fan_in: usize, fan_out: usize) -> Self {
         let rows = padded(fan_out);
         let (bias, rest) = values.split_at_checked(rows).unwrap_or_default();
         Self { bias, weight: rest.get(..rows * fan_in).unwrap_or(&[]) }
     }
 
-    /// Takes the values that [`Self::new`] reads from the front of the slab; `None` if it is too short, or a value is not allowed.
+    /// Takes the values that [`Self::new`] reads from the front of the slab. Returns `None` if the slab is too short or
+    /// a value is not allowed.
     pub(crate) fn take(slab: &mut Slab<'_>, fan_in: usize, fan_out: usize) -> Option<()> {
         let rows = padded(fan_out);
         slab.take_f32(rows)?;

@@ -22,30 +22,30 @@ use crate::rows::{part, round_up};
 use crate::vocab::Token;
 use unit::Kept;
 
-/// Words to which an array in the slab is padded.
+/// Padding of the arrays in the slab: their lengths in words are multiples of this number.
 const ARRAY_WORDS: usize = SLAB_ALIGN / size_of::<u32>();
-/// Whether this build reads weights row after row: where there is no kernel, they are in this order.
+/// True if this build reads weights row after row, which is the layout without a kernel.
 const ROW_MAJOR: bool = Layout::RowMajor.is_built();
-/// Whether this build reads such weights of 4 bits.
+/// True if this build reads 4-bit weights row after row.
 const ROW_MAJOR_I4: bool = ROW_MAJOR && Precision::Int4.is_built();
 
-/// `acc = W x + bias` in integers, then `requantize(acc, multiplier)` per row.
+/// Linear layer in integers: `acc = W x + bias`, then `requantize(acc, multiplier)` per row.
 ///
-/// A view of weights that were checked. Small chips create it for each use: their models store only where the weights of a layer
-/// are.
+/// It is a view of weights that were checked. Small chips create it for each use; their models store only the place of
+/// each layer's weights.
 #[derive(Clone, Debug)]
 pub struct LinearInt<'n> {
     fan_out: usize,
-    /// Of the level; unspecified for the output layer.
+    /// Activation of the level; unspecified for the output layer.
     activation: Activation,
     vocab_size: usize,
     format: WeightFormat,
-    /// The kernel of weights that are packed in blocks.
+    /// Kernel of the weights, if they are packed in blocks.
     kernel: Option<PackedKernel>,
-    /// The layer's arrays and the rest of the slab, each padded to four words: bias and multiplier, unless they are part of the
-    /// blocks; the weights.
+    /// The layer's arrays and the rest of the slab, each padded to four words: bias and multiplier, unless they are
+    /// part of the blocks; then the weights.
     words: &'n [u32],
-    /// What the vector unit needs besides.
+    /// Data that the vector unit keeps for the layer.
     kept: Kept<'n>,
 }
 
@@ -71,7 +71,7 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// Creates the layer of that many rows in this format; its weights are at the beginning of `words`.
+    /// Returns the layer of `fan_out` rows in this format whose weights are at the beginning of `words`.
     #[inline]
     pub(crate) const fn new(
         config: &Config,
@@ -97,14 +97,14 @@ impl<'n> LinearInt<'n> {
         self.words
     }
 
-    /// Returns bias and multiplier where they are arrays of their own.
+    /// Returns bias and multiplier, if they are arrays of their own.
     #[inline]
     fn scaling(&self) -> Scaling<'n> {
         let array = |from: usize| bytemuck::cast_slice(self.words.get(from..).unwrap_or(&[]));
         Scaling { bias: array(0), multiplier: array(round_up(self.fan_out, ARRAY_WORDS)) }
     }
 
-    /// Returns the weights where they are not in blocks.
+    /// Returns the weights, if they are not in blocks.
     #[inline]
     fn bytes(&self) -> &'n [i8] {
         let scaling = match self.format {
@@ -114,8 +114,8 @@ impl<'n> LinearInt<'n> {
         bytemuck::cast_slice(self.words.get(scaling..).unwrap_or(&[]))
     }
 
-    /// Computes the layer's requantized sums of an input. `out` has room for `fan_out` rounded up to whole blocks; the values
-    /// after `fan_out` are unspecified.
+    /// Computes the layer's requantized sums of an input. `out` has room for `fan_out` rounded up to whole blocks; the
+    /// values after `fan_out` are unspecified.
     #[cfg_attr(kernel = "mve", inline(always))]
     pub(crate) fn forward(&self, input: &Input<'_>, out: &mut [i32]) {
         self.run(input, Out::Rows(out));
@@ -127,8 +127,8 @@ impl<'n> LinearInt<'n> {
         self.fan_out / self.activation.rows_per_value()
     }
 
-    /// Computes a level: the layer and then its activation. `out` has room as for [`Self::forward`]; the values after the level's
-    /// width are unspecified.
+    /// Computes a level: the layer, then its activation. `out` has room as for [`Self::forward`]; the values after the
+    /// level's width are unspecified.
     #[cfg_attr(kernel = "mve", inline(always))]
     pub(crate) fn forward_level(&self, input: &Input<'_>, out: &mut [i8]) {
         if self.format.reads_tokens() {
@@ -136,7 +136,7 @@ impl<'n> LinearInt<'n> {
         } else {
             self.run(input, Out::Curve(out, self.activation.curve()));
         }
-        // Pairs are stored after the gates.
+        // Pairs are stored with their gates applied.
         if self.format != WeightFormat::Pairs
             && self.activation.is_gated()
             && let Some((values, gates)) = out.split_at_mut_checked(self.width_out())
@@ -145,7 +145,7 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// Computes [`Self::forward_level`] of characters, oldest first, by a table or all pairs; without gates.
+    /// Computes [`Self::forward_level`] of characters, oldest first, from a table or from all pairs, without gates.
     #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn look_up(&self, tokens: &[Token], out: &mut [i8]) {

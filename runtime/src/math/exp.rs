@@ -1,17 +1,17 @@
-/// Largest relative error of [`exp_fast`] on [-80, 0], found by trying every `f32` there.
+/// Largest relative error of [`exp_fast`] on [-80, 0], found by trying every `f32` in that range.
 pub const EXP_MAX_RELATIVE_ERROR: f32 = 2.5e-3;
 
-/// `exp(x)` for `x <= 0`, good enough to draw from a distribution and no better: micromath's series, relative error
-/// at most [`EXP_MAX_RELATIVE_ERROR`] down to -80; below that 0 (a chance under 2e-35).
+/// Returns `exp(x)` for `x <= 0`, only precise enough to draw from a distribution.
 ///
-/// Probabilities off by a quarter of a percent cannot be told apart by looking at samples; scores and parity
-/// use [`super::log_sum_exp`] instead.
+/// It is micromath's series, with a relative error of at most [`EXP_MAX_RELATIVE_ERROR`] down to -80, and 0 below (a
+/// probability under 2e-35). In samples, probabilities that are off by a quarter of a percent cannot be told apart from
+/// exact ones. Scores and parity checks use [`super::log_sum_exp`] instead.
 #[inline]
 pub fn exp_fast(x: f32) -> f32 {
     if x >= 0.0 {
         1.0
     } else if x >= -80.0 {
-        // Not `x.exp()`: where std is linked that would be the system's function, with other bits.
+        // Not `x.exp()`: with std that would be the system's function, whose bits differ.
         micromath::F32(x).exp().0
     } else {
         0.0

@@ -1,13 +1,13 @@
 //! Exponential and logarithm in integers, for sampling and scores on chips without an FPU.
 
-/// Fraction bits of a weight given by [`exp2_neg`]: 2^23 is 1. A sum of 256 of them fits in 32 bits.
+/// Fraction bits of a weight from [`exp2_neg`]: 2^23 is 1. A sum of 256 weights fits in 32 bits.
 pub const WEIGHT_FRACTION_BITS: u32 = 23;
-/// Largest error of [`exp2_neg`]: relative, plus half a unit of the weight's last bit.
+/// Largest relative error of [`exp2_neg`]. Half a unit of the weight's last bit comes in addition.
 pub const EXP_NEG_MAX_RELATIVE_ERROR: f64 = 2e-5;
 /// Largest absolute error of [`ln`], in nats.
 pub const LN_MAX_ERROR: f64 = 3.2e-5;
 
-/// `2^(-i / 64)` with 28 fraction bits.
+/// Table of `2^(-i / 64)` with 28 fraction bits.
 #[rustfmt::skip]
 pub(crate) static EXP2_NEG: [u32; 65] = [
     268_435_456, 265_543_873, 262_683_438, 259_853_815, 257_054_673, 254_285_684, 251_546_522, 248_836_866,
@@ -21,7 +21,7 @@ pub(crate) static EXP2_NEG: [u32; 65] = [
     134_217_728,
 ];
 
-/// `ln(1 + i / 64)` with 24 fraction bits.
+/// Table of `ln(1 + i / 64)` with 24 fraction bits.
 #[rustfmt::skip]
 static LN: [u32; 65] = [
     0, 260_117, 516_263, 768_556, 1_017_112, 1_262_040, 1_503_443, 1_741_421,
@@ -35,17 +35,18 @@ static LN: [u32; 65] = [
     11_629_080,
 ];
 
-/// ln 2 with 24 fraction bits.
+/// The constant ln 2 with 24 fraction bits.
 const LN_2: u32 = LN[64];
 
-/// `2^-x` for `x` with 16 fraction bits, as a weight with [`WEIGHT_FRACTION_BITS`]: a table of 64 steps and a line between
-/// two of its entries.
+/// Returns `2^-x` as a weight with [`WEIGHT_FRACTION_BITS`]; `x` has 16 fraction bits.
+///
+/// Interpolates linearly between two entries of a table of 64 steps.
 #[inline]
 pub fn exp2_neg(x: u32) -> u32 {
     exp2_neg_parts(x >> 16, x << 16)
 }
 
-/// [`exp2_neg`] of a whole number and a fraction of 32 bits, whose lower half does not count.
+/// Computes [`exp2_neg`] of a whole number and a fraction of 32 bits, whose lower half is ignored.
 #[inline]
 pub(crate) fn exp2_neg_parts(whole: u32, fraction: u32) -> u32 {
     if whole > WEIGHT_FRACTION_BITS {
@@ -53,13 +54,13 @@ pub(crate) fn exp2_neg_parts(whole: u32, fraction: u32) -> u32 {
     }
     let (step, rest) = ((fraction >> 26) as usize, (fraction >> 16) & 1023);
     let (Some(&from), Some(&to)) = (EXP2_NEG.get(step), EXP2_NEG.get(step + 1)) else { return 0 };
-    // 2^28 * 2^-0 - 2^28 * 2^-(1/64) is below 2^22, and the rest below 2^10: no overflow.
+    // No overflow: 2^28 * 2^-0 - 2^28 * 2^-(1/64) is below 2^22, and the rest is below 2^10.
     let value = from - (((from - to) * rest) >> 10);
-    // The bit behind the last one rounds.
+    // The bit after the last one rounds.
     ((value >> (27 - WEIGHT_FRACTION_BITS + whole)) + 1) >> 1
 }
 
-/// Natural logarithm of a sum of weights (at least 1, that is 2^23), in nats with 24 fraction bits.
+/// Returns the natural logarithm of a sum of weights (at least 1, that is 2^23), in nats with 24 fraction bits.
 pub fn ln(sum: u32) -> u32 {
     let sum = sum.max(1 << WEIGHT_FRACTION_BITS);
     let zeros = sum.leading_zeros();
@@ -83,7 +84,7 @@ mod tests {
             let exact = one * (-f64::from(x) / 65_536.0).exp2();
             let error = (f64::from(exp2_neg(x)) - exact).abs() - 0.5;
             worst = worst.max(error / exact);
-            // Beyond 24 halvings the weight is cut to zero: less than half its last bit.
+            // Beyond 24 halvings the weight is cut to zero: it is less than half of its last bit.
             assert!(error <= exact * EXP_NEG_MAX_RELATIVE_ERROR + 0.5, "{x}: {error}");
         }
         assert!(worst > 0.5 * EXP_NEG_MAX_RELATIVE_ERROR, "the bound is slack: {worst:e}");

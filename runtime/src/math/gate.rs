@@ -1,7 +1,8 @@
-/// `value * (0.5 + 0.5 * gate)`, each operation rounded: what is left of [`crate::activation::Activation::Gated`] behind `tanh` of both.
+/// Returns `value * (0.5 + 0.5 * gate)`, each operation rounded.
 ///
-/// For values in [-1, 1] the result lies there too. Off by at most 2^-24 from the gate's sum and as much of the product, besides
-/// what `value` and `gate` are off by themselves: 1.2e-7 in all.
+/// It is the last step of [`crate::activation::Activation::Gated`], after `tanh` of both. For values in [-1, 1] the
+/// result is in [-1, 1] too. It is off by at most 2^-24 from the sum and 2^-24 from the product, 1.2e-7 in all, plus
+/// the errors of `value` and `gate`.
 ///
 /// ```
 /// use runtime::math::gate;

@@ -1,18 +1,19 @@
 /// Largest absolute error of [`tanh`], found by trying every `f32` (`cargo test -p runtime --release -- --ignored`).
 pub const TANH_MAX_ERROR: f32 = 4.5e-7;
 
-/// Beyond this, tanh rounds to 1 in single precision.
+/// Value beyond which tanh rounds to 1 in single precision.
 const LIMIT: f32 = 9.01;
 
-/// Numerator and denominator, lowest power first: the weighted-minimax fit of `tanh(x) / x` as a quotient of
-/// polynomials in x² on [0, 9.01] (iterated least squares on Chebyshev nodes, relative error 6e-8 before rounding).
+/// Coefficients of numerator and denominator, lowest power first: the weighted-minimax fit of `tanh(x) / x` as a
+/// quotient of polynomials in x² on [0, 9.01] (iterated least squares on Chebyshev nodes, relative error 6e-8 before
+/// rounding).
 const P: [f32; 6] = [0.999_999_94, 0.129_185_97, 0.002_920_084_4, 9.261_256e-6, -1.276_207_7e-8, 1.820_871e-11];
 const Q: [f32; 4] = [1.0, 0.462_518_8, 0.023_760_393, 0.000_228_006_65];
 
-/// Hyperbolic tangent: `x P(x²) / Q(x²)`, odd, within [-1, 1], off by at most [`TANH_MAX_ERROR`].
+/// Returns the hyperbolic tangent, `x P(x²) / Q(x²)`: odd, in [-1, 1], off by at most [`TANH_MAX_ERROR`].
 ///
-/// micromath has no tanh, and one built on its `exp` is wrong by 1.1e-3, which moves logits visibly; this one costs
-/// one division and ten multiply-adds. NaN gives a value within [-1, 1], but weights checked at load make none.
+/// micromath has no tanh, and a tanh from its `exp` is off by 1.1e-3, which changes logits visibly. This one costs one
+/// division and ten multiply-adds. The result for NaN is in [-1, 1]; weights that were checked on load never make NaN.
 ///
 /// ```
 /// assert!((runtime::math::tanh(0.5) - 0.46211716).abs() < runtime::math::TANH_MAX_ERROR);
@@ -39,7 +40,7 @@ mod tests {
     extern crate std;
     use super::*;
 
-    /// Largest error over every `stride`-th f32 from 0 to infinity; the function is odd by construction.
+    /// Returns the largest error over every `stride`-th f32 from 0 to infinity. The function is odd by construction.
     fn sweep(stride: usize) -> f64 {
         let mut worst = 0.0_f64;
         for bits in (0..=f32::INFINITY.to_bits()).step_by(stride) {

@@ -13,8 +13,8 @@ use crate::format::{Aligned, Layout, PREAMBLE_BYTES, Precision, WeightFormat, ch
 use crate::limits::MAX_LAYERS;
 use crate::vocab::Token;
 
-/// What the loader found in a blob with so many levels and layers, as `source` writes it. Nothing looks whether it is true: with
-/// other numbers a program may panic or give arbitrary results.
+/// Results of loading a blob with `LEVELS` levels and `LAYERS` layers, as `source` writes them. Nothing checks them:
+/// with other values a program may panic or have arbitrary results.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "as in the header")]
 pub struct Parts<const LEVELS: usize, const LAYERS: usize> {
@@ -26,24 +26,24 @@ pub struct Parts<const LEVELS: usize, const LAYERS: usize> {
     pub levels: [Level; LEVELS],
     pub skip: bool,
     pub weights: [WeightFormat; LAYERS],
-    /// The checksum of the blob, by which it is known.
+    /// Checksum of the blob, which identifies it.
     pub crc32: u32,
-    /// The first 32-bit word of the slab in the blob.
+    /// First 32-bit word of the slab in the blob.
     pub slab: usize,
-    /// The first 32-bit word of each layer in the slab; of no meaning behind the last.
+    /// First 32-bit word of each layer in the slab; unspecified after the last.
     pub layers: [u32; MAX_LAYERS],
     pub buffers: StateLayout,
     pub vocab: &'static str,
     pub golden: &'static [Token],
     pub golden_crc32: u32,
-    /// In postcard.
+    /// Provenance, encoded in postcard.
     pub provenance: &'static [u8],
 }
 
-/// A blob as 32-bit words, where they can be read as such.
+/// Returns a blob as 32-bit words, aligned for reading them.
 ///
 /// # Panics
-/// If it does not have exactly as many. In a `static` that stops the build.
+/// If the blob does not have exactly `WORDS` words. In a `static`, that stops the build.
 pub const fn words<const WORDS: usize>(blob: &[u8]) -> Aligned<[u32; WORDS]> {
     assert!(blob.len() == 4 * WORDS, "the blob is not the one that was checked: run the build script again");
     let (mut words, mut index) = ([0; WORDS], 0);
@@ -55,20 +55,20 @@ pub const fn words<const WORDS: usize>(blob: &[u8]) -> Aligned<[u32; WORDS]> {
     Aligned(words)
 }
 
-/// Whether a blob (`BLOB.0`) is what it was when it was written, by the checksum in it. Reads all of it once.
+/// Returns whether a blob (`BLOB.0`) matches the checksum in it. Reads the whole blob once.
 pub fn is_intact(blob: &[u32]) -> bool {
     blob.get(CHECKSUM_WORD) == Some(&checksum(bytemuck::cast_slice(blob)))
 }
 
-/// Where the checksum stands; see [`crate::format::Preamble`].
+/// Index of the word with the checksum; see [`crate::format::Preamble`].
 const CHECKSUM_WORD: usize = PREAMBLE_BYTES / 4 - 1;
 
 impl Model<'static> {
-    /// The model that `source` writes down.
+    /// Returns the model that `source` describes.
     ///
     /// # Panics
-    /// If this build of the runtime leaves out what the model needs, or `parts` are of another blob. In a `static` that stops the
-    /// build.
+    /// If this build of the runtime does not include a feature that the model needs, or if `parts` belong to another
+    /// blob. In a `static`, that stops the build.
     pub const fn built_in<const LEVELS: usize, const LAYERS: usize>(
         blob: &'static [u32],
         parts: Parts<LEVELS, LAYERS>,
@@ -86,7 +86,7 @@ impl Model<'static> {
             activation: parts.activation,
             skip: parts.skip,
         };
-        // Of each level, and of the output layer.
+        // Rows of each level and of the output layer.
         let (mut rows, mut index) = ([parts.vocab_size as usize; MAX_LAYERS], 0);
         while index < LEVELS {
             rows[index] = parts.levels[index].width as usize * parts.activation.rows_per_value();

@@ -1,4 +1,4 @@
-//! A network and the buffers it runs in, together: no buffers of another precision can meet it.
+//! A network and its buffers, tied together so that the buffers always have the network's precision.
 
 use core::fmt;
 
@@ -16,7 +16,7 @@ use crate::format::header::Fields;
 use crate::sampling::Logit;
 use crate::vocab::{BOUNDARY, Token};
 
-/// A running network, in one of the precisions that this build has.
+/// Running network, in one of the precisions of this build.
 #[derive(Debug)]
 pub(crate) enum Engine<'m> {
     #[cfg(feature = "f32")]
@@ -37,24 +37,24 @@ impl<'m> Engine<'m> {
     }
 }
 
-/// A network in one kind of number, and its buffers.
+/// Network in one kind of number, and its buffers.
 pub(crate) struct Run<'m, N: Numbers> {
     net: &'m N,
     buffers: Buffers<'m, N>,
 }
 
 impl<N: Numbers<Characters = Token>> Run<'_, N> {
-    /// Puts every level into the state after an endless run of boundaries, and computes the logits for the first character.
+    /// Puts every level into the state after endless boundaries, and computes the logits for the first character.
     pub fn start(&mut self, header: &Fields<'_>) {
         step(self.net, header, &mut self.buffers, &BOUNDARY, true, unobserved);
     }
 
-    /// Takes a character, and computes the logits for the next.
+    /// Takes a character, and computes the logits for the next one.
     pub fn push(&mut self, header: &Fields<'_>, token: Token) {
         step(self.net, header, &mut self.buffers, &token, false, unobserved);
     }
 
-    /// [`Self::push`] that shows the output of every level.
+    /// Does the same as [`Self::push`], and passes the output of every level to `observe`.
     pub fn push_observed(&mut self, header: &Fields<'_>, token: Token, observe: &mut dyn FnMut(usize, Activations<'_>))
     where
         for<'a> Activations<'a>: From<&'a [N::Cell]>,
@@ -68,7 +68,7 @@ impl<N: Numbers<Characters = Token>> Run<'_, N> {
         self.buffers.scratch.logits().get(..vocab_size).unwrap_or(&[])
     }
 
-    /// Returns the logits without their padding, to be turned into weights.
+    /// Returns the logits without their padding, so that they can be turned into weights.
     #[inline]
     pub fn logits_mut(&mut self, vocab_size: usize) -> &mut [N::Logit] {
         self.buffers.scratch.logits_mut().get_mut(..vocab_size).unwrap_or(&mut [])

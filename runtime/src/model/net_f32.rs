@@ -13,21 +13,22 @@ use crate::layers::{EmbeddingF32, LinearF32, activate_f32};
 use crate::limits::{MAX_LAYERS, MAX_LEVELS};
 use crate::vocab::Token;
 
-/// Where the weights are; what they are follows from the dimensions that every method is given, the same ones always.
+/// Places of the weights. Their shapes follow from the dimensions, which every method receives and which must always be
+/// the same.
 #[derive(Clone, Debug)]
 pub(crate) struct NetF32<'a> {
-    /// All weights: embedding, levels, output.
+    /// All weights: embedding, levels, output layer.
     slab: &'a [u32],
-    /// The first word of each layer in it.
+    /// First word of each layer in the slab.
     layers: [u32; MAX_LAYERS],
 }
 
 impl<'a> NetF32<'a> {
-    /// Without weights.
+    /// Network without weights.
     #[cfg(not(feature = "int8"))]
     pub const NONE: Self = Self::built_in(&[], [0; MAX_LAYERS]);
 
-    /// Weights that were checked elsewhere.
+    /// Returns a network whose weights were checked elsewhere.
     pub const fn built_in(slab: &'a [u32], layers: [u32; MAX_LAYERS]) -> Self {
         Self { slab, layers }
     }
@@ -45,19 +46,19 @@ impl<'a> NetF32<'a> {
         Some(net)
     }
 
-    /// The first word of each layer in the slab.
+    /// Returns the first word of each layer in the slab.
     #[cfg(feature = "alloc")]
     pub fn starts(&self) -> [u32; MAX_LAYERS] {
         self.layers
     }
 
-    /// The embedding.
+    /// Returns the embedding.
     pub fn embedding(&self, config: &Config) -> EmbeddingF32<'a> {
         let weights = self.slab.get(..config.vocab_size() * config.n_embd()).unwrap_or(&[]);
         EmbeddingF32::new(bytemuck::try_cast_slice(weights).unwrap_or(&[]), config.n_embd())
     }
 
-    /// Returns the weights from the layer of this index on.
+    /// Returns the weights from layer `index` on.
     #[inline]
     fn values_from(&self, index: usize) -> &'a [f32] {
         let start = self.layers.get(index).map_or(0, |&start| start as usize);
@@ -65,7 +66,7 @@ impl<'a> NetF32<'a> {
         bytemuck::try_cast_slice(self.slab.get(start..).unwrap_or(&[])).unwrap_or(&[])
     }
 
-    /// Returns the layer of this index, which has this shape.
+    /// Returns layer `index`, with this shape.
     #[cfg(feature = "std")]
     pub fn linear(&self, index: usize, fan_in: usize, fan_out: usize) -> LinearF32<'a> {
         LinearF32::new(self.values_from(index), fan_in, fan_out)
@@ -94,7 +95,7 @@ impl Numbers for NetF32<'_> {
     }
 }
 
-/// A linear layer in single precision, and the activation of its level.
+/// Linear layer in single precision, with the activation of its level.
 pub(crate) struct LayerF32<'l> {
     /// The layer's weights and the rest of the slab.
     values: &'l [f32],
@@ -132,7 +133,7 @@ impl Layer for LayerF32<'_> {
 }
 
 impl<'s> Buffers<'s, NetF32<'_>> {
-    /// Parts of a state.
+    /// Splits a state into buffers.
     pub fn new(layout: StateLayout, state: StateMut<'s>) -> Result<Self, StateError> {
         let too_small = StateError::TooSmall { need: layout.words_f32(), have: state.words.len() };
         // Same size and alignment: the cast always succeeds.

@@ -23,10 +23,11 @@ use crate::limits::{MAX_LAYERS, MAX_LEVELS};
 use crate::rows::{padded, part, round_up};
 use crate::vocab::{BOUNDARY, Token};
 
-/// Where the weights are; what they are follows from the header that every method is given, the same one always.
+/// Places of the weights. Their shapes follow from the header, which every method receives and which must always be the
+/// same.
 #[derive(Clone, Debug)]
 pub(crate) struct NetInt<'a> {
-    /// All weights: embedding (unless level 0 is a table), levels, output.
+    /// All weights: embedding (unless level 0 is a table), levels, output layer.
     slab: &'a [u32],
     layers: Layers<'a>,
 }
@@ -37,7 +38,8 @@ impl<'a> NetInt<'a> {
         Self { slab: &[], layers: Layers::none() }
     }
 
-    /// Weights that were checked when the program was built: the rows and the first word of each layer.
+    /// Returns a network whose weights were checked when the program was built, from the rows and the first word of
+    /// each layer.
     pub const fn built_in(
         slab: &'a [u32],
         config: &Config,
@@ -55,7 +57,7 @@ impl<'a> NetInt<'a> {
         self.layers.starts(self.slab)
     }
 
-    /// Finds and checks the weights, and adds up what buffers they need; `None` if the slab is refused.
+    /// Finds and checks the weights, and adds up the buffers that they need. Returns `None` if the slab is refused.
     #[inline(never)]
     pub fn load(&mut self, header: &Fields<'a>, slab: &mut Slab<'a>, buffers: &mut StateLayout) -> Option<()> {
         self.slab = slab.words()?;
@@ -63,7 +65,7 @@ impl<'a> NetInt<'a> {
         (0..header.weights.len()).try_for_each(|index| self.load_layer(header, index, slab, &mut sum))
     }
 
-    // By itself: what surrounds it would fill the registers.
+    // Not inlined: the code around it would fill the registers.
     #[inline(never)]
     fn load_layer(
         &mut self,
@@ -78,7 +80,7 @@ impl<'a> NetInt<'a> {
                 return slab.refuse(FormatError::UnsupportedFormat);
             }
         } else if !format.reads_tokens() {
-            // The embedding stands before the first layer.
+            // The embedding is before the first layer.
             if has_lowest(slab.take(config.vocab_size() * config.n_embd())?) {
                 return slab.refuse(FormatError::BadValue { layer: 0 });
             }
@@ -93,13 +95,13 @@ impl<'a> NetInt<'a> {
         self.layers.set(index, start, linear, input_words)
     }
 
-    /// Returns the layer of this index, which has so many rows.
+    /// Returns layer `index`, which has `fan_out` rows.
     #[inline]
     fn linear(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> Linear<'_> {
         self.layers.get(self.slab, header, index, fan_out)
     }
 
-    /// The embedding, and the numbers of the levels with those of the output layer behind them.
+    /// Returns the embedding, and the numbers of all levels and of the output layer.
     #[cfg(feature = "alloc")]
     pub fn unpack(&self, header: &Fields<'_>) -> (&'a [i8], alloc::vec::Vec<IntegerLayer>) {
         let config = &header.config;
@@ -111,20 +113,21 @@ impl<'a> NetInt<'a> {
         (&bytemuck::cast_slice(self.slab)[..embedding], layers.collect())
     }
 
-    /// What level 0 gives for every pair of characters, `[vocab_size][vocab_size][width_out]`; `None` if it fuses more than two.
+    /// Returns the output of level 0 for every pair of characters, `[vocab_size][vocab_size][width_out]`, or `None` if
+    /// the level does not fuse two.
     #[cfg(feature = "alloc")]
     pub fn pairs(&self, header: &Fields<'_>) -> Option<alloc::vec::Vec<i8>> {
         let config = &header.config;
         if shape(header, 0).positions != 2 {
             return None;
         }
-        // At most 256 tokens.
+        // No truncation: there are at most 256 tokens.
         let tokens = || 0..config.vocab_size() as u16;
         let pairs = tokens().flat_map(|older| tokens().map(move |newer| [older as Token, newer as Token]));
         Some(pairs.flat_map(|pair| self.level_0(header, &pair)).collect())
     }
 
-    /// What level 0 gives for the characters it fuses, oldest first.
+    /// Returns the output of level 0 for the characters that it fuses, oldest first.
     #[cfg(feature = "alloc")]
     pub fn level_0(&self, header: &Fields<'_>, tokens: &[Token]) -> alloc::vec::Vec<i8> {
         let shape = shape(header, 0);
@@ -152,11 +155,11 @@ impl Numbers for NetInt<'_> {
         = Linear<'l>
     where
         Self: 'l;
-    /// Whole words, so that every ring begins with one.
+    /// Alignment of a word, so that every ring begins with a whole word.
     const RING_ALIGN: usize = size_of::<u32>();
 
-    /// The embedding of a character; or, where level 0 is a table, the token itself, whose bits are those of a signed
-    /// number here. A token outside the vocabulary counts as the boundary.
+    /// Writes the embedding of a character; or, if level 0 is a table, the token itself, as the same bits of a signed
+    /// number. A token outside the vocabulary counts as the boundary.
     #[inline]
     fn embed(&self, header: &Fields<'_>, &token: &Token, out: &mut [i8]) -> usize {
         let token = if usize::from(token) < header.config.vocab_size() { token } else { BOUNDARY };
@@ -227,7 +230,7 @@ impl numbers::Input for Input<'_> {
 }
 
 impl<'s> Buffers<'s, NetInt<'_>> {
-    /// Parts of a state.
+    /// Splits a state into buffers.
     pub fn new(layout: StateLayout, state: StateMut<'s>) -> Result<Self, StateError> {
         let too_small = StateError::TooSmall { need: layout.words_int(), have: state.words.len() };
         let (words, rest) = state.words.split_at_mut_checked(layout.input).ok_or(too_small)?;
@@ -239,20 +242,20 @@ impl<'s> Buffers<'s, NetInt<'_>> {
     }
 }
 
-/// Whether level 0 is a table, and reads characters themselves.
+/// Returns whether level 0 is looked up, that is, reads characters instead of embeddings.
 fn reads_tokens(formats: &[WeightFormat]) -> bool {
     formats.first().is_some_and(|format| format.reads_tokens())
 }
 
-/// Values that level 0 reads of a character.
+/// Returns the number of values that level 0 reads per character.
 fn width_in(config: &Config, formats: &[WeightFormat]) -> usize {
     if reads_tokens(formats) { 1 } else { config.n_embd() }
 }
 
-/// Input and logits in one buffer: when the logits are computed, no level needs its input any more.
+/// Buffer for both input and logits: when the logits are computed, no level needs its input any more.
 pub(crate) struct Shared<'s> {
     pub words: &'s mut [u32],
-    /// The first word of the logits.
+    /// First word of the logits.
     pub logits_at: usize,
 }
 
@@ -291,17 +294,17 @@ pub(crate) fn allows(precision: Precision, weights: &[WeightFormat]) -> bool {
     }
 }
 
-/// The shape of a layer.
+/// Returns the shape of a layer.
 fn shape<'c>(header: &'c Fields<'_>, index: usize) -> LinearShape<'c> {
     header.config.linear_shape(index, width_in(&header.config, &header.weights))
 }
 
-/// Bytes of a ring. Whole words, so that every ring begins with one.
+/// Returns the bytes of a ring. Whole words, so that every ring begins at one.
 fn ring_bytes(len: usize, width: usize) -> usize {
     round_up(len * width, size_of::<u32>())
 }
 
-/// The sizes of a network's buffers, added up layer by layer.
+/// Sum of the sizes of a network's buffers, layer by layer.
 struct Sizes<'b> {
     sum: &'b mut StateLayout,
     dilation: usize,
@@ -309,13 +312,13 @@ struct Sizes<'b> {
 
 impl<'b> Sizes<'b> {
     fn new(sum: &'b mut StateLayout, config: &Config, formats: &[WeightFormat]) -> Self {
-        // Outputs in whole blocks of rows, whatever the layout: kernels never have to stop in the middle of one.
+        // Outputs are whole blocks of rows in every layout, so that kernels never have to stop within a block.
         let (logits, hidden) = (padded(config.vocab_size()), width_in(config, formats));
         *sum = StateLayout { logits, input: 0, rings: 0, hidden };
         Self { sum, dilation: 1 }
     }
 
-    /// Adds the next layer, whose input takes so many words.
+    /// Adds the next layer, whose input takes `input_words` words.
     fn add(&mut self, shape: &LinearShape<'_>, mut input_words: usize, is_output: bool) {
         if is_output {
             input_words += self.sum.logits;
@@ -328,7 +331,7 @@ impl<'b> Sizes<'b> {
     }
 }
 
-/// The buffers of a network that is to be written.
+/// Returns the buffers of a network that is to be written.
 #[cfg(feature = "alloc")]
 pub(crate) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFormat]) -> StateLayout {
     let mut layout_of_state = StateLayout::NONE;

@@ -1,27 +1,27 @@
-//! The kinds of number that the walk computes with: f32, integers, and tiles of many words on a host. A *cell* is one element
-//! of a ring: an f32, an i8, or a tile.
+//! The kinds of number that the walk computes with: f32, integers, and tiles of many words on a host. A *cell* is one
+//! element of a ring: an f32, an i8, or a tile.
 
 use crate::format::header::Fields;
 
-/// A network in one kind of number. Its sizes follow from the header, which is always the same one.
+/// Network in one kind of number. Its sizes follow from the header, which must always be the same one.
 pub(crate) trait Numbers {
-    /// The characters that [`Self::embed`] reads.
+    /// Characters that [`Self::embed`] reads.
     type Characters: ?Sized;
-    /// An element of a ring.
+    /// Element of a ring.
     type Cell: Copy;
-    /// An element of a layer's input, in the form in which its kernel reads it.
+    /// Element of a layer's input, in the form that its kernel reads.
     type Word;
-    /// An element of the output layer's output.
+    /// Element of the output layer's output.
     type Logit;
     /// Buffers of the layers' input and of the logits.
     type Scratch<'s>: Scratch<Word = Self::Word, Logit = Self::Logit>;
-    /// A linear layer with its activation.
+    /// Linear layer with its activation.
     type Layer<'l>: Layer<Cell = Self::Cell, Word = Self::Word, Logit = Self::Logit>
     where
         Self: 'l;
-    /// The first level that the walk computes; [`Self::embed`] computes those below.
+    /// First level that the walk computes; [`Self::embed`] computes the levels below.
     const FIRST_LEVEL: usize = 0;
-    /// Every ring begins at a multiple of this many cells.
+    /// Alignment of every ring, in cells.
     const RING_ALIGN: usize = 1;
 
     /// Returns the number of cells that hold `values` values.
@@ -35,7 +35,7 @@ pub(crate) trait Numbers {
     /// Returns layer `index`, counted from the characters up; the output layer is the last.
     fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> Self::Layer<'_>;
 
-    /// Copies cells; the longer of the two keeps its rest.
+    /// Copies cells. The longer slice keeps its rest.
     #[inline]
     fn copy(from: &[Self::Cell], to: &mut [Self::Cell]) {
         to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
@@ -47,13 +47,13 @@ pub(crate) trait Layer {
     type Cell: Copy;
     type Word;
     type Logit;
-    /// The layer's input under construction.
+    /// Input of the layer, under construction.
     type Input<'x>: Input<Cell = Self::Cell>;
 
     /// Returns an empty input in `words`.
     fn input<'x>(&self, words: &'x mut [Self::Word]) -> Self::Input<'x>;
 
-    /// Returns the input that has `x` as its one position, in `x` itself where that saves a copy.
+    /// Returns the input that has `x` as its only position, in `x` itself if that saves a copy.
     fn input_of<'x>(&self, x: &'x mut [Self::Cell], words: &'x mut [Self::Word]) -> Self::Input<'x>;
 
     /// Writes the activations of a level to the front of `out`; cells after its width are unspecified.
@@ -63,15 +63,15 @@ pub(crate) trait Layer {
     fn output(&self, input: &Self::Input<'_>, logits: &mut [Self::Logit]);
 }
 
-/// A layer's input, to which positions are added one by one, oldest first.
+/// Input of a layer, to which positions are added one by one, oldest first.
 pub(crate) trait Input {
     type Cell: Copy;
 
     /// Adds a position.
     fn push(&mut self, x: &[Self::Cell], last: bool);
 
-    /// Adds the two positions of a level that fuses two: the entry at the front of `slot`, then `newest`, which replaces
-    /// it there. Returns `false`, and does nothing, where that is no faster than one by one.
+    /// Adds the two positions of a level that fuses two: the entry at the front of `slot`, then `newest`, which
+    /// replaces that entry. Does nothing and returns `false` if that is not faster than adding them one by one.
     #[inline]
     fn exchange(&mut self, newest: &[Self::Cell], slot: &mut [Self::Cell]) -> bool {
         let _ = (newest, slot);
@@ -79,7 +79,7 @@ pub(crate) trait Input {
     }
 }
 
-/// The buffers of a layer's input and of the logits.
+/// Buffers of a layer's input and of the logits.
 pub(crate) trait Scratch {
     type Word;
     type Logit;
@@ -93,6 +93,6 @@ pub(crate) trait Scratch {
     /// Returns the logits with their padding.
     fn logits(&self) -> &[Self::Logit];
 
-    /// Returns the logits with their padding, to be changed.
+    /// Returns the logits with their padding, for changes.
     fn logits_mut(&mut self) -> &mut [Self::Logit];
 }

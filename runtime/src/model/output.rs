@@ -1,15 +1,15 @@
-//! The numbers that a model shows: logits, and the output of a level.
+//! Outputs that a model shows: the logits, and the output of a level.
 
 use crate::quant::{ACTIVATION_MAX, LOGIT_FRACTION_BITS};
 use crate::vocab::Token;
 
-/// The logits for the next character, one per token.
+/// Logits for the next character, one per token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Logits<'a> {
-    /// Of a model in single precision.
+    /// Logits of a model in single precision, in nats.
     F32(&'a [f32]),
-    /// Of an integer model, with [`LOGIT_FRACTION_BITS`].
+    /// Logits of an integer model, with [`LOGIT_FRACTION_BITS`]: in units of 1/1024 nat.
     Fixed(&'a [i32]),
 }
 
@@ -26,7 +26,7 @@ impl<'a> From<&'a [i32]> for Logits<'a> {
 }
 
 impl Logits<'_> {
-    /// Number of tokens.
+    /// Returns the number of tokens.
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         match self {
@@ -35,7 +35,7 @@ impl Logits<'_> {
         }
     }
 
-    /// The logit of a token as a number, for hosts; `None` outside the vocabulary.
+    /// Returns the logit of a token in nats, for hosts, or `None` outside the vocabulary.
     pub fn get(&self, token: Token) -> Option<f32> {
         match self {
             Self::F32(logits) => logits.get(usize::from(token)).copied(),
@@ -46,7 +46,8 @@ impl Logits<'_> {
         }
     }
 
-    /// Gives out the bytes of every logit, little-endian, in the order of the tokens: what checksums are taken of.
+    /// Calls `each` with the bytes of every logit, little-endian, in the order of the tokens. Checksums are computed
+    /// from these bytes.
     pub fn for_each_bytes(&self, mut each: impl FnMut([u8; 4])) {
         match self {
             Self::F32(logits) => logits.iter().for_each(|logit| each(logit.to_le_bytes())),
@@ -55,13 +56,13 @@ impl Logits<'_> {
     }
 }
 
-/// The output of a level: the values of its newest node, behind the activation.
+/// Output of a level: the values of its newest node, after the activation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Activations<'a> {
-    /// Of a model in single precision.
+    /// Values of a model in single precision.
     F32(&'a [f32]),
-    /// Of an integer model, in units of 1/[`ACTIVATION_MAX`].
+    /// Values of an integer model, in units of 1/[`ACTIVATION_MAX`].
     Fixed(&'a [i8]),
 }
 
@@ -78,7 +79,7 @@ impl<'a> From<&'a [i8]> for Activations<'a> {
 }
 
 impl Activations<'_> {
-    /// Number of values: the width of the level.
+    /// Returns the number of values: the width of the level.
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         match self {
@@ -87,7 +88,7 @@ impl Activations<'_> {
         }
     }
 
-    /// A value as a number, for hosts; `None` beyond the width.
+    /// Returns a value as a number, for hosts, or `None` beyond the width.
     pub fn get(&self, index: usize) -> Option<f32> {
         match self {
             Self::F32(values) => values.get(index).copied(),

@@ -3,7 +3,7 @@
 use super::numbers::{Input, Scratch};
 use crate::rows::part;
 
-/// Input and logits in buffers of their own.
+/// Input and logits in separate buffers.
 pub(crate) struct Apart<'s, W, L> {
     pub input: &'s mut [W],
     pub logits: &'s mut [L],
@@ -34,10 +34,10 @@ impl<W, L> Scratch for Apart<'_, W, L> {
     }
 }
 
-/// An input whose positions are cells side by side.
+/// Input whose positions are cells side by side.
 pub(crate) struct SideBySide<'x, C> {
     pub cells: &'x mut [C],
-    /// Cells pushed so far.
+    /// Number of cells pushed so far.
     pub len: usize,
 }
 

@@ -5,10 +5,11 @@ use crate::error::StateError;
 use crate::format::PREAMBLE_BYTES;
 use crate::limits::MAX_LEVELS;
 
-/// The buffers a model runs in: `WORDS` 32-bit words, and a counter per ring.
+/// Buffers that a model runs in: `WORDS` 32-bit words, and a counter per ring.
 ///
-/// How many words a model needs follows from its dimensions alone and stands in its blob; [`state_words`] reads it at
-/// compile time. A state that is too small is refused with the size that is needed; a larger one serves any smaller model.
+/// The number of words that a model needs follows from its dimensions and is stored in its blob; [`state_words`] reads
+/// it at compile time. A state that is too small is refused with the size that the model needs. A larger state fits any
+/// smaller model.
 ///
 /// ```
 /// use runtime::{State, state_words};
@@ -22,7 +23,8 @@ pub struct State<const WORDS: usize> {
 }
 
 impl<const WORDS: usize> State<WORDS> {
-    /// An empty state; `const`, so that it can be a `static` (in `static_cell::ConstStaticCell`, say).
+    /// Returns an empty state. It is `const`, so that a state can be a `static` (for instance in
+    /// `static_cell::ConstStaticCell`).
     pub const fn new() -> Self {
         Self { words: [0; WORDS], oldest: [0; MAX_LEVELS] }
     }
@@ -34,7 +36,7 @@ impl<const WORDS: usize> Default for State<WORDS> {
     }
 }
 
-/// A borrowed state of any size, so that what runs in it is compiled once.
+/// Borrowed state of any size, so that the code that uses it is compiled once.
 #[derive(Debug)]
 pub struct StateMut<'s> {
     pub(crate) words: &'s mut [u32],
@@ -47,12 +49,14 @@ impl<'s, const WORDS: usize> From<&'s mut State<WORDS>> for StateMut<'s> {
     }
 }
 
-/// Words that [`StateMut::new`] takes besides [`state_words`]: a counter of 16 bits per ring.
+/// Words that [`StateMut::new`] takes in addition to [`state_words`]: a counter of 16 bits per ring.
 pub const COUNTER_WORDS: usize = MAX_LEVELS * size_of::<u16>() / size_of::<u32>();
 
 impl<'s> StateMut<'s> {
-    /// A state in memory whose size is not known at compile time, such as what a C program hands over: [`COUNTER_WORDS`], and
-    /// behind them those that [`state_words`] tells. What they hold does not matter.
+    /// Makes a state in memory whose size is not known at compile time, for instance memory from a C program.
+    ///
+    /// `words` has [`COUNTER_WORDS`] words for the counters, then the number of words that [`state_words`] returns.
+    /// Their contents do not matter.
     ///
     /// # Errors
     /// [`StateError::TooSmall`] if there is no room for the counters.
@@ -63,23 +67,24 @@ impl<'s> StateMut<'s> {
     }
 }
 
-/// The buffers of a running model, all parts of one state; see [`StateLayout`].
+/// Buffers of a running model, all of them parts of one state; see [`StateLayout`].
 pub(crate) struct Buffers<'s, N: Numbers + ?Sized> {
-    /// The rings of all levels.
+    /// Rings of all levels.
     pub rings: &'s mut [N::Cell],
-    /// The slot of each ring's oldest entry.
+    /// Slot of each ring's oldest entry.
     pub oldest: &'s mut [u16; MAX_LEVELS],
-    /// The first cell of each ring's newest entry.
+    /// First cell of each ring's newest entry.
     pub newest_at: [usize; MAX_LEVELS],
-    /// The input of the layer that is computed, and the logits.
+    /// Input of the current layer, and the logits.
     pub scratch: N::Scratch<'s>,
-    /// The output of the level just computed.
+    /// Output of the level just computed.
     pub hidden: &'s mut [N::Cell],
 }
 
-/// Words of [`State`] that a blob asks for, read from its preamble; zero for bytes too short to hold one.
+/// Returns the number of words of [`State`] that a blob needs, from its preamble, or 0 if the bytes are too short for
+/// one.
 ///
-/// Trusts the preamble, since a `const fn` cannot check a blob; [`crate::Model::new`] does.
+/// The value is not checked, because a `const fn` cannot check a blob; [`crate::Model::new`] does.
 pub const fn state_words(blob: &[u8]) -> usize {
     if blob.len() < PREAMBLE_BYTES {
         return 0;
@@ -87,7 +92,7 @@ pub const fn state_words(blob: &[u8]) -> usize {
     u32::from_le_bytes([blob[12], blob[13], blob[14], blob[15]]) as usize
 }
 
-/// A state on the heap, for hosts that learn the size of a model at run time.
+/// State on the heap, for hosts that learn the size of a model at run time.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug)]
 pub struct HeapState {
@@ -97,7 +102,7 @@ pub struct HeapState {
 
 #[cfg(feature = "alloc")]
 impl HeapState {
-    /// A state that serves `model`.
+    /// Returns a state that fits `model`.
     pub fn new(model: &super::Model<'_>) -> Self {
         let words = model.state_words();
         Self { words: alloc::vec![0; words], oldest: [0; MAX_LEVELS] }

@@ -8,19 +8,19 @@ use crate::error::{PromptError, StateError};
 use crate::sampling::Sampling;
 use crate::vocab::{BOUNDARY, Token};
 
-/// How probable a model finds a word.
+/// Probability that a model assigns to a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Score {
-    /// Negative log-likelihood in millionths of a nat.
+    /// Negative log-likelihood of the word, in millionths of a nat.
     pub nll_micronats: u64,
-    /// Characters it is spread over: those of the word, and its ending boundary.
+    /// Number of characters that the sum covers: the word's, and its final boundary.
     pub characters: usize,
 }
 
-/// A model at work: takes one character at a time, gives the logits for the next.
+/// A model and its state: takes one character at a time and computes the logits for the next one.
 ///
-/// Equal, bit by bit, to evaluating the last `block_size` characters as a whole window, padded with the boundary: the
-/// cost is one node per level.
+/// The logits equal, bit by bit, those of a whole window of the last `block_size` characters, padded with the boundary,
+/// but cost only one node per level.
 ///
 /// ```
 /// # use runtime::{Model, State, Stream, state_words};
@@ -48,14 +48,14 @@ impl<'m> Stream<'m> {
     /// Ties a model to its state, at the start of a word.
     ///
     /// # Errors
-    /// [`StateError::TooSmall`] with the number of words needed.
+    /// [`StateError::TooSmall`] with the number of 32-bit words that the model needs.
     pub fn new(model: &'m Model<'m>, state: impl Into<StateMut<'m>>) -> Result<Self, StateError> {
         let mut stream = Self::unready(model, state.into())?;
         stream.reset();
         Ok(stream)
     }
 
-    /// [`Stream::new`] that leaves the logits to the [`Stream::reset`] that must follow.
+    /// Does the same as [`Stream::new`], without computing the logits. A [`Stream::reset`] must follow.
     pub(crate) fn unready(model: &'m Model<'m>, state: StateMut<'m>) -> Result<Self, StateError> {
         Ok(Self { model, engine: Engine::new(model, state)? })
     }
@@ -65,23 +65,25 @@ impl<'m> Stream<'m> {
         self.model
     }
 
-    /// Returns to the start of a word, as if only boundaries had ever been seen. Costs as much as a [`Stream::push`].
+    /// Returns to the start of a word, as if all characters so far were boundaries. Takes the time of one
+    /// [`Stream::push`].
     pub fn reset(&mut self) {
         let header = &self.model.header;
         each!(Engine, &mut self.engine, run => run.start(header));
     }
 
-    /// Takes a character. A token outside the vocabulary counts as the boundary.
+    /// Takes a character and computes the logits for the next one. A token outside the vocabulary counts as the
+    /// boundary.
     pub fn push(&mut self, token: Token) {
         let header = &self.model.header;
         each!(Engine, &mut self.engine, run => run.push(header, token));
     }
 
-    /// [`Stream::push`] that shows the output of every level on the way, for tools that ask where a number format loses
-    /// accuracy.
+    /// Does the same as [`Stream::push`], and passes the output of every level to `observe`, for tools that examine
+    /// where a number format loses accuracy.
     ///
-    /// `observe` gets the index of the level, from the characters up, and its `width` values. A program that never calls
-    /// this pays nothing for it: [`Stream::push`] is compiled without.
+    /// `observe` receives the index of the level, counted from the characters up, and its `width` values. A program
+    /// that never calls this function pays nothing for it: [`Stream::push`] is compiled without it.
     pub fn push_observed(&mut self, token: Token, observe: &mut dyn FnMut(usize, Activations<'_>)) {
         let header = &self.model.header;
         each!(Engine, &mut self.engine, run => run.push_observed(header, token, observe));
@@ -93,31 +95,31 @@ impl<'m> Stream<'m> {
         each!(Engine, &self.engine, run => run.logits(vocab_size).into())
     }
 
-    /// Draws the next character. Overwrites the logits: push before asking for them again.
+    /// Draws the next character. This overwrites the logits: push a character before reading them again.
     pub fn draw(&mut self, sampling: &Sampling, rng: &mut impl Rng) -> Token {
         let vocab_size = self.model.config().vocab_size();
         each!(Engine, &mut self.engine, run => sampling.draw(run.logits_mut(vocab_size), rng))
     }
 
-    /// Returns the negative log-likelihood of `token` as the next character, in millionths of a nat; [`u32::MAX`] for one
-    /// outside the vocabulary.
+    /// Returns the negative log-likelihood of `token` as the next character, in millionths of a nat.
     ///
-    /// Off by at most 60 in integers, in single precision by at most 2 plus a quarter for each nat of the score or of the
-    /// largest logit, whichever is more. From 4,294 nats on it is [`u32::MAX`], too.
+    /// In integers it is off by at most 60; in single precision by at most 2 plus a quarter of the larger of the score
+    /// and the largest logit, both in nats. From 4,294 nats on, and for a token outside the vocabulary, it is
+    /// [`u32::MAX`].
     pub fn nll_micronats(&self, token: Token) -> u32 {
         let vocab_size = self.model.config().vocab_size();
         each!(Engine, &self.engine, run => run.nll_micronats(vocab_size, token))
     }
 
-    /// How probable a whole word is, from the start and with its ending boundary.
+    /// Returns the negative log-likelihood of a whole word, from its start to its final boundary.
     ///
-    /// The stream is at the start of a word afterwards.
+    /// Afterwards the stream is at the start of a word.
     ///
     /// # Errors
-    /// [`PromptError::UnknownCharacter`] names the first character the model does not know.
+    /// [`PromptError::UnknownCharacter`] with the first character that the model does not know.
     pub fn score(&mut self, word: &str) -> Result<Score, PromptError> {
         let vocab = self.model.vocab();
-        // All characters first, so that an error leaves nothing half done.
+        // Checks all characters first, so that an error changes nothing.
         word.chars().try_for_each(|character| vocab.encode(character).map(drop))?;
         self.reset();
         let mut score = Score { nll_micronats: 0, characters: 1 };

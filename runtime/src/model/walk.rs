@@ -1,4 +1,4 @@
-//! One step through the tree: takes a character, leaves the logits for the next.
+//! One step through the tree: takes a character and computes the logits for the next one.
 //!
 //! ```text
 //! hidden = embedding of the character
@@ -6,10 +6,10 @@
 //!     input  = the older inputs from the level's ring, oldest first, then hidden
 //!     ring   : hidden replaces its oldest entry
 //!     hidden = activation(weights * input + bias)
-//! logits = weights * hidden + bias          with skip connections: of the newest output of every level, side by side
+//! logits = weights * hidden + bias          with skip connections: hidden = newest outputs of all levels, side by side
 //! ```
 //!
-//! The loop is the same for every kind of number; [`Numbers`] is the network in one kind.
+//! The loop is the same for every kind of number. [`Numbers`] is the network in one kind.
 
 use super::numbers::{Input, Layer, Numbers, Scratch};
 use super::state::Buffers;
@@ -18,11 +18,11 @@ use crate::config::Level;
 use crate::format::header::Fields;
 use crate::rows::{part, round_up};
 
-/// Takes a character. With `start` every level is put into the state after an endless run of that character: the start of
-/// a word, if it is the boundary. `observe` gets the output of every level.
+/// Takes a character. With `start`, puts every level into the state after endless repetitions of that character, which
+/// is the start of a word if the character is the boundary. `observe` receives the output of every level.
 ///
-/// Never zeros: training pads with the boundary, whose embedding is not zero.
-// `observe` is generic: the copy of this function in which nobody observes has no trace of it.
+/// The rings never start with zeros: training pads with the boundary, whose embedding is not zero.
+// `observe` is generic, so the copy of this function without an observer has no trace of one.
 #[inline(never)]
 pub(crate) fn step<N: Numbers>(
     net: &N,
@@ -43,10 +43,10 @@ pub(crate) fn step<N: Numbers>(
     walk.output(net, header, buffers);
 }
 
-/// The observer that does nothing.
+/// Observer that does nothing.
 pub(crate) fn unobserved<C>(_level: usize, _values: &[C]) {}
 
-/// How far a step has come.
+/// Progress of a step.
 struct Walk {
     /// Index of the next layer.
     index: usize,
@@ -60,7 +60,7 @@ struct Walk {
 
 impl Walk {
     /// Computes one node of a level.
-    // The buffers were measured for this model: none of the parts taken here is ever missing.
+    // The buffers have the sizes of this model, so none of the parts taken here is missing.
     #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     fn level<N: Numbers>(
@@ -84,7 +84,8 @@ impl Walk {
         if !start && fuse == 2 && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut [])) {
             slot = ring.after(slot, 1);
         } else {
-            // At the start the level has seen nothing else: every older input is this one, and every entry becomes it.
+            // At the start the level has seen nothing else: every older input equals this one, and every entry of the
+            // ring becomes it.
             let mut older = slot;
             for _ in 1..fuse {
                 input.push(if start { newest } else { ring.get(rings, older) }, false);

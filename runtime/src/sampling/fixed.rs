@@ -1,4 +1,4 @@
-//! Drawing from integer logits.
+//! Draws from integer logits.
 
 use super::Logit;
 use crate::kernels::routine::softmax;

@@ -1,10 +1,10 @@
-//! Drawing from f32 logits.
+//! Draws from f32 logits.
 
 use super::Logit;
 use crate::math::{exp_fast, log_sum_exp, max};
 use crate::vocab::Token;
 
-/// Replaces logits by weights proportional to their probabilities; gives the sum of them.
+/// Replaces logits by weights proportional to their probabilities, and returns the sum of the weights.
 ///
 /// Each probability is off by at most [`crate::math::EXP_MAX_RELATIVE_ERROR`] relative.
 pub fn weigh(logits: &mut [f32], temperature_milli: u16) -> f32 {
@@ -18,7 +18,7 @@ pub fn weigh(logits: &mut [f32], temperature_milli: u16) -> f32 {
     total
 }
 
-/// The token whose share of the weights, laid end to end, holds `random / 2^32` of their sum.
+/// Returns the token whose share of the weights, laid end to end, contains `random / 2^32` of their sum.
 pub fn pick(weights: &[f32], total: f32, random: u32) -> Token {
     // 24 bits are exact in an f32: uniform in [0, 1).
     let threshold = (random >> 8) as f32 * (1.0 / 16_777_216.0) * total;
@@ -33,8 +33,8 @@ pub fn pick(weights: &[f32], total: f32, random: u32) -> Token {
             }
         }
     }
-    // At most 256 weights (see `config`), so that the index fits. `threshold` may round up to the total: then it is the
-    // last token that has any weight.
+    // No truncation: there are at most 256 weights (see `config`). `threshold` may round up to the total; then this is
+    // the last token with any weight.
     last as Token
 }
 
@@ -54,7 +54,7 @@ impl Logit for f32 {
 
     #[inline]
     fn nll_micronats(logits: &[Self], logit: Self) -> u32 {
-        // Adding a half and cutting off rounds; the cast saturates.
+        // Adding a half and truncating rounds; the cast saturates.
         ((log_sum_exp(logits) - logit) * 1e6 + 0.5) as u32
     }
 }

@@ -5,14 +5,17 @@ use crate::config::{Level, StateLayout};
 use crate::error::FormatError;
 use crate::format::{checksum, slab_offset};
 
-/// Returns Rust source of a blob: `static BLOB`, which includes it from `path`, relative to the file that the source is written to;
-/// `static MODEL: runtime::Model<'static>`; and `const STATE_WORDS: usize`, the size of its [`crate::State`].
+/// Returns Rust source that builds a model into a program, from its blob.
+///
+/// The source defines `static BLOB`, which includes the blob from `path`, relative to the file to which the source is
+/// written; `static MODEL: runtime::Model<'static>`; and `const STATE_WORDS: usize`, the words of [`crate::State`] that
+/// the model needs.
 ///
 /// Paths in the source begin with `runtime::`. In a package that calls the dependency otherwise
-/// (`names = { package = "runtime", ... }`), write `use names as runtime;` beside the `include!`.
+/// (`names = { package = "runtime", ... }`), write `use names as runtime;` next to the `include!`.
 ///
 /// # Errors
-/// As [`crate::model::Model::new`].
+/// Same as [`crate::model::Model::new`].
 pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     let aligned = crate::format::AlignedBlob::from(blob);
     let model = crate::model::Model::new(aligned.as_bytes())?;
@@ -28,14 +31,14 @@ pub fn source(blob: &[u8], path: &str) -> Result<String, FormatError> {
     let StateLayout { logits, input, rings, hidden } = model.buffers;
     let mut text = String::new();
     let mut line = |line: core::fmt::Arguments<'_>| writeln!(text, "{line}").expect("text");
-    line(format_args!("// Written when this was built, by `runtime::built_in::source`.\n"));
+    line(format_args!("// Written by `runtime::built_in::source` when the program was built.\n"));
     line(format_args!("/// 32-bit words of the state that the model needs."));
     line(format_args!("pub const STATE_WORDS: usize = {};\n", model.state_words()));
-    line(format_args!("/// The blob that the model is a view of; see `runtime::built_in::is_intact`."));
-    line(format_args!("#[allow(long_running_const_eval, reason = \"it takes as long as it has words\")]"));
+    line(format_args!("/// The blob from which the model borrows; see `runtime::built_in::is_intact`."));
+    line(format_args!("#[allow(long_running_const_eval, reason = \"a large blob has many words\")]"));
     line(format_args!("pub static BLOB: runtime::Aligned<[u32; {}]> =", blob.len() / 4));
     line(format_args!("    runtime::built_in::words(include_bytes!({path:?}));\n"));
-    line(format_args!("/// The model, checked when this was built."));
+    line(format_args!("/// The model, checked when the program was built."));
     line(format_args!("pub static MODEL: runtime::Model<'static> = {{"));
     line(format_args!("    use runtime::built_in::{{"));
     line(format_args!("        Activation, Layout, Level, Parts, Precision, StateLayout, WeightFormat,"));

@@ -14,42 +14,42 @@ use crate::model::{HeapState, Model, state_words_of};
 use crate::rows::padded;
 use crate::vocab::{Token, Vocab};
 
-/// A linear layer to be written: `weight` `[fan_out][fan_in]` row by row as PyTorch has it, `bias` `[fan_out]`.
+/// Linear layer to be written: `weight` `[fan_out][fan_in]` row by row as in PyTorch, `bias` `[fan_out]`.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearWeights<'a> {
-    /// The matrix, row-major.
+    /// Weight matrix, row-major.
     pub weight: &'a [f32],
-    /// The bias.
+    /// Bias of each row.
     pub bias: &'a [f32],
 }
 
-/// The network to be written: levels from the characters up, then the output layer.
+/// Network to be written: levels from the characters up, then the output layer.
 #[derive(Clone, Debug)]
 pub enum Layers<'a> {
-    /// In single precision.
+    /// Network in single precision.
     F32 {
-        /// `[vocab_size][n_embd]`.
+        /// Embedding, `[vocab_size][n_embd]`.
         embedding: &'a [f32],
-        /// One per level, and the output layer.
+        /// Layers of the levels, then the output layer.
         layers: Vec<LinearWeights<'a>>,
     },
-    /// In integers, as [`crate::quant`] defines them.
+    /// Network in integers, as [`crate::quant`] defines them.
     Integer {
-        /// `[vocab_size][n_embd]`; empty where level 0 is a table.
+        /// Embedding, `[vocab_size][n_embd]`; empty if level 0 is a table.
         embedding: &'a [i8],
-        /// One per level, and the output layer.
+        /// Layers of the levels, then the output layer.
         layers: &'a [IntegerLayer],
     },
 }
 
-/// Writes a blob. The same input gives the same bytes.
+/// Writes a blob. The same input always makes the same bytes.
 ///
-/// `golden` is the text on which a chip tests itself. Its length and checksum in the header are filled in here, and so are the
-/// weight formats of integers.
+/// `golden` is the text on which a chip tests itself. Its length and checksum in the header, and the weight formats of
+/// integers, are filled in here.
 ///
 /// # Errors
-/// [`EncodeError`]: an array of another length than the dimensions ask for, or a blob that a reader would refuse. Every blob is
-/// opened before it is returned.
+/// [`EncodeError`] for an array whose length does not match the dimensions, or for a blob that a reader would refuse.
+/// Every blob is opened before it is returned.
 pub fn encode(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Result<Vec<u8>, EncodeError> {
     let draft = AlignedBlob::from(encode_promising(header, layers, golden, 0)?.as_slice());
     let model = Model::new(draft.as_bytes())?;
@@ -58,7 +58,7 @@ pub fn encode(header: &Header<'_>, layers: &Layers<'_>, golden: &[Token]) -> Res
     encode_promising(header, layers, golden, checksum)
 }
 
-/// As [`encode`], with a given checksum of the golden text's logits. The blob is not opened.
+/// Does the same as [`encode`], with a given checksum of the golden text's logits, and does not open the blob.
 pub(super) fn encode_promising(
     header: &Header<'_>,
     layers: &Layers<'_>,
@@ -119,7 +119,7 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
     let total_len = slab_offset(header.len()) + slab.0.len();
     let mut preamble = Preamble {
         header_len,
-        // The widest networks that the limits allow do not fit.
+        // The widest networks within the limits do not fit.
         total_len: field("blob", total_len)?,
         state_words: field("state", state_words)?,
         crc32: 0,
@@ -178,7 +178,7 @@ fn push_linear(
     Ok(())
 }
 
-/// What level 0 gives, `width` values for every pair of characters.
+/// Writes the output of level 0: `width` values for every pair of characters.
 fn push_pairs(slab: &mut SlabWriter, layer: &IntegerLayer, width: usize, vocab_size: usize) -> Result<(), EncodeError> {
     expect("entries of pairs", layer.weights.len(), vocab_size * vocab_size * width)?;
     expect("biases of pairs", layer.bias.len() + layer.multiplier.len(), 0)?;
@@ -209,7 +209,7 @@ fn push_integer(
         return Err(FormatError::AccumulatorOverflow { layer: index, row }.into());
     }
     if let Some(kernel) = PackedKernel::new(layout, format) {
-        // Where each padded column comes from.
+        // Origin of each padded column.
         let mut columns = vec![None; kernel.columns(&shape)];
         for position in 0..shape.positions {
             let (from, to) = (shape.start(position, |width| width), kernel.start(&shape, position));
@@ -237,7 +237,7 @@ fn expect(what: &'static str, found: usize, expected: usize) -> Result<(), Encod
     if found == expected { Ok(()) } else { Err(EncodeError::WrongLength { what, found, expected }) }
 }
 
-/// Returns a length as its field in the blob holds it.
+/// Returns a length as its field in the blob stores it.
 fn field<T: TryFrom<usize>>(what: &'static str, len: usize) -> Result<T, EncodeError> {
     T::try_from(len).map_err(|_| EncodeError::TooLong { what, len })
 }

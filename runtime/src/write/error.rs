@@ -2,31 +2,31 @@ use core::fmt;
 
 use crate::error::FormatError;
 
-/// Why a network cannot be written as a blob.
+/// Reason why a network cannot be written as a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// A reader would refuse the blob.
     Refused(FormatError),
-    /// An array has another length than the dimensions ask for.
+    /// The length of an array does not match the dimensions.
     WrongLength {
-        /// The array.
+        /// Name of the array.
         what: &'static str,
-        /// Its length.
+        /// Length of the array.
         found: usize,
-        /// The length that the dimensions ask for.
+        /// Length that follows from the dimensions.
         expected: usize,
     },
     /// A part of the blob is too long for the field that holds its length.
     TooLong {
-        /// The part.
+        /// Name of the part.
         what: &'static str,
-        /// Its length.
+        /// Length of the part.
         len: usize,
     },
-    /// Only integer models have layouts to choose from, and pairs.
+    /// Only integer models can have pairs, or a choice of layouts.
     NotInteger,
-    /// Pairs are of two characters, and level 0 of the model fuses more.
+    /// Pairs need a level 0 that fuses two characters, and this model's fuses more.
     NotPairs,
 }
 

@@ -7,11 +7,13 @@ use crate::format::{AlignedBlob, Header, Layout, WeightFormat};
 use crate::layers::IntegerLayer;
 use crate::model::Model;
 
-/// The blob of an integer model with its weights in another layout. Nothing else changes: the same logits, bit by bit, and the
-/// bytes that exporting in that layout would have given.
+/// Returns the blob of an integer model with its weights in another layout.
+///
+/// Nothing else changes: the logits are the same, bit by bit, and so are the bytes that an export in that layout would
+/// write.
 ///
 /// # Errors
-/// [`EncodeError::NotInteger`] for a model or a layout in f32; [`FormatError::BadDimension`] for a layer that is too wide for
+/// [`EncodeError::NotInteger`] for a model or a layout in f32; [`FormatError::BadDimension`] if a layer is too wide for
 /// the layout.
 pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, EncodeError> {
     if !layout.is_integer() {
@@ -21,12 +23,15 @@ pub fn relayout(model: &Model<'_>, layout: Layout) -> Result<Vec<u8>, EncodeErro
     write(model, layout, embedding, &layers)
 }
 
-/// The blob of an integer model with level 0 as the activations for every pair of characters ([`WeightFormat::Pairs`]), as
-/// the level gives them: the same logits, bit by bit, without computing the level. It takes `vocab_size^2` times the level's
-/// width in bytes, and there is no way back.
+/// Returns the blob of an integer model whose level 0 is stored as its output for every pair of characters
+/// ([`WeightFormat::Pairs`]).
+///
+/// The logits are the same, bit by bit, and level 0 is no longer computed. The pairs take `vocab_size^2` times the
+/// level's width in bytes. There is no way back.
 ///
 /// # Errors
-/// [`EncodeError::NotInteger`] for a model in f32, [`EncodeError::NotPairs`] if its level 0 fuses more than two characters.
+/// [`EncodeError::NotInteger`] for a model in f32; [`EncodeError::NotPairs`] if its level 0 fuses more than two
+/// characters.
 pub fn tabulate_pairs(model: &Model<'_>) -> Result<Vec<u8>, EncodeError> {
     let (_, mut layers) = model.unpack().ok_or(EncodeError::NotInteger)?;
     let weights = model.integer_pairs().ok_or(EncodeError::NotPairs)?;
@@ -50,7 +55,8 @@ fn write(model: &Model<'_>, layout: Layout, embedding: &[i8], layers: &[IntegerL
         vocab: model.vocab().as_str(),
         provenance: model.provenance(),
     };
-    // The promise is carried over, not made anew: a model that breaks it must not pass a self-test for having been here.
+    // Copies the checksum of the golden text instead of computing it: a model that fails its self-test must still fail
+    // after this.
     let layers = Layers::Integer { embedding, layers };
     let blob = encode_promising(&header, &layers, model.golden(), model.golden_crc32())?;
     Model::new(AlignedBlob::from(blob.as_slice()).as_bytes())?;

@@ -1,4 +1,5 @@
-//! Where kernels stop: sizes up to which they compute, and lengths that do not belong together, which they leave alone.
+//! Limits of the kernels: the largest sizes that they compute, and lengths that do not match, for which they do
+//! nothing.
 
 use runtime::activation::{Curve, TANH};
 use runtime::kernels::layout::PackedLayout;
@@ -8,7 +9,7 @@ use runtime::kernels::layout::vector128::{Vector128I4, Vector128I8};
 
 use crate::oracle;
 
-/// Rows of so many zeros as columns: the bias, times 1. Two blocks.
+/// Computes rows of zeros in this many columns, so the result is the bias times 1. Two blocks.
 fn lanes16_rows(columns: usize) -> Vec<i32> {
     let bias: Vec<i32> = (0..8).map(|row| 1_000 - 300 * row).collect();
     let blocks = Lanes16I8::pack(&bias, &[1 << 24; 8], |_, _| 0, 8, columns);
@@ -30,7 +31,7 @@ fn lanes16_computes_as_many_columns_as_its_limit() {
     assert_eq!(lanes16_rows(most + group), [7; 8]);
 }
 
-/// One word more than whole groups have, and a group more than there are activations for.
+/// Refuses more words than whole groups have, and more groups than the activations need.
 #[test]
 fn lanes16_takes_only_whole_groups() {
     let columns = 2 * Lanes16I8::GROUP;
@@ -49,7 +50,7 @@ fn lanes16_takes_only_whole_groups() {
     }
 }
 
-/// More rows than any of them takes at a time for their tanh.
+/// More rows than any kernel processes at once for their tanh.
 #[test]
 fn tanh_of_many_rows() {
     let bias: Vec<i32> = (0..304).map(|row| 2 * row - 304).collect();
@@ -71,7 +72,7 @@ fn tanh_of_many_rows() {
     check::<Vector128I4>(&bias, &multiplier, &expected);
 }
 
-/// Another curve than the one that all models have today: an entry for each index, and none twice in a row.
+/// A curve that no model has, in which neighbouring entries always differ.
 #[test]
 fn entries_are_those_of_the_curve() {
     fn check<L: PackedLayout>() {
@@ -95,7 +96,7 @@ fn entries_are_those_of_the_curve() {
     check::<Vector128I4>();
 }
 
-/// With a block too few, no row is computed: not those either whose blocks are there.
+/// No row is computed if a block is missing, not even the rows whose blocks exist.
 #[test]
 fn tanh_of_rows_that_are_not_all_there() {
     fn check<L: PackedLayout>() {
@@ -111,7 +112,7 @@ fn tanh_of_rows_that_are_not_all_there() {
     check::<Lanes16I4>();
 }
 
-/// Neither more columns nor more rows than any layer has, so that the size of what they are in fits 32 bits.
+/// Sizes above the largest number of columns or rows of any layer are refused, so that all sizes fit 32 bits.
 #[test]
 fn vector128_computes_no_more_than_a_layer_has() {
     for (columns, rows, computed) in
@@ -125,7 +126,7 @@ fn vector128_computes_no_more_than_a_layer_has() {
     }
 }
 
-/// Not even where another block follows.
+/// Rows and columns beyond a block do not exist, even if another block follows.
 #[test]
 fn a_block_has_no_more_rows_than_it_has() {
     fn check<L: PackedLayout>() {
@@ -149,7 +150,7 @@ fn a_block_has_no_more_rows_than_it_has() {
     }
 }
 
-/// Of a layer with fewer rows than there are biases and multipliers, those after them are not part of the blocks.
+/// Biases and multipliers beyond the rows of a layer are not part of the blocks.
 #[test]
 fn blocks_have_as_many_rows_as_asked_for() {
     fn check<L: PackedLayout>() {
@@ -166,7 +167,7 @@ fn blocks_have_as_many_rows_as_asked_for() {
     check::<Vector128I4>();
 }
 
-/// Whatever was there before.
+/// Padding overwrites what was there before.
 #[test]
 fn vector128_pads_with_zeros() {
     for columns in 0..=33_usize {

@@ -1,7 +1,7 @@
-//! One suite for every integer layout: its kernel computes the same as the oracle, bit by bit.
+//! One suite for every integer layout: its kernel has the same results as the oracle, bit by bit.
 //!
-//! On the host the kernels are the definitions in safe Rust; the firmware program `kerneltest` runs such cases on a chip, and
-//! compares the assembly with the definitions.
+//! On the host the kernels are the definitions in safe Rust. The firmware program `kerneltest` runs such cases on a
+//! chip and compares the assembly with the definitions.
 
 #![cfg(feature = "int4")]
 
@@ -47,7 +47,7 @@ fn vector128_i4() {
     Suite::<Vector128I4>::check();
 }
 
-/// They change only with the format's version.
+/// Golden checksums, which change only with the format's version.
 #[test]
 fn blocks_are_what_they_were() {
     assert_eq!(Suite::<Dual16I8>::golden(), 0xb912_7a19);
@@ -58,7 +58,7 @@ fn blocks_are_what_they_were() {
     assert_eq!(Suite::<Vector128I4>::golden(), 0x6b13_aeae);
 }
 
-/// The assembly of the chips has this built in: even coefficients are 2^11 larger than the activations say.
+/// Even coefficients have an offset of 2^11, on which the assembly for the chips depends.
 #[test]
 fn even_coefficients_of_dual16_have_their_offset() {
     let mut prepared = [7; 8];

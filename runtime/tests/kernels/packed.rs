@@ -1,4 +1,4 @@
-//! The numbers of a layout that a layer's shape is computed with.
+//! Tests the sizes of the layouts that determine a layer's shape.
 
 use runtime::activation::TANH;
 use runtime::config::{Level, LinearShape};
@@ -8,7 +8,8 @@ use runtime::kernels::layout::PackedKernel;
 
 use crate::oracle;
 
-/// Layout, whether of four bits, rows of a block, columns that are prepared together and their words, columns of a group.
+/// Layout; whether weights have four bits; rows of a block; columns prepared together and their words; columns of a
+/// group.
 const KERNELS: [(Layout, bool, usize, [usize; 2], usize); 6] = [
     (Layout::Dual16, false, 4, [8, 4], 8),
     (Layout::Dual16, true, 2, [16, 8], 16),
@@ -32,7 +33,7 @@ fn kernels_have_their_numbers() {
         assert_eq!((kernel.layout(), kernel.format()), (layout, format), "{kernel:?}");
         assert_eq!(kernel.name(), format!("{}_i{}", layout.name(), if is_i4 { 4 } else { 8 }));
         assert!(PackedKernel::ALL.contains(&kernel));
-        // The others read other words.
+        // The others read prepared words.
         assert_eq!(kernel.reads_bytes(), layout == Layout::Vector128, "{kernel:?}");
         assert_eq!((kernel.rows_per_block(), kernel.part()), (rows, part), "{kernel:?}");
     }
@@ -41,7 +42,7 @@ fn kernels_have_their_numbers() {
     assert_eq!(PackedKernel::new(Layout::Dual16, WeightFormat::Table), None);
 }
 
-/// Each position has whole parts, and the last one fills up whole groups of all: part of the format.
+/// Each position is padded to whole parts, and the last one to whole groups of all columns: part of the format.
 #[test]
 fn positions_have_as_little_padding_as_makes_whole_groups() {
     let level = |width: u16| Level { fuse: 2, width };
@@ -63,7 +64,7 @@ fn positions_have_as_little_padding_as_makes_whole_groups() {
         for positions in 1..=9 {
             (1..=100).for_each(|width| check(&LinearShape::new(positions, width, 1)));
         }
-        // Of levels, whatever the width that all others have.
+        // Positions that have a level do not use the common width.
         for widths in [[1, 0, 0], [16, 32, 64], [5, 9, 1], [33, 4, 7], [31, 33, 35], [88, 104, 64]] {
             let levels = widths.map(level);
             let shape = LinearShape { positions: 3, width: 1000, levels: &levels, fan_out: 1 };

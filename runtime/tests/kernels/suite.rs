@@ -8,7 +8,7 @@ use runtime::quant::ACC_LIMIT;
 
 use crate::oracle;
 
-/// A layer and an input. Weights `[rows][sum of the positions' widths]`.
+/// Layer with an input. Weights are `[rows][sum of the positions' widths]`.
 struct Case {
     positions: Vec<Vec<i8>>,
     weights: Vec<Vec<i8>>,
@@ -16,7 +16,7 @@ struct Case {
     multiplier: Vec<i32>,
 }
 
-/// xorshift, so that a failing case is the same in every run.
+/// Random numbers by xorshift, so that a failing case is the same in every run.
 struct Random(u32);
 
 impl Random {
@@ -27,22 +27,22 @@ impl Random {
         self.0
     }
 
-    /// In -max to max.
+    /// Returns a number from -max to max.
     fn within(&mut self, max: i32) -> i32 {
         ((u64::from(self.next()) * (2 * max as u64 + 1)) >> 32) as i32 - max
     }
 }
 
-/// What values are made of.
+/// Pattern of values.
 #[derive(Clone, Copy)]
 enum Pattern {
     Random,
-    /// The largest magnitude, signs at random.
+    /// The largest magnitude with random signs.
     Extreme,
-    /// The largest magnitude, one sign.
+    /// The largest magnitude with one sign.
     Largest,
     Smallest,
-    /// The largest magnitude, signs by turns.
+    /// The largest magnitude with alternating signs.
     Alternating,
     Zero,
 }
@@ -63,11 +63,11 @@ impl Pattern {
     }
 }
 
-/// The suite of a layout.
+/// Suite of tests for a layout.
 pub struct Suite<L>(PhantomData<L>);
 
 impl<L: PackedLayout> Suite<L> {
-    /// Columns that a layer has at least.
+    /// Minimum number of columns of a layer.
     const LEAST: usize = if matches!(L::LAYOUT, runtime::format::Layout::Lanes16) { 1 } else { 0 };
 
     fn padded(width: usize) -> usize {
@@ -86,7 +86,7 @@ impl<L: PackedLayout> Suite<L> {
         let bias = weights
             .iter()
             .map(|weights: &Vec<i8>| {
-                // Up to the last bias that the loader lets pass.
+                // Up to the largest bias that the loader accepts.
                 let sum: i32 = weights.iter().map(|&weight| 127 * i32::from(weight).abs()).sum();
                 let room = ACC_LIMIT - 1 - sum;
                 match random.next() % 3 {
@@ -108,11 +108,11 @@ impl<L: PackedLayout> Suite<L> {
         Case { positions, weights, bias, multiplier }
     }
 
-    /// The layout computes the naive sums of a case; and the blocks contain what was packed.
+    /// Checks that the layout computes the naive sums of a case, and that the blocks contain the packed weights.
     fn check_case(case: &Case) {
         let widths: Vec<usize> = case.positions.iter().map(Vec::len).collect();
         let columns: usize = widths.iter().map(|&width| Self::padded(width)).sum();
-        // Column of the weights for a padded column.
+        // Column of the weights for each padded column.
         let mut origin = vec![None; columns];
         let (mut padded, mut plain) = (0, 0);
         for &width in &widths {
@@ -158,10 +158,10 @@ impl<L: PackedLayout> Suite<L> {
         }
     }
 
-    /// The whole suite.
+    /// Runs the whole suite.
     pub fn check() {
         let mut random = Random(0x2545_f491);
-        // The rows of 300 columns at the limit of 2^23: 300 * 127 * 127 fits.
+        // Rows of 300 columns are near the limit of 2^23: 300 * 127 * 127 fits.
         for width in Self::LEAST..=300 {
             let rows = 1 + width % (2 * L::ROWS + 1);
             let patterns = [Pattern::Random, PATTERNS[width % PATTERNS.len()], Pattern::Extreme];
@@ -188,8 +188,9 @@ impl<L: PackedLayout> Suite<L> {
         Self::check_mismatched_lengths();
     }
 
-    /// The words themselves are a promise, too: blobs that were packed before are read, and by the assembly of a core. A checksum of
-    /// blocks and prepared inputs.
+    /// Returns a checksum of blocks and prepared inputs.
+    ///
+    /// The words themselves are a promise too: existing blobs must remain readable, also by the assembly of a core.
     pub fn golden() -> u32 {
         let mut random = Random(0x1234_5678);
         let mut checksum = 0x811c_9dc5_u32;
@@ -206,7 +207,7 @@ impl<L: PackedLayout> Suite<L> {
         checksum
     }
 
-    /// A weight that is not there is 0, whatever the block says.
+    /// Checks that a weight outside the block is 0, for any contents of the block.
     fn check_outside() {
         let columns = 4 * L::GROUP;
         let block = vec![0x1122_1122; L::block_words(columns)];
@@ -220,7 +221,7 @@ impl<L: PackedLayout> Suite<L> {
         assert!((0..L::ROWS).all(there));
     }
 
-    /// Lengths that do not belong together do no harm.
+    /// Checks that lengths which do not match do no harm.
     fn check_mismatched_lengths() {
         let words = vec![0x8181_8181; 200];
         let x = [127; 100];

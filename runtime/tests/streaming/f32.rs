@@ -1,4 +1,4 @@
-//! In single precision.
+//! Streaming in single precision.
 
 use proptest::prelude::*;
 use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
@@ -8,7 +8,7 @@ use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
 
 use super::{NO_PROVENANCE, fuses, vocab};
 
-/// A network as plain rows, with the arithmetic written out: every node of the window, nothing remembered.
+/// Network as plain rows, with the arithmetic written out: computes every node of the window and remembers nothing.
 #[derive(Clone, Debug)]
 struct Naive {
     activation: Activation,
@@ -32,7 +32,7 @@ impl Naive {
         self.levels.iter().map(|(level, ..)| usize::from(level.fuse)).product()
     }
 
-    /// Values for the rows of a level.
+    /// Returns the values for the rows of a level.
     fn activate(&self, rows: Vec<f32>) -> Vec<f32> {
         let function = match self.activation {
             Activation::Tanh | Activation::Gated => tanh,
@@ -46,7 +46,7 @@ impl Naive {
         values.iter().zip(gates).map(|(&value, &other)| value * (0.5 + 0.5 * other)).collect()
     }
 
-    /// The newest node of every level, then the logits.
+    /// Returns the newest node of every level, then the logits.
     fn forward(&self, window: &[u8]) -> Vec<Vec<f32>> {
         let mut newest = Vec::new();
         let mut nodes: Vec<Vec<f32>> = window.iter().map(|&token| self.embedding[usize::from(token)].clone()).collect();
@@ -139,7 +139,7 @@ fn logit_bits(stream: &Stream<'_>) -> Vec<u32> {
     }
 }
 
-/// Pushes a token; gives the outputs of all levels, then the logits.
+/// Pushes a token. Returns the outputs of all levels, then the logits.
 fn push_observed(stream: &mut Stream<'_>, token: u8) -> Vec<Vec<u32>> {
     let mut seen = Vec::new();
     stream.push_observed(token, &mut |level, values| match values {
@@ -161,7 +161,7 @@ proptest! {
         let model = Model::new(blob.as_bytes()).unwrap();
         let mut state = HeapState::new(&model);
         let mut stream = Stream::new(&model, &mut state).unwrap();
-        // Twice: what was seen before a reset must leave no trace. The second time under observation.
+        // Twice, because a reset must remove every trace of earlier characters; the second time under observation.
         for observed in [false, true] {
             let mut window = vec![0; naive.block_size()];
             let expected = all_bits(&naive.forward(&window));

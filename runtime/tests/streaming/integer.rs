@@ -1,4 +1,4 @@
-//! In integers: the oracle is QUANTIZATION.md, written out in 64 bits.
+//! Streaming in integers: the oracle is QUANTIZATION.md, written out in 64 bits.
 
 use proptest::prelude::*;
 use rand_core::{Rng, SeedableRng};
@@ -9,10 +9,10 @@ use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
 
 use super::{NO_PROVENANCE, fuses, vocab};
 
-/// What no sum may reach.
+/// Limit that every sum must remain below.
 const ACC_LIMIT: i64 = 1 << 23;
 
-/// A row of a layer: `weights` in the order of its inputs, for a table `[fuse * vocab_size]`.
+/// Row of a layer: `weights` in the order of its inputs, for a table `[fuse * vocab_size]`.
 #[derive(Clone, Debug)]
 struct Row {
     bias: i64,
@@ -36,13 +36,13 @@ impl Row {
 }
 
 impl Layer {
-    /// Pre-activations or logits for the inputs `x`.
+    /// Returns pre-activations or logits for the inputs `x`.
     fn linear(&self, x: &[i64]) -> Vec<i64> {
         let product = |row: &Row| row.weights.iter().zip(x).map(|(w, x)| w * x).sum();
         self.rows.iter().map(|row| row.requantized(product(row))).collect()
     }
 
-    /// Pre-activations of a table for the characters of its positions.
+    /// Returns pre-activations of a table for the characters of its positions.
     fn look_up(&self, vocab_size: usize, tokens: &[u8]) -> Vec<i64> {
         let entries = |row: &Row| -> i64 {
             let positions = tokens.iter().enumerate();
@@ -52,26 +52,26 @@ impl Layer {
     }
 }
 
-/// `round(127 tanh(i / 64))`, and 127 from 256 on.
+/// Returns `round(127 tanh(i / 64))`, and 127 from 256 on.
 fn tanh(pre_activation: i64) -> i64 {
     let i = pre_activation.abs();
     let y = if i < 256 { (127.0 * (i as f64 / 64.0).tanh()).round() as i64 } else { 127 };
     if pre_activation < 0 { -y } else { y }
 }
 
-/// `round(value * (1 + gate) / 2)`, where dividing by 2 * 127 is multiplying by 258 / 65,536.
+/// Returns `round(value * (1 + gate) / 2)`, where dividing by 2 * 127 is multiplying by 258 / 65,536.
 fn gate(value: i64, gate: i64) -> i64 {
     (value * (127 + gate) * 258 + (1 << 15)) >> 16
 }
 
-/// A network, every node of the window computed anew.
+/// Network that computes every node of the window again.
 #[derive(Clone, Debug)]
 struct Naive {
     activation: Activation,
     skip: bool,
     vocab_size: usize,
     n_embd: usize,
-    /// Empty where level 0 is a table.
+    /// Embedding; empty if level 0 is a table.
     embedding: Vec<Vec<i64>>,
     levels: Vec<(u8, Layer)>,
     output: Layer,
@@ -82,7 +82,7 @@ impl Naive {
         self.levels.iter().map(|(fuse, _)| usize::from(*fuse)).product()
     }
 
-    /// Values for the rows of a level.
+    /// Returns the values for the rows of a level.
     fn activate(&self, pre_activations: Vec<i64>) -> Vec<i64> {
         let curve = match self.activation {
             Activation::Tanh | Activation::Gated => tanh,
@@ -96,7 +96,7 @@ impl Naive {
         values.iter().zip(gates).map(|(&value, &other)| gate(value, other)).collect()
     }
 
-    /// The newest node of every level, then the logits.
+    /// Returns the newest node of every level, then the logits.
     fn forward(&self, window: &[u8]) -> Vec<Vec<i64>> {
         let mut newest = Vec::new();
         let mut nodes: Vec<Vec<i64>> = Vec::new();
@@ -148,7 +148,7 @@ impl Naive {
     }
 }
 
-/// A layer as the encoder takes it.
+/// Returns a layer in the form that the encoder takes.
 fn flat(layer: &Layer) -> IntegerLayer {
     let rows = &layer.rows;
     let weights: Vec<i8> = if layer.format == WeightFormat::Table {
@@ -166,16 +166,16 @@ fn flat(layer: &Layer) -> IntegerLayer {
     }
 }
 
-/// Fills a network of a given shape with numbers of all kinds, the largest allowed ones among them.
+/// Fills a network of a given shape with numbers of all kinds, the largest allowed ones included.
 struct Filler(Xoshiro128PlusPlus);
 
 impl Filler {
-    /// From `low` to `high`.
+    /// Returns a number from `low` to `high`.
     fn within(&mut self, low: i64, high: i64) -> i64 {
         low + i64::from(self.0.next_u32()) % (high - low + 1)
     }
 
-    /// Weights of up to `max` in magnitude: of any size, of the largest only, or none at all.
+    /// Returns weights of at most `max` in magnitude: of all sizes, only the largest, or only zeros.
     fn weights(&mut self, len: usize, max: i64) -> Vec<i64> {
         match self.within(0, 7) {
             0 => vec![max; len],
@@ -185,7 +185,7 @@ impl Filler {
         }
     }
 
-    /// A row of `columns`; of a table, `fuse` of them are added up.
+    /// Returns a row of `columns` weights; in a table, `fuse` of them are added up.
     fn row(&mut self, format: WeightFormat, columns: usize, fuse: u8) -> Row {
         let max = if format == WeightFormat::Int4 { 7 } else { 127 };
         let weights = self.weights(columns, max);
@@ -195,7 +195,7 @@ impl Filler {
                 WeightFormat::Table => i64::from(fuse),
                 _ => row.weights.iter().map(|weight| weight.abs()).sum(),
             };
-        // With the bias the sum may come as close to the limit as can be.
+        // With the bias, the sum may come as close to the limit as possible.
         let left = ACC_LIMIT - 1 - reach;
         row.bias = match self.within(0, 7) {
             0 => left,
@@ -207,13 +207,13 @@ impl Filler {
             0 => i64::from(i32::MAX),
             1 => self.within(0, 1),
             2 => 1 << self.within(0, 30),
-            // Most outputs on the slope of tanh, which ends at 256.
+            // Puts most outputs on the slope of tanh, which ends at 256.
             _ => ((256 << 24) / reach.max(1) * self.within(1, 800) / 100).min(i64::from(i32::MAX)),
         };
         row
     }
 
-    /// Level 0 may be a table; what follows reads activations.
+    /// Returns a weight format. Level 0 may be a table; other layers read activations.
     fn format(&mut self, first: bool) -> WeightFormat {
         match self.within(0, if first { 8 } else { 5 }) {
             #[cfg(feature = "int4")]
@@ -277,7 +277,7 @@ fn logits(stream: &Stream<'_>) -> Vec<i64> {
     }
 }
 
-/// Pushes a token; gives the outputs of all levels, then the logits.
+/// Pushes a token. Returns the outputs of all levels, then the logits.
 fn push_observed(stream: &mut Stream<'_>, token: u8) -> Vec<Vec<i64>> {
     let mut seen = Vec::new();
     stream.push_observed(token, &mut |level, values| match values {
@@ -304,14 +304,14 @@ proptest! {
         let model = Model::new(blob.as_bytes()).unwrap();
         let mut state = HeapState::new(&model);
         let mut stream = Stream::new(&model, &mut state).unwrap();
-        // Twice: what was seen before a reset must leave no trace. The second time under observation.
+        // Twice, because a reset must remove every trace of earlier characters; the second time under observation.
         for observed in [false, true] {
             let mut window = vec![0; naive.block_size()];
             let expected = naive.forward(&window);
             prop_assert_eq!(Some(&logits(&stream)), expected.last(), "at the start");
             for (at, token) in tokens.iter().map(|&token| usize::from(token) % (naive.vocab_size + 1)).enumerate() {
                 window.rotate_left(1);
-                // One beyond the vocabulary counts as the boundary.
+                // A token beyond the vocabulary counts as the boundary.
                 *window.last_mut().unwrap() = if token < naive.vocab_size { token as u8 } else { 0 };
                 let expected = naive.forward(&window);
                 if observed {
@@ -338,7 +338,7 @@ proptest! {
     }
 }
 
-/// The random networks are of use: they have every format, and activations that are not all at the ends.
+/// Checks that the random networks are useful: they have every format, and many activations between the ends.
 #[test]
 fn the_networks_are_of_all_kinds() {
     let mut formats = std::collections::BTreeMap::<String, usize>::new();

@@ -1,4 +1,4 @@
-//! Streaming with rings against whole windows computed naively: equal bit by bit.
+//! Compares streaming with rings to whole windows computed naively: equal bit by bit.
 
 #[cfg(feature = "f32")]
 mod f32;
@@ -13,7 +13,7 @@ use runtime::{Generator, HeapState, Model, Provenance, Sampling};
 
 const NO_PROVENANCE: Provenance<'_> = Provenance { preset: "random", ..Provenance::UNKNOWN };
 
-/// Fuse factors of 2, 3, 4 and 8 whose product is at most 16.
+/// Strategy for fuse factors of 2, 3, 4 and 8 whose product is at most 16.
 fn fuses() -> impl Strategy<Value = Vec<u8>> {
     let all: Vec<Vec<u8>> = [
         &[2][..],
@@ -46,7 +46,7 @@ fn fuses() -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(all)
 }
 
-/// Words drawn together are those drawn alone.
+/// Checks that words drawn together equal words drawn separately.
 fn check_batch(model: &Model<'_>) {
     let sampling = Sampling::default().temperature_milli(2000);
     let words = Batch::new(model, sampling).max_len(10).words(5, 0..40, 1);
@@ -59,7 +59,7 @@ fn check_batch(model: &Model<'_>) {
     }
 }
 
-/// Two forms of one model give the same logits.
+/// Checks that two forms of one model have the same logits.
 #[cfg(feature = "int8")]
 fn check_same(one: &Model<'_>, other: &Model<'_>, tokens: &[u8]) {
     let (mut first, mut second) = (HeapState::new(one), HeapState::new(other));
@@ -72,12 +72,12 @@ fn check_same(one: &Model<'_>, other: &Model<'_>, tokens: &[u8]) {
     assert_eq!(one.logits(), other.logits());
 }
 
-/// A vocabulary of that size.
+/// Returns a vocabulary of this size.
 fn vocab(size: usize) -> String {
     ('.'..).filter(|&c| c == '.' || c > 'Z').take(size).collect()
 }
 
-/// Columns of the output layer.
+/// Returns the number of columns of the output layer.
 fn output_columns(skip: bool, widths: &[u16]) -> usize {
     let columns = |widths: &[u16]| widths.iter().map(|&width| usize::from(width)).sum();
     columns(if skip { widths } else { &widths[widths.len() - 1..] })

@@ -1,8 +1,9 @@
 //! The methods of every vector unit, listed once.
 
-/// Safe methods for the functions of a unit's file, which need its instructions; the unit itself is the proof that they exist.
+/// Defines safe methods for the functions in a unit's file. The functions need the unit's instructions; a value of the
+/// unit proves that the machine has them.
 ///
-/// The names of types are those that the file imports for its functions.
+/// The file imports the types by these names.
 macro_rules! methods {
     ($unit:ident) => {
         $crate::kernels::host::methods::methods! { $unit:
@@ -24,7 +25,8 @@ macro_rules! methods {
             $($(#[$attribute])*
             #[inline]
             pub fn $function(self, $($argument: $type),*) $(-> $result)? {
-                // SAFETY: `self` exists only because `detect` found the instructions for which the function is compiled.
+                // SAFETY: `self` exists only because `detect` found the instructions for which the function is
+                // compiled.
                 unsafe { $function($($argument),*) }
             })*
         }

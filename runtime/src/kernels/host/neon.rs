@@ -1,6 +1,6 @@
 //! NEON, which every AArch64 has: 16 products of bytes in three instructions.
 //!
-//! `sdot` would be one instead of the three; its intrinsic is not stable in the pinned Rust.
+//! `sdot` would replace all three, but its intrinsic is not stable in the pinned Rust.
 #![allow(unsafe_code)]
 
 use core::arch::aarch64::*;
@@ -16,12 +16,12 @@ use crate::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
 use crate::rows::LANES;
 use crate::vocab::Token;
 
-/// The proof that this machine has the instructions.
+/// Proof that this machine has the instructions.
 #[derive(Clone, Copy, Debug)]
 pub struct Neon(());
 
 impl Neon {
-    /// Asks the machine.
+    /// Asks the machine for the instructions.
     #[inline]
     pub fn detect() -> Option<Self> {
         std::arch::is_aarch64_feature_detected!("neon").then_some(Self(()))
@@ -30,14 +30,14 @@ impl Neon {
 
 methods! { Neon }
 
-/// Rows that are finished together.
+/// Number of rows that are finished together.
 const ROWS: usize = 8;
-/// Rows whose sums are kept in registers.
+/// Number of rows whose sums are kept in registers.
 const FOUR: usize = 4;
 /// Bytes of a vector.
 const BYTES: usize = 16;
 
-/// For each block of 8 rows, for each four of them, for each 64 columns:
+/// Computes, for each block of 8 rows, for each four of them, for each 64 columns:
 ///
 /// ```text
 /// for r in 0..4 { for v in 0..4 { acc[r] += pairs of (w[r][v] low * x[v] low + w[r][v] high * x[v] high) } }
@@ -45,11 +45,12 @@ const BYTES: usize = 16;
 /// out = requantize(bias + lanes of acc)
 /// ```
 ///
-/// 1. The sum of two products, at most `2 * 127 * 128` in magnitude, fits 16 bits; that of three may not.
-/// 2. Of more rows, the compiler would keep sums in memory: it begins all products before it ends the first.
-/// 3. The columns that are left, fewer than 16, are the end of the last 16 of the row: there `x` is zero in those that have
-///    been counted. No weight is read from behind the row, and none copied.
-/// 4. The last block begins 8 rows before the end, and computes some rows again, instead of being a shorter one.
+/// 1. The sum of two products, at most `2 * 127 * 128` in magnitude, fits 16 bits. The sum of three may not.
+/// 2. With more than four rows, the compiler would keep sums in memory, because it begins all products before it ends
+///    the first.
+/// 3. Fewer than 16 columns may be left over. The last 16 columns of the row cover them; `x` is zero in the columns
+///    that have been counted already. So no weight after the row is read, and none is copied.
+/// 4. The last block begins 8 rows before the end and computes some rows again, instead of being shorter.
 #[target_feature(enable = "neon")]
 fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Out<'_>) {
     let fan_in = x.len();
@@ -100,10 +101,10 @@ fn add_columns<const VECTORS: usize>(
     }
 }
 
-/// `VECTORS` vectors from byte `at` on of row `row`, of a block of four rows of `stride` bytes.
+/// Loads `VECTORS` vectors from byte `at` of row `row`, in a block of four rows of `stride` bytes.
 ///
 /// # Panics
-/// If the row has not as many, or the block is a shorter one.
+/// If the row has fewer bytes, or the block fewer rows.
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_row<const VECTORS: usize>(block: &[i8], stride: usize, row: usize, at: usize) -> [int8x16_t; VECTORS] {
@@ -111,16 +112,17 @@ fn load_row<const VECTORS: usize>(block: &[i8], stride: usize, row: usize, at: u
     let first = block.as_ptr().wrapping_add(row * stride + at);
     let mut vectors = [vdupq_n_s8(0); VECTORS];
     for (index, vector) in vectors.iter_mut().enumerate() {
-        // SAFETY: the 16 bytes from `row * stride + at + 16 * index` on lie within the block, since `row` is below 4 and
-        // `at + 16 * (index + 1)` at most `stride`, as was just checked. No alignment is asked for.
+        // SAFETY: the 16 bytes from `row * stride + at + 16 * index` on are within the block, because `row` is below 4
+        // and `at + 16 * (index + 1)` is at most `stride`, as was just checked. No alignment is required.
         *vector = unsafe { vld1q_s8(first.wrapping_add(index * BYTES)) };
     }
     vectors
 }
 
-/// As [`rows_i8`]; a vector of weights is two of columns, even and odd, and `ld2` takes `x` apart in the same way.
+/// Computes a layer like [`rows_i8`]. A vector of weights covers two vectors of columns, even and odd; `ld2` splits `x`
+/// in the same way.
 ///
-/// Products are at most `8 * 128` in magnitude: eight of them are summed in 16 bits.
+/// Products are at most `8 * 128` in magnitude, so eight of them are summed in 16 bits.
 #[target_feature(enable = "neon")]
 fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Out<'_>) {
     let bytes = x.len().div_ceil(2);
@@ -131,7 +133,7 @@ fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: 
     let weights: &[i8] = bytemuck::cast_slice(weights);
     let (vectors, rest) = x.as_chunks::<{ 2 * BYTES }>();
     let (pairs, single) = vectors.as_chunks::<2>();
-    // The last 32 columns end with a whole byte, half of which may belong to no column.
+    // The last 32 columns end with a whole byte; half of it may belong to no column.
     let mut last = [0; 2 * BYTES];
     let end = 2 * BYTES - x.len() % 2;
     last[end - rest.len()..end].copy_from_slice(rest);
@@ -170,7 +172,7 @@ fn add_columns_i4<const VECTORS: usize>(
     for (row, acc) in acc.iter_mut().enumerate() {
         let mut sums = vdupq_n_s16(0);
         for (weights, int8x16x2_t(even, odd)) in load_row::<VECTORS>(block, bytes, row, at).into_iter().zip(x) {
-            // Shifting up and arithmetically down again spreads the sign.
+            // A shift up and an arithmetic shift down again extend the sign.
             let low = vshrq_n_s8::<4>(vshlq_n_s8::<4>(weights));
             let high = vshrq_n_s8::<4>(weights);
             sums = vmlal_s8(sums, vget_low_s8(low), vget_low_s8(even));
@@ -182,7 +184,7 @@ fn add_columns_i4<const VECTORS: usize>(
     }
 }
 
-/// `each` with the first row of every block of [`ROWS`]; the last block ends at the last row.
+/// Calls `each` with the first row of every block of [`ROWS`]. The last block ends at the last row.
 #[inline(always)]
 fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
     for row in (0..rows).step_by(ROWS) {
@@ -190,14 +192,14 @@ fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
     }
 }
 
-/// The sum of the lanes of each vector, in their order.
+/// Returns the sum of the lanes of each vector, in the order of the vectors.
 #[inline]
 #[target_feature(enable = "neon")]
 fn add_lanes(&[a, b, c, d]: &[int32x4_t; FOUR]) -> int32x4_t {
     vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))
 }
 
-/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their entries of a curve.
+/// Adds the bias of [`ROWS`] rows from `row` on, scales the sums, and stores them or their entries of a curve.
 #[inline]
 #[target_feature(enable = "neon")]
 fn finish(sums: [int32x4_t; 2], row: usize, bias: &[i32], multiplier: &[i32], out: &mut Out<'_>) {
@@ -215,13 +217,14 @@ fn finish(sums: [int32x4_t; 2], row: usize, bias: &[i32], multiplier: &[i32], ou
             let narrow = narrow(scaled);
             let bytes = vget_low_s8(look_up_curve(curve, [narrow; 2]));
             let out: &mut [i8; ROWS] = out[rows].first_chunk_mut().expect("eight rows");
-            // SAFETY: the reference covers the eight bytes that are written; no alignment is asked for.
+            // SAFETY: the reference covers the eight bytes that are written; no alignment is required.
             unsafe { vst1_s8(out.as_mut_ptr(), bytes) }
         }
     }
 }
 
-/// [`crate::quant::requantize`]: products of 64 bits, of which `rshrn` rounds away 24, halves up, and keeps the next 32.
+/// Computes [`crate::quant::requantize`]: `rshrn` rounds away 24 bits of each 64-bit product, halves up, and keeps the
+/// next 32.
 #[inline]
 #[target_feature(enable = "neon")]
 fn requantize(acc: int32x4_t, multiplier: int32x4_t) -> int32x4_t {
@@ -230,7 +233,7 @@ fn requantize(acc: int32x4_t, multiplier: int32x4_t) -> int32x4_t {
     vrshrn_high_n_s64::<BITS>(low, vmull_high_s32(acc, multiplier))
 }
 
-/// Eight words as 16 bits, saturating.
+/// Converts eight words to 16 bits, saturating.
 #[inline]
 #[target_feature(enable = "neon")]
 fn narrow([low, high]: [int32x4_t; 2]) -> int16x8_t {
@@ -239,14 +242,14 @@ fn narrow([low, high]: [int32x4_t; 2]) -> int16x8_t {
 
 /// Returns [`Curve::at`] of 16 lanes.
 ///
-/// `tbl` and `tbx` look up 16 among 64 entries, and leave alone the lanes whose index is beyond: four of them look up the half of
-/// the curve for numbers that are not negative, four the other half.
+/// `tbl` and `tbx` look up an index in 64 entries and keep the lane as it is if the index is larger. Four lookups cover
+/// the half of the curve for indices that are not negative, four the other half.
 #[inline]
 #[target_feature(enable = "neon")]
 fn look_up_curve(curve: &Curve, [low, high]: [int16x8_t; 2]) -> int8x16_t {
     let saturate = |values| vreinterpretq_s8_s16(vminq_s16(vmaxq_s16(values, vdupq_n_s16(-256)), vdupq_n_s16(255)));
     let (low, high) = (saturate(low), saturate(high));
-    // The lower bytes of all halves are the indices, the upper ones have the signs.
+    // The lower bytes of all half words are the indices; the upper bytes have the signs.
     let index = vreinterpretq_u8_s8(vuzp1q_s8(low, high));
     let negative = vcltzq_s8(vuzp2q_s8(low, high));
     let (halves, _) = curve.0.as_chunks::<256>();
@@ -262,7 +265,7 @@ fn look_up_256(entries: &[i8; 256], index: uint8x16_t) -> int8x16_t {
     let mut value = vqtbl4q_s8(load_table_i8(&table[0]), index);
     let mut index = index;
     for table in &table[1..4] {
-        // Below the part of the table, the index wraps around to 192 and more: beyond it, too.
+        // An index below this quarter of the table wraps around to 192 or more, which is out of range too.
         index = vsubq_u8(index, quarter);
         value = vqtbx4q_s8(value, load_table_i8(table), index);
     }
@@ -299,36 +302,36 @@ fn gate_i8(values: &mut [i8], gates: &[i8]) {
         let low = gate_8(vget_low_s8(value), vget_low_s8(gate));
         store_i8(values, vcombine_s8(low, gate_8(vget_high_s8(value), vget_high_s8(gate))));
     }
-    // Eight are usual at the end: rows come in blocks of eight.
+    // Usual at the end, because rows come in blocks of eight.
     let (chunks, rest) = rest.as_chunks_mut::<8>();
     let (others, rest_of_gates) = rest_of_gates.as_chunks::<8>();
     for (values, gates) in chunks.iter_mut().zip(others) {
-        // SAFETY: the reference covers the eight bytes that are read; no alignment is asked for.
+        // SAFETY: the reference covers the eight bytes that are read; no alignment is required.
         let gate = unsafe { vld1_s8(gates.as_ptr()) };
         // SAFETY: as above.
         let value = unsafe { vld1_s8(values.as_ptr()) };
         let gated = gate_8(value, gate);
-        // SAFETY: the reference covers the eight bytes that are written; no alignment is asked for.
+        // SAFETY: the reference covers the eight bytes that are written; no alignment is required.
         unsafe { vst1_s8(values.as_mut_ptr(), gated) };
     }
     portable::gate_i8(rest, rest_of_gates);
 }
 
-/// [`crate::quant::gate`] of 8 lanes: `sqrdmulh` is `(2 * a * b + 2^15) >> 16`.
+/// Computes [`crate::quant::gate`] of 8 lanes: `sqrdmulh` is `(2 * a * b + 2^15) >> 16`.
 #[inline]
 #[target_feature(enable = "neon")]
 fn gate_8(value: int8x8_t, gate: int8x8_t) -> int8x8_t {
-    // `value * (127 + gate)`, at most `128 * 254` in magnitude.
+    // This is `value * (127 + gate)`, at most `128 * 254` in magnitude.
     let product = vmlal_s8(vmull_s8(value, gate), value, vdup_n_s8(ACTIVATION_MAX as i8));
     vmovn_s16(vqrdmulhq_n_s16(product, 129))
 }
 
-/// [`EXP2_NEG`] without its last entry, byte by byte: `tbl` looks up bytes.
+/// Bytes of [`EXP2_NEG`] without its last entry: `tbl` looks up bytes.
 static FROM: [[u8; 64]; 4] = bytes_of(0);
-/// From each entry of [`EXP2_NEG`] down to the next.
+/// Bytes of the differences between each entry of [`EXP2_NEG`] and the next.
 static STEP: [[u8; 64]; 4] = bytes_of(1);
 
-/// Byte `b` of `EXP2_NEG[i] - steps * EXP2_NEG[i + 1]` at `[b][i]`.
+/// Returns byte `b` of `EXP2_NEG[i] - steps * EXP2_NEG[i + 1]` at `[b][i]`.
 const fn bytes_of(steps: u32) -> [[u8; 64]; 4] {
     let mut bytes = [[0; 64]; 4];
     let mut index = 0;
@@ -344,7 +347,8 @@ const fn bytes_of(steps: u32) -> [[u8; 64]; 4] {
     bytes
 }
 
-/// 16 at a time, as [`crate::kernels::routine::softmax::weigh`] and [`crate::math::fixed::exp2_neg`] have it.
+/// Computes [`crate::kernels::routine::softmax::weigh`], and for it [`crate::math::fixed::exp2_neg`], 16 logits at a
+/// time.
 #[target_feature(enable = "neon")]
 fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     let factor = vdupq_n_u32(softmax::factor(temperature_milli));
@@ -362,14 +366,14 @@ fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     logits.iter().fold(0_u32, |total, &weight| total.wrapping_add(weight as u32))
 }
 
-/// Weights of 16 logits, none above `largest` unless its weight is of no interest.
+/// Weighs 16 logits. A logit above `largest` is allowed only if its weight is not used.
 #[inline]
 #[target_feature(enable = "neon")]
 fn weigh_16(logits: &mut [i32; 16], largest: int32x4_t, factor: uint32x4_t) {
     let (fours, _) = logits.as_chunks_mut::<4>();
     let exponents = [0, 1, 2, 3].map(|four: usize| {
         let below = vreinterpretq_u32_s32(vsubq_s32(largest, load_i32(&fours[four])));
-        // Products of 64 bits; what does not fit 32 saturates.
+        // Products of 64 bits; a result that does not fit 32 bits saturates.
         let low = vqshrn_n_u64::<12>(vmull_u32(vget_low_u32(below), vget_low_u32(factor)));
         vqshrn_high_n_u64::<12>(low, vmull_high_u32(below, factor))
     });
@@ -383,15 +387,15 @@ fn weigh_16(logits: &mut [i32; 16], largest: int32x4_t, factor: uint32x4_t) {
         let value = vsubq_u32(from[index], vshrq_n_u32::<10>(vmulq_u32(slope[index], rest)));
         let whole = vshrq_n_u32::<16>(x);
         let shift = vaddq_u32(whole, vdupq_n_u32(28 - WEIGHT_FRACTION_BITS));
-        // `urshl` by less than nothing shifts down, halves up. It goes by the lowest byte: what is shifted by more than fits
-        // one is no weight anyway.
+        // `urshl` by a negative number shifts down, halves up. It uses only the lowest byte of the shift; a shift that
+        // does not fit that byte belongs to a logit without weight.
         let weight = vrshlq_u32(value, vnegq_s32(vreinterpretq_s32_u32(shift)));
         let counts = vcleq_u32(whole, vdupq_n_u32(WEIGHT_FRACTION_BITS));
         store_i32(four, vreinterpretq_s32_u32(vandq_u32(weight, counts)));
     }
 }
 
-/// The word at each index, which is below 64, of a table that lies byte by byte.
+/// Returns the word at each index of a table that is split into bytes. Indices are below 64.
 #[inline]
 #[target_feature(enable = "neon")]
 fn look_up_words(table: &[[u8; 64]; 4], index: uint8x16_t) -> [uint32x4_t; 4] {
@@ -412,7 +416,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
         let mut acc = [vdupq_n_s32(0); 2];
         for (position, &token) in tokens.iter().enumerate() {
             if let Some(entries) = table.entries(position, token, row).first_chunk::<ROWS>() {
-                // SAFETY: the reference covers the eight bytes that are read; no alignment is asked for.
+                // SAFETY: the reference covers the eight bytes that are read; no alignment is required.
                 let entries = vmovl_s8(unsafe { vld1_s8(entries.as_ptr()) });
                 acc = [vaddw_s16(acc[0], vget_low_s16(entries)), vaddw_high_s16(acc[1], entries)];
             }
@@ -421,10 +425,10 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
     });
 }
 
-/// Two rows for eight streams at a time, by the products of [`rows_i8`].
+/// Computes two rows for eight streams at a time, with the products of [`rows_i8`].
 ///
-/// A vector is four streams of four columns each. The two products that are summed in 16 bits are those of two such words,
-/// not of the halves of one, so that each stream keeps its own.
+/// A vector holds four columns of each of four streams. Each sum of two products in 16 bits combines two such vectors,
+/// not the halves of one, so that the streams remain separate.
 #[target_feature(enable = "neon")]
 fn tile_i8(weights: &[[u32; LANES]], scaling: &BlockScaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
     let words = weights.len().min(x.len());
@@ -453,7 +457,7 @@ fn tile_i8(weights: &[[u32; LANES]], scaling: &BlockScaling, x: &[Tile<u32>], ou
     }
 }
 
-/// Adds four columns, or eight, of two rows from `first` on, for eight streams; each vector of sums is of two streams.
+/// Adds four or eight columns of two rows from `first` on, for eight streams. Each vector of sums holds two streams.
 #[inline]
 #[target_feature(enable = "neon")]
 fn add_words<const WORDS: usize>(
@@ -493,14 +497,15 @@ fn curve_tile_i8(curve: &Curve, pre_activations: &[Tile<i32>; LANES], out: &mut 
         let (parts, _) = out.0.as_chunks_mut::<16>();
         for (part, out) in parts.iter_mut().enumerate() {
             let [a, b, c, d] = [0, 1, 2, 3].map(|row: usize| look_up_16(curve, &rows[row].0.as_chunks::<16>().0[part]));
-            // SAFETY: the reference covers the 64 bytes that are written, four of each stream; no alignment is asked for.
+            // SAFETY: the reference covers the 64 bytes that are written, four of each stream; no alignment is
+            // required.
             unsafe { vst4q_s8(out.as_mut_ptr().cast(), int8x16x4_t(a, b, c, d)) };
         }
     }
 }
 
-/// Eight blocks of eight rows at a time, then four, then one: a sum must wait for the addition before it, and one block
-/// alone would leave the adders idle most of the time.
+/// Computes eight blocks of eight rows at a time, then four, then one: a sum must wait for the addition before it, so a
+/// single block would leave the adders idle most of the time.
 #[target_feature(enable = "neon")]
 fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let (columns, _) = weights.as_chunks::<LANES>();
@@ -517,7 +522,7 @@ fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     add_blocks(columns, bias.as_chunks::<1>().0, x, y.as_chunks_mut::<1>().0);
 }
 
-/// Groups of `BLOCKS` blocks; gives the weights behind them.
+/// Computes groups of `BLOCKS` blocks and returns the weights after them.
 #[inline]
 #[target_feature(enable = "neon")]
 fn add_blocks<'w, const BLOCKS: usize>(
@@ -540,9 +545,9 @@ fn add_blocks<'w, const BLOCKS: usize>(
             let at = group.as_ptr().wrapping_add(column);
             for (block, acc) in acc.iter_mut().enumerate() {
                 let at: *const f32 = at.wrapping_add(block * fan_in).cast();
-                // SAFETY: eight values of column `column`, which is below `fan_in`, of block `block`, which is below
-                // `BLOCKS`, lie within the group of `BLOCKS * fan_in` columns; these are the first four. No alignment is
-                // asked for.
+                // SAFETY: column `column`, which is below `fan_in`, of block `block`, which is below `BLOCKS`, has
+                // eight values within the group of `BLOCKS * fan_in` columns; these are the first four. No alignment is
+                // required.
                 let low = unsafe { vld1q_f32(at) };
                 // SAFETY: as above; these are the other four.
                 let high = unsafe { vld1q_f32(at.wrapping_add(4)) };
@@ -561,7 +566,7 @@ fn activate_f32(activation: Activation, values: &mut [f32]) {
     portable::activate_f32(activation, values);
 }
 
-/// Eight rows for eight streams at a time.
+/// Computes eight rows for eight streams at a time.
 #[target_feature(enable = "neon")]
 fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out: &mut [Tile<f32>; LANES]) {
     for part in 0..STREAMS / 8 {
@@ -586,7 +591,7 @@ fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out:
 #[target_feature(enable = "neon")]
 fn load_f32(values: &[f32; 8]) -> [float32x4_t; 2] {
     let (halves, _) = values.as_chunks::<4>();
-    // SAFETY: a chunk of four covers the 16 bytes that are read; no alignment is asked for.
+    // SAFETY: a chunk of four covers the 16 bytes that are read; no alignment is required.
     let low = unsafe { vld1q_f32(halves[0].as_ptr()) };
     // SAFETY: as above.
     let high = unsafe { vld1q_f32(halves[1].as_ptr()) };
@@ -598,7 +603,7 @@ fn load_f32(values: &[f32; 8]) -> [float32x4_t; 2] {
 fn store_f32(to: &mut [f32; 8], values: [float32x4_t; 2]) {
     let (halves, _) = to.as_chunks_mut::<4>();
     for (half, value) in halves.iter_mut().zip(values) {
-        // SAFETY: a chunk of four covers the 16 bytes that are written; no alignment is asked for.
+        // SAFETY: a chunk of four covers the 16 bytes that are written; no alignment is required.
         unsafe { vst1q_f32(half.as_mut_ptr(), value) };
     }
 }
@@ -606,57 +611,57 @@ fn store_f32(to: &mut [f32; 8], values: [float32x4_t; 2]) {
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_i8(bytes: &[i8; BYTES]) -> int8x16_t {
-    // SAFETY: the reference covers the 16 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 16 bytes that are read; no alignment is required.
     unsafe { vld1q_s8(bytes.as_ptr()) }
 }
 
 #[inline]
 #[target_feature(enable = "neon")]
 fn store_i8(to: &mut [i8; BYTES], value: int8x16_t) {
-    // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
+    // SAFETY: the reference covers the 16 bytes that are written; no alignment is required.
     unsafe { vst1q_s8(to.as_mut_ptr(), value) }
 }
 
-/// The bytes at even places, and those at odd ones.
+/// Loads the bytes at even places, and those at odd places.
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_even_odd(bytes: &[i8; 2 * BYTES]) -> int8x16x2_t {
-    // SAFETY: the reference covers the 32 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 32 bytes that are read; no alignment is required.
     unsafe { vld2q_s8(bytes.as_ptr()) }
 }
 
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_table(bytes: &[u8; 64]) -> uint8x16x4_t {
-    // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 64 bytes that are read; no alignment is required.
     unsafe { vld1q_u8_x4(bytes.as_ptr()) }
 }
 
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_table_i8(bytes: &[i8; 64]) -> int8x16x4_t {
-    // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 64 bytes that are read; no alignment is required.
     unsafe { vld1q_s8_x4(bytes.as_ptr()) }
 }
 
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_i32(values: &[i32; 4]) -> int32x4_t {
-    // SAFETY: the reference covers the 16 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 16 bytes that are read; no alignment is required.
     unsafe { vld1q_s32(values.as_ptr()) }
 }
 
 #[inline]
 #[target_feature(enable = "neon")]
 fn store_i32(to: &mut [i32; 4], value: int32x4_t) {
-    // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
+    // SAFETY: the reference covers the 16 bytes that are written; no alignment is required.
     unsafe { vst1q_s32(to.as_mut_ptr(), value) }
 }
 
-/// Four words as their bytes.
+/// Loads four words as bytes.
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_words(words: &[u32; 4]) -> int8x16_t {
-    // SAFETY: the reference covers the 16 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 16 bytes that are read; no alignment is required.
     vreinterpretq_s8_u32(unsafe { vld1q_u32(words.as_ptr()) })
 }

@@ -1,7 +1,7 @@
-//! The kernels of [`super`] in safe Rust: what the kernels for vector units must equal. Where the compiler makes fast vector code
-//! of a loop, it is compiled once more for each unit.
+//! The kernels of [`super`] in safe Rust: the definition that the kernels for vector units must equal. If the compiler
+//! makes fast vector code of a loop, the loop is compiled once more for each unit.
 //!
-//! `inline(always)`: the loop becomes part of a function that is compiled for the vector unit.
+//! `inline(always)` makes a loop part of a function that is compiled for the vector unit.
 
 use super::tile::{Bias, BlockScaling, STREAMS, Table, Tile};
 use crate::activation::{Activation, Curve};

@@ -3,10 +3,10 @@
 use crate::rows::LANES;
 use crate::vocab::Token;
 
-/// Words computed together in a batch.
+/// Number of words computed together in a batch.
 pub const STREAMS: usize = 32;
 
-/// A value of each of [`STREAMS`] words, aligned to a cache line, which is the widest vector, too.
+/// One value for each of [`STREAMS`] words, aligned to a cache line, which is also the widest vector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub struct Tile<T>(pub [T; STREAMS]);
@@ -17,30 +17,31 @@ impl<T: Copy + Default> Default for Tile<T> {
     }
 }
 
-/// Where the sums of rows begin; both `[rows]`.
+/// Start values of the sums of rows; both slices are `[rows]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Bias<'a> {
-    /// The bias.
+    /// The bias of each row.
     pub plain: &'a [i32],
-    /// `bias - 128 * sum_c weights[row][c]`: for kernels that add 128 to `x`, which is never negative then.
+    /// `bias - 128 * sum_c weights[row][c]`, for kernels that add 128 to `x` so that it is never negative.
     pub shifted: &'a [i32],
 }
 
-/// `[fuse][vocab_size][rows]`: the entries of each character at each position of level 0.
+/// Level 0 as a table: `[fuse][vocab_size][rows]`, the entries of each character at each position.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a> {
     /// The entries.
     pub entries: &'a [i8],
-    /// Characters.
+    /// Number of characters.
     pub vocab_size: usize,
-    /// Rows of the layer.
+    /// Number of rows of the layer.
     pub rows: usize,
-    /// The first row to compute.
+    /// First row to compute.
     pub start: usize,
 }
 
 impl<'a> Table<'a> {
-    /// Returns the entries of a character for the rows from `start + row` on, or none for a character outside the table.
+    /// Returns the entries of a character for the rows from `start + row` on, or an empty slice for a character outside
+    /// the table.
     #[inline]
     pub fn entries(&self, position: usize, token: Token, row: usize) -> &'a [i8] {
         let character = (position * self.vocab_size + usize::from(token)) * self.rows;
@@ -51,10 +52,10 @@ impl<'a> Table<'a> {
 /// Bias, sum of weights and multiplier of eight rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockScaling {
-    /// Start of the sum.
+    /// Start value of the sum.
     pub bias: [i32; LANES],
-    /// `sum_c w[r][c]`, for kernels that shift `x` to where it is never negative.
+    /// Sum of weights, `sum_c w[r][c]`, for kernels that shift `x` so that it is never negative.
     pub sum: [i32; LANES],
-    /// Of [`crate::quant::requantize`].
+    /// Multiplier of [`crate::quant::requantize`].
     pub multiplier: [i32; LANES],
 }

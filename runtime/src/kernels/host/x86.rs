@@ -1,4 +1,5 @@
-//! The vector units of x86-64, a fenced file for each. See [`super::host`] for what the kernels compute.
+//! The vector units of x86-64, each in a file that fences its `unsafe` code. [`super::host`] defines what the kernels
+//! compute.
 
 pub mod avx2;
 pub mod avx512;

@@ -1,6 +1,6 @@
-//! Layout `Lanes16`: four rows to a block, two rows to a 32-bit word, for cores that multiply 32 by 32 bits to 32 and
-//! no more: Cortex-M0 and Cortex-M3, which have it in assembly. The definition, `portable`, is the same algorithm in plain
-//! Rust, and runs on all other cores.
+//! Layout `Lanes16`: four rows to a block, two rows to a 32-bit word, for cores that multiply 32 by 32 bits to 32 bits
+//! and have no wider multiplication. Cortex-M0 and Cortex-M3 have kernels in assembly. The definition, `portable`, is
+//! the same algorithm in plain Rust and runs on all other cores.
 //!
 //! Everything below is modulo 2^32. A word has two 16-bit lanes: row A is the low one, row B the high one.
 //!
@@ -18,7 +18,7 @@
 //!           d = x1 - 2^8 c
 //! ```
 //!
-//! The offset is taken off, and the low lane moved into the middle of its 16 bits, by one addition:
+//! One addition subtracts the offset and moves the low lane into the middle of its 16 bits:
 //!
 //! ```text
 //! k = 2^15 - 128 (x0 + x1) (1 + 2^16)
@@ -33,8 +33,8 @@
 //! sum of B = high        sum of A = total - 2^16 high - 2^15 n       n pairs of columns
 //! ```
 //!
-//! Both sums are below 2^23 in magnitude, so that knowing them modulo 2^32 is knowing them; nothing depends on how many
-//! columns there are. `- 2^15 n` and the biases are in the start values of the block. Prepared input: `c d k` per pair.
+//! Both sums are below 2^23 in magnitude, so their values modulo 2^32 determine them. The number of columns does not
+//! matter. The start values of the block contain `- 2^15 n` and the biases. Prepared input: `c d k` per pair.
 //!
 //! # Four bits: two rows times four columns with four multiplications
 //!
@@ -46,9 +46,9 @@
 //!     c2 + 2^8 c3 = x1 - 16 x0      2^8 c2 + c3 = x3 - 16 x2          odd columns: R has them 16 times
 //! ```
 //!
-//! Lanes hold 32 columns: `32 * 7 * 127 = 28,448 < 2^15`. So one `k = 2^15 - 8 (1 + 2^16) (x0 + ... + x31)` starts the
-//! sum of 32 columns, and `total` and `high` take it up at their end. Prepared input: `k`, then eight times `c0 c1 c2
-//! c3`.
+//! A lane can sum 32 columns: `32 * 7 * 127 = 28,448 < 2^15`. So the sum of 32 columns starts with one
+//! `k = 2^15 - 8 (1 + 2^16) (x0 + ... + x31)`, and is added to `total` and `high` at its end. Prepared input: `k`, then
+//! eight times `c0 c1 c2 c3`.
 //!
 //! # Block
 //!
@@ -60,10 +60,10 @@
 //!
 //! # Limits
 //!
-//! Activations -127 to 127; weights -127 to 127 (four bits: -7 to 7); every row's sum with its
-//! bias below 2^23 in magnitude; multipliers 0 to 2^31 - 1. Outside of them results are wrong, and may differ between
-//! cores. Sizes: at least one group of columns, at most [`LIMIT`] columns and as many blocks; otherwise
-//! `out` is left alone. Whatever the numbers, nothing panics, and no memory is touched that was not passed.
+//! Activations are -127 to 127, weights -127 to 127 (four bits: -7 to 7), multipliers 0 to 2^31 - 1, and the sum of
+//! every row with its bias is below 2^23 in magnitude. Outside these limits results are wrong and may differ between
+//! cores. A matrix has at least one group of columns, and at most [`LIMIT`] columns and [`LIMIT`] blocks; otherwise
+//! `out` remains unchanged. For any values, nothing panics, and only the memory of the arguments is touched.
 
 #[cfg(any(kernel = "v6m", kernel = "v7m"))]
 mod assembly;
@@ -88,31 +88,32 @@ pub use int8::Lanes16I8;
 
 use crate::activation::Curve;
 
-/// Rows of a block, whatever the width of the weights.
+/// Rows of a block, for both widths of the weights.
 const ROWS: usize = 4;
-/// Whether this build computes in assembly.
+/// True if this build computes in assembly.
 const ASSEMBLY: bool = cfg!(any(kernel = "v6m", kernel = "v7m"));
-/// Most columns and most blocks of a matrix, so that their product fits 32 bits.
+/// Maximum number of columns and of blocks of a matrix, so that the product of both fits 32 bits.
 pub const LIMIT: usize = 0x7fff;
 
-/// Start values and multipliers of a block.
+/// Words for the start values and multipliers of a block.
 const EDGE_WORDS: usize = 2 * ROWS;
-/// The middle of the low lane.
+/// Middle of the low lane.
 const MIDDLE: u32 = 1 << 15;
 
-/// Computes the curve's entries of rows, some blocks at a time: enough to make a call's cost small, few enough for a small stack.
+/// Computes the curve's entries of rows, 16 blocks at a time: enough to make a call's cost small, few enough for a
+/// small stack.
 #[inline]
 fn each_entry(blocks: &[u32], words: usize, curve: &Curve, out: &mut [i8], rows: impl Fn(&[u32], &mut [i32])) {
     const AT_ONCE: usize = 16;
     let mut buffer = [0; AT_ONCE * ROWS];
     let (mut blocks, mut out) = (blocks, out);
-    // Not `chunks`, which divide: Cortex-M0 has no instruction for it.
+    // Not `chunks`, which divides: Cortex-M0 has no instruction for divisions.
     while !out.is_empty() {
         let (now, later) = out.split_at_mut(out.len().min(AT_ONCE * ROWS));
         let Some((these, rest)) = blocks.split_at_checked((now.len() / ROWS).saturating_mul(words)) else { return };
         let Some(buffer) = buffer.get_mut(..now.len()) else { return };
         rows(these, buffer);
-        // Block by block: compiled for size, a loop costs as much as a row.
+        // One block at a time: compiled for size, the overhead of a loop over rows equals the work on a row.
         let (fours, rows) = (now.as_chunks_mut::<ROWS>().0, buffer.as_chunks::<ROWS>().0);
         for (out, &[a, b, c, d]) in fours.iter_mut().zip(rows) {
             *out = [curve.at(a), curve.at(b), curve.at(c), curve.at(d)];
@@ -123,7 +124,7 @@ fn each_entry(blocks: &[u32], words: usize, curve: &Curve, out: &mut [i8], rows:
 
 /// Returns the inverse of an odd number modulo 2^32.
 const fn inverse(odd: u32) -> u32 {
-    // Right in three bits to begin with; each step doubles them (Newton).
+    // The start value is right in three bits. Each step doubles the number of right bits (Newton).
     let mut inverse = odd;
     let mut step = 0;
     while step < 4 {
@@ -133,20 +134,20 @@ const fn inverse(odd: u32) -> u32 {
     inverse
 }
 
-/// Returns the groups of `WORDS` words in prepared input of so many words.
+/// Returns the number of groups of `WORDS` words in prepared input of `len` words.
 ///
-/// Without a division, which Cortex-M0 does not have: where `WORDS` divides the length, multiplying with the inverse
-/// gives the quotient, and elsewhere something that is too large.
+/// Avoids a division, which Cortex-M0 does not have: multiplying by the inverse is the quotient if `WORDS` divides the
+/// length, and otherwise a number that is too large.
 #[inline]
 fn groups<const WORDS: usize>(len: usize) -> usize {
     let twos = const { WORDS.trailing_zeros() };
     let inverse = const { inverse((WORDS >> WORDS.trailing_zeros()) as u32) };
-    // A slice of words has less than 2^32 of them where a usize has 32 bits, and no chip another.
+    // No truncation: a slice of words has fewer than 2^32 words if a usize has 32 bits, as on all chips.
     ((len as u32) >> twos).wrapping_mul(inverse) as usize
 }
 
-/// Returns whether blocks, prepared input and output belong together, for `GROUP` columns in `WORDS` prepared words. For the sake of
-/// [`groups`] there are [`LIMIT`]s.
+/// Returns whether blocks, prepared input and output match, for `GROUP` columns in `WORDS` prepared words. [`groups`]
+/// requires the [`LIMIT`]s.
 #[inline]
 fn matches<const GROUP: usize, const WORDS: usize>(
     blocks: &[u32],

@@ -1,8 +1,8 @@
-//! Layout `Vector128`: for the vector extension of Cortex-M55 and M85 (MVE, "Helium"), whose registers hold 16 bytes.
+//! Layout `Vector128`, for the vector extension of Cortex-M55 and M85 (MVE, "Helium"), whose registers hold 16 bytes.
 //!
 //! # Memory order
 //!
-//! Rows are taken in blocks of 8, columns in groups of 16. A block is read once from start to end:
+//! Rows are in blocks of 8, columns in groups of 16. The kernel reads a block once, from start to end:
 //!
 //! ```text
 //! block:    8 start values (i32) | group 0 | group 1 | ... | 8 multipliers (i32)
@@ -11,9 +11,9 @@
 //! group, 4 bits:  rows 0 and 1: 16 bytes | rows 2 and 3 | rows 4 and 5 | rows 6 and 7
 //! ```
 //!
-//! A prepared input is the activations themselves, each position padded with zeros to whole words, and after the last one all
-//! of them to whole groups: two positions of 88 are eleven groups, two of 90 are 92 each, which with eight columns more are
-//! twelve.
+//! A prepared input is the activations themselves. Zeros pad each position to whole words, and all positions together
+//! to whole groups: two positions of 88 are eleven groups; two positions of 90 are 92 each, which with eight more
+//! columns are twelve groups.
 //!
 //! # 8 bits
 //!
@@ -22,8 +22,8 @@
 //! # 4 bits: two rows in a byte
 //!
 //! The byte of column c for rows 2p and 2p + 1 is, with a borrow, `b[c] = 16 * w1[c] + w0[c]`: |b| <= 16 * 7 + 7 = 119,
-//! a signed byte. Shifted left by four it is `16 * w0[c]` in a signed byte, because the upper half falls out. Two
-//! multiplications give, without unpacking the upper half,
+//! a signed byte. Shifted left by four it is `16 * w0[c]` in a signed byte, because the upper half is shifted out. Two
+//! multiplications compute, without unpacking the upper half,
 //!
 //! ```text
 //! even = start0 + sum (b[c] << 4) * x[c] = 16 * acc0                 start0 = 16 * bias0
@@ -31,11 +31,12 @@
 //! ```
 //!
 //! and `16 * odd - even = 256 * acc1`. All of it holds modulo 2^32, and |256 * acc| < 2^31. The usual way, one row's
-//! even and odd columns in a byte, needs an AND for each pair in addition.
+//! even and odd columns in a byte, needs one more instruction, an AND, for each pair.
 //!
 //! # Requantization
 //!
-//! VRMULH computes `(a * b + 2^31) >> 32`. With `a = 256 * acc` that is `(acc * multiplier + 2^23) >> 24`, the definition.
+//! VRMULH computes `(a * b + 2^31) >> 32`. With `a = 256 * acc` that is the definition,
+//! `(acc * multiplier + 2^23) >> 24`.
 
 #[cfg(feature = "int4")]
 mod int4;
@@ -56,17 +57,18 @@ use portable as chosen;
 pub use int4::Vector128I4;
 pub use int8::Vector128I8;
 
-/// Whether this build computes in assembly.
+/// True if this build computes in assembly.
 const ASSEMBLY: bool = cfg!(kernel = "mve");
-/// Rows of a block, whatever the width of the weights.
+/// Rows of a block, for both widths of the weights.
 const ROWS: usize = 8;
-/// Columns of a group, whatever the width of the weights: the bytes of a vector.
+/// Columns of a group, for both widths of the weights: the bytes of a vector.
 const COLUMNS: usize = 16;
 
-/// Returns the columns of a matrix whose prepared input takes that many words; `None` if something does not fit, or there are no rows.
+/// Returns the columns of a matrix whose prepared input has `prepared` words, or `None` if lengths do not match or
+/// there are no rows.
 #[inline]
 fn columns(block_words: fn(usize) -> usize, blocks: &[u32], prepared: usize, rows: usize) -> Option<usize> {
-    // No layer has more columns or rows; their product fits 32 bits.
+    // Limits that no layer exceeds. The product fits 32 bits.
     const MAX_COLUMNS: usize = 1 << 17;
     const MAX_ROWS: usize = 1 << 13;
     let columns = 4 * prepared.min(MAX_COLUMNS);
@@ -84,7 +86,7 @@ fn byte(block: &[u32], index: usize) -> i8 {
     bytemuck::cast_slice(block).get(4 * ROWS + index).copied().unwrap_or(0)
 }
 
-/// Returns a start value (`row` below [`ROWS`]).
+/// Returns a start value. `row` is below [`ROWS`].
 fn start(block: &[u32], row: usize) -> i32 {
     block.get(row).map_or(0, |&word| word as i32)
 }
@@ -93,7 +95,7 @@ fn multiplier(block: &[u32], words: usize, row: usize) -> i32 {
     if row < ROWS { block.get(words - ROWS + row).map_or(0, |&word| word as i32) } else { 0 }
 }
 
-/// Writes a block of either width: `lines` bytes per column, each `byte(line, column)`.
+/// Writes a block of either width: `lines` bytes per column, each from `byte(line, column)`.
 fn write(
     block: &mut [u32],
     start: [i32; ROWS],

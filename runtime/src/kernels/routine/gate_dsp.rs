@@ -1,5 +1,6 @@
-//! The gates of a level for cores with the DSP instructions, four values to a word. Safe code, the same on every target: the
-//! instructions without a name in Rust are functions of [`crate::insn`], and the compiler finds the others by itself.
+//! The gates of a level for cores with the DSP instructions, four values to a word. The code is safe and the same on
+//! every target: functions of [`crate::insn`] are the instructions that have no name in Rust, and the compiler finds
+//! the others.
 
 use super::portable;
 use crate::insn::{smulwb, sxtab16, sxtab16_ror8, sxtb16, sxtb16_ror8};
@@ -7,7 +8,7 @@ use crate::insn::{smulwb, sxtab16, sxtab16_ror8, sxtb16, sxtb16_ror8};
 /// 127 in both halves of a word.
 const ONES: u32 = 0x007f_007f;
 
-/// As [`portable::gate_i8`], for values and gates of -127 to 127. 22 instructions for four:
+/// Computes [`portable::gate_i8`], for values and gates of -127 to 127, with 22 instructions for four values:
 ///
 /// ```text
 /// for each 4 values v and gates g:                           two LDR, one STR, at any address
@@ -19,9 +20,9 @@ const ONES: u32 = 0x007f_007f;
 ///     pack the lowest bytes                                  five, of BFI, UXTB, ORR
 /// ```
 ///
-/// The definition adds 2^15 where `127 * 258 = 2^15 - 2` is added here. That makes a difference where `258 * v * (127 + g)` is
-/// 2^15 above a multiple of 2^16, thus where `v * (127 + g)` is 2^14 above a multiple of 2^15: it never is, since its magnitude
-/// is below 2^15, and 2^14 is no product of two factors of up to 127 and 254.
+/// The definition adds 2^15; this function adds `127 * 258 = 2^15 - 2`. The results would differ only if
+/// `258 * v * (127 + g)` were 2^15 above a multiple of 2^16, that is, if `v * (127 + g)` were 2^14 above a multiple of
+/// 2^15. It never is: its magnitude is below 2^15, and 2^14 is not a product of two factors of up to 127 and 254.
 #[inline(never)]
 pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     let len = values.len().min(gates.len());
@@ -51,7 +52,7 @@ fn word(bytes: &[i8; 4]) -> u32 {
     u32::from_le_bytes(bytes.map(|byte| byte as u8))
 }
 
-/// `(value * gate + 127) * 258 / 2^16`, rounded down.
+/// Returns `(value * gate + 127) * 258 / 2^16`, rounded down.
 #[inline(always)]
 fn scale(value: i32, gate: i32) -> u32 {
     smulwb(value * gate + 127, 258) as u32
@@ -64,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    /// All values and gates there are, and every length and place.
+    /// All values and gates, and every length and place.
     #[test]
     fn the_gate_is_the_definition() {
         let pairs = || (-127..=127_i8).flat_map(|value| (-127..=127_i8).map(move |gate| (value, gate)));

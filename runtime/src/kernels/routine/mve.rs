@@ -1,33 +1,36 @@
-//! Routines for the vector extension of Cortex-M55 and M85: each function equals the one of its name in [`super::portable`].
+//! Routines for the vector extension of Cortex-M55 and M85. Each equals the function of the same name in
+//! [`super::portable`].
 //!
 //! # Weights of logits
 //!
-//! Four at a time, as [`super::softmax::weigh`] and [`crate::math::fixed::exp2_neg`] have it:
+//! Computes four weights at a time, as [`super::softmax::weigh`] and [`crate::math::fixed::exp2_neg`] define them:
 //!
-//! 1. `e = (d * factor) >> 12` for d = largest - logit takes 64 bits. With z leading zeros of the factor it is the
-//!    upper half of `(d << (20 - z)) * (factor << z)`. Where d is so large that the shift saturates, e is 2^31 - 1 or
-//!    more: its weight is 0, as it should be.
+//! 1. `e = (d * factor) >> 12` for d = largest - logit takes 64 bits. If the factor has z leading zeros, e is the upper
+//!    half of `(d << (20 - z)) * (factor << z)`. If d is so large that the shift saturates, e is 2^31 - 1 or more, and
+//!    its weight is 0, which is right.
 //! 2. `((T[i] - T[i + 1]) * r) >> 10` is the upper half of `(T[i] - T[i + 1]) * (r << 22)`.
-//! 3. `(v + 2^(n + 4)) >> (n + 5)` is VRSHL by `-n - 5 = (65535 - (5 << 16) - e) >> 16`. Where n > 23 that is replaced
-//!    by 0.
+//! 3. `(v + 2^(n + 4)) >> (n + 5)` is VRSHL by `-n - 5 = (65535 - (5 << 16) - e) >> 16`. If n > 23, 0 replaces the
+//!    result.
 //!
 //! # Level 0
 //!
-//! Two bytes make a sum of 9 bits in a lane of 16, which VSHLL widens and multiplies by 256; VMLA adds 256 times the bias.
+//! Two bytes make a sum of 9 bits in a lane of 16 bits. VSHLL widens it and multiplies it by 256; VMLA adds 256 times
+//! the bias.
 //!
 //! # Drawing
 //!
-//! Sums of four until one is above the threshold, then its four one by one; behind the last, lanes are zero.
+//! Adds up fours of weights until a sum is above the threshold, then goes through that four one by one. Lanes after the
+//! last weight are zero.
 //!
 //! # Exchange
 //!
-//! 64 bytes in five instructions, where all addresses are multiples of four, as VLDM asks; what is left of them, and
-//! everything at other addresses, by predicated vectors.
+//! Moves 64 bytes in five instructions if all addresses are multiples of four, as VLDM requires. Predicated vectors
+//! move the rest, and everything at other addresses.
 #![allow(unsafe_code, reason = "vector instructions: assembly, and calls of it")]
 
 use core::arch::global_asm;
 
-// Routines that have no vector instructions here; functions of this file hide those of the same name.
+// Re-exports the routines without vector instructions here. Functions in this file hide those of the same name.
 pub use super::portable::*;
 
 use super::{portable, softmax};
@@ -35,8 +38,8 @@ use crate::activation::Curve;
 use crate::math::fixed::{EXP2_NEG, WEIGHT_FRACTION_BITS};
 use crate::vocab::Token;
 
-/// The macro that looks up rows in a curve, for assembly of the vector extension. Each block that uses it begins with it; with the
-/// symbol, the second of two that are assembled together leaves it out.
+/// Defines the macro that looks up rows in a curve, for assembly of the vector extension. Each block that uses the
+/// macro begins with it. The symbol makes a second block in the same assembly skip it.
 macro_rules! curve {
     () => {
         r#"
@@ -57,7 +60,7 @@ macro_rules! curve {
 }
 pub(crate) use curve;
 
-/// Values that the loops take in a turn.
+/// Number of values that the loops take in a turn.
 const EIGHT: usize = 8;
 
 global_asm!(
@@ -163,7 +166,7 @@ runtime_v128_table:
     2:  pop     {r4-r6, pc}
     .size   runtime_v128_table, . - runtime_v128_table
 
-    @ r0 logits, r1 how many of them (not 0), r2 factor << z, r3 T; on the stack: 20 - z, 65535 - (5 << 16), 24 << 16
+    @ r0 logits, r1 their number (not 0), r2 factor << z, r3 T; on the stack: 20 - z, 65535 - (5 << 16), 24 << 16
     .section .text.runtime_v128_weigh, "ax", %progbits
     .p2align 2
     .global runtime_v128_weigh
@@ -211,7 +214,7 @@ runtime_v128_weigh:
         pop     {r4-r8, pc}
     .size   runtime_v128_weigh, . - runtime_v128_weigh
 
-    @ r0 weights, r1 how many of them (not 0), r2 threshold; r0: which of them, 0 for none
+    @ r0 weights, r1 their number (not 0), r2 threshold; returns r0: index, 0 for none
     .section .text.runtime_v128_pick, "ax", %progbits
     .p2align 2
     .global runtime_v128_pick
@@ -251,13 +254,13 @@ unsafe extern "C" {
     /// Copies `count` bytes that do not overlap.
     fn runtime_v128_copy(from: *const i8, to: *mut i8, count: usize);
 
-    /// Reads `count` values and gates, writes the values. They do not overlap.
+    /// Reads `count` values and gates, and writes the values. They do not overlap.
     fn runtime_v128_gate(values: *mut i8, gates: *const i8, count: usize);
 
-    /// Moves `count` bytes each: `slot` to `first`, `newest` to `last` and `slot`. They do not overlap.
+    /// Copies `count` bytes each: `slot` to `first`, then `newest` to `last` and to `slot`. They do not overlap.
     fn runtime_v128_exchange(newest: *const i8, slot: *mut i8, first: *mut i8, last: *mut i8, count: usize);
 
-    /// Reads 8 * `eights` words of bias and multiplier and bytes of both entries, writes as many bytes.
+    /// Reads `8 * eights` words of bias and multiplier and as many bytes of both entries, and writes as many bytes.
     fn runtime_v128_table(
         bias: *const i32,
         multiplier: *const i32,
@@ -268,7 +271,8 @@ unsafe extern "C" {
         curve: *const i8,
     );
 
-    /// Replaces `count` logits by weights; their sum. `count` is not 0; `exponents` has 65 entries.
+    /// Replaces `count` logits by weights and returns the sum of the weights. `count` is not 0; `exponents` has 65
+    /// entries.
     fn runtime_v128_weigh(
         logits: *mut i32,
         count: usize,
@@ -279,43 +283,43 @@ unsafe extern "C" {
         end: u32,
     ) -> u32;
 
-    /// The first of `count` weights with which their sum is above the threshold; 0 for none. `count` is not 0; all of them
-    /// together fit 32 bits.
+    /// Returns the index of the weight at which the sum of the `count` weights exceeds the threshold, or 0 if none
+    /// does. `count` is not 0; the sum of all weights fits 32 bits.
     fn runtime_v128_pick(weights: *const i32, count: usize, threshold: u32) -> usize;
 }
 
-/// As [`portable::copy_i8`].
+/// Computes [`portable::copy_i8`].
 #[inline]
 pub fn copy_i8(from: &[i8], to: &mut [i8]) {
     let count = from.len().min(to.len());
-    // SAFETY: both have at least `count` bytes, and one is borrowed mutably: they do not overlap.
+    // SAFETY: both have at least `count` bytes, and one is borrowed mutably, so they do not overlap.
     unsafe { runtime_v128_copy(from.as_ptr(), to.as_mut_ptr(), count) }
 }
 
-/// As [`portable::gate_i8`].
+/// Computes [`portable::gate_i8`].
 #[inline]
 pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     let count = values.len().min(gates.len());
-    // SAFETY: both have at least `count` bytes, and one is borrowed mutably: they do not overlap.
+    // SAFETY: both have at least `count` bytes, and one is borrowed mutably, so they do not overlap.
     unsafe { runtime_v128_gate(values.as_mut_ptr(), gates.as_ptr(), count) }
 }
 
-/// As [`portable::exchange_i8`].
+/// Computes [`portable::exchange_i8`].
 #[inline]
 pub fn exchange_i8(newest: &[i8], slot: &mut [i8], input: &mut [i8], last: usize) -> bool {
     let count = newest.len();
     if last < count || slot.len() < count || input.len().checked_sub(last).is_none_or(|left| left < count) {
         return false;
     }
-    // SAFETY: there are `count` bytes behind `last`.
+    // SAFETY: there are `count` bytes after `last`.
     let at_last = unsafe { input.as_mut_ptr().add(last) };
-    // SAFETY: all have `count` bytes. Those of `input` do not overlap, since `last` is no less, and neither do the others, of
-    // which two are borrowed mutably.
+    // SAFETY: all have `count` bytes. Those of `input` do not overlap, because `last` is at least `count`. The others
+    // do not overlap, because two of them are borrowed mutably.
     unsafe { runtime_v128_exchange(newest.as_ptr(), slot.as_mut_ptr(), input.as_mut_ptr(), at_last, count) }
     true
 }
 
-/// As [`portable::look_up_pair`].
+/// Computes [`portable::look_up_pair`].
 #[inline]
 pub fn look_up_pair(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], curve: &Curve, out: &mut [i8]) {
     let [first, second] = entries;
@@ -339,14 +343,14 @@ pub fn look_up_pair(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], curve
     }
 }
 
-/// As [`portable::weigh`].
+/// Computes [`portable::weigh`].
 #[inline]
 pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     if logits.is_empty() {
         return 0;
     }
     let factor = softmax::factor(temperature_milli);
-    // 3 to 19: the factor is 2^13 to 2^29.
+    // From 3 to 19, because the factor is 2^13 to 2^29.
     let zeros = factor.leading_zeros();
     let (count, rounding, end) = (logits.len(), 65_535 - (5 << 16), (WEIGHT_FRACTION_BITS + 1) << 16);
     let (logits, exponents) = (logits.as_mut_ptr(), EXP2_NEG.as_ptr());
@@ -354,16 +358,16 @@ pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     unsafe { runtime_v128_weigh(logits, count, factor << zeros, exponents, 20 - zeros, rounding, end) }
 }
 
-/// As [`portable::pick`].
+/// Computes [`portable::pick`].
 #[inline]
 pub fn pick(weights: &[i32], total: u32, random: u32) -> Token {
     if weights.is_empty() {
         return 0;
     }
     let threshold = softmax::threshold(total, random);
-    // SAFETY: `weights` has as many entries, at least one. Where their sum wraps, it is still one of them that is found:
-    // the four that lifts the sum above the threshold has an entry that does.
+    // SAFETY: `weights` has this number of entries, at least one. Even if their sum wraps, the index is one of theirs:
+    // the four that lifts the sum above the threshold contains an entry that does.
     let index = unsafe { runtime_v128_pick(weights.as_ptr(), weights.len(), threshold) };
-    // At most 256 weights (see `config`), so that it fits.
+    // No truncation: there are at most 256 weights (see `config`).
     index as Token
 }

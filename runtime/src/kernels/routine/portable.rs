@@ -1,4 +1,4 @@
-//! The definition of each routine, in safe Rust: what every tuned routine must compute, bit by bit.
+//! Definition of each routine in safe Rust. Every tuned routine must have the same results, bit by bit.
 
 #[cfg(feature = "f32")]
 mod float;

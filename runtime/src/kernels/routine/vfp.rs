@@ -15,8 +15,9 @@
 //! s0 to s7: acc; s8 to s15: x; s16 to s31: weights. r0: weights, r1: bias, r2: x, r3: y, r4: end of y, r5: columns
 //! left, r6: start of x.
 //!
-//! 1. `VMLA`, not `VFMA`: the definition rounds twice, so that a host without fused multiplication computes the same.
-//! 2. Eight rows at once: as many sums as fit beside two columns of weights and eight values of x.
+//! 1. `VMLA`, not `VFMA`: the definition rounds twice, so that a host without fused multiplication has the same
+//!    results.
+//! 2. Eight rows at once, because eight sums fit next to two columns of weights and eight values of x.
 
 #![allow(unsafe_code)]
 
@@ -89,8 +90,8 @@ vfp_vec_mat_f32:
 
 unsafe extern "C" {
     /// # Safety
-    /// `columns` is not 0 and `y..y_end` is a whole number, not 0, of blocks of 8 values; there are as many values of `bias`,
-    /// `columns` values of `x`, and `columns` weights for each value of `y`.
+    /// `columns` is not 0, and `y..y_end` is at least one whole block of 8 values. `bias` has as many values as `y`,
+    /// `x` has `columns` values, and there are `columns` weights for each value of `y`.
     unsafe fn vfp_vec_mat_f32(
         weights: *const f32,
         bias: *const f32,
@@ -101,19 +102,20 @@ unsafe extern "C" {
     );
 }
 
-/// As [`super::portable::vec_mat_f32`].
+/// Computes [`super::portable::vec_mat_f32`].
 pub fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let columns = x.len();
     if columns == 0 {
         return;
     }
-    // What goes beyond the shortest of them is left alone.
+    // Values beyond the shortest slice remain unchanged.
     let blocks = (y.len() / LANES).min(bias.len() / LANES).min(weights.len() / LANES / columns);
     let Some(y) = y.get_mut(..blocks * LANES) else { return };
     if y.is_empty() {
         return;
     }
     let y = y.as_mut_ptr_range();
-    // SAFETY: `blocks` is not 0, and the minimum of what the three have whole blocks for; `columns` is that of `x`, not 0.
+    // SAFETY: `blocks` is not 0, and all three slices have that many whole blocks; `columns` is the length of `x`, not
+    // 0.
     unsafe { vfp_vec_mat_f32(weights.as_ptr(), bias.as_ptr(), x.as_ptr(), y.start, columns, y.end) }
 }

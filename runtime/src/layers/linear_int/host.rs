@@ -1,4 +1,4 @@
-//! Whole layers on a computer, by the kernels of [`crate::kernels::host`].
+//! Computes whole layers on a computer, with the kernels of [`crate::kernels::host`].
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -10,33 +10,33 @@ use crate::kernels::Out;
 use crate::kernels::host::{Bias, Table, VectorUnit};
 use crate::vocab::Token;
 
-/// `bias - 128 * sum of the weights` of rows of 8-bit weights; see [`Bias`].
+/// `bias - 128 * sum of the weights` of each row of 8-bit weights; see [`Bias`].
 ///
-/// Summed once, at the layer's first use: the sums save the kernel an instruction for every 64 weights.
+/// Computed once, at the layer's first use. The sums save the kernel an instruction for every 64 weights.
 #[derive(Clone, Debug)]
 pub struct Kept<'n>(OnceLock<Vec<i32>>, PhantomData<&'n ()>);
 
 impl Kept<'_> {
-    /// Returns nothing kept yet.
+    /// Returns an empty value: nothing is kept yet.
     pub const fn none() -> Self {
         Self(OnceLock::new(), PhantomData)
     }
 }
 
 impl<'n> LinearInt<'n> {
-    /// Adds what the vector unit keeps; here that happens at the first use.
+    /// Adds the data that the vector unit keeps. On hosts that happens at the first use.
     #[inline]
     pub(crate) fn keep(self, _input_words: usize) -> Self {
         self
     }
 
-    /// Returns bias and multiplier of the layer's rows only.
+    /// Returns bias and multiplier, cut to the layer's rows.
     fn scaling_of_rows(&self) -> Scaling<'n> {
         let (Scaling { bias, multiplier }, rows) = (self.scaling(), self.fan_out);
         Scaling { bias: bias.get(..rows).unwrap_or(&[]), multiplier: multiplier.get(..rows).unwrap_or(&[]) }
     }
 
-    /// Computes all rows on the vector unit. Returns `out` where the unit cannot.
+    /// Computes all rows on the vector unit. Returns `out` if the unit cannot.
     pub(super) fn run_on_unit<'o>(&self, input: &Input<'_>, out: Out<'o>) -> Option<Out<'o>> {
         if self.kernel.is_some() {
             return Some(out);

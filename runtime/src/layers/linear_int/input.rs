@@ -1,38 +1,38 @@
-//! The input of a layer, in the form in which its kernel reads it.
+//! The input of a layer, in the form that its kernel reads.
 
 use super::LinearInt;
 use crate::kernels::layout::PackedKernel;
 use crate::kernels::{copy_i8, exchange_i8};
 use crate::vocab::Token;
 
-/// The input of a layer, to which positions are added one by one.
+/// Input of a layer, to which positions are added one by one.
 ///
-/// With a kernel: activations as the kernel prepares them, padded as [`PackedKernel::padded`] says. Without one: activations or
-/// characters as they are, side by side.
+/// With a kernel, it holds activations as the kernel prepares them, padded according to [`PackedKernel::padded`].
+/// Without one, it holds activations or characters as they are, side by side.
 #[derive(Debug)]
 pub struct Input<'x> {
     kernel: Option<PackedKernel>,
     words: &'x mut [u32],
-    /// Of all positions so far, with their padding.
+    /// Columns of all positions so far, with their padding.
     columns: usize,
-    /// The number that the kernel adds to each row.
+    /// Number that the kernel adds to each row.
     constant: i32,
 }
 
 impl<'x> Input<'x> {
-    /// Creates an empty input for a layer; `words` has room for [`super::Stored::input_words`], and may have more.
+    /// Returns an empty input for a layer. `words` has room for [`super::Stored::input_words`], and may be longer.
     #[inline]
     pub fn new(linear: &LinearInt<'_>, words: &'x mut [u32]) -> Self {
         Self { kernel: linear.kernel, words, columns: 0, constant: 0 }
     }
 
-    /// Returns whether the layer's kernel reads one position of so many columns as it is.
+    /// Returns whether the layer's kernel reads a single position of `columns` columns as it is.
     #[inline]
     pub fn reads(linear: &LinearInt<'_>, columns: usize) -> bool {
         linear.kernel.is_some_and(|kernel| kernel.reads_bytes() && kernel.padded(columns, true) == columns)
     }
 
-    /// Creates the input of a layer's only position in place; only where [`Self::reads`].
+    /// Returns the input of a layer's only position, in place. Requires that [`Self::reads`] is true.
     #[inline]
     pub fn of(linear: &LinearInt<'_>, x: &'x mut [i8]) -> Self {
         let columns = x.len();
@@ -59,15 +59,17 @@ impl<'x> Input<'x> {
         }
     }
 
-    /// Adds both of two positions: the oldest, from the start of `slot`, and the newest, which takes its place there. Only where the
-    /// kernel reads activations as they are and needs no padding between them; otherwise does nothing and returns `false`.
+    /// Adds two positions: the oldest, from the start of `slot`, and the newest, which replaces the oldest there.
+    ///
+    /// Requires that the kernel reads activations as they are, without padding between them; otherwise does nothing and
+    /// returns `false`.
     #[inline]
     pub fn exchange(&mut self, newest: &[i8], slot: &mut [i8]) -> bool {
         let len = newest.len();
         let reads_bytes = self.kernel.is_none_or(|kernel| kernel.reads_bytes() && kernel.padded(len, false) == len);
         let done = reads_bytes && exchange_i8(newest, slot, bytemuck::cast_slice_mut(self.words), len);
         if done {
-            // The padding may be anything for a kernel that reads activations: its weights are 0.
+            // A kernel that reads activations may find anything in the padding, because the weights there are 0.
             self.columns = self.kernel.map_or(2 * len, |kernel| kernel.padded(2 * len, true));
         }
         done

@@ -7,12 +7,12 @@ use crate::kernels::layout::vector128::mve::Matrix;
 use crate::rows::padded;
 use crate::vocab::Token;
 
-/// The weights in blocks, with what has been checked of them.
+/// Weights in blocks, checked for the vector unit.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept<'n>(Option<Matrix<'n>>);
 
 impl Kept<'_> {
-    /// Returns nothing kept yet.
+    /// Returns an empty value: nothing is kept yet.
     #[inline]
     pub const fn none() -> Self {
         Self(None)
@@ -20,7 +20,7 @@ impl Kept<'_> {
 }
 
 impl LinearInt<'_> {
-    /// Adds what the vector unit keeps; the layer's input has that many words.
+    /// Adds the data that the vector unit keeps. The layer's input has `input_words` words.
     pub(crate) fn keep(mut self, input_words: usize) -> Self {
         let rows = padded(self.fan_out);
         if self.kernel.is_some_and(|kernel| kernel.layout() == Layout::Vector128) {
@@ -29,7 +29,7 @@ impl LinearInt<'_> {
         self
     }
 
-    /// Computes all rows on the vector unit. Returns `out` where the unit cannot.
+    /// Computes all rows on the vector unit. Returns `out` if the unit cannot.
     #[inline(always)]
     pub(super) fn run_on_unit<'o>(&self, input: &Input<'_>, out: Out<'o>) -> Option<Out<'o>> {
         let Some(matrix) = &self.kept.0 else { return Some(out) };
@@ -37,7 +37,8 @@ impl LinearInt<'_> {
         None
     }
 
-    /// Computes level 0 from a table on the vector unit. Returns whether the unit can: here its routine for pairs does.
+    /// Computes level 0 from a table on the vector unit. Returns whether the unit can: here it cannot, as its routine
+    /// for pairs is used.
     #[inline(always)]
     pub(super) fn look_up_on_unit(&self, _tokens: &[Token], _out: &mut [i8]) -> bool {
         false

@@ -1,4 +1,4 @@
-//! A core without a vector unit: nothing is kept of a layer, and nothing computed here.
+//! Placeholders for cores without a vector unit: no data is kept for a layer, and nothing is computed here.
 
 use core::marker::PhantomData;
 
@@ -6,12 +6,12 @@ use super::{Input, LinearInt};
 use crate::kernels::Out;
 use crate::vocab::Token;
 
-/// Nothing.
+/// Placeholder: nothing is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept<'n>(PhantomData<&'n ()>);
 
 impl Kept<'_> {
-    /// Returns nothing kept.
+    /// Returns the placeholder.
     #[inline]
     pub const fn none() -> Self {
         Self(PhantomData)
@@ -19,14 +19,14 @@ impl Kept<'_> {
 }
 
 impl LinearInt<'_> {
-    /// Adds what the vector unit keeps; the layer's input has that many words.
+    /// Adds the data that the vector unit keeps, here none. The layer's input has that many words.
     #[inline]
     #[allow(dead_code, reason = "small chips store no layers")]
     pub(crate) fn keep(self, _input_words: usize) -> Self {
         self
     }
 
-    /// Computes all rows on the vector unit. Returns `out` where the unit cannot.
+    /// Computes all rows on the vector unit. Returns `out` if the unit cannot.
     #[inline]
     pub(super) fn run_on_unit<'o>(&self, _input: &Input<'_>, out: Out<'o>) -> Option<Out<'o>> {
         let Kept(PhantomData) = self.kept;

@@ -1,4 +1,4 @@
-//! The numbers of a layer, in whatever order they are stored: to be checked, or written in another.
+//! The numbers of a layer in any stored order: to be checked, or to be written in another order.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -12,31 +12,31 @@ use crate::kernels::unpack_i4;
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX};
 use crate::rows::round_up;
 
-/// A layer, and the shape that tells where each of its numbers is.
+/// Layer with its shape, which determines the place of each number.
 #[derive(Clone, Debug)]
 pub struct Stored<'n, 'c> {
     linear: &'c LinearInt<'n>,
     shape: &'c LinearShape<'c>,
-    /// Of a row, with all padding. Of a table, a position is one.
+    /// Columns of a row, with all padding. In a table, each position is one column.
     columns: usize,
 }
 
-/// The numbers of an integer layer, in no particular layout.
+/// Numbers of an integer layer, in no particular layout.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntegerLayer {
-    /// How a blob stores the weights.
+    /// Storage format of the weights in a blob.
     pub format: WeightFormat,
-    /// One per row; empty for pairs.
+    /// Bias of each row; empty for pairs.
     pub bias: Vec<i32>,
-    /// One per row, not negative; empty for pairs.
+    /// Multiplier of each row, not negative; empty for pairs.
     pub multiplier: Vec<i32>,
-    /// `[fan_out][fan_in]` row by row, for a table `[fuse][vocab_size][fan_out]`, for pairs
-    /// `[vocab_size][vocab_size][width_out]`. Four-bit weights, -7 to 7, are one per byte here, too.
+    /// Weights: `[fan_out][fan_in]` row by row; for a table `[fuse][vocab_size][fan_out]`; for pairs
+    /// `[vocab_size][vocab_size][width_out]`. 4-bit weights, -7 to 7, are one per byte here too.
     pub weights: Vec<i8>,
 }
 
-/// Returns whether one of these is -128, the number whose negative does not exist.
+/// Returns whether a value is -128, whose negative does not fit.
 #[inline(never)]
 pub(crate) fn has_lowest(values: &[u8]) -> bool {
     values.iter().any(|&value| value as i8 == i8::MIN)
@@ -63,14 +63,16 @@ impl<'n, 'c> Stored<'n, 'c> {
         }
     }
 
-    /// Takes the layer's arrays from the front of the slab, and checks them: every sum of every row stays below [`ACC_LIMIT`] whatever
-    /// the activations, every multiplier is positive or zero, no weight is -128, and padding is zero. `None` if the slab is too short, or refused for the first of these that does not hold, or the
-    /// format is not one that can be read; `layer` is for the message.
+    /// Takes the layer's arrays from the front of the slab, and checks them.
+    ///
+    /// For any activations, every sum of every row must remain below [`ACC_LIMIT`]; every multiplier must be positive
+    /// or zero; no weight may be -128; padding must be zero. Returns `None` if the slab is too short, if a check fails,
+    /// or if the format cannot be read. `layer` is for the message.
     #[inline(never)]
     pub(crate) fn take(&self, layer: usize, slab: &mut Slab<'_>) -> Option<()> {
         let Self { linear: &LinearInt { fan_out, vocab_size, kernel, format, .. }, columns, .. } = *self;
         let mut block_words = 0;
-        // Rows to be looked at, biases, as many multipliers, and bytes of weights.
+        // Rows to check, number of biases and of multipliers, and bytes of weights.
         let (rows, scaling, weights) = match (kernel, format) {
             (Some(kernel), _) => {
                 if columns > kernel.most_columns() {
@@ -86,7 +88,7 @@ impl<'n, 'c> Stored<'n, 'c> {
                 (rows, 0, rows / kernel.rows_per_block() * block_words * size_of::<u32>())
             }
             (_, WeightFormat::Table) => (fan_out, fan_out, columns * vocab_size * fan_out),
-            // The output of level 0: no rows.
+            // The stored values are the output of level 0, so there are no rows.
             (_, WeightFormat::Pairs) if self.shape.positions == 2 => {
                 (0, 0, vocab_size * vocab_size * self.linear.width_out())
             }
@@ -102,7 +104,7 @@ impl<'n, 'c> Stored<'n, 'c> {
         if format.reads_tokens() && has_lowest(weights) {
             return slab.refuse(bad);
         }
-        // Of a row: its block, and its place in the block.
+        // Each row has its block and its place in the block.
         let (mut block, mut at) = (self.linear.words, 0);
         for row in 0..rows {
             let stored = Row { block, row: at };
@@ -113,7 +115,7 @@ impl<'n, 'c> Stored<'n, 'c> {
             if multiplier < 0 || (row >= fan_out && magnitude | bias | multiplier as u32 != 0) {
                 return slab.refuse(bad);
             }
-            // Below 2^31 + 2^30: at most 2^17 columns.
+            // No overflow: the sum is below 2^31 + 2^30, as there are at most 2^17 columns.
             if bias + magnitude >= ACC_LIMIT as u32 {
                 return slab.refuse(FormatError::AccumulatorOverflow { layer, row });
             }
@@ -125,12 +127,12 @@ impl<'n, 'c> Stored<'n, 'c> {
         Some(())
     }
 
-    /// Returns the largest sum of a row without its bias; `None` if a weight is not allowed.
-    // Not inlined: the caller needs the registers.
+    /// Returns the largest sum of a row without its bias, or `None` if a weight is not allowed.
+    // Not inlined, because the caller needs the registers.
     #[inline(never)]
     fn magnitude(&self, row: Row<'_>) -> Option<u32> {
         if self.linear.format == WeightFormat::Table {
-            // An entry at each position. They have been checked.
+            // One entry at each position. The entries have been checked.
             return Some((ACTIVATION_MAX as usize * self.columns) as u32);
         }
         let weight_max = self.linear.format.weight_max();
@@ -147,7 +149,7 @@ impl<'n, 'c> Stored<'n, 'c> {
                 column += 1;
             }
         }
-        // The largest activation.
+        // Multiplied by the largest activation.
         Some(sum * ACTIVATION_MAX as u32)
     }
 
@@ -176,7 +178,7 @@ impl<'n, 'c> Stored<'n, 'c> {
                 let (low, high) = unpack_i4(byte((row * self.columns + column) / 2) as u8);
                 if column.is_multiple_of(2) { low } else { high }
             }
-            // 8 bits: others have no weights in rows.
+            // 8 bits: other formats have no weights in rows.
             _ if ROW_MAJOR => byte(row * self.columns + column),
             _ => 0,
         }
@@ -198,7 +200,7 @@ impl<'n, 'c> Stored<'n, 'c> {
         }
     }
 
-    /// Returns the numbers in no particular layout.
+    /// Returns the layer's numbers in no particular layout.
     #[cfg(feature = "alloc")]
     pub fn unpack(&self) -> IntegerLayer {
         let Self { linear, shape, .. } = self;
@@ -222,7 +224,7 @@ impl<'n, 'c> Stored<'n, 'c> {
         };
         IntegerLayer {
             format,
-            // It was checked when the layer was taken.
+            // A bias exists: it was checked when the layer was taken.
             bias: rows().map(|row| self.bias_of(row).unwrap_or(0)).collect(),
             multiplier: rows().map(|row| self.multiplier_of(row)).collect(),
             weights,
@@ -230,11 +232,11 @@ impl<'n, 'c> Stored<'n, 'c> {
     }
 }
 
-/// The place of a row.
+/// Place of a row.
 #[derive(Clone, Copy)]
 struct Row<'a> {
-    /// Begins with its block, or with all rows.
+    /// Words that begin with the row's block, or with all rows.
     block: &'a [u32],
-    /// Its place among them.
+    /// Index of the row in the block, or among all rows.
     row: usize,
 }

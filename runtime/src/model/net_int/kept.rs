@@ -1,4 +1,4 @@
-//! The layers, kept: for cores with memory for them and little else to do.
+//! Keeps all layers ready, for cores with enough memory for them.
 
 use core::mem::ManuallyDrop;
 
@@ -9,13 +9,13 @@ use crate::layers::LinearInt;
 use crate::limits::MAX_LAYERS;
 use crate::model::numbers::Layer;
 
-/// A layer that a step uses.
+/// Layer that a step uses.
 pub type Linear<'l> = &'l LinearInt<'l>;
 
-/// Whether a level that fuses two moves both of its inputs at once, where its kernel can.
+/// True if a level that fuses two moves both of its inputs at once, provided that its kernel can.
 pub const EXCHANGES: bool = true;
 
-/// The layers of a network.
+/// Layers of a network.
 #[derive(Clone, Debug)]
 pub struct Layers<'a>([LinearInt<'a>; MAX_LAYERS]);
 
@@ -25,7 +25,7 @@ impl<'a> Layers<'a> {
         Self([const { LinearInt::none() }; MAX_LAYERS])
     }
 
-    /// Makes every layer; `starts` are the first words of the layers in the slab.
+    /// Makes every layer. `starts` are the first words of the layers in the slab.
     pub const fn built_in(
         slab: &'a [u32],
         config: &Config,
@@ -39,7 +39,7 @@ impl<'a> Layers<'a> {
         while index < formats.len() {
             let (_, words) = slab.split_at(starts[index] as usize);
             let linear = LinearInt::new(config, layout, formats[index], rows[index], words);
-            // An empty layer owns nothing. Not a plain assignment: no destructor can run at compile time.
+            // An empty layer owns nothing. Not a plain assignment, because no destructor can run at compile time.
             let _ = ManuallyDrop::new(core::mem::replace(&mut layers[index], linear));
             index += 1;
         }

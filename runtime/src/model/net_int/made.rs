@@ -1,4 +1,4 @@
-//! The layers, made for each use: for chips whose RAM is scarce. A model keeps no more of a layer than where it begins.
+//! Makes layers for each use, for chips whose RAM is scarce. A model keeps only the place where each layer begins.
 
 use crate::config::Config;
 use crate::format::header::Fields;
@@ -6,23 +6,23 @@ use crate::format::{Layout, WeightFormat};
 use crate::layers::LinearInt;
 use crate::limits::MAX_LAYERS;
 
-/// A layer that a step uses.
+/// Layer that a step uses.
 pub type Linear<'l> = LinearInt<'l>;
 
-/// Whether a level that fuses two moves both of its inputs at once: without a vector unit it does not pay.
+/// True if a level that fuses two moves both of its inputs at once. Without a vector unit that does not pay.
 pub const EXCHANGES: bool = false;
 
-/// The first word of each layer in the slab.
+/// First word of each layer in the slab.
 #[derive(Clone, Debug)]
 pub struct Layers<'a>([u32; MAX_LAYERS], core::marker::PhantomData<&'a [u32]>);
 
 impl<'a> Layers<'a> {
-    /// Returns layers that begin nowhere.
+    /// Returns layers without places.
     pub const fn none() -> Self {
         Self([0; MAX_LAYERS], core::marker::PhantomData)
     }
 
-    /// Keeps where the layers begin.
+    /// Stores the places where the layers begin.
     pub const fn built_in(
         _slab: &'a [u32],
         _config: &Config,
@@ -34,14 +34,14 @@ impl<'a> Layers<'a> {
         Self(*starts, core::marker::PhantomData)
     }
 
-    /// Keeps where a layer begins.
+    /// Stores the place where a layer begins.
     pub fn set(&mut self, index: usize, start: usize, _linear: LinearInt<'a>, _input_words: usize) -> Option<()> {
         *self.0.get_mut(index)? = start as u32;
         Some(())
     }
 
     /// Makes a layer.
-    // Once in flash: it is called for levels and for the output layer.
+    // Not inlined, so that it is in flash once: it is called for levels and for the output layer.
     #[inline(never)]
     pub fn get<'l>(&'l self, slab: &'l [u32], header: &Fields<'_>, index: usize, fan_out: usize) -> Linear<'l> {
         let format = header.weights.get(index).copied().unwrap_or(WeightFormat::Int8);

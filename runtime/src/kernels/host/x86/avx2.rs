@@ -12,12 +12,12 @@ use crate::quant::MULTIPLIER_FRACTION_BITS;
 use crate::rows::LANES;
 use crate::vocab::Token;
 
-/// The proof that this machine has the instructions.
+/// Proof that this machine has the instructions.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2(());
 
 impl Avx2 {
-    /// Asks the machine.
+    /// Asks the machine for the instructions.
     #[inline]
     pub fn detect() -> Option<Self> {
         std::is_x86_feature_detected!("avx2").then_some(Self(()))
@@ -26,20 +26,20 @@ impl Avx2 {
 
 methods! { Avx2 }
 
-/// Rows whose sums are kept in registers.
+/// Number of rows whose sums are kept in registers.
 const ROWS: usize = 8;
 /// Bytes of a vector.
 const BYTES: usize = 32;
 
-/// For each block of 8 rows, for each 32 columns:
+/// Computes, for each block of 8 rows, for each 32 columns:
 ///
 /// ```text
 /// for r in 0..8 { acc[r] += |x| * (w[r] with the sign of x) }    vpsignb, vpmaddubsw, vpmaddwd by 1, vpaddd
 /// out = requantize(bias + lanes of acc)
 /// ```
 ///
-/// 1. `vpmaddubsw` adds two products in 16 bits, and saturates: `128 * 127 + 128 * 127` is 32,512, so that it never does.
-/// 2. The last block begins 8 rows before the end, and computes some rows again, instead of being a shorter one.
+/// 1. `vpmaddubsw` adds two products in 16 bits, and saturates. It never does here: `128 * 127 + 128 * 127` is 32,512.
+/// 2. The last block begins 8 rows before the end and computes some rows again, instead of being shorter.
 #[target_feature(enable = "avx2")]
 fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Out<'_>) {
     let fan_in = x.len();
@@ -62,9 +62,9 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out
     });
 }
 
-/// As [`rows_i8`]; a vector of weights is two of columns, even and odd.
+/// Computes a layer like [`rows_i8`]. A vector of weights covers two vectors of columns, even and odd.
 ///
-/// `w + 8` is `w ^ 8` in four bits, and has no sign; `8 sum x` makes up for it.
+/// `w + 8`, which is `w ^ 8` in four bits, is never negative. Subtracting `8 sum x` corrects the sum.
 #[target_feature(enable = "avx2")]
 fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Out<'_>) {
     let bytes = x.len().div_ceil(2);
@@ -96,16 +96,16 @@ fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: 
     });
 }
 
-/// The high bytes of the halves of two vectors, one after the other.
+/// Returns the high bytes of the half words of two vectors, those of the first vector first.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn join(first: __m256i, second: __m256i) -> __m256i {
-    // Signed halves that fit a byte are packed unchanged, quarter by quarter; the permutation sorts the quarters.
+    // Signed half words that fit a byte are packed unchanged, quarter by quarter. The permutation sorts the quarters.
     let packed = _mm256_packs_epi16(_mm256_srai_epi16::<8>(first), _mm256_srai_epi16::<8>(second));
     _mm256_permute4x64_epi64::<0xd8>(packed)
 }
 
-/// `acc` and in each lane the sum of four products, whose sums of two fit 16 bits.
+/// Adds the sum of four products to each lane of `acc`. Sums of two products must fit 16 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn add_products(acc: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
@@ -113,7 +113,7 @@ fn add_products(acc: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
     _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
 }
 
-/// `each` with the first row of every block of [`ROWS`]; the last block ends at the last row.
+/// Calls `each` with the first row of every block of [`ROWS`]. The last block ends at the last row.
 #[inline(always)]
 fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
     for row in (0..rows).step_by(ROWS) {
@@ -121,7 +121,7 @@ fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
     }
 }
 
-/// The sum of the lanes of each vector, in their order.
+/// Returns the sum of the lanes of each vector, in the order of the vectors.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn add_lanes(acc: &[__m256i; ROWS]) -> __m256i {
@@ -133,7 +133,7 @@ fn add_lanes(acc: &[__m256i; ROWS]) -> __m256i {
     _mm256_add_epi32(low, _mm256_permute2x128_si256::<0x31>(abcd, efgh))
 }
 
-/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their entries of a curve.
+/// Adds the bias of [`ROWS`] rows from `row` on, scales the sums, and stores them or their entries of a curve.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn finish(sums: __m256i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut Out<'_>) {
@@ -148,15 +148,15 @@ fn finish(sums: __m256i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut
             let halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             let bytes = _mm_packs_epi16(halves, halves);
             let out: &mut [i8; ROWS] = out[rows].first_chunk_mut().expect("eight rows");
-            // SAFETY: the reference covers the eight bytes that are written; no alignment is asked for.
+            // SAFETY: the reference covers the eight bytes that are written; no alignment is required.
             unsafe { _mm_storel_epi64(out.as_mut_ptr().cast(), bytes) }
         }
     }
 }
 
-/// [`crate::quant::requantize`]: the even lanes as products of 64 bits, then the odd ones.
+/// Computes [`crate::quant::requantize`]: the even lanes as products of 64 bits, then the odd ones.
 ///
-/// The result is the 32 bits of the product from bit 24 on, so that it is all the same which way is shifted.
+/// The result is 32 bits of the product, from bit 24 on, so a logical shift is as good as an arithmetic one.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn requantize(acc: __m256i, multiplier: __m256i) -> __m256i {
@@ -170,15 +170,15 @@ fn requantize(acc: __m256i, multiplier: __m256i) -> __m256i {
 
 /// Returns [`Curve::at`] of every lane.
 ///
-/// The curve is 128 words of four entries. Shifting an entry to the top of its lane and down again spreads the sign.
+/// The curve is 128 words of four entries. Shifting an entry to the top of its lane and down again extends the sign.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn look_up_curve(curve: &Curve, pre_activation: __m256i) -> __m256i {
     let saturated = _mm256_min_epi32(_mm256_max_epi32(pre_activation, _mm256_set1_epi32(-256)), _mm256_set1_epi32(255));
-    // Of the nine bits of the index, seven are the word, two the byte in it.
+    // The upper seven of the nine bits of the index select the word, the lower two the byte in it.
     let word = _mm256_and_si256(_mm256_srli_epi32::<2>(saturated), _mm256_set1_epi32(127));
-    // SAFETY: every index is at most 127, and the curve has 128 times the four bytes by which they are scaled. No alignment is
-    // asked for.
+    // SAFETY: every index is at most 127, is scaled by four bytes, and the curve has 128 words of four bytes. No
+    // alignment is required.
     let word = unsafe { _mm256_i32gather_epi32::<4>(curve.0.as_ptr().cast(), word) };
     let above = _mm256_slli_epi32::<3>(_mm256_andnot_si256(saturated, _mm256_set1_epi32(3)));
     _mm256_srai_epi32::<24>(_mm256_sllv_epi32(word, above))
@@ -195,7 +195,7 @@ fn curve_i8(curve: &Curve, pre_activations: &[i32], out: &mut [i8]) {
         let packed = _mm256_packs_epi32(look(&halves[0]), look(&halves[1]));
         let sorted = _mm256_permute4x64_epi64::<0xd8>(packed);
         let bytes = _mm_packs_epi16(_mm256_castsi256_si128(sorted), _mm256_extracti128_si256::<1>(sorted));
-        // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
+        // SAFETY: the reference covers the 16 bytes that are written; no alignment is required.
         unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), bytes) };
     }
     portable::curve_i8(curve, values_left, out_left);
@@ -207,15 +207,15 @@ fn gate_i8(values: &mut [i8], gates: &[i8]) {
     let (chunks, rest) = values[..len].as_chunks_mut::<16>();
     let (others, rest_of_gates) = gates[..len].as_chunks::<16>();
     for (values, gates) in chunks.iter_mut().zip(others) {
-        // SAFETY: the reference covers the 16 bytes that are read; no alignment is asked for.
+        // SAFETY: the reference covers the 16 bytes that are read; no alignment is required.
         let gate = unsafe { _mm_loadu_si128(gates.as_ptr().cast()) };
         // SAFETY: as above.
         let value = unsafe { _mm_loadu_si128(values.as_ptr().cast()) };
         let gated = gate_16(_mm256_cvtepi8_epi16(value), _mm256_cvtepi8_epi16(gate));
-        // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
+        // SAFETY: the reference covers the 16 bytes that are written; no alignment is required.
         unsafe { _mm_storeu_si128(values.as_mut_ptr().cast(), gated) };
     }
-    // Eight are usual at the end: rows come in blocks of eight.
+    // Usual at the end, because rows come in blocks of eight.
     let (chunks, rest) = rest.as_chunks_mut::<8>();
     let (others, rest_of_gates) = rest_of_gates.as_chunks::<8>();
     for (values, gates) in chunks.iter_mut().zip(others) {
@@ -227,7 +227,7 @@ fn gate_i8(values: &mut [i8], gates: &[i8]) {
     portable::gate_i8(rest, rest_of_gates);
 }
 
-/// [`crate::quant::gate`] of 16 lanes: `vpmulhrsw` is `(a * b + 2^14) >> 15`.
+/// Computes [`crate::quant::gate`] of 16 lanes: `vpmulhrsw` is `(a * b + 2^14) >> 15`.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn gate_16(value: __m256i, gate: __m256i) -> __m128i {
@@ -236,7 +236,7 @@ fn gate_16(value: __m256i, gate: __m256i) -> __m128i {
     _mm_packs_epi16(_mm256_castsi256_si128(gated), _mm256_extracti128_si256::<1>(gated))
 }
 
-/// As it stands: what looks up entries of a table would be most of it.
+/// Compiles the portable function for AVX2. Most of a version with intrinsics would be lookups in a table.
 #[target_feature(enable = "avx2")]
 fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     portable::weigh(logits, temperature_milli)
@@ -252,7 +252,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
         let mut acc = _mm256_setzero_si256();
         for (position, &token) in tokens.iter().enumerate() {
             if let Some(entries) = table.entries(position, token, row).first_chunk::<ROWS>() {
-                // SAFETY: the reference covers the 8 bytes that are read; no alignment is asked for.
+                // SAFETY: the reference covers the 8 bytes that are read; no alignment is required.
                 let entries = unsafe { _mm_loadl_epi64(entries.as_ptr().cast()) };
                 acc = _mm256_add_epi32(acc, _mm256_cvtepi8_epi32(entries));
             }
@@ -261,7 +261,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
     });
 }
 
-/// Eight rows for eight streams at a time, by the products of [`rows_i8`].
+/// Computes eight rows for eight streams at a time, with the products of [`rows_i8`].
 #[target_feature(enable = "avx2")]
 fn tile_i8(weights: &[[u32; LANES]], scaling: &BlockScaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
     for part in 0..STREAMS / 8 {
@@ -297,14 +297,14 @@ fn curve_tile_i8(curve: &Curve, pre_activations: &[Tile<i32>; LANES], out: &mut 
             let ab = _mm256_or_si256(a, _mm256_slli_epi32::<8>(b));
             let cd = _mm256_or_si256(_mm256_slli_epi32::<16>(c), d);
             let words = _mm256_or_si256(ab, cd);
-            // SAFETY: the reference covers the 32 bytes that are written; no alignment is asked for.
+            // SAFETY: the reference covers the 32 bytes that are written; no alignment is required.
             unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), words) };
         }
     }
 }
 
-/// Eight blocks of eight rows at a time, then four, then one: a sum must wait for the addition before it, and one block
-/// alone would leave the adders idle most of the time.
+/// Computes eight blocks of eight rows at a time, then four, then one: a sum must wait for the addition before it, so a
+/// single block would leave the adders idle most of the time.
 #[target_feature(enable = "avx2")]
 pub(super) fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let (columns, _) = weights.as_chunks::<LANES>();
@@ -321,7 +321,7 @@ pub(super) fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32
     add_blocks(columns, bias.as_chunks::<1>().0, x, y.as_chunks_mut::<1>().0);
 }
 
-/// Groups of `BLOCKS` blocks; gives the weights behind them.
+/// Computes groups of `BLOCKS` blocks and returns the weights after them.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn add_blocks<'w, const BLOCKS: usize>(
@@ -344,8 +344,8 @@ fn add_blocks<'w, const BLOCKS: usize>(
             let at = group.as_ptr().wrapping_add(column);
             for (block, acc) in acc.iter_mut().enumerate() {
                 let at = at.wrapping_add(block * fan_in).cast();
-                // SAFETY: eight values of column `column`, which is below `fan_in`, of block `block`, which is below
-                // `BLOCKS`, lie within the group of `BLOCKS * fan_in` columns. No alignment is asked for.
+                // SAFETY: column `column`, which is below `fan_in`, of block `block`, which is below `BLOCKS`, has
+                // eight values within the group of `BLOCKS * fan_in` columns. No alignment is required.
                 let weights = unsafe { _mm256_loadu_ps(at) };
                 *acc = _mm256_add_ps(*acc, _mm256_mul_ps(weights, x));
             }
@@ -362,7 +362,7 @@ fn activate_f32(activation: Activation, values: &mut [f32]) {
     portable::activate_f32(activation, values);
 }
 
-/// Eight rows for eight streams at a time.
+/// Computes eight rows for eight streams at a time.
 #[target_feature(enable = "avx2")]
 fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out: &mut [Tile<f32>; LANES]) {
     for part in 0..STREAMS / 8 {
@@ -385,34 +385,34 @@ fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out:
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_f32(values: &[f32; 8]) -> __m256 {
-    // SAFETY: the reference covers the 32 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 32 bytes that are read; no alignment is required.
     unsafe { _mm256_loadu_ps(values.as_ptr()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
 fn store_f32(to: &mut [f32; 8], value: __m256) {
-    // SAFETY: the reference covers the 32 bytes that are written; no alignment is asked for.
+    // SAFETY: the reference covers the 32 bytes that are written; no alignment is required.
     unsafe { _mm256_storeu_ps(to.as_mut_ptr(), value) }
 }
 
-/// The first `len` bytes from `at` on, at most 32 of them; zeros behind.
+/// Loads the first `len` bytes from `at` on, at most 32, and fills the rest with zeros.
 ///
 /// # Panics
-/// If there are fewer.
+/// If the slice has fewer bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_part(bytes: &[i8], at: usize, len: usize) -> __m256i {
     if len >= BYTES {
         assert!(at + BYTES <= bytes.len());
-        // SAFETY: the 32 bytes that are read lie within the slice, as was just checked; no alignment is asked for.
+        // SAFETY: the 32 bytes that are read are within the slice, as was just checked; no alignment is required.
         unsafe { _mm256_loadu_si256(bytes.as_ptr().wrapping_add(at).cast()) }
     } else {
         let mut padded = [0_i8; BYTES];
         if len > 0 {
             padded[..len].copy_from_slice(&bytes[at..][..len]);
         }
-        // SAFETY: the array is the 32 bytes that are read; no alignment is asked for.
+        // SAFETY: the array is the 32 bytes that are read; no alignment is required.
         unsafe { _mm256_loadu_si256(padded.as_ptr().cast()) }
     }
 }
@@ -420,20 +420,20 @@ fn load_part(bytes: &[i8], at: usize, len: usize) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_i32(values: &[i32; 8]) -> __m256i {
-    // SAFETY: the reference covers the 32 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 32 bytes that are read; no alignment is required.
     unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_u32(values: &[u32; 8]) -> __m256i {
-    // SAFETY: the reference covers the 32 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 32 bytes that are read; no alignment is required.
     unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
 fn store_i32(to: &mut [i32; 8], value: __m256i) {
-    // SAFETY: the reference covers the 32 bytes that are written; no alignment is asked for.
+    // SAFETY: the reference covers the 32 bytes that are written; no alignment is required.
     unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), value) }
 }

@@ -14,12 +14,12 @@ use crate::quant::MULTIPLIER_FRACTION_BITS;
 use crate::rows::LANES;
 use crate::vocab::Token;
 
-/// The proof that this machine has the instructions.
+/// Proof that this machine has the instructions.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512(());
 
 impl Avx512 {
-    /// Asks the machine.
+    /// Asks the machine for the instructions.
     #[inline]
     pub fn detect() -> Option<Self> {
         let found = std::is_x86_feature_detected!("avx512f")
@@ -32,22 +32,23 @@ impl Avx512 {
 
 methods! { Avx512 }
 
-/// Rows whose sums are kept in registers.
+/// Number of rows whose sums are kept in registers.
 const ROWS: usize = 16;
 /// Bytes of a vector.
 const BYTES: usize = 64;
 
-/// For each block of 16 rows, for each 64 columns:
+/// Computes, for each block of 16 rows, for each 64 columns:
 ///
 /// ```text
 /// for r in 0..16 { acc[r] += w[r] * (x ^ 0x80) }         vpdpbusd: four products a lane, x + 128 as a u8
 /// out = requantize(bias - 128 * sum w + lanes of acc)
 /// ```
 ///
-/// 1. `vpdpbusd` wants one factor without a sign. `x ^ 0x80` is `x + 128`; weights make up for it, and they are summed
-///    beforehand.
-/// 2. Sixteen rows at once, so that their sums over lanes take 45 instructions together, and scaling takes all of them.
-/// 3. The last block begins 16 rows before the end, and computes some rows again, instead of being a shorter one.
+/// 1. One factor of `vpdpbusd` must be unsigned. `x ^ 0x80` is `x + 128`; a start value that contains the sum of the
+///    weights, computed beforehand, corrects the result.
+/// 2. With sixteen rows at once, their sums over lanes take 45 instructions together, and one vector scales all of
+///    them.
+/// 3. The last block begins 16 rows before the end and computes some rows again, instead of being shorter.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out: Out<'_>) {
     let fan_in = x.len();
@@ -80,13 +81,13 @@ fn rows_i8(weights: &[i8], x: &[i8], bias: Bias<'_>, multiplier: &[i32], mut out
     });
 }
 
-/// Adds `VECTORS` times 64 columns, of a block of 16 rows of `x.len()`, to the sums of the rows.
+/// Adds `VECTORS` times 64 columns of a block of 16 rows of `x.len()` columns to the sums of the rows.
 ///
-/// Row by row, so that weights are read in the order in which they lie: more than the nearest cache holds of them are
-/// fetched ahead of the reads then.
+/// Goes row by row, so that weights are read in the order of their addresses. Then the processor fetches weights that
+/// are not in the nearest cache before they are read.
 ///
 /// # Panics
-/// If there are not as many columns, or the block is a shorter one.
+/// If the row has fewer columns, or the block fewer rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn add_columns<const VECTORS: usize>(block: &[i8], x: &[i8], column: usize, acc: &mut [__m512i; ROWS]) {
@@ -101,20 +102,20 @@ fn add_columns<const VECTORS: usize>(block: &[i8], x: &[i8], column: usize, acc:
         let at = block.as_ptr().wrapping_add(row * fan_in + column);
         for (vector, &x) in inputs.iter().enumerate() {
             let at = at.wrapping_add(vector * BYTES);
-            // SAFETY: 64 bytes from `row * fan_in + column + 64 * vector` on lie within the block of `16 * fan_in`, since `row`
-            // is below 16 and `column + 64 * (vector + 1)` at most `fan_in`. No alignment is asked for.
+            // SAFETY: the 64 bytes from `row * fan_in + column + 64 * vector` on are within the block of `16 * fan_in`,
+            // because `row` is below 16 and `column + 64 * (vector + 1)` is at most `fan_in`. No alignment is required.
             let weights = unsafe { _mm512_loadu_si512(at.cast()) };
             *acc = _mm512_dpbusd_epi32(*acc, x, weights);
         }
     }
 }
 
-/// [`add_columns`] for those that are left, fewer than 64.
+/// Adds the columns that are left, fewer than 64, as [`add_columns`] does.
 ///
-/// Its loop, too, takes all rows by number: over so many as there are, it would keep the sums in memory.
+/// The number of rows is constant in this loop too: with a variable number, the compiler would keep the sums in memory.
 ///
 /// # Panics
-/// If the block is a shorter one.
+/// If the block has fewer rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn add_last_columns(block: &[i8], x: &[i8], column: usize, acc: &mut [__m512i; ROWS]) {
@@ -125,16 +126,17 @@ fn add_last_columns(block: &[i8], x: &[i8], column: usize, acc: &mut [__m512i; R
     let x = _mm512_xor_si512(load_part(x, column), offset);
     for (row, acc) in acc.iter_mut().enumerate() {
         let at = block.as_ptr().wrapping_add(row * fan_in + column);
-        // SAFETY: no more bytes than are left of the row, `fan_in - column`, are read from `row * fan_in + column` on, which
-        // lies within the block of `16 * fan_in`: `row` is below 16. No alignment is asked for.
+        // SAFETY: at most `fan_in - column` bytes, the rest of the row, are read from `row * fan_in + column` on. They
+        // are within the block of `16 * fan_in`, because `row` is below 16. No alignment is required.
         let weights = unsafe { _mm512_maskz_loadu_epi8(mask, at) };
         *acc = _mm512_dpbusd_epi32(*acc, x, weights);
     }
 }
 
-/// As [`rows_i8`]; a vector of weights is two of columns, even and odd.
+/// Computes a layer like [`rows_i8`]. A vector of weights covers two vectors of columns, even and odd.
 ///
-/// `w + 8` is `w ^ 8` in four bits, so that all of them, exclusive-ored at once, need no sign either.
+/// `w + 8` is `w ^ 8` in four bits. One exclusive-or adds 8 to all weights of a vector, so that they are never
+/// negative.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: Out<'_>) {
     let bytes = x.len().div_ceil(2);
@@ -157,8 +159,8 @@ fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: 
             let four = [0, 1, 2, 3].map(|four| block.as_ptr().wrapping_add(at + 4 * four * bytes));
             for (row, acc) in acc.iter_mut().enumerate() {
                 let at = four[row / 4].wrapping_add(row % 4 * bytes);
-                // SAFETY: no more bytes than are left of the row, `bytes - at`, are read from `row * bytes + at` on, which
-                // lies within the block of `16 * bytes`: `row` is below 16. No alignment is asked for.
+                // SAFETY: at most `bytes - at` bytes, the rest of the row, are read from `row * bytes + at` on. They
+                // are within the block of `16 * bytes`, because `row` is below 16. No alignment is required.
                 let weights = unsafe { _mm512_maskz_loadu_epi8(mask, at) };
                 let weights = _mm512_xor_si512(weights, offset);
                 let high = _mm512_and_si512(_mm512_srli_epi16::<4>(weights), low);
@@ -170,7 +172,7 @@ fn rows_i4(weights: &[u8], x: &[i8], bias: &[i32], multiplier: &[i32], mut out: 
     });
 }
 
-/// The low bytes of the halves of two vectors, one after the other.
+/// Returns the low bytes of the half words of two vectors, those of the first vector first.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn join(first: __m512i, second: __m512i) -> __m512i {
@@ -178,7 +180,7 @@ fn join(first: __m512i, second: __m512i) -> __m512i {
     _mm512_inserti64x4::<1>(first, _mm512_cvtepi16_epi8(second))
 }
 
-/// `each` with the first row of every block of [`ROWS`]; the last block ends at the last row.
+/// Calls `each` with the first row of every block of [`ROWS`]. The last block ends at the last row.
 #[inline(always)]
 fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
     for row in (0..rows).step_by(ROWS) {
@@ -186,20 +188,21 @@ fn for_each_block(rows: usize, mut each: impl FnMut(usize)) {
     }
 }
 
-/// Lanes whose sum is `factor` times that of all of `x`: where the sum of a row begins. `factor` is negative.
+/// Returns lanes whose sum is `factor` times the sum of `x`: the start value of a row's sum. `factor` is negative.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn products_with(x: &[i8], factor: i8) -> __m512i {
     let mut acc = _mm512_setzero_si512();
     let magnitude = _mm512_set1_epi8(factor.wrapping_neg());
     for at in (0..x.len()).step_by(BYTES) {
-        // The magnitude counts as a u8, so that 128 is one.
+        // The magnitude is a u8, so a magnitude of 128 is possible.
         acc = _mm512_dpbusd_epi32(acc, magnitude, load_part(x, at));
     }
     _mm512_sub_epi32(_mm512_setzero_si512(), acc)
 }
 
-/// The sum of the lanes of each vector, in their order: half of the lanes are added to the other half, four times.
+/// Returns the sum of the lanes of each vector, in the order of the vectors. Four times adds half of the lanes to the
+/// other half.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn add_lanes(acc: &[__m512i; ROWS]) -> __m512i {
@@ -213,14 +216,15 @@ fn add_lanes(acc: &[__m512i; ROWS]) -> __m512i {
         let (a, b) = (pairs[2 * index], pairs[2 * index + 1]);
         *four = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
     }
-    // Each quarter of a vector now has a part of the sums of four rows: 0x88 takes the even quarters of two, 0xdd the odd.
+    // Each quarter of a vector now has a part of the sums of four rows: 0x88 takes the even quarters of two, 0xdd the
+    // odd.
     let [a, b, c, d] = fours;
     let ab = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
     let cd = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xdd>(c, d));
     _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(ab, cd), _mm512_shuffle_i32x4::<0xdd>(ab, cd))
 }
 
-/// Adds the bias of [`ROWS`] rows from `row` on, scales, stores them or their entries of a curve.
+/// Adds the bias of [`ROWS`] rows from `row` on, scales the sums, and stores them or their entries of a curve.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn finish(sums: __m512i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut Out<'_>) {
@@ -236,9 +240,9 @@ fn finish(sums: __m512i, row: usize, bias: &[i32], multiplier: &[i32], out: &mut
     }
 }
 
-/// [`crate::quant::requantize`]: the even lanes as products of 64 bits, then the odd ones.
+/// Computes [`crate::quant::requantize`]: the even lanes as products of 64 bits, then the odd ones.
 ///
-/// The result is the 32 bits of the product from bit 24 on, so that it is all the same which way is shifted.
+/// The result is 32 bits of the product, from bit 24 on, so a logical shift is as good as an arithmetic one.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn requantize(acc: __m512i, multiplier: __m512i) -> __m512i {
@@ -250,10 +254,10 @@ fn requantize(acc: __m512i, multiplier: __m512i) -> __m512i {
     _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<BITS>(even), odd)
 }
 
-/// Returns [`Curve::at`] of every lane in the lane's lowest byte; the bytes above are unspecified.
+/// Returns [`Curve::at`] of every lane in the lane's lowest byte; the bytes above it are unspecified.
 ///
-/// A half of the curve is 64 words of four entries. tanh is odd, so that one half is enough for it: looking up both takes 5 %
-/// of a word's time.
+/// Half of the curve is 64 words of four entries. Because tanh is odd, one half is enough for tanh: looking up both
+/// halves would take 5 % of a word's time.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn look_up_curve(curve: &Curve, pre_activation: __m512i) -> __m512i {
@@ -264,33 +268,34 @@ fn look_up_curve(curve: &Curve, pre_activation: __m512i) -> __m512i {
         _mm512_srlv_epi32(word, bit)
     };
     if core::ptr::eq(curve, &TANH) {
-        // Without a sign, the magnitude of i32::MIN is right, too.
+        // Unsigned, so the magnitude of i32::MIN is right too.
         let index = _mm512_min_epu32(_mm512_abs_epi32(pre_activation), _mm512_set1_epi32(255));
         let value = entry(look_up_word(&words(&halves[0]), _mm512_srli_epi32::<2>(index)), index);
         return _mm512_mask_sub_epi32(value, negative, _mm512_setzero_si512(), value);
     }
     let (low, high) = (_mm512_set1_epi32(-256), _mm512_set1_epi32(255));
     let saturated = _mm512_min_epi32(_mm512_max_epi32(pre_activation, low), high);
-    // Permutations read the lowest bits of an index, so that the sign above them does not matter.
+    // Permutations read the lowest bits of an index, so the sign above them does not matter.
     let index = _mm512_srai_epi32::<2>(saturated);
     let [first, second] = [0, 1].map(|half| look_up_word(&words(&halves[half]), index));
     entry(_mm512_mask_blend_epi32(negative, first, second), saturated)
 }
 
-/// The first 256 bytes of a table, as 64 words in four vectors.
+/// Returns the first 256 bytes of a table as 64 words in four vectors.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn words<T: bytemuck::NoUninit>(table: &[T]) -> [__m512i; 4] {
     let (parts, _) = bytemuck::cast_slice::<T, u8>(table).as_chunks::<BYTES>();
     [0, 1, 2, 3].map(|part| {
         let part = &parts[part];
-        // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+        // SAFETY: the reference covers the 64 bytes that are read; no alignment is required.
         unsafe { _mm512_loadu_si512(part.as_ptr().cast()) }
     })
 }
 
-/// Returns the word at each index, whose lowest six bits count: a permutation of two vectors looks up 16 words at once, where a gather would
-/// load one after the other.
+/// Returns the word at each index. Only the lowest six bits of an index are used.
+///
+/// A permutation of two vectors looks up 16 words at once; a gather would load one after the other.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn look_up_word(&[a, b, c, d]: &[__m512i; 4], index: __m512i) -> __m512i {
@@ -302,7 +307,7 @@ fn look_up_word(&[a, b, c, d]: &[__m512i; 4], index: __m512i) -> __m512i {
 #[target_feature(enable = "avx512f")]
 fn store_entries(to: &mut [i8; 16], curve: &Curve, pre_activations: __m512i) {
     let bytes = _mm512_cvtepi32_epi8(look_up_curve(curve, pre_activations));
-    // SAFETY: the reference covers the 16 bytes that are written; no alignment is asked for.
+    // SAFETY: the reference covers the 16 bytes that are written; no alignment is required.
     unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
 }
 
@@ -321,20 +326,21 @@ fn curve_i8(curve: &Curve, pre_activations: &[i32], out: &mut [i8]) {
 fn gate_i8(values: &mut [i8], gates: &[i8]) {
     for (values, gates) in values.chunks_mut(32).zip(gates.chunks(32)) {
         let mask = u32::MAX >> (32 - values.len().min(gates.len()));
-        // SAFETY: the mask lets through no more bytes than the slice has.
+        // SAFETY: the mask selects no more bytes than the slice has.
         let gate = unsafe { _mm256_maskz_loadu_epi8(mask, gates.as_ptr()) };
         // SAFETY: as above.
         let value = unsafe { _mm256_maskz_loadu_epi8(mask, values.as_ptr()) };
         let gate = _mm512_add_epi16(_mm512_cvtepi8_epi16(gate), _mm512_set1_epi16(127));
         let product = _mm512_mullo_epi16(_mm512_cvtepi8_epi16(value), gate);
-        // `vpmulhrsw`: (a * b + 2^14) >> 15, as `quant::gate` has it.
+        // `vpmulhrsw` is (a * b + 2^14) >> 15, as in `quant::gate`.
         let gated = _mm512_cvtepi16_epi8(_mm512_mulhrs_epi16(product, _mm512_set1_epi16(129)));
         // SAFETY: as above, and the slice is borrowed mutably.
         unsafe { _mm256_mask_storeu_epi8(values.as_mut_ptr(), mask, gated) };
     }
 }
 
-/// 16 at a time, as [`crate::kernels::routine::softmax::weigh`] and [`crate::math::fixed::exp2_neg`] have it.
+/// Computes [`crate::kernels::routine::softmax::weigh`], and for it [`crate::math::fixed::exp2_neg`], 16 logits at a
+/// time.
 #[target_feature(enable = "avx512f")]
 fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     let factor = _mm512_set1_epi64(i64::from(softmax::factor(temperature_milli)));
@@ -349,7 +355,7 @@ fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
     for logits in logits.chunks_mut(16) {
         let (mask, values) = load_some(logits);
         let below = _mm512_sub_epi32(largest, values);
-        // Eight products of 64 bits; what does not fit 32 bits saturates.
+        // Eight products of 64 bits; a product that does not fit 32 bits saturates.
         let exponent = |below: __m256i| {
             let product = _mm512_mul_epu32(_mm512_cvtepu32_epi64(below), factor);
             _mm512_cvtusepi64_epi32(_mm512_srli_epi64::<12>(product))
@@ -367,20 +373,20 @@ fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {
         let weight = _mm512_srlv_epi32(_mm512_add_epi32(_mm512_sub_epi32(from, slope), half), shift);
         let counts = _mm512_mask_cmple_epu32_mask(mask, whole, _mm512_set1_epi32(WEIGHT_FRACTION_BITS as i32));
         let weight = _mm512_maskz_mov_epi32(counts, weight);
-        // SAFETY: only words that the mask lets through are written, and those lie within the slice. No alignment is asked
-        // for.
+        // SAFETY: only words that the mask selects are written, and they are within the slice. No alignment is
+        // required.
         unsafe { _mm512_mask_storeu_epi32(logits.as_mut_ptr(), mask, weight) };
         total = _mm512_add_epi32(total, weight);
     }
     _mm512_reduce_add_epi32(total) as u32
 }
 
-/// Up to 16 words, a bit for each; zeros behind.
+/// Loads up to 16 words and fills the rest with zeros. The mask has a bit for each word.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load_some(values: &[i32]) -> (__mmask16, __m512i) {
     let mask = if values.len() < 16 { (1 << values.len()) - 1 } else { u16::MAX };
-    // SAFETY: only words that the mask lets through are read, and those lie within the slice. No alignment is asked for.
+    // SAFETY: only words that the mask selects are read, and they are within the slice. No alignment is required.
     (mask, unsafe { _mm512_maskz_loadu_epi32(mask, values.as_ptr()) })
 }
 
@@ -394,7 +400,7 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
         let mut acc = _mm512_setzero_si512();
         for (position, &token) in tokens.iter().enumerate() {
             if let Some(entries) = table.entries(position, token, row).first_chunk::<ROWS>() {
-                // SAFETY: the reference covers the 16 bytes that are read; no alignment is asked for.
+                // SAFETY: the reference covers the 16 bytes that are read; no alignment is required.
                 let entries = unsafe { _mm_loadu_si128(entries.as_ptr().cast()) };
                 acc = _mm512_add_epi32(acc, _mm512_cvtepi8_epi32(entries));
             }
@@ -403,9 +409,10 @@ fn look_up(table: Table<'_>, tokens: &[Token], bias: &[i32], multiplier: &[i32],
     });
 }
 
-/// Two vectors of 16 streams, eight rows: `acc[r] += w[r] * (x ^ 0x80)`, with `128 * sum w` taken off the bias.
+/// Computes eight rows for two vectors of 16 streams: `acc[r] += w[r] * (x ^ 0x80)`, with `128 * sum w` subtracted from
+/// the bias.
 ///
-/// Here it is `x` that is shifted, since the sum of a row's weights is known beforehand.
+/// Here `x` is shifted, because the sum of a row's weights is known beforehand.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn tile_i8(weights: &[[u32; LANES]], scaling: &BlockScaling, x: &[Tile<u32>], out: &mut [Tile<i32>; LANES]) {
     let offset = _mm512_set1_epi8(i8::MIN);
@@ -449,7 +456,7 @@ fn curve_tile_i8(curve: &Curve, pre_activations: &[Tile<i32>; LANES], out: &mut 
     }
 }
 
-/// Blocks of eight rows fill half a vector; putting two together would cost what it saves.
+/// Calls the AVX2 kernel: a block of eight rows fills only half a vector, and combining two blocks would save nothing.
 #[target_feature(enable = "avx512f")]
 fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     super::avx2::vec_mat_f32(weights, bias, x, y);
@@ -460,7 +467,7 @@ fn activate_f32(activation: Activation, values: &mut [f32]) {
     portable::activate_f32(activation, values);
 }
 
-/// Two vectors of 16 streams, eight rows: 16 sums wait for their next addition, more than an adder takes to give one.
+/// Computes eight rows for two vectors of 16 streams. The 16 sums cover the latency of an addition.
 #[target_feature(enable = "avx512f")]
 fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out: &mut [Tile<f32>; LANES]) {
     let mut acc = [[_mm512_setzero_ps(); STREAMS / 16]; LANES];
@@ -479,7 +486,7 @@ fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out:
     for (out, acc) in out.iter_mut().zip(acc) {
         let (parts, _) = out.0.as_chunks_mut::<16>();
         for (out, acc) in parts.iter_mut().zip(acc) {
-            // SAFETY: the reference covers the 64 bytes that are written; no alignment is asked for.
+            // SAFETY: the reference covers the 64 bytes that are written; no alignment is required.
             unsafe { _mm512_storeu_ps(out.as_mut_ptr(), acc) };
         }
     }
@@ -488,20 +495,20 @@ fn tile_f32(weights: &[[f32; LANES]], bias: &[f32; LANES], x: &[Tile<f32>], out:
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load_f32(values: &[f32; 16]) -> __m512 {
-    // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 64 bytes that are read; no alignment is required.
     unsafe { _mm512_loadu_ps(values.as_ptr()) }
 }
 
-/// The bytes from `at` on, as many as a vector takes and no more than there are; zeros behind.
+/// Loads the bytes from `at` on, at most 64, and fills the rest with zeros.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load_part(bytes: &[i8], at: usize) -> __m512i {
     let mask = mask(bytes.len().saturating_sub(at));
-    // SAFETY: only bytes that the mask lets through are read, and those lie within the slice. No alignment is asked for.
+    // SAFETY: only bytes that the mask selects are read, and they are within the slice. No alignment is required.
     unsafe { _mm512_maskz_loadu_epi8(mask, bytes.as_ptr().wrapping_add(at)) }
 }
 
-/// A bit for each of the first `len` bytes of a vector.
+/// Returns a mask with a bit for each of the first `len` bytes of a vector.
 #[inline(always)]
 fn mask(len: usize) -> u64 {
     if len < BYTES { (1 << len) - 1 } else { u64::MAX }
@@ -510,21 +517,21 @@ fn mask(len: usize) -> u64 {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load_i32(values: &[i32; 16]) -> __m512i {
-    // SAFETY: the reference covers the 64 bytes that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 64 bytes that are read; no alignment is required.
     unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn store_i32(to: &mut [i32; 16], value: __m512i) {
-    // SAFETY: the reference covers the 64 bytes that are written; no alignment is asked for.
+    // SAFETY: the reference covers the 64 bytes that are written; no alignment is required.
     unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), value) }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn store_u32(to: &mut [u32; 16], value: __m512i) {
-    // SAFETY: the reference covers the 64 bytes that are written; no alignment is asked for.
+    // SAFETY: the reference covers the 64 bytes that are written; no alignment is required.
     unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), value) }
 }
 
@@ -532,7 +539,7 @@ fn store_u32(to: &mut [u32; 16], value: __m512i) {
 #[target_feature(enable = "avx512f")]
 fn halves(tile: &Tile<u32>) -> [__m512i; 2] {
     let (parts, _) = tile.0.as_chunks::<16>();
-    // SAFETY: a chunk of 16 words covers the 64 bytes that are read; no alignment is asked for.
+    // SAFETY: a chunk of 16 words covers the 64 bytes that are read; no alignment is required.
     let first = unsafe { _mm512_loadu_si512(parts[0].as_ptr().cast()) };
     // SAFETY: as above.
     let second = unsafe { _mm512_loadu_si512(parts[1].as_ptr().cast()) };

@@ -1,6 +1,7 @@
-//! Layout `Dual16` with the DSP instructions of Armv7E-M and Armv8-M. What it computes is defined in the module above.
+//! Layout `Dual16` with the DSP instructions of Armv7E-M and Armv8-M. The module above defines the results.
 //!
-//! Assembly, since the loops need every register there is, and Rust's `asm!` gives away neither r6 nor r7 on Thumb.
+//! The loops are assembly because they need every register, and Rust's `asm!` makes neither r6 nor r7 available on
+//! Thumb.
 //!
 //! # Rows of 8-bit weights
 //!
@@ -12,18 +13,17 @@
 //!         for each row, two per LDM of weights:
 //!             v, w = 2 words
 //!             acc = SMLAD(v, c1, acc)                        raw words ...
-//!             acc = SMLAD(w, c2, acc)
+//!             acc = SMLAD(v, c1, acc)                        products of raw words
 //!             v = SXTAB16(y2, v)                             ... and what they lack, in place
-//!             w = SXTAB16(y1, w)
-//!             acc = SMLAD(v, w, acc)
+//!             v = SXTAB16(y2, v)                             the remaining factors, in place
 //!     out[0..4] = SMMULR(acc, multiplier)                    (256 acc * m + 2^31) >> 32: `requantize`
 //!                 or its entry of the curve: saturated, looked up
 //! ```
 //!
 //! | register | holds |
 //! |---|---|
-//! | r0 | next word of the blocks: a stream read once |
-//! | r1 | next word of x; back to the start with every block |
+//! | r0 | next word of the blocks, each read once |
+//! | r1 | next word of x; back to the start for every block |
 //! | r2 to r5 | acc |
 //! | r6 to r9 | weights of two rows |
 //! | r10, r11, r12, lr | c1, c2, y1, y2 |
@@ -45,16 +45,17 @@
 //!         acc = SMLAD(UXTAB16(a_v, e), UXTAB16(b_v, e >> 8), acc)
 //! ```
 //!
-//! `LDR` reads activations at any address, which these cores allow unless `CCR.UNALIGN_TRP` is set or the memory is of
+//! `LDR` reads activations at any address. These cores allow that unless `CCR.UNALIGN_TRP` is set or the memory is of
 //! the device type.
 //!
 //! r2, r3: acc; r4 to r7: weights; r8 to r11: x; r12, lr: one product's factors.
 //!
 //! # Departures
 //!
-//! 1. Eight groups are unrolled: counting needs a register that there is not, so that the end is loaded from the stack each
-//!    time. (Four would be 368 bytes less, and 1.6 % more instructions.) A block with another number of groups enters the first round in its middle; the place is computed once.
-//! 2. Multipliers follow the weights in the stream, so that they need no pointer.
+//! 1. Eight groups are unrolled. Counting them would need a register, and none is free, so each round loads the end
+//!    from the stack. (Unrolling four would take 368 bytes less and 1.6 % more instructions.) If a block has another
+//!    number of groups, it enters the first round in the middle, at a place that is computed once.
+//! 2. Multipliers follow the weights in the stream, so they need no pointer.
 
 #![allow(unsafe_code)]
 
@@ -68,7 +69,7 @@ use core::ptr::null;
 use crate::kernels::Out;
 
 global_asm!(
-    // Assembly at file level does not get the compiler's `target-cpu`.
+    // The compiler's `target-cpu` does not apply to assembly at file level.
     concat!(".cpu ", env!("DSP_CPU")),
     r#"
     .syntax unified
@@ -322,7 +323,8 @@ dual16_prepare_i4:
     options(raw)
 );
 
-/// Returns the blocks of the rows that `out` takes; `None` if there are fewer, or a length is not what the assembly asks for.
+/// Returns the blocks of the rows for which `out` has room, or `None` if there are fewer blocks or if the assembly does
+/// not allow a length.
 fn fitting(
     blocks: &[u32],
     block_words: usize,
@@ -336,7 +338,7 @@ fn fitting(
     blocks.get(..count.checked_mul(block_words)?).filter(|_| fits)
 }
 
-/// Returns where outputs go, how many, and the curve, or null.
+/// Returns the address and number of the outputs, and the curve or null.
 fn parts(out: Out<'_>) -> (*mut u8, usize, *const i8) {
     match out {
         Out::Rows(out) => (out.as_mut_ptr().cast(), out.len(), null()),

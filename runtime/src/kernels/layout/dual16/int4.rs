@@ -4,12 +4,12 @@ use super::{lanes, smlad, sxtab16};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing, of_rows};
 
-/// Returns the nibble of a word in which a column lies, of 8.
+/// Returns the nibble, 0 to 7, in which a word stores a column.
 const fn nibble(column: usize) -> usize {
     (column & 1) | (column & 2) << 1 | (column & 4) >> 1
 }
 
-/// Returns the products of weights with weights that are part of a row's start value.
+/// Returns the products of weights with weights, which are part of a row's start value.
 fn cross(block: &[u32], columns: usize, row: usize) -> i32 {
     let weights = block.get(ROWS..).and_then(|weights| weights.get(..columns * ROWS / 8));
     let (groups, _) = weights.unwrap_or(&[]).as_chunks::<{ 2 * ROWS }>();
@@ -18,7 +18,8 @@ fn cross(block: &[u32], columns: usize, row: usize) -> i32 {
         rows.get(row).map_or(acc, |&[v, w]| {
             let mut acc = smlad(sxtab16(0, v >> 8), sxtab16(0, w >> 8), acc);
             for even in [v & EVEN, w & EVEN] {
-                // The offset of both coefficients: (2048 + u)(2048 + v) less what does not depend on the weights.
+                // The offset of both coefficients: (2048 + u)(2048 + v) minus the term that does not depend on the
+                // weights.
                 let offset = lanes(EVEN_OFFSET, EVEN_OFFSET);
                 acc = smlad(sxtab16(offset, even), sxtab16(offset, even >> 8), acc);
                 acc = acc.wrapping_sub(2 * EVEN_OFFSET * EVEN_OFFSET);
@@ -28,7 +29,7 @@ fn cross(block: &[u32], columns: usize, row: usize) -> i32 {
     })
 }
 
-/// [`super`] with 4-bit weights.
+/// Layout [`super`] with 4-bit weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Dual16I4;
 

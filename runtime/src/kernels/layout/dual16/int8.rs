@@ -4,7 +4,7 @@ use super::{high, lanes, low, smlad, sxtab16};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing, of_rows};
 
-/// Returns the products of weights with weights that are part of a row's start value.
+/// Returns the products of weights with weights, which are part of a row's start value.
 fn cross(block: &[u32], columns: usize, row: usize) -> i32 {
     let weights = block.get(ROWS..).and_then(|weights| weights.get(..columns * ROWS / 4)).unwrap_or(&[]);
     let (groups, _) = weights.as_chunks::<{ 2 * ROWS }>();
@@ -14,7 +14,7 @@ fn cross(block: &[u32], columns: usize, row: usize) -> i32 {
     })
 }
 
-/// [`super`] with 8-bit weights.
+/// Layout [`super`] with 8-bit weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Dual16I8;
 
@@ -43,7 +43,7 @@ impl PackedLayout for Dual16I8 {
         let word = block.get(at).copied().unwrap_or(0);
         let lane = if column % 4 < 2 { low(word) } else { high(word) };
         let even = lane as i8;
-        // What is left is a multiple of 256; a lane of -32,768 or so wraps to a byte that packing would not give.
+        // The rest is a multiple of 256. A lane near -32,768 wraps to a byte that packing does not make.
         if column.is_multiple_of(2) { even } else { ((lane - i32::from(even)) >> 8) as i8 }
     }
 

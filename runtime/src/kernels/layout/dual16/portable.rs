@@ -1,4 +1,4 @@
-//! The algorithm in plain Rust: what the assembly must compute, and what runs on cores without it.
+//! The algorithm in plain Rust: the definition of the assembly, which runs on cores without it.
 
 #[cfg(feature = "int4")]
 pub mod int4;

@@ -1,4 +1,4 @@
-//! Sizes of blocks and of the prepared input, per width of the weights: what the layout and all its kernels know.
+//! Sizes of blocks and of the prepared input, per width of the weights, which the layout and all its kernels share.
 
 #[cfg(feature = "int4")]
 pub mod int4;

@@ -1,22 +1,23 @@
-//! Writing and reading blocks; [`super`] defines their order.
+//! Writes and reads blocks; [`super`] defines their order.
 
 use super::{MIDDLE, ROWS};
 use crate::kernels::layout::of_rows;
 use crate::quant::ACC_LIMIT;
 
-/// The difference between the two kinds of block. Logarithms, so that nothing is divided by what could be 0.
+/// Parameters of the two kinds of block. Logarithms avoid divisions by a number that could be 0.
 #[derive(Clone, Copy)]
 pub struct Kind {
-    /// Of the bits of a weight.
+    /// Logarithm of the bits of a weight.
     pub log2_bits: u32,
-    /// Of the columns whose sum goes into the accumulators at once: each adds 2^15 to the low row.
+    /// Logarithm of the number of columns whose sum is added to the accumulators at once. Each such sum adds 2^15 to
+    /// the low row.
     pub log2_split: u32,
-    /// Returns the words of a block.
+    /// Function that returns the words of a block.
     pub words: fn(usize) -> usize,
 }
 
 impl Kind {
-    /// Returns the word in the block, and the shift in it, of a weight.
+    /// Returns the word of a weight in the block, and the shift in that word.
     fn place(self, row: usize, column: usize) -> (usize, usize) {
         let log2_lane_columns = 4 - self.log2_bits;
         let in_lane = column & ((1 << log2_lane_columns) - 1);
@@ -28,7 +29,7 @@ impl Kind {
         1 << self.log2_bits
     }
 
-    /// Returns the offset of a weight, which is also one more than its largest magnitude.
+    /// Returns the offset of a weight, which is also its largest magnitude plus one.
     fn offset(self) -> i32 {
         1 << (self.bits() - 1)
     }
@@ -37,7 +38,7 @@ impl Kind {
         (1 << self.bits()) - 1
     }
 
-    /// Returns the sum that splitting adds to the low row of `columns`.
+    /// Returns the total of all 2^15 that are added to the low row for `columns` columns.
     fn middles(self, columns: usize) -> u32 {
         MIDDLE.wrapping_mul((columns >> self.log2_split) as u32)
     }

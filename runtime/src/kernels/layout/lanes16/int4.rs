@@ -5,11 +5,11 @@ use super::{chosen::int4 as chosen, portable::int4 as portable};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing};
 
-/// Blocks with weights of this width.
+/// Kind of the blocks with 4-bit weights.
 const KIND: Kind = Kind { log2_bits: 2, log2_split: GROUP.ilog2(), words: block_words };
 const _: () = assert!(GROUP.is_power_of_two());
 
-/// [`super`] with 4-bit weights.
+/// Layout [`super`] with 4-bit weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Lanes16I4;
 

@@ -5,10 +5,10 @@ use super::{chosen::int8 as chosen, portable::int8 as portable};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing};
 
-/// Blocks with weights of this width.
+/// Kind of the blocks with 8-bit weights.
 const KIND: Kind = Kind { log2_bits: 3, log2_split: 1, words: block_words };
 
-/// [`super`] with 8-bit weights.
+/// Layout [`super`] with 8-bit weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Lanes16I8;
 

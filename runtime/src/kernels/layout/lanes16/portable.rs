@@ -1,4 +1,4 @@
-//! The algorithm in plain Rust: what the assembly of every core must compute, and what runs on cores without it.
+//! The algorithm in plain Rust: the definition of the assembly for every core, which runs on cores without assembly.
 
 #[cfg(feature = "int4")]
 pub mod int4;
@@ -7,19 +7,19 @@ pub mod int8;
 use super::ROWS;
 use crate::quant::requantize;
 
-/// Swaps the bytes of both halves, as the instruction of this name.
+/// Swaps the bytes of both halves, like the instruction of this name.
 #[inline]
 fn rev16(word: u32) -> u32 {
     ((word & 0x00ff_00ff) << 8) | ((word >> 8) & 0x00ff_00ff)
 }
 
-/// `c word + d rev16(word)`.
+/// Returns `c word + d rev16(word)`.
 #[inline]
 fn dot([c, d]: [u32; 2], word: u32) -> u32 {
     c.wrapping_mul(word).wrapping_add(d.wrapping_mul(rev16(word)))
 }
 
-/// The accumulators of two rows.
+/// Accumulators of two rows.
 #[derive(Clone, Copy)]
 struct Pair {
     /// Row A + 2^16 row B, modulo 2^32.
@@ -29,7 +29,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Adds two lanes, the low one with its middle at 2^15.
+    /// Adds two lanes; the middle of the low one is 2^15.
     #[inline]
     fn add(&mut self, lanes: u32) {
         self.total = self.total.wrapping_add(lanes);
@@ -43,11 +43,11 @@ impl Pair {
     }
 }
 
-/// Computes all blocks; `sum` adds the columns of a block to the accumulators.
+/// Computes all blocks. `sum` adds the columns of a block to the accumulators.
 #[inline]
 fn blocks_of(blocks: &[u32], words: usize, out: &mut [i32], sum: impl Fn(&[[u32; 2]], &mut [Pair; 2])) {
     let (out, _) = out.as_chunks_mut::<ROWS>();
-    // A block is at least its start values and multipliers: never 0 words.
+    // Never 0 words: a block has at least its start values and multipliers.
     for (block, out) in blocks.chunks_exact(words.max(1)).zip(out) {
         let Some((&[total01, high01, total23, high23], rest)) = block.split_first_chunk::<ROWS>() else { return };
         let Some((weights, multipliers)) = rest.split_last_chunk::<ROWS>() else { return };

@@ -1,10 +1,11 @@
-//! Activations into the coefficients that the kernels multiply with; the equations are in [`super`].
+//! Turns activations into the coefficients by which the kernels multiply; the equations are in [`super`].
 
 use super::MIDDLE;
 
-/// Prepares a position: whole parts of `PART` columns and `WORDS` words to `convert`; an incomplete one, and
-/// those after it for which there are words, filled up with zeros. Nothing if the words are too few, no whole parts, or as
-/// many as `group` too many.
+/// Prepares a position: passes the whole parts, of `PART` columns and `WORDS` words each, to `convert`. Zeros fill an
+/// incomplete part, and further parts if `prepared` has words for them.
+///
+/// Does nothing if `prepared` has too few words, has a part of a part, or has `group` or more words too many.
 #[inline]
 pub(super) fn segment<const PART: usize, const WORDS: usize>(
     x: &[i8],
@@ -13,9 +14,9 @@ pub(super) fn segment<const PART: usize, const WORDS: usize>(
     convert: impl Fn(&[i8], &mut [u32]),
 ) {
     let parts = x.len() / PART;
-    // A length that no memory holds matches nothing.
+    // Saturates to a length that no memory holds, which matches nothing.
     let need = x.len().div_ceil(PART).saturating_mul(WORDS);
-    // Whole parts, of which there are few: counted, where dividing would be a routine of its own.
+    // Subtracts, because parts are few and a division would be a routine of its own.
     let Some(mut more) = prepared.len().checked_sub(need).filter(|&more| more < group) else { return };
     while more >= WORDS {
         more -= WORDS;
@@ -43,20 +44,20 @@ pub(super) fn segment<const PART: usize, const WORDS: usize>(
 #[inline]
 pub(super) fn coefficients(low: i32, high: i32) -> [u32; 2] {
     let difference = low.wrapping_sub(high << 8) as u32;
-    // Times 1 + 2^16, the inverse of 1 - 2^16.
+    // Multiplies by 1 + 2^16, the inverse of 1 - 2^16.
     let c = difference.wrapping_add(difference << 16);
     [c, (high as u32).wrapping_sub(c << 8)]
 }
 
-/// Returns the term that takes an offset of `2^shift` per weight off both lanes, for activations with this sum, and centres the low
-/// lane.
+/// Returns the term that, for activations with this sum, subtracts an offset of `2^shift` per weight from both lanes
+/// and centres the low lane.
 #[inline]
 pub(super) fn constant(sum: i32, shift: u32) -> u32 {
     let offset = (sum as u32) << shift;
     MIDDLE.wrapping_sub(offset).wrapping_sub(offset << 16)
 }
 
-/// Returns the words of two columns of 8-bit weights.
+/// Returns the prepared words of two columns, for 8-bit weights.
 #[inline]
 pub(super) fn pair(x: [i8; 2]) -> [u32; 3] {
     let [x0, x1] = x.map(i32::from);

@@ -1,5 +1,5 @@
-//! The portable twin against an oracle too naive to be wrong. The assembly is compared with the twin on the chip, by
-//! `kerneltest` in firmware-example.
+//! Compares the portable definition with an oracle too naive to be wrong. `kerneltest` in firmware-example compares the
+//! assembly with the definition on the chip.
 
 extern crate std;
 use std::vec;
@@ -9,7 +9,7 @@ use super::*;
 use crate::kernels::layout::PackedLayout;
 use crate::quant::{ACC_LIMIT, requantize};
 
-/// Writes a block: columns, biases, multipliers, weights.
+/// Function that writes a block. Arguments: block, columns, biases, multipliers, weights.
 type Write = fn(&mut [u32], usize, [i32; 4], [i32; 4], &dyn Fn(usize, usize) -> i8);
 
 /// A kind of block, as the tests see it.
@@ -57,7 +57,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<Lanes16I4>(),
 ];
 
-/// A linear congruential generator; its seed is in every message.
+/// Linear congruential generator. Every message names its seed.
 struct Random(u32);
 
 impl Random {
@@ -75,7 +75,8 @@ impl Random {
     }
 }
 
-/// Rows of padded weights, biases and multipliers against segments of activations; round trip of the block as well.
+/// Checks the rows of padded weights, biases and multipliers for the activations of some positions, and the round trip
+/// of the block.
 fn check(kind: Kind, weights: &[Vec<i8>], bias: &[i32], multiplier: &[i32], segments: &[&[i8]], message: &str) {
     let columns: usize = segments.iter().map(|x| kind.padded(x.len())).sum();
     let words = (kind.block_words)(columns);
@@ -119,7 +120,7 @@ fn check(kind: Kind, weights: &[Vec<i8>], bias: &[i32], multiplier: &[i32], segm
     }
 }
 
-/// Random weights and activations; `style` says how extreme they are.
+/// Checks random weights and activations. `style` is how extreme they are.
 fn random_case(kind: Kind, random: &mut Random, rows: usize, widths: &[usize], style: u32) {
     let seed = random.0;
     let mut x: Vec<Vec<i8>> = Vec::new();
@@ -138,7 +139,7 @@ fn random_case(kind: Kind, random: &mut Random, rows: usize, widths: &[usize], s
                 row.push(match style {
                     0 | 1 => random.within(kind.largest),
                     2 | 3 => random.sign(kind.largest),
-                    // The largest sums there can be.
+                    // The largest sums possible.
                     _ => {
                         if x < 0 {
                             -kind.largest
@@ -229,7 +230,7 @@ fn extremes_in_all_sign_patterns() {
     }
 }
 
-/// The largest sums a lane must hold: all of a split's columns at their limit, against both signs in the other lane.
+/// The largest sums that a lane must hold: all columns of a split at their limit, with both signs in the other lane.
 #[test]
 fn full_lanes() {
     for &kind in KINDS {
@@ -293,13 +294,13 @@ fn start_values_that_stand_for_no_bias() {
     }
 }
 
-/// What the assembly for Armv6-M does instead of a long multiplication, step by step.
+/// The steps by which the assembly for Armv6-M avoids a long multiplication.
 #[test]
 fn requantize_by_halves() {
     let by_halves = |acc: i32, m: i32| {
         let (p, q) = (acc >> 8, acc & 255);
         let (s, t) = (m >> 16, m & 0xffff);
-        // Overflow would panic here, as tests check for it.
+        // Tests check for overflow, so an overflow would panic here.
         let u = p * t + ((q * t) >> 8);
         let v = q * s + (u >> 8) + 128;
         p * s + (v >> 8)

@@ -4,7 +4,7 @@ use super::{chosen::int4 as chosen, portable::int4 as portable};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing, of_rows};
 
-/// [`super`] with 4-bit weights.
+/// Layout [`super`] with 4-bit weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Vector128I4;
 
@@ -15,7 +15,7 @@ impl PackedLayout for Vector128I4 {
     const ASSEMBLY: bool = ASSEMBLY;
     const ROWS: usize = ROWS;
     const GROUP: usize = COLUMNS;
-    /// The columns of a word.
+    /// Columns of a word.
     const PART: usize = 4;
     const PART_WORDS: usize = 1;
     const READS_BYTES: bool = true;
@@ -32,8 +32,8 @@ impl PackedLayout for Vector128I4 {
             return 0;
         }
         let byte = i32::from(byte(block, (column / COLUMNS * (ROWS / 2) + row / 2) * COLUMNS + column % COLUMNS));
-        // The lower half with its sign; then the upper half with the borrow added back. May be -8 or 8 in a byte that no writer
-        // makes.
+        // The lower half, sign-extended; or the upper half with the borrow added back. In a byte that no writer makes,
+        // either may be out of range (-8 or 8).
         let even = (byte << 28) >> 28;
         if row.is_multiple_of(2) { even as i8 } else { ((byte - even) >> 4) as i8 }
     }

@@ -4,7 +4,7 @@ use super::{chosen::int8 as chosen, portable::int8 as portable};
 use crate::format::{Layout, WeightFormat};
 use crate::kernels::layout::{PackedLayout, computing, of_rows};
 
-/// [`super`] with 8-bit weights.
+/// Layout [`super`] with 8-bit weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Vector128I8;
 
@@ -15,7 +15,7 @@ impl PackedLayout for Vector128I8 {
     const ASSEMBLY: bool = ASSEMBLY;
     const ROWS: usize = ROWS;
     const GROUP: usize = COLUMNS;
-    /// The columns of a word.
+    /// Columns of a word.
     const PART: usize = 4;
     const PART_WORDS: usize = 1;
     const READS_BYTES: bool = true;
@@ -35,7 +35,7 @@ impl PackedLayout for Vector128I8 {
     }
 
     fn bias(block: &[u32], _columns: usize, row: usize) -> Option<i32> {
-        // Every word is a bias.
+        // Every word is a valid bias.
         (row < ROWS).then(|| start(block, row))
     }
 

@@ -1,4 +1,4 @@
-//! The loops of the layout for the vector extension; each function equals the one of its name in `portable`.
+//! The loops of the layout for the vector extension. Each function equals the function of the same name in `portable`.
 //!
 //! # A block of rows
 //!
@@ -14,47 +14,49 @@
 //! ```
 //!
 //! ```text
-//! r1  block: weights, start values, multipliers        r7  out: low, as a narrowing VSTRB asks
-//! r3  activations                                       r9  what follows a turn of the loop: 5, 6 or 7
+//! r1  block: weights, start values, multipliers        r7  out: a low register, as a narrowing VSTRB requires
+//! r3  activations                                       r9  label after a turn of the loop: 5, 6 or 7
 //! r5  curve                                             r11 end of out
-//! [sp]     first activation                             [sp, 4]  where a block begins: 3, in turn 4, 6 or 7
-//! [sp, 8]  where its whole fours of groups begin        [sp, 12] end of the groups before them
-//! [sp, 16] curve, [sp, 20] end of the activations       [sp, 24] what follows the last turn of several
+//! [sp]     first activation                             [sp, 4]  label where a block begins: 3, 4, 6 or 7
+//! [sp, 8]  label where its fours of groups begin        [sp, 12] end of the groups before them
+//! [sp, 16] curve, [sp, 20] end of the activations       [sp, 24] label after the last of several turns
 //! ```
 //!
 //! Departures from the plain loop:
 //!
-//! 1. VMLADAVA takes its sum from an even register, of which there are eight (sp is none). lr is one of them, so that
-//!    the loop instructions, which count in lr, are out of reach: 16 groups to a turn instead, and the loop is entered
-//!    in its middle where the fours of groups are no multiple of four. One to three groups come before. A turn ends
-//!    with a jump to what follows, computed once: of 16 groups or fewer nobody asks whether they are all.
-//! 2. Loads and multiplications alternate. The core works on a vector for two cycles and begins another each cycle if
-//!    it needs another unit: with 9 loads to 8 multiplications the loads take all the time there is, 18 cycles a group.
-//! 3. 8 bits: the activations of four groups by one VLDM, which takes the eight cycles that four VLDRB would: no load
-//!    here can hide behind anything but a multiplication, and those are taken by weights.
-//! 4. 4 bits: VLDRB for them, between others. Multiplications are the bottleneck there: 16 cycles a group, 17 with
-//!    them.
-//! 5. Even and odd rows lie in different registers, because narrowing to 16 bits puts the lanes of two registers side
-//!    by side: so the bytes come out in order. VLD2 and VST2 do the same for words in memory.
-//! 6. The curve: saturated to 9 bits by shifting up with saturation and down again without sign, which makes the index of
-//!    [`crate::activation::Curve`]; a gather load looks up eight.
+//! 1. VMLADAVA sums in an even register, and only eight are usable (sp is not). lr is one of them, so the
+//!    loop instructions, which count in lr, are not available. Instead, a turn takes 16 groups, and if the fours of
+//!    groups are not a multiple of four, the loop is entered in its middle. One to three single groups come before. A
+//!    turn ends with a jump to the next step, which is computed once: with 16 groups or fewer there is no test for the
+//!    last turn.
+//! 2. Loads and multiplications alternate. The core works on a vector for two cycles, and starts another one each cycle
+//!    if it needs another unit. With 9 loads to 8 multiplications, the loads determine the time: 18 cycles per group.
+//! 3. With 8-bit weights, one VLDM loads the activations of four groups. It takes the eight cycles that four VLDRB
+//!    would take, because a load can only overlap a multiplication, and all multiplications overlap loads of weights
+//!    already.
+//! 4. With 4-bit weights, VLDRB loads them between other instructions, because multiplications are the bottleneck: 16
+//!    cycles per group, 17 with these loads.
+//! 5. Even and odd rows are in different registers, because narrowing to 16 bits interleaves the lanes of two
+//!    registers, so that the bytes are in order. VLD2 and VST2 do the same for words in memory.
+//! 6. The curve's index (see [`crate::activation::Curve`]) is the row saturated to 9 bits, by a saturating shift up and
+//!    an unsigned shift down. A gather load looks up eight entries.
 //!
-//! Cycles are those of a model of the core (an instruction a cycle; loads, stores, multiplications and the rest of the
-//! vector arithmetic each busy for two), without wait states, and not measured.
+//! The cycle counts come from a model of the core (one instruction per cycle; loads, stores, multiplications and the
+//! remaining vector arithmetic are each busy for two), without wait states. They have not been measured.
 #![allow(unsafe_code, reason = "vector instructions: assembly, and calls of it")]
 
 use super::{COLUMNS, columns};
 use crate::format::WeightFormat;
 use crate::kernels::Out;
 
-/// The macros that the blocks of assembly share. Each block begins with them, because it may be assembled by itself; with the
-/// symbol, the second of two that are assembled together leaves them out.
+/// Defines the macros that the blocks of assembly share. Each block begins with them, because it may be assembled
+/// separately. The symbol makes a second block in the same assembly skip them.
 macro_rules! common {
     () => {
         r#"
     .ifndef runtime_v128_common
     .set    runtime_v128_common, 1
-    @ bytes: of code for four groups. r0 blocks, r1 activations, r2 groups, r3 out; on the stack: end of out, curve
+    @ bytes: size of code for four groups. r0 blocks, r1 activations, r2 groups, r3 out; on the stack: end of out, curve
     .macro runtime_v128_begin bytes
         push    {r4-r11, lr}
         vpush   {d8-d11}
@@ -63,20 +65,20 @@ macro_rules! common {
         ldrd    r11, r5, [sp, #96]
         add     r4, r1, r2, lsl #4
         strd    r5, r4, [sp, #16]
-        adr.w   r9, 7f + 1          @ behind the groups: words (1: Thumb),
+        adr.w   r9, 7f + 1          @ after the groups: words (1: Thumb),
         cbz     r5, 1f
         adr.w   r9, 6f + 1          @ or the curve's entries
     1:  mov     r8, r9
         lsrs    r3, r2, #2
         beq     2f
         adr.w   r8, 4f + 1
-        rsb     r4, r3, #0          @ fours left out of the first turn: to where there are four more
+        rsb     r4, r3, #0          @ fours that the first turn skips, so that a multiple of four remains
         and     r4, r4, #3
         movw    r6, #\bytes
         mla     r8, r4, r6, r8
         cmp     r3, #4
         bls     2f
-        str     r9, [sp, #24]       @ more turns than one: a question first
+        str     r9, [sp, #24]       @ more than one turn: test for the last
         adr.w   r9, 5f + 1
     2:  strd    r1, r8, [sp]
         ands    r2, r2, #3
@@ -96,7 +98,7 @@ macro_rules! common {
 
     .macro runtime_v128_block
         ldm     r1!, {r0, r2, r4, r6, r8, r10, r12, lr}
-        ldm     sp, {r3, pc}        @ the first activation, and where to begin
+        ldm     sp, {r3, pc}        @ the first activation, and the label to begin at
     .endm
 
     .macro runtime_v128_singles group
@@ -109,7 +111,7 @@ macro_rules! common {
         ldr     pc, [sp, #8]
     .endm
 
-    .macro runtime_v128_turn        @ behind four fours, where they are not all
+    .macro runtime_v128_turn        @ after four fours, if there is more than one turn
     5:  ldr     r5, [sp, #20]
         cmp     r3, r5
         ldr     r5, [sp, #16]
@@ -148,21 +150,22 @@ macro_rules! common {
 pub mod int4;
 pub mod int8;
 
-/// All rows of a layer. The constructor checks what the assembly takes for granted.
+/// Weights of a layer, with all rows. The constructor checks everything that the assembly requires.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
-    /// At least as many blocks as the rows take, with that many groups; one or more.
+    /// Blocks of `groups` groups: at least one, and enough for the rows.
     blocks: &'a [u32],
     groups: usize,
     rows: u16,
-    /// Whether weights have 4 bits. No pointer to the kernel: the bound of a program's stack follows from its calls.
+    /// True if weights have 4 bits. Not a pointer to the kernel, so that the program's calls determine a bound of its
+    /// stack.
     #[cfg_attr(not(feature = "int4"), allow(dead_code))]
     is_i4: bool,
 }
 
 impl<'a> Matrix<'a> {
-    /// A matrix with weights of this format and that many rows, which reads `x` words of activations; `None` if `blocks` is too short
-    /// for that.
+    /// Returns a matrix of `rows` rows in this format that reads `x` words of activations, or `None` if `blocks` is too
+    /// short.
     #[inline]
     pub fn new(format: WeightFormat, blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
         let columns = match format {
@@ -171,12 +174,12 @@ impl<'a> Matrix<'a> {
             WeightFormat::Int4 => columns(super::sizes::int4::block_words, blocks, x, rows)?,
             _ => return None,
         };
-        // `columns` has checked that the rows fit 16 bits.
+        // No truncation: `columns` has checked that the rows fit 16 bits.
         let is_i4 = matches!(format, WeightFormat::Int4);
         Some(Self { blocks, groups: columns / COLUMNS, rows: rows as u16, is_i4 })
     }
 
-    /// Computes all rows. `x` begins with the input, and `out` with the output; does nothing if one is too short.
+    /// Computes all rows. `x` begins with the input, `out` with the output. Does nothing if either is too short.
     #[inline]
     pub fn run(&self, x: &[u32], out: Out<'_>) {
         let rows = usize::from(self.rows);
@@ -187,7 +190,7 @@ impl<'a> Matrix<'a> {
             Out::Rows(out) => (out.as_mut_ptr().cast::<u8>(), rows * size_of::<i32>(), core::ptr::null()),
             Out::Curve(out, curve) => (out.as_mut_ptr().cast(), rows, curve.0.as_ptr()),
         };
-        // SAFETY: there is room for the rows, each of them a word, or a byte with a curve.
+        // SAFETY: `out` has room for the rows; each is a word, or a byte with a curve.
         let end = unsafe { out.add(bytes) };
         let (blocks, groups, x) = (self.blocks.as_ptr(), self.groups, x.as_ptr());
         #[cfg(feature = "int4")]
@@ -195,13 +198,14 @@ impl<'a> Matrix<'a> {
             // SAFETY: as below, for weights of 4 bits.
             return unsafe { int4::runtime_v128_rows_i4(blocks, x, groups, out, end, curve) };
         }
-        // SAFETY: `x` has `groups` groups. `blocks` has a block of that width for every eight rows, and there are some: `new` has
-        // checked that. `out` to `end` is a word per row without a curve, and a byte with one, which has 512 entries.
+        // SAFETY: `x` has `groups` groups. `blocks` has a block of that width for every eight rows, at least one, as
+        // `new` has checked. `out` to `end` has a word per row without a curve, and a byte per row with one, which has
+        // 512 entries.
         unsafe { int8::runtime_v128_rows_i8(blocks, x, groups, out, end, curve) }
     }
 }
 
-/// Prepares a position: a copy, padded with zeros.
+/// Prepares a position: copies it, padded with zeros.
 #[inline]
 pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
     let bytes: &mut [i8] = bytemuck::cast_slice_mut(prepared);

@@ -1,5 +1,5 @@
-//! The layout on the host, against sums that are too naive to be wrong. On the chip, the instructions are compared with
-//! `portable`: `kerneltest` of `firmware-example`.
+//! Compares the layout on the host with sums too naive to be wrong. On the chip, `kerneltest` of `firmware-example`
+//! compares the instructions with `portable`.
 
 extern crate std;
 use std::vec;
@@ -46,11 +46,11 @@ const PRECISIONS: &[Precision] = &[
     Precision::of::<Vector128I4>(),
 ];
 
-/// A layer as one thinks of it.
+/// Layer without a packed layout.
 struct Layer {
     bias: Vec<i32>,
     multiplier: Vec<i32>,
-    /// `[rows][sum of widths]`
+    /// Weights, `[rows][sum of widths]`.
     weights: Vec<i8>,
     rows: usize,
     widths: Vec<usize>,
@@ -65,7 +65,7 @@ impl Layer {
         self.widths.iter().map(|&width| width.next_multiple_of(COLUMNS)).sum()
     }
 
-    /// The weight at a column that counts padding.
+    /// Returns the weight at a column, where columns include padding.
     fn padded(&self, row: usize, mut column: usize) -> i8 {
         let mut begin = row * self.fan_in();
         for &width in &self.widths {
@@ -117,7 +117,7 @@ impl Layer {
         assert_eq!(out, expected, "{} rows, {:?} columns", self.rows, self.widths);
     }
 
-    /// Decodes and encodes again.
+    /// Decodes the blocks and encodes them again.
     fn check_codec(&self, precision: &Precision) {
         let blocks = (precision.pack)(self);
         let (words, columns) = ((precision.block_words)(self.columns()), self.columns());
@@ -136,7 +136,7 @@ impl Layer {
     }
 }
 
-/// The upper halves of a linear congruential generator (the constants are those of Knuth's MMIX).
+/// Upper halves of a linear congruential generator (with the constants of Knuth's MMIX).
 struct Random(u64);
 
 impl Random {
@@ -145,14 +145,14 @@ impl Random {
         (self.0 >> 32) as u32
     }
 
-    /// In `-most..=most`.
+    /// Returns a number in `-most..=most`.
     fn within(&mut self, most: i32) -> i32 {
         (self.next() % (2 * most as u32 + 1)) as i32 - most
     }
 
     fn layer(&mut self, rows: usize, widths: &[usize], weight_max: i8) -> Layer {
         let fan_in: usize = widths.iter().sum();
-        // What is left of the limit, or nothing, for the bias.
+        // The bias uses the rest of the limit, or is 0.
         let most = (ACC_LIMIT - 1 - 127 * i32::from(weight_max) * fan_in as i32).max(0);
         Layer {
             bias: (0..rows).map(|_| self.within(most)).collect(),
@@ -201,7 +201,7 @@ fn random_vectors() {
     }
 }
 
-/// Weights and activations of one magnitude in every pattern of signs of two neighbours in both directions.
+/// Weights and activations of one magnitude, with every pattern of signs of two neighbours in both directions.
 #[test]
 fn extremes() {
     for precision in PRECISIONS {
@@ -220,7 +220,7 @@ fn extremes() {
                 if most >= ACC_LIMIT {
                     continue;
                 }
-                // The largest sums there can be, with both ends of the multiplier.
+                // The largest sums possible, with both ends of the multiplier's range.
                 for row in 0..16 {
                     layer.bias[row] = (ACC_LIMIT - 1 - most) * if row & 4 == 0 { 1 } else { -1 };
                     layer.multiplier[row] = if row & 8 == 0 { i32::MAX } else { 1 };

@@ -1,4 +1,4 @@
-//! Single precision.
+//! Routines in single precision.
 
 use crate::activation::Activation;
 use crate::rows::LANES;
@@ -9,12 +9,12 @@ pub fn activate_f32(activation: Activation, values: &mut [f32]) {
     activation.apply_f32(values);
 }
 
-/// `y = W x + b` for f32 weights in layout `Rows8` (see [`crate::kernels`]).
+/// Computes `y = W x + b` with f32 weights in layout `Rows8` (see [`crate::kernels`]).
 ///
 /// `y[row] = (...((bias[row] + w[row][0] * x[0]) + w[row][1] * x[1]) + ...)`
 ///
-/// Shapes: `weights` `[padded(rows) / 8][x.len()][8]`, `bias` and `y` `[padded(rows)]`. What goes beyond the shortest
-/// of them is left alone; [`crate::Model`] never passes anything but matching shapes.
+/// Shapes: `weights` `[padded(rows) / 8][x.len()][8]`, `bias` and `y` `[padded(rows)]`. Values beyond the shortest of
+/// them remain unchanged; [`crate::Model`] always passes matching shapes.
 ///
 /// ```
 /// use runtime::kernels::{rows8_index, vec_mat_f32};
@@ -30,13 +30,13 @@ pub fn activate_f32(activation: Activation, values: &mut [f32]) {
 /// vec_mat_f32(&weights, &[0.5; padded(3)], &[1.0, -1.0], &mut y);
 /// assert_eq!(y[..3], [-0.5; 3]);
 /// ```
-// Not inlined: one copy serves all layers, compiled for speed whatever its caller is compiled for.
+// Not inlined, so that one copy serves all layers, compiled for speed even if its caller is compiled for size.
 #[inline(never)]
 pub fn vec_mat_f32(weights: &[f32], bias: &[f32], x: &[f32], y: &mut [f32]) {
     let (columns, _) = weights.as_chunks::<LANES>();
     let (bias, _) = bias.as_chunks::<LANES>();
     let (y, _) = y.as_chunks_mut::<LANES>();
-    // `max(1)`: chunks of zero would panic, and a matrix without columns is only its bias anyway.
+    // `max(1)`, because chunks of zero would panic. A matrix without columns is only its bias.
     let blocks = columns.chunks_exact(x.len().max(1));
     for ((block, bias), y) in blocks.zip(bias).zip(y) {
         let mut acc = *bias;
@@ -59,7 +59,7 @@ mod tests {
     use crate::kernels::rows8_index;
     use crate::rows::padded;
 
-    /// Too naive to be wrong: row by row, column by column.
+    /// Oracle too naive to be wrong: row by row, column by column.
     fn oracle(matrix: &[Vec<f32>], bias: &[f32], x: &[f32]) -> Vec<f32> {
         let mut y = Vec::new();
         for (row, &bias) in matrix.iter().zip(bias) {

@@ -1,26 +1,27 @@
-//! Integers.
+//! Routines in integers.
 
 pub use crate::kernels::routine::softmax::{pick, weigh};
 
 use crate::activation::Curve;
 use crate::quant::{gate, requantize};
 
-/// `sum(w[i] * x[i])` of 8-bit weights and activations, exactly. Values beyond the shorter one are left out.
+/// Returns `sum(w[i] * x[i])` of 8-bit weights and activations, which is exact. Ignores values beyond the end of the
+/// shorter slice.
 ///
-/// No overflow for up to 2^18 of them; layers have at most that many columns once [`crate::Model::new`] has checked their
+/// There is no overflow for up to 2^18 values; a layer has fewer columns, because [`crate::Model::new`] checks its
 /// sums.
 ///
 /// ```
 /// assert_eq!(runtime::kernels::dot_i8(&[1, -2, 127], &[3, 4, 127]), 3 - 8 + 16_129);
 /// ```
-// Not inlined: what is compiled does not depend on what surrounds it.
+// Not inlined, so that the compiled code does not depend on its surroundings.
 #[inline(never)]
 pub fn dot_i8(weights: &[i8], x: &[i8]) -> i32 {
-    // Wrapping: the sum is known to fit, and an overflow check costs more than the addition.
+    // Wrapping, because the sum is known to fit, and an overflow check costs more than the addition.
     weights.iter().zip(x).fold(0, |acc: i32, (&weight, &x)| acc.wrapping_add(i32::from(weight) * i32::from(x)))
 }
 
-/// `sum(w[i] * x[i])` of 4-bit weights, two to a byte, the even column in the low half, each in two's complement.
+/// Returns `sum(w[i] * x[i])` of 4-bit weights in two's complement, two to a byte, the even column in the low half.
 ///
 /// ```
 /// // 3 and -2, then only 7: its upper half belongs to no column.
@@ -36,17 +37,19 @@ pub fn dot_i4(weights: &[u8], x: &[i8]) -> i32 {
     })
 }
 
-/// Copies bytes; values beyond the shorter one are left alone.
+/// Copies bytes. Values beyond the end of the shorter slice remain unchanged.
 pub fn copy_i8(from: &[i8], to: &mut [i8]) {
     to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
 }
 
-/// `values[i] = gate_i8(values[i], gates[i])`, see [`crate::quant::gate`]; values beyond the shorter one are left alone.
+/// Computes `values[i] = gate(values[i], gates[i])`; see [`crate::quant::gate`].
+///
+/// Values beyond the end of the shorter slice remain unchanged.
 #[inline(never)]
 pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     let len = values.len().min(gates.len());
     let (values, gates) = (values.get_mut(..len).unwrap_or(&mut []), gates.get(..len).unwrap_or(&[]));
-    // Four at a time: compiled for size, a loop costs a third of what is in it.
+    // Four at a time: compiled for size, the overhead of a loop is a third of its body.
     let (fours, rest) = values.as_chunks_mut::<4>();
     let (gates, rest_of_gates) = gates.as_chunks::<4>();
     for ([a, b, c, d], gates) in fours.iter_mut().zip(gates) {
@@ -55,10 +58,11 @@ pub fn gate_i8(values: &mut [i8], gates: &[i8]) {
     rest.iter_mut().zip(rest_of_gates).for_each(|(value, &other)| *value = gate(*value, other));
 }
 
-/// Copies the entry at the start of `slot` to the start of `input`, and `newest` to `input[last..]` and into the slot: a level's
-/// input, and its ring.
+/// Copies the entry at the start of `slot` to the start of `input`, then `newest` to `input[last..]` and into the slot:
+/// fills a level's input and updates its ring.
 ///
-/// All three have the length of `newest`, which is at most `last`. Where that does not fit, does nothing and returns `false`.
+/// All three have the length of `newest`, which is at most `last`. If that does not fit, does nothing and returns
+/// `false`.
 #[inline]
 pub fn exchange_i8(newest: &[i8], slot: &mut [i8], input: &mut [i8], last: usize) -> bool {
     let len = newest.len();
@@ -74,9 +78,9 @@ pub fn exchange_i8(newest: &[i8], slot: &mut [i8], input: &mut [i8], last: usize
     false
 }
 
-/// Level 0 from a table, for two characters: `out[row] = curve(requantize(bias + entries[0] + entries[1], multiplier))`.
+/// Looks up level 0 for two characters: `out[row] = curve(requantize(bias + entries[0] + entries[1], multiplier))`.
 ///
-/// All have the length of `out`; values beyond the shortest are left alone.
+/// All slices have the length of `out`. Values beyond the shortest remain unchanged.
 #[inline(never)]
 pub fn look_up_pair(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], curve: &Curve, out: &mut [i8]) {
     let [older, newer] = entries;
@@ -89,7 +93,7 @@ pub fn look_up_pair(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], curve
 /// Returns the two weights of a byte, the low half first.
 #[inline]
 pub fn unpack_i4(byte: u8) -> (i8, i8) {
-    // Shifting up and arithmetically down again spreads the sign.
+    // A shift up and an arithmetic shift down again extend the sign.
     (((byte << 4) as i8) >> 4, (byte as i8) >> 4)
 }
 

@@ -8,8 +8,8 @@ use crate::kernels::layout::dual16::sizes::int4::{GROUP, PART_WORDS, ROWS, block
 
 unsafe extern "C" {
     /// # Safety
-    /// As `dual16_rows_i8`: blocks of `2 + 4 n + 2` words with `n` groups of 16 columns, `8 n` words of `x`, room for two words
-    /// or bytes per block in `out`.
+    /// Same as `dual16_rows_i8`: blocks of `2 + 4 n + 2` words with `n` groups of 16 columns, `8 n` words of `x`, room
+    /// for two words or bytes per block in `out`.
     unsafe fn dual16_rows_i4(
         blocks: *const u32,
         x: *const u32,
@@ -21,19 +21,20 @@ unsafe extern "C" {
     );
 
     /// # Safety
-    /// As `dual16_prepare_i8`, of 16 bytes.
+    /// Same as `dual16_prepare_i8`, with multiples of 16 bytes.
     unsafe fn dual16_prepare_i4(x: *const i8, x_end: *const i8, prepared: *mut u32) -> i32;
 }
 
-/// Computes all rows, as words, or by the curve as bytes.
+/// Computes all rows: as words, or as the curve's entries in bytes.
 #[inline(never)]
 fn run(blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
     let block_words = block_words(prepared.len() / PART_WORDS * GROUP);
     let (out, len, curve) = parts(out);
     if let Some(blocks) = fitting(blocks, block_words, prepared.len(), PART_WORDS, len, ROWS) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
-        // SAFETY: `fitting` has checked: whole blocks for this many groups, at least one of each, two outputs per block. An output
-        // is a word without a curve, and a byte with one, which has 512 entries.
+        // SAFETY: `fitting` has checked that the blocks are whole blocks for this many groups, that there is at least
+        // one of each, and that there are two outputs per block. An output is a word without a curve, and a byte with
+        // one, which has 512 entries.
         unsafe { dual16_rows_i4(blocks.start, x.start, x.end, blocks.end, constant, out, curve) }
     }
 }

@@ -7,9 +7,9 @@ use crate::kernels::layout::dual16::sizes::int8::{GROUP, PART_WORDS, ROWS, block
 
 unsafe extern "C" {
     /// # Safety
-    /// `blocks..blocks_end` is a whole number, not 0, of blocks of `4 + 2 n + 4` words with `n` groups of 8 columns, for which
-    /// `x..x_end` holds the `4 n` words; `n` is not 0. `out` has room for four words per block without a `curve`, and for four bytes
-    /// with one, which has 512 entries.
+    /// `blocks..blocks_end` is at least one whole block of `4 + 2 n + 4` words, with `n` groups of 8 columns;
+    /// `x..x_end` holds the `4 n` words for these groups, and `n` is not 0. `out` has room for four words per block
+    /// without a `curve`, and for four bytes with one, which has 512 entries.
     unsafe fn dual16_rows_i8(
         blocks: *const u32,
         x: *const u32,
@@ -21,19 +21,20 @@ unsafe extern "C" {
     );
 
     /// # Safety
-    /// `x..x_end` is a multiple of 8 bytes, not 0; `prepared` has room for two bytes for each of them.
+    /// `x..x_end` is a multiple of 8 bytes, not 0; `prepared` has room for twice that number of bytes.
     unsafe fn dual16_prepare_i8(x: *const i8, x_end: *const i8, prepared: *mut u32) -> i32;
 }
 
-/// Computes all rows, as words, or by the curve as bytes.
+/// Computes all rows: as words, or as the curve's entries in bytes.
 #[inline(never)]
 fn run(blocks: &[u32], prepared: &[u32], constant: i32, out: Out<'_>) {
     let block_words = block_words(prepared.len() / PART_WORDS * GROUP);
     let (out, len, curve) = parts(out);
     if let Some(blocks) = fitting(blocks, block_words, prepared.len(), PART_WORDS, len, ROWS) {
         let (x, blocks) = (prepared.as_ptr_range(), blocks.as_ptr_range());
-        // SAFETY: `fitting` has checked: whole blocks for this many groups, at least one of each, four outputs per block. An output
-        // is a word without a curve, and a byte with one, which has 512 entries.
+        // SAFETY: `fitting` has checked that the blocks are whole blocks for this many groups, that there is at least
+        // one of each, and that there are four outputs per block. An output is a word without a curve, and a byte with
+        // one, which has 512 entries.
         unsafe { dual16_rows_i8(blocks.start, x.start, x.end, blocks.end, constant, out, curve) }
     }
 }
@@ -58,11 +59,11 @@ pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
         constant = unsafe { dual16_prepare_i8(x.start, x.end, to.as_mut_ptr().cast()) };
     }
     if let (false, Some(last)) = (rest.is_empty(), later.first_mut()) {
-        // Filled up with zeros.
+        // Padded with zeros.
         let mut group = [0; GROUP];
         group.iter_mut().zip(rest).for_each(|(to, &x)| *to = x);
         let x = group.as_ptr_range();
-        // SAFETY: a group, and its four words.
+        // SAFETY: one group, and its four words.
         constant = constant.wrapping_add(unsafe { dual16_prepare_i8(x.start, x.end, last.as_mut_ptr()) });
     }
     constant

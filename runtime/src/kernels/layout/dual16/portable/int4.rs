@@ -5,8 +5,9 @@ use crate::kernels::layout::dual16::sizes::int4::{EVEN, EVEN_OFFSET, GROUP, PART
 use crate::kernels::layout::dual16::{lanes, smlad, sxtab16};
 use crate::quant::requantize;
 
-/// Writes per group of 16 columns, with `x` the first and `z` the last 8: lanes for columns 0, 1, 4, 5 and 2, 3, 6, 7 of `x1`,
-/// `z1`, `x5 - 256 x1`, `z5 - 256 z1`, `16 x4 - x5 + 2048`, `16 x0 - x1 + 2048`, and the last two of `z`.
+/// Prepares a position. Writes per group of 16 columns, with `x` the first and `z` the last 8: lanes for columns 0, 1,
+/// 4, 5 and 2, 3, 6, 7 of `x1`, `z1`, `x5 - 256 x1`, `z5 - 256 z1`, `16 x4 - x5 + 2048`, `16 x0 - x1 + 2048`, and the
+/// last two of `z`.
 pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
     let (groups, _) = prepared.as_chunks_mut::<PART_WORDS>();
     let mut constant = 0_i32;
@@ -56,7 +57,7 @@ fn each_row<T>(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [T], l
             }
         }
         for ((out, acc), &multiplier) in out.iter_mut().zip(acc).zip(multiplier) {
-            // Exact: the sum is a multiple of 16.
+            // Exact, because the sum is a multiple of 16.
             *out = last(requantize(acc >> 4, multiplier as i32));
         }
     }

@@ -5,7 +5,8 @@ use crate::kernels::layout::dual16::sizes::int8::{GROUP, PART_WORDS, ROWS, block
 use crate::kernels::layout::dual16::{lanes, smlad, sxtab16};
 use crate::quant::requantize;
 
-/// Writes per group the words `(x1, x3)`, `(x5, x7)`, `(256 x0 - x1, 256 x2 - x3)`, `(256 x4 - x5, 256 x6 - x7)`.
+/// Prepares a position. Writes the words `(x1, x3)`, `(x5, x7)`, `(256 x0 - x1, 256 x2 - x3)`,
+/// `(256 x4 - x5, 256 x6 - x7)` per group.
 pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
     let (groups, _) = prepared.as_chunks_mut::<PART_WORDS>();
     let mut constant = 0_i32;
@@ -46,7 +47,7 @@ fn each_row<T>(blocks: &[u32], prepared: &[u32], constant: i32, out: &mut [T], l
             }
         }
         for ((out, acc), &multiplier) in out.iter_mut().zip(acc).zip(multiplier) {
-            // Exact: the sum is a multiple of 256.
+            // Exact, because the sum is a multiple of 256.
             *out = last(requantize(acc >> 8, multiplier as i32));
         }
     }

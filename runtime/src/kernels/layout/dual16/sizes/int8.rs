@@ -7,7 +7,7 @@ pub const GROUP: usize = 8;
 /// Words of the prepared input per group.
 pub const PART_WORDS: usize = 4;
 
-/// Returns the words of a block for that many padded columns.
+/// Returns the words of a block with this number of padded columns.
 pub const fn block_words(columns: usize) -> usize {
     ROWS + columns * ROWS / 4 + ROWS
 }

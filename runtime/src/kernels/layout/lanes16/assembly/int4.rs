@@ -7,11 +7,11 @@ use crate::kernels::layout::lanes16::sizes::int4::{PART, PART_WORDS, WORDS, bloc
 
 unsafe extern "C" {
     /// # Safety
-    /// As for 8 bits.
+    /// Same as `runtime_lanes16_i8`.
     fn runtime_lanes16_i4(blocks: *const u32, prepared: *const u32, out: *mut i32, end: *const u32, out_end: *mut i32);
 
     /// # Safety
-    /// As for 8 bits.
+    /// Same as `runtime_lanes16_prepare_i8`.
     fn runtime_lanes16_prepare_i4(x: *const i8, prepared: *mut u32, end: *const i8);
 }
 
@@ -29,7 +29,7 @@ pub fn rows_curve(blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve
 
 #[inline(never)]
 pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
-    // SAFETY: these are its numbers.
+    // SAFETY: the numbers belong to this function.
     unsafe { super::prepare::<PART, PART_WORDS>(x, prepared, WORDS, runtime_lanes16_prepare_i4) }
     0
 }

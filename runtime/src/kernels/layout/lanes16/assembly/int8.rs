@@ -8,13 +8,13 @@ use crate::kernels::layout::lanes16::sizes::int8::{PART, PART_WORDS, WORDS, bloc
 unsafe extern "C" {
     /// # Safety
     /// 1. `prepared` to `end`: whole groups of prepared input, at least one, readable.
-    /// 2. `out` to `out_end`: the rows of each block, of at least one block, writable.
-    /// 3. `blocks`: as many blocks of as many columns, readable.
+    /// 2. `out` to `out_end`: the rows of whole blocks, at least one, writable.
+    /// 3. `blocks`: the same number of blocks, with the same number of columns, readable.
     fn runtime_lanes16_i8(blocks: *const u32, prepared: *const u32, out: *mut i32, end: *const u32, out_end: *mut i32);
 
     /// # Safety
     /// 1. `x` to `end`: whole parts, at least one, readable.
-    /// 2. `prepared`: the prepared words of as many parts, writable.
+    /// 2. `prepared`: room for the prepared words of the same parts, writable.
     fn runtime_lanes16_prepare_i8(x: *const i8, prepared: *mut u32, end: *const i8);
 }
 
@@ -32,7 +32,7 @@ pub fn rows_curve(blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve
 
 #[inline(never)]
 pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
-    // SAFETY: these are its numbers.
+    // SAFETY: the numbers belong to this function.
     unsafe { super::prepare::<PART, PART_WORDS>(x, prepared, WORDS, runtime_lanes16_prepare_i8) }
     0
 }

@@ -1,7 +1,7 @@
-//! Layout `Lanes16` for Armv6-M (Cortex-M0, M0+, M1) and Armv8-M baseline: what
-//! `portable` defines, in assembly.
+//! Layout `Lanes16` for Armv6-M (Cortex-M0, M0+, M1) and Armv8-M baseline: the algorithm of `portable` in assembly.
 //!
-//! The loop of `rows_i8`, for two columns of four rows, `w` and `x` walking through block and prepared input:
+//! The loop of `rows_i8`, for two columns of four rows, where `w` and `x` move through the block and the prepared
+//! input:
 //!
 //! ```text
 //! R, S = w[0..2]; c, d, k = x[0..3]
@@ -9,17 +9,18 @@
 //! S = c * S + d * rev16(S) + k; total23 += S; high23 += S >> 16
 //! ```
 //!
-//! Why it is written out here, and how:
+//! Why and how it is written in assembly:
 //!
-//! 1. Eight registers (r0 to r7) can do more than move and add. The accumulators, which are only added to, and the ends
-//!    of loops live in r8 to r12 and lr, where compilers of this core put nothing.
-//! 2. `LDM` brings two words of weights and three of input in one instruction each: four rows share the input.
-//! 3. `MULS` overwrites a factor. `R * c` overwrites `R`, after its bytes were swapped into a scratch register; where a
-//!    coefficient is used for the last time it is overwritten instead, which saves the scratch register.
-//! 4. The conditional branch reaches 256 bytes. A longer loop ends with one that leaves it and an unconditional one.
-//! 5. There is no 32 by 32 to 64 bit multiplication: `requantize` is put together from four of 16 by 16.
+//! 1. Only eight registers (r0 to r7) can do more than move and add. The accumulators, which are only added to, and the
+//!    ends of loops are in r8 to r12 and lr, which compilers for this core leave unused.
+//! 2. `LDM` loads two words of weights and three of input in one instruction each. Four rows share the input.
+//! 3. `MULS` overwrites a factor. `R * c` overwrites `R`, after the bytes of `R` have been swapped into a scratch
+//!    register. The last use of a coefficient overwrites the coefficient instead, which saves the scratch register.
+//! 4. The conditional branch reaches 256 bytes. A longer loop ends with a conditional branch out of it and an
+//!    unconditional branch back.
+//! 5. There is no 32 by 32 to 64 bit multiplication, so `requantize` consists of four multiplications of 16 by 16 bits.
 //!
-//! Some chips have the small multiplier, which takes 32 cycles for a `MULS`; all of this is for the fast one.
+//! The code is written for the fast multiplier. Some chips have the small one, which takes 32 cycles per `MULS`.
 //!
 //! # Requantizing without a long multiplication
 //!
@@ -32,8 +33,8 @@
 //!     requantize(acc, m) = p s + (v >> 8)
 //! ```
 //!
-//! Shifts are arithmetic, that is, they round down; taking them one after the other is exact since what is added in
-//! between is a whole number of the unit shifted to.
+//! Shifts are arithmetic, that is, they round down. Shifting in two steps is exact, because the terms added in between
+//! are whole multiples of the unit after the first shift.
 #![allow(unsafe_code, reason = "the kernels are assembly")]
 
 use core::arch::global_asm;
@@ -43,7 +44,8 @@ mod prepare;
 // Shared by the kernels: `requantize` of one row and the two rows of a pair.
 //
 // LANES16_REQUANTIZE acc, at: acc = requantize(acc, multiplier at r0 + at); uses r1, r3, r6, r7.
-// LANES16_FINISH total, high, at: two rows to r2, which is moved on; uses r1, r3 to r7.
+//
+// LANES16_FINISH total, high, at: writes two rows to r2 and advances r2; uses r1, r3 to r7.
 global_asm!(
     r#"
     .macro LANES16_REQUANTIZE acc, at
@@ -83,7 +85,7 @@ global_asm!(
 // r0 w, r1 x, r2 r3 r4 = c d k, r5 r6 = R S, r7 scratch; r8 r9 r10 r11 = total01 high01 total23 high23;
 // r12 = end of prepared input, lr = its start. Stack: out, r8 to r11, r4 to r7, lr, out_end.
 //
-// 18 instructions for 8 products, and 3 per turn of 64: 2.30 per product.
+// 18 instructions for 8 products, and 3 per turn of 64 products: 2.30 per product.
 global_asm!(
     r#"
     .macro LANES16_V6M_PAIR word, total, high
@@ -149,7 +151,7 @@ runtime_lanes16_i8:
 
 // runtime_lanes16_i4(blocks, prepared, out, prepared_end, out_end)
 //
-// A turn is 32 columns: k into both sums, eight times four columns, the sums into the accumulators.
+// A turn is 32 columns: k starts both sums, then eight times four columns, then the sums are added to the accumulators.
 //
 //     R, S = w[0..2]; c0, c1 = x[0..2]
 //     sum01 += c0 * R + c1 * rev16(R); R = (R >> 4) & mask
@@ -161,7 +163,7 @@ runtime_lanes16_i8:
 // scratch; r7 mask; r8 r9 = sum01 sum23; r10 r11 r12 lr = total01 high01 total23 high23.
 // Stack: prepared, out, end of prepared, mask, r8 to r11, r4 to r7, lr, out_end.
 //
-// 27 instructions for 16 products, and 15 per turn of 128: 1.80 per product.
+// 27 instructions for 16 products, and 15 per turn of 128 products: 1.80 per product.
 global_asm!(
     r#"
     .section .text.runtime_lanes16_i4,"ax",%progbits

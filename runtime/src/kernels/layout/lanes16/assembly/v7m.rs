@@ -1,7 +1,7 @@
-//! Layout `Lanes16` for Armv7-M (Cortex-M3) and Armv8-M mainline: what
-//! `portable` defines, in assembly.
+//! Layout `Lanes16` for Armv7-M (Cortex-M3) and Armv8-M mainline: the algorithm of `portable` in assembly.
 //!
-//! The loop of `rows_i8`, for two columns of four rows, `w` and `x` walking through block and prepared input:
+//! The loop of `rows_i8`, for two columns of four rows, where `w` and `x` move through the block and the prepared
+//! input:
 //!
 //! ```text
 //! R, S = w[0..2]; c, d, k = x[0..3]
@@ -9,17 +9,17 @@
 //! P = c * S + k; P += d * rev16(S); total23 += P; high23 += P >> 16
 //! ```
 //!
-//! Why it is written out here, and how:
+//! Why and how it is written in assembly:
 //!
-//! 1. All of r0 to r12 and lr are in use, which compilers do not manage without going through memory. Ends of loops are
-//!    on the stack.
-//! 2. `LDM` brings four words of weights, two steps' worth, and three of input: four rows share the input.
-//! 3. `MLA` adds without overwriting a factor; the shift before an addition is free. Five instructions for four
+//! 1. All of r0 to r12 and lr are in use, which compilers do not manage without going through memory. The ends of loops
+//!    are on the stack.
+//! 2. `LDM` loads four words of weights, enough for two steps, and three of input. Four rows share the input.
+//! 3. `MLA` adds without overwriting a factor, and the shift before an addition is free: five instructions for four
 //!    products.
-//! 4. `SMLAL`, with which compilers do it, takes 4 to 7 cycles on Cortex-M3; `MLA` takes 2.
+//! 4. Compilers use `SMLAL`, which takes 4 to 7 cycles on Cortex-M3; `MLA` takes 2.
 //!
-//! Requantizing: `acc * m / 2^24 = (2^8 acc) m / 2^32`, and `2^8 acc` fits, as `|acc| < 2^23`. So the upper half of one
-//! long multiplication, plus the top bit of the lower half, is the rounded result.
+//! Requantizing: `acc * m / 2^24 = (2^8 acc) m / 2^32`, and `2^8 acc` fits, because `|acc| < 2^23`. So the rounded
+//! result is the upper half of one long multiplication plus the top bit of the lower half.
 #![allow(unsafe_code, reason = "the kernels are assembly")]
 
 use core::arch::global_asm;
@@ -53,7 +53,7 @@ global_asm!(
 // r0 w, r1 x, r2 r3 r4 = c d k, r5 r6 r7 r8 = R S of two steps, r9 = P; r10 r11 r12 lr = total01 high01 total23 high23.
 // Stack: prepared, out, end of prepared, r4 to r11, lr, out_end.
 //
-// 23 instructions for 16 products, and 3 per turn of 64: 1.48 per product.
+// 23 instructions for 16 products, and 3 per turn of 64 products: 1.48 per product.
 global_asm!(
     r#"
     .macro LANES16_V7M_PAIR word, total, high
@@ -108,8 +108,8 @@ runtime_lanes16_i8:
 
 // runtime_lanes16_i4(blocks, prepared, out, prepared_end, out_end)
 //
-// A turn is 32 columns: k into both sums, eight times four columns, the sums into the accumulators, which are in
-// memory. All in place, as swapping bytes and taking odd columns can change places:
+// A turn is 32 columns: k starts both sums, then eight times four columns, then the sums are added to the accumulators,
+// which are in memory. All steps work in place, because swapping bytes and selecting the odd columns commute:
 //
 //     sum += c0 * R; R = rev16(R);           sum += c1 * R
 //     R = (R >> 4) & mask;                   sum += c3 * R          R: the odd columns, swapped
@@ -118,7 +118,7 @@ runtime_lanes16_i8:
 // r0 w, r1 x, r2 to r5 = c0 to c3, r6 to r9 = R S of two steps, then the accumulators; r10 mask, r11 r12 = sum01 sum23,
 // lr = end of prepared. Stack: total01 high01 total23 high23, prepared, out, r4 to r11, lr, out_end.
 //
-// 31 instructions for 32 products, and 10 per turn of 128: 1.05 per product.
+// 31 instructions for 32 products, and 10 per turn of 128 products: 1.05 per product.
 global_asm!(
     r#"
     .macro LANES16_V7M_NIBBLES word, sum

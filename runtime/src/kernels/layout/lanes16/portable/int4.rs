@@ -6,7 +6,7 @@ use crate::kernels::layout::lanes16::each_entry;
 use crate::kernels::layout::lanes16::prepare::{coefficients, constant, segment};
 use crate::kernels::layout::lanes16::sizes::int4::{GROUP, WORDS, block_words, block_words_for, matches};
 
-/// Prepares the activations of a position: 33 words for 32 values. Otherwise as the one for 8 bits.
+/// Prepares the activations of a position, 33 words for 32 values; otherwise like the function for 8 bits.
 #[inline(never)]
 pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
     segment::<GROUP, WORDS>(x, prepared, WORDS, |x, prepared| {

@@ -8,9 +8,10 @@ use crate::kernels::layout::lanes16::sizes::int8::{PART, PART_WORDS, WORDS, bloc
 
 /// Prepares the activations of a position: three words for two values.
 ///
-/// `prepared` has six words for every [`PART`] columns, padded, up to a whole group; otherwise nothing is done. Positions follow
-/// each other; all together are whole groups. Returns 0: the start values of this layout contain all constants.
-// Not inlined: what is compiled does not depend on the caller.
+/// `prepared` has six words for every [`PART`] columns, padded, up to a whole group; otherwise nothing is done.
+/// Positions follow each other; all of them together are whole groups. Returns 0: the start values of this layout
+/// contain all constants.
+// Not inlined, so that the compiled code does not depend on the caller.
 #[inline(never)]
 pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
     segment::<PART, PART_WORDS>(x, prepared, WORDS, |x, prepared| {
@@ -21,7 +22,7 @@ pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
     0
 }
 
-/// Computes the rows of whole blocks, as [`prepare`] prepared their input. Does nothing where lengths do not belong together.
+/// Computes the rows of whole blocks, with input from [`prepare`]. Does nothing if lengths do not match.
 #[inline(never)]
 pub fn rows(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
     if !matches(blocks, prepared, out) {

@@ -79,7 +79,7 @@ runtime_v128_rows_i4:
 );
 
 unsafe extern "C" {
-    /// As the one for 8 bits, with blocks of 4 bits.
+    /// Computes blocks like the function for 8 bits, with 4-bit weights.
     pub(super) fn runtime_v128_rows_i4(
         blocks: *const u32,
         x: *const u32,

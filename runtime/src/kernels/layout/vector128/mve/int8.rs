@@ -70,8 +70,9 @@ runtime_v128_rows_i8:
 );
 
 unsafe extern "C" {
-    /// Reads `blocks` `[blocks][block_words(16 * groups)]` and `x` `[16 * groups]`; writes all from `out` to `end`: 8 bytes per
-    /// block by a curve of 512 entries, or 8 words per block without one. At least one block.
+    /// Computes blocks, at least one. Reads `blocks` `[blocks][block_words(16 * groups)]` and `x` `[16 * groups]`.
+    /// Writes everything from `out` to `end`: 8 bytes per block with a curve of 512 entries, or 8 words per block
+    /// without one.
     pub(super) fn runtime_v128_rows_i8(
         blocks: *const u32,
         x: *const u32,

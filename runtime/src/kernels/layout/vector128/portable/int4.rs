@@ -6,8 +6,8 @@ use crate::activation::Curve;
 use crate::kernels::layout::vector128::sizes::int4::block_words;
 use crate::kernels::layout::vector128::{COLUMNS, ROWS, columns};
 
-/// Computes the rows of whole blocks. Does nothing where lengths do not belong together.
-// Not inlined: one copy serves all layers.
+/// Computes the rows of whole blocks. Does nothing if lengths do not match.
+// Not inlined, so that one copy serves all layers.
 #[inline(never)]
 pub fn rows(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
     each_block(blocks, prepared, out, |value| value);
@@ -31,7 +31,7 @@ fn each_block<T>(blocks: &[u32], prepared: &[u32], out: &mut [T], last: impl Fn(
                 *even = dot(*even, &bytes.map(|byte| byte << 4), x);
             }
         }
-        // 16 * acc0 and 16 * acc1 + acc0 become 256 * acc0 and 256 * acc1.
+        // Turns 16 * acc0 and 16 * acc1 + acc0 into 256 * acc0 and 256 * acc1.
         for [even, odd] in pairs {
             *odd = (*odd << 4).wrapping_sub(*even);
             *even <<= 4;

@@ -6,8 +6,8 @@ use crate::activation::Curve;
 use crate::kernels::layout::vector128::sizes::int8::block_words;
 use crate::kernels::layout::vector128::{COLUMNS, ROWS, columns};
 
-/// Computes the rows of whole blocks. Does nothing where lengths do not belong together.
-// Not inlined: one copy serves all layers.
+/// Computes the rows of whole blocks. Does nothing if lengths do not match.
+// Not inlined, so that one copy serves all layers.
 #[inline(never)]
 pub fn rows(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
     each_block(blocks, prepared, out, |value| value);

@@ -1,4 +1,4 @@
-//! Preparing activations on Armv6-M: whole groups of them.
+//! Prepares whole groups of activations on Armv6-M.
 #![allow(unsafe_code, reason = "assembly")]
 
 use core::arch::global_asm;
@@ -64,7 +64,7 @@ runtime_lanes16_prepare_i8:
 // runtime_lanes16_prepare_i4(x, prepared, end of x), whole groups
 //
 // r0 = end of x, r1 = prepared, r2 r3 r4 r5 = c0 c1 c2 c3 from x0 x2 x1 x3, r6 = - values left, r7 scratch;
-// r8 = sum, r9 = where k goes, r10 = end of the group, r11 = factor = -8 (1 + 2^16), r12 = 2^15.
+// r8 = sum, r9 = address of k, r10 = end of the group, r11 = factor = -8 (1 + 2^16), r12 = 2^15.
 // 31 instructions for four columns, and 17 per group.
 global_asm!(
     r#"

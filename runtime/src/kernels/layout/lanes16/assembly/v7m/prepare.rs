@@ -1,4 +1,4 @@
-//! Preparing activations on Armv7-M: whole groups of them.
+//! Prepares whole groups of activations on Armv7-M.
 #![allow(unsafe_code, reason = "assembly")]
 
 use core::arch::global_asm;

@@ -240,7 +240,7 @@ fn invisible_characters_are_shown() {
     noted(
         "U+2028 in a few lines",
         &with(&|i, name| if i == 3 { format!("{name}\u{2028}zoe") } else { name.into() }),
-        &["ends of lines within a line", "U+2028"],
+        &["line separators within a line", "U+2028"],
     );
 }
 

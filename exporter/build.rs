@@ -14,7 +14,7 @@ fn main() {
             println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}");
         }
         if os == "linux" {
-            // libtorch_cpu registers its kernels when it is loaded: the linker must keep it although nothing refers to it.
+            // libtorch_cpu registers its kernels when it is loaded. The linker must keep it though nothing refers to it.
             println!("cargo:rustc-link-arg=-Wl,--no-as-needed");
         }
     }

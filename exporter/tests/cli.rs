@@ -210,16 +210,16 @@ fn models_that_do_not_belong_together_end_in_one_clear_line() {
     let eval = |files: [&str; 2], expected: &str| {
         fails(&["eval", "--model", files[0], "--model", files[1], "--json"], here, expected);
     };
-    eval([tiny, "digits.blob"], "the vocabulary of digits.blob (4 characters) is not that of");
+    eval([tiny, "digits.blob"], "the vocabularies of digits.blob (4 characters) and");
     eval([tiny, "missing.blob"], "cannot read missing.blob");
     let validate = |model: &str, blob: &str, more: &[&str], expected: &str| {
         fails(&[&["validate", "--model", model, "--blob", blob, "--json"], more].concat(), here, expected);
     };
     let another =
-        "it is a blob of another model: its vocabulary (4 characters) is not that of the reference (27 characters)";
+        "it is a blob of another model: its vocabulary (4 characters) differs from that of the reference (27 characters)";
     validate(tiny, "digits.blob", &[], another);
     let shape =
-        "another model: it has n_embd 6, levels 2:16,2:16, the reference n_embd 24, levels 2:64,2:88,2:104 gated skip";
+        "another model: it has n_embd 6, levels 2:16,2:16, the reference has n_embd 24, levels 2:64,2:88,2:104 gated skip";
     validate(&models("names.safetensors"), tiny_int8, &[], shape);
     validate(tiny, "digits.safetensors", &[], "--blob digits.safetensors is not a blob");
     validate(tiny_int8, tiny_int8, &[], "is in int8: the reference must be in f32");

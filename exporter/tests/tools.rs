@@ -214,7 +214,7 @@ fn the_tree_of_a_word_is_that_of_the_window() {
     let refused =
         |more: &[&str], expected: &str| fails(&[&["activations", "--model", &model], more].concat(), expected);
     refused(&["--word", "emma", "--out", &out("tree.gif")], "must end in .svg, .png or .json");
-    refused(&["--word", "emma", "--position", "5", "--out", &out("a.svg")], "--position is 0 to 4");
+    refused(&["--word", "emma", "--position", "5", "--out", &out("a.svg")], "--position must be 0 to 4");
     refused(&["--word", "a1", "--out", &out("a.svg")], "word \"a1\": character '1'");
     refused(&["--word", "a", "--out", &out("no/a.svg")], "there is no folder");
     assert!(!Path::new(&out("a.svg")).exists());

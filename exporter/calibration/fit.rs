@@ -145,7 +145,9 @@ fn run() -> Result<()> {
             "--counts" => again = true,
             "--board" => only = Some(args.next().context("--board needs the name of a board")?),
             other => {
-                bail!("no option {other}: --counts fits the counts of the last run again, --board NAME counts only one board")
+                bail!(
+                    "no option {other}: --counts fits the counts of the last run again, --board NAME counts only one board"
+                )
             }
         }
     }
@@ -160,7 +162,9 @@ fn run() -> Result<()> {
     fs::create_dir_all(file.parent().context("a folder")?)?;
     let mut costs = Costs::shipped();
     let counts: Vec<Count> = if again {
-        serde_json::from_slice(&fs::read(&file).with_context(|| format!("no {COUNTS}: run `cargo xtask fit` without --counts first"))?)?
+        serde_json::from_slice(
+            &fs::read(&file).with_context(|| format!("no {COUNTS}: run `cargo xtask fit` without --counts first"))?,
+        )?
     } else {
         let counts = count(&repo, combinations().into_iter().filter(|(board, _)| chosen(board)))?;
         write_atomically(&file, &serde_json::to_vec(&counts)?)?;
@@ -171,7 +175,12 @@ fn run() -> Result<()> {
     for (board, precision) in combinations() {
         if !chosen(board) {
             let kept = costs.rows.iter().find(|row| row.board == board && row.precision == precision);
-            rows.push(kept.with_context(|| format!("no coefficients for {precision} on {board} yet: run without --board first"))?.clone());
+            rows.push(
+                kept.with_context(|| {
+                    format!("no coefficients for {precision} on {board} yet: run without --board first")
+                })?
+                .clone(),
+            );
             continue;
         }
         let of: Vec<&Count> = counts.iter().filter(|c| c.board == board && c.precision == precision).collect();

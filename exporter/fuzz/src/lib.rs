@@ -1,7 +1,7 @@
 //! Fuzzes the exporter's readers of files.
 //!
-//! This crate compiles the exporter's own source files, but only those that need no libtorch. The [`bodies`] of the
-//! fuzz targets are also run by `exporter/tests/fuzz.rs`.
+//! This crate compiles the exporter's own source files, except files that need libtorch. The [`bodies`] of the fuzz
+//! targets are also run by `exporter/tests/fuzz.rs`.
 
 pub mod bodies;
 

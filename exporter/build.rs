@@ -14,7 +14,7 @@ fn main() {
             println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}");
         }
         if os == "linux" {
-            // libtorch_cpu registers its kernels when it is loaded, and nothing refers to it: tell the linker to keep it.
+            // libtorch_cpu registers its kernels when it is loaded: the linker must keep it, but nothing refers to it.
             println!("cargo:rustc-link-arg=-Wl,--no-as-needed");
         }
     }

@@ -125,7 +125,7 @@ impl Row {
 /// Predicted instructions per character.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// Instructions in all.
+    /// Total instructions.
     pub instructions: f64,
     /// Instructions of each level, the output layer, drawing, and the code between them.
     pub parts: Vec<f64>,

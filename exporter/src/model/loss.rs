@@ -6,7 +6,7 @@ use tch::{IndexOp, Kind, Tensor};
 /// Mean loss, and the number of characters evaluated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Loss {
-    /// Mean negative log-likelihood, nats per character.
+    /// Mean negative log-likelihood, in nats per character.
     pub nll: f64,
     /// Number of characters, the ends of words included.
     pub characters: usize,

@@ -36,7 +36,7 @@ impl Range {
     /// 4 bits for the output layer as well.
     pub const INT4_OUTPUT: Self = Self { levels: INT4_MAX, output: INT4_MAX };
 
-    /// Returns the number format of a model with such integers.
+    /// Returns the precision of a model with such integers.
     pub fn precision(self) -> Precision {
         if self.levels > INT4_MAX { Precision::Int8 } else { Precision::Int4 }
     }

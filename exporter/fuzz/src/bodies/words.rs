@@ -37,7 +37,7 @@ pub fn words(bytes: &[u8]) -> Result<usize, DataError> {
         Err(_) => assert!(count < MIN_WORDS),
     }
     assert_eq!((list.dedup(), list.duplicates()), (twice, 0));
-    // A list written down is read as the same list.
+    // A list that is written and read again is the same list.
     let again = Words::from_bytes("again", list.words.join("\r\n").as_bytes());
     assert_eq!(again.expect("words of a list").words, list.words);
     Ok(count)

@@ -36,7 +36,7 @@ pub const USUAL_WORD: f64 = 7.1;
 pub struct Network {
     /// The dimensions.
     pub config: Config,
-    /// The number format.
+    /// The precision.
     pub precision: Precision,
     /// The order of integer weights.
     pub layout: Layout,

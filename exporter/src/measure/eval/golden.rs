@@ -131,7 +131,7 @@ pub struct Agreement {
 }
 
 impl Golden {
-    /// Reads a file.
+    /// Reads a golden file.
     ///
     /// # Errors
     /// [`GoldenError`] names the tensor and the problem.
@@ -141,7 +141,7 @@ impl Golden {
         Self::from_safetensors(&bytes)
     }
 
-    /// Reads the bytes of a file.
+    /// Reads the bytes of a golden file.
     ///
     /// # Errors
     /// [`GoldenError`] names the tensor and the problem.

@@ -116,13 +116,13 @@ pub fn format(weight_max: f64) -> WeightFormat {
     if weight_max > INT4_MAX { WeightFormat::Int8 } else { WeightFormat::Int4 }
 }
 
-/// Rounds every weight to the nearest of the first `weight_max` multiples of its row's scale.
+/// Rounds every weight to an integer of at most `weight_max`, in units of its row's scale.
 pub fn round_to_nearest(real: &RealLayer, weight_max: f64) -> IntegerLayer {
     round(real, weight_max, |row| real.row_scale(row, weight_max))
 }
 
-/// Rounds every weight to the nearest of the first `weight_max` multiples of its row's step. A step that is too small
-/// for the runtime's sums is raised.
+/// Rounds every weight to an integer of at most `weight_max`, in units of its row's step. A step that is too small for
+/// the runtime's sums is raised.
 pub fn round_to_steps(real: &RealLayer, weight_max: f64, steps: &Array1<f32>) -> IntegerLayer {
     round(real, weight_max, |row| f64::from(steps[row]).max(real.row_scale(row, f64::INFINITY)))
 }

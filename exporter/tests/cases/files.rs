@@ -84,7 +84,7 @@ fn files_of_a_training_are_named() {
     let checkpoint = [&(header.len() as u64).to_le_bytes()[..], header].concat();
     fs::write(here.join("run/checkpoint.safetensors"), checkpoint).unwrap();
     let outcome = run_in(here, &["sample", "--model", "run/checkpoint.safetensors"])
-        .fails(&["is the checkpoint of a training: `train --resume run` goes on with it"]);
+        .fails(&["is the checkpoint of a training: `train --resume run` continues the training"]);
     row("a checkpoint", "sample --model", outcome.last());
     let golden = workspace("tests/fixtures/pytorch/deep16_golden.safetensors");
     fs::copy(golden, here.join("golden.safetensors")).unwrap();

@@ -1,10 +1,10 @@
-//! Tells the linker where libtorch is, so that the program runs without LD_LIBRARY_PATH. Refuses a chip as the target.
+//! Tells the linker where libtorch is, so that the program runs without `LD_LIBRARY_PATH`. Refuses to build for a chip.
 
 fn main() {
     let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     if os == "none" {
         println!(
-            "cargo::error=the exporter runs on this computer, and in this folder Cargo builds for chips: `cd ..` first"
+            "cargo::error=the exporter runs on this computer, but Cargo builds for chips in this folder: run `cd ..` first"
         );
     }
     println!("cargo:rerun-if-changed=build.rs");
@@ -14,7 +14,7 @@ fn main() {
             println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}");
         }
         if os == "linux" {
-            // libtorch_cpu registers its kernels when it is loaded: keep it although nothing refers to it by name.
+            // libtorch_cpu registers its kernels when it is loaded: the linker must keep it, but nothing refers to it.
             println!("cargo:rustc-link-arg=-Wl,--no-as-needed");
         }
     }

@@ -1,7 +1,7 @@
-//! Finds what a network's parts take on every core, and writes `exporter/data/costs.json`: `cargo xtask fit`.
+//! Fits the instructions of each term of a network's work on every core; writes `exporter/data/costs.json`.
 //!
-//! Networks of many shapes with random weights are counted in the emulator by the program of `cargo xtask bench`, part by part.
-//! `--counts` fits the counts of last time anew, without counting.
+//! This is the program of `cargo xtask fit`. The firmware of `cargo xtask bench` counts networks of many shapes with
+//! random weights in the emulator, part by part. `--counts` fits the saved counts of the last run without counting.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
@@ -31,7 +31,7 @@ use xtask::repo::Repo;
 use xtask::size;
 use xtask::streams;
 
-/// Networks as the exporter would make them: small ones, so that all fit the smallest board, and a few larger ones.
+/// Shape of a network that is counted. Most are small enough for the smallest board.
 struct Shape {
     vocab_size: usize,
     n_embd: u16,
@@ -63,7 +63,7 @@ impl Shape {
         Self { int4_output: true, ..self }
     }
 
-    /// The blob, integers in the plain layout.
+    /// Makes a blob with random weights; integers are in the plain layout.
     fn blob(&self, precision: &str) -> Result<Vec<u8>> {
         let network = bench::Network {
             vocab_size: self.vocab_size,
@@ -83,7 +83,7 @@ impl Shape {
     }
 }
 
-/// What is counted. Every term of the sums occurs in several of them, with different others.
+/// Networks that are counted. Every term occurs in several networks, together with different other terms.
 const SHAPES: [Shape; 22] = [
     shape(27, 24, &[(2, 32), (2, 32), (2, 32)]),
     shape(27, 16, &[(2, 48), (2, 24), (2, 64)]).gated().skip(),
@@ -102,11 +102,11 @@ const SHAPES: [Shape; 22] = [
     shape(27, 24, &[(2, 40), (2, 48)]).pairs(),
     shape(30, 12, &[(2, 64), (3, 30)]).gated().skip().pairs().int4_output(),
     shape(20, 8, &[(2, 16), (2, 24), (2, 20)]).pairs(),
-    // More columns than any kernel takes in one round.
+    // More columns than any kernel computes in one round.
     shape(27, 24, &[(2, 112), (3, 48)]),
-    // A long memory, which the beginning of a word fills.
+    // Long rings, which the beginning of a word fills.
     shape(27, 24, &[(4, 12), (8, 24), (8, 16)]),
-    // Widths that fit nothing.
+    // Widths that are no multiple of any block or group.
     shape(31, 9, &[(2, 30)]).embedding(),
     shape(24, 13, &[(2, 46), (2, 39), (3, 31)]).skip().embedding(),
     shape(29, 10, &[(2, 22), (2, 53)]).gated().embedding(),
@@ -123,7 +123,7 @@ struct Count {
     word: f64,
 }
 
-/// Where counts are kept, from the repository's top.
+/// File of the saved counts, relative to the root of the repository.
 const COUNTS: &str = "target/fit/counts.json";
 
 fn main() -> ExitCode {
@@ -145,7 +145,9 @@ fn run() -> Result<()> {
             "--counts" => again = true,
             "--board" => only = Some(args.next().context("--board needs the name of a board")?),
             other => {
-                bail!("no option {other}: --counts fits the counts of last time again, --board NAME only one board")
+                bail!(
+                    "no option {other}: --counts fits the counts of the last run again, --board NAME counts only one board"
+                )
             }
         }
     }
@@ -160,7 +162,9 @@ fn run() -> Result<()> {
     fs::create_dir_all(file.parent().context("a folder")?)?;
     let mut costs = Costs::shipped();
     let counts: Vec<Count> = if again {
-        serde_json::from_slice(&fs::read(&file).with_context(|| format!("no {COUNTS}: run it without --counts"))?)?
+        serde_json::from_slice(
+            &fs::read(&file).with_context(|| format!("no {COUNTS}: run `cargo xtask fit` without --counts first"))?,
+        )?
     } else {
         let counts = count(&repo, combinations().into_iter().filter(|(board, _)| chosen(board)))?;
         write_atomically(&file, &serde_json::to_vec(&counts)?)?;
@@ -171,11 +175,17 @@ fn run() -> Result<()> {
     for (board, precision) in combinations() {
         if !chosen(board) {
             let kept = costs.rows.iter().find(|row| row.board == board && row.precision == precision);
-            rows.push(kept.with_context(|| format!("no {precision} on {board} yet: fit all boards"))?.clone());
+            rows.push(
+                kept.with_context(|| {
+                    format!("no coefficients for {precision} on {board} yet: run without --board first")
+                })?
+                .clone(),
+            );
             continue;
         }
         let of: Vec<&Count> = counts.iter().filter(|c| c.board == board && c.precision == precision).collect();
-        // The output layer of an int4 model and a level on embeddings have int8's kernels, of which int8 models know more.
+        // The output layer of an int4 model and its level on embeddings run the kernels of int8, so the counts of int8
+        // models help to fit them.
         let kin = |c: &&Count| precision == "int4" && c.board == board && c.precision == "int8";
         let kin: Vec<&Count> = counts.iter().filter(kin).collect();
         let mut row = fit(board, precision, &of, &kin)?;
@@ -184,7 +194,7 @@ fn run() -> Result<()> {
             .with_context(|| format!("docs/trust/record/performance.json has no {SHIPPED} {precision} on {board}"))?;
         let cycles = recorded
             .cycles
-            .context("docs/trust/record/performance.json has no cycles: `cargo xtask bench --record`")?;
+            .context("docs/trust/record/performance.json has no cycles: run `cargo xtask bench --record` first")?;
         row.cycles_per_instruction = round(cycles as f64 / recorded.instructions as f64, 3);
         match costs.rows.iter().find(|old| again && old.board == board && old.precision == precision) {
             Some(old) => {
@@ -203,7 +213,7 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// Boards and precisions of which there are coefficients.
+/// Returns the boards and precisions that have coefficients.
 fn combinations() -> Vec<(&'static str, &'static str)> {
     let mut found: Vec<(&str, &str)> = Vec::new();
     for core in predicted() {
@@ -217,11 +227,11 @@ fn combinations() -> Vec<(&'static str, &'static str)> {
     found
 }
 
-/// Counts all shapes, two at a time: one is built while another runs.
+/// Counts all shapes with two workers: one builds while the other runs.
 fn count(repo: &Repo, combinations: impl Iterator<Item = (&'static str, &'static str)>) -> Result<Vec<Count>> {
     let mut work = Vec::new();
     for (board, precision) in combinations {
-        // Single precision has no tables: what differs in them alone is one shape.
+        // Single precision has no tables, so a shape with pairs is the same as one without.
         let shapes = (0..SHAPES.len()).filter(|&at| precision != "f32" || SHAPES[at].first != WeightFormat::Pairs);
         work.extend(shapes.map(|shape| (board, precision, shape)));
     }
@@ -231,14 +241,14 @@ fn count(repo: &Repo, combinations: impl Iterator<Item = (&'static str, &'static
             let folder = repo.root().join("target/fit");
             let blob = folder.join(format!("{shape}.{precision}.blob"));
             let bytes = SHAPES[shape].blob(precision).with_context(|| format!("shape {shape}"))?;
-            // Two workers may write the same one; it is the same.
+            // If two workers write the same file, they write the same bytes.
             if fs::read(&blob).ok().as_ref() != Some(&bytes) {
                 write_atomically(&blob, &bytes)?;
             }
             let counts = bench::count(repo, board::find(board)?, &blob)
                 .with_context(|| format!("shape {shape} in {precision} on {board}"))?;
             let word = counts.characters as f64 / counts.words as f64;
-            let mut done = done.lock().expect("nobody panics");
+            let mut done = done.lock().expect("no worker panics");
             let (board, precision) = (board.to_owned(), precision.to_owned());
             done.push(Count { board, precision, shape, instructions: counts.instructions, parts: counts.parts, word });
             eprintln!("{} of {} counted", done.len(), work.len());
@@ -247,14 +257,14 @@ fn count(repo: &Repo, combinations: impl Iterator<Item = (&'static str, &'static
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..2).map(|_| scope.spawn(worker)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("nobody panics"))
+        workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
     })?;
     let mut counts = done.into_inner()?;
     counts.sort_by_key(|count| (count.board.clone(), count.precision.clone(), count.shape));
     Ok(counts)
 }
 
-/// The network of a count, as the board has it.
+/// Returns the counted network in the layout of its board.
 fn network(count: &Count) -> Result<Network> {
     let blob = AlignedBlob::from(SHAPES[count.shape].blob(&count.precision)?.as_slice());
     let model = Model::new(blob.as_bytes())?;
@@ -262,17 +272,18 @@ fn network(count: &Count) -> Result<Network> {
     Ok(Network { word: count.word, ..Network::of(&model, core) })
 }
 
-/// What a count of another precision weighs.
+/// Weight of a count of another precision.
 const KIN: f64 = 0.3;
 
-/// Coefficients of a board and a precision, from its counts and those of another precision with the same kernels.
+/// Fits the coefficients of a board and a precision to its own counts and to the counts of a precision with the same
+/// kernels.
 fn fit(board: &str, precision: &str, counts: &[&Count], kin: &[&Count]) -> Result<Row> {
     let mut observations = Vec::new();
     let mut networks = Vec::new();
     for &count in counts.iter().chain(kin) {
         let network = network(count)?;
         let parts = network.parts();
-        // The last is what the parts leave of the whole. An error counts by what it is of the whole.
+        // The last part is the total minus the other parts. Errors are weighted relative to the total.
         let of_parts: u64 = count.parts.iter().map(|(_, instructions)| instructions).sum();
         let between = count.instructions as f64 - of_parts as f64;
         let instructions = count.parts.iter().map(|&(_, instructions)| instructions as f64).chain([between]);
@@ -319,10 +330,10 @@ fn fit(board: &str, precision: &str, counts: &[&Count], kin: &[&Count]) -> Resul
     Ok(row)
 }
 
-/// Code, static RAM without the state, and stack of the program that writes words.
+/// Returns code size, static RAM without the state, and stack of the program that draws words.
 fn program(repo: &Repo, board: &str, precision: &str) -> Result<(u64, u64, u64)> {
     let board = board::find(board)?;
-    // The shipped model does not fit every board in single precision; the program is the same with any.
+    // The shipped model may not fit a board in single precision; the program's size is the same with any model.
     let blob = repo.root().join(format!("target/fit/0.{precision}.blob"));
     let shipped = repo.root().join(format!("models/{SHIPPED}.{precision}.blob"));
     let blob = if shipped.exists() { shipped } else { blob };

@@ -1,4 +1,4 @@
-//! From a file with one word a line to training examples, as the lecture makes them.
+//! Reads word lists, splits them, and makes the lecture's training examples from them.
 
 pub mod alphabet;
 mod encoding;
@@ -26,42 +26,42 @@ use looks::Look;
 use python_random::PythonRandom;
 use reservoir::Reservoir;
 
-/// The list used when none is given: given names from many cultures, in a to z.
+/// The default word list: given names from many cultures, written with the letters a to z.
 pub const SHIPPED_WORDS: &str = include_str!("../data/names.txt");
-/// What the shipped list is called in messages.
+/// Name of the shipped list in messages.
 pub const SHIPPED_NAME: &str = "the shipped list of names";
 /// The sign of the boundary in a vocabulary, as in the lecture.
 pub const BOUNDARY_SIGN: char = '.';
-/// Longest word, in characters. A longer line is hardly a word; a file of another kind is refused early this way.
+/// Longest word, in characters. The limit refuses files of another kind early: a longer line is hardly a word.
 pub const MAX_WORD_CHARS: usize = 1024;
-/// Most words that are held, unless told otherwise: a training on so many takes 1.8 GB. Of a longer list they are a sample.
+/// Default limit of words in memory; a longer list is sampled. A training on that many words takes 1.8 GB.
 pub const MAX_WORDS: usize = 1_000_000;
-/// Fewest words: with less, a tenth of the list is no word at all.
+/// Fewest words of a list. A tenth of a shorter list would be less than one word.
 pub const MIN_WORDS: usize = 10;
-/// Most characters of a list, besides the boundary.
+/// Most distinct characters of a list, not counting the boundary.
 pub const MAX_CHARACTERS: usize = MAX_VOCAB_SIZE - 1;
-/// The seed of the lecture's split. Not the training's seed: the split stays the same for all of them.
+/// The seed of the lecture's split. The training's seed does not change the split.
 const SPLIT_SEED: u32 = 42;
 
-/// A word list, in the order of its file.
+/// The words of a list, in the order of the file.
 #[derive(Clone, Debug)]
 pub struct Words {
-    /// What to call it in messages.
+    /// Name of the list in messages.
     pub name: String,
-    /// The words; duplicates are kept unless [`Words::dedup`] was called.
+    /// The words, with duplicates unless [`Words::dedup`] was called.
     pub words: Vec<String>,
-    /// What part of the list they are; none where all are here.
+    /// Size of the sample if `words` is a sample of the list, `None` if it is the whole list.
     pub sample: Option<Sample>,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
-    /// Whether [`Words::dedup`] was called.
+    /// True if [`Words::dedup`] was called.
     pub deduplicated: bool,
-    /// The number of characters that [`Words::keep_commonest`] was called with.
+    /// The argument of [`Words::keep_commonest`], if it was called.
     pub max_characters: Option<usize>,
 }
 
 impl Words {
-    /// The shipped list.
+    /// Returns the shipped list.
     ///
     /// # Errors
     /// None in practice: the list is tested.
@@ -69,20 +69,24 @@ impl Words {
         Self::from_bytes(SHIPPED_NAME, SHIPPED_WORDS.as_bytes())
     }
 
-    /// Reads a file with one word a line: UTF-8, LF or CRLF, white space around words, blank lines and a byte-order mark
-    /// dropped, duplicates kept. Of more than [`MAX_WORDS`] a sample.
+    /// Reads a file with one word per line: UTF-8, with line ends LF or CRLF.
+    ///
+    /// Drops white space around words, blank lines and a byte-order mark; keeps duplicates. Samples a list of more than
+    /// [`MAX_WORDS`] words.
     ///
     /// # Errors
-    /// [`DataError`] names the file, and the line where there is one.
+    /// [`DataError`] names the file, and the line if the error is in one line.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         Self::read_up_to(path, MAX_WORDS, &mut |_| ())
     }
 
-    /// [`Words::read`], with at most `limit` words in memory, whatever the file has. If it has more, they are a uniform sample
-    /// in the order of the file, the same one every time. `progress` is called for every MiB, with the bytes read so far.
+    /// Reads a file as [`Words::read`] does, and keeps at most `limit` words in memory.
+    ///
+    /// A longer file yields a uniform sample in the order of the file, the same one every time. `progress` is called
+    /// for every MiB, with the number of bytes read so far.
     ///
     /// # Errors
-    /// [`DataError`] names the file, and the line where there is one.
+    /// [`DataError`] names the file, and the line if the error is in one line.
     pub fn read_up_to(path: &Path, limit: usize, progress: &mut dyn FnMut(u64)) -> Result<Self, DataError> {
         let read_error = |source| DataError::Read { path: path.to_owned(), source };
         if path.is_dir() {
@@ -135,20 +139,20 @@ impl Words {
         Ok(Self { name: name.to_owned(), words, sample, sha256, deduplicated: false, max_characters: None })
     }
 
-    /// Notes for a user, one line each, without the list's name: another kind of file that the list looks like, and
-    /// invisible characters.
+    /// Returns notes for a user, one line each and without the list's name: whether the list looks like another kind of
+    /// file, and which invisible characters it has.
     pub fn notes(&self) -> Vec<String> {
-        let look = Look::of(&self.words).map(|look| format!("{look}, until then whole lines are the words"));
+        let look = Look::of(&self.words).map(|look| format!("{look}; as it is, each whole line is taken as one word"));
         look.into_iter().chain(Oddities::of(&self.words).notes()).collect()
     }
 
-    /// Number of words that stood in the list before.
+    /// Returns the number of words that repeat an earlier word of the list.
     pub fn duplicates(&self) -> usize {
         let distinct: HashSet<&str> = self.words.iter().map(String::as_str).collect();
         self.words.len() - distinct.len()
     }
 
-    /// Drops every word that stood in the list before; gives their number.
+    /// Drops every word that repeats an earlier word; returns the number of dropped words.
     pub fn dedup(&mut self) -> usize {
         self.deduplicated = true;
         let before = self.words.len();
@@ -157,25 +161,26 @@ impl Words {
         before - self.words.len()
     }
 
-    /// Drops the words with characters that are not in `vocab`, the boundary first; returns their number.
+    /// Drops the words with characters that are not in `vocab`; returns the number of dropped words. The first
+    /// character of `vocab` is the boundary.
     pub fn keep_known(&mut self, vocab: &str) -> usize {
         self.keep(&vocab.chars().skip(1).collect())
     }
 
-    /// Drops the words with other characters; returns their number.
+    /// Drops the words with other characters; returns the number of dropped words.
     fn keep(&mut self, characters: &BTreeSet<char>) -> usize {
         let before = self.words.len();
         self.words.retain(|word| word.chars().all(|character| characters.contains(&character)));
         before - self.words.len()
     }
 
-    /// Drops the words with other characters than the `most` commonest; returns their number.
+    /// Drops the words with other characters than the `most` commonest; returns the number of dropped words.
     pub fn keep_commonest(&mut self, most: usize) -> usize {
         self.max_characters = Some(most);
         self.keep(&self.commonest(most))
     }
 
-    /// The characters that are in most words; of equally common ones those of lower code points.
+    /// Returns the `most` characters that are in the most words; of equally common ones, those with lower code points.
     fn commonest(&self, most: usize) -> BTreeSet<char> {
         let mut words: BTreeMap<char, usize> = BTreeMap::new();
         for word in &self.words {
@@ -188,10 +193,10 @@ impl Words {
         characters.into_iter().take(most).map(|(character, _)| character).collect()
     }
 
-    /// The vocabulary of the list: the boundary's sign, then its characters in the order of their code points.
+    /// Returns the vocabulary of the list: the boundary's sign, then the characters in the order of their code points.
     ///
     /// # Errors
-    /// [`DataError::Vocabulary`] unless there are 2 to 255 of them.
+    /// [`DataError::Vocabulary`] unless the list has 2 to 255 distinct characters.
     pub fn vocab(&self) -> Result<String, DataError> {
         let characters: BTreeSet<char> = self.words.iter().flat_map(|word| word.chars()).collect();
         let found = characters.len();
@@ -206,7 +211,7 @@ impl Words {
         Ok(std::iter::once(BOUNDARY_SIGN).chain(characters).collect())
     }
 
-    /// The lecture's split: Python's `random.seed(42)`, `random.shuffle(words)`, then 80 %, 10 %, 10 %.
+    /// Returns the lecture's split: Python's `random.seed(42)`, `random.shuffle(words)`, then 80 %, 10 %, 10 %.
     ///
     /// # Errors
     /// [`DataError::TooFewWords`] for fewer than [`MIN_WORDS`].
@@ -217,7 +222,7 @@ impl Words {
         }
         let mut train = self.words.clone();
         PythonRandom::new(SPLIT_SEED).shuffle(&mut train);
-        // int(0.8 * len(words)), in the same floating point as Python's.
+        // Python's `int(0.8 * len(words))`, which also computes in f64.
         let (first, second) = ((0.8 * count as f64) as usize, (0.9 * count as f64) as usize);
         let test = train.split_off(second);
         let dev = train.split_off(first);
@@ -235,19 +240,19 @@ impl Words {
         DataError::TooFewWords { name, words, look: longest.and_then(|line| Look::of_one_line(line)) }
     }
 
-    /// [`Words::read`] of what stands in memory; `name` is what to call it.
+    /// Parses the bytes of a list as [`Words::read`] does; `name` is the list's name in messages.
     ///
     /// # Errors
-    /// [`DataError`] has that name, and the line where there is one.
+    /// [`DataError`] has that name, and the line if the error is in one line.
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, DataError> {
         Self::parse(name, bytes, Path::new(name), MAX_WORDS, &mut |_| ())
     }
 }
 
-/// Bytes that are read of a line, a few more than a word can have: a line of any length must not fill the memory.
+/// Most bytes read of a line, a few more than the longest word: a line without an end must not fill the memory.
 const MOST_BYTES: usize = 4 * MAX_WORD_CHARS + 16;
 
-/// Returns the word of a line, without white space and byte-order mark around it; empty for a blank line.
+/// Returns the word in a line, without white space and byte-order mark around it; empty for a blank line.
 fn word(bytes: &[u8]) -> Result<&str, error::Fault> {
     use error::Fault;
     if bytes.contains(&0) {
@@ -276,15 +281,15 @@ fn word(bytes: &[u8]) -> Result<&str, error::Fault> {
 /// The three parts of a list.
 #[derive(Clone, Debug)]
 pub struct Split {
-    /// What the model learns from.
+    /// Words that the model learns from.
     pub train: Vec<String>,
-    /// What choices are made by.
+    /// Words on which models and settings are compared.
     pub dev: Vec<String>,
-    /// What is reported once.
+    /// Words for the final loss, measured once.
     pub test: Vec<String>,
 }
 
-/// A hash as hexadecimal digits.
+/// Returns bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

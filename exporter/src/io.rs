@@ -1,4 +1,4 @@
-//! Files: read up to a size, written whole or not at all.
+//! Files that are read up to a size limit, and written whole or not at all.
 
 pub mod memory;
 pub mod read;

@@ -4,8 +4,8 @@
 //! words.txt -> data -> train -> model::file (model.safetensors) -> model::pack (model.blob) -> runtime
 //! ```
 //!
-//! The arithmetic of the deployed model is in the `runtime` crate: [`measure`] and [`inference`] call it, so that the
-//! loss reported belongs to the model that ships.
+//! The `runtime` crate has the arithmetic of the deployed model. [`measure`] and [`inference`] call it, so that the
+//! reported loss is that of the model that ships.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 

@@ -1,12 +1,12 @@
-//! How good, how large and how fast a model is.
+//! Measures how good, how large and how fast a model is.
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`eval`] | loss, and how far models are from one another or from PyTorch's logits |
-//! | [`inspect`] | dimensions, bytes and predicted time of a model on a chip |
-//! | [`costs`] | instructions of a character, predicted from counts in the emulator |
+//! | [`eval`] | loss, and distance between models, or from PyTorch's logits |
+//! | [`inspect`] | dimensions, bytes, and predicted time per character on a chip |
+//! | [`costs`] | instructions per character, predicted from counts in the emulator |
 //! | [`bench`](mod@bench) | characters per second on this computer |
-//! | [`race`] | time to the lecture's loss, next to a plain loop of the lecture |
+//! | [`race`] | training time to the lecture's loss, compared with the lecture's own loop |
 
 pub mod bench;
 pub mod costs;

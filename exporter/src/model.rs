@@ -1,14 +1,14 @@
-//! The folded network, from its tensors in f32 to the blob of a chip.
+//! The folded network, from tensors in f32 to the blob of a chip.
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`architecture`], [`activation`], [`forward`] | levels and widths; the functions between levels, and in libtorch |
-//! | [`fold`], [`normalize`] | BatchNorm into weights and biases; levels of an unbounded activation scaled to about 1 |
+//! | [`architecture`], [`activation`], [`forward`] | levels and widths; activations, and activations in libtorch |
+//! | [`fold`], [`normalize`] | folds BatchNorm into the layers; scales levels of an unbounded activation to about 1 |
 //! | [`file`](mod@file) | `model.safetensors`: the folded network and its origin |
-//! | [`torch_model`], [`tensors`], [`arrays`] | the folded network in libtorch; tensors from and to arrays |
+//! | [`torch_model`], [`tensors`], [`arrays`] | the folded network in libtorch; conversion of tensors and arrays |
 //! | [`loss`] | nats per character |
-//! | [`quantize`], [`gptq`] | weights in 8 and 4 bits, rounded to nearest or with error compensation |
-//! | [`pack`] | the blob, written and read |
+//! | [`quantize`], [`gptq`] | rounds weights to 8 and 4 bits, to nearest or with error compensation |
+//! | [`pack`] | writes and reads the blob |
 
 pub mod activation;
 pub mod architecture;

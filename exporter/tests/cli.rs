@@ -1,4 +1,4 @@
-//! The program as a user meets it: good input, bad input, Ctrl-C.
+//! Tests the program as a user runs it: good input, bad input, Ctrl-C.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,7 +21,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// Runs a command that must succeed; gives its stdout.
+/// Runs a command that must succeed; returns its stdout.
 fn succeeds(arguments: &[&str], folder: &Path) -> String {
     let output = exporter(arguments, folder);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
@@ -70,13 +70,13 @@ fn train_export_eval_and_sample_go_together() {
 
     assert_eq!(run(&["--out", "b.safetensors"]), "", "without --json nothing on stdout");
     let bytes = |name: &str| fs::read(here.join(name)).unwrap();
-    assert_eq!(bytes("a.safetensors"), bytes("b.safetensors"), "the same seed gives the same bytes");
+    assert_eq!(bytes("a.safetensors"), bytes("b.safetensors"), "the same seed must result in the same bytes");
     run(&["--out", "c.safetensors", "--seed", "43"]);
     assert_ne!(bytes("a.safetensors"), bytes("c.safetensors"));
 
     assert_eq!(succeeds(&["export", "--model", "a.safetensors", "--out", "a.blob"], here), "");
     succeeds(&["export", "--model", "b.safetensors", "--precision", "f32", "--out", "b.blob"], here);
-    assert_eq!(bytes("a.blob"), bytes("b.blob"), "the same model gives the same blob");
+    assert_eq!(bytes("a.blob"), bytes("b.blob"), "the same model must result in the same blob");
 
     let eval = |model: &str| {
         let json = succeeds(&["eval", "--model", model, "--split", "all", "--json"], here);
@@ -97,7 +97,7 @@ fn train_export_eval_and_sample_go_together() {
     let words = sample("a.blob", &[]);
     assert_eq!(words.lines().count(), 10);
     assert!(words.lines().all(|word| word.starts_with("ma")), "{words}");
-    assert_eq!(words, sample("a.safetensors", &[]), "either kind of file gives the same words");
+    assert_eq!(words, sample("a.safetensors", &[]), "both kinds of file must draw the same words");
     assert_ne!(words, sample("a.blob", &["--seed", "7"]));
     assert_ne!(words, sample("a.blob", &["--temperature", "0.5"]));
     let greedy = sample("a.blob", &["--temperature", "0"]);
@@ -108,7 +108,7 @@ fn parse(json: &str) -> serde_json::Value {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("one JSON object: {error}: {json}"))
 }
 
-/// A tiny model after 30 steps, `a.safetensors`, and its blobs `a.blob` and `a.int8.blob`.
+/// Returns a folder with a tiny model after 30 steps, `a.safetensors`, and its blobs `a.blob` and `a.int8.blob`.
 fn folder_with_models() -> TempDir {
     let folder = TempDir::new().unwrap();
     let here = folder.path();
@@ -124,7 +124,7 @@ fn several_models_are_compared_on_the_same_characters() {
     let here = folder.path();
     let bytes = |name: &str| fs::read(here.join(name)).unwrap();
     succeeds(&["export", "--model", "a.safetensors", "--precision", "int8", "--out", "b.int8.blob"], here);
-    assert_eq!(bytes("a.int8.blob"), bytes("b.int8.blob"), "the same model gives the same blob");
+    assert_eq!(bytes("a.int8.blob"), bytes("b.int8.blob"), "the same model must result in the same blob");
 
     let files = ["a.safetensors", "a.blob", "a.int8.blob"];
     let models = ["--model", files[0], "--model", files[1], "--model", files[2]];
@@ -141,8 +141,8 @@ fn several_models_are_compared_on_the_same_characters() {
         let row = &table["models"][at];
         assert_eq!((row["model"].as_str(), row["kind"].as_str()), (Some(file), Some(kind)));
         assert_eq!(row["bytes"], bytes(file).len(), "{file}");
-        let alone = parse(&succeeds(&["eval", "--model", file, "--json"], here));
-        assert_eq!(row["dev_nll"], alone["dev_nll"], "{file} alone has the same loss");
+        let single = parse(&succeeds(&["eval", "--model", file, "--json"], here));
+        assert_eq!(row["dev_nll"], single["dev_nll"], "{file} has the same loss when evaluated by itself");
         let number = |key: &str| row[key].as_f64().unwrap_or_else(|| panic!("{key}: {row}"));
         let (delta, kl, top1) = (number("dev_delta"), number("dev_kl"), number("dev_top1"));
         // Reading JSON may lose the last bit.
@@ -155,7 +155,7 @@ fn several_models_are_compared_on_the_same_characters() {
         }
     }
 
-    // The other way round, and on all parts.
+    // In the reverse order, and on all splits.
     let models = ["--model", files[2], "--model", files[0]];
     let turned = parse(&succeeds(&[&["eval", "--json", "--split", "all"], &models[..]].concat(), here));
     let (first, second) = (&turned["models"][0], &turned["models"][1]);
@@ -188,13 +188,13 @@ fn validate_shows_where_accuracy_goes() {
     assert_eq!(int8["kind"], "runtime int8");
     let levels = int8["level_snr_db"].as_array().unwrap();
     assert_eq!(levels.len(), 2);
-    // Eight bits are up to 48 dB, less what tanh's ends leave unused and what the weights add.
+    // 8 bits are up to 48 dB, minus the unused ends of tanh's range and the noise of the weights.
     for ratio in levels.iter().chain([&int8["logit_snr_db"]]) {
         assert!(ratio.as_f64().is_some_and(|db| (20.0..60.0).contains(&db)), "{int8}");
     }
     let (mean, max) = (int8["mean_delta_logit"].as_f64().unwrap(), int8["max_delta_logit"].as_f64().unwrap());
     assert!(0.0 < mean && mean < max && max < 1.0, "{int8}");
-    // The f32 blob serves as a reference just as well.
+    // The f32 blob can also be the reference.
     let again = succeeds(&["validate", "--model", "a.blob", "--json", "--blob", "a.int8.blob"], here);
     assert_eq!(&parse(&again)["dev"]["models"][0], int8);
 }
@@ -210,16 +210,14 @@ fn models_that_do_not_belong_together_end_in_one_clear_line() {
     let eval = |files: [&str; 2], expected: &str| {
         fails(&["eval", "--model", files[0], "--model", files[1], "--json"], here, expected);
     };
-    eval([tiny, "digits.blob"], "the vocabulary of digits.blob (4 characters) is not that of");
+    eval([tiny, "digits.blob"], "the vocabularies of digits.blob (4 characters) and");
     eval([tiny, "missing.blob"], "cannot read missing.blob");
     let validate = |model: &str, blob: &str, more: &[&str], expected: &str| {
         fails(&[&["validate", "--model", model, "--blob", blob, "--json"], more].concat(), here, expected);
     };
-    let another =
-        "it is a blob of another model: its vocabulary (4 characters) is not that of the reference (27 characters)";
+    let another = "it is a blob of another model: its vocabulary (4 characters) differs from that of the reference (27 characters)";
     validate(tiny, "digits.blob", &[], another);
-    let shape =
-        "another model: it has n_embd 6, levels 2:16,2:16, the reference n_embd 24, levels 2:64,2:88,2:104 gated skip";
+    let shape = "another model: it has n_embd 6, levels 2:16,2:16, the reference has n_embd 24, levels 2:64,2:88,2:104 gated skip";
     validate(&models("names.safetensors"), tiny_int8, &[], shape);
     validate(tiny, "digits.safetensors", &[], "--blob digits.safetensors is not a blob");
     validate(tiny_int8, tiny_int8, &[], "is in int8: the reference must be in f32");
@@ -240,7 +238,7 @@ fn the_lectures_bug_trains_and_is_not_written() {
     assert!(trained["model"].is_null() && trained["dev_nll"].as_f64().is_some_and(|nll| nll < 3.3), "{trained}");
     assert!(!here.join("model.safetensors").exists());
     fails(&[&bug[..], &["--out", "m.safetensors"]].concat(), here, "cannot be folded or exported");
-    // Where every level sees one position the bug changes nothing: the mended network is another one.
+    // The corrected network must have another loss.
     let mended = [&["train", "--preset", "wavenet-68"], &bug[3..], &["--json"]].concat();
     assert_ne!(parse(&succeeds(&mended, here))["dev_nll"], trained["dev_nll"]);
 }
@@ -258,7 +256,7 @@ fn presets_are_listed() {
     assert_eq!(row("wavenet-128")["macs_per_character"], 75_136);
     assert_eq!(row("wavenet-128-cosine")["default"], false);
     assert_eq!(row("gated")["default"], true);
-    // Within the lecture's: 76,579 and 75,136.
+    // Fewer than in the lecture's network: 76,579 and 75,136.
     assert_eq!(
         (row("gated")["parameters"].as_u64(), row("gated")["macs_per_character"].as_u64()),
         (Some(73_891), Some(72_192))
@@ -352,7 +350,7 @@ fn bad_input_ends_in_one_clear_line() {
         let on = |model: &str, expected: &str| fails(&[command, &[model]].concat(), here, expected);
         on("missing.blob", "cannot read missing.blob");
         on("foreign.safetensors", "foreign.safetensors is a state_dict? import it first: cargo run");
-        on("garbage.safetensors", "garbage.safetensors is text, and no model");
+        on("garbage.safetensors", "garbage.safetensors is text, not a model");
         on("none.blob", "none.blob is empty");
         on("cut.blob", "cut.blob: blob is cut short");
     }
@@ -418,8 +416,8 @@ fn many_words_at_once_are_the_same_words() {
     let words = sample(&["-n", "200"]);
     assert_eq!(words.lines().count(), 200);
     assert!(words.starts_with(&sample(&["-n", "50"])), "word i does not depend on how many there are");
-    let alone = succeeds(&["sample", "--seed", "7", "-n", "200", "--model", &models("tiny.int8.blob")], &here);
-    assert_ne!(words, alone, "another list");
+    let single = succeeds(&["sample", "--seed", "7", "-n", "200", "--model", &models("tiny.int8.blob")], &here);
+    assert_ne!(words, single, "without --parallel the words are others");
     assert!(sample(&["-n", "20", "--prompt", "ma"]).lines().all(|word| word.starts_with("ma")));
     let too_long = ["sample", "--parallel", "--model", &models("tiny.blob"), "--prompt", "abc", "--max-len", "2"];
     fails(&too_long, &here, "text is too long: 3, at most 2");
@@ -443,7 +441,7 @@ fn bench_compares_with_libtorch() {
     for row in rows {
         assert!(row["characters_per_second"].as_f64().expect("a number") > 0.0, "{row}");
     }
-    // Without weights of its own, libtorch gets a network of the same shape.
+    // Without a safetensors file, libtorch runs a random network of the same shape.
     succeeds(&[&["bench", "--model", &int8], &small[..]].concat(), &here);
     fails(&["bench", "--model", &int8, "--model", &models("names.int8.blob")], &here, "other dimensions");
 }
@@ -458,10 +456,10 @@ fn a_reader_that_leaves_is_no_error() {
     assert!(!text(&output.stderr).contains("error"));
 }
 
-/// Starts a training into `out`, interrupts it, and checks how it ends; gives what it said on stderr.
+/// Starts a training into `out`, interrupts it, and checks how it ends; returns its stderr.
 #[cfg(unix)]
 fn interrupted_training(out: &Path) -> String {
-    // What a run leaves in the working folder.
+    // The working folder, in which the training leaves its run.
     let runs = TempDir::new().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_exporter"))
         .args(["train", "--preset", "tiny", "--steps", "1000000", "--threads", "1", "--out"])
@@ -470,7 +468,7 @@ fn interrupted_training(out: &Path) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Wait for the table's heading, which is printed right before the first step.
+    // Wait for the table's heading, which is printed immediately before the first step.
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("drawn so far") {
@@ -535,12 +533,12 @@ fn a_blob_changes_its_layout_and_nothing_else() {
             "{core}"
         );
     }
-    // The folded model gives the same bytes in one step.
+    // Exporting the folded model in one step results in the same bytes.
     let folded = models("tiny.safetensors");
     succeeds(&["export", "--model", &folded, "--precision", "int8", "--core", "m4", "--out", "direct.blob"], at);
     succeeds(&["export", "--model", &int8, "--layout", "dual16", "--out", "packed.blob"], at);
     assert_eq!(fs::read(at.join("direct.blob")).unwrap(), fs::read(at.join("packed.blob")).unwrap());
-    // Pairs are larger, and give the same words.
+    // Tables of pairs are larger and draw the same words.
     for blob in [&int8, &int4] {
         succeeds(&["export", "--model", blob, "--pairs", "--out", "pairs.blob"], at);
         assert!(fs::metadata(at.join("pairs.blob")).unwrap().len() > fs::metadata(blob).unwrap().len());
@@ -560,7 +558,7 @@ fn a_blob_changes_its_layout_and_nothing_else() {
     assert!(!at.join("no.blob").exists());
 }
 
-/// Gated units from training to words, in every precision.
+/// Tests gated units from training to words, in every precision.
 #[test]
 fn gated_units_go_the_whole_way() {
     let folder = TempDir::new().unwrap();
@@ -568,7 +566,7 @@ fn gated_units_go_the_whole_way() {
     let train = "train --preset gated-88 --block-size 4 --n-embd 6 --n-hidden 12 --steps 200 --threads 1 --no-plots";
     let train: Vec<&str> = train.split(' ').chain(["--out", "g.safetensors", "--json"]).collect();
     let trained = parse(&succeeds(&train, at));
-    // Two rows for each value, each with a weight per column, gamma and beta.
+    // A level has two rows per value; each row has a weight per column, gamma and beta.
     assert_eq!(trained["parameters"], 27 * 6 + 24 * (12 + 2) + 24 * (24 + 2) + 12 * 27 + 27);
     assert!(trained["dev_nll"].as_f64().unwrap() < 2.7, "{trained}");
 

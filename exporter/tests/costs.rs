@@ -1,4 +1,5 @@
-//! Predicted instructions against those counted: of networks that the costs were not fitted to, on every emulated core.
+//! Compares predicted with counted instructions on every emulated core, for networks to which the costs were not
+//! fitted.
 
 use std::fs;
 
@@ -11,15 +12,15 @@ use xtask::command::advice;
 use xtask::repo::Repo;
 use xtask::{board, firmware};
 
-/// How far a prediction may be off.
+/// Largest error of a prediction, in percent.
 const PERCENT: f64 = 5.0;
-/// The same for a network of one level, whose few instructions are mostly not loops.
+/// Largest error for a network of one level, in percent: few of its instructions are in loops.
 const PERCENT_OF_ONE_LEVEL: f64 = 7.0;
 
-/// Random networks per core and precision.
+/// Number of random networks per core and precision.
 const NETWORKS: u64 = 3;
 
-/// Asserts that a blob takes on a core what was predicted, and shows both.
+/// Asserts that a blob takes the predicted instructions on a core, and prints both numbers.
 fn is_as_predicted(core: Core, name: &str, blob: &[u8], counted: u64, parts: &[(String, u64)]) {
     let blob = AlignedBlob::from(blob);
     let model = Model::new(blob.as_bytes()).expect("a model");
@@ -45,7 +46,7 @@ fn is_as_predicted(core: Core, name: &str, blob: &[u8], counted: u64, parts: &[(
     );
 }
 
-/// The board on which a core is emulated.
+/// Returns the board on which a core is emulated.
 fn board_of(core: Core) -> &'static str {
     counted_on(core).expect("a predicted core")
 }
@@ -53,8 +54,8 @@ fn board_of(core: Core) -> &'static str {
 /// The cores that are emulated; the others run the code of one of them.
 const CORES: [Core; 5] = [Core::M0, Core::M3, Core::M4, Core::M33, Core::M55];
 
-/// The shipped model and those of `cargo xtask bench`, whose counts are on record; `tests/performance.rs` and the bench itself
-/// see to it that the record is true.
+/// Checks the shipped model and the models of `cargo xtask bench`, whose counts are on record. `tests/performance.rs`
+/// and the bench itself check the record.
 #[test]
 fn what_is_on_record_is_predicted() {
     let repo = Repo::find();
@@ -86,10 +87,10 @@ impl Random {
     }
 }
 
-/// A network as somebody might train it, small enough for every board.
+/// Returns a random network, as a user might train it, small enough for every board.
 fn network(seed: u64) -> bench::Network {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    // The first few are much alike for neighbouring seeds.
+    // The first few numbers are similar for neighbouring seeds.
     for _ in 0..8 {
         random.below(2);
     }
@@ -129,7 +130,7 @@ fn is_predicted_on(core: Core) {
             let levels: Vec<String> =
                 network.levels.iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
             let bytes = bench::random_blob(&network, precision).expect("a network");
-            // A file of the core's own: tests of other cores write theirs at the same time.
+            // Each core has its own file, since tests of other cores run at the same time.
             let file = folder.join(format!("test-{}-{seed}.{precision}.blob", board.name));
             if fs::read(&file).ok().as_ref() != Some(&bytes) {
                 fs::write(&file, bytes).expect("a file");

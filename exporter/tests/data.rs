@@ -1,4 +1,4 @@
-//! Word lists: what is read, what is refused, and the lecture's split.
+//! Tests word lists: reading, refused files, and the lecture's split.
 
 use std::io::Write;
 use std::path::Path;
@@ -78,8 +78,7 @@ fn the_split_is_the_lectures_on_a_small_list() {
 
 const PYTHON: &str = "tt ff oo ee jj nn pp ss gg mm rr kk bb ll cc qq hh ii aa dd";
 
-/// The three hashes of the lecture's list, where it lies beside the repository; they stand here too, so that a list put
-/// there by hand is checked as well.
+/// Checks the split of the lecture's list, if the list is beside the repository, by the hashes of its three parts.
 #[test]
 fn the_split_is_the_lectures() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/names.txt");

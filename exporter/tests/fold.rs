@@ -1,4 +1,4 @@
-//! The folded network against the network with BatchNorm in eval mode.
+//! Compares the folded network with the network with BatchNorm in eval mode.
 
 use exporter::model::architecture::Architecture;
 use exporter::model::file::Origin;
@@ -9,14 +9,14 @@ use runtime::Activation;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-/// Largest difference of a logit that rounding may explain: logits are of the order of ten, sums of 256 products.
+/// Largest difference of a logit by rounding: logits are sums of 256 products, of the order of ten.
 const TOLERANCE: f64 = 1e-5;
 
 fn set(tensor: &Tensor, values: &Tensor) {
     tch::no_grad(|| tensor.shallow_clone().copy_(values));
 }
 
-/// Largest difference of a logit over 1,000 contexts, after `change` has been at the network.
+/// Returns the largest difference of a logit over 1,000 contexts; `change` changes the network before.
 fn largest_difference(seed: i64, activation: Activation, change: impl Fn(&Sequential)) -> f64 {
     tch::manual_seed(seed);
     let vocab: String = ('.'..='.').chain('a'..='z').collect();
@@ -45,7 +45,7 @@ fn random_statistics() {
     for (seed, activation) in (0..).zip(Activation::ALL.repeat(3)) {
         let difference = largest_difference(seed, activation, |_| {});
         assert!(difference <= TOLERANCE, "seed {seed}, {activation:?}: {difference:e}");
-        assert!(difference > 0.0, "the two are computed differently; no difference at all means the test is broken");
+        assert!(difference > 0.0, "no difference: the test compares a network with itself");
     }
 }
 
@@ -61,7 +61,7 @@ fn a_zero_gamma() {
 
 #[test]
 fn a_tiny_variance() {
-    // A channel that hardly ever moved: its weights are as small, so that the sum stays where training would have it.
+    // A channel that hardly ever changed in training has small weights, so the test scales them down with the variance.
     let difference = largest_difference(8, Activation::Tanh, |network| {
         for level in &network.levels {
             tch::no_grad(|| {

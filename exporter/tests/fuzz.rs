@@ -1,5 +1,5 @@
-//! What fuzzers do with any bytes (`exporter/fuzz`), on the stable toolchain: over the committed corpus, and over some thousand
-//! random and changed inputs.
+//! Runs the bodies of the fuzz targets (`exporter/fuzz`) on the stable toolchain: over the committed corpus, and over
+//! some thousand random and changed inputs.
 
 #[path = "../fuzz/src/bodies/mod.rs"]
 mod bodies;
@@ -10,12 +10,12 @@ use std::path::Path;
 use bodies::import::import as import_bytes;
 use bodies::network::{invent, seal};
 use bodies::words::words;
-// What the bodies find in their own crate.
+// The bodies import these modules from their own crate.
 use exporter::{data, import, model};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// The committed inputs of a target: those that fuzzers found to be of use, and those that once failed.
+/// Returns the committed inputs of a target: useful ones that fuzzers found, and inputs that once failed.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let folders = ["seeds", "regressions"].map(|folder| fuzz.join(folder).join(target));
@@ -23,7 +23,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     files.filter(|path| !path.ends_with(".gitkeep")).map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// As the target: files, or what one is invented from.
+/// Imports an input as the fuzz target does: as a file, or as bytes from which a file is invented.
 fn import_input(bytes: &[u8]) -> usize {
     match bytes.split_first() {
         Some((1, rest)) => import_bytes(&invent(rest)),
@@ -32,7 +32,7 @@ fn import_input(bytes: &[u8]) -> usize {
     }
 }
 
-/// Inputs of a target with a few bytes changed, and one cut short.
+/// Returns inputs of a target with a few bytes changed, some of them cut short.
 fn changed(target: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
     let changes = prop::collection::vec((any::<Index>(), any::<u8>()), 0..4);
     (prop::sample::select(corpus(target)), changes, any::<Index>(), any::<u8>()).prop_map(

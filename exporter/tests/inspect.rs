@@ -1,4 +1,4 @@
-//! `inspect` as a user meets it: what it says is what is exported.
+//! Tests `inspect`: its figures are those of the exported blobs.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// Runs a command that must succeed; gives its stdout.
+/// Runs a command that must succeed; returns its stdout.
 fn succeeds(arguments: &[&str]) -> String {
     let output = exporter(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
@@ -61,7 +61,7 @@ fn a_model_is_inspected() {
             let sum: u64 = info["parts"].as_array().unwrap().iter().map(|part| part[1].as_u64().unwrap()).sum();
             assert_eq!(sum, bytes, "{info}");
         }
-        // The same figures, whichever file it is taken from.
+        // The figures are the same from the safetensors file and from the blob.
         let of = |inspection: &Value| -> Vec<Value> {
             let rows = inspection["cores"].as_array().unwrap().iter();
             rows.filter(|row| row["precision"] == precision).cloned().collect()
@@ -69,7 +69,7 @@ fn a_model_is_inspected() {
         assert_eq!(of(&shipped), of(&blob), "{precision}");
         assert!(blob["origin"]["dev_nll"].as_f64().is_some_and(|nll| (nll - 1.9359).abs() < 0.001));
     }
-    // What an exported blob takes is what was said of it.
+    // The exported blob has the predicted size and state.
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("m.blob").display().to_string();
     for row in shipped["cores"].as_array().unwrap() {
@@ -83,7 +83,7 @@ fn a_model_is_inspected() {
         let bytes = fs::read(&out).unwrap();
         assert_eq!(row["model_bytes"], bytes.len(), "{core}");
         let blob = AlignedBlob::from(bytes.as_slice());
-        // The state's words, and eight counters of 16 bits.
+        // The state is its words and eight 16-bit counters.
         assert_eq!(row["state_bytes"], 4 * Model::new(blob.as_bytes()).unwrap().state_words() + 16, "{core}");
         let instructions = row["instructions_per_char"].as_u64().unwrap();
         assert!((10_000..250_000).contains(&instructions), "{row}");
@@ -99,7 +99,7 @@ fn a_model_is_inspected() {
     assert!(output.status.code() == Some(1) && stderr.starts_with("error: cannot read missing.blob"), "{stderr}");
 }
 
-/// Of networks of every kind of layer, in every layout.
+/// Checks the sum of a blob's parts for networks with every kind of layer, in every layout.
 #[test]
 fn no_byte_is_left_out() {
     let level = |fuse, width| runtime::Level { fuse, width };

@@ -1,4 +1,4 @@
-//! Four-bit weights: error-compensated rounding against plain rounding, and finetuning.
+//! Tests 4-bit weights: error-compensated rounding compared with plain rounding, and fine-tuning.
 
 mod common;
 
@@ -46,11 +46,11 @@ fn four_bits_cost_little_and_compensation_pays() {
     let plain = pack(quantize_nearest(&model, Range::INT4));
     let compensated = pack(quantize(&model, &contexts, Range::INT4));
     let again = pack(quantize(&model, &contexts, Range::INT4));
-    assert_eq!(compensated.as_bytes(), again.as_bytes(), "the same words, the same bytes");
+    assert_eq!(compensated.as_bytes(), again.as_bytes(), "the same words must result in the same bytes");
     assert!(compensated.as_bytes().len() <= 48_000, "{} bytes", compensated.as_bytes().len());
     let (plain, compensated) = (loss(&plain, &dev) - f32, loss(&compensated, &dev) - f32);
     println!("f32 {f32:.4}, delta int8 {int8:+.4}, int4 rounded {plain:+.4}, compensated {compensated:+.4}");
-    // The model does poorly on names it was not trained for, and there a coarser network may even be the better one.
+    // On names that it was not trained on, the model is poor, and a coarser network may even be better.
     let int8_tolerance = if lecture { 0.001 } else { 0.002 };
     assert!(int8.abs() <= int8_tolerance, "{int8:+.4}");
     assert!(compensated.abs() <= 0.005, "{compensated:+.4}");
@@ -72,7 +72,7 @@ fn finetuned_gates_round_as_the_runtimes() {
         Architecture { activation, skip: activation == Activation::Gated, ..Architecture::tree(4, 6, 12).unwrap() };
     let tiny = model("tiny.safetensors");
     let network = Sequential::new(&VarStore::new(Device::Cpu).root(), &architecture, tiny.vocab_size(), 0.0);
-    // Sums of several units, so that neither half stays where rounding is of no account.
+    // Larger sums, so that rounding matters in both halves.
     for level in &network.levels {
         let _ = tch::no_grad(|| level.batch_norm.weight.shallow_clone().fill_(3.0));
     }
@@ -88,7 +88,7 @@ fn check_finetuning(model: &FoldedModel) {
         finetune::Event::Step { .. } => {}
     };
     let tuned = finetune(model, &words, &options, &AtomicBool::new(false), &mut observe).unwrap();
-    // As it is read back from a file.
+    // The model is written and read again.
     let tuned = FoldedModel::from_safetensors(&tuned.to_safetensors(), Path::new("tuned")).unwrap();
     let steps = tuned.levels[1].int4_step.as_ref().expect("level 1 has steps");
     for (row, &step) in tuned.levels[1].weight.rows().into_iter().zip(steps) {
@@ -103,7 +103,7 @@ fn check_finetuning(model: &FoldedModel) {
     let quantized = quantize(&tuned, &calibration(&tuned, &words), Range::INT4);
     assert_eq!(quantized.precision, Precision::Int4);
     assert_eq!(quantized.layers[1].format, WeightFormat::Int4);
-    // What the chip computes is what was trained: the fake quantization and the runtime agree on the loss.
+    // The chip computes the trained model: fake quantization and runtime agree on the loss.
     let runtime = loss(&pack_integer(&tuned, &quantized, Layout::RowMajor).unwrap(), &words.split().unwrap().dev);
     let best = dev.iter().min_by(|a, b| a.kl.total_cmp(&b.kl)).unwrap();
     assert!((runtime - best.nll).abs() < 2e-3, "runtime {runtime:.4}, fake quantization {best:?}");

@@ -1,6 +1,6 @@
-//! The lecture's own run, repeated: first weights, first batch and first losses as PyTorch draws and computes them.
+//! Repeats the beginning of the lecture's run: first weights, batch and losses equal those of PyTorch.
 //!
-//! One test in a program of its own, because libtorch's generator belongs to the whole program.
+//! This test has its own program, because a program has one random generator of libtorch.
 
 mod common;
 
@@ -17,9 +17,9 @@ use exporter::train::training::train;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
-/// Largest difference of a first weight: the same draws, scaled in f32.
+/// Largest difference of a first weight: both sides scale the same draws in f32.
 const WEIGHT_TOLERANCE: f64 = 1e-6;
-/// Largest difference of one of the first five losses.
+/// Largest difference of a loss in the first five steps.
 const LOSS_TOLERANCE: f64 = 1e-4;
 
 #[test]

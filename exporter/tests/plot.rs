@@ -1,4 +1,4 @@
-//! Plots come with every training, and of several laid over one another.
+//! Tests the plots of a training, and the plots that compare several trainings.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ fn exporter(arguments: &[&str], folder: &Path) -> (bool, String) {
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
-        // No font of the machine is looked for.
+        // Plots must not use the fonts of this machine.
         .env("FONTCONFIG_FILE", "/nonexistent")
         .output()
         .expect("the program starts");

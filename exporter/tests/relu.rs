@@ -1,4 +1,4 @@
-//! Networks of rectified linear units: training, folding, scales, 8 bits, and a state_dict of PyTorch.
+//! Tests networks of rectified linear units: training, folding, scales, quantization, and a PyTorch state_dict.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -26,7 +26,7 @@ use tch::{Device, Kind, Tensor};
 
 const VOCAB: &str = ".abcdefghijklmnopqrstuvwxyz";
 
-/// Returns an untrained network, some of whose channels move far more than others.
+/// Returns an untrained network in which the outputs of some channels are much larger than of others.
 fn untrained(skip: bool) -> FoldedModel {
     tch::manual_seed(3);
     let architecture = Architecture { activation: Activation::Relu, skip, ..Architecture::tree(8, 10, 32).unwrap() };
@@ -68,7 +68,7 @@ fn scales_change_levels_and_no_logit() {
                     && after.gt(1.0).to_kind(Kind::Double).mean(None).double_value(&[]) < 0.01
             );
         }
-        // A second time there is nothing to do.
+        // Normalised levels need no other scales.
         assert!(scales(&normalized, &contexts).iter().all(|scale| (scale - 1.0).abs() < 0.05));
     }
 }
@@ -82,21 +82,21 @@ fn bounded_activations_have_no_scales() {
     assert_eq!(model, before);
 }
 
-/// Returns a tensor of a safetensors file of integers or f32.
+/// Returns a tensor from a safetensors file.
 fn tensor(path: &Path, name: &str) -> Tensor {
     let tensors = Tensor::read_safetensors(path).unwrap();
     tensors.into_iter().find(|(found, _)| found == name).unwrap().1
 }
 
-/// Returns PyTorch's network, its contexts and its logits, or those of a network made here where PyTorch's are not
-/// beside the repository.
+/// Returns a network from PyTorch with contexts and logits. If the files beside the repository are missing, the network
+/// is made and computed here.
 fn from_pytorch() -> (Vec<u8>, Tensor, Tensor) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden");
     let (file, golden) = (folder.join("notebook_relu.safetensors"), folder.join("notebook_relu_golden.safetensors"));
     if file.exists() {
         return (std::fs::read(file).unwrap(), tensor(&golden, "contexts"), tensor(&golden, "logits"));
     }
-    // In the order of nn.Sequential: embedding, then Linear and BatchNorm per level, then the output layer.
+    // Modules are in the order of nn.Sequential: embedding, then Linear and BatchNorm per level, then the output layer.
     tch::manual_seed(5);
     let mut tensors = Vec::new();
     let mut random = |name: &str, shape: &[i64], offset: f64| {
@@ -144,7 +144,7 @@ fn a_state_dict_computes_what_pytorch_computed() {
     assert!(largest(&(found - logits)) < 1e-4);
 }
 
-/// Runs a blob over contexts with the runtime: `[N, vocab_size]`.
+/// Runs a blob over contexts with the runtime; returns the logits, `[N, vocab_size]`.
 fn by_the_runtime(blob: &AlignedBlob, contexts: &Tensor) -> Tensor {
     let model = Model::new(blob.as_bytes()).unwrap();
     let mut state = HeapState::new(&model);
@@ -162,7 +162,7 @@ fn by_the_runtime(blob: &AlignedBlob, contexts: &Tensor) -> Tensor {
     Tensor::from_slice(&logits).view([rows.len() as i64, -1])
 }
 
-/// Mean Kullback-Leibler divergence of rows of logits from others, in nats.
+/// Computes the mean Kullback-Leibler divergence of rows of logits from `reference`, in nats.
 fn divergence(reference: &Tensor, found: &Tensor) -> f64 {
     let [reference, found] =
         [reference, found].map(|logits| logits.to_kind(Kind::Double).log_softmax(-1, Kind::Double));
@@ -170,7 +170,7 @@ fn divergence(reference: &Tensor, found: &Tensor) -> f64 {
     each.sum(Kind::Double).double_value(&[]) / reference.size()[0] as f64
 }
 
-/// Trains a small network, whose file has its levels scaled.
+/// Trains a small network; training scales its levels.
 fn trained() -> FoldedModel {
     let preset = preset::find("tiny").unwrap();
     let options = TrainOptions {
@@ -201,7 +201,7 @@ fn training_leaves_scaled_levels() {
 fn the_runtime_computes_it_in_every_precision() {
     for (name, model) in [("imported", imported().0), ("trained", trained())] {
         let drawn = TorchModel::new(&model, Device::Cpu).draw_contexts(2_000, 50);
-        // Other contexts than those of the calibration.
+        // The test contexts are not among the calibration contexts.
         let (calibration, test) = (drawn.slice(0, 1, None, 2), drawn.slice(0, 0, None, 14));
         let reference = tch::no_grad(|| TorchModel::new(&model, Device::Cpu).forward(&test));
         let f32 = by_the_runtime(&pack_f32(&model).unwrap(), &test);

@@ -1,4 +1,4 @@
-//! Nothing is lost: a training that is killed, interrupted or has no room.
+//! Tests that nothing is lost if a training is killed, interrupted or has no room on the disk.
 
 #![cfg(unix)]
 
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// With dropout, so that its draws are repeated too; the best weights are kept, so that those of before count.
+/// Recipe with dropout, whose draws must be repeated. The best weights are kept, which may be from before the stop.
 const COSINE: [&str; 10] =
     ["--preset", "tiny", "--steps", "600", "--dropout", "0.1", "--batch-size", "64", "--threads", "1"];
-/// The lecture's kind: SGD, drawn with replacement, the last weights kept.
+/// Recipe of the lecture: SGD, batches drawn with replacement, the last weights kept.
 const LECTURE: [&str; 8] = ["--preset", "mlp-3", "--steps", "600", "--n-hidden", "20", "--threads", "1"];
 
-/// Whole words instead of windows.
+/// Recipe with whole words instead of windows.
 const WORDS: [&str; 8] = ["--preset", "tiny", "--form", "words", "--steps", "600", "--threads", "1"];
 
 fn exporter(folder: &Path) -> Command {
@@ -39,7 +39,7 @@ fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     text(&output)
 }
 
-/// Starts a training and sends it `signal` once it has written a checkpoint; gives its exit code, if it has one.
+/// Starts a training and sends it `signal` after its first checkpoint; returns its exit code, if it has one.
 fn stopped(folder: &Path, arguments: &[&str], signal: &str) -> Option<i32> {
     let mut child = exporter(folder)
         .args(["train", "--no-plots", "--run-dir", "run", "--checkpoint-every", "20"])
@@ -63,7 +63,7 @@ fn bytes(folder: &Path, file: &str) -> Vec<u8> {
     fs::read(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The losses of every step, which must be there once each.
+/// Returns the losses of all steps in a run's metrics.
 fn losses(folder: &Path, run: &str) -> Vec<serde_json::Value> {
     let metrics = String::from_utf8(bytes(folder, &format!("{run}/metrics.jsonl"))).unwrap();
     let rows = metrics.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
@@ -78,7 +78,7 @@ fn a_killed_training_goes_on_to_the_same_bytes() {
         succeeds(here, &[recipe, &["--out", "whole.safetensors", "--run-dir", "whole"]].concat());
         assert_eq!(stopped(here, &[recipe, &["--out", "m.safetensors"]].concat(), "-KILL"), None, "killed");
         assert!(!here.join("m.safetensors").exists());
-        // As a kill in the middle of a file leaves it.
+        // A kill in the middle of writing leaves such a file.
         fs::write(here.join("run/.exporter-abcdef.tmp"), "half").unwrap();
         let stderr = succeeds(here, &["--resume", "run"]);
         assert!(!here.join("run/.exporter-abcdef.tmp").exists());
@@ -98,7 +98,7 @@ fn an_interrupted_training_goes_on_to_the_same_bytes() {
     let recipe = [&COSINE[..], &["--out", "m.safetensors"]].concat();
     succeeds(here, &[&COSINE[..], &["--out", "whole.safetensors"]].concat());
     assert_eq!(stopped(here, &recipe, "-INT"), Some(130));
-    // The model so far is there, and its file's place is taken by the whole one when it is done.
+    // The interrupted training wrote its best model so far; the finished model replaces it.
     assert_ne!(bytes(here, "m.safetensors"), bytes(here, "whole.safetensors"));
     succeeds(here, &["--resume", "run"]);
     assert_eq!(bytes(here, "m.safetensors"), bytes(here, "whole.safetensors"));
@@ -143,12 +143,12 @@ fn a_place_that_cannot_be_written_is_refused_before_the_training() {
         assert!(text(&output).contains(expected) && !text(&output).contains("drawn so far"), "{}", text(&output));
     };
     refused(train(here, &["--preset", "tiny", "--run-dir", "file/run"]), "file/run");
-    // A limit on the size of files stands for a disk that is full.
+    // A limit on the size of files simulates a full disk.
     let program = env!("CARGO_BIN_EXE_exporter");
     let script = format!("trap '' XFSZ; ulimit -f 64; exec {program} train --preset tiny --run-dir run");
     let output = Command::new("bash").args(["-c", &script]).current_dir(here).output().unwrap();
     refused(output, "cannot write run: File too large");
-    // A folder without permission to write; the superuser has it all the same.
+    // A folder without write permission, which the superuser may write to nevertheless.
     let closed = here.join("closed");
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o555)).unwrap();

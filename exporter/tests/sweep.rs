@@ -1,4 +1,4 @@
-//! A grid of trainings: what is finished is not repeated, what was stopped goes on.
+//! Tests `sweep`: a finished training is not repeated, a stopped one is continued.
 
 use std::fs;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn a_grid_is_trained_once() {
         assert!(output.status.success(), "{stderr}");
         (stdout, stderr)
     };
-    // One of the runs was begun before and killed.
+    // One run of the grid was started before and killed.
     let name = "runs/tiny-steps=200-lr=3e-2-seed42";
     let begun = ["train", "--preset", "tiny", "--steps", "200", "--lr", "3e-2", "--threads", "1", "--no-plots"];
     let whole = exporter(&[&begun[..], &["--out", "whole.safetensors"]].concat(), here);
@@ -69,13 +69,13 @@ fn a_grid_is_trained_once() {
     assert_eq!(fs::read(here.join(out)).unwrap(), fs::read(here.join("whole.safetensors")).unwrap());
     assert_eq!(table.lines().filter(|line| line.contains("tiny-steps=200-lr=")).count(), 2, "{table}");
 
-    // Half of a larger grid is there.
+    // Half of a larger grid is finished.
     let (table, progress) = run("2");
     assert!(progress.contains("4 runs, 2 of them finished before"), "{progress}");
     assert_eq!(table.matches("+/-").count(), 2 * 3, "{table}");
     let rows = |file: &str| fs::read_to_string(here.join("runs").join(file)).unwrap().lines().count();
     assert_eq!((rows("results.jsonl"), rows("results.csv")), (4, 5));
-    // And all of it; a row that was lost comes back.
+    // All of the grid is finished; a lost file of results is written again.
     fs::remove_file(here.join("runs/results.jsonl")).unwrap();
     let (again, progress) = run("2");
     assert!(progress.contains("4 runs, 4 of them finished before"), "{progress}");

@@ -1,5 +1,5 @@
-//! The commands that look at a model, as a user meets them: score, sample --novel, complete, activations; and what all commands
-//! share: --quiet, no colours, completions, the manual.
+//! Tests commands that examine a model: score, sample --novel, complete, activations. Also tests what all commands have
+//! in common: --quiet, no colours, completions, the manual.
 
 use std::collections::HashSet;
 use std::fs;
@@ -21,7 +21,7 @@ fn exporter(arguments: &[&str], stdin: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    // A command that reads nothing may have closed it.
+    // A command that reads nothing may have closed the pipe.
     let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
     child.wait_with_output().expect("the program ends")
 }
@@ -30,7 +30,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// Runs a command that must succeed; gives its stdout.
+/// Runs a command that must succeed; returns its stdout.
 fn succeeds(arguments: &[&str]) -> String {
     let output = exporter(arguments, "");
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
@@ -63,7 +63,7 @@ fn words_are_scored_and_ranked() {
     let scored = score(&["emma", "xqzzk", ""]);
     let word = |at: usize| &scored["words"][at];
     let number = |value: &Value, key: &str| value[key].as_f64().unwrap_or_else(|| panic!("{key}: {value}"));
-    // What the runtime says of the whole word.
+    // The score of the whole word, from the runtime.
     let bytes = fs::read(&model).unwrap();
     let blob = AlignedBlob::from(bytes.as_slice());
     let loaded = Model::new(blob.as_bytes()).unwrap();
@@ -82,7 +82,7 @@ fn words_are_scored_and_ranked() {
     let all = scored["list_words"].as_u64().unwrap();
     assert!(rank(1) < all / 10 && rank(0) > all / 2 && rank(0) <= all, "{scored}");
 
-    // From stdin, blank lines left out; another list.
+    // Words from stdin, whose blank lines are skipped; another list.
     let folder = TempDir::new().unwrap();
     let list = folder.path().join("list.txt");
     fs::write(&list, "emma\nolivia\nemma\n").unwrap();
@@ -95,7 +95,7 @@ fn words_are_scored_and_ranked() {
     let table = succeeds(&["score", "--model", &models("tiny.safetensors"), "emma"]);
     assert!(table.contains("more probable than  in the list") && table.contains(" yes "), "{table}");
 
-    // What cannot be read is named; the rest is scored.
+    // Words that the model cannot read are named; the others are scored.
     let output = exporter(&["score", "--model", &model, "emma", "zo\u{eb}", "a1"], "");
     assert!(text(&output.stdout).contains("emma") && output.status.code() == Some(1));
     let stderr = text(&output.stderr);
@@ -118,8 +118,8 @@ fn novel_words_stand_in_no_list() {
     assert!(all.iter().any(|word| known.contains(&**word)), "names that there are");
     assert_eq!(novel.len(), 200);
     assert!(novel.iter().all(|word| !known.contains(&**word) && !word.is_empty()));
-    assert_eq!(novel, sample(&["--novel"]), "a seed gives the same words");
-    // The words of the seed, without those of the list.
+    assert_eq!(novel, sample(&["--novel"]), "the same seed draws the same words");
+    // Without --novel, the seed draws the same words, and words of the list.
     let kept: Vec<_> = all.into_iter().filter(|word| !known.contains(&**word) && !word.is_empty()).collect();
     assert!(novel.starts_with(&kept), "{kept:?}");
     let json = parse(&succeeds(&["sample", "--model", &model, "-n", "3", "--novel", "--json"]));
@@ -134,7 +134,7 @@ fn novel_words_stand_in_no_list() {
     assert_eq!(exporter(&[&greedy[..], &["--data", &list]].concat(), "").status.code(), Some(2), "without --novel");
 }
 
-/// Against all words of up to three characters, one by one.
+/// Compares completions with a search through all words of up to three characters.
 #[test]
 fn completions_are_the_most_probable_ones() {
     let bytes = fs::read(models("tiny.int8.blob")).unwrap();
@@ -157,7 +157,7 @@ fn completions_are_the_most_probable_ones() {
     }
     let names: HashSet<&str> = found.iter().map(|completion| &*completion.word).collect();
     assert!(scored[..95].iter().all(|(_, word)| names.contains(&**word)));
-    // All there are, and their share of the whole.
+    // All words that begin with "ma" are found; the sum of their probabilities is below 1.
     let all = complete(&model, "ma", 1000, 3).unwrap();
     assert_eq!(all.len(), 27);
     assert!(all.iter().map(exporter::inference::complete::Completion::probability).sum::<f64>() < 1.0);
@@ -190,13 +190,13 @@ fn the_tree_of_a_word_is_that_of_the_window() {
     let seen = |level: usize, node: usize| emma["levels"][level]["nodes"][node]["characters"].as_str().unwrap();
     assert_eq!((seen(0, 2), seen(1, 0), seen(2, 0)), ("em", "....", "....emma"));
     assert_eq!(emma["levels"][2]["nodes"][0]["values"].as_array().map(Vec::len), Some(104));
-    // A node gives what it gives whatever follows: "em" is the last of a level where the word ends there.
+    // The output of a node does not depend on later characters: in "em" and "emma" the node over "em" is the same.
     let em = tree("em", &[]);
     assert_eq!(em["levels"][0]["nodes"][3]["values"], emma["levels"][0]["nodes"][2]["values"]);
-    assert_eq!(em["levels"][0]["nodes"][0]["values"], emma["levels"][0]["nodes"][1]["values"], "the boundary alone");
+    assert_eq!(em["levels"][0]["nodes"][0]["values"], emma["levels"][0]["nodes"][1]["values"], "only boundaries");
     assert_eq!(em["levels"], tree("emma", &["--position", "2"])["levels"]);
     assert_eq!(tree("", &[])["levels"], tree("emma", &["--position", "0"])["levels"]);
-    // Next characters as `score` has them.
+    // Probabilities of next characters equal those of `score`.
     let surprise = parse(&succeeds(&["score", "--model", &model, "--json", "emma"]));
     let end = surprise["words"][0]["characters"][4]["nll"].as_f64().unwrap();
     let next = emma["next"].as_array().unwrap();
@@ -214,7 +214,7 @@ fn the_tree_of_a_word_is_that_of_the_window() {
     let refused =
         |more: &[&str], expected: &str| fails(&[&["activations", "--model", &model], more].concat(), expected);
     refused(&["--word", "emma", "--out", &out("tree.gif")], "must end in .svg, .png or .json");
-    refused(&["--word", "emma", "--position", "5", "--out", &out("a.svg")], "--position is 0 to 4");
+    refused(&["--word", "emma", "--position", "5", "--out", &out("a.svg")], "--position must be 0 to 4");
     refused(&["--word", "a1", "--out", &out("a.svg")], "word \"a1\": character '1'");
     refused(&["--word", "a", "--out", &out("no/a.svg")], "there is no folder");
     assert!(!Path::new(&out("a.svg")).exists());
@@ -258,7 +258,7 @@ fn quiet_is_quiet() {
         fs::remove_dir_all(out("run")).ok();
         assert_eq!(stderr(&[arguments, &["-q"]].concat()), "", "{arguments:?}");
     }
-    // A table is a result, an error is an error.
+    // --quiet hides neither the table of a result nor an error.
     let list = out("list.txt");
     fs::write(&list, "emma\nava\nolivia\n".repeat(10)).unwrap();
     let eval = stderr(&["eval", "--model", &tiny, "--data", &list, "--quiet"]);
@@ -266,7 +266,7 @@ fn quiet_is_quiet() {
     fails(&["sample", "--model", "missing.blob", "--quiet"], "cannot read missing.blob");
 }
 
-/// Nothing but text where nobody looks at a terminal: no escape sequences, whatever the environment asks for.
+/// Checks that a pipe gets text without escape sequences, with any environment.
 #[test]
 fn pipes_get_no_colours() {
     for (variable, value) in [("NO_COLOR", "1"), ("TERM", "xterm-256color"), ("COLORTERM", "truecolor")] {

@@ -1,4 +1,5 @@
-//! Whole words, every node computed once, against a window per character: the same function of the same weights.
+//! Compares training on whole words, which computes every node once, with a window per character: both must compute the
+//! same function.
 
 use exporter::data::Examples;
 use exporter::model::architecture::Architecture;
@@ -10,9 +11,9 @@ use runtime::{Activation, Level, Vocab};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-/// Largest difference of a logit: sums of the same products in another order.
+/// Largest difference of a logit, since the sums are in another order.
 const LOGIT_TOLERANCE: f64 = 1e-5;
-/// Largest difference of a gradient, where the largest is of the order of 1.
+/// Largest difference of a gradient; the largest gradients are of the order of 1.
 const GRADIENT_TOLERANCE: f64 = 1e-5;
 
 #[test]
@@ -29,7 +30,7 @@ fn whole_words_are_the_windows() {
         let block_size = architecture.config(vocab.len()).unwrap().block_size();
         let store = VarStore::new(Device::Cpu);
         let network = Sequential::new(&store.root(), &architecture, vocab.len(), 0.0);
-        // Running statistics of a network that has seen something.
+        // Random running statistics, as if the network had been trained.
         for level in &network.levels {
             let channels = level.batch_norm.weight.size();
             let random = || Tensor::randn(&channels, (Kind::Float, Device::Cpu));

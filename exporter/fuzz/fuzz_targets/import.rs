@@ -1,4 +1,4 @@
-//! Any bytes as a safetensors file, and as what a `state_dict` is invented from.
+//! Fuzzes the import with arbitrary bytes, and with state dicts invented from them.
 #![no_main]
 
 use exporter_fuzz::bodies::{import::import, network};

@@ -1,4 +1,4 @@
-//! Any bytes as a word list.
+//! Fuzzes the reading of word lists with arbitrary bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,11 +1,13 @@
-//! What reads files in the exporter, without libtorch: its own sources, as they are, and what is done with any bytes
-//! ([`bodies`], which `exporter/tests/fuzz.rs` takes in as well).
+//! Fuzzes the exporter's readers of files.
+//!
+//! This crate compiles the exporter's own source files, except files that need libtorch. The [`bodies`] of the fuzz
+//! targets are also run by `exporter/tests/fuzz.rs`.
 
 pub mod bodies;
 
 pub use exporter::*;
 
-// Of a folder, so that the modules' own modules are found.
+// The path is that of a folder, so that the compiler finds the submodules.
 #[path = "../../src"]
 mod exporter {
     pub mod data;

@@ -1,4 +1,4 @@
-//! Characters of a list or a model, for people: what they are, which are invisible, and in which normal form.
+//! Describes the characters of a list or a model to a user: their number, the invisible ones, and the normal form.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use unicode_script::{Script, UnicodeScript};
 
 use super::looks::{is_line_separator, split_at};
 
-/// Characters of an alphabet that are shown; of a longer one the first are.
+/// Most characters of an alphabet that are shown.
 const SHOWN: usize = 100;
 
 /// Returns the number and the characters of an alphabet in one line, in the order of their code points.
 ///
-/// Characters that leave no mark of their own on the screen are written as U+XXXX.
+/// Characters that are invisible by themselves are written as U+XXXX.
 pub fn describe(characters: impl IntoIterator<Item = char>) -> String {
     let mut characters: Vec<char> = characters.into_iter().collect();
     characters.sort_unstable();
@@ -35,7 +35,7 @@ pub fn describe(characters: impl IntoIterator<Item = char>) -> String {
     text
 }
 
-/// Returns characters side by side, with blanks around those that are written as U+XXXX.
+/// Returns the characters side by side, with blanks around invisible ones, which are written as U+XXXX.
 fn spelled(characters: &[char]) -> String {
     let mut groups: Vec<String> = Vec::new();
     let mut glue = false;
@@ -50,23 +50,23 @@ fn spelled(characters: &[char]) -> String {
     groups.join(" ")
 }
 
-/// Returns a character's code point as Unicode writes it.
+/// Returns a character's code point in Unicode's notation, U+XXXX.
 pub fn code(character: char) -> String {
     format!("U+{:04X}", u32::from(character))
 }
 
-/// Returns whether a character leaves no mark of its own: blanks, controls, formats, combining and unassigned ones.
+/// Returns whether a character is invisible by itself: a blank, a control, format, combining or unassigned character.
 fn is_invisible(character: char) -> bool {
     use GeneralCategoryGroup::{Mark, Other, Separator};
     matches!(character.general_category_group(), Separator | Mark | Other)
 }
 
-/// Names of the characters that come into lists unseen.
+/// Names of invisible characters that are often in lists by mistake.
 const NAMES: [(char, &str); 24] = [
     ('\t', "tab"),
     ('\u{b}', "vertical tab"),
     ('\u{c}', "form feed"),
-    ('\u{1b}', "escape, as in colours of a terminal"),
+    ('\u{1b}', "escape, as in terminal colours"),
     ('\u{7f}', "delete"),
     ('\u{85}', "next line"),
     ('\u{ad}', "soft hyphen"),
@@ -89,7 +89,7 @@ const NAMES: [(char, &str); 24] = [
     ('\u{fffd}', "replacement character, left by a wrong conversion"),
 ];
 
-/// Returns a character's code point, and its name where it has a known one.
+/// Returns a character's code point, and its name or category if known.
 fn named(character: char) -> String {
     let name = NAMES.iter().find(|&&(known, _)| known == character).map(|&(_, name)| name);
     let name = name.or(match character.general_category() {
@@ -102,22 +102,22 @@ fn named(character: char) -> String {
     name.map_or(code(character), |name| format!("{} ({name})", code(character)))
 }
 
-/// Returns whether the character at `at` is one that a word does not need: a control or a format character outside the
-/// scripts that are written with it, or what is left of a wrong conversion.
+/// Returns whether no word needs the character at `at`: it is a control or format character outside the scripts that
+/// use it, or the replacement character of a wrong conversion.
 fn is_stray(word: &[char], at: usize) -> bool {
     let is_base = |&character: &char| !is_joiner(character) && character.script() != Script::Inherited;
     let before = word[..at].iter().rev().copied().find(is_base);
     match word[at] {
         '\u{fffd}' => true,
-        // The joiners choose the forms of letters in scripts that join them, and join emoji.
+        // Joiners choose the forms of letters in scripts that join letters, and they join emoji.
         character if is_joiner(character) => !before.is_some_and(joins),
-        // The zero width space separates words in scripts without blanks.
+        // The zero width space separates words in scripts that are written without blanks.
         '\u{200b}' => !before.is_some_and(|before| {
             matches!(before.script(), Script::Thai | Script::Lao | Script::Khmer | Script::Myanmar | Script::Tibetan)
         }),
-        // Tags spell the flags of England, Scotland and Wales.
+        // Tag characters spell the flags of England, Scotland and Wales.
         '\u{e0020}'..='\u{e007f}' => !before.is_some_and(|before| before.is_emoji_char() || before > '\u{e0000}'),
-        // Signs before numbers in Arabic, Syriac and Kaithi are visible.
+        // These format characters are visible: signs before numbers in Arabic, Syriac and Kaithi.
         '\u{600}'..='\u{605}'
         | '\u{6dd}'
         | '\u{70f}'
@@ -141,27 +141,27 @@ fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}')
 }
 
-/// Returns whether joiners may follow a character: in an emoji, or in a script whose letters change when joined.
+/// Returns whether a joiner may follow a character: an emoji, or a letter of a script whose letters change when joined.
 fn joins(character: char) -> bool {
     let latin_like = [Script::Latin, Script::Greek, Script::Cyrillic, Script::Hebrew, Script::Han, Script::Common];
     (character.is_emoji_char() && !character.is_ascii()) || !latin_like.contains(&character.script())
 }
 
-/// Unusual characters of a list.
+/// Unusual characters in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
-    /// Characters that no word needs, and in how many words each is.
+    /// Number of words that have each stray character; [`is_stray`] says which characters are stray.
     stray: BTreeMap<char, usize>,
-    /// A word with a stray character, as it is written in Rust.
+    /// First word with a stray character, escaped as in Rust.
     example: String,
-    /// Words with combining sequences for which there is one character, and a word of them.
+    /// Number of words with a combining sequence for which Unicode has one character, and the first such word.
     decomposed: Option<(usize, String)>,
-    /// Words with characters that can be taken apart.
+    /// Number of words with characters that can be decomposed.
     composed: usize,
 }
 
 impl Oddities {
-    /// Looks at all words.
+    /// Examines all words.
     pub fn of(words: &[String]) -> Self {
         let mut found = Self::default();
         for word in words {
@@ -194,7 +194,7 @@ impl Oddities {
         [self.separators(), self.invisible(), self.forms()].into_iter().flatten().collect()
     }
 
-    /// Describes stray characters that pass `is_such`, and the words that have them.
+    /// Returns the stray characters that pass `is_such`, and a text with the number of words that have each.
     fn listed(&self, is_such: impl Fn(char) -> bool) -> Option<(Vec<char>, String)> {
         let found: Vec<_> = self.stray.iter().filter(|&(&character, _)| is_such(character)).collect();
         const MOST: usize = 5;
@@ -211,11 +211,11 @@ impl Oddities {
     fn separators(&self) -> Option<String> {
         let (characters, listed) = self.listed(is_line_separator)?;
         let command = split_at(&characters);
-        Some(format!("ends of lines within a line: {listed}; `{command}` makes lines of them"))
+        Some(format!("line separators within a line: {listed}; `{command}` turns them into line feeds"))
     }
 
     fn invisible(&self) -> Option<String> {
-        // Tabs are columns: the note on tables has them.
+        // Tabs separate columns, and the note on tables names them.
         let (characters, listed) = self.listed(|character| !is_line_separator(character) && character != '\t')?;
         let codes: String = characters.iter().map(|&character| format!("\\x{{{:x}}}", u32::from(character))).collect();
         let command = match characters.contains(&'\u{1b}') {
@@ -223,7 +223,7 @@ impl Oddities {
             false => format!("perl -CSD -pe 's/[{codes}]//g' IN > OUT"),
         };
         Some(format!(
-            "invisible characters: {listed}, such as \"{}\"; the model would learn them, \
+            "invisible characters: {listed}, such as \"{}\"; the model would learn them; \
              `{command}` removes them",
             self.example
         ))
@@ -246,14 +246,14 @@ impl Oddities {
     }
 }
 
-/// Returns whether a word has a combining sequence for which there is one character.
+/// Returns whether a word has a combining sequence for which Unicode has one character.
 ///
-/// The letters of Korean syllables do not count: there are fewer letters than syllables, so a model needs fewer tokens.
+/// Korean letters that form a syllable do not count: with letters instead of syllables, a model needs fewer tokens.
 fn is_decomposed(word: &str) -> bool {
     first_sequence(word).is_some()
 }
 
-/// Returns the first combining sequence for which there is one character, and that character.
+/// Returns the first combining sequence for which Unicode has one character, and that character.
 fn first_sequence(word: &str) -> Option<(Vec<char>, char)> {
     let mut sequence: Vec<char> = Vec::new();
     for character in word.chars().chain(['a']) {
@@ -272,24 +272,24 @@ fn first_sequence(word: &str) -> Option<(Vec<char>, char)> {
     None
 }
 
-/// Explains why a text cannot be read with a vocabulary: the character's code point, and the other normal form where
-/// the vocabulary has that.
+/// Explains why a model with this vocabulary cannot read a text: names the character's code point, and the text in the
+/// other normal form if the vocabulary has its characters.
 pub fn explain(error: &PromptError, text: &str, vocab: &str) -> String {
     let PromptError::UnknownCharacter { character } = *error else { return error.to_string() };
-    // Letters that look alike have other code points.
+    // Letters of different scripts may look the same; their code points differ.
     let missing =
         if character.is_ascii_graphic() { error.to_string() } else { format!("{error} ({})", code(character)) };
     let is_known = |text: &str| text.chars().all(|character| vocab.chars().skip(1).any(|known| known == character));
     let forms = [("NFD", text.nfd().collect::<String>()), ("NFC", text.nfc().collect::<String>())];
     match forms.iter().find(|(_, form)| form != text && is_known(form)) {
         Some((name, form)) => {
-            format!("{missing}, which knows this word as {} ({name}): write it in that form", codes(form))
+            format!("{missing}; the vocabulary spells this word {} ({name}): write it in that form", codes(form))
         }
         None => missing,
     }
 }
 
-/// Returns a text with its combining characters as code points: `Zo e U+0308`.
+/// Returns a text with every character outside ASCII as a code point: `Zoe U+0308`.
 fn codes(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     let mut parts: Vec<String> = Vec::new();

@@ -1,29 +1,29 @@
-//! Guesses what the bytes of a list are that is not UTF-8 text.
+//! Guesses the kind of a file that is not UTF-8 text.
 
 use std::fmt;
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Bytes that are looked at.
+/// Number of bytes at the beginning of a file that are examined.
 const HEAD: usize = 4096;
 
-/// Kind of a file that is not UTF-8 text.
+/// Kinds of files that are not UTF-8 text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {
     /// Text in an encoding that `iconv` knows by this name.
     Text(&'static str),
-    /// A compressed file or an archive: its name, and the command that unpacks it.
+    /// A compressed file or an archive: the name of its kind, and the command that unpacks it.
     Packed(&'static str, &'static str),
-    /// A document of another program.
+    /// A document of another program: the name of its kind.
     Document(&'static str),
-    /// A model of this program or a file of tensors.
+    /// A model of this program, or a file of tensors.
     Model,
-    /// Bytes that are no text.
+    /// Bytes that are not text.
     Binary,
 }
 
 impl fmt::Display for Foreign {
-    /// In the words of an error message, with the way out.
+    /// Writes the end of an error message: the kind of file, and how to make a word list from it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(name) => {
@@ -32,14 +32,14 @@ impl fmt::Display for Foreign {
             Self::Packed(name, command) => {
                 write!(f, "{name}, not UTF-8 text; `{command}` unpacks it")
             }
-            Self::Document(name) => write!(f, "{name}, not UTF-8 text; save its words as plain text, one a line"),
-            Self::Model => write!(f, "a model's file, not UTF-8 text (a word list has one word a line)"),
-            Self::Binary => write!(f, "a binary file, not UTF-8 text (a word list has one word a line)"),
+            Self::Document(name) => write!(f, "{name}, not UTF-8 text; save its words as plain text, one per line"),
+            Self::Model => write!(f, "a model file, not UTF-8 text (a word list has one word per line)"),
+            Self::Binary => write!(f, "a binary file, not UTF-8 text (a word list has one word per line)"),
         }
     }
 }
 
-/// First bytes of files, longest first where one begins another.
+/// First bytes of each kind of file. A signature precedes a shorter one that is its beginning.
 const SIGNATURES: [(&[u8], Foreign); 17] = [
     (b"\xff\xfe\0\0", Foreign::Text("UTF-32LE")),
     (b"\0\0\xfe\xff", Foreign::Text("UTF-32BE")),
@@ -60,7 +60,7 @@ const SIGNATURES: [(&[u8], Foreign); 17] = [
     (&runtime::format::MAGIC, Foreign::Model),
 ];
 
-/// Returns what the first bytes of a file say it is; `None` if they may be text.
+/// Returns the kind of file that the first bytes identify; `None` if they may be text.
 pub fn by_signature(head: &[u8]) -> Option<Foreign> {
     if head.len() > 10 && head[8..].starts_with(b"{\"") && head[4..8] == [0; 4] {
         return Some(Foreign::Model);
@@ -68,7 +68,7 @@ pub fn by_signature(head: &[u8]) -> Option<Foreign> {
     SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)).map(|&(_, foreign)| foreign)
 }
 
-/// Returns what a file seems to be whose text has a NUL byte or is not UTF-8; `None` if its first bytes are like text.
+/// Guesses the kind of a file that has a NUL byte or is not UTF-8; `None` if its first bytes look like text.
 pub fn guess(head: &[u8]) -> Option<Foreign> {
     let head = &head[..head.len().min(HEAD)];
     if let Some(foreign) = by_signature(head) {
@@ -87,7 +87,7 @@ pub fn guess(head: &[u8]) -> Option<Foreign> {
     (10 * controls > head.len()).then_some(Foreign::Binary)
 }
 
-/// Returns whether the bytes are UTF-8 text with a few NULs between them.
+/// Returns whether the bytes are UTF-8 text with a few NUL bytes in it.
 fn is_text_with_nuls(head: &[u8]) -> bool {
     let rest: Vec<u8> = head.iter().copied().filter(|&byte| byte != 0).collect();
     let is_utf8 = match std::str::from_utf8(&rest) {
@@ -116,8 +116,8 @@ fn utf32(head: &[u8], number: fn([u8; 4]) -> u32) -> Option<usize> {
     score(head.as_chunks::<4>().0.iter().map(|&bytes| char::from_u32(number(bytes))))
 }
 
-/// Returns how many ASCII characters there are, ends of lines included; `None` if it is no list, or if none of them
-/// would show the encoding.
+/// Returns the number of ASCII characters, line ends included. `None` if the characters cannot be those of a list, or
+/// if none is ASCII, since the encoding could then not be told from another.
 fn score(characters: impl Iterator<Item = Option<char>>) -> Option<usize> {
     let mut score = 0;
     for character in characters {
@@ -133,7 +133,7 @@ fn score(characters: impl Iterator<Item = Option<char>>) -> Option<usize> {
 
 /// Returns the name of the 8-bit encoding of Western Europe that text with these bytes may be in.
 pub fn western(line: &[u8]) -> &'static str {
-    // Latin-1 has control characters there, Windows letters and quotation marks.
+    // In 0x80..0xa0, Latin-1 has control characters, Windows-1252 letters and quotation marks.
     if line.iter().any(|byte| (0x80..0xa0).contains(byte)) { "WINDOWS-1252" } else { "ISO-8859-1" }
 }
 

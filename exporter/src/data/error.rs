@@ -1,4 +1,4 @@
-//! Why a file is not a word list.
+//! Errors of files that are not word lists.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use super::alphabet::explain;
 use super::encoding::{Foreign, guess};
 use super::looks::Look;
 
-/// Longest word in messages, in characters.
+/// Number of a word's characters that messages show.
 const SHOWN: usize = 60;
 
-/// Why a file is not a word list.
+/// Reasons why a file is not a word list.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The file cannot be opened or read.
@@ -20,102 +20,102 @@ pub enum DataError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file is a folder.
-    #[error("cannot read {path}: it is a folder, a word list is a file with one word a line")]
+    #[error("cannot read {path}: it is a folder; a word list is a file with one word per line")]
     Folder {
         /// The folder.
         path: PathBuf,
     },
-    /// The file has another encoding, or is of another kind.
+    /// The file has another encoding or is of another kind.
     #[error("{name}, line {line}: {found}")]
     Foreign {
         /// The list.
         name: String,
-        /// Counted from 1.
+        /// Line number, from 1.
         line: usize,
-        /// The kind that the file seems to be.
+        /// Kind of file that it seems to be.
         found: Foreign,
     },
-    /// A line has a NUL byte, and no other line says why.
+    /// A line has a NUL byte, and the beginning of the file does not explain it.
     #[error(
-        "{name}, line {line}: a NUL byte, which no text has; `tr -d '\\000' < IN > OUT` removes it, and \
-         `iconv -f UTF-16LE -t UTF-8 IN > OUT` converts text in UTF-16"
+        "{name}, line {line}: a NUL byte, which text does not have; `tr -d '\\000' < IN > OUT` removes it, or, if the \
+         file is UTF-16, `iconv -f UTF-16LE -t UTF-8 IN > OUT` converts it"
     )]
     Nul {
         /// The list.
         name: String,
-        /// Counted from 1.
+        /// Line number, from 1.
         line: usize,
     },
     /// A line is not UTF-8.
     #[error(
-        "{name}, line {line}: not UTF-8 text (a word list has one word a line, in UTF-8); \
-         `iconv -f {encoding} -t UTF-8 IN > OUT` converts it if it is in a Western European encoding, another one is \
-         named after -f"
+        "{name}, line {line}: not UTF-8 text (a word list has one word per line, in UTF-8); \
+         `iconv -f {encoding} -t UTF-8 IN > OUT` converts text in a Western European encoding; for another encoding, \
+         put its name after -f"
     )]
     NotUtf8 {
         /// The list.
         name: String,
-        /// Counted from 1.
+        /// Line number, from 1.
         line: usize,
-        /// Name in `iconv` of the encoding that the list may have.
+        /// The likely encoding, by the name that `iconv` knows.
         encoding: &'static str,
     },
-    /// A line has carriage returns within.
+    /// A line has carriage returns inside.
     #[error(
-        "{name}, line {line}: {number} carriage returns without line feeds, as old Macs end lines; \
-         `tr '\\r' '\\n' < IN > OUT` makes line feeds of them"
+        "{name}, line {line}: {number} carriage returns without line feeds, the line ends of old Macs; \
+         `tr '\\r' '\\n' < IN > OUT` turns them into line feeds"
     )]
     CarriageReturns {
         /// The list.
         name: String,
-        /// Counted from 1.
+        /// Line number, from 1.
         line: usize,
-        /// Number in the part of the line that was read.
+        /// Number of carriage returns in the part of the line that was read.
         number: usize,
     },
     /// A line is longer than any word.
     #[error(
-        "{name}, line {line}: more than {max} characters (a word list has one word a line){}",
+        "{name}, line {line}: more than {max} characters (a word list has one word per line){}",
         hint(look),
         max = super::MAX_WORD_CHARS
     )]
     WordTooLong {
         /// The list.
         name: String,
-        /// Counted from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What the line looks like.
+        /// Kind of list that the line looks like.
         look: Option<Look>,
     },
-    /// The words are too long for the memory that they may take.
+    /// The words have more text than may be held in memory.
     #[error("{name}: {words} words have more than {bytes} bytes; a lower --max-words takes a smaller sample")]
     TooMuchText {
         /// The list.
         name: String,
-        /// Words held.
+        /// Number of words held.
         words: usize,
-        /// What they may have.
+        /// Most bytes that they may have together.
         bytes: usize,
     },
-    /// There are no words.
+    /// The list has no words.
     #[error(
-        "{name} has 0 words: {}; at least {min} are needed to split it 80/10/10, one a line",
+        "{name} has 0 words: {}; the 80/10/10 split needs at least {min}, one per line",
         if *is_empty { "the file is empty" } else { "all its lines are blank" },
         min = super::MIN_WORDS
     )]
     NoWords {
         /// The list.
         name: String,
-        /// Whether the file has no bytes.
+        /// True if the file has no bytes, false if all lines are blank.
         is_empty: bool,
     },
-    /// Too few words to split.
+    /// The list has too few words to split.
     #[error(
-        "{name} has {words} word{}; at least {min} are needed to split it 80/10/10{}",
+        "{name} has {words} word{}; the 80/10/10 split needs at least {min}{}",
         if *words == 1 { "" } else { "s" },
         hint(look),
         min = super::MIN_WORDS
@@ -123,12 +123,12 @@ pub enum DataError {
     TooFewWords {
         /// The list.
         name: String,
-        /// Words found.
+        /// Number of words found.
         words: usize,
         /// Kind of list that the longest line looks like.
         look: Option<Look>,
     },
-    /// Too few or too many distinct characters.
+    /// The list has too few or too many distinct characters.
     #[error(
         "{name} has {found} distinct characters; a model takes {min} to {max}{}",
         coverage.map_or(String::new(), |coverage| coverage.hint()),
@@ -138,38 +138,38 @@ pub enum DataError {
     Vocabulary {
         /// The list.
         name: String,
-        /// Distinct characters found.
+        /// Number of distinct characters found.
         found: usize,
-        /// Number of words that the commonest characters cover; `None` unless there are too many characters.
+        /// Words that the commonest characters cover; `None` unless there are too many characters.
         coverage: Option<Coverage>,
     },
     /// A word has a character that the model was not trained on.
     #[error(
         "{name}: the word {} has a character outside the model's vocabulary: {reason}{}",
         shown(word),
-        if name == super::SHIPPED_NAME { "; --data FILE takes another list" } else { "" }
+        if name == super::SHIPPED_NAME { "; --data FILE reads another list" } else { "" }
     )]
     UnknownCharacter {
         /// The list.
         name: String,
         /// The word.
         word: String,
-        /// The character, and the form that the model knows.
+        /// The character, and the normal form that the model knows.
         reason: String,
     },
 }
 
 impl DataError {
-    /// Returns the error of a word with a character that `vocab` does not have.
+    /// Returns the error for a word with a character that `vocab` does not have.
     pub fn unknown_character(name: &str, word: &str, error: &PromptError, vocab: &str) -> Self {
         Self::UnknownCharacter { name: name.to_owned(), word: word.to_owned(), reason: explain(error, word, vocab) }
     }
 }
 
-/// Words that have only the commonest characters of a list.
+/// Number of words that have only the commonest characters of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coverage {
-    /// These words.
+    /// Words covered.
     pub words: usize,
     /// All words of the list.
     pub of: usize,
@@ -181,27 +181,27 @@ impl Coverage {
         let percent = 100.0 * words as f64 / of.max(1) as f64;
         let max = super::MAX_CHARACTERS;
         format!(
-            "; the {max} commonest cover {words} of its {of} words ({percent:.1} %), \
+            "; the {max} commonest cover {words} of its {of} words ({percent:.1} %); \
              `train --max-characters {max}` drops the others"
         )
     }
 }
 
-/// Fault of a line.
+/// Faults of a line.
 #[derive(Debug)]
 pub(super) enum Fault {
     Nul,
-    /// With what `iconv` calls the encoding that it may have.
+    /// Bytes that are not UTF-8; carries the likely encoding, by the name that `iconv` knows.
     NotUtf8(&'static str),
-    /// A line that is longer than any word, and not UTF-8.
+    /// Longer than any word, and not UTF-8.
     NotText,
-    /// With their number.
+    /// Number of carriage returns inside the line.
     CarriageReturns(usize),
     TooLong(Option<Look>),
 }
 
 impl Fault {
-    /// Returns the error that names list and line; `head` are the first bytes of the list.
+    /// Returns the error that names the list and the line; `head` has the first bytes of the list.
     pub fn in_line(self, name: &str, line: usize, head: &[u8]) -> DataError {
         let name = name.to_owned();
         match self {
@@ -217,12 +217,12 @@ impl Fault {
     }
 }
 
-/// Returns what a line looks like, to be added to a message.
+/// Returns the end of a message that says what kind of list a line looks like.
 fn hint(look: &Option<Look>) -> String {
     look.as_ref().map_or(String::new(), |look| format!("; it {look}"))
 }
 
-/// Returns a word in quotation marks, a long one cut.
+/// Returns a word in quotation marks; a long word is cut.
 fn shown(word: &str) -> String {
     match word.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}...", &word[..end]),

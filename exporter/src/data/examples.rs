@@ -1,25 +1,25 @@
-//! Contexts and targets of words.
+//! Training examples: contexts and their targets.
 
 use runtime::{BOUNDARY, Token, Vocab};
 
 use super::error::DataError;
 
-/// Contexts and targets: every character of every word, and its end, with the `block_size` characters before it.
+/// Training examples: each character of each word, and the word's end, with the `block_size` characters before it.
 #[derive(Clone, Debug)]
 pub struct Examples {
-    /// `[len][block_size]`, padded with the boundary in front.
+    /// The contexts `[len][block_size]`, padded in front with the boundary.
     pub contexts: Vec<Token>,
-    /// `[len]`.
+    /// The characters that follow the contexts, `[len]`.
     pub targets: Vec<Token>,
-    /// Characters of a context.
+    /// Number of characters in a context.
     pub block_size: usize,
 }
 
 impl Examples {
-    /// The lecture's `build_dataset`.
+    /// Makes the examples of a list, as the lecture's `build_dataset` does; `name` is the list's name in messages.
     ///
     /// # Errors
-    /// [`DataError::UnknownCharacter`] for a word the vocabulary does not cover; `name` is what to call the list.
+    /// [`DataError::UnknownCharacter`] for a word with a character outside the vocabulary.
     pub fn new(name: &str, words: &[String], vocab: Vocab<'_>, block_size: usize) -> Result<Self, DataError> {
         let mut examples = Self { contexts: Vec::new(), targets: Vec::new(), block_size };
         let mut context = vec![BOUNDARY; block_size];
@@ -38,12 +38,12 @@ impl Examples {
         Ok(examples)
     }
 
-    /// Number of examples.
+    /// Returns the number of examples.
     pub fn len(&self) -> usize {
         self.targets.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no examples.
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }

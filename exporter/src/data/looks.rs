@@ -1,18 +1,19 @@
-//! Tells a table, JSON or a list with decoration from a plain list of words.
+//! Distinguishes tables, JSON and decorated lists from plain lists of words.
 //!
-//! Words may have blanks, commas, hyphens and digits, too: a look counts only where most lines have it in the same way.
+//! Words may have blanks, commas, hyphens and digits, too, so most lines must look alike before a list is taken for
+//! another kind of file.
 
 use std::fmt;
 
-/// Lines that are looked at.
+/// Number of lines that are examined.
 const LINES: usize = 10_000;
 
-/// Kind that a list looks like, and the command that makes a plain list.
+/// Kind of file that a list looks like, and the command that makes a plain list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// What it looks like.
+    /// Kind of file, with its article: `a table with commas`.
     pub what: String,
-    /// A command that reads IN and writes OUT.
+    /// Command that reads the file IN and writes the plain list OUT.
     pub command: String,
 }
 
@@ -27,7 +28,7 @@ impl Look {
         Self { what: what.into(), command: command.into() }
     }
 
-    /// Returns what the lines of a list look like; `None` for a plain list.
+    /// Returns the kind of file that the lines look like; `None` for a plain list.
     pub fn of(lines: &[String]) -> Option<Self> {
         let lines: Vec<&str> = lines.iter().take(LINES).map(String::as_str).collect();
         if lines.is_empty() {
@@ -47,7 +48,7 @@ impl Look {
             .or_else(|| many_in_a_line(&lines))
     }
 
-    /// Returns what a line looks like that has a whole list.
+    /// Returns the kind of list that one line looks like if it has a whole list in it.
     pub fn of_one_line(line: &str) -> Option<Self> {
         const SEPARATORS: [(char, &str, &str); 6] = [
             ('\r', "carriage returns", r"\r"),
@@ -73,18 +74,18 @@ impl Look {
     }
 }
 
-/// Returns whether a character ends lines in some programs, though not in a list.
+/// Returns whether a character ends lines in some programs, though not in a word list.
 pub fn is_line_separator(character: char) -> bool {
     matches!(character, '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Returns the command that makes ends of lines of these characters.
+/// Returns the command that turns these characters into line feeds.
 pub fn split_at(separators: &[char]) -> String {
     let codes: String = separators.iter().map(|&character| format!("\\x{{{:x}}}", u32::from(character))).collect();
     format!("perl -CSD -pe 's/[{codes}]/\\n/g' IN > OUT")
 }
 
-/// Returns whether at least `percent` of the lines are as `is_such` says.
+/// Returns whether at least `percent` of the lines pass `is_such`.
 fn most(lines: &[&str], percent: usize, is_such: impl Fn(&str) -> bool) -> bool {
     100 * lines.iter().filter(|line| is_such(line)).count() >= percent * lines.len()
 }
@@ -139,13 +140,13 @@ fn numbered(lines: &[&str]) -> Option<Look> {
     is_numbered.then(|| Look::new("numbered lines", "sed 's/^[[:space:]]*[0-9]*[.):]*[[:space:]]*//' IN > OUT"))
 }
 
-/// A character between the columns of a table.
+/// Character that separates the columns of a table.
 struct Separator {
     character: char,
     name: &'static str,
-    /// The option of `cut`.
+    /// The option that tells `cut` the separator.
     option: &'static str,
-    /// Lines that must have the same number of them, in percent.
+    /// Percentage of the lines that must have the same number of separators.
     percent: usize,
 }
 
@@ -159,19 +160,19 @@ const SEPARATORS: [Separator; 6] = [
 ];
 
 impl Separator {
-    /// Returns how many of the separators in a line are between columns.
+    /// Returns the number of separators in a line that are between columns.
     fn columns(&self, line: &str) -> usize {
         let characters: Vec<char> = line.chars().collect();
         let is_between = |at: usize| {
             let neighbours = [at.checked_sub(1).map(|at| characters[at]), characters.get(at + 1).copied()];
             let digits = neighbours.iter().all(|side| side.is_some_and(|side| side.is_ascii_digit()));
             match self.character {
-                // "Miller, Mr." and "hello, world" are words, and so are "2,4-xylenol" and "N,N-xylidine".
+                // These have commas, but are words: "Miller, Mr.", "hello, world", "2,4-xylenol", "N,N-xylidine".
                 ',' => {
                     let same = neighbours[0].is_some_and(char::is_alphabetic) && neighbours[0] == neighbours[1];
                     neighbours[1].is_some_and(|next| next != ' ') && !digits && !same
                 }
-                // "Psalm 23:1" and "https://...".
+                // These have colons, but are words: "Psalm 23:1", "https://...".
                 ':' => !digits && !matches!(neighbours[1], Some(' ' | '/')),
                 _ => true,
             }
@@ -181,7 +182,7 @@ impl Separator {
 }
 
 fn table(lines: &[&str]) -> Option<Look> {
-    // One line is a list in a line, see `of_one_line`.
+    // A single line may have a whole list: `of_one_line` examines it.
     if lines.len() < 2 {
         return None;
     }
@@ -194,7 +195,7 @@ fn table(lines: &[&str]) -> Option<Look> {
             let is_table = most_frequent[0] > 0 && 100 * most_frequent.len() >= separator.percent * lines.len();
             is_table.then(|| table_of(lines, separator))
         })
-        // "emma, F, 12": one comma with a blank is part of words, the same number of several hardly ever.
+        // "emma, F, 12": words may have one comma before a blank, but hardly several, and the same number in each line.
         .or_else(|| {
             let commas = |line: &str| line.matches(',').count();
             let number = commas(lines[0]);
@@ -206,7 +207,7 @@ fn table(lines: &[&str]) -> Option<Look> {
         })
 }
 
-/// Describes a table: its first column that is not of numbers has the words.
+/// Describes a table whose words are in the first column that is not numeric.
 fn table_of(lines: &[&str], separator: &Separator) -> Look {
     let cells = |line: &str| -> Vec<String> {
         line.split(separator.character).map(|cell| cell.trim_matches(['"', '\'', ' ']).to_owned()).collect()
@@ -240,7 +241,8 @@ fn columns(lines: &[&str]) -> Option<Look> {
     is_aligned.then(|| Look::new("a table with blanks between its columns", "awk '{print $1}' IN > OUT"))
 }
 
-/// Words with their counts, the most frequent first: before them as `uniq -c` writes it, or behind.
+/// Recognises words with counts, the most frequent first. The count is before the word, as `uniq -c` writes it, or
+/// after.
 fn counted(lines: &[&str]) -> Option<Look> {
     let falls = |numbers: Vec<usize>| {
         let order = numbers.windows(2).filter(|pair| pair[1] <= pair[0]).count();
@@ -287,7 +289,7 @@ fn commented(lines: &[&str]) -> Option<Look> {
     ["#", "//", "--"].iter().find_map(|sign| {
         let is_comment = |line: &str| line.starts_with(sign) && line.len() > sign.len();
         let comments = lines.iter().filter(|line| is_comment(line)).count();
-        // A list of words with that sign, such as hashtags, has more of them, and elsewhere.
+        // Words that begin with the sign, such as hashtags, are more frequent than comments and not only at the top.
         let has_sentence = *sign == "#" && lines.iter().any(|line| line.starts_with("# "));
         let is_commented = comments > 0 && 2 * comments < lines.len() && (is_comment(lines[0]) || has_sentence);
         is_commented.then(|| Look::new("a list with comments", format!("grep -v '^{sign}' IN > OUT")))

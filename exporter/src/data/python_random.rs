@@ -1,24 +1,25 @@
-//! Python's `random.seed(int)` and `random.shuffle`, so that a list splits here as it does in the lecture's notebook.
+//! Python's `random.seed(int)` and `random.shuffle`, so that a list is split as in the lecture's notebook.
 
 use rand_mt::Mt;
 
-/// Python's `random.Random(seed)`: MT19937 seeded by array, as CPython does for any integer.
+/// Python's `random.Random(seed)`: MT19937 seeded by array, as CPython seeds it for any integer.
 pub struct PythonRandom(Mt);
 
 impl PythonRandom {
-    /// `random.seed(seed)`.
+    /// Seeds the generator as `random.seed(seed)` does.
     pub fn new(seed: u32) -> Self {
         Self(Mt::new_with_key([seed]))
     }
 
-    /// `random.shuffle(list)`: Fisher-Yates from the end, as in CPython since 3.2.
+    /// Shuffles a list as `random.shuffle(list)` does: Fisher-Yates from the end, as in CPython since 3.2.
     pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for last in (1..list.len()).rev() {
             list.swap(last, self.below(last + 1));
         }
     }
 
-    /// `random._randbelow(n)`: as many random bits as `n` has, drawn again until they are below `n`.
+    /// Returns a random number below `n` as `random._randbelow(n)` does: draws the number of bits that `n` has, until
+    /// the result is below `n`.
     pub fn below(&mut self, n: usize) -> usize {
         let n = u64::try_from(n).expect("usize has at most 64 bits");
         let bits = u64::BITS - n.leading_zeros();
@@ -30,7 +31,9 @@ impl PythonRandom {
         }
     }
 
-    /// `random.getrandbits(bits)` for 1 to 64 bits: words of 32, the least significant first, the last one from the top.
+    /// Returns `random.getrandbits(bits)` for 1 to 64 bits.
+    ///
+    /// The first word drawn has the least significant 32 bits; of the last word, the upper bits are used.
     fn bits(&mut self, bits: u32) -> u64 {
         if bits <= 32 {
             u64::from(self.0.next_u32() >> (32 - bits))
@@ -51,7 +54,7 @@ mod tests {
         let mut list: Vec<u32> = (0..20).collect();
         PythonRandom::new(42).shuffle(&mut list);
         assert_eq!(list, PYTHON_SEED_42_RANGE_20);
-        // The same with seed 1 and range(5), twice in a row from one generator.
+        // Seed 1 and range(5), shuffled twice by one generator.
         let mut random = PythonRandom::new(1);
         let mut list: Vec<u32> = (0..5).collect();
         random.shuffle(&mut list);

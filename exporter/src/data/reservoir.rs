@@ -1,32 +1,34 @@
-//! A uniform sample of a list that is too long.
+//! Samples a list that is too long for the memory.
 
 use super::python_random::PythonRandom;
 
-/// The seed of the sample: the same words every time.
+/// The seed of the sample, fixed so that the sample is the same every time.
 const SEED: u32 = 42;
-/// Bytes of text per word that may be held, on average.
+/// Average bytes of text per word that may be held.
 const WORD_BYTES: usize = 16;
-/// Few words may be longer.
+/// Bytes of text that may be held however low the limit of words is.
 const MIN_TEXT_BYTES: usize = 1 << 20;
 
-/// A part of a list that is too long.
+/// Size of a sample and of its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Words taken, before duplicates are dropped.
+    /// Words in the sample, before duplicates are dropped.
     pub words: usize,
-    /// Words of the list.
+    /// Words in the list.
     pub of: usize,
 }
 
-/// A uniform sample of a stream of unknown length: all words while they are few, then each new one takes the place of a
-/// random one with probability `limit / offered` (Vitter, "Random sampling with a reservoir", 1985, algorithm R).
+/// A uniform sample of a stream of unknown length.
+///
+/// The first `limit` words are kept. After that, each new word replaces a random one with probability `limit / offered`
+/// (Vitter, "Random sampling with a reservoir", 1985, algorithm R).
 pub(super) struct Reservoir {
     limit: usize,
     random: PythonRandom,
-    /// With their places in the list.
+    /// The words and their places in the list.
     pub words: Vec<(usize, String)>,
     offered: usize,
-    /// Bytes of the words.
+    /// Total bytes of the words held.
     pub text_bytes: usize,
 }
 
@@ -49,12 +51,12 @@ impl Reservoir {
         }
     }
 
-    /// Returns the largest number of bytes that all words may have together.
+    /// Returns the most bytes that all words may have together.
     pub fn max_text_bytes(&self) -> usize {
         self.limit.saturating_mul(WORD_BYTES).max(MIN_TEXT_BYTES)
     }
 
-    /// In the order of the list, and what part of it they are, if not all.
+    /// Returns the words in the order of the list, and the size of the sample unless the whole list fits.
     pub fn into_words(mut self) -> (Vec<String>, Option<Sample>) {
         self.words.sort_unstable_by_key(|&(place, _)| place);
         let words = self.words.into_iter().map(|(_, word)| word).collect();

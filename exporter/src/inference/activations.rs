@@ -1,62 +1,63 @@
-//! What every node of the tree computes for a word: the lecture's look at intermediate representations.
+//! Computes the values of every node of the tree for a word, as the lecture looks at intermediate representations.
 //!
-//! The runtime computes the newest node of each level for every character. A tree over the last `block_size` characters is made
-//! of nodes that were the newest at some step: those of a level that sees `n` characters are `n` steps apart.
+//! The runtime computes the newest node of each level for every character. Each node of the tree over the last
+//! `block_size` characters was the newest of its level at an earlier step. The nodes of a level that sees `n`
+//! characters are `n` steps apart.
 
 use runtime::{BOUNDARY, HeapState, Model, PromptError, Stream, Token};
 use serde::Serialize;
 
 use crate::data::alphabet::explain;
 
-/// The tree over a window.
+/// The tree over a context.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tree {
     /// The word.
     pub word: String,
-    /// Characters of it that the window has seen.
+    /// Number of characters of the word that the model has read.
     pub position: usize,
-    /// The window, oldest first; the boundary's sign in front of the word.
+    /// The context, oldest character first; the boundary's sign before the beginning of the word.
     pub characters: Vec<char>,
-    /// From the characters up.
+    /// The levels, from the characters up.
     pub levels: Vec<TreeLevel>,
-    /// Whether the output layer reads all levels.
+    /// True if the output layer reads all levels.
     pub skip: bool,
-    /// All next characters, the most probable first; without a character, the end of the word.
+    /// All tokens that can come next, the most probable first.
     pub next: Vec<Next>,
-    /// The one that stands in the word.
+    /// Next character of the word, `None` at its end.
     pub actual: Option<char>,
 }
 
 /// The nodes of a level.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TreeLevel {
-    /// Nodes or characters that become one.
+    /// Number of nodes or characters that become one node.
     pub fuse: usize,
-    /// Characters that a node sees.
+    /// Number of characters that a node sees.
     pub receptive_field: usize,
-    /// Oldest first.
+    /// The nodes, oldest first.
     pub nodes: Vec<Node>,
 }
 
-/// A node.
+/// One node of the tree.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Node {
-    /// What it sees.
+    /// Characters that the node sees.
     pub characters: String,
-    /// What it gives, between -1 and 1.
+    /// Outputs of the node.
     pub values: Vec<f32>,
 }
 
 /// A character that may come next.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Next {
-    /// `None` for the end of the word.
+    /// The character, or `None` for the end of the word.
     pub character: Option<char>,
-    /// From 0 to 1.
+    /// Probability, from 0 to 1.
     pub probability: f64,
 }
 
-/// Why there is no tree.
+/// Reasons why there is no tree.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivationsError {
     /// The model cannot read the word.
@@ -64,23 +65,23 @@ pub enum ActivationsError {
     Word {
         /// The word.
         word: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The word has no such position.
-    #[error("{word:?} has {characters} characters: --position is 0 to {characters}")]
+    #[error("{word:?} has {characters} characters: --position must be 0 to {characters}")]
     Position {
         /// The word.
         word: String,
-        /// How many.
+        /// Number of characters in the word.
         characters: usize,
     },
 }
 
-/// The tree behind the first `position` characters of a word; behind all of them without one.
+/// Computes the tree after the first `position` characters of a word, or after the whole word for `None`.
 ///
 /// # Errors
-/// [`ActivationsError`] says why there is none.
+/// [`ActivationsError`] has the reason.
 ///
 /// # Panics
 /// Never: a heap state fits its model.
@@ -99,7 +100,7 @@ pub fn tree(model: &Model<'_>, word: &str, position: Option<usize>) -> Result<Tr
 
     let mut state = HeapState::new(model);
     let mut stream = Stream::new(model, &mut state).expect("made for this model");
-    // The boundary once more changes nothing, and shows what every node in front of the word gives.
+    // Another boundary changes nothing: it shows the outputs of the nodes before the word begins.
     let steps: Vec<Vec<Vec<f32>>> = [BOUNDARY]
         .iter()
         .chain(&tokens[..position])
@@ -113,7 +114,7 @@ pub fn tree(model: &Model<'_>, word: &str, position: Option<usize>) -> Result<Tr
         .collect();
 
     let block_size = config.block_size();
-    // What stood so many characters before the next one, from 1.
+    // Returns the character that is `distance` before the next one, from 1.
     let sign = vocab.as_str().chars().next().unwrap_or('.');
     let before =
         |distance: usize| position.checked_sub(distance).map_or(sign, |at| word.chars().nth(at).unwrap_or(sign));

@@ -1,8 +1,8 @@
-//! The most probable ways in which a word can go on: exact, not drawn.
+//! Finds the most probable words that begin with a prefix: an exact search, nothing is drawn.
 //!
-//! Beginnings of words form a tree, and a word is never more probable than its beginning. So the most probable beginning is
-//! always taken up first, and what is less probable than the last of the words found so far is never taken up at all. What
-//! comes out is what a list of all words, sorted, would begin with.
+//! Beginnings of words form a tree, and a word is never more probable than its beginning. The search always continues
+//! the most probable beginning, and drops beginnings that are less probable than the last of the words found so far.
+//! The result is the head of the list of all words, sorted by probability.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,53 +11,54 @@ use runtime::{BOUNDARY, HeapState, Model, PromptError, Stream, Token};
 
 use crate::data::alphabet::explain;
 
-/// Beginnings taken up before the search is given up: some seconds of work.
+/// Beginnings that the search continues before it stops: some seconds of work.
 pub const MAX_BEGINNINGS: usize = 1_000_000;
 
-/// A whole word.
+/// A word that begins with the prefix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
     /// The word, the prefix included.
     pub word: String,
-    /// Negative log-likelihood in nats of all that follows the prefix, the end of the word included.
+    /// Negative log-likelihood of the characters after the prefix and of the word's end, in nats.
     pub nll: f64,
 }
 
 impl Completion {
-    /// How probable this word is among all that begin with the prefix.
+    /// Returns the word's probability among all words that begin with the prefix.
     pub fn probability(&self) -> f64 {
         (-self.nll).exp()
     }
 }
 
-/// Why there are no completions.
+/// Reasons why there are no completions.
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteError {
     /// The model cannot read the prefix, or it is too long.
     #[error("prefix {prefix:?}: {reason}")]
     Prefix {
-        /// What was given.
+        /// The prefix.
         prefix: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The search takes too long.
     #[error(
-        "{found} of {asked} words were found among {MAX_BEGINNINGS} beginnings: ask for fewer, or for shorter ones (--max-len)"
+        "the search stopped after {MAX_BEGINNINGS} beginnings with {found} of {asked} words: ask for fewer words, or for \
+         shorter ones (--max-len)"
     )]
     TooMany {
-        /// How many were asked for.
+        /// Number of words asked for.
         asked: usize,
-        /// How many were certain.
+        /// Number of words that are certain.
         found: usize,
     },
 }
 
-/// The `count` most probable words of at most `max_len` characters that begin with `prefix`, the most probable first; among
-/// equals the one whose characters stand first in the vocabulary.
+/// Returns the `count` most probable words of at most `max_len` characters that begin with `prefix`, the most probable
+/// first. Equally probable words are in the order of the vocabulary.
 ///
 /// # Errors
-/// [`CompleteError`] says why there are none.
+/// [`CompleteError`] has the reason.
 ///
 /// # Panics
 /// Never: a heap state fits its model.
@@ -80,9 +81,9 @@ pub fn complete(
     let mut stream = Stream::new(model, &mut state).expect("made for this model");
     let block_size = model.config().block_size();
     let tokens = 1..=Token::try_from(vocab.len() - 1).expect("at most 256 characters");
-    // Micronats, so that ties are ties. The smallest first; whole words end with the boundary.
+    // Beginnings with their negative log-likelihoods, the smallest first: in whole micronats, so that ties are exact.
     let mut open = BinaryHeap::from([Reverse((0_u64, start.clone()))]);
-    // The worst of the best words so far on top: what is worse than `count` of them is of no interest.
+    // The best words so far, the worst of them on top: `count` at most.
     let mut best: BinaryHeap<(u64, Vec<Token>)> = BinaryHeap::new();
     let mut taken = 0;
     while let Some(Reverse((nll, beginning))) = open.pop() {
@@ -94,7 +95,7 @@ pub fn complete(
             return Err(CompleteError::TooMany { asked: count, found });
         }
         taken += 1;
-        // The model sees no further back than this.
+        // The model sees at most `block_size` characters.
         stream.reset();
         beginning[beginning.len().saturating_sub(block_size)..].iter().for_each(|&token| stream.push(token));
         best.push((nll + u64::from(stream.nll_micronats(BOUNDARY)), beginning.clone()));

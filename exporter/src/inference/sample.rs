@@ -1,14 +1,14 @@
-//! Words from a model, through the runtime: what a chip would print.
+//! Draws words with the runtime, as a chip does.
 
 use std::ops::ControlFlow;
 
 use runtime::batch::Batch;
 use runtime::{End, Generator, HeapState, Model, PromptError, Sampling};
 
-/// A drawn word, and whether it was cut short.
+/// A drawn word, and how it ended.
 pub type Drawn = (String, End);
 
-/// Draws `count` words that begin with `prompt`, of at most `max_len` characters, or until `each` has had enough.
+/// Draws up to `count` words of at most `max_len` characters that begin with `prompt`; stops early if `each` says so.
 ///
 /// # Errors
 /// [`PromptError`] if the model cannot read the prompt, or it is longer than `max_len`.
@@ -37,10 +37,12 @@ pub fn words(
     Ok(())
 }
 
-/// Words drawn before the first of them is given out. Enough that threads hardly ever wait for each other.
+/// Words drawn together, before `each` gets the first: enough that threads hardly ever wait for each other.
 const WORDS_AT_ONCE: usize = 1 << 16;
 
-/// As [`words`], many at once on all cores; the words of [`runtime::batch`], which are others.
+/// Draws words as [`words`] does, many at once on all cores.
+///
+/// The same seed draws other words than [`words`] does: see [`runtime::batch`].
 ///
 /// # Errors
 /// [`PromptError`] if the model cannot read the prompt, or it is longer than `max_len`.

@@ -1,43 +1,44 @@
-//! How probable a model finds words, and how they stand among those of a list.
+//! Computes how probable words are for a model, and their rank in a list.
 
 use std::collections::HashSet;
 
 use runtime::{BOUNDARY, HeapState, Model, PromptError, Stream};
 
-/// A word's characters, each with how much it surprises the model.
+/// A word, and how much each character surprises the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
     /// The word.
     pub word: String,
-    /// Its characters with their negative log-likelihoods in nats; the last, without a character, is the end of the word.
+    /// The characters with their negative log-likelihoods in nats. The last entry is the end of the word: it has no
+    /// character.
     pub surprise: Vec<(Option<char>, f64)>,
 }
 
 impl Scored {
-    /// Negative log-likelihood of the word and its end, in nats.
+    /// Returns the negative log-likelihood of the word and its end, in nats.
     pub fn nll(&self) -> f64 {
         self.surprise.iter().map(|(_, nll)| nll).sum()
     }
 
-    /// The same per character, the end counted as one.
+    /// Returns the negative log-likelihood per character, in nats; the end counts as a character.
     pub fn nll_per_character(&self) -> f64 {
         self.nll() / self.surprise.len() as f64
     }
 }
 
-/// Scores one word after the other.
+/// Scores words, one after the other.
 pub struct Scorer<'m> {
     model: &'m Model<'m>,
     state: HeapState,
 }
 
 impl<'m> Scorer<'m> {
-    /// For this model.
+    /// Makes a scorer for a model.
     pub fn new(model: &'m Model<'m>) -> Self {
         Self { model, state: HeapState::new(model) }
     }
 
-    /// How probable a word is, character by character.
+    /// Computes how probable each character of a word is.
     ///
     /// # Errors
     /// [`PromptError::UnknownCharacter`] names the first character that the model does not know.
@@ -60,15 +61,15 @@ impl<'m> Scorer<'m> {
     }
 }
 
-/// The words of a list, and how probable a model finds each.
+/// The words of a list, ranked by how probable they are for a model.
 pub struct Ranking {
-    /// In ascending order, words that stand twice counted once.
+    /// Negative log-likelihoods of the distinct words, in ascending order.
     nll: Vec<f64>,
     words: HashSet<String>,
 }
 
 impl Ranking {
-    /// Scores a list, on all cores.
+    /// Scores the words of a list, on all cores.
     ///
     /// # Errors
     /// The first word that the model cannot read, and the character.
@@ -97,22 +98,22 @@ impl Ranking {
         Ok(Self { nll, words: distinct })
     }
 
-    /// Distinct words.
+    /// Returns the number of distinct words.
     pub fn len(&self) -> usize {
         self.nll.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.nll.is_empty()
     }
 
-    /// Words of the list that are less probable than one with this negative log-likelihood.
+    /// Returns how many words of the list are less probable than a word with this negative log-likelihood.
     pub fn less_probable(&self, nll: f64) -> usize {
         self.len() - self.nll.partition_point(|&other| other <= nll)
     }
 
-    /// Whether the list has this word.
+    /// Returns whether the list has this word.
     pub fn contains(&self, word: &str) -> bool {
         self.words.contains(word)
     }

@@ -1,13 +1,13 @@
-//! Memory that is free.
+//! Free memory of this machine.
 
 use std::fs;
 
-/// Returns the bytes of memory that are free without swapping, or the bytes that a control group allows, if fewer.
-/// `None` on other systems than Linux.
+/// Returns the bytes of memory that are free without swapping, or the bytes that the control group still allows if
+/// these are fewer. `None` on systems other than Linux.
 pub fn available_bytes() -> Option<u64> {
     let machine = kilobytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? * 1024;
     let number = |file: &str| fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?.trim().parse::<u64>().ok();
-    // The kernel's page cache counts as used there, and is given back when memory is asked for.
+    // A control group counts the page cache as used, but the kernel frees the cache when a program needs memory.
     let cache =
         fs::read_to_string("/sys/fs/cgroup/memory.stat").ok().and_then(|text| number_of(&text, "inactive_file "));
     let group = number("memory.max").zip(number("memory.current"));

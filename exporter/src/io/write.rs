@@ -1,9 +1,9 @@
-//! Files that appear whole or not at all.
+//! Writes files whole or not at all.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Why a file was not written.
+/// Error of a file that was not written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {source}")]
 pub struct WriteError {
@@ -11,11 +11,12 @@ pub struct WriteError {
     source: std::io::Error,
 }
 
-/// Writes to a temporary file in the same folder, flushes it to the disk, and renames it: a crash or a full disk leaves
-/// what stood under `path` before.
+/// Writes a temporary file in the same folder, flushes it to the disk, and renames it to `path`.
+///
+/// A crash or a full disk leaves the earlier file under `path` as it was.
 ///
 /// # Errors
-/// [`WriteError`] names the file and what the system says.
+/// [`WriteError`] has the file's name and the operating system's error.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let error = |source| WriteError { path: path.to_owned(), source };
     refuse_special(path).map_err(error)?;
@@ -26,25 +27,25 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// Finds out before long work whether `path` can be written, without touching what stands there.
+/// Checks before long work whether `path` can be written, and leaves an existing file as it is.
 ///
 /// # Errors
-/// [`WriteError`] names the file and what the system says.
+/// [`WriteError`] has the file's name and the operating system's error.
 pub fn check_writable(path: &Path) -> Result<(), WriteError> {
     let error = |source| WriteError { path: path.to_owned(), source };
     refuse_special(path).map_err(error)?;
     temporary_beside(path).map(drop).map_err(error)
 }
 
-/// Finds out before long work whether `folder` takes a file of `bytes` bytes: that it can be written to, and that the disk
-/// is not full.
+/// Checks before long work whether a file of `bytes` bytes can be written in `folder`: the folder allows it, and the
+/// disk has room.
 ///
 /// # Errors
-/// [`WriteError`] names the folder and what the system says.
+/// [`WriteError`] has the folder's name and the operating system's error.
 pub fn check_room(folder: &Path, bytes: usize) -> Result<(), WriteError> {
     let error = |source| WriteError { path: folder.to_owned(), source };
     let mut file = temporary_beside(&folder.join("probe")).map_err(error)?;
-    // Not zeros, which some file systems keep without taking room.
+    // Pseudo-random bytes: some file systems store zeros without using space.
     let block: Vec<u8> = (0..1 << 16).map(|index: u32| index.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
     let mut left = bytes;
     while left > 0 {
@@ -55,7 +56,7 @@ pub fn check_room(folder: &Path, bytes: usize) -> Result<(), WriteError> {
     file.as_file().sync_all().map_err(error)
 }
 
-/// A file takes the place of what stands there: of a device like `/dev/null` that would be its end.
+/// Refuses a folder, a device or a pipe: renaming a file to this path would replace a device such as `/dev/null`.
 fn refuse_special(path: &Path) -> std::io::Result<()> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
@@ -64,10 +65,10 @@ fn refuse_special(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Takes away what processes that were killed while they wrote have left in a folder, which must be nobody else's.
+/// Removes the temporary files that killed processes left in a folder. No other process may be writing in the folder.
 ///
 /// # Errors
-/// [`WriteError`] names the file and what the system says.
+/// [`WriteError`] has the file's name and the operating system's error.
 pub fn remove_leftovers(folder: &Path) -> Result<(), WriteError> {
     let error = |path: &Path, source| WriteError { path: path.to_owned(), source };
     for entry in std::fs::read_dir(folder).map_err(|source| error(folder, source))? {
@@ -81,7 +82,7 @@ pub fn remove_leftovers(folder: &Path) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// How the names of temporary files begin and end.
+/// Prefix and suffix of the names of temporary files.
 const TEMPORARY: (&str, &str) = (".exporter-", ".tmp");
 
 fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
@@ -94,7 +95,8 @@ fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
         return Err(std::io::Error::new(std::io::ErrorKind::NotFound, message));
     }
     let mut builder = tempfile::Builder::new();
-    // Not tempfile's own way to make one: its files are private, and its errors name the temporary file, which nobody knows.
+    // `make_in` instead of tempfile's default: its files are readable only by their owner, and its errors name the
+    // temporary file, which the user does not know.
     builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1).make_in(folder, |path| std::fs::File::create_new(path))
 }
 

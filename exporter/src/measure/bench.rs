@@ -1,7 +1,7 @@
-//! How many characters a second this computer draws: with the runtime, and with libtorch as a user of it would.
+//! Measures how many characters per second this computer draws, with the runtime and with libtorch.
 //!
-//! A character is one draw, the boundary at the end of a word included. Everything that is compared is measured in turns,
-//! so that a machine that is busy for a while is busy for all, and the median of the turns counts.
+//! A character is one draw, the boundary at the end of a word included. The contenders are measured in turns, so that
+//! other programs slow all of them down, and the median of the turns counts.
 
 use std::time::{Duration, Instant};
 
@@ -11,19 +11,19 @@ use tch::{Device, Kind, Tensor};
 
 use crate::model::torch_model::TorchModel;
 
-/// One way to draw characters.
+/// A way to draw characters.
 pub struct Contender<'a> {
     /// `runtime` or `libtorch`.
     pub engine: &'static str,
     /// `f32`, `int8`, `int4`.
     pub precision: String,
-    /// Words drawn together.
+    /// Number of words drawn together.
     pub words_at_once: usize,
-    /// Threads it may use.
+    /// Most threads that it uses.
     pub threads: usize,
-    /// Draws for about that long; gives the number of characters.
+    /// Draws for about that long; returns the number of characters.
     draw: Box<dyn FnMut(Duration) -> usize + 'a>,
-    /// Seconds per character, a turn each.
+    /// Seconds per character of each turn.
     times: Vec<f64>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Contender<'a> {
         Self { engine, precision, words_at_once, threads, draw: Box::new(draw), times: Vec::new() }
     }
 
-    /// The runtime, one word after the other: what a chip does.
+    /// Draws one word after the other with the runtime, as a chip does.
     ///
     /// # Panics
     /// Never: a heap state fits its model.
@@ -58,7 +58,7 @@ impl<'a> Contender<'a> {
         })
     }
 
-    /// The runtime, `words` whole words at once.
+    /// Draws `words` whole words at once with the runtime.
     pub fn batch(model: &'a Model<'a>, words: usize, threads: usize) -> Self {
         let batch = Batch::new(model, Sampling::default());
         let mut seed = 0;
@@ -73,10 +73,10 @@ impl<'a> Contender<'a> {
         })
     }
 
-    /// libtorch as the lecture samples: the whole window through the network, softmax, multinomial, the window moved on.
+    /// Draws with libtorch as the lecture does: the whole window through the network, softmax, multinomial, repeat.
     ///
     /// # Panics
-    /// If libtorch fails, which it does not for the shapes it is given.
+    /// If libtorch runs out of memory.
     pub fn torch_single(model: &'a TorchModel, block_size: usize, threads: usize) -> Self {
         Self::new("libtorch", "f32".to_owned(), [1, threads], move |time| {
             set_threads(threads);
@@ -99,10 +99,10 @@ impl<'a> Contender<'a> {
         })
     }
 
-    /// The same with `words` windows in one tensor; those whose word has ended begin a new one.
+    /// Draws with libtorch from `words` windows in one tensor; a window whose word has ended begins a new word.
     ///
     /// # Panics
-    /// If libtorch fails, which it does not for the shapes it is given.
+    /// If libtorch runs out of memory.
     pub fn torch_batch(model: &'a TorchModel, block_size: usize, words: usize, threads: usize) -> Self {
         let shape = [words, block_size].map(|n| i64::try_from(n).expect("a dimension"));
         Self::new("libtorch", "f32".to_owned(), [words, threads], move |time| {
@@ -121,7 +121,7 @@ impl<'a> Contender<'a> {
         })
     }
 
-    /// Seconds per character: the median of the turns.
+    /// Returns the seconds per character, the median of the turns.
     pub fn seconds(&self) -> f64 {
         let mut times = self.times.clone();
         times.sort_by(f64::total_cmp);
@@ -129,7 +129,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Lets everybody draw for `time` in turns, once to warm up and then `turns` times.
+/// Lets each contender draw for `time` in turns, once to warm up and then `turns` times.
 pub fn measure(contenders: &mut [Contender<'_>], turns: usize, time: Duration) {
     for turn in 0..=turns {
         for contender in &mut *contenders {
@@ -151,7 +151,7 @@ fn set_threads(threads: usize) {
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
 }
 
-/// Repeats until the time is over; at least once.
+/// Repeats `each` until the time is over, at least once.
 fn until(time: Duration, mut each: impl FnMut()) {
     let start = Instant::now();
     loop {

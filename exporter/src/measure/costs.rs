@@ -1,10 +1,11 @@
-//! What a character takes on a chip, known before it is flashed.
+//! Predicts the work per character of a model on a chip, before the chip is flashed.
 //!
-//! The work of a network is a sum of countable things: blocks of rows, groups of columns, values that are copied ([`terms`]).
-//! What each of them takes on a core was found by counting networks of many shapes in the emulator ([`fit`]), and stands in
-//! `exporter/data/costs.json`, which `cargo xtask fit` writes anew. A test counts networks that were not among them.
+//! The work of a network is a sum of countable terms: blocks of rows, groups of columns, copied values ([`terms`]). The
+//! instructions of each term on each core are coefficients, fitted to networks of many shapes that were counted in the
+//! emulator ([`fit`]). `cargo xtask fit` writes them to `exporter/data/costs.json`. A test counts other networks.
 //!
-//! Instructions are those of the emulator, cycles an estimate, a chip's time an estimate of an estimate: see [`Chip`].
+//! Instructions are predicted as the emulator counts them. Cycles are estimated from instructions, and a chip's time is
+//! estimated from cycles: see [`Chip`].
 
 mod chip;
 pub mod fit;
@@ -18,12 +19,12 @@ use serde::{Deserialize, Serialize};
 pub use chip::Chip;
 pub use terms::Network;
 
-/// What `cargo xtask fit` wrote.
+/// The file that `cargo xtask fit` writes.
 const SHIPPED: &str = include_str!("../../data/costs.json");
 
 /// Returns the emulated board on which a core's instructions are counted, or `None` for a core that is not predicted.
 ///
-/// Cortex-M0+ and M7 run the same code as M0 and M4. Cortex-M85 runs that of M55, but no chip with it is in
+/// Cortex-M0+ runs the code of M0, Cortex-M7 that of M4. Cortex-M85 runs the code of M55, but no chip with it is in
 /// `chip::CHIPS`.
 pub const fn counted_on(core: Core) -> Option<&'static str> {
     match core {
@@ -46,43 +47,44 @@ pub const fn is_predicted(core: Core, precision: Precision) -> bool {
     precision.is_integer() || core.has_fpu()
 }
 
-/// What was found for a core's board and a precision.
+/// Measurements of one board and one precision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The emulated board.
     pub board: String,
     /// The precision.
     pub precision: String,
-    /// Instructions for one of each of [`terms`].
+    /// Instructions per unit of each of the [`terms`].
     pub coefficients: BTreeMap<String, f64>,
-    /// Networks that were counted.
+    /// Number of networks that were counted.
     pub networks: usize,
-    /// The largest error of the sum among them.
+    /// Largest error of a predicted sum among these networks.
     pub largest_error_percent: f64,
-    /// Of the shipped model, as `docs/trust/record/performance.json` has it: estimated cycles by counted instructions.
+    /// Estimated cycles of the shipped model divided by its counted instructions, from
+    /// `docs/trust/record/performance.json`.
     pub cycles_per_instruction: f64,
-    /// Of the program [`PROGRAM`]: flash without the model.
+    /// Flash that [`PROGRAM`] takes without the model.
     pub code_bytes: u64,
-    /// Static RAM without the model's state.
+    /// Static RAM that [`PROGRAM`] takes without the model's state.
     pub ram_bytes: u64,
-    /// The most that its stack took.
+    /// Largest stack of [`PROGRAM`].
     pub stack_bytes: u64,
 }
 
-/// The program whose code and RAM are given.
+/// The program whose code and RAM are measured.
 pub const PROGRAM: &str = "generate";
 
-/// The file.
+/// Contents of `costs.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
-    /// When and with what it was made.
+    /// Date, and tools that made the file.
     pub made: String,
-    /// A row per board and precision.
+    /// One row per board and precision.
     pub rows: Vec<Row>,
 }
 
 impl Costs {
-    /// What ships with the program.
+    /// Returns the costs that ship with the program.
     ///
     /// # Panics
     /// Never: a test reads it.
@@ -90,13 +92,13 @@ impl Costs {
         serde_json::from_str(SHIPPED).expect("a file of costs")
     }
 
-    /// The row of a core; `None` where nothing was counted.
+    /// Returns the row of a core and a precision, or `None` if they were not counted.
     pub fn row(&self, core: Core, precision: Precision) -> Option<&Row> {
         let board = counted_on(core).filter(|_| is_predicted(core, precision))?;
         self.rows.iter().find(|row| row.board == board && row.precision == precision.name())
     }
 
-    /// The file's text, a row a line.
+    /// Returns the text of the file, one row per line.
     ///
     /// # Panics
     /// Never: all of it can be written as JSON.
@@ -109,7 +111,7 @@ impl Costs {
 }
 
 impl Row {
-    /// Instructions per character, predicted; and those of the parts: levels, output layer, drawing, what is between them.
+    /// Predicts the instructions per character.
     pub fn predict(&self, network: &Network) -> Prediction {
         let parts: Vec<f64> = network.parts().iter().map(|terms| self.sum(terms)).collect();
         Prediction { instructions: parts.iter().sum(), parts }
@@ -120,11 +122,11 @@ impl Row {
     }
 }
 
-/// What a character takes.
+/// Predicted instructions per character.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// Instructions in all.
+    /// Total instructions.
     pub instructions: f64,
-    /// The levels, the output layer, drawing, and what is between them.
+    /// Instructions of each level, the output layer, drawing, and the code between them.
     pub parts: Vec<f64>,
 }

@@ -1,4 +1,4 @@
-//! The loss of a model through the runtime, and how far models are from one another.
+//! Evaluates models: their loss, and the distance between models.
 
 pub mod compare;
 pub mod golden;
@@ -11,10 +11,10 @@ use runtime::{HeapState, Model, Stream};
 use crate::data::DataError;
 use crate::model::loss::Loss;
 
-/// Mean loss of a blob over words, through the runtime, character by character.
+/// Computes the mean loss of a blob over words with the runtime, character by character.
 ///
 /// # Errors
-/// [`DataError::UnknownCharacter`] for a word the model cannot read; `name` is what to call the list.
+/// [`DataError::UnknownCharacter`] for a word that the model cannot read; `name` is the list's name in messages.
 ///
 /// # Panics
 /// Never: a heap state fits its model.

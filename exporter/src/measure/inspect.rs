@@ -1,7 +1,7 @@
-//! What a model is made of, and what it will take on a chip: known before it is flashed.
+//! Describes a model, and its memory and speed on each core, before a chip is flashed.
 //!
-//! Dimensions, bytes and state are exact: they are taken from the blob itself, or from the blobs that `export` would write.
-//! Instructions per character are predicted by [`crate::measure::costs`], cycles and characters per second estimated
+//! Dimensions, bytes and state are exact: they are read from the blob itself, or from the blobs that `export` would
+//! write. [`crate::measure::costs`] predicts instructions per character; cycles and characters per second are estimated
 //! from them.
 
 mod bytes;
@@ -18,24 +18,24 @@ use crate::model::loss::Lost;
 use crate::model::pack::{ModelFile, PackError, pack_f32, pack_integer};
 use crate::model::quantize::{Range, quantize_nearest};
 
-/// Everything there is to know about a model.
+/// All facts about a model that `inspect` prints.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection {
     /// `safetensors` or `blob`.
     pub kind: &'static str,
     /// The network.
     pub network: NetworkInfo,
-    /// Where it comes from.
+    /// Provenance and losses.
     pub origin: OriginInfo,
-    /// The blob, or those that `export` makes of it, in the layout of `export --core host` or the blob's own.
+    /// The blob itself, or the blobs that `export --core host` makes of a model.
     pub blobs: Vec<BlobInfo>,
-    /// What each core takes.
+    /// Needs of the model on each core.
     pub cores: Vec<CoreInfo>,
-    /// When the costs were found, by which instructions are predicted.
+    /// Date and tools of the costs that predict instructions.
     pub costs_made: String,
 }
 
-/// Dimensions and work.
+/// Dimensions of a network, and its work per character.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs, reason = "as in the runtime's Config")]
 pub struct NetworkInfo {
@@ -47,15 +47,15 @@ pub struct NetworkInfo {
     pub skip: bool,
     pub levels: Vec<LevelInfo>,
     pub output_fan_in: usize,
-    /// Of the folded network.
+    /// Number of parameters of the folded network.
     pub parameters: usize,
-    /// Multiply-accumulates per character where the whole window is evaluated anew.
+    /// Multiply-accumulates per character if the whole window is evaluated for each character.
     pub macs_window: usize,
-    /// The same with one node per level.
+    /// Multiply-accumulates per character with streaming: one node per level.
     pub macs_streaming: usize,
 }
 
-/// A level.
+/// Dimensions of a level.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs, reason = "as in the runtime's LevelShape")]
 pub struct LevelInfo {
@@ -64,11 +64,11 @@ pub struct LevelInfo {
     pub fan_in: usize,
     pub fan_out: usize,
     pub dilation: usize,
-    /// Characters that a node sees.
+    /// Number of characters that a node sees.
     pub receptive_field: usize,
 }
 
-/// Provenance and losses; what the file does not say is `None`.
+/// Provenance and losses of a model; `None` if the file does not have them.
 #[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs, reason = "as in the file")]
 pub struct OriginInfo {
@@ -81,93 +81,93 @@ pub struct OriginInfo {
     pub train_nll: Option<f64>,
     pub dev_nll: Option<f64>,
     pub test_nll: Option<f64>,
-    /// Of a blob: what it loses against the f32 model on the calibration words.
+    /// Loss of a blob against the f32 model on the calibration words.
     pub lost: Option<Lost>,
 }
 
-/// A blob, byte by byte.
+/// Size of a blob and of its parts.
 #[derive(Clone, Debug, Serialize)]
 pub struct BlobInfo {
     /// `f32`, `int8` or `int4`.
     pub precision: &'static str,
-    /// The order of its weights.
+    /// Order of the weights.
     pub layout: String,
-    /// How levels and output layer are stored.
+    /// Weight formats of the levels and the output layer.
     pub formats: Vec<String>,
-    /// Multiply-accumulates per character that are left.
+    /// Multiply-accumulates per character; look-ups in tables save some.
     pub macs: usize,
-    /// All of it.
+    /// Size of the whole blob.
     pub bytes: usize,
-    /// What it is made of; the sum is `bytes`.
+    /// Names and sizes of the parts; the sum of the sizes is `bytes`.
     pub parts: Vec<(String, usize)>,
 }
 
 /// A model on a core.
 #[derive(Clone, Debug, Serialize)]
 pub struct CoreInfo {
-    /// As `export --core` has it.
+    /// Name of the core, as in `export --core`.
     pub core: &'static str,
-    /// Of the model.
+    /// Precision of the model.
     pub precision: &'static str,
-    /// Why the rest is missing.
+    /// Reason why `needs` is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
-    /// What it takes.
+    /// Memory and time that the model needs.
     #[serde(flatten)]
     pub needs: Option<Needs>,
 }
 
-/// What a model takes on a core.
+/// Memory and time that a model needs on a core.
 #[derive(Clone, Debug, Serialize)]
 pub struct Needs {
-    /// The model in the layout of this core.
+    /// Size of the model in the layout of this core.
     pub model_bytes: usize,
-    /// The code of the program `generate` with one precision in it.
+    /// Code size of the program `generate`, built for one precision.
     pub code_bytes: u64,
-    /// The model's state.
+    /// Size of the model's state.
     pub state_bytes: usize,
-    /// The program's other static RAM.
+    /// Other static RAM of the program.
     pub rest_bytes: u64,
-    /// The most that its stack took, with the shipped model.
+    /// Largest stack of the program, measured with the shipped model.
     pub stack_bytes: u64,
-    /// Predicted.
+    /// Predicted instructions per character.
     pub instructions_per_char: u64,
-    /// Estimated, wait states of the chip included.
+    /// Estimated cycles per character, wait states of the chip included.
     pub cycles_per_char: u64,
-    /// A chip with this core.
+    /// Name of a chip with this core.
     pub chip: &'static str,
-    /// Its clock.
+    /// Clock of that chip.
     pub clock_hz: u32,
-    /// Estimated.
+    /// Estimated characters per second on that chip.
     pub chars_per_second: u64,
-    /// Whether its flash and RAM hold program and model.
+    /// True if program and model fit into the flash and RAM of that chip.
     pub fits: bool,
 }
 
 impl Needs {
-    /// Flash in all.
+    /// Returns the flash for model and program.
     pub fn flash(&self) -> u64 {
         self.model_bytes as u64 + self.code_bytes
     }
 
-    /// RAM in all, but for the stack.
+    /// Returns the RAM for state and program, without the stack.
     pub fn ram(&self) -> u64 {
         self.state_bytes as u64 + self.rest_bytes
     }
 }
 
-/// Why a model cannot be inspected.
+/// Reasons why a model cannot be inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
-    /// It cannot be packed.
+    /// The model cannot be packed.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// It is refused.
+    /// The runtime refuses the blob.
     #[error(transparent)]
     Format(#[from] FormatError),
 }
 
-/// Looks at a model; the largest work is to round a folded one to 8 and 4 bits.
+/// Inspects a model. A folded model is rounded to 8 and 4 bits for that, which is most of the work.
 ///
 /// # Errors
 /// [`InspectError`] for a model that cannot be packed.
@@ -203,8 +203,7 @@ pub fn inspect(file: &ModelFile, costs: &Costs) -> Result<Inspection, InspectErr
     })
 }
 
-/// The blobs that `export` makes of a model: in f32, 8 and 4 bits. Integers are rounded without calibration, which
-/// changes weights and no size.
+/// Packs a model in f32, 8 and 4 bits. Integers are rounded without calibration, which changes weights but not sizes.
 fn packed(model: &FoldedModel) -> Result<Vec<AlignedBlob>, InspectError> {
     let integers = |range| pack_integer(model, &quantize_nearest(model, range), Layout::RowMajor);
     Ok(vec![pack_f32(model)?, integers(Range::INT8)?, integers(Range::INT4)?])
@@ -283,14 +282,14 @@ fn blob_info(model: &Model<'_>, bytes: &[u8]) -> Result<BlobInfo, FormatError> {
     })
 }
 
-/// What a model takes on a core; else why nobody knows.
+/// Returns the memory and time that a model needs on a core, or the reason why they are unknown.
 fn needs(model: &Model<'_>, blob: &AlignedBlob, core: Core, costs: &Costs) -> Result<Needs, String> {
     let precision = model.precision();
     if !costs::is_predicted(core, precision) {
-        return Err("no FPU: some fifty times the instructions of int8, not predicted".to_owned());
+        return Err("not predicted: without an FPU, f32 takes about 50 times the instructions of int8".to_owned());
     }
-    let row = costs.row(core, precision).ok_or("nothing was counted")?;
-    let chip = Chip::of(core).ok_or("no chip with this core is known")?;
+    let row = costs.row(core, precision).ok_or("not predicted: no network was counted on this core")?;
+    let chip = Chip::of(core).ok_or("not predicted: this program knows no chip with this core")?;
     let own;
     let (bytes, state_words) = if !precision.is_integer() {
         (blob.as_bytes().len(), model.state_words())
@@ -301,7 +300,7 @@ fn needs(model: &Model<'_>, blob: &AlignedBlob, core: Core, costs: &Costs) -> Re
     let layout = if precision.is_integer() { core.layout() } else { Layout::Rows8 };
     let instructions = row.predict(&Network::of(model, core)).instructions;
     let cycles = chip.cycles(instructions, row.cycles_per_instruction, bytes::bytes_read(model, layout) as f64);
-    // Of `runtime::State`: its words, and a counter of 16 bits for each of as many rings as there can be.
+    // Size of `runtime::State`: its words, and a 16-bit counter per ring for the largest number of rings.
     let state_bytes = 4 * state_words + 2 * runtime::limits::MAX_LEVELS;
     let mut needs = Needs {
         model_bytes: bytes,

@@ -1,4 +1,4 @@
-//! How much sooner our training gets to the lecture's loss than the lecture's own loop.
+//! Compares the time that our training and the lecture's loop take to the lecture's loss.
 
 use std::time::Instant;
 
@@ -16,12 +16,12 @@ use crate::train::options::Options;
 use crate::train::preset::Preset;
 use crate::train::training::{Outcome, train};
 
-/// Time that something took.
+/// Duration of a piece of work.
 #[derive(Clone, Copy, Debug)]
 pub struct Took {
-    /// On the clock.
+    /// Wall-clock seconds.
     pub seconds: f64,
-    /// Of the processor, all threads together, where the system tells: other programs count less in it.
+    /// CPU seconds of all threads, on Linux: other programs disturb them less than the wall clock.
     pub cpu_seconds: Option<f64>,
 }
 
@@ -38,18 +38,20 @@ impl Stopwatch {
     }
 }
 
-/// Of this process so far; Linux only.
+/// Returns the CPU seconds of this process so far; Linux only.
 fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // Behind the program's name, which may have spaces: user and system time are the 12th and 13th field.
+    // The program's name may have spaces. Counted from the field after it, user and system time are the 12th and 13th.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
-    // A hundredth of a second, on every Linux there is.
+    // A tick is a hundredth of a second on every Linux.
     Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
-/// The lecture's loop, written down with tch as one would: windows, batches of 32 drawn with replacement, libtorch's SGD,
-/// the loss read at every step. Gives the time and the dev loss after `steps` steps; the measurement is not in the time.
+/// Trains with the lecture's loop, written plainly in tch: windows, batches of 32 drawn with replacement, libtorch's
+/// SGD, the loss read at every step.
+///
+/// Returns the time and the dev loss after `steps` steps; the time does not include the evaluation on the dev split.
 ///
 /// # Errors
 /// [`TrainError`] says what to change.
@@ -87,7 +89,8 @@ pub fn plain_loop(words: &Words, preset: &Preset, steps: usize, threads: usize) 
     Ok((took, mean_nll(|x| network.forward(x, false), &contexts, &targets)))
 }
 
-/// Our training, from the first step to the end of the last; the measurement of the dev loss is not in the time either.
+/// Trains with our loop; the time is that from the first step to the end of the last, without the evaluation on the dev
+/// split.
 ///
 /// # Errors
 /// [`TrainError`] says what to change.
@@ -96,7 +99,7 @@ pub fn ours(words: &Words, options: &Options) -> Result<(Took, Outcome), TrainEr
     let stop = std::sync::atomic::AtomicBool::new(false);
     let outcome = train(words, options, None, &stop, &mut |event| match event {
         Event::Start { .. } => watch = Stopwatch::start(),
-        // Told when the loss has been read, before the measurement.
+        // This event comes after the loss was read and before the evaluation.
         Event::Step { .. } => took = Some(watch.read()),
         _ => {}
     })?;

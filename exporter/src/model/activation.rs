@@ -1,16 +1,16 @@
-//! What the exporter knows about an activation, its functions in libtorch excepted: those are in
-//! [`forward`](super::forward), so that the fuzzers read models without libtorch.
+//! Properties of the activations in the exporter. Their functions in libtorch are in [`forward`](super::forward), so
+//! that the fuzzers can read models without libtorch.
 //!
-//! The first weights have no gain: a BatchNorm is in front of every activation and takes any factor out again.
+//! Initial weights are not scaled by a gain: the BatchNorm before every activation removes any factor.
 
 use ndarray::{Array1, Array2, s};
 use runtime::Activation;
 use runtime::quant::{ACTIVATION_MAX, PRE_ACTIVATION_FRACTION_BITS};
 
-/// An activation of 1 in the units of activations.
+/// Number of units of an activation of 1.
 pub(super) const ONE: f64 = ACTIVATION_MAX as f64;
 
-/// Returns the name of the block in the lecture and in PyTorch.
+/// Returns the module's name in the lecture and in PyTorch.
 pub const fn block_name(activation: Activation) -> &'static str {
     match activation {
         Activation::Tanh => "Tanh",
@@ -19,9 +19,9 @@ pub const fn block_name(activation: Activation) -> &'static str {
     }
 }
 
-/// Returns whether all outputs are within -1 and 1, whatever the input.
+/// Returns whether all outputs are between -1 and 1 for any input.
 ///
-/// The levels of an unbounded activation are scaled to about 1: see [`crate::model::normalize`].
+/// [`crate::model::normalize`] scales the levels of an unbounded activation to about 1.
 pub const fn is_bounded(activation: Activation) -> bool {
     match activation {
         Activation::Tanh | Activation::Gated => true,
@@ -29,7 +29,7 @@ pub const fn is_bounded(activation: Activation) -> bool {
     }
 }
 
-/// Returns how many units a pre-activation of 1 has in integers.
+/// Returns the number of integer units of a pre-activation of 1.
 pub const fn pre_activation_units(activation: Activation) -> f64 {
     match activation {
         Activation::Tanh | Activation::Gated => (1_u32 << PRE_ACTIVATION_FRACTION_BITS) as f64,
@@ -37,16 +37,16 @@ pub const fn pre_activation_units(activation: Activation) -> f64 {
     }
 }
 
-/// Returns the name of the term that counts the activation of a row in single precision in [`crate::measure::costs`].
+/// Returns the term of [`crate::measure::costs`] that counts the activation of a row in single precision.
 pub const fn cost_term(activation: Activation) -> &'static str {
     match activation {
         Activation::Tanh | Activation::Gated => "tanh",
-        // Not counted: a maximum takes next to nothing.
+        // Not counted, since a maximum takes next to nothing.
         Activation::Relu => "relu",
     }
 }
 
-/// Returns whether two rows become one value by a gate, which takes time of its own in [`crate::measure::costs`].
+/// Returns whether a gate combines two rows to one value, which has its own term in [`crate::measure::costs`].
 pub const fn is_gated(activation: Activation) -> bool {
     match activation {
         Activation::Tanh | Activation::Relu => false,
@@ -54,11 +54,11 @@ pub const fn is_gated(activation: Activation) -> bool {
     }
 }
 
-/// Changes the rows of a level for [`forward_folded`](super::forward::forward_folded), as the runtime computes them.
-/// Exact.
+/// Changes the rows of a level to the form that the runtime and [`forward_folded`](super::forward::forward_folded)
+/// compute. The change is exact.
 ///
-/// For gated units the second half of the rows, the gates, is halved: `sigmoid(b) = (1 + tanh(b / 2)) / 2`, so that the
-/// runtime takes `tanh` of all rows.
+/// For gated units, the gates, which are the second half of the rows, are halved: `sigmoid(b) = (1 + tanh(b / 2)) / 2`,
+/// so that the runtime computes `tanh` of all rows.
 pub fn fold(activation: Activation, weight: &mut Array2<f32>, bias: &mut Array1<f32>) {
     match activation {
         Activation::Tanh | Activation::Relu => {}

@@ -1,29 +1,29 @@
-//! The shape of a network: data, not code.
+//! The shape of a network, as data.
 
 use runtime::limits::{MAX_BLOCK_SIZE, MAX_FUSE, MAX_LEVELS};
 use runtime::{Activation, Config, FormatError, Level};
 
-/// Embedding size and levels; the vocabulary comes with the words.
+/// Embedding size and levels of a network; the word list determines the vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Architecture {
-    /// Values per character embedding.
+    /// Number of values in the embedding of a character.
     pub n_embd: usize,
     /// The levels, from the characters up.
     pub levels: Vec<Level>,
-    /// The activation of every level.
+    /// Activation of every level.
     pub activation: Activation,
-    /// Whether the output layer reads what every level gives; see [`Config::skip`].
+    /// True if the output layer reads the outputs of all levels; see [`Config::skip`].
     pub skip: bool,
 }
 
-/// Levels as an option of the command line.
+/// Levels, as an option of the command line.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Levels(pub Vec<Level>);
 
-/// `fuse:width,fuse:width`, from the characters up, as files of models have it. Limits are checked by [`Config`].
+/// Parses `fuse:width,fuse:width`, from the characters up, as in model files. [`Config`] checks the limits.
 ///
 /// # Errors
-/// For text of another form.
+/// A message for text of another form.
 pub fn levels(text: &str) -> Result<Levels, String> {
     let level = |level: &str| {
         let (fuse, width) = level.split_once(':')?;
@@ -33,44 +33,47 @@ pub fn levels(text: &str) -> Result<Levels, String> {
     levels.map(Levels).ok_or_else(|| "levels are FUSE:WIDTH, separated by commas, as in 2:88,2:88,2:88".to_owned())
 }
 
-/// The levels in a line, as files of models have them: `levels 2:64,2:88,2:104 gated skip`.
+/// Describes the levels in one line: `levels 2:64,2:88,2:104 gated skip`.
 pub fn describe(config: &Config) -> String {
     let levels: Vec<String> = config.levels().iter().map(|level| format!("{}:{}", level.fuse, level.width)).collect();
     format!("levels {}{}", levels.join(","), marks(config.activation(), config.skip()))
 }
 
-/// Marks a network that differs from the lecture's by activation or skip connections: ` gated skip`.
+/// Returns the differences from the lecture's network in activation and skip connections: ` gated skip`.
 pub fn marks(activation: Activation, skip: bool) -> String {
     let lecture = [Activation::Tanh.name(), ""];
     let marks = [activation.name(), if skip { "skip" } else { "" }];
     marks.iter().filter(|mark| !lecture.contains(mark)).map(|mark| format!(" {mark}")).collect()
 }
 
-/// Why a block size has no levels.
+/// Reasons why there are no levels of the requested dimensions.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchitectureError {
-    /// It cannot be cut into levels of 2 to [`MAX_FUSE`].
+    /// The block size is not a product of levels that fuse 2 to [`MAX_FUSE`] nodes.
     #[error(
-        "block size {block_size} cannot be cut into levels: it must be a product of at most {MAX_LEVELS} factors of 2 to {MAX_FUSE}, and at most {MAX_BLOCK_SIZE}"
+        "block size {block_size} cannot be divided into levels: it must be a product of at most {MAX_LEVELS} factors of \
+         2 to {MAX_FUSE}, and at most {MAX_BLOCK_SIZE}"
     )]
     BlockSize {
-        /// What was asked for.
+        /// The requested value.
         block_size: usize,
     },
-    /// A dimension is outside its limits.
-    #[error("n_hidden is {n_hidden}, must be 1 to {max}", max = runtime::limits::MAX_WIDTH)]
+    /// The width is outside its limits.
+    #[error("n_hidden is {n_hidden}, but must be 1 to {max}", max = runtime::limits::MAX_WIDTH)]
     Width {
-        /// What was asked for.
+        /// The requested value.
         n_hidden: usize,
     },
 }
 
 impl Architecture {
-    /// Levels that see `block_size` characters: its prime factors, the smallest next to the characters, each level
-    /// `n_hidden` wide. 8 gives 2, 2, 2 as in the lecture; 3 gives one level of 3; 12 gives 2, 2, 3.
+    /// Makes levels that see `block_size` characters, each `n_hidden` wide.
+    ///
+    /// The levels fuse the prime factors of `block_size`, the smallest first: 2, 2, 2 for 8, as in the lecture; 3 for
+    /// 3; 2, 2, 3 for 12.
     ///
     /// # Errors
-    /// [`ArchitectureError`] if there are no such levels.
+    /// [`ArchitectureError`] if no levels have these dimensions.
     pub fn tree(block_size: usize, n_embd: usize, n_hidden: usize) -> Result<Self, ArchitectureError> {
         let width = u16::try_from(n_hidden).map_err(|_| ArchitectureError::Width { n_hidden })?;
         let refused = ArchitectureError::BlockSize { block_size };
@@ -97,10 +100,10 @@ impl Architecture {
         Ok(Self { n_embd, levels, activation: Activation::Tanh, skip: false })
     }
 
-    /// The dimensions as the runtime checks and uses them.
+    /// Returns the runtime's configuration, with its limits checked.
     ///
     /// # Errors
-    /// [`FormatError::BadDimension`] for a network no runtime would run.
+    /// [`FormatError::BadDimension`] for a network that the runtime cannot run.
     pub fn config(&self, vocab_size: usize) -> Result<Config, FormatError> {
         Ok(Config::new(vocab_size, self.n_embd, self.activation, &self.levels)?.with_skip(self.skip))
     }

@@ -1,10 +1,10 @@
-//! Between libtorch's tensors and ndarray's arrays: copies, values unchanged, row-major.
+//! Converts between libtorch's tensors and ndarray's arrays: row-major copies with the same values.
 
 use ndarray::{Array1, Array2};
 use tch::kind::Element;
 use tch::{Device, TchError, Tensor};
 
-/// A matrix as a tensor of the same shape, on the CPU.
+/// Copies a matrix to a tensor of the same shape, on the CPU.
 ///
 /// # Panics
 /// If a dimension exceeds 2^63.
@@ -14,16 +14,16 @@ pub fn from_matrix<T: Element + Copy>(array: &Array2<T>) -> Tensor {
     Tensor::from_slice(&values).view(shape)
 }
 
-/// A vector as a tensor, on the CPU.
+/// Copies a vector to a tensor, on the CPU.
 pub fn from_vector<T: Element + Copy>(array: &Array1<T>) -> Tensor {
     let values: Vec<T> = array.iter().copied().collect();
     Tensor::from_slice(&values)
 }
 
-/// A tensor of two dimensions as a matrix, without its gradients.
+/// Copies a tensor of two dimensions to a matrix, without its gradients.
 ///
 /// # Panics
-/// If it has another number of dimensions or another kind of values.
+/// If the tensor has another number of dimensions or another type.
 pub fn to_matrix<T: Element>(tensor: &Tensor) -> Array2<T>
 where
     Vec<T>: TryFrom<Tensor, Error = TchError>,
@@ -34,10 +34,10 @@ where
     Array2::from_shape_vec(shape, values).expect("as many values as the shape asks for")
 }
 
-/// A tensor of one dimension as a vector, without its gradients.
+/// Copies a tensor of one dimension to a vector, without its gradients.
 ///
 /// # Panics
-/// If it has another number of dimensions or another kind of values.
+/// If the tensor has another number of dimensions or another type.
 pub fn to_vector<T: Element>(tensor: &Tensor) -> Array1<T>
 where
     Vec<T>: TryFrom<Tensor, Error = TchError>,

@@ -1,11 +1,11 @@
-//! `model.safetensors`: the folded network in f32, with everything needed to go on in its metadata.
+//! `model.safetensors`: the folded network in f32; the metadata has its dimensions and how it was made.
 //!
 //! ```text
 //! embedding.weight          [vocab_size, n_embd]
 //! levels.0.linear.weight    [width, fuse * n_embd]      levels.0.linear.bias  [width]
 //! levels.1.linear.weight    [width, fuse * width]       ...
 //! output.weight             [vocab_size, n_hidden]      output.bias           [vocab_size]
-//! levels.1.linear.int4_step [width]                     after `finetune` only: weights are multiples of it, row by row
+//! levels.1.linear.int4_step [width]                     after `finetune` only: a row's weights are multiples of it
 //! ```
 
 pub mod kind;
@@ -24,9 +24,9 @@ use crate::model::architecture::Architecture;
 use crate::model::loss::Lost;
 use reader::Reader;
 
-/// The value of `format` in the metadata.
+/// Value of `format` in the metadata.
 pub const FORMAT: &str = "makemore-folded";
-/// The value of `format_version`.
+/// Value of `format_version` in the metadata.
 pub const FORMAT_VERSION: &str = "1";
 
 /// A linear layer: `weight` `[fan_out, fan_in]`, `bias` `[fan_out]`.
@@ -36,121 +36,121 @@ pub struct FoldedLinear {
     pub weight: Array2<f32>,
     /// The bias.
     pub bias: Array1<f32>,
-    /// `[fan_out]`: the four-bit step of each row, where [`crate::train::finetune`] has put the weights on one.
+    /// 4-bit step of each row, `[fan_out]`, if [`crate::train::finetune`] rounded the weights to multiples of it.
     pub int4_step: Option<Array1<f32>>,
 }
 
-/// The folded network and where it comes from.
+/// The folded network, and how it was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoldedModel {
-    /// Its shape.
+    /// Shape of the network.
     pub architecture: Architecture,
     /// The characters in the order of their indices, the boundary's sign first.
     pub vocab: String,
-    /// `[vocab_size, n_embd]`.
+    /// The embedding, `[vocab_size, n_embd]`.
     pub embedding: Array2<f32>,
-    /// From the characters up.
+    /// The levels, from the characters up.
     pub levels: Vec<FoldedLinear>,
-    /// To logits.
+    /// The output layer, which computes the logits.
     pub output: FoldedLinear,
-    /// How it was made.
+    /// Provenance and losses.
     pub origin: Origin,
 }
 
-/// How a model was made and how good it is.
+/// Provenance and losses of a model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Origin {
     /// Name of the preset.
     pub preset: String,
     /// The recipe, as JSON.
     pub recipe: String,
-    /// How it was trained on for four bits, as JSON; empty if it was not.
+    /// The fine-tuning for 4 bits, as JSON; empty if the model was not fine-tuned.
     pub finetune: String,
-    /// The step with the best dev loss, whose weights these are.
+    /// The step with the best dev loss; the weights are those of this step.
     pub steps: usize,
-    /// Seed of the training.
+    /// The training's seed.
     pub seed: u64,
-    /// Threads libtorch used: the same bytes come from the same seed and thread count.
+    /// Number of libtorch's threads: the same seed and number of threads make the same bytes.
     pub threads: usize,
     /// SHA-256 of the word list, in hexadecimal digits.
     pub data_sha256: String,
-    /// Whether duplicate words were dropped.
+    /// True if duplicate words were dropped.
     pub dedup: bool,
-    /// How many words were drawn from the list, where it was too long.
+    /// Size of the sample, if the list was too long and a sample was drawn.
     pub sample: Option<usize>,
-    /// How many characters were kept, the commonest, where words with rarer ones were dropped.
+    /// Number of characters kept, the commonest, if words with rarer characters were dropped.
     pub max_characters: Option<usize>,
-    /// Mean loss of the training split in eval mode, nats per character.
+    /// Mean loss of the training split in eval mode, in nats per character.
     pub train_nll: Option<f64>,
-    /// Of the dev split.
+    /// Mean loss of the dev split.
     pub dev_nll: Option<f64>,
-    /// Of the test split.
+    /// Mean loss of the test split.
     pub test_nll: Option<f64>,
     /// Version of the exporter.
     pub exporter_version: String,
 }
 
-/// Why a file is not a folded model.
+/// Reasons why a file is not a folded model.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// It is not safetensors at all.
+    /// The file is not safetensors.
     #[error("{path} is not a safetensors file: {source}")]
     NotSafetensors {
         /// The file.
         path: PathBuf,
-        /// What the reader says.
+        /// The reader's error.
         source: safetensors::SafeTensorError,
     },
-    /// It is a file of another kind.
+    /// The file is of another kind.
     #[error("{path} {kind}")]
     OtherKind {
         /// The file.
         path: PathBuf,
-        /// Says what it is and what to do, after the file's name.
+        /// Kind of the file and what to do with it, a predicate that follows the file's name.
         kind: String,
     },
-    /// It is a safetensors file of this program, and an incomplete one.
+    /// The file was written by this program, but is incomplete or has wrong values.
     #[error("{path} is not a model of this program: {reason}")]
     NotAModel {
         /// The file.
         path: PathBuf,
-        /// What is missing or wrong.
+        /// The missing or wrong part.
         reason: String,
     },
-    /// Its dimensions are outside what the runtime supports.
+    /// The runtime does not support the dimensions.
     #[error("{path}: {source}")]
     Dimensions {
         /// The file.
         path: PathBuf,
-        /// Which one.
+        /// The runtime's error.
         source: FormatError,
     },
 }
 
-/// How fine-tuned weights compare with the model before, on its dev split.
+/// Fine-tuned weights compared with the model before, on its dev split.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Finetuned {
-    /// Loss of the model before, in f32, nats per character.
+    /// Loss of the model before, in f32, in nats per character.
     pub dev_nll: f64,
-    /// What the integers lose against it.
+    /// Loss of the integers against that model.
     pub lost: Lost,
 }
 
 impl FoldedModel {
-    /// Number of characters, the boundary included.
+    /// Returns the number of characters, the boundary included.
     pub fn vocab_size(&self) -> usize {
         self.vocab.chars().count()
     }
 
-    /// Returns how fine-tuned weights compare with the model before, if the file says it.
+    /// Returns how fine-tuned weights compare with the model before, if the file has it.
     pub fn finetuned(&self) -> Option<Finetuned> {
         serde_json::from_str(&self.origin.finetune).ok()
     }
@@ -225,10 +225,10 @@ impl FoldedModel {
         metadata
     }
 
-    /// The bytes of the file. The same model gives the same bytes.
+    /// Returns the bytes of the file. They depend only on the model.
     ///
     /// # Panics
-    /// If the tensors do not have the shapes the architecture asks for, which is a mistake of the caller.
+    /// If the tensors do not have the shapes of the architecture, which is a mistake of the caller.
     pub fn to_safetensors(&self) -> Vec<u8> {
         let tensors = self.tensors();
         let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -251,7 +251,7 @@ impl FoldedModel {
     /// Reads a file written by [`FoldedModel::write`].
     ///
     /// # Errors
-    /// [`FileError`] says what is wrong with it.
+    /// [`FileError`] names the file and the problem.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let bytes = read_bounded(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
         Self::from_safetensors(&bytes, path)
@@ -260,18 +260,18 @@ impl FoldedModel {
     /// Reads the bytes of a file; `path` is for messages only.
     ///
     /// # Errors
-    /// [`FileError`] says what is wrong with it.
+    /// [`FileError`] names the file and the problem.
     pub fn from_safetensors(bytes: &[u8], path: &Path) -> Result<Self, FileError> {
         Reader::new(bytes, path)?.model()
     }
 }
 
-/// Rewrites the JSON header with its keys in order: the library keeps the metadata in a hash map, whose order changes
-/// from run to run.
+/// Rewrites the JSON header with sorted keys: the safetensors crate keeps the metadata in a hash map, whose order
+/// changes from run to run.
 fn sort_header(mut bytes: Vec<u8>) -> Vec<u8> {
     let len = bytes.first_chunk::<8>().map(|len| u64::from_le_bytes(*len)).expect("it was just written");
     let end = 8 + usize::try_from(len).expect("it fits the memory");
-    // serde_json keeps the keys of an object sorted; the library pads the header with spaces.
+    // serde_json keeps the keys of an object sorted; the safetensors crate pads the header with spaces.
     let header: serde_json::Value = serde_json::from_slice(&bytes[8..end]).expect("it was just written");
     let mut sorted = header.to_string().into_bytes();
     assert!(sorted.len() <= end - 8, "only the order changes");

@@ -1,6 +1,6 @@
-//! BatchNorm into the linear layer before it.
+//! Folds BatchNorm into the linear layer before it.
 //!
-//! In eval mode BatchNorm is a fixed scale and shift per channel, and so is part of the linear layer:
+//! In eval mode BatchNorm is a fixed scale and shift per channel, which can be part of the linear layer:
 //!
 //! ```text
 //! gamma * (W x + b - mean) / sqrt(var + eps) + beta  =  (scale * W) x + (beta - (mean - b) * scale),
@@ -9,22 +9,22 @@
 
 use ndarray::{Array1, Array2, Axis};
 
-/// What a BatchNorm has learned and seen, one value per channel.
+/// Parameters and running statistics of a BatchNorm, one value per channel.
 #[derive(Clone, Debug)]
 pub struct BatchNormStats {
-    /// gamma.
+    /// gamma, the factor.
     pub weight: Array1<f64>,
-    /// beta.
+    /// beta, the shift.
     pub bias: Array1<f64>,
     /// Mean over the training batches.
     pub running_mean: Array1<f64>,
     /// Variance over the training batches.
     pub running_var: Array1<f64>,
-    /// Keeps the variance away from zero.
+    /// Added to the variance, so that it is not zero.
     pub eps: f64,
 }
 
-/// Folds `batch_norm` into `weight` `[fan_out, fan_in]` and the bias it has, if any: the new weight and bias, computed in f64.
+/// Folds `batch_norm` into `weight` `[fan_out, fan_in]` and `bias`, in f64; returns the new weight and bias.
 ///
 /// # Panics
 /// If the numbers of channels differ.
@@ -58,11 +58,11 @@ mod tests {
         };
         let stats = BatchNormStats { eps: 1e-5, ..stats };
         let (weight, bias) = fold_batch_norm(&array![[1.0, 2.0], [3.0, 4.0]], None, &stats);
-        // Channel 0: scale 2 / sqrt(4 + 1e-5), all but 1. Channel 1: gamma 0 leaves beta alone, whatever the variance.
+        // Channel 0: the scale is 2 / sqrt(4 + 1e-5), almost 1. Channel 1: gamma is 0, so only beta is left.
         assert!((weight[[0, 0]] - 1.0).abs() < 2e-6 && (weight[[0, 1]] - 2.0).abs() < 4e-6);
         assert!((bias[0] + 2.5).abs() < 1e-5);
         assert_eq!((weight[[1, 0]], weight[[1, 1]], bias[1]), (0.0, 0.0, -1.0));
-        // A bias of the linear layer is part of what is normalised: it shifts the mean.
+        // The linear layer's bias is normalised too: it shifts the mean.
         let (same, shifted) = fold_batch_norm(&array![[1.0, 2.0], [3.0, 4.0]], Some(&array![3.0, 7.0]), &stats);
         assert_eq!(same, weight);
         assert_eq!((shifted[0], shifted[1]), (0.5, -1.0));

@@ -1,13 +1,13 @@
-//! Activations in libtorch: in training, folded, and in the units of integers.
+//! Activations in libtorch: in training, folded, and in integer units.
 //!
-//! The integer curve itself is [`Activation::curve`]; a test compares [`forward_units`] with it for every activation.
+//! A test compares [`forward_units`] with the runtime's integer curve, [`Activation::curve`], for every activation.
 
 use runtime::Activation;
 use tch::Tensor;
 
 use crate::model::activation::{ONE, pre_activation_units};
 
-/// Computes the output of a level in training, (..., rows) -> (..., width).
+/// Computes the output of a level in training, `(..., rows) -> (..., width)`.
 pub fn forward(activation: Activation, rows: &Tensor) -> Tensor {
     match activation {
         Activation::Tanh => rows.tanh(),
@@ -19,7 +19,7 @@ pub fn forward(activation: Activation, rows: &Tensor) -> Tensor {
     }
 }
 
-/// Computes the output of a folded level, (..., rows) -> (..., width).
+/// Computes the output of a folded level, `(..., rows) -> (..., width)`.
 pub fn forward_folded(activation: Activation, rows: &Tensor) -> Tensor {
     match activation {
         Activation::Tanh => rows.tanh(),
@@ -31,17 +31,17 @@ pub fn forward_folded(activation: Activation, rows: &Tensor) -> Tensor {
     }
 }
 
-/// Computes the output of a level in units of 1/127 from its pre-activations in integers, (..., rows) -> (..., width).
+/// Computes the output of a level in units of 1/127 from its integer pre-activations, `(..., rows) -> (..., width)`.
 ///
-/// `round` does the runtime's rounding; finetuning lets gradients through it. Whole numbers stay whole and equal the
-/// runtime's: no value is a tie.
+/// `round` rounds as the runtime does; in fine-tuning, gradients pass through it. For whole numbers the results equal
+/// those of the runtime, since no value is half-way between two integers.
 pub fn forward_units(activation: Activation, pre_activation: &Tensor, round: impl Fn(&Tensor) -> Tensor) -> Tensor {
     let tanh = || round(&((pre_activation / pre_activation_units(activation)).tanh() * ONE));
     match activation {
         Activation::Tanh => tanh(),
         Activation::Gated => {
             let halves = tanh().chunk(2, -1);
-            // As `runtime::quant::gate`.
+            // The same formula as in `runtime::quant::gate`.
             round(&(&halves[0] * (&halves[1] + ONE) * (258.0 / 65_536.0)))
         }
         Activation::Relu => pre_activation.clamp(0.0, ONE),
@@ -57,7 +57,7 @@ mod tests {
     use crate::model::activation::{fold, is_bounded};
     use crate::model::arrays::from_matrix;
 
-    /// The output of one value from its rows, by the runtime's own curve and gate.
+    /// Computes one output from its rows with the runtime's own curve and gate.
     fn by_the_runtime(activation: Activation, rows: &[i32]) -> f64 {
         let curve = activation.curve();
         match *rows {
@@ -76,7 +76,7 @@ mod tests {
             for (kind, gate) in [Kind::Double, Kind::Float].into_iter().flat_map(|k| gates.iter().map(move |&g| (k, g)))
             {
                 let rows = |value: i32| [value, gate][..activation.rows_per_value()].to_vec();
-                // All values, then all gates.
+                // The columns are all values, then all gates.
                 let columns =
                     (0..activation.rows_per_value()).flat_map(|row| all.iter().map(move |&value| rows(value)[row]));
                 let given = Tensor::from_slice(&columns.map(f64::from).collect::<Vec<_>>()).to_kind(kind);

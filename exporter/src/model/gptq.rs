@@ -1,10 +1,11 @@
 //! Error-compensated rounding of weights, calibrated on words of the model.
 //!
 //! Other weights of a row compensate the rounding error of a weight, as far as their inputs are correlated (Frantar et
-//! al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022; the descent after
-//! GPTQ is that of Behdin et al., "QuantEase", 2023). Layers are rounded from the characters up. Each layer is
-//! calibrated on the outputs of the rounded layers below, so that the layer also compensates their errors. The bias
-//! compensates the mean error.
+//! al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022). The descent after
+//! GPTQ is from Behdin et al., "QuantEase", 2023.
+//!
+//! Layers are rounded from the characters up. Each layer is calibrated on the outputs of the rounded layers below, so
+//! that it also compensates their errors. The bias compensates the mean error.
 
 mod inputs;
 mod row;
@@ -26,15 +27,16 @@ use crate::model::tensors::{self, level_outputs};
 use inputs::Inputs;
 use row::{Rounded, Rows};
 
-/// Contexts to calibrate on: enough for the statistics of 256 inputs, little enough for a moment.
+/// Most contexts for calibration: enough for the statistics of 256 inputs, few enough to be evaluated in a moment.
 const CALIBRATION_CONTEXTS: usize = 20_000;
-/// Share of the mean of the Hessian's diagonal that is added to it: inputs that never move must not get infinite trust.
+/// Share of the Hessian's mean diagonal that is added to its diagonal: without, an input that is always zero would make
+/// the Hessian singular.
 const DAMPING: f64 = 0.01;
 
-/// Inputs of a layer, at most: their matrix takes 0.5 GB, and a few of it are needed at once.
+/// Most inputs of a layer: the Hessian of so many takes 0.5 GB, and a few such matrices are needed at once.
 pub const MAX_FAN_IN: usize = 8_192;
 
-/// Returns the number of inputs of the layer that reads most, a table's tokens of all positions included.
+/// Returns the largest number of inputs of a layer; a table has an input for each position and token.
 pub fn largest_fan_in(model: &FoldedModel) -> Option<usize> {
     let columns = |layer: &FoldedLinear| layer.weight.ncols();
     let first = match has_table(model) {
@@ -44,11 +46,11 @@ pub fn largest_fan_in(model: &FoldedModel) -> Option<usize> {
     model.levels[1..].iter().chain([&model.output]).map(columns).chain([first]).max()
 }
 
-/// Rounds a model, error-compensated: levels above level 0 and the output layer to `range`, level 0 to 8 bits.
+/// Rounds a model with error compensation: levels above level 0 and the output layer to `range`, level 0 to 8 bits.
 ///
-/// The rounding is calibrated on `contexts` `[N, block_size]` (i64): the same contexts return the same integers. In 4
-/// bits, a level that was fine-tuned for 4 bits keeps its steps. Level 0 and output layer of a fine-tuned network are
-/// rounded to nearest, as in the fine-tuning.
+/// The rounding is calibrated on `contexts` `[N, block_size]` (i64); the same contexts lead to the same integers. In 4
+/// bits, a level that was fine-tuned for 4 bits keeps its steps. Level 0 and the output layer of a fine-tuned network
+/// are rounded to nearest, as in the fine-tuning.
 ///
 /// # Panics
 /// If libtorch runs out of memory.
@@ -79,7 +81,7 @@ pub fn quantize(model: &FoldedModel, contexts: &Tensor, range: Range) -> Quantiz
     QuantizedModel { precision: range.precision(), embedding: input.embedding, layers, lost: None }
 }
 
-/// Contexts `[N, block_size]` for calibration, evenly spread over the examples.
+/// Returns contexts `[N, block_size]` for calibration, evenly spread over the examples.
 ///
 /// # Panics
 /// If there are no examples.
@@ -90,13 +92,13 @@ pub fn calibration_contexts(examples: &Examples) -> Tensor {
     contexts.slice(0, 0, count, every)
 }
 
-/// Rounds the rows of a layer to integers of at most `weight_max`, so that they lose least on `inputs`.
+/// Rounds the rows of a layer to integers of at most `weight_max`, with the smallest loss on `inputs`.
 fn compensate(real: &RealLayer, inputs: &Inputs, weight_max: f64) -> IntegerLayer {
     let mut hessian = inputs.hessian.clone();
     let damping = DAMPING * hessian.diag().mean().unwrap_or(1.0).max(1e-9);
     hessian.diag_mut().mapv_inplace(|value| value + damping);
     let factor = inverse_cholesky(&hessian);
-    // The weights whose products with the quantized inputs are closest to those of the real weights and inputs:
+    // With quantized inputs, these weights come closest to the products of the real weights and inputs:
     // W + W (X - Xq)^T Xq H^-1.
     let inverse = factor.t().dot(&factor);
     let weight = &real.weight + &real.weight.dot(&inputs.lost).dot(&inverse);
@@ -106,7 +108,7 @@ fn compensate(real: &RealLayer, inputs: &Inputs, weight_max: f64) -> IntegerLaye
     let mut layer = IntegerLayer { format: format(weight_max), bias: vec![], multiplier: vec![], weights: vec![] };
     for (row, weights) in target.weight.rows().into_iter().enumerate() {
         let Rounded { weights, step } = rows.round(weights, target.row_scale(row, f64::INFINITY));
-        // The bias compensates the mean of the error that remains.
+        // The bias compensates the mean of the remaining error.
         let rounded: Array1<f64> = weights.iter().map(|&weight| f64::from(weight) * step).collect();
         let missing = real.weight.row(row).dot(&inputs.mean) - rounded.dot(&inputs.mean_quantized);
         let (bias, multiplier) = real.bias_and_multiplier(real.bias[row] + missing, step);
@@ -117,7 +119,7 @@ fn compensate(real: &RealLayer, inputs: &Inputs, weight_max: f64) -> IntegerLaye
     layer
 }
 
-/// Returns `U` with `U^T U = H^-1`, upper triangular.
+/// Returns the upper triangular matrix `U` with `U^T U = H^-1`.
 fn inverse_cholesky(hessian: &Array2<f64>) -> Array2<f64> {
     let tensor = from_matrix(hessian);
     let inverse = tensor.linalg_cholesky(false).cholesky_inverse(false);

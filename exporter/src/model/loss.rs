@@ -1,31 +1,31 @@
-//! The loss of a network on examples.
+//! Loss of a network on examples.
 
 use serde::{Deserialize, Serialize};
 use tch::{IndexOp, Kind, Tensor};
 
-/// A loss, and the number of characters that it is the mean of.
+/// Mean loss, and the number of characters evaluated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Loss {
-    /// Mean negative log-likelihood, nats per character.
+    /// Mean negative log-likelihood, in nats per character.
     pub nll: f64,
-    /// Characters, the ends of words included.
+    /// Number of characters, the ends of words included.
     pub characters: usize,
 }
 
-/// Loss of integers against f32, in nats per character.
+/// Loss of integers against the f32 model, in nats per character.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lost {
-    /// Mean Kullback-Leibler divergence of their distributions from those of f32.
+    /// Mean Kullback-Leibler divergence of the integers' distributions from those of f32.
     pub kl: f64,
-    /// Their loss less that of f32.
+    /// Loss of the integers minus that of f32.
     pub delta: f64,
 }
 
-/// Contexts that are evaluated together.
+/// Number of contexts that are evaluated together.
 const BATCH: i64 = 8192;
 
-/// Mean Kullback-Leibler divergence of the logits of `forward` from the logits of `reference`, in nats per character,
-/// without gradients and in batches.
+/// Computes the mean Kullback-Leibler divergence of the logits of `forward` from the logits of `reference`, in nats per
+/// character, without gradients and in batches.
 pub fn mean_divergence(
     reference: impl Fn(&Tensor) -> Tensor,
     forward: impl Fn(&Tensor) -> Tensor,
@@ -42,13 +42,14 @@ pub fn mean_divergence(
     sum / len as f64
 }
 
-/// Sum over rows of logits of the Kullback-Leibler divergence from `reference`, in nats.
+/// Computes the Kullback-Leibler divergence of logits from `reference`, summed over rows, in nats.
 pub fn divergence(reference: &Tensor, logits: &Tensor) -> Tensor {
     let [wanted, found] = [reference, logits].map(|logits| logits.log_softmax(-1, Kind::Float));
     (wanted.exp() * (wanted - found)).sum(Kind::Double)
 }
 
-/// Mean cross-entropy of the logits that `forward` returns, without gradients and in batches, in nats per character.
+/// Computes the mean cross-entropy of the logits that `forward` returns, in nats per character, without gradients and
+/// in batches.
 pub fn mean_nll(forward: impl Fn(&Tensor) -> Tensor, contexts: &Tensor, targets: &Tensor) -> f64 {
     let len = targets.size()[0];
     let mut sum = 0.0;

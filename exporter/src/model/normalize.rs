@@ -1,9 +1,9 @@
-//! Scales for the levels of an unbounded activation, so that integers have units for them.
+//! Scales the levels of an unbounded activation, so that integers can hold their outputs.
 //!
-//! Integers hold activations in units of 1/127 and at most 127 of them. An unbounded activation is positively
-//! homogeneous, `f(a x) = a f(x)` for `a > 0`: where the rows of a level are divided by a scale and the columns that
-//! read the level are multiplied by it, the network computes the same logits. With the right scale nearly all outputs
-//! of the level are between -1 and 1. The format of blobs knows nothing of this.
+//! Integers hold activations in units of 1/127, and at most 127 units. An unbounded activation is positively
+//! homogeneous, `f(a x) = a f(x)` for `a > 0`: if the rows of a level are divided by a scale and the columns that read
+//! the level are multiplied by it, the network computes the same logits. With the right scale nearly all outputs of the
+//! level are between -1 and 1. A blob has only the scaled weights; its format does not know the scales.
 
 use tch::{Kind, Tensor};
 
@@ -11,17 +11,16 @@ use crate::model::activation::is_bounded;
 use crate::model::file::{FoldedLinear, FoldedModel};
 use crate::model::tensors::level_outputs;
 
-/// Outputs of a level that the choice of its scale looks at, at most.
+/// Most outputs of a level from which its scale is chosen.
 const SAMPLES: i64 = 1_000_000;
-/// Scales that are tried.
+/// Number of scales that are tried.
 const TRIES: u32 = 60;
-/// A scale this far from 1, or as far below, is worth another normalisation.
+/// Scales above this, or below its inverse, are worth another normalisation.
 const FAR: f64 = 1.5;
 
-/// Divides the outputs of every level by its scale, where the activation is unbounded; returns the scales.
+/// Divides the outputs of every level by its scale if the activation is unbounded; returns the scales.
 ///
-/// `contexts` `[N, block_size]` (i64) are what the outputs are measured on. Logits stay the same but for the rounding
-/// of f32.
+/// The outputs are measured on `contexts` `[N, block_size]` (i64). Logits stay the same except for rounding in f32.
 ///
 /// # Panics
 /// If libtorch runs out of memory.
@@ -31,7 +30,7 @@ pub fn normalize(model: &mut FoldedModel, contexts: &Tensor) -> Vec<f64> {
     scales
 }
 
-/// Returns the scale of every level, or none for a bounded activation: the value that 127 units should stand for.
+/// Returns the scale of every level, which is the value of 127 units, or no scales for a bounded activation.
 ///
 /// # Panics
 /// If libtorch runs out of memory.
@@ -42,7 +41,7 @@ pub fn scales(model: &FoldedModel, contexts: &Tensor) -> Vec<f64> {
     level_outputs(model, contexts).iter().map(best_clip).collect()
 }
 
-/// Returns whether scales are so far from 1 that integers would lose by them.
+/// Returns whether a scale is so far from 1 that integers would lose accuracy.
 pub fn are_far(scales: &[f64]) -> bool {
     scales.iter().any(|&scale| !(1.0 / FAR..=FAR).contains(&scale))
 }
@@ -59,7 +58,7 @@ pub fn apply(model: &mut FoldedModel, scales: &[f64]) {
         }
         below = scale;
     }
-    // The output layer reads the last level, or with skip connections all of them, side by side.
+    // The output layer reads the last level, or with skip connections all levels, side by side.
     let FoldedLinear { weight, .. } = &mut model.output;
     let widths = model.architecture.levels.iter().map(|level| usize::from(level.width));
     let read: Vec<_> = widths.zip(scales.iter().copied()).collect();
@@ -70,8 +69,8 @@ pub fn apply(model: &mut FoldedModel, scales: &[f64]) {
     }
 }
 
-/// Returns the largest value that 127 units should stand for: the one that loses least, in squares, when values are
-/// rounded to units and larger ones are cut off.
+/// Returns the best value of 127 units: the one with the smallest mean square error when values are rounded to units
+/// and larger values are clipped.
 fn best_clip(outputs: &Tensor) -> f64 {
     let largest = outputs.abs().max().double_value(&[]);
     if largest <= 0.0 || !largest.is_finite() {

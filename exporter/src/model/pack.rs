@@ -1,4 +1,4 @@
-//! From a folded network to the blob that the runtime reads.
+//! Packs a folded network into the blob that the runtime reads.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use crate::model::file::{FoldedLinear, FoldedModel};
 use crate::model::loss::Lost;
 use crate::model::quantize::QuantizedModel;
 
-/// Tokens of the golden text: three times the lecture's context, a moment's work at boot.
+/// Number of tokens in the golden text: three of the lecture's contexts, which a chip evaluates in a moment at boot.
 const GOLDEN_LEN: usize = 24;
 
-/// Why a model cannot be packed.
+/// Error of a model that cannot be packed.
 #[derive(Debug, thiserror::Error)]
 #[error("the model cannot be packed: {0}")]
 pub struct PackError(#[from] EncodeError);
@@ -21,7 +21,7 @@ pub struct PackError(#[from] EncodeError);
 /// Packs a model in single precision.
 ///
 /// # Errors
-/// [`PackError`] if no runtime would read the result: every blob is opened before it is given out.
+/// [`PackError`] if the runtime refuses the blob: every blob is opened before it is returned.
 pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
     fn linear(linear: &FoldedLinear) -> LinearWeights<'_> {
         LinearWeights {
@@ -36,10 +36,10 @@ pub fn pack_f32(model: &FoldedModel) -> Result<AlignedBlob, PackError> {
     pack(model, (Precision::F32, lost), Layout::Rows8, &formats, &layers)
 }
 
-/// Packs the integers that a model has become, in a layout for integers.
+/// Packs a quantized model, in a layout for integers.
 ///
 /// # Errors
-/// [`PackError`] if no runtime would read the result.
+/// [`PackError`] if the runtime refuses the blob.
 pub fn pack_integer(model: &FoldedModel, quantized: &QuantizedModel, layout: Layout) -> Result<AlignedBlob, PackError> {
     let layers = Layers::Integer { embedding: &quantized.embedding, layers: &quantized.layers };
     let formats: Vec<WeightFormat> = quantized.layers.iter().map(|layer| layer.format).collect();
@@ -79,9 +79,9 @@ fn pack(
     Ok(AlignedBlob::from(blob.as_slice()))
 }
 
-/// The text on which a chip tests itself: tokens of no meaning, so that every part of the network is driven hard.
+/// Returns the golden text, with which a chip tests itself: random tokens, which exercise every part of the network.
 ///
-/// A linear congruential generator with Knuth's multiplier; the same for every model of that vocabulary.
+/// A linear congruential generator with Knuth's multiplier draws the tokens; they depend only on the vocabulary's size.
 pub fn golden_text(vocab_size: usize) -> Vec<Token> {
     let mut state = 42_u64;
     let mut draw = || {
@@ -91,12 +91,12 @@ pub fn golden_text(vocab_size: usize) -> Vec<Token> {
     (0..GOLDEN_LEN).map(|_| Token::try_from(draw()).expect("below the vocabulary's size")).collect()
 }
 
-/// Losses go into the header as whole micronats.
+/// Converts a loss to the header's whole micronats; an unknown loss becomes [`u32::MAX`].
 fn micronats(nll: Option<f64>) -> u32 {
     nll.map_or(u32::MAX, |nll| (nll * 1e6).round() as u32)
 }
 
-/// Zeros for anything that is not 64 hexadecimal digits: the hash is information, not a check.
+/// Parses a hash; returns zeros for text that is not 64 hexadecimal digits, since the hash is only information.
 fn parse_sha256(digits: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     if digits.len() == 64 && digits.is_ascii() {
@@ -107,7 +107,7 @@ fn parse_sha256(digits: &str) -> [u8; 32] {
     hash
 }
 
-/// A model file of either kind.
+/// Model file of either kind.
 #[derive(Clone, Debug)]
 pub enum ModelFile {
     /// `model.safetensors`.
@@ -116,7 +116,7 @@ pub enum ModelFile {
     Blob(AlignedBlob),
 }
 
-/// Why a file is neither.
+/// Reasons why a file is not a model of either kind.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The safetensors file is refused.
@@ -127,7 +127,7 @@ pub enum OpenError {
     Blob {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The runtime's error.
         source: FormatError,
     },
     /// The folded model cannot be packed.
@@ -139,7 +139,7 @@ impl ModelFile {
     /// Reads a file of either kind; its first bytes say which.
     ///
     /// # Errors
-    /// [`OpenError`] names the file and what is wrong with it.
+    /// [`OpenError`] names the file and the problem.
     pub fn read(path: &Path) -> Result<Self, OpenError> {
         let bytes = crate::io::read::read_bounded(path)
             .map_err(|source| crate::model::file::FileError::Read { path: path.to_owned(), source })?;
@@ -152,7 +152,7 @@ impl ModelFile {
         }
     }
 
-    /// The blob of the model: the file itself, or what `export` would write in f32.
+    /// Returns the blob of the model: the file itself, or the blob that `export` would write in f32.
     ///
     /// # Errors
     /// [`PackError`] for a folded model that cannot be packed.

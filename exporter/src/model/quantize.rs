@@ -1,7 +1,6 @@
-//! From a folded network to integers, as `runtime`'s QUANTIZATION.md defines them.
+//! Rounds a folded network to integers, as `runtime`'s QUANTIZATION.md defines them.
 //!
-//! Every row has a scale of its own. What a row computes is `multiplier * (bias + sum w x)`, so the scale goes into the
-//! multiplier.
+//! Every row has its own scale. A row computes `multiplier * (bias + sum w x)`, and the multiplier includes the scale.
 
 use ndarray::{Array1, Array2};
 use runtime::Activation;
@@ -17,15 +16,15 @@ use crate::model::loss::Lost;
 pub const INT8_MAX: f64 = 127.0;
 /// Largest magnitude of a 4-bit weight.
 pub const INT4_MAX: f64 = 7.0;
-/// What an activation of 1 counts in the sums.
+/// Value of one unit of an activation.
 const ACTIVATION_SCALE: f64 = 1.0 / ACTIVATION_MAX as f64;
 
 /// Largest magnitudes of the integers of a network. Level 0 always has 8 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
-    /// Of the levels above level 0.
+    /// Largest magnitude in the levels above level 0.
     pub levels: f64,
-    /// Of the output layer.
+    /// Largest magnitude in the output layer.
     pub output: f64,
 }
 
@@ -37,47 +36,47 @@ impl Range {
     /// 4 bits for the output layer as well.
     pub const INT4_OUTPUT: Self = Self { levels: INT4_MAX, output: INT4_MAX };
 
-    /// Returns the number format of a model with such integers.
+    /// Returns the precision of a model with such integers.
     pub fn precision(self) -> Precision {
         if self.levels > INT4_MAX { Precision::Int8 } else { Precision::Int4 }
     }
 }
 
-/// A network in integers.
+/// The network in integers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedModel {
-    /// The number format as a whole.
+    /// Precision of the model.
     pub precision: Precision,
-    /// `[vocab_size][n_embd]`; empty where level 0 is a table.
+    /// The embedding, `[vocab_size][n_embd]`; empty if level 0 is a table.
     pub embedding: Vec<i8>,
-    /// One per level, and the output layer.
+    /// The levels, then the output layer.
     pub layers: Vec<IntegerLayer>,
-    /// What they lose on the calibration words, if that was measured.
+    /// Loss of the integers on the calibration words, if it was measured.
     pub lost: Option<Lost>,
 }
 
-/// Real rows that are to become integers: `weight` `[fan_out, fan_in]` on inputs of `input_scale` per unit.
+/// Layer in real numbers, to be rounded: `weight` `[fan_out, fan_in]`, for inputs in units of `input_scale`.
 #[derive(Clone, Debug)]
 pub struct RealLayer {
-    /// The matrix, in f64: scales are computed from it.
+    /// The matrix, in f64 because scales are computed from it.
     pub weight: Array2<f64>,
     /// The bias.
     pub bias: Array1<f64>,
-    /// What one unit of input stands for.
+    /// Value of one unit of input.
     pub input_scale: f64,
-    /// Units of output per 1: those of a pre-activation, or 1024 for a logit.
+    /// Units of an output of 1: those of a pre-activation, or 1024 for a logit.
     pub output_units: f64,
     /// Largest magnitude of an input, in units.
     pub input_max: f64,
 }
 
 impl RealLayer {
-    /// A level whose inputs are activations.
+    /// Returns a level whose inputs are activations.
     pub fn level(linear: &FoldedLinear, activation: Activation) -> Self {
         Self::inner(linear, pre_activation_units(activation))
     }
 
-    /// The output layer.
+    /// Returns the output layer.
     pub fn output(linear: &FoldedLinear) -> Self {
         Self::inner(linear, f64::from(1_u32 << LOGIT_FRACTION_BITS))
     }
@@ -92,19 +91,19 @@ impl RealLayer {
         }
     }
 
-    /// The scale of a row with weights of up to `weight_max`: as fine as it can be while bias and sum stay in range.
+    /// Returns the scale of a row with integers of up to `weight_max`: the finest that keeps bias and sum in range.
     pub fn row_scale(&self, row: usize, weight_max: f64) -> f64 {
         let weights = self.weight.row(row);
         let largest = weights.iter().fold(0.0_f64, |largest, weight| largest.max(weight.abs()));
-        // Sum and bias together in units of scale * input_scale; an eighth is left for what rounding adds.
+        // Largest magnitude of sum and bias, in units of scale * input_scale; an eighth is left for rounding.
         let sum: f64 = weights.iter().map(|weight| weight.abs()).sum::<f64>() * self.input_max;
         let reach = sum + self.bias[row].abs() / self.input_scale;
         let from_limit = reach / (f64::from(ACC_LIMIT) * 0.875);
-        // A row of zeros still needs a scale; its multiplier may round to zero.
+        // A row of zeros needs a scale too; its multiplier may round to zero.
         (largest / weight_max).max(from_limit).max(1e-9)
     }
 
-    /// Returns a bias and the multiplier in integers, for a row of that scale.
+    /// Returns bias and multiplier of a row in integers.
     pub fn bias_and_multiplier(&self, bias: f64, scale: f64) -> (i32, i32) {
         let unit = scale * self.input_scale;
         let multiplier = unit * self.output_units * f64::from(1_u32 << MULTIPLIER_FRACTION_BITS);
@@ -112,18 +111,18 @@ impl RealLayer {
     }
 }
 
-/// Returns the format of weights of at most that magnitude.
+/// Returns the weight format for integers of up to `weight_max`.
 pub fn format(weight_max: f64) -> WeightFormat {
     if weight_max > INT4_MAX { WeightFormat::Int8 } else { WeightFormat::Int4 }
 }
 
-/// Rounds every weight to the nearest multiple of its row's scale, at most `weight_max` of them.
+/// Rounds every weight to an integer of at most `weight_max`, in units of its row's scale.
 pub fn round_to_nearest(real: &RealLayer, weight_max: f64) -> IntegerLayer {
     round(real, weight_max, |row| real.row_scale(row, weight_max))
 }
 
-/// Rounds every weight to the nearest multiple of its row's step, at most `weight_max` of them. A step that is too
-/// small for the runtime's sums is raised.
+/// Rounds every weight to an integer of at most `weight_max`, in units of its row's step. A step that is too small for
+/// the runtime's sums is raised.
 pub fn round_to_steps(real: &RealLayer, weight_max: f64, steps: &Array1<f32>) -> IntegerLayer {
     round(real, weight_max, |row| f64::from(steps[row]).max(real.row_scale(row, f64::INFINITY)))
 }
@@ -140,19 +139,19 @@ fn round(real: &RealLayer, weight_max: f64, step: impl Fn(usize) -> f64) -> Inte
     layer
 }
 
-/// The nearest integer of at most that magnitude.
+/// Returns the nearest integer with a magnitude of at most `max`.
 pub fn nearest(value: f64, max: f64) -> i8 {
     value.round().clamp(-max, max) as i8
 }
 
 /// Level 0 and the embedding that it reads, before the weights are rounded.
 ///
-/// The level becomes a table of pre-activations where the table is about as small as embedding and rows.
+/// The level becomes a table of pre-activations if [`table_pays`].
 #[derive(Clone, Debug)]
 pub struct InputLayer {
-    /// `[vocab_size][n_embd]` in units of `real.input_scale`; empty where the level is a table.
+    /// The embedding, `[vocab_size][n_embd]`, in units of `real.input_scale`; empty if the level is a table.
     pub embedding: Vec<i8>,
-    /// The rows of the level. Those of a table have `[fuse * vocab_size]` columns, one for each position and token.
+    /// The rows of the level. The rows of a table have `fuse * vocab_size` columns, one for each position and token.
     pub real: RealLayer,
 }
 
@@ -175,8 +174,8 @@ impl InputLayer {
         self.embedding.is_empty()
     }
 
-    /// Returns the rounded rows in the order of a blob: a table as `[fuse][vocab_size][fan_out]`, so that the entries
-    /// of a token for all rows are side by side.
+    /// Returns the rounded rows in the order of a blob: a table as `[fuse][vocab_size][fan_out]`, so that a token's
+    /// entries for all rows are side by side.
     pub fn stored(&self, layer: IntegerLayer) -> IntegerLayer {
         if !self.is_table() {
             return layer;
@@ -190,7 +189,7 @@ impl InputLayer {
     }
 }
 
-/// Level 0 and what it reads, each weight to its nearest step.
+/// Rounds level 0 and the embedding to nearest.
 pub fn quantize_input(model: &FoldedModel) -> (Vec<i8>, IntegerLayer) {
     let input = InputLayer::new(model);
     let layer = input.stored(round_to_nearest(&input.real, INT8_MAX));
@@ -203,14 +202,17 @@ pub fn has_table(model: &FoldedModel) -> bool {
     table_pays(model.architecture.levels[0].fuse.into(), model.levels[0].bias.len(), vocab_size, n_embd)
 }
 
-/// Whether level 0 becomes a table: it saves the multiplications, so it may take an eighth more bytes than what it replaces.
-/// `rows` are those of the level's matrix.
+/// Returns whether level 0 becomes a table. `rows` is the number of rows of the level's matrix.
+///
+/// A table saves the multiplications, so it may take an eighth more bytes than the embedding and matrix it replaces.
 pub fn table_pays(fuse: usize, rows: usize, vocab_size: usize, n_embd: usize) -> bool {
     let replaced = vocab_size * n_embd + fuse * n_embd * rows;
     fuse * vocab_size * rows <= replaced + replaced / 8
 }
 
-/// The rows of level 0 for inputs of one token per position, each 0 or 1: `[fan_out, fuse * vocab_size]` with
+/// Returns level 0 as a table: its inputs are 1 for the token at each position and 0 for all others.
+///
+/// The matrix `[fan_out, fuse * vocab_size]` is
 /// `weight[row][p * vocab_size + c] = sum_i W[row][p * n_embd + i] * embedding[c][i]`.
 fn table(model: &FoldedModel, fuse: usize) -> RealLayer {
     let linear = &model.levels[0];
@@ -232,8 +234,9 @@ fn table(model: &FoldedModel, fuse: usize) -> RealLayer {
     }
 }
 
-/// Rounds each weight of a model to its nearest step: without calibration, for comparison and for sizes.
-/// [`crate::model::gptq::quantize`] loses less.
+/// Rounds each weight of a model to its nearest step, without calibration: for comparison, and to know sizes.
+///
+/// [`crate::model::gptq::quantize`] loses less accuracy.
 pub fn quantize_nearest(model: &FoldedModel, range: Range) -> QuantizedModel {
     let (embedding, first) = quantize_input(model);
     let mut layers = vec![first];

@@ -1,5 +1,4 @@
-//! Examples as tensors, and the input of the output layer, which the network in training, the folded and the quantized
-//! one share.
+//! Examples as tensors, and functions that the network in training, the folded and the quantized network share.
 
 use ndarray::Array2;
 use runtime::Vocab;
@@ -10,23 +9,23 @@ use crate::model::arrays::{from_matrix, from_vector};
 use crate::model::file::FoldedModel;
 use crate::model::forward::forward_folded;
 
-/// Returns the examples of words for a model; `list` is what to call the list.
+/// Returns the examples of words for a model; `list` is the list's name in messages.
 ///
 /// # Errors
 /// [`DataError::UnknownCharacter`] for a word that the model cannot read.
 ///
 /// # Panics
-/// If the model has no vocabulary: it is checked when a file is read.
+/// If the model's vocabulary is not valid, which is checked when a file is read.
 pub fn examples(model: &FoldedModel, list: &str, words: &[String]) -> Result<Examples, DataError> {
     let block_size = model.architecture.levels.iter().map(|level| usize::from(level.fuse)).product();
     let vocab = Vocab::new(&model.vocab).expect("it was checked when the file was read");
     Examples::new(list, words, vocab, block_size)
 }
 
-/// Contexts `[N, block_size]` and targets `[N]` of examples, both i64.
+/// Returns the contexts `[N, block_size]` and targets `[N]` of examples, both i64.
 ///
 /// # Panics
-/// If there are more than 2^63 of them.
+/// If there are more than 2^63 examples.
 pub fn of_examples(examples: &Examples, device: Device) -> (Tensor, Tensor) {
     let block_size = i64::try_from(examples.block_size).expect("at most 1024");
     let contexts = Tensor::from_slice(&examples.contexts).view([-1, block_size]);
@@ -34,9 +33,10 @@ pub fn of_examples(examples: &Examples, device: Device) -> (Tensor, Tensor) {
     (contexts.to_kind(Kind::Int64).to_device(device), targets.to_kind(Kind::Int64).to_device(device))
 }
 
-/// Input of the output layer: the newest position of the last level, or with skip connections of all levels, side by side.
+/// Returns the input of the output layer: the newest position of the last level, or, with skip connections, of all
+/// levels, side by side.
 ///
-/// The output of a level is (B, T, C), or (B, C) where there is one position.
+/// The output of a level is `(B, T, C)`, or `(B, C)` if the level has one position.
 pub fn output_input(levels: &[Tensor], skip: bool) -> Tensor {
     let newest = |x: &Tensor| if x.dim() == 3 { x.select(1, -1) } else { x.shallow_clone() };
     match levels {
@@ -45,7 +45,7 @@ pub fn output_input(levels: &[Tensor], skip: bool) -> Tensor {
     }
 }
 
-/// Computes the output of every level of a folded network in f64, (B, T, C) each, from contexts `[B, block_size]`.
+/// Computes the output of every level of a folded network in f64, `(B, T, C)` each, from contexts `[B, block_size]`.
 ///
 /// # Panics
 /// If libtorch runs out of memory.

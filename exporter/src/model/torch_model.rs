@@ -10,7 +10,7 @@ use crate::model::forward::forward_folded;
 use crate::model::loss::{Loss, mean_nll};
 use crate::model::tensors::{self, output_input};
 
-/// The folded network as tensors, to be evaluated in whole windows as PyTorch would.
+/// The folded network as tensors, evaluated over whole windows as in PyTorch.
 pub struct TorchModel {
     embedding: Tensor,
     levels: Vec<(i64, Tensor, Tensor)>,
@@ -38,10 +38,10 @@ impl TorchModel {
         }
     }
 
-    /// A network of those dimensions with random weights, where only its speed is of interest.
+    /// Makes a network with random weights, to measure its speed.
     ///
     /// # Panics
-    /// Never: dimensions are limited.
+    /// Never: a `Config` limits the dimensions.
     pub fn untrained(config: &Config, device: Device) -> Self {
         let random = |shape: &[usize]| {
             let shape: Vec<i64> = shape.iter().map(|&n| i64::try_from(n).expect("a dimension")).collect();
@@ -62,7 +62,7 @@ impl TorchModel {
         }
     }
 
-    /// Contexts `[B, block_size]` -> logits `[B, vocab_size]`.
+    /// Computes the logits `[B, vocab_size]` of contexts `[B, block_size]`.
     pub fn forward(&self, contexts: &Tensor) -> Tensor {
         let mut x = Tensor::embedding(&self.embedding, contexts, -1, false, false);
         let mut levels = Vec::new();
@@ -75,10 +75,10 @@ impl TorchModel {
         output_input(&levels, self.skip).linear(&self.output.0, Some(&self.output.1))
     }
 
-    /// Draws words from the model, always the same ones, and returns the context of each of their characters,
-    /// `[N, block_size]`, on the CPU.
+    /// Draws words from the model, always the same words; returns the context of each character, `[N, block_size]`, on
+    /// the CPU.
     ///
-    /// For calibration where there is no list of words. A word of more than `longest` characters is cut off.
+    /// The contexts serve for calibration without a word list. A word of more than `longest` characters is cut off.
     pub fn draw_contexts(&self, words: i64, longest: usize) -> Tensor {
         tch::manual_seed(42);
         let device = self.embedding.device();
@@ -95,7 +95,7 @@ impl TorchModel {
         Tensor::cat(&drawn, 0).to_device(Device::Cpu)
     }
 
-    /// Mean loss over the examples.
+    /// Computes the mean loss over examples.
     pub fn loss(&self, examples: &Examples) -> Loss {
         let (contexts, targets) = tensors::of_examples(examples, self.embedding.device());
         Loss { nll: mean_nll(|x| self.forward(x), &contexts, &targets), characters: examples.len() }

@@ -17,7 +17,7 @@ fn the_exporter_says_to_leave_the_folder() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{stderr}");
     let lines: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error")).collect();
-    let says = "the exporter runs on this computer, and in this folder Cargo builds for chips: `cd ..` first";
+    let says = "the exporter runs on this computer, but Cargo builds for chips in this folder: run `cd ..` first";
     assert!(lines[0].ends_with(says), "{stderr}");
     // The second one is Cargo's, of a build script that has failed.
     assert!(lines.len() <= 2, "{stderr}");

@@ -46,10 +46,10 @@ const KINDS: [(&str, &str); 12] = [
     ("empty.safetensors", "empty.safetensors is empty"),
     ("net.pt", "net.pt is a file of torch.save: save the network as safetensors"),
     ("old.pt", "old.pt is a file of torch.save: save the network as safetensors"),
-    ("words.txt", "words.txt is text, and no model"),
+    ("words.txt", "words.txt is text, not a model"),
     ("net.safetensors.gz", "net.safetensors.gz is compressed by gzip"),
-    ("plot.png", "plot.png is a picture (PNG), and no model"),
-    ("pointer.safetensors", "pointer.safetensors is a pointer of Git LFS: `git lfs pull`"),
+    ("plot.png", "plot.png is a picture (PNG), not a model"),
+    ("pointer.safetensors", "pointer.safetensors is a Git LFS pointer: `git lfs pull`"),
     ("folder", "cannot read folder: it is a folder, not a file"),
     ("run", "cannot read run: it is a folder: the model in it is model.safetensors"),
     ("none.blob", "cannot read none.blob: No such file or directory"),
@@ -71,7 +71,7 @@ fn a_blob_is_not_finetuned() {
     let folder = folder();
     let arguments = ["finetune", "--model", "m.blob", "--out", "tuned.safetensors"];
     let outcome = run_in(folder.path(), &arguments)
-        .fails(&["m.blob is a blob, which was exported already: give the model.safetensors that it was made from"]);
+        .fails(&["m.blob is a blob, which is already exported: use the model.safetensors that it was made from"]);
     assert!(!folder.path().join("tuned.safetensors").exists());
     row("a blob", "finetune", outcome.last());
 }
@@ -84,7 +84,7 @@ fn files_of_a_training_are_named() {
     let checkpoint = [&(header.len() as u64).to_le_bytes()[..], header].concat();
     fs::write(here.join("run/checkpoint.safetensors"), checkpoint).unwrap();
     let outcome = run_in(here, &["sample", "--model", "run/checkpoint.safetensors"])
-        .fails(&["is the checkpoint of a training: `train --resume run` goes on with it"]);
+        .fails(&["is the checkpoint of a training: `train --resume run` continues the training"]);
     row("a checkpoint", "sample --model", outcome.last());
     let golden = workspace("tests/fixtures/pytorch/deep16_golden.safetensors");
     fs::copy(golden, here.join("golden.safetensors")).unwrap();

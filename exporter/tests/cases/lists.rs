@@ -118,9 +118,9 @@ fn files_of_other_kinds_are_named() {
     refused("a zip file", b"PK\x03\x04\x14\0\0\0\x08\0", &["a zip archive", "`unzip -p IN > OUT`"]);
     refused("a binary file", &[0, 1, 2, 3, 4, 0, 0, 7].repeat(200), &["line 1: a binary file"]);
     let model = std::fs::read(workspace("models/tiny.safetensors")).unwrap();
-    refused("a model", &model, &["line 1: a model's file"]);
+    refused("a model", &model, &["line 1: a model file"]);
     let blob = std::fs::read(workspace("models/tiny.blob")).unwrap();
-    refused("a blob", &blob, &["line 1: a model's file"]);
+    refused("a blob", &blob, &["line 1: a model file"]);
     let folder = tempfile::tempdir().unwrap();
     let outcome = run_in(folder.path(), &[&TRAIN[..], &["--data", "."]].concat());
     row("a folder", "train --data", outcome.fails(&["cannot read .: it is a folder"]).last());
@@ -240,7 +240,7 @@ fn invisible_characters_are_shown() {
     noted(
         "U+2028 in a few lines",
         &with(&|i, name| if i == 3 { format!("{name}\u{2028}zoe") } else { name.into() }),
-        &["ends of lines within a line", "U+2028"],
+        &["line separators within a line", "U+2028"],
     );
 }
 
@@ -313,7 +313,7 @@ fn the_shipped_list_is_not_taken_in_silence() {
     assert!(!folder.path().join("tuned.safetensors").exists());
     run_in(folder.path(), &[&finetune[..], &["--data", "list.txt"]].concat()).succeeds();
     run_in(folder.path(), &["eval", "--model", "m.safetensors"])
-        .fails(&["the shipped list", "--data FILE takes another"]);
+        .fails(&["the shipped list", "--data FILE reads another"]);
     let novel = ["sample", "--model", "m.safetensors", "--novel", "-n", "1"];
     let outcome = run_in(folder.path(), &novel);
     assert!(outcome.stderr.contains("note: m.safetensors was trained on another list"), "{}", outcome.stderr);

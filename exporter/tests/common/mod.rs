@@ -1,16 +1,16 @@
-//! What the tests on shipped models share.
+//! Helpers of the tests on shipped models.
 
 use std::path::{Path, PathBuf};
 
 use exporter::data::{SHIPPED_NAME, Words};
 
-/// A file of the workspace.
+/// Returns the path of a file in the workspace.
 pub fn workspace(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// The lecture's list, on which the shipped models were trained, where it lies beside the repository, else the shipped one,
-/// which they can read as well; and whether it is the lecture's.
+/// Returns the lecture's list, on which the shipped models were trained, and true. If the list is not beside the
+/// repository, returns the shipped list, which the models can read too, and false.
 pub fn words() -> (Words, bool) {
     let lecture = workspace("../shared/data/names.txt");
     if lecture.exists() {

@@ -1,4 +1,4 @@
-//! Bits that flip in a blob: what the checksum finds, and what the self-test would find without it.
+//! Flips bits in a blob, and counts how many the checksum finds, and how many the self-test would find without it.
 
 use std::thread;
 
@@ -9,19 +9,21 @@ use tests::assert_section;
 
 use super::seen::model;
 
-/// Bits that are flipped, one at a time.
+/// Number of bits that are flipped, one at a time.
 const FLIPS: usize = 10_000;
-/// Of these, how many the self-test is tried on: it evaluates the model, the checksum only reads it.
+/// Number of flipped bits on which the self-test is tried: it evaluates the model, which is slower than the checksum.
 const SELF_TESTS: usize = 2_000;
-/// Where the checksum lies in a blob.
+/// Position of the checksum in a blob.
 const CHECKSUM: std::ops::Range<usize> = 16..20;
 
-/// How many single flips were found by what.
+/// Number of flips that each check found after the checksum was corrected.
 #[derive(Default)]
 struct Found {
-    /// With the checksum made right again: refused by the loader's other checks, found by the self-test, by neither.
+    /// Refused by the loader's other checks.
     refused: usize,
+    /// Found by the self-test.
     self_test: usize,
+    /// Found by no check.
     nothing: usize,
 }
 
@@ -35,7 +37,7 @@ fn flip(name: &str) -> Found {
         damaged[bit / 8] ^= 1 << (bit % 8);
         let refused = Model::new(AlignedBlob::from(damaged.as_slice()).as_bytes()).map(drop);
         let error = refused.expect_err("a bit has flipped");
-        // Where a bit of the preamble has flipped, what it says is looked at first.
+        // The loader checks the fields of the preamble before the checksum.
         let expected = matches!(error, FormatError::ChecksumMismatch { .. }) || bit / 8 < CHECKSUM.start;
         assert!(expected, "{name}, bit {bit}: {error}");
         if number >= SELF_TESTS {
@@ -63,9 +65,10 @@ fn what_flipped_bits_are_found_by() {
         let rows = names.map(|name| scope.spawn(move || (name, flip(name))));
         rows.map(|row| row.join().unwrap())
     });
-    let mut text = "| blob | found by preamble or checksum | with a corrected checksum: refused by the loader | \
+    let mut text =
+        "| blob | found by the checksum or by a check before it | with the checksum corrected: refused by the loader | \
                     found by the self-test | not found |\n|---|---|---|---|---|\n"
-        .to_owned();
+            .to_owned();
     for (name, found) in rows {
         assert_eq!(found.refused + found.self_test + found.nothing, SELF_TESTS);
         let percent = |found: usize| format!("{:.1} %", 100.0 * found as f64 / SELF_TESTS as f64);

@@ -1,5 +1,7 @@
-//! Disks that are full or cannot be written to: small ones of our own, in a mount namespace, which needs no superuser where the
-//! system allows it. `cargo xtask test` runs this where it does, and says so where it does not.
+//! Tests with disks that are full or read-only: small disks, mounted in a mount namespace.
+//!
+//! Many systems allow mount namespaces without the superuser. `cargo xtask test` runs these tests if this system does,
+//! and says so if it does not.
 
 use std::fs;
 use std::path::Path;
@@ -14,10 +16,10 @@ use tests::assert_section;
 
 use super::seen::{Case, exporter, files, killed_training, losses, model, said, table};
 
-/// Set for the test's second start, within the namespace.
+/// Environment variable of the test's second start, inside the namespace.
 const INSIDE: &str = "EXPORTER_TEST_IN_MOUNT_NAMESPACE";
 
-/// A disk of so many bytes at `disk/`, for all that this namespace lives.
+/// Mounts a disk at `disk/`, for as long as this namespace lives.
 fn mount(here: &Path, options: &str) {
     let disk = here.join("disk");
     fs::create_dir_all(&disk).unwrap();
@@ -29,14 +31,14 @@ fn unmount(here: &Path) {
     assert!(Command::new("umount").arg(here.join("disk")).status().unwrap().success());
 }
 
-/// A disk with a model and what was exported before.
+/// Mounts a disk with a model and an earlier blob.
 fn disk_with_models(here: &Path, options: &str) {
     mount(here, options);
     fs::write(here.join("disk/m.safetensors"), model("tiny.safetensors")).unwrap();
-    fs::write(here.join("disk/m.blob"), b"of before").unwrap();
+    fs::write(here.join("disk/m.blob"), b"earlier").unwrap();
 }
 
-/// Takes all room there is.
+/// Fills the disk.
 fn fill(here: &Path) {
     let mut filler = fs::File::create(here.join("disk/filler")).unwrap();
     let full = std::io::copy(&mut std::io::repeat(1), &mut filler).unwrap_err();
@@ -57,11 +59,11 @@ fn cases() -> Vec<Case> {
             disk_with_models(here, "size=1m");
             mount(here, "remount,ro");
         }),
-        Case::new("the same disk, at the start of a training", TRAIN, |here| {
+        Case::new("the disk cannot be written to by a training", TRAIN, |here| {
             disk_with_models(here, "size=1m");
             mount(here, "remount,ro");
         }),
-        Case::new("the disk is full when a training is resumed", RESUME, |here| {
+        Case::new("the disk has filled up since the training began", RESUME, |here| {
             mount(here, "size=16m");
             killed_training(here, "disk/run");
             fill(here);
@@ -69,8 +71,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// A training whose disk becomes full under it: it goes on, its checkpoint stays, and when there is room again it is finished from
-/// there, to the same bytes.
+/// Tests a training whose disk fills up: it goes on and keeps its last checkpoint. When there is room again, it is
+/// continued from there, to the same bytes.
 fn becomes_full(here: &Path) {
     mount(here, "size=16m");
     let train = "train --preset tiny --steps 1500 --threads 1 --no-plots";
@@ -82,7 +84,7 @@ fn becomes_full(here: &Path) {
         assert_eq!(child.try_wait().unwrap(), None);
         sleep(Duration::from_millis(2));
     }
-    // As a process that writes a log without an end would: again and again, or a checkpoint that is replaced gives room.
+    // Fills the disk again and again, since a replaced checkpoint frees room.
     while child.try_wait().unwrap().is_none() {
         let mut filler = fs::OpenOptions::new().create(true).append(true).open(here.join("disk/filler")).unwrap();
         let _full = std::io::copy(&mut std::io::repeat(1), &mut filler);
@@ -109,7 +111,7 @@ fn becomes_full(here: &Path) {
     unmount(here);
 }
 
-/// A row that has no room leaves no half line, to which the next one would be added.
+/// Tests that a row without room leaves no half line, to which the next row would be appended.
 fn metrics_stay_whole(here: &Path) {
     mount(here, "size=1m");
     let row = |step| Row::Loss { step, lr: 1.0, losses: vec![1.0 / 3.0; 1_000] };

@@ -1,4 +1,4 @@
-//! Killed at any moment: what has a file's name is whole.
+//! Tests that every file is whole, whenever the program is killed.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -16,14 +16,17 @@ use tempfile::TempDir;
 
 use super::seen::{exporter, files, losses, model, prepared, said};
 
-/// Reads every file under its name; gives the number of temporary ones. A file that is half there is no file of its kind.
+/// Reads every file of a folder as the kind that its name says; returns the number of temporary files.
+///
+/// # Panics
+/// If a file is not whole.
 fn whole(folder: &Path) -> usize {
     let mut temporary = 0;
     for (name, bytes) in files(folder) {
         let path = folder.join(&name);
         let file = name.rsplit('/').next().unwrap_or_default();
         let refused = match file.rsplit('.').next().unwrap_or_default() {
-            // A folder; a run's lock.
+            // A folder, or the lock of a run.
             "" | "lock" => None,
             "tmp" if file.starts_with(".exporter-") => {
                 temporary += 1;
@@ -36,14 +39,16 @@ fn whole(folder: &Path) -> usize {
             "jsonl" => metrics::read(&path).err().map(|e| e.to_string()),
             "svg" => (!bytes.ends_with(b"</svg>\n")).then(|| "no end".to_owned()),
             "png" => (!bytes.ends_with(b"IEND\xaeB`\x82")).then(|| "no end".to_owned()),
-            _ => Some("nobody knows it".to_owned()),
+            _ => Some("the test does not know this kind".to_owned()),
         };
         assert_eq!(refused, None, "{name}, {} bytes", bytes.len());
     }
     temporary
 }
 
-/// Runs a command that is killed where a file grows over so many KiB: within a write, which a kill by time seldom meets.
+/// Runs a command that is killed when a file exceeds `kib` KiB; returns whether it was killed.
+///
+/// The kill is inside a write, which a kill after some time seldom hits.
 fn killed_beyond(kib: usize, here: &Path, arguments: &str) -> bool {
     let output = prepared(here, &format!("ulimit -c 0 -f {kib}"), arguments).output().expect("the program starts");
     const SIGXFSZ: i32 = 25;
@@ -54,7 +59,7 @@ fn killed_beyond(kib: usize, here: &Path, arguments: &str) -> bool {
     output.status.signal().is_some()
 }
 
-/// At every KiB of a file that is written anew, the old one stays until the new one is whole.
+/// Kills commands while they replace a file: the old file must stay until the new one is whole.
 #[test]
 fn killed_while_it_writes_a_file() {
     let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/pytorch/deep16.safetensors");
@@ -79,14 +84,14 @@ fn killed_while_it_writes_a_file() {
             assert!(killed_beyond(kib, here, arguments), "{arguments}: {} bytes in {kib} KiB", before.len());
             assert_eq!(fs::read(here.join(out)).unwrap(), before, "{arguments}, {kib} KiB");
         }
-        assert_eq!(whole(here), sizes.len(), "{arguments}: a temporary file each");
+        assert_eq!(whole(here), sizes.len(), "{arguments}: one temporary file per kill");
         assert!(!finished());
         whole(here);
     }
 }
 
-/// A training that is killed again and again, ever later, with a checkpoint at every step: what it leaves is whole each time, and
-/// in the end it is the training that nobody has killed.
+/// Kills a training again and again, later each time, with a checkpoint at every step: the files must be whole each
+/// time, and the result in the end must be that of a training that was not killed.
 #[test]
 fn killed_again_and_again() {
     let folder = TempDir::new().unwrap();
@@ -108,7 +113,7 @@ fn killed_again_and_again() {
         child.kill().unwrap();
         let status = child.wait().unwrap();
         let now = if here.join("run").exists() { whole(&here.join("run")) } else { 0 };
-        // What the last ones have left is taken away by the one that goes on, if it comes so far.
+        // A continued training removes the temporary files of killed ones, if it comes so far.
         assert!(now <= temporary + 1, "{now} temporary files, {temporary} before");
         (temporary, left) = (now, left + usize::from(now > temporary));
         whole(here);
@@ -118,7 +123,7 @@ fn killed_again_and_again() {
         }
         kills += 1;
         goes_on += usize::from(here.join("run/checkpoint.safetensors").exists());
-        // Killed among the plots, behind the end.
+        // The training was finished, and the kill came while it plotted.
         if here.join("run/result.json").exists() {
             break;
         }
@@ -140,7 +145,7 @@ fn killed_again_and_again() {
     }
 }
 
-/// What is asked to stop stops in order: Ctrl-C, and what a shutdown sends.
+/// Tests that a training stops in order after Ctrl-C and after the signals of a shutdown.
 #[test]
 fn stopped_by_a_signal() {
     for signal in ["INT", "TERM", "HUP"] {

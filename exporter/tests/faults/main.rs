@@ -1,5 +1,5 @@
-//! What goes wrong around the program: killed at any moment, no room, no permission, damaged files, lists without end.
-//! What it then says is kept in `docs/trust/record/reliability.md`; BLESS=1 rewrites the tables there.
+//! Tests faults around the program: kills at any moment, full disks, no permission, damaged files, endless lists.
+//! `docs/trust/record/reliability.md` has tables of the messages; BLESS=1 rewrites them.
 
 #![cfg(target_os = "linux")]
 

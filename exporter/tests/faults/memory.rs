@@ -1,4 +1,4 @@
-//! Lists of any size in bounded memory.
+//! Tests that lists of any size are read in bounded memory.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::seen::{exporter, said};
 
-/// A list of so many different words.
+/// Writes a list of distinct words.
 fn list(path: &Path, words: usize) {
     let mut file = BufWriter::new(File::create(path).unwrap());
     for number in 0..words {
@@ -38,15 +38,15 @@ fn a_sample_is_uniform_in_order_and_the_same_every_time() {
     assert_eq!(some.sha256, all.sha256, "the hash is the file's");
     let places: Vec<usize> =
         some.words.iter().map(|word| all.words.iter().position(|other| other == word).unwrap()).collect();
-    assert!(places.is_sorted() && places.windows(2).all(|pair| pair[0] != pair[1]), "in order, none twice");
-    // 250 of each quarter, give or take four standard deviations of sqrt(1000 * 1/4 * 3/4) = 13.7.
+    assert!(places.is_sorted() && places.windows(2).all(|pair| pair[0] != pair[1]), "in order, and none twice");
+    // 250 of each quarter, within four standard deviations of sqrt(1000 * 1/4 * 3/4) = 13.7.
     for quarter in 0..4 {
         let found = places.iter().filter(|&&place| place / 2_500 == quarter).count();
         assert!(found.abs_diff(250) < 55, "{found} of quarter {quarter}");
     }
 }
 
-/// The most memory it had, in KiB, and what it said.
+/// Runs the program; returns its largest resident memory in KiB, and its stderr.
 fn peak(here: &Path, arguments: &str) -> (usize, String) {
     let mut child = exporter(here, arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let mut peak = 0;
@@ -62,7 +62,7 @@ fn peak(here: &Path, arguments: &str) -> (usize, String) {
     (peak, said(&output))
 }
 
-/// 104 MB of words next to 80 kB: the same memory, and a word on how far it is.
+/// Trains on 104 MB and on 80 kB of words: both need the same memory, and the long list shows progress.
 #[test]
 fn a_long_list_takes_no_more_memory_than_a_short_one() {
     let folder = TempDir::new().unwrap();

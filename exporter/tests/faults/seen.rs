@@ -1,4 +1,4 @@
-//! A fault, and what is seen of it: the row of a table.
+//! Makes a fault, runs the program, and reports the result as a row of a table.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,17 +12,17 @@ use std::time::Duration;
 use exporter::train::run::metrics::Row;
 use tempfile::TempDir;
 
-/// A training of a second, without plots.
+/// Training that takes a second, without plots.
 pub const TRAIN: &str = "train --preset tiny --steps 60 --threads 1 --no-plots --run-dir run --out m.safetensors";
 
-/// The program, in a folder.
+/// Returns the command that runs the program in a folder.
 pub fn exporter(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_exporter"));
     command.args(arguments.split_whitespace()).current_dir(folder).stdin(Stdio::null());
     command
 }
 
-/// Leaves the run of a training that was killed behind its first checkpoint.
+/// Leaves the run of a training that was killed after its first checkpoint.
 pub fn killed_training(here: &Path, run: &str) {
     let train = format!("train --preset tiny --steps 1000000 --threads 1 --run-dir {run} --checkpoint-every 1");
     let mut child = exporter(here, &train).stderr(Stdio::null()).spawn().expect("the program starts");
@@ -34,7 +34,7 @@ pub fn killed_training(here: &Path, run: &str) {
     child.wait().unwrap();
 }
 
-/// The program behind a shell's `preparation`.
+/// Returns the command that runs the program after a shell's `preparation`.
 pub fn prepared(folder: &Path, preparation: &str, arguments: &str) -> Command {
     let mut command = Command::new("bash");
     let script = format!("{preparation}; exec {} {arguments}", env!("CARGO_BIN_EXE_exporter"));
@@ -42,13 +42,13 @@ pub fn prepared(folder: &Path, preparation: &str, arguments: &str) -> Command {
     command
 }
 
-/// A file of `models/`.
+/// Returns the bytes of a file in `models/`.
 pub fn model(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The losses of all steps that a run's metrics have.
+/// Returns the losses of all steps in a run's metrics.
 pub fn losses(metrics: &Path) -> Vec<f32> {
     let rows =
         exporter::train::run::metrics::read(metrics).unwrap_or_else(|error| panic!("{}: {error}", metrics.display()));
@@ -59,13 +59,13 @@ pub fn losses(metrics: &Path) -> Vec<f32> {
     rows.into_iter().flat_map(of_row).collect()
 }
 
-/// What was said on stderr.
+/// Returns the text on stderr.
 pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// All files of a folder, and of those in it, with what they hold; pipes, links that lead nowhere and what cannot be read by name
-/// alone.
+/// Returns names and contents of all files in a folder and its subfolders. Pipes, broken links and unreadable files
+/// have no contents.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
@@ -84,7 +84,7 @@ pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// A fault that is made in a folder, and what the user then types.
+/// A fault in a folder, and the command that the user types then.
 pub struct Case {
     fault: &'static str,
     arguments: &'static str,
@@ -92,7 +92,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// `make` makes the fault in an empty folder.
+    /// Returns a case whose fault is made by `make` in an empty folder.
     pub fn new(fault: &'static str, arguments: &'static str, make: impl Fn(&Path) + 'static) -> Self {
         Self::with(fault, arguments, move |here| {
             make(here);
@@ -100,22 +100,22 @@ impl Case {
         })
     }
 
-    /// `command` makes the fault as well, and gives the program to be started.
+    /// Returns a case whose fault is made by `command`, which returns the program to be started.
     pub fn with(fault: &'static str, arguments: &'static str, command: impl Fn(&Path) -> Command + 'static) -> Self {
         Self { fault, arguments, command: Box::new(command) }
     }
 
-    /// Makes the fault in a folder of its own and gives the row.
+    /// Makes the fault in a new folder and returns the row of the table.
     ///
     /// # Panics
-    /// Unless it ends with an exit code that is not 0, and with one error alone, which is the last line; and if a file of before
-    /// is lost.
+    /// If the program ends with another exit code than 1, if its last line on stderr is not its only error, or if an
+    /// earlier file is lost.
     pub fn row(&self) -> String {
         let folder = TempDir::new().unwrap();
         self.row_in(folder.path())
     }
 
-    /// [`Case::row`], in a folder that is there.
+    /// Does the same as [`Case::row`], in an existing folder.
     pub fn row_in(&self, here: &Path) -> String {
         let mut command = (self.command)(here);
         let before = files(here);
@@ -128,18 +128,18 @@ impl Case {
         assert!(line.starts_with("error: ") && said.matches("error:").count() == 1, "{fault}: {said}");
         assert!(!said.contains("panicked"), "{fault}: {said}");
         for (name, bytes) in &before {
-            // What a kill has left may be taken away.
+            // Temporary files of a killed process may be removed.
             assert!(after.get(name) == Some(bytes) || name.ends_with(".tmp"), "{fault}: {name} is not what it was");
         }
         let new: Vec<String> =
             after.keys().filter(|name| !before.contains_key(*name)).map(|name| format!("`{name}`")).collect();
-        let left = if new.is_empty() { "no change".to_owned() } else { format!("also {}", new.join(", ")) };
+        let left = if new.is_empty() { "unchanged".to_owned() } else { format!("new: {}", new.join(", ")) };
         format!("| {fault} | `{}` | `{line}` | 1 | {left} |\n", self.arguments)
     }
 }
 
-/// The rows of all cases, under a heading.
+/// Returns the table with the rows of all cases.
 pub fn table<'c>(rows: impl Iterator<Item = String> + 'c) -> String {
-    let heading = "| fault | command | message | exit code | on the disk after it |\n|---|---|---|---|---|\n";
+    let heading = "| fault | command | message | exit code | files on the disk |\n|---|---|---|---|---|\n";
     heading.to_owned() + &rows.collect::<String>()
 }

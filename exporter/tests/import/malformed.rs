@@ -444,8 +444,8 @@ fn golden_files_are_checked_as_well() {
     refuse("\"contexts\" is F64", &|file| file.entry("contexts").dtype = "F64");
     refuse("\"logits\" is I32", &|file| file.entry("logits").dtype = "I32");
     refuse("\"logits\" has a value that is not finite", &|file| file.poke("logits", 3, f32::NAN));
-    refuse("\"logits\" has 1 rows, \"contexts\" 2", &|file| file.set("logits", &[1, 5], &numbers(5, 1)));
-    refuse("\"contexts\" has the character 4", &|file| file.set("logits", &[2, 4], &numbers(8, 1)));
+    refuse("\"logits\" has 1 rows, \"contexts\" has 2", &|file| file.set("logits", &[1, 5], &numbers(5, 1)));
+    refuse("\"contexts\" has the token 4", &|file| file.set("logits", &[2, 4], &numbers(8, 1)));
     refuse("\"contexts\" has the value -1", &|file| file.entry("contexts").bytes[..8].fill(0xff));
     refuse("\"contexts\" has the value 256", &|file| file.entry("contexts").bytes[1] = 1);
     refuse("\"contexts\" has shape [8]", &|file| file.entry("contexts").shape = "[8]".to_owned());

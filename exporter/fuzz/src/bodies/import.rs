@@ -1,4 +1,4 @@
-//! Any bytes as a `state_dict`, and as a model of our own.
+//! Reads arbitrary bytes as a `state_dict`, and as a model of this program.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::import::{ImportError, Options, Orientation, StateDict, Structure, fol
 use crate::model::file::{FoldedModel, Origin};
 use crate::model::pack::pack_f32;
 
-/// Imports the bytes as they are, folds and packs what they hold; how many of the ways to read them give a network.
+/// Imports the bytes, folds and packs the networks in them; returns how many ways to read them led to a network.
 pub fn import(bytes: &[u8]) -> usize {
     if let Ok(model) = FoldedModel::from_safetensors(bytes, Path::new("model")) {
         check(&model);
@@ -27,7 +27,7 @@ pub fn import(bytes: &[u8]) -> usize {
         Options { orientation: Some(Orientation::FanInFanOut), ..Options::default() },
         Options { order, eps: 0.0, ..Options::default() },
     ];
-    // Whatever a golden file might choose from, too.
+    // The networks among which a golden file would choose.
     for structure in readings(&state, &Options::default()).inspect_err(check_message).unwrap_or_default().iter().take(8)
     {
         let _ = folded(&state, structure, &Options::default()).inspect_err(check_message);
@@ -48,13 +48,13 @@ fn folded(state: &StateDict, structure: &Structure, options: &Options) -> Result
     Ok(())
 }
 
-/// An error is one line.
+/// Checks that an error is one line.
 fn check_message(error: &ImportError) {
     let text = error.to_string();
     assert!(!text.contains('\n'), "{text:?}");
 }
 
-/// A model is written and read as what it is, and runs where it is one that the runtime takes.
+/// Checks that a model is the same after writing and reading, and that it runs if the runtime accepts it.
 fn check(model: &FoldedModel) {
     let bytes = model.to_safetensors();
     let again = FoldedModel::from_safetensors(&bytes, Path::new("model")).expect("what was written is read");

@@ -1,4 +1,4 @@
-//! What is done with any bytes, once, for cargo-fuzz and for the tests.
+//! Bodies of the fuzz targets, shared by cargo-fuzz and the tests.
 
 pub mod import;
 pub mod network;

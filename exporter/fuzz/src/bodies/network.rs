@@ -1,16 +1,16 @@
-//! State dicts that are nearly those of networks, and files whose length of the header is right.
+//! Invents state dicts that are almost those of networks, and corrects the header length of files.
 
 use arbitrary::{Result, Unstructured};
 
-/// A safetensors file with the tensors of a network: right, or wrong in a place or two.
+/// Makes a safetensors file with the tensors of a network, perhaps with an error in one or two places.
 pub fn invent(bytes: &[u8]) -> Vec<u8> {
     let mut file = File::default();
-    // What was written before the bytes came to an end is a file as well.
+    // If the bytes run out, the tensors so far are the file.
     let _ = network(&mut Unstructured::new(bytes), &mut file);
     file.bytes()
 }
 
-/// The header and the values of a file to be.
+/// Header entries and values of a file.
 #[derive(Default)]
 struct File {
     entries: Vec<String>,
@@ -38,7 +38,7 @@ impl File {
         let (start, count) = (self.data.len(), shape.iter().product::<usize>());
         let seed: u8 = u.arbitrary()?;
         for index in 0..count {
-            // 0.1 to 2, so that it can be a variance, and not what its neighbours are.
+            // Values from 0.1 to 2 are valid variances, and neighbours differ.
             let value = f32::from(seed ^ (index as u8).wrapping_mul(37)) / 128.0 + 0.1;
             match dtype {
                 "F64" => self.data.extend(f64::from(value).to_le_bytes()),
@@ -48,7 +48,7 @@ impl File {
                 _ => self.data.extend(value.to_le_bytes()),
             }
         }
-        // A negative number, a large one or none.
+        // Changing a byte may make a number negative, large, or not a number.
         if u.ratio(1, 20)? && count > 0 {
             let at = start + u.choose_index(self.data.len() - start)?;
             self.data[at] = u.arbitrary()?;
@@ -59,7 +59,7 @@ impl File {
     }
 }
 
-/// A tree of tanh, with BatchNorm or without, its modules called one of the ways people call them.
+/// Adds the tensors of a tree with tanh, with or without BatchNorm, its modules named in one of the usual ways.
 fn network(u: &mut Unstructured<'_>, file: &mut File) -> Result<()> {
     let (vocab_size, n_embd) = (u.int_in_range(3..=8)?, u.int_in_range(1..=4)?);
     let (transposed, norms, biases) = (u.arbitrary()?, u.arbitrary()?, u.arbitrary()?);
@@ -67,7 +67,7 @@ fn network(u: &mut Unstructured<'_>, file: &mut File) -> Result<()> {
         let vocab = *u.choose(&[".abcdefgh", ".ab", ".aa", "", "..ab\\n"])?;
         file.entries.push(format!(r#""__metadata__":{{"vocab":"{vocab}"}}"#));
     }
-    // The name of a module, by its place.
+    // Returns the prefix of a module's tensors.
     let style = u.int_in_range(0..=3)?;
     let module = |kind: &str, place: usize| match style {
         0 => format!("{place}."),
@@ -104,7 +104,7 @@ fn network(u: &mut Unstructured<'_>, file: &mut File) -> Result<()> {
     Ok(())
 }
 
-/// Makes the length of the header what it looks like: up to the last bracket in front of a byte that is no text.
+/// Sets the header length: the header ends at the last bracket before the first byte that is not text.
 pub fn seal(bytes: &mut [u8]) {
     let Some((length, rest)) = bytes.split_first_chunk_mut::<8>() else { return };
     let text = rest.iter().position(|byte| !(b' '..0x7f).contains(byte)).unwrap_or(rest.len());

@@ -1,10 +1,10 @@
-//! Any bytes as a word list.
+//! Reads arbitrary bytes as a word list.
 
 use crate::data::alphabet::describe;
 use crate::data::{DataError, Examples, MAX_WORD_CHARS, MIN_WORDS, Words};
 use runtime::Vocab;
 
-/// Reads the bytes as a list, and makes of it what a training does; how many words it has.
+/// Reads the bytes as a list and prepares it as a training does; returns the number of words.
 pub fn words(bytes: &[u8]) -> Result<usize, DataError> {
     let list = Words::from_bytes("list", bytes);
     if let Err(error) = &list {
@@ -37,7 +37,7 @@ pub fn words(bytes: &[u8]) -> Result<usize, DataError> {
         Err(_) => assert!(count < MIN_WORDS),
     }
     assert_eq!((list.dedup(), list.duplicates()), (twice, 0));
-    // A list written down is read as the same list.
+    // A list that is written and read again is the same list.
     let again = Words::from_bytes("again", list.words.join("\r\n").as_bytes());
     assert_eq!(again.expect("words of a list").words, list.words);
     Ok(count)

@@ -1,4 +1,4 @@
-//! Chips that one can buy, and a model of how fast they are.
+//! Chips on the market, and an estimate of their speed.
 
 use runtime::format::Core;
 
@@ -9,34 +9,34 @@ pub struct Chip {
     pub name: &'static str,
     /// Its core.
     pub core: Core,
-    /// The fastest clock its data sheet allows.
+    /// Fastest clock that the data sheet allows.
     pub clock_hz: u32,
-    /// Cycles that a read of flash waits at that clock.
+    /// Cycles that a read from flash waits at that clock.
     pub wait_states: u32,
-    /// Bytes that such a read brings.
+    /// Bytes that one read from flash returns.
     pub flash_read_bytes: u32,
-    /// Flash.
+    /// Bytes of flash.
     pub flash_bytes: u64,
-    /// RAM that a program can use as one piece.
+    /// Bytes of RAM that a program can use as one region.
     pub ram_bytes: u64,
 }
 
-/// A chip for each core that is predicted, from the manufacturer's data sheet and reference manual.
+/// A chip for each predicted core, from the manufacturer's data sheet and reference manual.
 #[rustfmt::skip]
 pub const CHIPS: [Chip; 7] = [
-    // nRF51822 product specification, 8: no wait states at 16 MHz. The micro:bit's.
+    // nRF51822 product specification, chapter 8: no wait states at 16 MHz. The chip of the micro:bit.
     Chip { name: "nRF51822", core: Core::M0, clock_hz: 16_000_000, wait_states: 0, flash_read_bytes: 4, flash_bytes: 256 << 10, ram_bytes: 16 << 10 },
-    // RM0444, table of latencies: two above 48 MHz; 64 bits.
+    // RM0444, table of flash latencies: two wait states above 48 MHz; reads of 64 bits.
     Chip { name: "STM32G071RB", core: Core::M0Plus, clock_hz: 64_000_000, wait_states: 2, flash_read_bytes: 8, flash_bytes: 128 << 10, ram_bytes: 36 << 10 },
-    // PM0075: two above 48 MHz; 64 bits.
+    // PM0075: two wait states above 48 MHz; reads of 64 bits.
     Chip { name: "STM32F103RC", core: Core::M3, clock_hz: 72_000_000, wait_states: 2, flash_read_bytes: 8, flash_bytes: 256 << 10, ram_bytes: 48 << 10 },
-    // RM0090: five above 150 MHz at 2.7 V and more; 128 bits.
+    // RM0090: five wait states above 150 MHz at 2.7 V and more; reads of 128 bits.
     Chip { name: "STM32F405RG", core: Core::M4, clock_hz: 168_000_000, wait_states: 5, flash_read_bytes: 16, flash_bytes: 1 << 20, ram_bytes: 128 << 10 },
-    // RM0385: seven above 210 MHz at 2.7 V and more; 256 bits.
+    // RM0385: seven wait states above 210 MHz at 2.7 V and more; reads of 256 bits.
     Chip { name: "STM32F746ZG", core: Core::M7, clock_hz: 216_000_000, wait_states: 7, flash_read_bytes: 32, flash_bytes: 1 << 20, ram_bytes: 320 << 10 },
-    // RM0456: four above 128 MHz in range 1; 128 bits.
+    // RM0456: four wait states above 128 MHz in range 1; reads of 128 bits.
     Chip { name: "STM32U575ZI", core: Core::M33, clock_hz: 160_000_000, wait_states: 4, flash_read_bytes: 16, flash_bytes: 2 << 20, ram_bytes: 768 << 10 },
-    // The high-efficiency core, program and model in its tightly coupled memory, which does not wait.
+    // The high-efficiency core; program and model are in its tightly coupled memory, which has no wait states.
     Chip { name: "Alif Ensemble E7", core: Core::M55, clock_hz: 160_000_000, wait_states: 0, flash_read_bytes: 16, flash_bytes: 256 << 10, ram_bytes: 256 << 10 },
 ];
 
@@ -46,8 +46,10 @@ impl Chip {
         CHIPS.iter().find(|chip| chip.core == core)
     }
 
-    /// Cycles of so many instructions that read so many bytes of the model once: what they take without wait states, and a
-    /// wait for every read of the model. Code is taken to come from a cache or a prefetch buffer without waiting.
+    /// Estimates the cycles of `instructions` that read `model_bytes_read` bytes of the model once.
+    ///
+    /// The estimate is the cycles without wait states plus the wait states of every read of the model. It assumes that
+    /// code comes from a cache or a prefetch buffer without waiting.
     pub fn cycles(&self, instructions: f64, cycles_per_instruction: f64, model_bytes_read: f64) -> f64 {
         let reads = model_bytes_read / f64::from(self.flash_read_bytes);
         instructions * cycles_per_instruction + f64::from(self.wait_states) * reads

@@ -1,26 +1,26 @@
-//! From counts to coefficients: least squares.
+//! Fits the coefficients of [`terms`](super::terms) to counts, by least squares.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::terms::Terms;
 
-/// How much a coefficient may cost: breaks ties between terms that no counted network tells apart, and no more.
+/// Weight of the ridge penalty: just enough to break ties between terms that no counted network distinguishes.
 const RIDGE: f64 = 1e-7;
 
-/// A count, and what it is the count of.
+/// Counted instructions of a piece of work.
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// What was done.
+    /// The work.
     pub terms: Terms,
-    /// Instructions it took.
+    /// Instructions that it took.
     pub instructions: f64,
-    /// An error of one instruction weighs this much.
+    /// Weight of an error of one instruction.
     pub weight: f64,
 }
 
-/// The coefficients whose sums are closest to the counts.
+/// Returns the coefficients whose sums are closest to the counts, for every term that an observation has.
 ///
-/// Solves the normal equations, each column scaled to length one. Terms that no observation has are left out.
+/// Solves the normal equations, with each column scaled to length one.
 pub fn least_squares(observations: &[Observation]) -> BTreeMap<String, f64> {
     let names: BTreeSet<&str> = observations.iter().flat_map(|observation| observation.terms.keys().copied()).collect();
     let names: Vec<&str> = names.into_iter().collect();
@@ -53,7 +53,8 @@ pub fn least_squares(observations: &[Observation]) -> BTreeMap<String, f64> {
         .collect()
 }
 
-/// Gauss' elimination with the largest pivot of each column; `matrix` has the right-hand side as its last column.
+/// Solves linear equations by Gaussian elimination with partial pivoting; the last column of `matrix` is the right-hand
+/// side.
 fn solve(mut matrix: Vec<Vec<f64>>) -> Vec<f64> {
     let size = matrix.len();
     for column in 0..size {
@@ -92,7 +93,7 @@ mod tests {
         for (name, expected) in [("call", 100.0), ("block", 21.0), ("group", 23.0)] {
             assert!((found[name] - expected).abs() < 0.05, "{name}: {found:?}");
         }
-        // A term that is always as large as another shares with it; the sum is right.
+        // Two terms that are always equal share the coefficient: its sum is right.
         let twins = [1.0, 2.0, 3.0].map(|n| Observation {
             terms: Terms::from([("a", n), ("b", n)]),
             instructions: 10.0 * n,

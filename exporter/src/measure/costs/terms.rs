@@ -1,17 +1,18 @@
-//! The countable things that the work of a network is made of.
+//! Countable terms that add up to the work of a network.
 //!
 //! ```text
-//! a level of integers, packed     once, per position behind the second, per group of columns (the input is brought into
-//!                                 the kernel's form), per value that goes into the ring;
+//! a level of integers, packed     one term each: per call, per position after the second, per group of columns (to
+//!                                 prepare the input for the kernel), per value that goes into the ring,
 //!                                 per block of rows, per block and group, per block and round of the unrolled loop
-//! level 0 as a table              once, per row, and for other than two characters per row and character
-//! gated units                     once, per value
+//! level 0 as a table              per call, per row; if it fuses other than two characters, per row and character
+//! gated units                     per call, per value
 //! the output layer                as a level, without an activation; per skip connection
-//! drawing                         once, per character of the vocabulary
-//! between them                    once, per level; what a word's beginning fills, spread over a word of usual length
+//! drawing                         per call, per character of the vocabulary
+//! between them                    per call, per level; filling the rings at a word's beginning, spread over the
+//!                                 characters of a word of usual length
 //! ```
 //!
-//! What a block is depends on the layout, and is asked of the runtime's own kernels.
+//! The size of a block depends on the layout; the runtime's own kernels say it.
 
 use std::collections::BTreeMap;
 
@@ -23,40 +24,41 @@ use runtime::{Config, Model};
 
 use crate::model::activation;
 
-/// How often a part does each of the things, by name.
+/// Number of units of each term, by the term's name.
 pub type Terms = BTreeMap<&'static str, f64>;
 
-/// Characters of a word, its end included, over which its beginning is spread: as in the shipped list.
+/// Mean number of characters of a word in the shipped list, the end included: the work at a word's beginning is spread
+/// over them.
 pub const USUAL_WORD: f64 = 7.1;
 
-/// A network as far as its work depends on it.
+/// Properties of a network on which its work depends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     /// The dimensions.
     pub config: Config,
-    /// The number format.
+    /// The precision.
     pub precision: Precision,
     /// The order of integer weights.
     pub layout: Layout,
-    /// How the levels and the output layer are stored.
+    /// Weight formats of the levels and the output layer.
     pub formats: Vec<WeightFormat>,
-    /// Whether the vocabulary takes a byte for each character, which makes decoding a look-up.
+    /// True if each character of the vocabulary is one byte, which makes decoding a look-up.
     pub is_ascii: bool,
     /// Characters per word.
     pub word: f64,
 }
 
-/// Where a layer stands.
+/// Position of a layer in the network.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
-    /// On the embeddings.
+    /// Reads embeddings.
     First,
     Inner,
     Output,
 }
 
 impl Network {
-    /// A model on a core, in that core's layout whatever its own.
+    /// Returns the network of a model on a core, in the layout of that core.
     pub fn of(model: &Model<'_>, core: Core) -> Self {
         Self {
             config: model.config().clone(),
@@ -68,7 +70,7 @@ impl Network {
         }
     }
 
-    /// The terms of the levels, of the output layer, of drawing, and of what is between them.
+    /// Returns the terms of each level, of the output layer, of drawing, and of the code between them.
     pub fn parts(&self) -> Vec<Terms> {
         let levels = self.config.levels().len();
         let mut parts: Vec<Terms> = (0..levels).map(|level| self.level(level)).collect();
@@ -83,7 +85,7 @@ impl Network {
         parts
     }
 
-    /// Values that the beginning of a word puts into the rings.
+    /// Returns the number of values with which the rings are filled at the beginning of a word.
     fn filled(&self) -> f64 {
         let values = |(level, shape): (usize, runtime::config::LevelShape)| match self.precision {
             Precision::Int8 | Precision::Int4 if level == 0 => shape.ring_len,
@@ -111,7 +113,7 @@ impl Network {
             }
             WeightFormat::Table if shape.fuse == 2 => {
                 let (rows, together, left) = match self.layout {
-                    // The vector unit's kernel takes eight rows at once, and those that are left by themselves.
+                    // The vector unit's kernel computes eight rows at once, and the remaining rows one by one.
                     Layout::Vector128 => (0, shape.fan_out / 8, shape.fan_out % 8),
                     Layout::Rows8 | Layout::RowMajor | Layout::Dual16 | Layout::Lanes16 => (shape.fan_out, 0, 0),
                 };
@@ -162,7 +164,7 @@ impl Network {
             WeightFormat::Table | WeightFormat::Pairs => unreachable!("the output layer reads no characters"),
         };
         terms.insert("output", 1.0);
-        // Nothing is skipped by a level alone that is read where it lies, of which no part is prepared.
+        // A single level that is read in place, with no part to prepare, takes no work for skip connections.
         let is_read_in_place =
             linear.positions == 1 && ["int8.part", "int4.part"].iter().any(|part| terms.get(part) == Some(&0.0));
         if self.config.skip() && !is_read_in_place {
@@ -171,14 +173,14 @@ impl Network {
         terms
     }
 
-    /// A layer on a packed kernel.
+    /// Returns the terms of a layer on a packed kernel, and the kernel.
     fn packed(&self, linear: &LinearShape<'_>, format: WeightFormat, place: Place) -> (Terms, PackedKernel) {
         let kernel = PackedKernel::new(self.layout, format).expect("all layouts are in this build");
         let columns = kernel.columns(linear);
         let Loop { groups_per_round, groups_per_turn } = Loop::of(self.layout);
         let groups = columns / kernel.group();
         let blocks = linear.fan_out.div_ceil(kernel.rows_per_block());
-        // Rounds of the unrolled loop after the first, which every block has.
+        // Rounds of the unrolled loop after the first round, which is part of every block.
         let rounds = groups.div_ceil(groups_per_round) - 1;
         let is_i4 = match format {
             WeightFormat::Int4 => true,
@@ -198,7 +200,7 @@ impl Network {
             true => ["int4.group", "int4.round", "int4.single", "int4.part", "int4.filled", "int4.left", "int4.ragged"],
         };
         let singles = groups % groups_per_turn;
-        // The input is prepared in parts: whole ones together, those that have to be filled up by themselves.
+        // The input is prepared in parts: whole parts together, parts that need padding one by one.
         let part = kernel.part();
         let [mut whole, mut filled, mut left, mut ragged] = [0; 4];
         for position in 0..linear.positions {
@@ -209,8 +211,8 @@ impl Network {
             left += width % part;
             ragged += usize::from(padded != width);
         }
-        // The vector unit's kernels read activations as they are: an output layer without skip connections copies none, a level
-        // while they go into the ring.
+        // The vector unit's kernels read activations without preparation: an output layer without skip connections
+        // copies nothing, and a level copies them while they go into the ring.
         let as_it_is = kernel.reads_bytes()
             && match place {
                 Place::First => false,
@@ -224,11 +226,11 @@ impl Network {
     }
 }
 
-/// The loop of a kernel of integers over the columns of a block.
+/// Loop of an integer kernel over the columns of a block.
 struct Loop {
-    /// Groups of a round of the unrolled loop.
+    /// Groups per round of the unrolled loop.
     groups_per_round: usize,
-    /// Groups that are taken together within a round; those that are left are taken by themselves.
+    /// Groups that a round computes together; remaining groups are computed one by one.
     groups_per_turn: usize,
 }
 
@@ -242,10 +244,10 @@ impl Loop {
     }
 }
 
-/// A layer in single precision.
+/// Returns the terms of a layer in single precision.
 fn single(fan_in: usize, fan_out: usize) -> Terms {
     let blocks = padded(fan_out) / LANES;
-    // The loop takes eight columns in a turn, and those that are left by themselves.
+    // The loop computes eight columns per turn, and the remaining columns one by one.
     let counts = [("f32.block", blocks), ("f32.turn", blocks * (fan_in / 8)), ("f32.single", blocks * (fan_in % 8))];
     counts.into_iter().map(|(name, count)| (name, real(count))).collect()
 }

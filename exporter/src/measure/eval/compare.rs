@@ -1,7 +1,8 @@
-//! Several models on the same characters: how far each is from the first.
+//! Compares several models on the same characters with the first model.
 //!
-//! The loss of an integer model may fall by luck, or because a coarse tanh flattens what was too sharp. The
-//! Kullback-Leibler divergence from the reference cannot: it is zero for the same distribution alone.
+//! The loss of an integer model may be lower than that of the reference by luck, or because a coarse tanh flattens
+//! distributions that were too sharp. The Kullback-Leibler divergence from the reference shows every difference: it is
+//! zero only for equal distributions.
 
 use runtime::{BOUNDARY, HeapState, Model, Stream};
 use tch::{Device, Tensor};
@@ -14,22 +15,24 @@ use crate::model::pack::ModelFile;
 use crate::model::tensors;
 use crate::model::torch_model::TorchModel;
 
-/// Words taken together: enough for libtorch to work on, and the distributions of all models fit the memory.
+/// Words evaluated together: enough for libtorch to be fast, and few enough for the distributions of all models to fit
+/// into memory.
 const WORDS_AT_ONCE: usize = 256;
 
-/// Why models cannot be compared.
+/// Error of models with different vocabularies.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the vocabulary of {model} ({model_len} characters) is not that of {reference} ({reference_len} characters): their losses cannot be compared"
+    "the vocabularies of {model} ({model_len} characters) and {reference} ({reference_len} characters) differ: their \
+     losses cannot be compared"
 )]
 pub struct VocabularyError {
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// Its characters, the boundary included.
+    /// Size of its vocabulary, the boundary included.
     pub model_len: usize,
-    /// The first of the models.
+    /// Name of the first model.
     pub reference: String,
-    /// Its characters.
+    /// Size of its vocabulary.
     pub reference_len: usize,
 }
 
@@ -45,10 +48,10 @@ enum Engine<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// Prepares a file: safetensors for libtorch, a blob for the runtime. `name` is what to call it in messages.
+    /// Prepares a file: safetensors for libtorch, a blob for the runtime. `name` is the model's name in messages.
     ///
     /// # Errors
-    /// [`runtime::FormatError`] for a blob that is none.
+    /// [`runtime::FormatError`] for a blob that the runtime refuses.
     pub fn new(name: &str, file: &'a ModelFile) -> Result<Self, runtime::FormatError> {
         let engine = match file {
             ModelFile::Folded(model) => Engine::Torch { model, torch: TorchModel::new(model, Device::Cpu) },
@@ -57,7 +60,7 @@ impl<'a> Candidate<'a> {
         Ok(Self { name: name.to_owned(), engine })
     }
 
-    /// What computes it, and in which number format: `libtorch f32`, `runtime int8`.
+    /// Returns the program that computes the model, and its precision: `libtorch f32`, `runtime int8`.
     pub fn kind(&self) -> String {
         match &self.engine {
             Engine::Torch { .. } => "libtorch f32".to_owned(),
@@ -72,10 +75,10 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Mean loss over words: of a blob the runtime's own score.
+    /// Computes the mean loss over words; that of a blob is the runtime's own score.
     ///
     /// # Errors
-    /// [`DataError::UnknownCharacter`] for a word the model cannot read; `list` is what to call the list.
+    /// [`DataError::UnknownCharacter`] for a word that the model cannot read; `list` is the list's name in messages.
     pub fn loss(&self, list: &str, words: &[String]) -> Result<Loss, DataError> {
         match &self.engine {
             Engine::Torch { torch, .. } => Ok(torch.loss(&self.examples(list, words)?)),
@@ -88,7 +91,7 @@ impl<'a> Candidate<'a> {
         tensors::examples(model, list, words)
     }
 
-    /// Logits `[characters][vocab_size]`, for every character of every word and its end.
+    /// Computes the logits `[characters][vocab_size]` for every character of every word, and for the word's end.
     fn logits(&self, list: &str, words: &[String]) -> Result<Vec<f64>, DataError> {
         match &self.engine {
             Engine::Torch { torch, .. } => {
@@ -113,7 +116,7 @@ fn runtime_logits(model: &Model<'_>, list: &str, words: &[String]) -> Result<Vec
             let unknown = |error| DataError::unknown_character(list, word, &error, model.vocab().as_str());
             let token = token.map_err(unknown)?;
             let logits = stream.logits();
-            // Exact: a fixed-point logit below 2^14 nats has no more than 24 bits.
+            // The conversion is exact: a fixed-point logit below 2^14 nats has at most 24 bits.
             let logit = |index: usize| logits.get(index as u8).map_or(f64::NAN, f64::from);
             all.extend((0..logits.len()).map(logit));
             stream.push(token);
@@ -122,30 +125,30 @@ fn runtime_logits(model: &Model<'_>, list: &str, words: &[String]) -> Result<Vec
     Ok(all)
 }
 
-/// How far a model is from the reference, over the same characters.
+/// Distance of a model from the reference, over the same characters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Distance {
-    /// Its loss.
+    /// The model's loss.
     pub loss: Loss,
-    /// Its loss less the reference's, nats per character.
+    /// The model's loss minus that of the reference, in nats per character.
     pub delta: f64,
-    /// Mean Kullback-Leibler divergence of its distribution from the reference's, `sum p_ref ln (p_ref / p)`, nats per
-    /// character.
+    /// Mean Kullback-Leibler divergence of the model's distribution from that of the reference,
+    /// `sum p_ref ln (p_ref / p)`, in nats per character.
     pub kl: f64,
-    /// Characters for which both find the same one most probable, in percent.
+    /// Percentage of positions at which both models find the same character most probable.
     pub top1: f64,
 }
 
-/// Models with one vocabulary; the first is the reference.
+/// Models with the same vocabulary; the first is the reference.
 pub struct Comparison<'a> {
     candidates: Vec<Candidate<'a>>,
 }
 
 impl<'a> Comparison<'a> {
-    /// Puts models side by side.
+    /// Makes a comparison of models.
     ///
     /// # Errors
-    /// [`VocabularyError`] names the first model that does not have the characters of the reference in their order.
+    /// [`VocabularyError`] names the first model whose vocabulary differs from that of the reference.
     pub fn new(candidates: Vec<Candidate<'a>>) -> Result<Self, VocabularyError> {
         if let Some((reference, others)) = candidates.split_first()
             && let Some(other) = others.iter().find(|other| other.vocab() != reference.vocab())
@@ -161,15 +164,15 @@ impl<'a> Comparison<'a> {
         Ok(Self { candidates })
     }
 
-    /// The models, the reference first.
+    /// Returns the models, the reference first.
     pub fn candidates(&self) -> &[Candidate<'a>] {
         &self.candidates
     }
 
-    /// Evaluates all models on `words`; one distance per model, in their order.
+    /// Evaluates all models on `words`; returns one distance per model, in their order.
     ///
     /// # Errors
-    /// [`DataError::UnknownCharacter`] for a word the models cannot read; `list` is what to call the list.
+    /// [`DataError::UnknownCharacter`] for a word that the models cannot read; `list` is the list's name in messages.
     pub fn over(&self, list: &str, words: &[String]) -> Result<Vec<Distance>, DataError> {
         let Some((reference, others)) = self.candidates.split_first() else { return Ok(Vec::new()) };
         let vocab_size = reference.vocab().chars().count();
@@ -189,7 +192,7 @@ impl<'a> Comparison<'a> {
         for (candidate, (kl, agreed)) in others.iter().zip(sums) {
             let loss = candidate.loss(list, words)?;
             let characters = loss.characters.max(1) as f64;
-            // Never negative but for rounding.
+            // Only rounding can make the mean divergence negative.
             let (kl, top1) = ((kl / characters).max(0.0), 100.0 * agreed as f64 / characters);
             distances.push(Distance { loss, delta: loss.nll - first.nll, kl, top1 });
         }
@@ -197,7 +200,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// `sum p ln (p / q)` of the softmax of two rows of logits, in nats.
+/// Computes `sum p ln (p / q)` of the softmax of two rows of logits, in nats.
 pub(super) fn divergence(p: &[f64], q: &[f64]) -> f64 {
     let (p_norm, q_norm) = (log_sum_exp(p), log_sum_exp(q));
     p.iter().zip(q).map(|(p, q)| (p - p_norm).exp() * ((p - p_norm) - (q - q_norm))).sum()
@@ -208,7 +211,7 @@ pub(super) fn log_sum_exp(logits: &[f64]) -> f64 {
     max + logits.iter().map(|logit| (logit - max).exp()).sum::<f64>().ln()
 }
 
-/// Index of the largest logit, the lowest among equals, as the sampler has it.
+/// Returns the index of the largest logit, the lowest index among equals, as the sampler does.
 pub(super) fn largest(logits: &[f64]) -> usize {
     logits.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(index, _)| index)
 }
@@ -224,7 +227,7 @@ mod tests {
         let expected = 0.5 * 2.0_f64.ln() + 0.5 * (2.0_f64 / 3.0).ln();
         assert!((divergence(&[7.0, 7.0], &q) - expected).abs() < 1e-12);
         assert!(divergence(&q, &q).abs() < 1e-15);
-        // Logits far apart neither overflow nor give NaN.
+        // Logits that are far apart must not overflow or become NaN.
         assert!((divergence(&[0.0, -2000.0], &[0.0, 2000.0]) - 2000.0).abs() < 1e-9);
     }
 

@@ -1,11 +1,11 @@
-//! A model against logits that another program has computed, such as PyTorch for the notebook's network.
+//! Compares a model with golden logits, computed by another program, such as PyTorch, for the same network.
 //!
-//! The file is safetensors with `contexts` `[N, block_size]` (I64: indices of characters, the oldest first, padded
-//! with the boundary in front) and `logits` `[N, vocab_size]` (floating point), and may have `targets` `[N]` (I64).
-//! Other tensors are passed over.
+//! A golden file is safetensors with `contexts` `[N, block_size]` (I64: tokens, the oldest first, padded in front with
+//! the boundary) and `logits` `[N, vocab_size]` (floating point). It may have `targets` `[N]` (I64). Other tensors are
+//! ignored.
 //!
-//! Log-probabilities are logits but for a constant per context, which changes no word: they are compared without it,
-//! and [`Agreement::constant`] says so.
+//! Log-probabilities are logits plus a constant per context, which changes no word: they are compared without the
+//! constant, and [`Agreement::constant`] is then true.
 
 use std::path::{Path, PathBuf};
 
@@ -17,38 +17,39 @@ use super::compare::{divergence, largest, log_sum_exp};
 use crate::data::Examples;
 use crate::import::{ImportError, Rows, state_dict};
 
-/// Contexts and what another program makes of them.
+/// Contexts, and the logits that another program computed for them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Golden {
-    /// `[rows][block_size]`.
+    /// Tokens of the contexts, `[rows][block_size]`.
     contexts: Vec<Token>,
-    /// `[rows][vocab_size]`.
+    /// Logits, `[rows][vocab_size]`.
     logits: Vec<f64>,
-    /// `[rows]`, if the file has them.
+    /// Tokens that follow the contexts, `[rows]`, if the file has them.
     targets: Option<Vec<Token>>,
-    /// Characters of a context.
+    /// Number of characters in a context.
     pub block_size: usize,
-    /// Logits of a context.
+    /// Number of logits per context.
     pub vocab_size: usize,
-    /// Storage of logits in less than 32 bits; `None` for 32 bits and more.
+    /// Rounding of logits that are stored in less than 32 bits; `None` for 32 bits and more.
     pub coarse: Option<Coarse>,
 }
 
-/// Logits in less than 32 bits.
+/// Rounding of logits that are stored in less than 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coarse {
-    /// As safetensors calls the type.
+    /// Name of the type in safetensors.
     pub dtype: &'static str,
-    /// The most that storing has changed a logit by, in nats.
+    /// Largest rounding error of a stored logit, in nats.
     pub rounding: f64,
 }
 
-/// Returns the largest difference of a logit that passes unless another is asked for, in nats.
+/// Returns the default tolerance of a logit, in nats.
 ///
-/// f32: sums of the same products in another order, and a tanh within 4.5e-7; measured 2e-6 to 7e-6. int8: a weight is
-/// off by up to 1/254 of the largest in its row; measured 0.02 to 0.16. int4: by up to 1/14 in the inner levels;
-/// measured 0.06 to 0.9. The limits of the integers tell another model from this one; what rounding costs,
-/// [`Agreement::dnll`] says.
+/// - f32: the sums are in another order, and tanh is within 4.5e-7; measured differences are 2e-6 to 7e-6.
+/// - int8: a weight is off by up to 1/254 of the largest in its row; measured differences are 0.02 to 0.16.
+/// - int4: a weight of an inner level is off by up to 1/14; measured differences are 0.06 to 0.9.
+///
+/// The tolerances of the integers only detect another model; [`Agreement::dnll`] measures the loss by rounding.
 pub const fn default_limit(precision: Precision) -> f64 {
     match precision {
         Precision::F32 => 1e-4,
@@ -57,92 +58,93 @@ pub const fn default_limit(precision: Precision) -> f64 {
     }
 }
 
-/// Why a file has no golden logits, or none for that model.
+/// Reasons why golden logits cannot be compared with a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GoldenError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// It is not safetensors, or has values that are no numbers.
+    /// The file is not safetensors, or has values that are not finite.
     #[error(transparent)]
     File(#[from] ImportError),
-    /// A tensor is not there, or of another kind.
+    /// A tensor is missing or of another kind.
     #[error("tensor {tensor:?} {problem}")]
     Tensor {
-        /// Its name.
+        /// Name of the tensor.
         tensor: &'static str,
-        /// What is wrong.
+        /// The problem, a predicate that follows the tensor's name.
         problem: String,
     },
-    /// No network that the shapes allow has these logits.
+    /// No network that the shapes allow computes these logits.
     #[error(
-        "none of the {tried} networks that the shapes allow gives these logits: the nearest, {nearest}, is off by \
-         {off:.2e} (max |d logit|; {limit:.0e} passes). What else can differ: an activation that is not known here, a \
-         residual connection, the dilation or padding of a convolution, eps, dropout or BatchNorm in training mode \
-         when the logits were computed"
+        "none of the {tried} networks that the shapes allow computes these logits: the nearest, {nearest}, is off by \
+         {off:.2e} (max |d logit|; {limit:.0e} passes). Other possible differences: an activation that this program \
+         does not know, a residual connection, the dilation or padding of a convolution, eps, or logits that were \
+         computed in training mode (dropout, BatchNorm)"
     )]
     NoneFits {
-        /// Networks tried.
+        /// Number of networks tried.
         tried: usize,
-        /// The nearest in words.
+        /// Description of the network with the nearest logits.
         nearest: String,
-        /// Its largest difference.
+        /// Largest difference of its logits.
         off: f64,
-        /// Largest difference that passes.
+        /// Tolerance.
         limit: f64,
     },
-    /// It was made with another network.
-    #[error("tensor {tensor:?} is of another model: it has {found} {what}, the model {expected}")]
+    /// The file was made with another network.
+    #[error("tensor {tensor:?} is of another model: it has {found} {what}, the model has {expected}")]
     OtherModel {
-        /// Which tensor shows it.
+        /// Name of the tensor.
         tensor: &'static str,
-        /// What is counted.
+        /// Noun for the counted values.
         what: &'static str,
-        /// In the file.
+        /// Number in the file.
         found: usize,
-        /// Of the model.
+        /// Number in the model.
         expected: usize,
     },
 }
 
-/// How far a model is from golden logits.
+/// Distance of a model from golden logits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agreement {
-    /// The largest difference of a logit, in nats.
+    /// Largest difference of a logit, in nats.
     pub max_abs_dlogit: f64,
-    /// The mean of their magnitudes.
+    /// Mean magnitude of the differences, in nats.
     pub mean_abs_dlogit: f64,
-    /// With `targets`: their mean loss less that under the golden logits, nats per character. Without: the loss to be
-    /// expected where the golden distribution is the truth, less its own, which is the Kullback-Leibler divergence and
-    /// never negative.
+    /// Loss of the model minus loss of the golden logits, in nats per character.
+    ///
+    /// With `targets`, both losses are means over the targets. Without, the golden distributions are taken as the
+    /// truth: the difference is then the Kullback-Leibler divergence, which is never negative.
     pub dnll: f64,
-    /// Contexts for which both find the same character most probable, in percent.
+    /// Percentage of contexts for which both find the same character most probable.
     pub top1: f64,
-    /// Whether the logits agree but for a constant per context, which the differences above are then without.
+    /// True if the logits agree only up to a constant per context; the differences above are then without it.
     pub constant: bool,
 }
 
 impl Golden {
-    /// Reads a file.
+    /// Reads a golden file.
     ///
     /// # Errors
-    /// [`GoldenError`] names the tensor.
+    /// [`GoldenError`] names the tensor and the problem.
     pub fn read(path: &Path) -> Result<Self, GoldenError> {
         let bytes = crate::io::read::read_bounded(path)
             .map_err(|source| GoldenError::Read { path: path.to_owned(), source })?;
         Self::from_safetensors(&bytes)
     }
 
-    /// Reads the bytes of a file.
+    /// Reads the bytes of a golden file.
     ///
     /// # Errors
-    /// [`GoldenError`] names the tensor.
+    /// [`GoldenError`] names the tensor and the problem.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, GoldenError> {
         let (file, _) = state_dict::open(bytes)?;
         let (rows, block_size, contexts) = matrix(&file, "contexts")?;
@@ -151,7 +153,7 @@ impl Golden {
         let logits = state_dict::floats("logits", &view)?;
         let coarse = coarse(view.dtype(), &logits);
         if logit_rows != rows {
-            let problem = format!("has {logit_rows} rows, \"contexts\" {rows}");
+            let problem = format!("has {logit_rows} rows, \"contexts\" has {rows}");
             return Err(GoldenError::Tensor { tensor: "logits", problem });
         }
         let targets = match file.tensor("targets") {
@@ -164,7 +166,7 @@ impl Golden {
         };
         for (tensor, tokens) in [("contexts", Some(&contexts)), ("targets", targets.as_ref())] {
             if let Some(token) = tokens.into_iter().flatten().find(|&&token| usize::from(token) >= vocab_size) {
-                let problem = format!("has the character {token}, and there are logits for {vocab_size}");
+                let problem = format!("has the token {token}, but there are only {vocab_size} logits per context");
                 return Err(GoldenError::Tensor { tensor, problem });
             }
         }
@@ -174,7 +176,7 @@ impl Golden {
             .all(|row| row.iter().all(|&p| p >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-2)
         {
             let problem =
-                "has probabilities: every row sums to 1; save the logits, what softmax is taken of".to_owned();
+                "has probabilities: every row sums to 1; save the logits, the input of softmax, instead".to_owned();
             return Err(GoldenError::Tensor { tensor: "logits", problem });
         }
         Ok(golden)
@@ -184,19 +186,19 @@ impl Golden {
         self.logits.chunks(self.vocab_size)
     }
 
-    /// The most that storing the logits has changed one by; 0 for 32 bits and more, where computing changes more.
+    /// Returns the largest rounding error of a stored logit; 0 for 32 bits and more, where other errors are larger.
     pub fn rounding(&self) -> f64 {
         self.coarse.map_or(0.0, |coarse| coarse.rounding)
     }
 
-    /// Whether the logits are log-probabilities: as far as their precision goes, the probabilities of every row sum to
-    /// 1.
+    /// Returns whether the logits are log-probabilities: the probabilities of every row sum to 1, within precision.
     pub fn are_log_probabilities(&self) -> bool {
         let limit = 1e-4 + 2.0 * self.rounding();
         self.rows_of_logits().all(|row| log_sum_exp(row).abs() < limit)
     }
 
-    /// The token that pads the contexts, where some begin with it twice or more, and hardly any with another.
+    /// Returns the token that pads the contexts: enough contexts begin with it twice, and hardly any with another token
+    /// twice.
     pub fn padding(&self) -> Option<Token> {
         let mut runs = [0_usize; 256];
         for context in self.contexts.chunks(self.block_size) {
@@ -208,14 +210,14 @@ impl Golden {
         }
         let all: usize = runs.iter().sum();
         let (token, most) = (0_u8..=255).zip(runs).max_by_key(|(_, count)| *count)?;
-        // Doubled letters are rare; a context of a word's beginning is not.
+        // Few contexts begin with a doubled letter; many begin with padding, at the beginning of a word.
         (most >= 3 && most * 20 >= self.rows() && most * 10 >= all * 9).then_some(token)
     }
 
-    /// Returns contexts and logits in the order of a model whose boundary is in other rows of the file.
+    /// Returns contexts and logits in the token order of a model whose boundary was moved from other rows of the file.
     ///
     /// # Errors
-    /// [`GoldenError`] if they are not of that many rows, or a context has the sign that only ends words.
+    /// [`GoldenError`] if the number of rows differs, or a context has the sign that only ends words.
     pub fn reordered(&self, rows: &Rows) -> Result<Self, GoldenError> {
         if rows.len != self.vocab_size {
             let (found, expected) = (self.vocab_size, rows.len);
@@ -224,7 +226,7 @@ impl Golden {
         let tokens = |tensor, tokens: &[Token], order: Vec<usize>| -> Result<Vec<Token>, GoldenError> {
             let place = |&token: &Token| {
                 let place = order.iter().position(|&row| row == usize::from(token));
-                let problem = || format!("has the token {token}, which this model has no character for there");
+                let problem = || format!("has the token {token}, which is no character of this model there");
                 place
                     .and_then(|place| Token::try_from(place).ok())
                     .ok_or_else(|| GoldenError::Tensor { tensor, problem: problem() })
@@ -241,7 +243,7 @@ impl Golden {
         })
     }
 
-    /// The first contexts, at most `rows` of them, spread over all.
+    /// Returns at most `rows` contexts, spread over all.
     #[must_use]
     pub fn some(&self, rows: usize) -> Self {
         let step = (self.rows() / rows.max(1)).max(1);
@@ -257,17 +259,17 @@ impl Golden {
         }
     }
 
-    /// Contexts in it.
+    /// Returns the number of contexts.
     pub fn rows(&self) -> usize {
         self.contexts.len() / self.block_size
     }
 
-    /// Whether it says which character follows each context.
+    /// Returns whether the file has the character that follows each context.
     pub fn has_targets(&self) -> bool {
         self.targets.is_some()
     }
 
-    /// The contexts as examples, the targets unknown: something to calibrate on.
+    /// Returns the contexts as examples for calibration; the targets are unknown and set to the boundary.
     pub fn examples(&self) -> Examples {
         let targets = vec![BOUNDARY; self.rows()];
         Examples { contexts: self.contexts.clone(), targets, block_size: self.block_size }
@@ -281,8 +283,8 @@ impl Golden {
         self.compare_within(model, f64::INFINITY)
     }
 
-    /// Compares as [`Golden::compare`] does. If a difference is above `limit`, and no difference is without a constant
-    /// per context, the differences are without the constant.
+    /// Compares as [`Golden::compare`] does. If a difference is above `limit`, but none is after a constant per context
+    /// is subtracted, the result has the differences after the subtraction.
     ///
     /// # Errors
     /// [`GoldenError::OtherModel`] if the file was made with another network.
@@ -310,7 +312,7 @@ impl Golden {
             let found: Vec<f64> =
                 (0..logits.len()).map(|index| logits.get(index as Token).map_or(f64::NAN, f64::from)).collect();
             let deltas: Vec<f64> = expected.iter().zip(&found).map(|(expected, found)| expected - found).collect();
-            // The constant that leaves the smallest differences.
+            // Half-way between the extremes is the constant that leaves the smallest maximum.
             let least = deltas.iter().copied().fold(f64::INFINITY, f64::min);
             let most = deltas.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             as_is.add(&deltas, 0.0);
@@ -337,7 +339,7 @@ impl Golden {
     }
 }
 
-/// Magnitudes of differences.
+/// Largest magnitude, and sum of magnitudes, of differences.
 #[derive(Clone, Copy, Default)]
 struct Differences {
     max: f64,
@@ -354,9 +356,9 @@ impl Differences {
     }
 }
 
-/// Returns the rounding of logits that are stored in less than 32 bits.
+/// Returns the rounding of logits that are stored in less than 32 bits, `None` for other types.
 fn coarse(dtype: Dtype, logits: &[f64]) -> Option<Coarse> {
-    // Half a unit in the last place: 11 bits of significand, and 8.
+    // Half a unit in the last place: F16 has 11 bits of significand, BF16 has 8.
     let (dtype, half_unit) = match dtype {
         Dtype::F16 => ("F16", 2.0_f64.powi(-11)),
         Dtype::BF16 => ("BF16", 2.0_f64.powi(-8)),
@@ -366,7 +368,7 @@ fn coarse(dtype: Dtype, logits: &[f64]) -> Option<Coarse> {
     Some(Coarse { dtype, rounding: largest * half_unit })
 }
 
-/// A tensor of two dimensions with values in it.
+/// Returns a tensor of two dimensions that is not empty, and its shape.
 fn matrix<'f>(file: &SafeTensors<'f>, tensor: &'static str) -> Result<(usize, usize, TensorView<'f>), GoldenError> {
     let problem = |problem: String| GoldenError::Tensor { tensor, problem };
     let view = file.tensor(tensor).map_err(|_| problem("is missing".to_owned()))?;
@@ -376,14 +378,14 @@ fn matrix<'f>(file: &SafeTensors<'f>, tensor: &'static str) -> Result<(usize, us
     }
 }
 
-/// Indices of characters.
+/// Returns the values of a tensor as tokens.
 fn tokens(tensor: &'static str, view: &TensorView<'_>) -> Result<Vec<Token>, GoldenError> {
     if view.dtype() != Dtype::I64 {
         return Err(GoldenError::Tensor { tensor, problem: format!("is {:?}, must be I64", view.dtype()) });
     }
     let token = |&bytes: &[u8; 8]| {
         let index = i64::from_le_bytes(bytes);
-        let problem = || format!("has the value {index}, which is no index of a character");
+        let problem = || format!("has the value {index}, which is not a token");
         Token::try_from(index).map_err(|_| GoldenError::Tensor { tensor, problem: problem() })
     };
     view.data().as_chunks::<8>().0.iter().map(token).collect()

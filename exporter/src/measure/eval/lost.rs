@@ -1,4 +1,4 @@
-//! What the integers of a blob lose against the f32 model that they were made of.
+//! Measures the loss of a blob's integers against the f32 model that they were made from.
 
 use runtime::format::AlignedBlob;
 
@@ -8,10 +8,10 @@ use crate::model::file::FoldedModel;
 use crate::model::loss::Lost;
 use crate::model::pack::ModelFile;
 
-/// Words that are evaluated, at most: some 14,000 characters of names.
+/// Most words that are evaluated: about 14,000 characters of names.
 const MAX_WORDS: usize = 2_000;
 
-/// Evaluates a model and its blob on some of `words`, evenly spread over them; `list` is what to call the list.
+/// Evaluates a model and its blob on some of `words`, evenly spread; `list` is the list's name in messages.
 ///
 /// # Errors
 /// [`DataError::UnknownCharacter`] for a word that the model cannot read.

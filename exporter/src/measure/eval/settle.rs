@@ -1,4 +1,4 @@
-//! What a `state_dict` leaves open, settled by golden logits: every network that the shapes allow is tried on them.
+//! Settles with golden logits what a `state_dict` leaves open: tries every network that the shapes allow.
 
 use runtime::{Activation, Model};
 
@@ -11,35 +11,36 @@ use crate::model::file::Origin;
 use crate::model::pack::pack_f32;
 use runtime::format::Precision;
 
-/// Contexts that every network is tried on, and networks at most.
+/// Contexts on which every network is tried.
 const PROBES: usize = 12;
+/// Most networks that are tried.
 const MAX_TRIED: usize = 2_000;
-/// What BatchNorm adds to a variance in programs other than PyTorch.
+/// Values of BatchNorm's eps in programs other than PyTorch.
 const OTHER_EPS: [f64; 5] = [1e-3, 1e-6, 1e-4, 1e-8, 0.0];
 
-/// A network that has the golden logits.
+/// A network that computes the golden logits.
 #[derive(Clone, Debug)]
 pub struct Settled {
     /// The network.
     pub structure: Structure,
-    /// What its BatchNorms add to the variance.
+    /// eps of the BatchNorms.
     pub eps: f64,
-    /// How near its logits are.
+    /// Distance of its logits from the golden logits.
     pub agreement: Agreement,
-    /// Networks tried up to it.
+    /// Number of networks tried, this one included.
     pub tried: usize,
-    /// Networks that the shapes allow, with every activation and order of halves.
+    /// Number of networks that the shapes allow, with every activation and order of halves.
     pub allowed: usize,
-    /// What the golden file has decided, in words.
+    /// Description of the choices that the golden file decided.
     pub says: String,
 }
 
-/// Tries all networks that the shapes allow, the most likely first, and returns the first that has the golden logits.
+/// Tries all networks that the shapes allow, the most likely first; returns the first that computes the golden logits.
 ///
-/// `eps` is `None` where others than PyTorch's may be tried.
+/// If `eps` is `None`, other values than PyTorch's are tried too.
 ///
 /// # Errors
-/// [`GoldenError::NoneFits`] with the nearest; [`GoldenError::File`] for a file that is no network.
+/// [`GoldenError::NoneFits`] describes the nearest network; [`GoldenError::File`] for a file that is not a network.
 pub fn settle(state: &StateDict, options: &Options, eps: Option<f64>, golden: &Golden) -> Result<Settled, GoldenError> {
     let structures = readings(state, options)?;
     let fitting: Vec<&Structure> = structures
@@ -102,13 +103,13 @@ pub fn settle(state: &StateDict, options: &Options, eps: Option<f64>, golden: &G
     }
 }
 
-/// Any characters: which they are does not change logits.
+/// Returns an arbitrary alphabet: logits do not depend on the characters.
 fn any_alphabet(vocab_size: usize) -> Alphabet {
     let characters = ('\u{e000}'..).take(vocab_size).collect();
     Alphabet { characters, rows: Rows::in_order(vocab_size), notes: Vec::new() }
 }
 
-/// Every network with each activation and order that fit it, those with PyTorch's eps first.
+/// Returns every network with each activation and order that fits, first with PyTorch's eps, then with the others.
 fn variants<'s>(
     structures: &'s [&'s Structure],
     options: &'s Options,
@@ -150,7 +151,7 @@ fn variants<'s>(
     })
 }
 
-/// What golden logits decide about a network.
+/// Describes the choices that golden logits decide.
 fn in_words(structure: &Structure, eps: f64) -> String {
     let mut parts = vec![format!("{} after every level", structure.activation.name())];
     if structure.activation.is_gated() {

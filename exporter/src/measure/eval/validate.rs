@@ -1,34 +1,35 @@
-//! Where an integer model loses accuracy: the output of every level against the same network in f32.
+//! Compares every level of an integer model with the same network in f32, to show where accuracy is lost.
 //!
-//! Both sides are computed by the runtime, which shows its activations as it goes ([`Stream::push_observed`]).
+//! The runtime computes both models and shows their activations ([`Stream::push_observed`]).
 
 use runtime::{BOUNDARY, Config, HeapState, Model, Stream, Token};
 
 use crate::data::DataError;
 use crate::model::architecture::describe;
 
-/// Why a blob cannot be held against a model.
+/// Reasons why a blob cannot be compared with a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ValidateError {
-    /// They do not have the same characters.
+    /// The vocabularies differ.
     #[error(
-        "it is a blob of another model: its vocabulary ({blob} characters) is not that of the reference ({reference} characters)"
+        "it is a blob of another model: its vocabulary ({blob} characters) differs from that of the reference \
+         ({reference} characters)"
     )]
     Vocabulary {
-        /// Characters of the blob, the boundary included.
+        /// Size of the blob's vocabulary, the boundary included.
         blob: usize,
-        /// Characters of the reference.
+        /// Size of the reference's vocabulary.
         reference: usize,
     },
-    /// They do not have the same shape.
-    #[error("it is a blob of another model: it has {blob}, the reference {reference}")]
+    /// The shapes differ.
+    #[error("it is a blob of another model: it has {blob}, the reference has {reference}")]
     Dimensions {
-        /// The shape of the blob.
+        /// Shape of the blob.
         blob: String,
-        /// The shape of the reference.
+        /// Shape of the reference.
         reference: String,
     },
-    /// A word cannot be read.
+    /// The models cannot read a word.
     #[error(transparent)]
     Data(#[from] DataError),
 }
@@ -46,32 +47,33 @@ impl Noise {
         self.noise += (expected - found) * (expected - found);
     }
 
-    /// The ratio of signal to noise in decibels, `10 lg (sum y^2 / sum (y - y')^2)`: 6 dB are a bit of accuracy, and 0 dB
-    /// are noise as strong as the signal. `None` where there is no noise at all.
+    /// Returns the signal-to-noise ratio in decibels, `10 lg (sum y^2 / sum (y - y')^2)`, or `None` without noise.
+    ///
+    /// 6 dB are one bit of accuracy; at 0 dB the noise is as strong as the signal.
     pub fn snr_db(&self) -> Option<f64> {
         (self.noise > 0.0).then(|| 10.0 * (self.signal / self.noise).log10())
     }
 }
 
-/// What a model's numbers are off by.
+/// Differences between a model and its reference.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Validation {
-    /// Behind the activation of every level, from the characters up.
+    /// Noise after the activation of every level, from the characters up.
     pub levels: Vec<Noise>,
-    /// The logits.
+    /// Noise of the logits.
     pub logits: Noise,
     /// Mean magnitude of the difference of a logit, in nats.
     pub mean_delta_logit: f64,
-    /// The largest.
+    /// Largest difference of a logit, in nats.
     pub max_delta_logit: f64,
-    /// Characters it was measured on, the ends of words included.
+    /// Number of characters evaluated, the ends of words included.
     pub characters: usize,
 }
 
-/// Runs both models over the words, character by character, and compares all they compute.
+/// Runs both models over the words, character by character, and compares every level and the logits.
 ///
 /// # Errors
-/// [`ValidateError`] if the two are not the same network, or cannot read a word; `list` is what to call the list.
+/// [`ValidateError`] if the networks differ, or cannot read a word; `list` is the list's name in messages.
 ///
 /// # Panics
 /// Never: a heap state fits its model.
@@ -92,7 +94,7 @@ pub fn validate(
         let tokens = word.chars().map(|character| reference.vocab().encode(character).map_err(unknown));
         expected.stream.reset();
         found.stream.reset();
-        // A boundary in front, which changes nothing: it shows what the levels give at the start of a word.
+        // Another boundary in front changes nothing: it shows the outputs of the levels at the start of a word.
         for token in std::iter::once(Ok(BOUNDARY)).chain(tokens) {
             let token = token?;
             expected.push(token);
@@ -113,7 +115,7 @@ pub fn validate(
     Ok(Validation { levels: points, logits, mean_delta_logit, max_delta_logit: largest, characters })
 }
 
-/// A stream, and what it computed last: the output of every level, then the logits.
+/// A stream, and its last values: the output of every level, then the logits.
 struct Observed<'m> {
     stream: Stream<'m>,
     points: Vec<Vec<f64>>,
@@ -153,7 +155,7 @@ fn check(reference: &Model<'_>, blob: &Model<'_>) -> Result<(), ValidateError> {
     Ok(())
 }
 
-/// What must be the same in both.
+/// Describes the dimensions that must be equal in both models.
 fn shape(config: &Config) -> String {
     format!("n_embd {}, {}", config.n_embd(), describe(config))
 }

@@ -1,4 +1,4 @@
-//! Where the bytes of a blob go.
+//! Sizes of the parts of a blob.
 
 use runtime::Model;
 use runtime::config::LinearShape;
@@ -6,11 +6,11 @@ use runtime::format::{Layout, PREAMBLE_BYTES, SLAB_ALIGN, WeightFormat, slab_off
 use runtime::kernels::layout::PackedKernel;
 use runtime::rows::padded;
 
-/// The bytes of a layer: of its weights with what belongs to them.
+/// Bytes of a layer: its weights, biases and multipliers.
 struct LayerBytes {
-    /// Its arrays, each of which is padded to [`SLAB_ALIGN`].
+    /// Sizes of the arrays before each is padded to [`SLAB_ALIGN`].
     arrays: Vec<usize>,
-    /// What a character reads of them.
+    /// Bytes that are read per character.
     read: usize,
 }
 
@@ -50,7 +50,7 @@ impl LayerBytes {
     }
 }
 
-/// Bytes of the embedding, and what a character reads of it.
+/// Returns the bytes of the embedding, and the bytes of it that are read per character.
 fn embedding_bytes(model: &Model<'_>, formats: &[WeightFormat]) -> (usize, usize) {
     let (vocab_size, n_embd) = (model.config().vocab_size(), model.config().n_embd());
     let fuse = model.config().levels().first().map_or(1, |level| usize::from(level.fuse));
@@ -61,7 +61,7 @@ fn embedding_bytes(model: &Model<'_>, formats: &[WeightFormat]) -> (usize, usize
     }
 }
 
-/// What a blob is made of; the sum is its length.
+/// Returns names and sizes of the parts of a blob; the sum of the sizes is its length.
 pub fn parts(model: &Model<'_>, bytes: &[u8]) -> Vec<(String, usize)> {
     let formats = model.weight_formats();
     let header_len = usize::from(u16::from_le_bytes([bytes[6], bytes[7]]));
@@ -84,7 +84,7 @@ pub fn parts(model: &Model<'_>, bytes: &[u8]) -> Vec<(String, usize)> {
     parts
 }
 
-/// Bytes of the model that a character reads in a layout.
+/// Returns the bytes of the model that are read per character in a layout.
 pub fn bytes_read(model: &Model<'_>, layout: Layout) -> usize {
     let formats = model.weight_formats();
     let layers = model.config().linear_shapes().zip(formats);

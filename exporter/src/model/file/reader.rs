@@ -1,4 +1,4 @@
-//! The folded model from the bytes of its file: first the metadata, then the tensors of the shapes in the metadata.
+//! Reads a folded model from the bytes of its file: first the metadata, then tensors with the shapes in the metadata.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
     fn check_format(&self) -> Result<(), FileError> {
         let version = self.get("format_version")?;
         if version != FORMAT_VERSION {
-            let reason = format!("it has format version {version}, this program reads {FORMAT_VERSION}");
+            let reason = format!("it has format version {version}, but this program reads version {FORMAT_VERSION}");
             return Err(self.not_a_model(reason));
         }
         Ok(())
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         let tensor = self.tensors.tensor(name).map_err(missing)?;
         if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
             let (dtype, found) = (tensor.dtype(), tensor.shape());
-            return Err(self.not_a_model(format!("tensor {name:?} is {dtype:?} {found:?}, must be F32 {shape:?}")));
+            return Err(self.not_a_model(format!("tensor {name:?} is {dtype:?} {found:?}, but must be F32 {shape:?}")));
         }
         let (chunks, _) = tensor.data().as_chunks::<4>();
         let values: Vec<f32> = chunks.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
@@ -146,13 +146,13 @@ impl<'a> Reader<'a> {
         value.parse().map_err(|_| self.bad(key, value))
     }
 
-    /// A number that may be missing. What is no number counts as missing.
+    /// Returns a number that may be missing; text that is not a number counts as missing.
     fn optional<T: FromStr>(&self, key: &str) -> Option<T> {
         self.metadata.get(key)?.parse().ok()
     }
 
     fn bad(&self, key: &str, value: &str) -> FileError {
-        self.not_a_model(format!("its metadata has {key:?} = {value:?}"))
+        self.not_a_model(format!("its metadata has the invalid value {value:?} for {key:?}"))
     }
 
     fn not_a_model(&self, reason: String) -> FileError {

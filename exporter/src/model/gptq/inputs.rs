@@ -1,4 +1,4 @@
-//! Inputs of a layer on the calibration contexts, as means in f64 for the rounding.
+//! Statistics of a layer's inputs on the calibration contexts, in f64.
 
 use ndarray::{Array1, Array2, Axis};
 use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS};
@@ -11,21 +11,22 @@ use crate::model::forward::forward_units;
 use crate::model::quantize::InputLayer;
 use crate::model::tensors::{embedding_rows, output_input};
 
-/// Means over all contexts and nodes of a layer. `X` are the inputs from the f32 model, `Xq` the inputs from the
-/// quantized layers below.
+/// Means over all contexts and nodes of a layer.
+///
+/// `X` are the inputs from the f32 model, `Xq` the inputs from the quantized layers below.
 pub(super) struct Inputs {
-    /// `[fan_in, fan_in]`: `Xq^T Xq`.
+    /// Mean of `Xq^T Xq`, `[fan_in, fan_in]`.
     pub hessian: Array2<f64>,
-    /// `[fan_in, fan_in]`: `(X - Xq)^T Xq`.
+    /// Mean of `(X - Xq)^T Xq`, `[fan_in, fan_in]`.
     pub lost: Array2<f64>,
-    /// `[fan_in]`: `X`.
+    /// Mean of `X`, `[fan_in]`.
     pub mean: Array1<f64>,
-    /// `[fan_in]`: `Xq`.
+    /// Mean of `Xq`, `[fan_in]`.
     pub mean_quantized: Array1<f64>,
 }
 
 impl Inputs {
-    /// Inputs of a layer that reads values: `[samples, fan_in]` each.
+    /// Computes the statistics of a layer that reads values; the arguments are `[samples, fan_in]`.
     fn of(reference: &Array2<f64>, quantized: &Array2<f64>) -> Self {
         let samples = quantized.nrows() as f64;
         let mean = |x: &Array2<f64>| x.mean_axis(Axis(0)).expect("there are samples");
@@ -37,7 +38,8 @@ impl Inputs {
         }
     }
 
-    /// Inputs of a table: for each position, 1 for the token there and 0 for all others. `[fuse * vocab_size]`.
+    /// Computes the statistics of a table, whose `fuse * vocab_size` inputs are 1 for the token at each position and 0
+    /// for all others.
     fn tokens(contexts: &Tensor, fuse: usize, vocab_size: usize) -> Self {
         let tokens: Vec<i64> = Vec::try_from(contexts.reshape([-1])).expect("contexts of i64");
         let columns = fuse * vocab_size;
@@ -58,7 +60,7 @@ impl Inputs {
         Self { hessian, lost, mean_quantized: mean.clone(), mean }
     }
 
-    /// Inputs of level 0: tokens of a table, or rows of the embedding next to the same in integers.
+    /// Computes the statistics of level 0, which reads the tokens of a table, or rows of the embedding.
     pub fn of_level_0(model: &FoldedModel, input: &InputLayer, contexts: &Tensor) -> Self {
         let level = model.architecture.levels[0];
         if input.is_table() {
@@ -75,8 +77,8 @@ impl Inputs {
         Self::of(&reference, &quantized)
     }
 
-    /// Inputs of the layer after `layers`, from the outputs of the levels: `reference` of the f32 model, and those
-    /// that the rounded `layers` below compute.
+    /// Computes the statistics of the layer after `layers`: of its inputs from the f32 model, `reference`, and from the
+    /// rounded `layers`.
     pub fn activations(model: &FoldedModel, reference: &[Tensor], layers: &[IntegerLayer], contexts: &Tensor) -> Self {
         let index = layers.len();
         let gather = |levels: &[Tensor]| match model.architecture.levels.get(index) {
@@ -91,10 +93,10 @@ impl Inputs {
     }
 }
 
-/// The output of each of `layers` with all of them quantized, (B, T, C) each: integers, as activations in units of 1.
+/// Computes the outputs `(B, T, C)` of the quantized `layers`: the integers as activations, in units of 1.
 ///
-/// Only for calibration: ties are rounded in another way than in `runtime`. Reported losses are always computed by the
-/// runtime.
+/// This serves only for calibration, since it does not round ties as the runtime does. The runtime computes all losses
+/// that are reported.
 fn quantized_activations(model: &FoldedModel, layers: &[IntegerLayer], contexts: &Tensor) -> Vec<Tensor> {
     let activation = f64::from(ACTIVATION_MAX);
     let mut x = contexts.shallow_clone();
@@ -112,13 +114,13 @@ fn quantized_activations(model: &FoldedModel, layers: &[IntegerLayer], contexts:
             (1..fuse).fold(part(0), |sum, position| sum + part(position)) + bias
         } else {
             if index == 0 {
-                // The exporter's own rounding of the embedding; see `InputLayer`.
+                // `InputLayer` rounds the embedding.
                 let embedding = InputLayer::new(model).embedding;
                 let table = Tensor::from_slice(&embedding).to_kind(Kind::Double);
                 let n_embd = i64::try_from(model.architecture.n_embd).expect("a dimension");
                 x = embedding_rows(&table.view([-1, n_embd]), contexts);
             } else {
-                // Not in place: it was given out.
+                // Not in place: `levels` has the same tensor.
                 x = &x * activation;
             }
             let (b, t, c) = x.size3().expect("(B, T, C)");

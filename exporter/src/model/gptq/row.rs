@@ -1,28 +1,29 @@
-//! Rounding of one row: integers and a step whose product loses least on the inputs of the layer.
+//! Rounds one row to integers and a step, with the smallest loss on the inputs of the layer.
 //!
 //! The loss of a row is `(t - s q) H (t - s q)^T`: `t` are the weights in f64, `s` is the step, `q` are the integers
 //! and `H` is the mean of `x^T x` over the inputs. Several steps are tried. For each step, three passes minimise the
 //! loss:
 //! 1. GPTQ, column by column: later columns compensate the error of a column, as far as their inputs are correlated.
-//! 2. Descent: each integer becomes its best value while all others stay, until no integer changes.
-//! 3. The step becomes the best step for these integers, and pass 2 runs again.
+//! 2. Descent: each integer takes its best value while all others stay, until no integer changes.
+//! 3. The step takes its best value for these integers, and pass 2 runs again.
 
 use ndarray::{Array1, Array2, ArrayView1};
 
 use crate::model::quantize::{INT4_MAX, nearest};
 
-/// Number of steps that are tried, from half to all of the step that the largest weight needs: clipping a rare large
-/// weight can lower the loss, most of all in 4 bits.
+/// Number of steps that are tried in 4 bits, from half to all of the step that the largest weight needs: clipping a
+/// rare large weight can lower the loss, most of all in 4 bits.
 const TRIES_INT4: usize = 16;
+/// Number of steps that are tried in 8 bits.
 const TRIES_INT8: usize = 3;
-/// Passes of the descent, at most. Few integers move after the third.
+/// Most passes of the descent; few integers change after the third.
 const PASSES: usize = 10;
 
-/// The inputs of a layer, as the rounding of its rows sees them.
+/// Statistics of a layer's inputs, for the rounding of its rows.
 pub(super) struct Rows<'a> {
-    /// `[fan_in, fan_in]`: mean of `x^T x`, damped.
+    /// Mean of `x^T x`, damped, `[fan_in, fan_in]`.
     pub hessian: &'a Array2<f64>,
-    /// `U` with `U^T U = H^-1`, upper triangular.
+    /// The upper triangular matrix `U` with `U^T U = H^-1`.
     pub factor: &'a Array2<f64>,
     /// Largest magnitude of an integer.
     pub weight_max: f64,
@@ -36,7 +37,7 @@ pub(super) struct Rounded {
 }
 
 impl Rows<'_> {
-    /// Rounds a row with the step that loses least; no step is below `floor`.
+    /// Rounds a row with the step of the smallest loss; no step is below `floor`.
     pub fn round(&self, target: ArrayView1<'_, f64>, floor: f64) -> Rounded {
         let largest = target.iter().fold(1e-9_f64, |largest, weight| largest.max(weight.abs()));
         let tries = if self.weight_max > INT4_MAX { TRIES_INT8 } else { TRIES_INT4 };
@@ -46,7 +47,7 @@ impl Rows<'_> {
         best.map(|(_, rounded)| rounded).expect("there are steps to try")
     }
 
-    /// Rounds a row, starting from `step`; returns the loss too.
+    /// Rounds a row, starting from `step`; returns the loss and the rounded row.
     fn round_to(&self, target: &ArrayView1<'_, f64>, step: f64, floor: f64) -> (f64, Rounded) {
         let weights = self.by_column(target, step);
         let mut row = Row { rows: self, target, weights, step, pull: Array1::zeros(target.len()) };
@@ -56,7 +57,7 @@ impl Rows<'_> {
         (row.loss(), Rounded { weights: row.weights, step: row.step })
     }
 
-    /// The first pass.
+    /// Runs the first pass, GPTQ.
     fn by_column(&self, target: &ArrayView1<'_, f64>, step: f64) -> Vec<i8> {
         let mut rest = target.to_vec();
         let mut weights = Vec::with_capacity(rest.len());
@@ -73,13 +74,13 @@ impl Rows<'_> {
     }
 }
 
-/// A row, its integers so far and its step.
+/// A row with its integers and step so far.
 struct Row<'a> {
     rows: &'a Rows<'a>,
     target: &'a ArrayView1<'a, f64>,
     weights: Vec<i8>,
     step: f64,
-    /// `H (t - s q)`: minus half the slope of the loss.
+    /// `H (t - s q)`, which is minus half the gradient of the loss.
     pull: Array1<f64>,
 }
 
@@ -92,7 +93,7 @@ impl Row<'_> {
         self.missing().dot(&self.pull)
     }
 
-    /// The second pass.
+    /// Runs the second pass, the descent.
     fn descend(&mut self) {
         let Rows { hessian, weight_max, .. } = self.rows;
         self.pull = hessian.dot(&self.missing());
@@ -114,7 +115,7 @@ impl Row<'_> {
         }
     }
 
-    /// The third pass: `s = t H q / q H q`, where integers are not all zero.
+    /// Runs the third pass: `s = t H q / q H q`, unless all integers are zero.
     fn fit_step(&mut self, floor: f64) {
         let weights: Array1<f64> = self.weights.iter().map(|&weight| f64::from(weight)).collect();
         let through = self.rows.hessian.dot(&weights);
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
     use ndarray::array;
 
-    /// The loss of integers and a step.
+    /// Computes the loss of integers and a step.
     fn loss(target: &Array1<f64>, hessian: &Array2<f64>, weights: &[i8], step: f64) -> f64 {
         let missing: Array1<f64> = target.iter().zip(weights).map(|(t, &q)| t - f64::from(q) * step).collect();
         missing.dot(&hessian.dot(&missing))
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn inputs_that_move_together_make_up_for_each_other() {
-        // Both inputs are nearly the same: 0.5 and 0.5 of a step are one whole step of either.
+        // Both inputs are nearly equal, so half a step of each equals a whole step of either.
         let hessian = array![[1.0, 0.99], [0.99, 1.0]];
         let factor = super::super::inverse_cholesky(&hessian);
         let rows = Rows { hessian: &hessian, factor: &factor, weight_max: 1.0 };

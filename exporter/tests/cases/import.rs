@@ -262,8 +262,8 @@ fn golden_files_at_import() {
         let outcome = run_in(folder.path(), &[&arguments[..], &["--golden", golden.to_str().unwrap()]].concat());
         let outcome = outcome.succeeds();
         validate(folder.path(), &bytes, &["--tolerance", "1e-5"]).succeeds();
-        let text = line(&outcome, "settles it");
-        row(&format!("a network of kind {name}"), "import --golden", &text[text.find("settles").unwrap()..]);
+        let text = line(&outcome, "determines the network");
+        row(&format!("a network of kind {name}"), "import --golden", &text[text.find("determines").unwrap()..]);
     }
     // The golden logits belong to another network.
     let folder = tempfile::tempdir().unwrap();

@@ -61,7 +61,7 @@ pub fn refuse_guessing(
     }
     if network.golden.is_none() {
         let activation = network.structure.activation.name();
-        causes.push(format!("is the activation not {activation} (--activation, or --golden FILE, which settles it)"));
+        causes.push(format!("is the activation not {activation} (--activation, or find out with --golden FILE)"));
     }
     causes.push(format!("was it trained on other words than {name}"));
     bail!(

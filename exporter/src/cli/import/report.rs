@@ -70,7 +70,7 @@ fn settled_by(name: &str, golden: &Golden, settled: &Settled) {
     let Settled { agreement, tried, allowed, says, .. } = settled;
     let constant = if agreement.constant { ", apart from a constant per context" } else { "" };
     eprintln!(
-        "{name} settles it: {}; max |d logit| {:.2e} in f32 over {} contexts{constant}; network {tried} of the \
+        "{name} determines the network: {}; max |d logit| {:.2e} in f32 over {} contexts{constant}; network {tried} of the \
          {allowed} that the shapes allow",
         says,
         agreement.max_abs_dlogit,

@@ -2,16 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether `--quiet` was given.
+/// `true` if `--quiet` was given.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 #[path = "../../xtask/src/streams.rs"]
 #[allow(dead_code, reason = "xtask uses the rest")]
 pub mod streams;
 
-// These macros replace the library's own, which panic if a write fails. A command's result
-// goes to stdout, or, where it is a table, through `show!`. `eprintln!` and `eprint!` are for progress and notes, which
-// --quiet leaves out.
+// These macros replace std's, which panic if a write fails. A command's result goes to stdout
+// (`println!`); a table goes to stderr (`show!`). Progress and notes use `eprintln!` and `eprint!`, and --quiet hides
+// them.
 macro_rules! println {
     () => { $crate::cli::streams::result(format_args!("\n")) };
     ($($argument:tt)*) => { $crate::cli::streams::result(format_args!("{}\n", format_args!($($argument)*))) };
@@ -26,11 +26,11 @@ macro_rules! eprintln {
 macro_rules! eprint {
     ($($argument:tt)*) => { if !$crate::cli::is_quiet() { $crate::cli::streams::note(format_args!($($argument)*)) } };
 }
-/// A line of a table, on stderr: stdout is for `--json`.
+/// Prints a line of a table on stderr: stdout is for `--json`.
 macro_rules! show {
     ($($argument:tt)*) => { show_part!("{}\n", format_args!($($argument)*)) };
 }
-/// A part of a line of a table.
+/// Prints part of a line of a table.
 macro_rules! show_part {
     ($($argument:tt)*) => { $crate::cli::streams::table(format_args!($($argument)*)) };
 }
@@ -68,11 +68,11 @@ use exporter::io::shell::quoted;
 use lists::{DataArgs, list, read_words};
 use stop::{INTERRUPTED, stop_on_interrupt};
 
-/// Trains a hierarchical character model and packs it for a microcontroller.
+/// Train small character models, measure them and pack them for microcontrollers
 #[derive(Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 struct Cli {
-    /// No progress and no notes on stderr: results and errors alone
+    /// Print only results and errors: hide progress and notes
     #[arg(short, long, global = true)]
     quiet: bool,
     #[command(subcommand)]
@@ -81,46 +81,46 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train a model on a list of words and write it, folded, as safetensors
+    /// Train a model on a list of words, fold its BatchNorms and write it as safetensors
     Train(Box<train::Args>),
-    /// Train a grid of settings and seeds, and rank what came of it
+    /// Train every combination of given settings and seeds, and rank the results
     Sweep(sweep::Args),
-    /// Time our training to the lecture's loss against a plain loop of the lecture's
+    /// Compare the time to the lecture's loss: a preset against a plain training loop
     #[command(hide = true)]
     Race(race::Args),
-    /// Draw what trainings have recorded, as SVG and PNG
+    /// Plot the metrics of training runs as SVG and PNG
     Plot(plot::Args),
-    /// List the presets: networks and how they are trained
+    /// List the presets: networks with their training recipes
     Presets(presets::Args),
-    /// Train a model on with the rounding of four-bit weights, so that it learns to live with it
+    /// Fine-tune a model for 4-bit weights (quantization-aware training)
     Finetune(finetune::Args),
-    /// Read a PyTorch state_dict, fold its BatchNorms and write it as a model of this program
+    /// Convert a PyTorch state_dict: fold its BatchNorms and write it as a model of this program
     Import(import::Args),
-    /// Pack a model for the chip
+    /// Pack a model into a blob that the chip reads
     Export(export::Args),
-    /// Measure the loss of a model, or compare several on the same words
+    /// Measure a model's loss on a word list, or compare several models
     Eval(eval::Args),
-    /// Show where a blob loses accuracy, level by level, or hold a model against PyTorch's logits
+    /// Measure a blob's accuracy level by level, or compare a model with PyTorch's logits
     Validate(validate::Args),
-    /// Draw words from a model, as the chip would
+    /// Draw words from a model with the chip's code
     Sample(sample::Args),
-    /// List the most probable words that begin with a prefix, exactly
+    /// List the most probable words that begin with a prefix, by exact search
     Complete(complete::Args),
-    /// Say how probable a model finds words, and how they stand among those of a list
+    /// Print how probable a model finds words, and how many words of a list are less probable
     Score(score::Args),
-    /// Draw the tree of a word with what every node of it computes
+    /// Draw the tree for a word, with the values that every node computes
     Activations(activations::Args),
-    /// Show what a model is made of, and what it will take on a chip
+    /// Show a model's layers and sizes, and the memory and time it needs on a chip
     Inspect(inspect::Args),
-    /// Measure how fast this computer draws words: the runtime next to libtorch
+    /// Measure how fast this computer draws words, with the runtime and with libtorch
     Bench(bench::Args),
-    /// Write a shell's script for completing these commands
+    /// Print a completion script for a shell
     Completions(completions::Args),
-    /// Write the manual pages of these commands
+    /// Write manual pages for all commands
     Man(man::Args),
 }
 
-/// Runs the command of the command line.
+/// Parses the command line and runs its command.
 pub fn run() -> anyhow::Result<ExitCode> {
     let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
@@ -154,7 +154,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
 /// Prints the help, the version or the error that clap returns. The first two are results.
 fn print_clap(error: &clap::Error) -> ExitCode {
     if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
-        // Its own message does not say which.
+        // clap's message does not name the argument.
         let culprit = std::env::args_os().find(|argument| argument.to_str().is_none()).unwrap_or_default();
         streams::note(format_args!("error: argument {culprit:?} is not UTF-8\n"));
     } else if error.use_stderr() {
@@ -165,7 +165,7 @@ fn print_clap(error: &clap::Error) -> ExitCode {
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// Whether progress and notes are unwanted.
+/// Returns whether `--quiet` was given.
 fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
@@ -180,14 +180,14 @@ where
         .map(move |text| find(text).expect("clap checked it"))
 }
 
-/// A value of a table, or the word that leaves the choice to the program.
+/// Value of an option: one of a table, or a word such as `auto` that leaves the choice to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Choice<T> {
     Word,
     Of(T),
 }
 
-/// Returns the parser of an option whose values are a word and the names of a table.
+/// Returns the parser of an option whose values are `word` and the names of a table.
 fn named_or<T>(
     word: &'static str,
     all: &'static [T],
@@ -201,23 +201,24 @@ where
     PossibleValuesParser::new(words).map(move |text| find(text).map_or(Choice::Word, Choice::Of))
 }
 
-/// Refuses an output that is one of the inputs, however the two are spelled.
+/// Fails if the output is one of the inputs, even under another spelling of the path.
 fn refuse_overwriting(out: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
     let Ok(real) = out.canonicalize() else { return Ok(()) };
     for input in inputs {
         if input.canonicalize().is_ok_and(|input| input == real) {
-            anyhow::bail!("--out {} would overwrite {}", out.display(), input.display());
+            let (out, input) = (out.display(), input.display());
+            anyhow::bail!("--out {out} would overwrite the input {input}: choose another name");
         }
     }
     Ok(())
 }
 
-/// Threads where none are asked for: one per core.
+/// Returns the number of threads if the command line names none: one per core.
 fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A number with commas between thousands.
+/// Returns a number with commas between thousands.
 fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let code = match cli::run() {
         Ok(code) => code,
         Err(error) => {
-            // One line: the chain of causes, without those that the one before has in its own words.
+            // One line: the chain of causes, without a cause whose text is already part of the line.
             let mut line = String::new();
             for cause in error.chain().map(ToString::to_string) {
                 if line.is_empty() {

@@ -1,7 +1,7 @@
-//! What a training looks like: SVG, and the same picture as PNG.
+//! Plots of trainings, as SVG and PNG.
 //!
-//! plotters draws; text is measured and, in the PNG, set in DejaVu Sans, which the program carries, so that a machine
-//! without fonts gives the same picture. The PNG is made from the SVG by resvg rather than drawn a second time.
+//! plotters draws the SVG, and resvg converts it to PNG. Text is in DejaVu Sans, which is part of the program: the
+//! picture does not depend on the machine's fonts.
 
 mod activations;
 mod chart;
@@ -25,27 +25,27 @@ use crate::train::run::{self, RunError};
 /// Pixels of the PNG per unit of the SVG.
 const SCALE: f32 = 1.5;
 
-/// Why there is no plot.
+/// Reason why a plot cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum PlotError {
-    /// The folder holds no run.
+    /// The folder has no run.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// Its metrics cannot be read.
+    /// The metrics cannot be read.
     #[error("{path}: {source}")]
     Metrics {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// Error of the system, or the fault of a line.
         source: std::io::Error,
     },
-    /// There are none yet.
-    #[error("{path} has no losses yet")]
+    /// The run has no losses yet.
+    #[error("{path} has no losses yet: wait until the training has done some steps")]
     Empty {
         /// The folder.
         path: PathBuf,
     },
-    /// Its model cannot be read.
+    /// The model cannot be read.
     #[error(transparent)]
     Model(#[from] FileError),
     /// The drawing failed.
@@ -53,7 +53,7 @@ pub enum PlotError {
     Draw {
         /// The plot.
         what: String,
-        /// What the library says.
+        /// Error of the library.
         reason: String,
     },
     /// A file cannot be written.
@@ -61,22 +61,22 @@ pub enum PlotError {
     Write(#[from] WriteError),
 }
 
-/// A run as plots need it.
+/// Data of a run for the plots.
 pub struct RunData {
-    /// The folder's name.
+    /// Name of the folder.
     pub name: String,
-    /// What `metrics.jsonl` has.
+    /// Lines of `metrics.jsonl`.
     pub rows: Vec<Row>,
-    /// Positions joined and values per position of every level, from the characters up.
+    /// Fuse and width of every level, from the characters up.
     pub levels: Vec<(usize, usize)>,
-    /// Whether the output layer reads all of them.
+    /// `true` if the output layer reads all levels.
     pub skip: bool,
-    /// The model, once there is one.
+    /// The model; `None` if the training has not finished.
     pub model: Option<FoldedModel>,
 }
 
 impl RunData {
-    /// Reads a folder.
+    /// Reads the folder of a run.
     ///
     /// # Errors
     /// [`PlotError`] names the file.
@@ -93,7 +93,7 @@ impl RunData {
         };
         let levels = config["levels"].as_array().into_iter().flatten().filter_map(level).collect();
         let model = run::model_path(folder);
-        // `runs/` or `.` have a name only once they are spelled out.
+        // The absolute path also has a file name for `runs/` or `.`.
         let name =
             std::path::absolute(folder).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         Ok(Self {
@@ -106,10 +106,10 @@ impl RunData {
     }
 }
 
-/// Writes all plots of one run into `folder`; gives the names of the files without their endings.
+/// Writes all plots of one run to `folder`. Returns the names of the files without extension.
 ///
 /// # Errors
-/// [`PlotError`] says what failed.
+/// [`PlotError`] if a plot cannot be drawn or written.
 pub fn plot_run(run: &RunData, folder: &Path) -> Result<Vec<&'static str>, PlotError> {
     let mut written = Vec::new();
     let mut write = |name: &'static str, svg: Result<String, PlotError>| {
@@ -132,10 +132,10 @@ pub fn plot_run(run: &RunData, folder: &Path) -> Result<Vec<&'static str>, PlotE
     Ok(written)
 }
 
-/// Writes plots of several runs over one another.
+/// Writes plots that show several runs together. Returns the names of the files without extension.
 ///
 /// # Errors
-/// [`PlotError`] says what failed.
+/// [`PlotError`] if a plot cannot be drawn or written.
 pub fn plot_runs(runs: &[&RunData], folder: &Path) -> Result<Vec<&'static str>, PlotError> {
     write_both(&folder.join("losses"), &history::losses(runs)?)?;
     write_both(&folder.join("train-dev"), &history::train_dev(runs)?)?;
@@ -147,10 +147,10 @@ fn write_both(path: &Path, svg: &str) -> Result<(), PlotError> {
     Ok(write_atomically(&path.with_extension("png"), &png_of(svg)?)?)
 }
 
-/// A drawing as PNG.
+/// Converts an SVG to PNG.
 ///
 /// # Errors
-/// [`PlotError::Draw`] says what failed.
+/// [`PlotError::Draw`] if the conversion fails.
 pub fn png_of(svg: &str) -> Result<Vec<u8>, PlotError> {
     to_png(svg).map_err(|reason| PlotError::Draw { what: "a PNG".to_owned(), reason })
 }
@@ -166,7 +166,7 @@ fn to_png(svg: &str) -> Result<Vec<u8>, String> {
     pixmap.encode_png().map_err(|error| error.to_string())
 }
 
-/// What drawing needs before its first text.
+/// Registers the font, once per process.
 fn prepare() {
     static FONT: Once = Once::new();
     FONT.call_once(|| {
@@ -179,7 +179,7 @@ fn prepare() {
     });
 }
 
-/// A drawing on white, of a size in units.
+/// Draws on a white area of this size, in SVG units. Returns the SVG.
 fn draw(
     what: &str,
     (width, height): (u32, u32),
@@ -199,7 +199,7 @@ fn draw(
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-/// Colours that are told apart by those who see few of them (Okabe and Ito).
+/// Colours that colour-blind people can distinguish (Okabe and Ito).
 const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),

@@ -1,13 +1,13 @@
-//! Learning: presets and recipes, the network with BatchNorm, the training loop, and the folders that runs leave.
+//! Training: presets and recipes, the network with BatchNorm, the training loop, and the folders of runs.
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`preset`], [`recipe`], [`options`] | networks by name, how they are trained, and one training's settings |
+//! | [`preset`], [`recipe`], [`options`] | networks by name, their training recipes, and the settings of one training |
 //! | [`nn`] | the lecture's blocks |
-//! | `corpus`, `source`, [`batch`], [`draws`] | the words, and the batches that are drawn from them |
-//! | [`training`], [`event`], [`error`] | the training loop, and what it tells |
+//! | `corpus`, `source`, [`batch`], [`draws`] | the words, and the batches drawn from them |
+//! | [`training`], [`event`], [`error`] | the training loop, its events and its errors |
 //! | `optimizer` | SGD and AdamW, whose state can be saved |
-//! | [`checkpoint`], `fingerprint` | the state to go on from, and the settings of its training |
+//! | [`checkpoint`], `fingerprint` | the state from which a training continues, and the settings of that training |
 //! | [`statistics`] | activations, gradients and updates of a step |
 //! | [`fold_network`](mod@fold_network) | the network in training as a folded model |
 //! | [`finetune`](mod@finetune) | quantization-aware training for 4-bit weights |

@@ -220,7 +220,7 @@ fn models_that_do_not_belong_together_end_in_one_clear_line() {
     let shape = "another model: it has n_embd 6, levels 2:16,2:16, the reference has n_embd 24, levels 2:64,2:88,2:104 gated skip";
     validate(&models("names.safetensors"), tiny_int8, &[], shape);
     validate(tiny, "digits.safetensors", &[], "--blob digits.safetensors is not a blob");
-    validate(tiny_int8, tiny_int8, &[], "is in int8: the reference must be in f32");
+    validate(tiny_int8, tiny_int8, &[], "is in int8, but the reference must be in f32");
     validate(tiny, "missing.blob", &[], "cannot read missing.blob");
     validate("missing.safetensors", tiny_int8, &[], "cannot read missing.safetensors");
     validate(tiny, tiny_int8, &["--data", "digits.txt"], "outside the model's vocabulary");
@@ -233,11 +233,11 @@ fn the_lectures_bug_trains_and_is_not_written() {
     let bug = ["train", "--preset", "wavenet-68-bn-bug", "--steps", "40", "--threads", "1", "--no-plots"];
     let output = exporter(&[&bug[..], &["--json"]].concat(), here);
     let stderr = text(&output.stderr);
-    assert!(output.status.success() && stderr.contains("would differ from position to position"), "{stderr}");
+    assert!(output.status.success() && stderr.contains("would differ between positions"), "{stderr}");
     let trained = parse(&text(&output.stdout));
     assert!(trained["model"].is_null() && trained["dev_nll"].as_f64().is_some_and(|nll| nll < 3.3), "{trained}");
     assert!(!here.join("model.safetensors").exists());
-    fails(&[&bug[..], &["--out", "m.safetensors"]].concat(), here, "cannot be folded or exported");
+    fails(&[&bug[..], &["--out", "m.safetensors"]].concat(), here, "wavenet-68-bn-bug cannot be written as a model");
     // The corrected network must have another loss.
     let mended = [&["train", "--preset", "wavenet-68"], &bug[3..], &["--json"]].concat();
     assert_ne!(parse(&succeeds(&mended, here))["dev_nll"], trained["dev_nll"]);
@@ -262,8 +262,12 @@ fn presets_are_listed() {
         (Some(73_891), Some(72_192))
     );
     let words = ["train", "--preset", "mlp-3", "--form", "words"];
-    fails(&words, folder.path(), "--form words: mlp-3 is defined over windows");
-    fails(&["train", "--preset", "mlp-3", "--weight-decay", "0.1"], folder.path(), "--weight-decay is AdamW's");
+    fails(&words, folder.path(), "--form words does not fit mlp-3");
+    fails(
+        &["train", "--preset", "mlp-3", "--weight-decay", "0.1"],
+        folder.path(),
+        "--weight-decay is a setting of AdamW",
+    );
 }
 
 #[test]
@@ -335,14 +339,14 @@ fn bad_input_ends_in_one_clear_line() {
     options(&["--out", "."], "cannot write .");
     options(&["--block-size", "7919"], "block size 7919");
     options(&["--n-hidden", "0"], "level width is 0");
-    options(&["--steps", "0"], "0 steps");
-    options(&["--batch-size", "1"], "batch size 1");
-    options(&["--lr=-1"], "learning rate -1");
+    options(&["--steps", "0"], "--steps 0: must be");
+    options(&["--batch-size", "1"], "--batch-size 1: must be");
+    options(&["--lr=-1"], "--lr -1: must be");
     options(&["--lr", "1e30", "--steps", "50"], "diverged");
-    options(&["--dropout", "1"], "dropout 1");
-    options(&["--threads", "0"], "0 threads");
+    options(&["--dropout", "1"], "--dropout 1: must be");
+    options(&["--threads", "0"], "--threads 0: must be");
     if !tch::Cuda::is_available() {
-        options(&["--device", "cuda"], "this libtorch sees no CUDA device");
+        options(&["--device", "cuda"], "libtorch finds no CUDA device");
     }
     assert!(!here.join("m.safetensors").exists() && !here.join("model.safetensors").exists());
 
@@ -362,8 +366,12 @@ fn bad_input_ends_in_one_clear_line() {
     fails(&["export", "--model", &tiny, "--out", "no/x.blob"], here, "there is no folder no");
     fails(&["export", "--model", &tiny, "--out", &tiny], here, "would overwrite");
     fails(&["finetune", "--model", &tiny, "--out", &tiny], here, "would overwrite");
-    fails(&["train", "--data", "digits.txt", "--out", "./digits.txt"], here, "would overwrite digits.txt");
-    fails(&["export", "--model", &tiny, "--nearest", "--out", "x.blob"], here, "are for integers: see --precision");
+    fails(&["train", "--data", "digits.txt", "--out", "./digits.txt"], here, "would overwrite the input digits.txt");
+    fails(
+        &["export", "--model", &tiny, "--nearest", "--out", "x.blob"],
+        here,
+        "are only for integers: add --precision",
+    );
     fails(&["sample", "--model", &tiny, "--prompt", "Ä"], here, "character 'Ä' is not in the model's vocabulary");
     fails(&["sample", "--model", &tiny, "--prompt", &"a".repeat(300)], here, "text is too long: 300, at most 32");
     fails(&["eval", "--model", &tiny, "--data", "digits.txt"], here, "outside the model's vocabulary");
@@ -400,7 +408,7 @@ fn a_wrong_command_line_is_explained() {
         "[default: 42]",
         "[default: model.safetensors]",
         "wavenet-128-cosine",
-        "64,88,104 for gated and gated-minute",
+        "64,88,104 (gated, gated-minute,",
     ] {
         assert!(help.contains(word), "{word} is not in the help:\n{help}");
     }
@@ -443,7 +451,7 @@ fn bench_compares_with_libtorch() {
     }
     // Without a safetensors file, libtorch runs a random network of the same shape.
     succeeds(&[&["bench", "--model", &int8], &small[..]].concat(), &here);
-    fails(&["bench", "--model", &int8, "--model", &models("names.int8.blob")], &here, "other dimensions");
+    fails(&["bench", "--model", &int8, "--model", &models("names.int8.blob")], &here, "different shapes");
 }
 
 #[test]
@@ -547,10 +555,10 @@ fn a_blob_changes_its_layout_and_nothing_else() {
     }
 
     for (arguments, expected) in [
-        (&["--model", &f32, "--core", "m4"][..], "has one layout"),
-        (&["--model", &folded, "--layout", "dual16"], "--layout is for integers"),
-        (&["--model", &folded, "--pairs"], "--pairs is for integers"),
-        (&["--model", &int8, "--precision", "int4"], "a blob keeps its precision"),
+        (&["--model", &f32, "--core", "m4"][..], "has only one layout"),
+        (&["--model", &folded, "--layout", "dual16"], "--layout is only for integers"),
+        (&["--model", &folded, "--pairs"], "--pairs is only for integers"),
+        (&["--model", &int8, "--precision", "int4"], "for another precision, export the model"),
         (&["--model", &int4, "--nearest", "--precision", "int4"], "rounded already"),
     ] {
         fails(&[&["export", "--out", "no.blob"], arguments].concat(), at, expected);

@@ -36,7 +36,7 @@ fn a_training_leaves_plots() {
     };
     let run = "runs/tiny-seed1";
     check(run, "loss", &["loss, nats per character", "learning rate", "mean of 4 steps", "step"]);
-    check(run, "train-dev", &["train against dev"]);
+    check(run, "train-dev", &["train and dev loss"]);
     check(run, "activations", &["level 1", "0.97", "standard deviation"]);
     check(run, "weights", &["embedding", "output", "std(update) / std(weight)"]);
     check(run, "tree", &["level 1: joins 2, 16 values", "sees 4 characters", "prediction"]);
@@ -47,5 +47,5 @@ fn a_training_leaves_plots() {
     check("both", "losses", &["tiny-seed1", "tiny-seed2"]);
     check("both", "train-dev", &["tiny-seed1, dev", "tiny-seed2, dev"]);
     let (fine, stderr) = exporter(&["plot", "nothing"], here);
-    assert!(!fine && stderr.contains("nothing holds no run"), "{stderr}");
+    assert!(!fine && stderr.contains("nothing has no run"), "{stderr}");
 }

@@ -82,7 +82,7 @@ fn a_killed_training_goes_on_to_the_same_bytes() {
         fs::write(here.join("run/.exporter-abcdef.tmp"), "half").unwrap();
         let stderr = succeeds(here, &["--resume", "run"]);
         assert!(!here.join("run/.exporter-abcdef.tmp").exists());
-        assert!(stderr.contains("600 steps, ") && stderr.contains("of them done before"), "{stderr}");
+        assert!(stderr.contains("600 steps, ") && stderr.contains("of them already done"), "{stderr}");
         assert_eq!(bytes(here, "m.safetensors"), bytes(here, "whole.safetensors"), "{recipe:?}");
         assert_eq!(bytes(here, "run/model.safetensors"), bytes(here, "whole.safetensors"));
         assert_eq!(losses(here, "run"), losses(here, "whole"), "{recipe:?}");
@@ -109,8 +109,8 @@ fn an_interrupted_training_goes_on_to_the_same_bytes() {
         assert!(text(&output).lines().last().unwrap().contains(expected), "{arguments:?}: {}", text(&output));
     };
     refused(&["--resume", "run"], "is finished: there is nothing to continue");
-    refused(&["--resume", "missing"], "missing holds no run to continue");
-    refused(&[&recipe[..], &["--run-dir", "run"]].concat(), "holds a run already");
+    refused(&["--resume", "missing"], "missing has no run to continue");
+    refused(&[&recipe[..], &["--run-dir", "run"]].concat(), "already has a run");
     assert_eq!(train(here, &["--resume", "run", "--seed", "1"]).status.code(), Some(2), "settings come from the run");
 }
 
@@ -130,7 +130,7 @@ fn a_run_belongs_to_one_process() {
     let output = train(here, &["--resume", "run"]);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(text(&output).contains("another process is training there"), "{}", text(&output));
+    assert!(text(&output).contains("another process is training in this folder"), "{}", text(&output));
 }
 
 #[test]

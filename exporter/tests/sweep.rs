@@ -64,21 +64,21 @@ fn a_grid_is_trained_once() {
     child.wait().unwrap();
 
     let (table, progress) = run("1");
-    assert!(progress.contains("2 runs, 0 of them finished before"), "{progress}");
-    assert!(progress.contains("tiny-steps=200-lr=3e-2-seed42: goes on"), "{progress}");
+    assert!(progress.contains("2 runs, 0 of them already finished"), "{progress}");
+    assert!(progress.contains("tiny-steps=200-lr=3e-2-seed42: continues"), "{progress}");
     assert_eq!(fs::read(here.join(out)).unwrap(), fs::read(here.join("whole.safetensors")).unwrap());
     assert_eq!(table.lines().filter(|line| line.contains("tiny-steps=200-lr=")).count(), 2, "{table}");
 
     // Half of a larger grid is finished.
     let (table, progress) = run("2");
-    assert!(progress.contains("4 runs, 2 of them finished before"), "{progress}");
+    assert!(progress.contains("4 runs, 2 of them already finished"), "{progress}");
     assert_eq!(table.matches("+/-").count(), 2 * 3, "{table}");
     let rows = |file: &str| fs::read_to_string(here.join("runs").join(file)).unwrap().lines().count();
     assert_eq!((rows("results.jsonl"), rows("results.csv")), (4, 5));
     // All of the grid is finished; a lost file of results is written again.
     fs::remove_file(here.join("runs/results.jsonl")).unwrap();
     let (again, progress) = run("2");
-    assert!(progress.contains("4 runs, 4 of them finished before"), "{progress}");
+    assert!(progress.contains("4 runs, 4 of them already finished"), "{progress}");
     assert_eq!(again, table);
     assert_eq!(rows("results.jsonl"), 4);
 }
@@ -93,9 +93,9 @@ fn a_grid_that_makes_no_sense_is_refused_before_anything_is_trained() {
         assert!(output.status.code() == Some(code) && stderr.contains(expected), "{arguments:?}: {stderr}");
     };
     refused(&[], 2, "--preset");
-    refused(&["--preset", "tiny", "--set", "out=1"], 2, "none of lr, batch-size");
-    refused(&["--preset", "tiny", "--set", "batch-size=64,1"], 1, "tiny-batch-size=1-seed42: batch size 1");
-    refused(&["--preset", "mlp-3", "--set", "weight-decay=0.1"], 1, "--weight-decay is AdamW's");
+    refused(&["--preset", "tiny", "--set", "out=1"], 2, "must be one of lr, batch-size");
+    refused(&["--preset", "tiny", "--set", "batch-size=64,1"], 1, "tiny-batch-size=1-seed42: --batch-size 1");
+    refused(&["--preset", "mlp-3", "--set", "weight-decay=0.1"], 1, "--weight-decay is a setting of AdamW");
     assert_eq!(fs::read_dir(here.join("runs")).unwrap().count(), 0);
 }
 
@@ -108,6 +108,6 @@ fn a_run_that_diverges_does_not_stop_the_others() {
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stdout.contains("  1. tiny-steps=20-lr=1e-2"), "{stdout}");
-    assert!(stderr.contains("lr=1e30-seed42: the loss is NaN"), "{stderr}");
+    assert!(stderr.contains("lr=1e30-seed42: the training diverged (loss NaN"), "{stderr}");
     assert!(stderr.contains("1 of 2 runs failed: tiny-steps=20-lr=1e30-seed42"), "{stderr}");
 }

@@ -101,7 +101,7 @@ fn words_are_scored_and_ranked() {
     let stderr = text(&output.stderr);
     let both = "error: 2 of 3 words cannot be scored: \"zo\u{eb}\": character '\u{eb}' is not in the model's vocabulary (U+00EB); \"a1\"";
     assert!(stderr.contains(both), "{stderr}");
-    fails(&["score", "--model", &model, "-"], "no words on stdin");
+    fails(&["score", "--model", &model, "-"], "stdin has no words");
     fs::write(&list, "123\n").unwrap();
     fails(&["score", "--model", &model, "--data", &list, "emma"], "the word \"123\": character '1'");
 }
@@ -130,7 +130,7 @@ fn novel_words_stand_in_no_list() {
     let list = folder.path().join("list.txt").display().to_string();
     let greedy = ["sample", "--model", &model, "-n", "1", "--temperature", "0"];
     fs::write(&list, succeeds(&greedy)).unwrap();
-    fails(&[&greedy[..], &["--novel", "--data", &list]].concat(), "only 0 of 1 words are new among 1000 drawn");
+    fails(&[&greedy[..], &["--novel", "--data", &list]].concat(), "found only 0 of 1 new words in 1000 draws");
     assert_eq!(exporter(&[&greedy[..], &["--data", &list]].concat(), "").status.code(), Some(2), "without --novel");
 }
 

@@ -12,16 +12,16 @@ use super::{quoted, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model, safetensors or blob
+    /// Read the model from this file: safetensors or blob
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// The word
+    /// Evaluate the model on this word
     #[arg(long)]
     word: String,
-    /// Stop behind so many of its characters [default: all of them, so that the end comes next]
+    /// Stop after N characters of the word [default: all; the model then predicts the end of the word]
     #[arg(long, value_name = "N")]
     position: Option<usize>,
-    /// Where the tree goes: a picture for .svg or .png, all values for .json
+    /// Write the tree to this file: a picture if it ends in .svg or .png, all values if it ends in .json
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     refuse_overwriting(&args.out, &[&args.model])?;
     let kind = args.out.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     if !["svg", "png", "json"].contains(&kind) {
-        bail!("--out {} must end in .svg, .png or .json", args.out.display());
+        bail!("--out {}: the file name must end in .svg, .png or .json", args.out.display());
     }
     let blob = ModelFile::read(&args.model)?.into_blob()?;
     let model = Model::new(blob.as_bytes())?;

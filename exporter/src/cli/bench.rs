@@ -15,25 +15,25 @@ use super::{count, default_threads, limits};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model, safetensors or blob, for the runtime; several for a row of each. libtorch takes the weights of the first
-    /// safetensors, or random ones of the same shape, which take as long
+    /// Measure this model, safetensors or blob; may be given several times, for one row each. libtorch runs the weights
+    /// of the first safetensors, or random weights of the same shape, which are as fast
     #[arg(long, value_name = "FILE", required = true)]
     model: Vec<PathBuf>,
-    /// Words drawn at once where it is many
+    /// Draw N words at once in the batch rows
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
     batch: u32,
-    /// Threads where it is many [default: one per core]
+    /// Use this many threads in the rows with several threads [default: one per core]
     #[arg(long, value_parser = limits::threads)]
     threads: Option<usize>,
-    /// Turns of a tenth of a second each; the median counts
+    /// Measure each row this many times, 100 ms each; the table shows the median
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
     turns: u32,
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
 }
 
-/// How long everybody draws in a turn.
+/// Time that each contender draws in one turn.
 const TURN: Duration = Duration::from_millis(100);
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -47,12 +47,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = models.first().context("a model")?.config();
     for (model, path) in models.iter().zip(&args.model) {
         let same = model.config() == config;
-        anyhow::ensure!(same, "{} has other dimensions than {}", path.display(), args.model[0].display());
+        let (path, first) = (path.display(), args.model[0].display());
+        anyhow::ensure!(same, "{path} and {first} have different shapes: `bench` compares models of one shape");
     }
     let torch = folded.unwrap_or_else(|| TorchModel::untrained(config, Device::Cpu));
     let words = args.batch as usize;
     let all = args.threads.unwrap_or_else(default_threads);
-    // One thread, and all of them where that is not the same.
+    // Rows with one thread, and rows with all threads if there are several.
     let threads = if all > 1 { vec![1, all] } else { vec![1] };
 
     let mut contenders: Vec<Contender<'_>> = Vec::new();
@@ -69,8 +70,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     show!("engine    precision  words  threads  characters/s  us/character  against libtorch");
     let rows: Vec<serde_json::Value> = contenders.iter().map(|contender| row(contender, &contenders)).collect();
     show!(
-        "\na character is one draw, ends of words included; median of {} turns of {} ms; against the fastest row of\n\
-         libtorch with as many words at once",
+        "\none character is one draw, the ends of words included; median of {} turns of {} ms; the last column compares with\n\
+         libtorch's fastest row for the same number of words at once",
         args.turns,
         TURN.as_millis()
     );
@@ -80,12 +81,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The network in a line.
+/// Describes the network in one line.
 fn shape(config: &runtime::Config) -> String {
     format!("{} characters, {}", config.vocab_size(), describe(config))
 }
 
-/// Prints a row, and gives it as JSON.
+/// Prints a row of the table and returns it as JSON.
 fn row(contender: &Contender<'_>, all: &[Contender<'_>]) -> serde_json::Value {
     let Contender { engine, precision, words_at_once, threads, .. } = contender;
     let seconds = contender.seconds();

@@ -1,4 +1,4 @@
-//! Words that the rounding of a model is calibrated on.
+//! The words on which the rounding of a model is calibrated.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,40 +15,39 @@ use tch::Tensor;
 
 use super::count;
 
-/// Words drawn from a model without a list: they have about as many contexts as the calibration takes.
+/// Number of words to draw from a model without a list: they have about as many contexts as the calibration uses.
 const DRAWN_WORDS: usize = 3_000;
-/// Seed of these words: the same model gives the same words.
+/// Seed of the drawn words: the same model draws the same words.
 const DRAWN_SEED: u64 = 42;
 
-/// Words to calibrate on, and their origin.
+/// Words to calibrate on, and their source.
 pub struct Calibration {
-    /// The words.
     pub words: Vec<String>,
-    /// Name of their source in messages.
+    /// Name of the source in messages.
     pub source: String,
 }
 
-/// Returns the words of `list`. Without a list: the shipped list if the model was trained on it, else words drawn from
-/// the model.
+/// Returns the words to calibrate on.
 ///
-/// Of a list the train split is taken. A note says which words are taken where no list was given.
+/// These are the train split of `list`; without a list, the train split of the shipped list if the model was trained on
+/// it, otherwise words drawn from the model. Without a list, a note on stderr names the source.
 pub fn words(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Calibration> {
     if let Some(list) = list {
         let mut words = super::list(Some(list), MAX_WORDS)?;
         if hex(&words.sha256) == model.origin.data_sha256 {
-            // Those with characters that the training dropped: see `train --max-characters`.
+            // Drops the words that the training dropped: see `train --max-characters`.
             words.keep_known(&model.vocab);
         }
         return Ok(Calibration { words: words.split()?.train, source: words.name });
     }
     let shipped = Words::shipped()?;
     if model.origin.data_sha256 == hex(&shipped.sha256) {
-        eprintln!("calibrated on {SHIPPED_NAME}, on which the model was trained");
+        eprintln!("calibrated on {SHIPPED_NAME}, the list that the model was trained on");
         return Ok(Calibration { words: shipped.split()?.train, source: shipped.name });
     }
     let words = draw(model)?;
     let number = count(words.len());
-    eprintln!("calibrated on {number} words drawn from the model itself; --calibration FILE takes a list");
+    eprintln!("calibrated on {number} words drawn from the model; to use a word list: --calibration FILE");
     Ok(Calibration { words, source: format!("{number} words drawn from the model") })
 }
 
@@ -65,10 +64,10 @@ fn draw(model: &FoldedModel) -> anyhow::Result<Vec<String>> {
 }
 
 impl Calibration {
-    /// Returns contexts `[N, block_size]` (i64) of the words, for the rounding.
+    /// Returns contexts of the words, `[N, block_size]` (i64).
     pub fn contexts(&self, model: &FoldedModel) -> anyhow::Result<Tensor> {
         let examples = tensors::examples(model, &self.source, &self.words)
-            .context("the rounding is calibrated on words of the model: see --calibration")?;
+            .context("calibration needs words in the model's characters: name a list with --calibration FILE")?;
         Ok(calibration_contexts(&examples))
     }
 }

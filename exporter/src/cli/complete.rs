@@ -11,18 +11,18 @@ use super::limits;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// What the words begin with; may be empty
+    /// List words that begin with these characters; may be empty
     prefix: String,
-    /// A model, safetensors or blob
+    /// Read the model from this file: safetensors or blob
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// How many words
+    /// List this many words
     #[arg(short = 'n', long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: u32,
-    /// Most characters of a word, the prefix included; longer ones are left out
+    /// Leave out words longer than this many characters, the prefix included
     #[arg(long, default_value_t = DEFAULT_MAX_LEN, value_parser = limits::length)]
     max_len: usize,
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
 }
@@ -41,10 +41,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut sum = 0.0;
     for completion in &completions {
         sum += completion.probability();
-        // The empty word is one, too.
+        // The empty word is a valid completion.
         let word = if completion.word.is_empty() { "\"\"" } else { &completion.word };
         println!("{word:<width$}  {:>8.4} %", 100.0 * completion.probability());
     }
-    eprintln!("\nof all words that begin with {:?}, their ends included; together {:.2} %", args.prefix, 100.0 * sum);
+    eprintln!(
+        "\nshare of all words that begin with {:?}; the listed words together: {:.2} %",
+        args.prefix,
+        100.0 * sum
+    );
     Ok(ExitCode::SUCCESS)
 }

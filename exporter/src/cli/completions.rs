@@ -6,13 +6,13 @@ use super::streams;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The shell
+    /// Print the script of this shell
     shell: Shell,
 }
 
-/// The script for a shell, on stdout.
+/// Prints the completion script for a shell on stdout.
 pub fn run(args: &Args, mut command: clap::Command) -> anyhow::Result<ExitCode> {
-    // First into memory: the library panics where a pipe is closed.
+    // Generates into memory first: clap_complete panics if it writes to a closed pipe.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "exporter", &mut script);
     streams::result_bytes(&script);

@@ -14,16 +14,16 @@ use super::lists::{DataArgs, Known, for_model};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model: safetensors are evaluated through libtorch, a blob through the code of the chip. Given several times, the
-    /// models are compared with the first
+    /// Read the model from this file: safetensors run through libtorch, a blob through the chip's code. If given
+    /// several times, compare the models with the first
     #[arg(long, value_name = "FILE", required = true)]
     model: Vec<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
-    /// Which part of the list
+    /// Use this part of the list
     #[arg(long, value_enum, default_value_t = SplitArg::Dev)]
     split: SplitArg,
-    /// One JSON object with losses and counts on stdout
+    /// Print one JSON object with losses and counts on stdout
     #[arg(long)]
     json: bool,
 }
@@ -38,7 +38,7 @@ pub enum SplitArg {
 }
 
 impl SplitArg {
-    /// The parts of a list that are asked for, with their names.
+    /// Returns the chosen parts of a list, with their names.
     pub fn of(self, words: &Words) -> anyhow::Result<Vec<(&'static str, Vec<String>)>> {
         let Split { train, dev, test } = words.split()?;
         let parts = [(Self::Train, "train", train), (Self::Dev, "dev", dev), (Self::Test, "test", test)];
@@ -51,7 +51,7 @@ impl SplitArg {
 pub struct Given {
     pub path: PathBuf,
     pub file: ModelFile,
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     bytes: u64,
 }
 
@@ -66,7 +66,7 @@ impl Given {
         self.path.display().to_string()
     }
 
-    /// Returns what the file says about the list that the model was trained on.
+    /// Returns the file's facts about the list that the model was trained on.
     pub fn known(&self) -> anyhow::Result<Known<'_>> {
         let (sha256, vocab) = match &self.file {
             ModelFile::Folded(model) => (model.origin.data_sha256.clone(), model.vocab.as_str()),
@@ -78,19 +78,19 @@ impl Given {
         Ok(Known { name: self.name(), sha256, vocab })
     }
 
-    /// Notes that a model was trained on another list, or on another part of the list: a dev word here may have been a
-    /// training word there. Drops the words that the training dropped.
+    /// Prints a note if the model was trained on another list, or with another split of this list: a dev word here may
+    /// have been a training word there. Drops the words that the training dropped.
     pub fn note_other_list(&self, words: &mut Words) -> anyhow::Result<()> {
         for_model(words, &self.known()?);
         if let ModelFile::Folded(model) = &self.file {
             let (name, origin) = (self.path.display(), &model.origin);
             if origin.dedup != words.deduplicated {
                 eprintln!(
-                    "note: {name} was trained with the other setting of --dedup, which splits the list otherwise"
+                    "note: {name} was trained with the other setting of --dedup, so its split of the list differs"
                 );
             }
             if origin.sample != words.sample.map(|sample| sample.words) {
-                eprintln!("note: {name} was trained with another --max-words, which splits the list otherwise");
+                eprintln!("note: {name} was trained with another --max-words, so its split of the list differs");
             }
         }
         Ok(())
@@ -118,7 +118,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 type Json = serde_json::Map<String, serde_json::Value>;
 
-/// One model: a row per part of the list.
+/// Prints the table for one model, a row per part of the list, and returns it as JSON.
 fn alone(
     model: &Given,
     comparison: &Comparison<'_>,
@@ -139,7 +139,7 @@ fn alone(
     Ok(json)
 }
 
-/// Several models: a table per part of the list, a row per model.
+/// Prints a table per part of the list with a row per model, and returns them as JSON.
 fn compared(
     models: &[Given],
     comparison: &Comparison<'_>,
@@ -190,15 +190,15 @@ fn compared(
         }
     }
     show!(
-        "\nnll in nats per character; delta of the nll, KL divergence (nats per character) and agreement on the most\n\
-         probable character: against {}, over the same characters",
+        "\nnll, delta and KL in nats per character; delta (difference of nll), KL (divergence) and top-1 (agreement on the\n\
+         most probable character) compare with {} over the same characters",
         names[0]
     );
     json.insert("models".to_owned(), rows.into());
     Ok(json)
 }
 
-/// A difference with five decimals and its sign; no sign where all of them are zero.
+/// Formats a difference with its sign and five decimals; without a sign if all five are zero.
 fn signed(delta: f64) -> String {
     match format!("{delta:>+8.5}") {
         zero if zero.ends_with("0.00000") => format!("{:>8.5}", 0.0),

@@ -21,39 +21,39 @@ use super::{Choice, count, named, named_or, quoted, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folded model, as `train` writes it; or an integer blob, whose layout alone is then changed
+    /// Read this model: a folded model, as `train` writes it, or an integer blob, to change its layout
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// Number format of weights and activations [default: f32; of a blob, its own]
+    /// Set the number format of weights and activations [default: f32; for a blob, its own]
     #[arg(long, value_parser = named(Precision::ALL, Precision::name))]
     precision: Option<Precision>,
-    /// Order of integer weights in the blob: every layout gives the same logits on every core, each is fastest on its own.
-    /// auto takes that of --core
+    /// Set the order of the integer weights in the blob. Every core computes the same logits from every layout, but is
+    /// fastest with its own; `auto` is the layout of --core
     #[arg(long, default_value = "auto", value_parser = named_or("auto", Layout::INTEGERS, Layout::name))]
     layout: Choice<Layout>,
-    /// The core that the blob is for [default: host; of a blob, that of its layout]
+    /// Pack for this core [default: host; for a blob, keep its layout]
     #[arg(long, value_parser = named_or("host", Core::ALL, Core::name))]
     core: Option<Choice<Core>>,
-    /// Integers: store what level 0 gives for every pair of characters, instead of computing it: faster, and larger by the
-    /// square of the vocabulary
+    /// Store the output of level 0 for every pair of characters (int8, int4): faster, but larger by the square of the
+    /// vocabulary size
     #[arg(long)]
     pairs: bool,
-    /// Integers: words that the rounding is calibrated on, best those of the training [default: the shipped list of
-    /// names if the model was trained on it, else words drawn from the model]
+    /// Calibrate the rounding on this word list, ideally the list of the training (int8, int4) [default: the shipped
+    /// list of names if the model was trained on it, otherwise words drawn from the model]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
-    /// Integers: round each weight to its nearest step, for comparison
+    /// Round each weight to the nearest step, without error compensation, for comparison (int8, int4)
     #[arg(long)]
     nearest: bool,
-    /// int4: four bits for the output layer as well
+    /// Store the output layer in 4 bits as well (int4)
     #[arg(long)]
     int4_output: bool,
-    /// Where the blob goes
+    /// Write the blob to this file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
-/// The layout of integer weights that was asked for, or the one there is.
+/// Returns the layout that the options ask for, or `own` if they ask for none.
 fn layout(args: &Args, own: Layout) -> Layout {
     match (args.layout, args.core) {
         (Choice::Of(layout), _) => layout,
@@ -63,8 +63,8 @@ fn layout(args: &Args, own: Layout) -> Layout {
     }
 }
 
-/// Returns the blob of a model in the precision that was asked for. For integers: also their loss against f32, and a
-/// name for the words that it was measured on.
+/// Returns the model's blob in the precision that the options ask for. For integers, also returns their loss against
+/// f32, and the name of the words on which that was measured.
 fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, String)>)> {
     let model = match ModelFile::read(&args.model)? {
         ModelFile::Blob(blob) => {
@@ -72,13 +72,18 @@ fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, String)>)> {
             let own = model.precision();
             if !own.is_integer() {
                 let (blob, own) = (quoted(&args.model), own.name());
-                bail!("{blob} is a blob in {own}, which has one layout: export the model it was made of");
+                bail!("{blob} is a blob in {own}, which has only one layout: export the model that it was made from");
             }
             if args.calibration.is_some() || args.nearest || args.int4_output {
-                bail!("a blob's weights are rounded already: only its layout can be changed");
+                bail!(
+                    "{} is a blob, whose weights are rounded already: --calibration, --nearest and --int4-output need \
+                     the model that it was made from",
+                    quoted(&args.model)
+                );
             }
             if args.precision.is_some_and(|asked| asked != own) {
-                bail!("a blob keeps its precision: export the model that {} was made of", quoted(&args.model));
+                let (blob, own) = (quoted(&args.model), own.name());
+                bail!("{blob} is a blob in {own}: for another precision, export the model that it was made from");
             }
             return Ok((AlignedBlob::from(relayout(&model, layout(args, model.layout()))?.as_slice()), None));
         }
@@ -86,7 +91,7 @@ fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, String)>)> {
     };
     let precision = args.precision.unwrap_or(Precision::F32);
     if !precision.is_integer() && args.layout != Choice::Word {
-        bail!("--layout is for integers: see --precision");
+        bail!("--layout is only for integers: add --precision int8 or int4");
     }
     let layout = layout(args, Layout::RowMajor);
     let Some(range) = range(precision, args.int4_output) else { return Ok((pack_f32(&model)?, None)) };
@@ -95,7 +100,7 @@ fn pack(args: &Args) -> anyhow::Result<(AlignedBlob, Option<(Lost, String)>)> {
     Ok((blob, Some((lost, words))))
 }
 
-/// Returns the integers of a precision; `None` for f32.
+/// Returns the range of a precision's integers; `None` for f32.
 fn range(precision: Precision, int4_output: bool) -> Option<Range> {
     match precision {
         Precision::F32 => None,
@@ -105,21 +110,21 @@ fn range(precision: Precision, int4_output: bool) -> Option<Range> {
     }
 }
 
-/// Packs a folded model in a precision. Integers are calibrated on `words`.
+/// Packs a folded model in a precision. Calibrates integers on `words`.
 ///
 /// # Panics
-/// If the precision is one of integers and there are no words.
+/// If the precision is an integer precision and `words` is `None`.
 pub fn pack_in(model: &FoldedModel, precision: Precision, words: Option<&Calibration>) -> anyhow::Result<AlignedBlob> {
     let Some(range) = range(precision, false) else { return Ok(pack_f32(model)?) };
     let words = words.expect("integers come with words");
     Ok(pack_integers(model, range, Layout::RowMajor, false, words)?.0)
 }
 
-/// Packs a folded model in integers. Returns the blob, the loss of the integers, and a name for the words that the loss
-/// was measured on.
+/// Packs a folded model in integers. Returns the blob, the loss of the integers against f32, and the name of the words
+/// on which that was measured.
 ///
-/// The header stores the loss on the calibration words. For a fine-tuned model the header stores the loss that the
-/// fine-tuning measured: against the model before it, on the dev words.
+/// The header stores the loss on the calibration words. For a fine-tuned model it stores the loss that `finetune`
+/// measured on the dev words, against the model before fine-tuning.
 fn pack_integers(
     model: &FoldedModel,
     range: Range,
@@ -130,8 +135,8 @@ fn pack_integers(
     if let Some(fan_in) = largest_fan_in(model).filter(|&fan_in| fan_in > MAX_FAN_IN && !nearest) {
         let (fan_in, most) = (count(fan_in), count(MAX_FAN_IN));
         bail!(
-            "a layer reads {fan_in} values, and error-compensated rounding takes {most} at most: `export --nearest` \
-             rounds each weight by itself"
+            "a layer reads {fan_in} values, but error-compensated rounding handles at most {most}: use `export --nearest`, \
+             which rounds each weight by itself"
         );
     }
     let contexts = calibration.contexts(model)?;
@@ -149,7 +154,7 @@ fn pack_integers(
     Ok((pack_integer(&scaled, &quantized, layout)?, lost, words))
 }
 
-/// The model, or one with other scales where the levels of an unbounded activation are far from 1 on the calibration
+/// Returns the model, rescaled if its activation is unbounded and its levels' values are far from 1 on the calibration
 /// words.
 fn rescaled<'m>(model: &'m FoldedModel, contexts: &Tensor) -> Cow<'m, FoldedModel> {
     let scales = scales(model, contexts);
@@ -158,7 +163,7 @@ fn rescaled<'m>(model: &'m FoldedModel, contexts: &Tensor) -> Cow<'m, FoldedMode
     }
     let by: Vec<String> = scales.iter().map(|scale| format!("{scale:.2}")).collect();
     eprintln!(
-        "note: on the calibration words the levels are far from 1; in the blob they are divided by {}",
+        "note: on the calibration words the levels' values are far from 1; the blob divides them by {}",
         by.join(", ")
     );
     let mut scaled = model.clone();
@@ -166,13 +171,13 @@ fn rescaled<'m>(model: &'m FoldedModel, contexts: &Tensor) -> Cow<'m, FoldedMode
     Cow::Owned(scaled)
 }
 
-/// The blob with level 0 tabulated.
+/// Returns the blob with the outputs of level 0 tabulated.
 fn with_pairs(blob: &AlignedBlob) -> anyhow::Result<AlignedBlob> {
     let model = Model::new(blob.as_bytes())?;
     if !model.precision().is_integer() {
-        bail!("--pairs is for integers: see --precision");
+        bail!("--pairs is only for integers: add --precision int8 or int4");
     }
-    let tabulated = tabulate_pairs(&model).context("--pairs needs a first level of two characters")?;
+    let tabulated = tabulate_pairs(&model).context("--pairs needs a model whose level 0 fuses two characters")?;
     Ok(AlignedBlob::from(tabulated.as_slice()))
 }
 
@@ -181,10 +186,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     refuse_overwriting(&args.out, &inputs)?;
     let integer = args.precision.is_some_and(Precision::is_integer);
     if !integer && (args.calibration.is_some() || args.nearest) {
-        bail!("--calibration and --nearest are for integers: see --precision");
+        bail!("--calibration and --nearest are only for integers: add --precision int8 or int4");
     }
     if args.int4_output && args.precision != Some(Precision::Int4) {
-        bail!("--int4-output is for --precision int4");
+        bail!("--int4-output needs --precision int4");
     }
     let (blob, lost) = pack(args)?;
     let blob = if args.pairs { with_pairs(&blob)? } else { blob };

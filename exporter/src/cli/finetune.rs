@@ -11,30 +11,32 @@ use super::{INTERRUPTED, count, default_threads, limits, quoted, refuse_overwrit
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folded model, as `train` writes it
+    /// Read this folded model, as `train` writes it
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     #[command(flatten)]
     data: DataArgs,
-    /// Where the finetuned model goes
+    /// Write the fine-tuned model to this file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Bits of the inner levels' weights: 4; 3 and 2 (ternary) are experiments, which the blob stores in 4 all the same
+    /// Round the inner levels' weights to this many bits. 3 and 2 (ternary) are experiments, which the blob also stores
+    /// in 4 bits
     #[arg(long, default_value_t = Options::default().bits, value_parser = clap::value_parser!(u32).range(2..=4))]
     bits: u32,
-    /// Highest learning rate
+    /// Set the highest learning rate
     #[arg(long, default_value_t = Options::default().lr, value_parser = limits::learning_rate)]
     lr: f64,
-    /// Times through the training words
+    /// Train for this many passes over the training words
     #[arg(long, default_value_t = Options::default().epochs, value_parser = limits::epochs)]
     epochs: f64,
-    /// Examples per step
+    /// Use this many examples per step
     #[arg(long, default_value_t = Options::default().batch_size, value_parser = limits::batch_size)]
     batch_size: usize,
-    /// Seed of the batches
+    /// Draw the batches from this seed
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
-    /// Threads, at most 64 or four per core; the same seed and threads give the same bytes [default: one per core]
+    /// Use this many threads, at most 64 or four per core, whichever is more. A run with the same seed and number of
+    /// threads writes the same bytes [default: one per core]
     #[arg(long, value_parser = limits::threads)]
     threads: Option<usize>,
 }
@@ -73,7 +75,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let calibration = args.data.data.as_ref().map_or(String::new(), |path| format!(" --calibration {}", quoted(path)));
     eprintln!("  cargo run -p exporter -- export --model {out} --precision int4{calibration} --out {blob}");
     Ok(if stop.load(Ordering::Relaxed) {
-        eprintln!("interrupted: the file holds the best so far");
+        eprintln!("interrupted: {out} holds the best model so far");
         ExitCode::from(INTERRUPTED)
     } else {
         ExitCode::SUCCESS

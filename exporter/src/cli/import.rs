@@ -27,51 +27,50 @@ use super::{named, quoted, read_words, refuse_overwriting};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The state_dict, as `safetensors.torch.save_file` writes it
+    /// Read this state_dict, as `safetensors.torch.save_file` writes it
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
-    /// Where the folded model goes
+    /// Write the folded model to this file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The characters in the order of the embedding's rows: .abcdefghijklmnopqrstuvwxyz, or a JSON list [default:
-    /// `vocab` of the file's metadata, else that of --data]
+    /// Name the characters in the order of the embedding's rows: .abcdefghijklmnopqrstuvwxyz, or a JSON list [default:
+    /// `vocab` in the file's metadata, otherwise the characters of --data]
     #[arg(long, value_name = "CHARACTERS", allow_hyphen_values = true)]
     vocab: Option<String>,
-    /// The character that pads the context and ends a word, where the vocabulary does not have it first and has none of
-    /// the usual signs
+    /// Name the boundary, the character that pads the context and ends a word. Needed only if the vocabulary has no
+    /// usual sign, such as `.` or `<pad>`, or has several
     #[arg(long, value_name = "CHARACTER", allow_hyphen_values = true)]
     boundary: Option<String>,
-    /// Logits of the network, as `validate --golden` reads them: they settle what the state_dict does not say. All
-    /// networks that the shapes allow are tried
+    /// Read logits of the network, as `validate --golden` reads them. Of all networks that the shapes allow, take the
+    /// one that computes these logits
     #[arg(long, value_name = "FILE")]
     golden: Option<PathBuf>,
-    /// The words it was trained on: the loss is measured on them, split as in the lecture; without --vocab their
-    /// characters, sorted, are the vocabulary
+    /// Measure the loss on this word list, the one that the network was trained on, with the lecture's split. Without
+    /// --vocab, the list's sorted characters are the vocabulary
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Drop words that are in the list before (the lecture keeps them)
+    /// Drop repeated words of the list (the lecture keeps them)
     #[arg(long, requires = "data")]
     dedup: bool,
-    /// Characters of context, to be sure: it must be what the shapes say
+    /// Check that the context is N characters: fail if the shapes say otherwise
     #[arg(long, value_name = "N")]
     block_size: Option<usize>,
-    /// Matrices are [fan_in, fan_out], as in the lecture's own Linear. Found out by itself unless the shapes fit
-    /// either way
+    /// Read matrices as [fan_in, fan_out], as in the lecture's own Linear. Needed only if the shapes fit both ways
     #[arg(long, conflicts_with = "not_transposed")]
     transposed: bool,
-    /// Matrices are [fan_out, fan_in], as in nn.Linear
+    /// Read matrices as [fan_out, fan_in], as in nn.Linear. Needed only if the shapes fit both ways
     #[arg(long)]
     not_transposed: bool,
-    /// The layers, the embedding first, the output last, where their names do not say the order
+    /// Name the layers in order, from the embedding to the output, if their names do not tell the order
     #[arg(long, value_name = "NAME,NAME,...", value_delimiter = ',')]
     order: Vec<String>,
-    /// Tensors or modules that the logits do not depend on, or first parts of their names, to be left out
+    /// Leave out these tensors or modules, by name or by the beginning of the name: the logits must not depend on them
     #[arg(long, value_name = "NAME,NAME,...", value_delimiter = ',')]
     ignore: Vec<String>,
-    /// Constant that BatchNorm adds to the variance [default: 1e-5; with --golden, the one that fits]
+    /// Set the constant that BatchNorm adds to the variance [default: 1e-5; with --golden, the one that fits]
     #[arg(long, value_parser = parse_eps)]
     eps: Option<f64>,
-    /// The function after every level and its BatchNorm [default: gated where the halves of gated units are
+    /// Set the function after every level and its BatchNorm [default: gated if the halves of gated units are
     /// recognised, otherwise tanh; with --golden, the one that fits]
     #[arg(long, value_parser = named(Activation::ALL, Activation::name))]
     activation: Option<Activation>,
@@ -80,7 +79,7 @@ pub struct Args {
 fn parse_eps(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(eps) if (0.0..1.0).contains(&eps) => Ok(eps),
-        _ => Err("must be 0 to 1".to_owned()),
+        _ => Err("must be a number from 0 to 1".to_owned()),
     }
 }
 
@@ -100,7 +99,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut model =
         import::fold_alphabet(&state, structure, options, &alphabet, origin).with_context(|| input.clone())?;
     let scaled = scale_levels(&mut model, words.as_ref()).with_context(|| input.clone())?;
-    // What no chip would take is not written.
+    // Packs before anything is written: a model that no chip accepts is an error.
     let blob = pack_f32(&model).with_context(|| input.clone())?;
     network.check(&alphabet, &Model::new(blob.as_bytes())?)?;
 
@@ -119,7 +118,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A network as it was understood, and the golden file that has settled it.
+/// Structure of the imported network, and the golden file that determined it.
 struct Network {
     structure: Structure,
     options: Options,
@@ -127,25 +126,28 @@ struct Network {
 }
 
 impl Network {
-    /// Fails if the model that is written has other logits than the golden file.
+    /// Fails if the logits of the model to write differ from the golden file.
     fn check(&self, alphabet: &Alphabet, model: &Model<'_>) -> anyhow::Result<()> {
         let Some((name, golden, _)) = &self.golden else { return Ok(()) };
         let limit = default_limit(Precision::F32) + golden.rounding();
         let golden = golden.reordered(&alphabet.rows).with_context(|| name.clone())?;
         let found = golden.compare_within(model, limit).with_context(|| name.clone())?;
         if found.max_abs_dlogit > limit {
-            bail!("{name}: the folded model is off by {:.2e}, {limit:.0e} passes", found.max_abs_dlogit);
+            bail!(
+                "{name}: a logit of the folded model differs by {:.2e}, more than the tolerance {limit:.0e}",
+                found.max_abs_dlogit
+            );
         }
         Ok(())
     }
 
-    /// The row that pads the golden contexts.
+    /// Returns the row that pads the golden contexts.
     fn padding(&self) -> Option<usize> {
         self.golden.as_ref()?.1.padding().map(usize::from)
     }
 }
 
-/// Finds the network by names, shapes and options, or by the golden file.
+/// Finds the network's structure by names, shapes and options, or with the golden file.
 fn network(args: &Args, input: &str, state: &StateDict) -> anyhow::Result<Network> {
     let orientation = match (args.transposed, args.not_transposed) {
         (true, _) => Some(Orientation::FanInFanOut),
@@ -169,15 +171,15 @@ fn network(args: &Args, input: &str, state: &StateDict) -> anyhow::Result<Networ
     };
     if let Some(block_size) = args.block_size.filter(|&block_size| block_size != structure.block_size()) {
         let (found, product) = (structure.block_size(), report::product(&structure));
-        bail!("{input}: the shapes say block_size {found} ({product}), not {block_size}");
+        bail!("{input}: the shapes say block_size {found} ({product}), not {block_size}: correct or omit --block-size");
     }
     Ok(Network { structure, options, golden })
 }
 
-/// Keys of the metadata that have the characters, the most usual first.
+/// Keys of the metadata that may hold the characters, the commonest first.
 const VOCAB_KEYS: [&str; 7] = ["vocab", "itos", "stoi", "chars", "alphabet", "characters", "vocabulary"];
 
-/// The characters of the embedding's rows.
+/// Finds the characters of the embedding's rows.
 fn alphabet(
     args: &Args,
     input: &str,
@@ -191,17 +193,18 @@ fn alphabet(
         (Some(text), _) => text,
         (None, Some(words)) => vocab_of_words(input, network, words)?,
         (None, None) => {
-            let alphabet =
-                if rows == 27 { ", for the lecture's names --vocab .abcdefghijklmnopqrstuvwxyz" } else { "" };
+            let lecture =
+                if rows == 27 { "; for the lecture's names: --vocab .abcdefghijklmnopqrstuvwxyz" } else { "" };
             bail!(
-                "{input}: which characters do the {rows} rows of {tensor:?} stand for? Say --vocab or --data{alphabet}"
+                "{input}: the file does not say which characters the {rows} rows of {tensor:?} are: name them with \
+                 --vocab CHARACTERS or --data FILE{lecture}"
             );
         }
     };
     Alphabet::find(&text, rows, args.boundary.as_deref(), network.padding()).with_context(|| input.to_owned())
 }
 
-/// Returns the characters of a list, sorted after the boundary, or with the boundary where the golden contexts have it.
+/// Returns the sorted characters of a list, with the boundary first, or in the row that pads the golden contexts.
 fn vocab_of_words(input: &str, network: &Network, words: &Words) -> anyhow::Result<String> {
     let vocab = words.vocab()?;
     let (rows, tensor) = (network.structure.vocab_size, &network.structure.embedding);
@@ -209,8 +212,8 @@ fn vocab_of_words(input: &str, network: &Network, words: &Words) -> anyhow::Resu
     let found = characters.len();
     if found != rows {
         bail!(
-            "{input}: tensor {tensor:?} has {rows} rows, {} {found} characters with the boundary: say --vocab if the \
-             model was trained on another list",
+            "{input}: tensor {tensor:?} has {rows} rows, but {} has {found} characters with the boundary: if the \
+             model was trained on another list, name that list, or the characters with --vocab",
             words.name
         );
     }
@@ -241,10 +244,10 @@ fn origin(args: &Args, bytes: &[u8], network: &Network, rows: Rows) -> Origin {
     }
 }
 
-/// Words that are drawn from a model whose levels are scaled without a list, and their length at most.
+/// Number of words to draw from a model whose levels are scaled without a list, and their maximum length.
 const DRAWN: (i64, usize) = (3_000, 100);
 
-/// Scales the levels of an unbounded activation; returns a line that says by how much and what that was measured on.
+/// Scales the levels of an unbounded activation. Returns a line with the divisors and the words they were measured on.
 fn scale_levels(model: &mut FoldedModel, words: Option<&Words>) -> anyhow::Result<Option<String>> {
     if activation::is_bounded(model.architecture.activation) {
         return Ok(None);
@@ -257,9 +260,9 @@ fn scale_levels(model: &mut FoldedModel, words: Option<&Words>) -> anyhow::Resul
         None => {
             let (count, longest) = DRAWN;
             let contexts = TorchModel::new(model, Device::Cpu).draw_contexts(count, longest);
-            (contexts, format!("{count} words drawn from the model; --data takes the words it was trained on"))
+            (contexts, format!("{count} words drawn from the model; to measure on its training words: --data FILE"))
         }
     };
     let scales: Vec<String> = normalize(model, &contexts).iter().map(|scale| format!("{scale:.3}")).collect();
-    Ok(Some(format!("levels are divided by {}, measured on {of}", scales.join(", "))))
+    Ok(Some(format!("the levels' values are divided by {}, measured on {of}", scales.join(", "))))
 }

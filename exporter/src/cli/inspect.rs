@@ -11,10 +11,11 @@ use super::count;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model: safetensors are shown as `export` would write them in each precision, a blob as it is
+    /// Read the model from this file: safetensors are shown as `export` would pack them in each precision, a blob as it
+    /// is
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
 }
@@ -35,7 +36,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the characters of a model, in one line.
+/// Describes the characters of a model in one line.
 fn alphabet(file: &ModelFile) -> anyhow::Result<String> {
     let describe = |vocab: &str| alphabet::describe(vocab.chars().skip(1));
     Ok(match file {
@@ -61,10 +62,10 @@ fn print_network(inspection: &Inspection) {
     row("values per embedding", count(network.n_embd));
     println!("{:<44}  {:>9}{skip}", "activation", network.activation);
     row("parameters, folded", count(network.parameters));
-    row("MACs per character, the whole window", count(network.macs_window));
-    row("  one node per level (streaming)", count(network.macs_streaming));
+    row("MACs per character, whole window", count(network.macs_window));
+    row("  streaming (one node per level)", count(network.macs_streaming));
     for blob in inspection.blobs.iter().filter(|blob| blob.macs != network.macs_streaming) {
-        row(&format!("  the same, level 0 looked up ({})", blob.precision), count(blob.macs));
+        row(&format!("  streaming, level 0 looked up ({})", blob.precision), count(blob.macs));
     }
 }
 
@@ -75,7 +76,7 @@ fn print_origin(inspection: &Inspection) {
         line += &format!(", step {}", count(steps));
     }
     if origin.finetuned == Some(true) {
-        line += ", finetuned for four bits";
+        line += ", fine-tuned for 4-bit weights";
     }
     let list: String = origin.data_sha256.chars().take(12).collect();
     println!("{line}, word list sha256 {list}\u{2026}, exporter {}", origin.exporter_version);
@@ -83,13 +84,13 @@ fn print_origin(inspection: &Inspection) {
     let losses: Vec<String> =
         losses.iter().filter_map(|(name, nll)| nll.map(|nll| format!("{name} {nll:.4}"))).collect();
     if losses.is_empty() {
-        println!("no losses in the file");
+        println!("the file has no losses");
     } else {
         println!("loss in f32, nats per character: {}", losses.join(", "));
     }
     if let Some(lost) = origin.lost.filter(|_| inspection.blobs.iter().any(|blob| blob.precision != "f32")) {
         let (delta, kl) = (lost.delta, lost.kl);
-        println!("lost by rounding, nats per character: {delta:+.5}, KL divergence from f32 {kl:.5}");
+        println!("loss by rounding, nats per character: {delta:+.5}; KL divergence from f32: {kl:.5}");
     }
 }
 
@@ -103,7 +104,7 @@ fn print_bytes(inspection: &Inspection) {
     line("bytes", &|at| blobs[at].precision.to_owned());
     line("layout", &|at| blobs[at].layout.clone());
     let formats = |blob: &exporter::measure::inspect::BlobInfo, part: usize| {
-        // The layers come behind preamble, vocabulary and embedding.
+        // The layers come after preamble, vocabulary and embedding.
         part.checked_sub(3).and_then(|layer| blob.formats.get(layer)).cloned()
     };
     for (part, (name, _)) in blobs[0].parts.iter().enumerate() {
@@ -112,7 +113,7 @@ fn print_bytes(inspection: &Inspection) {
         let cells: String = blobs.iter().map(|blob| format!("  {:>10}", count(blob.parts[part].1))).collect();
         println!("{name:<20}{cells}{kinds}");
     }
-    line("all", &|at| count(blobs[at].bytes));
+    line("total", &|at| count(blobs[at].bytes));
 }
 
 fn print_cores(inspection: &Inspection) {
@@ -157,7 +158,8 @@ fn print_cores(inspection: &Inspection) {
         );
     }
     println!(
-        "\nBytes are exact. Code, rest and stack are those of the firmware program `generate` with the shipped model, instructions\n\
-         per character predicted by costs counted in QEMU, cycles and characters per second estimated: see docs/use/inspect.md."
+        "\nBytes are exact. Code, rest and stack are measured on the firmware program `generate` with the shipped model.\n\
+         Instructions are per character and predicted from counts in QEMU; cycles and chars/s are estimates. See\n\
+         docs/use/inspect.md."
     );
 }

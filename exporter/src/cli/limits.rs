@@ -1,17 +1,17 @@
-//! Values of options that make sense on this machine.
+//! Parsers of option values, with limits that make sense on this machine.
 
 use exporter::train::options::max_threads;
 
-/// Parses a number of threads, or of programs at a time.
+/// Parses a number of threads or of simultaneous processes.
 pub fn threads(text: &str) -> Result<usize, String> {
     let most = max_threads();
     match text.parse() {
         Ok(threads) if (1..=most).contains(&threads) => Ok(threads),
-        _ => Err(format!("must be 1 to {most} on this machine, 64 or four per core")),
+        _ => Err(format!("must be 1 to {most} on this machine: the larger of 64 and four per core")),
     }
 }
 
-/// Parses a number of words that are held in memory.
+/// Parses a number of words to hold in memory.
 pub fn words(text: &str) -> Result<usize, String> {
     range(text, 10, 100_000_000)
 }
@@ -36,7 +36,7 @@ pub fn steps(text: &str) -> Result<usize, String> {
     range(text, 1, 100_000_000)
 }
 
-/// Parses a number of times through a list.
+/// Parses a number of passes over a list.
 pub fn epochs(text: &str) -> Result<f64, String> {
     positive(text, 1e6)
 }

@@ -10,16 +10,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{count, is_quiet, limits, quoted};
 
-/// `--data`, `--dedup` and `--max-words`, as commands take them that read a list.
+/// Options of commands that read a list: `--data`, `--dedup` and `--max-words`.
 #[derive(clap::Args)]
 pub struct DataArgs {
-    /// Word list: one word a line, UTF-8, 2 to 255 distinct characters [default: the shipped list of names]
+    /// Read words from this list: UTF-8, one word per line, 2 to 255 distinct characters [default: the shipped list of
+    /// names]
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
-    /// Drop words that are in the list before (the lecture keeps them)
+    /// Drop repeated words of the list (the lecture keeps them)
     #[arg(long)]
     pub dedup: bool,
-    /// Words held in memory; of a longer list they are drawn at random, always the same ones
+    /// Hold at most N words in memory. From a longer list, draw N words at random, the same N every time
     #[arg(long, value_name = "N", default_value_t = MAX_WORDS, value_parser = limits::words)]
     pub max_words: usize,
 }
@@ -38,18 +39,19 @@ impl DataArgs {
     }
 }
 
-/// A list to train on.
+/// Options of commands that train on a list.
 #[derive(clap::Args)]
 pub struct TrainingData {
     #[command(flatten)]
     pub list: DataArgs,
-    /// Keep the N commonest characters only and drop the words that have others, for lists with more than 255
+    /// Keep only the N commonest characters and drop words with other characters. Needed for lists with more than 255
+    /// characters
     #[arg(long, value_name = "N", value_parser = limits::characters)]
     pub max_characters: Option<usize>,
 }
 
 impl TrainingData {
-    /// Reads the list, drops what was asked for, and shows the alphabet.
+    /// Reads the list, drops the words that the options exclude, and prints the alphabet.
     pub fn read(&self) -> anyhow::Result<Words> {
         let mut words = self.list.read()?;
         if let Some(most) = self.max_characters {
@@ -57,7 +59,7 @@ impl TrainingData {
             let dropped = words.keep_commonest(most);
             let name = &words.name;
             eprintln!(
-                "{name}: {} of {} words dropped, with rarer characters than the {most} commonest",
+                "{name}: dropped {} of {} words, which have characters outside the {most} commonest",
                 count(dropped),
                 count(of)
             );
@@ -75,7 +77,7 @@ impl TrainingData {
 pub struct Known<'a> {
     /// Name of the model in messages.
     pub name: String,
-    /// SHA-256 of its list in hexadecimal digits; none or zeros if the model does not say.
+    /// SHA-256 of its list in hexadecimal digits; empty or zeros if the model does not say.
     pub sha256: String,
     /// The characters, the boundary first.
     pub vocab: &'a str,
@@ -86,29 +88,29 @@ impl Known<'_> {
         self.sha256.bytes().any(|digit| digit != b'0')
     }
 
-    /// Returns whether these are the words of the training's list.
+    /// Returns whether `words` come from the list that the model was trained on.
     fn is_of(&self, words: &Words) -> bool {
         self.sha256 == hex(&words.sha256)
     }
 }
 
-/// Notes that a model was trained on another list. From the model's own list, drops the words that the training
-/// dropped: those with characters outside the vocabulary.
+/// Prints a note if the model was trained on another list. If it was trained on this list, drops the words that the
+/// training dropped, which have characters outside the vocabulary.
 pub fn for_model(words: &mut Words, model: &Known<'_>) {
     let (name, list) = (&model.name, &words.name);
     if model.is_of(words) {
         let dropped = words.keep_known(model.vocab);
         if dropped > 0 {
-            eprintln!("{}: {} words dropped, as in the training of {name}", words.name, count(dropped));
+            eprintln!("{}: dropped {} words, as the training of {name} did", words.name, count(dropped));
         }
     } else if model.is_known() {
-        eprintln!("note: {name} was trained on another list than {list}: parts of it may have been trained on");
+        eprintln!("note: {name} was not trained on {list}, but its training words may include some of this list");
     } else {
-        eprintln!("note: {name} does not say which list it was trained on; this is {list}");
+        eprintln!("note: {name} does not say which list it was trained on; reading {list}");
     }
 }
 
-/// Refuses to take the shipped list, because no other is named, for a model that was not trained on it.
+/// Fails if no list is given and the model was not trained on the shipped list.
 pub fn require_list(given: Option<&Path>, path: &Path, model: &FoldedModel) -> anyhow::Result<()> {
     if given.is_some() {
         return Ok(());
@@ -117,23 +119,26 @@ pub fn require_list(given: Option<&Path>, path: &Path, model: &FoldedModel) -> a
     let known = Known { name: path.clone(), sha256: model.origin.data_sha256.clone(), vocab: &model.vocab };
     match known.is_of(&Words::shipped()?) {
         true => Ok(()),
-        false if known.is_known() => bail!("{path} was not trained on {SHIPPED_NAME}: name its list with --data FILE"),
+        false if known.is_known() => {
+            bail!("{path} was not trained on {SHIPPED_NAME}: name the list it was trained on with --data FILE")
+        }
         false => bail!("{path} does not say which list it was trained on: name the list with --data FILE"),
     }
 }
 
-/// Reads a list, or the shipped one, shows progress, and says so where it is a sample or looks like something else.
+/// Reads a list, or the shipped one. Shows progress, and prints a note if the words are a sample or the file looks like
+/// something other than a word list.
 pub fn list(path: Option<&Path>, max_words: usize) -> anyhow::Result<Words> {
     let Some(path) = path else { return Ok(Words::shipped()?) };
     if path == Path::new("-") {
-        bail!("a list is not read from stdin: write it to a file and name that instead of -");
+        bail!("a word list cannot be read from stdin: write it to a file and name the file instead of -");
     }
     let mut reading = Reading::new(path);
     let words = Words::read_up_to(path, max_words, &mut |bytes| reading.show(bytes))?;
     reading.finish();
     if let Some(Sample { words: taken, of }) = words.sample {
         let (name, taken, of) = (&words.name, count(taken), count(of));
-        eprintln!("{name}: {taken} of its {of} words, drawn at random, always the same ones; --max-words takes more");
+        eprintln!("{name}: {taken} of its {of} words, drawn at random, the same every time; for more: --max-words N");
     }
     for note in words.notes() {
         eprintln!("note: {}: {note}", words.name);
@@ -152,13 +157,13 @@ pub fn read_words(path: Option<&Path>, dedup: bool, max_words: usize) -> anyhow:
     let plural = if words.words.len() == 1 { "" } else { "s" };
     eprint!("{}: {} word{plural}", words.name, count(words.words.len()));
     match duplicates {
-        0 => eprintln!(", none twice"),
+        0 => eprintln!(", no duplicates"),
         n => eprintln!(", {} of them duplicates ({what})", count(n)),
     }
     Ok(words)
 }
 
-/// Progress of reading a long list: a bar on a terminal, otherwise a line per 100 MB.
+/// Progress of reading a long list: a bar on a terminal, otherwise one line per 100 MB.
 struct Reading {
     name: String,
     bar: Option<ProgressBar>,
@@ -171,7 +176,7 @@ impl Reading {
     fn new(path: &Path) -> Self {
         let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         let bar = (bytes > Self::LINE && std::io::stderr().is_terminal() && !is_quiet()).then(|| {
-            let template = "{bar:30} {bytes}/{total_bytes} of the list, {eta} left";
+            let template = "{bar:30} {bytes} of {total_bytes} read, {eta} left";
             ProgressBar::new(bytes).with_style(ProgressStyle::with_template(template).expect("it is well-formed"))
         });
         Self { name: path.display().to_string(), bar, shown: 0 }

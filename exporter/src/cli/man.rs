@@ -9,19 +9,19 @@ use super::{quoted, streams};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A page for every command into this folder, instead of the first page on stdout
+    /// Write one page per command to this folder [default: print only the page of `exporter` on stdout]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
 
-/// The manual, from the same text as --help.
+/// Writes the manual, from the text of --help.
 pub fn run(args: &Args, mut command: clap::Command) -> anyhow::Result<ExitCode> {
     command.build();
     let Some(out) = &args.out else {
         streams::result_bytes(&page(&command)?);
         return Ok(ExitCode::SUCCESS);
     };
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let mut pages = 1;
     write(out, "exporter", &command)?;
     for command in command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
@@ -29,7 +29,7 @@ pub fn run(args: &Args, mut command: clap::Command) -> anyhow::Result<ExitCode> 
         write(out, &name, command)?;
         pages += 1;
     }
-    eprintln!("wrote {pages} pages to {}; man {} reads the first", quoted(out), quoted(&out.join("exporter.1")));
+    eprintln!("wrote {pages} pages to {}; to read the first: man {}", quoted(out), quoted(&out.join("exporter.1")));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -39,6 +39,6 @@ fn write(folder: &Path, name: &str, command: &clap::Command) -> anyhow::Result<(
 
 fn page(command: &clap::Command) -> anyhow::Result<Vec<u8>> {
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page).context("cannot write the page")?;
+    Man::new(command.clone()).render(&mut page).context("cannot write the manual page")?;
     Ok(page)
 }

@@ -1,4 +1,4 @@
-//! Names of files that no command takes.
+//! Checks of file names on the command line.
 
 use std::any::TypeId;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::{Arg, ArgMatches, Command};
 
-/// Lists of words, whose names `data` checks.
+/// Options that name a word list. Other code checks these names: `lists::list` and `train::check_name`.
 const LISTS: [&str; 2] = ["data", "calibration"];
 
-/// Commands that write the names of their files to a JSON file, which is UTF-8.
+/// Commands that record their file names in a JSON file, which is UTF-8.
 const RECORDED: [&str; 2] = ["train", "sweep"];
 
-/// Refuses `-` in place of a file, and a name that the command cannot write down, before anything is done.
+/// Fails if a file's name is `-`, or if the command could not record it. Runs before the command.
 pub fn check(command: &Command, matches: &ArgMatches) -> anyhow::Result<()> {
     let Some((name, matches)) = matches.subcommand() else { return Ok(()) };
     let Some(command) = command.find_subcommand(name) else { return Ok(()) };
@@ -25,10 +25,12 @@ pub fn check(command: &Command, matches: &ArgMatches) -> anyhow::Result<()> {
         let option = argument.get_long().map_or_else(|| "FILE".to_owned(), |long| format!("--{long}"));
         for path in matches.get_many::<PathBuf>(id).into_iter().flatten() {
             if path == Path::new("-") {
-                bail!("{option} -: stdin and stdout are not taken for a file; name one (./- is a file of that name)");
+                bail!("{option} -: stdin and stdout cannot replace a file: name a file (a file called - is ./-)");
             }
             if RECORDED.contains(&name) && path.to_str().is_none() {
-                bail!("{option} {path:?}: the name is not UTF-8, and the run's record must name the file; rename it");
+                bail!(
+                    "{option} {path:?}: the name is not UTF-8, so the run's config.json cannot hold it: rename the file"
+                );
             }
         }
     }

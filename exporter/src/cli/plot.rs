@@ -8,10 +8,10 @@ use super::quoted;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folders that `train` has left; the plots of several are laid over one another
+    /// Plot these folders of `train`; several folders share each plot
     #[arg(required = true, value_name = "FOLDER")]
     runs: Vec<PathBuf>,
-    /// Where the plots go [default: the folder itself for one, plots for several]
+    /// Write the plots to this folder [default: the run's folder; for several runs, the folder plots]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
@@ -21,7 +21,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let single = runs.len() == 1;
     let default = || if single { args.runs[0].clone() } else { PathBuf::from("plots") };
     let out = args.out.clone().unwrap_or_else(default);
-    std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let written = if single { plot_run(&runs[0], &out)? } else { plot_runs(&runs.iter().collect::<Vec<_>>(), &out)? };
     eprintln!("wrote {} as .svg and .png to {}", written.join(", "), quoted(&out));
     Ok(ExitCode::SUCCESS)

@@ -8,12 +8,12 @@ use super::count;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A JSON array on stdout instead of the table
+    /// Print a JSON array on stdout instead of the table
     #[arg(long)]
     json: bool,
 }
 
-/// The alphabet of the shipped list and of the lecture's, with the boundary.
+/// Vocabulary size of the shipped list and of the lecture's list, the boundary included.
 const VOCAB_SIZE: usize = 27;
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for preset in &PRESETS {
         let architecture = preset.architecture();
         let config = architecture.config(VOCAB_SIZE)?;
-        // BatchNorm's gamma and beta, of which folding leaves one bias.
+        // Folding turns a channel's gamma and beta into one bias.
         let gammas: usize = config.shapes().map(|shape| shape.fan_out).sum();
         let parameters = config.parameters() + gammas;
         let macs = config.macs_streaming();
@@ -61,7 +61,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::Value::from(rows));
     } else {
         println!(
-            "\nParameters while training, with {VOCAB_SIZE} characters; multiply-accumulates per character as the chip computes them."
+            "\nparameters: during training, for a vocabulary of {VOCAB_SIZE}; MACs/char: multiply-accumulates per character on\n\
+             the chip"
         );
     }
     Ok(ExitCode::SUCCESS)

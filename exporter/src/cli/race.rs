@@ -12,22 +12,22 @@ use super::{DataArgs, count, default_threads, limits};
 pub struct Args {
     #[command(flatten)]
     data: DataArgs,
-    /// Preset of the plain loop
+    /// Train this preset in the plain loop
     #[arg(long, default_value = "wavenet-128", value_parser = super::train::preset_names())]
     plain: String,
-    /// Steps of the plain loop; the rest of them is extrapolated
+    /// Run this many steps of the plain loop and extrapolate the time of the others
     #[arg(long, default_value_t = 200_000, value_parser = limits::steps)]
     plain_steps: usize,
-    /// Preset that is to be sooner
+    /// Train this preset for comparison
     #[arg(long, default_value = FAST_PRESET, value_parser = super::train::preset_names())]
     preset: String,
-    /// Seed of that preset
+    /// Set the seed of the preset's training
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// The loss to be reached
+    /// Set the dev loss to reach, in nats per character
     #[arg(long, default_value_t = 1.993)]
     target: f64,
-    /// Threads of both [default: one per core]
+    /// Use this many threads for both trainings [default: one per core]
     #[arg(long, value_parser = limits::threads)]
     threads: Option<usize>,
 }
@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         threads,
         device: Device::Cpu,
-        // The schedule ends low, so that only the last measurement counts.
+        // The learning rate falls to the end, so only the last measurement counts.
         evaluations: 1,
         checkpoints: None,
     };
@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let dev = outcome.losses[1];
     line(fast.name, &sooner, dev, outcome.best_step);
     if dev > args.target {
-        println!("  which is above {}: not reached", args.target);
+        println!("  above the target of {}: not reached", args.target);
     }
 
     let all = plain.recipe.length.steps(outcome.examples[0], plain.recipe.batch_size);
@@ -64,14 +64,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if steps < all {
         println!("  all {} steps: {:.0} s, extrapolated", count(all), took.seconds * whole);
     }
-    println!("{:.1} times sooner on the clock", took.seconds * whole / sooner.seconds);
+    println!("{:.1} times faster by the clock", took.seconds * whole / sooner.seconds);
     if let (Some(theirs), Some(ours)) = (took.cpu_seconds, sooner.cpu_seconds) {
-        println!("{:.1} times less processor time", theirs * whole / ours);
+        println!("{:.1} times less CPU time", theirs * whole / ours);
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn line(name: &str, took: &Took, dev: f64, steps: usize) {
-    let cpu = took.cpu_seconds.map_or(String::new(), |cpu| format!(", {cpu:.1} s of the processor"));
+    let cpu = took.cpu_seconds.map_or(String::new(), |cpu| format!(", {cpu:.1} s of CPU time"));
     println!("{name}: dev {dev:.4} after {} steps, {:.1} s{cpu}", count(steps), took.seconds);
 }

@@ -18,58 +18,60 @@ use super::lists::{Known, for_model};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model, safetensors or blob
+    /// Read the model from this file: safetensors or blob
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// How many words
+    /// Draw this many words
     #[arg(short = 'n', long, default_value_t = 20)]
     count: usize,
-    /// Many words at once, on all cores: for thousands of them. Each has a seed of its own, made of --seed and its place in
-    /// the list, so that the list is another one than without, and the same whatever the number of cores
+    /// Draw many words at once on all cores, for thousands of words. Each word has a seed of its own, made from --seed
+    /// and the word's number: the words differ from those without --parallel, but not with the number of cores
     #[arg(long)]
     parallel: bool,
-    /// Seed: the same words every time, here and on the chip
+    /// Set the seed: a model and a seed draw the same words every time, here and on the chip
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Below 1 more ordinary, above 1 more daring; 0 takes the most probable character always
+    /// Set the temperature: words are more ordinary below 1, more unusual above 1; 0 always takes the most probable
+    /// character
     #[arg(long, default_value = "1.0", value_parser = parse_temperature)]
     temperature: u16,
-    /// Draw from the K most probable characters only; 0 for all
+    /// Draw only from the K most probable characters; 0 for all
     #[arg(long, value_name = "K", default_value_t = 0)]
     top_k: u16,
-    /// What every word begins with
+    /// Begin every word with these characters
     #[arg(long, default_value = "")]
     prompt: String,
-    /// Most characters of a word, the prompt included
+    /// Cut words at this many characters, the prompt included
     #[arg(long, default_value_t = DEFAULT_MAX_LEN, value_parser = limits::length)]
     max_len: usize,
-    /// New words only: what stands in the list of --data, and empty words, are drawn again
+    /// Draw only new words: skip empty words and words that are in the list of --data
     #[arg(long)]
     novel: bool,
-    /// The list for --novel: one word a line [default: the shipped list of names]
+    /// Read the list for --novel from this file: one word per line [default: the shipped list of names]
     #[arg(long, value_name = "FILE", requires = "novel")]
     data: Option<PathBuf>,
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
 }
 
-/// Words drawn for one that is new, before --novel gives up.
+/// Number of draws per new word after which --novel fails.
 const DRAWN_FOR_ONE: usize = 1_000;
 
-/// A temperature in thousandths, which is what the chip takes.
+/// Parses a temperature into thousandths, the chip's unit.
 fn parse_temperature(text: &str) -> Result<u16, String> {
     let temperature: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     let milli = (temperature * 1000.0).round();
-    if (0.0..=f64::from(u16::MAX)).contains(&milli) { Ok(milli as u16) } else { Err("must be 0 to 65.535".to_owned()) }
+    let is_valid = (0.0..=f64::from(u16::MAX)).contains(&milli);
+    if is_valid { Ok(milli as u16) } else { Err("must be a number from 0 to 65.535".to_owned()) }
 }
 
-/// Most words of one JSON object, which is in memory as a whole: 2 GB.
+/// Largest number of words in one JSON object, which is held in memory: about 2 GB.
 const MAX_JSON: usize = 10_000_000;
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json && args.count > MAX_JSON {
-        bail!("--json holds all words in memory, at most {}: without it any number is drawn", super::count(MAX_JSON));
+        bail!("--json holds all words in memory, at most {}: for more, leave out --json", super::count(MAX_JSON));
     }
     let blob = ModelFile::read(&args.model)?.into_blob()?;
     let model = Model::new(blob.as_bytes())?;
@@ -78,7 +80,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let mut words = super::list(args.data.as_deref(), MAX_WORDS)?;
         let (name, vocab) = (args.model.display().to_string(), model.vocab().as_str());
         for_model(&mut words, &Known { name, sha256: hex(&model.provenance().data_sha256), vocab });
-        // Whoever stops in the middle of a known word has not made a new one.
+        // The empty word is never a new word.
         Some((words.name, words.words.into_iter().chain([String::new()]).collect()))
     } else {
         None
@@ -103,7 +105,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let draws = match &known {
         None => args.count,
-        // None of them for no words, else the first would be one too many.
+        // For a count of 0 this is 0: the first draw would be one too many.
         Some(_) => args.count.saturating_mul(DRAWN_FOR_ONE),
     };
     if args.parallel {
@@ -119,7 +121,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         written = writeln!(out, "{object}");
     }
-    // `sample | head` closes the pipe: that is the reader's choice, not an error.
+    // `sample | head` closes the pipe: that is not an error.
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
         result => result.context("cannot write the words")?,
@@ -129,11 +131,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     match known {
         Some((list, _)) if found < args.count => bail!(
-            "only {found} of {} words are new among {drawn} drawn, the others stand in {list}: a higher --temperature, a larger \
-             --top-k or another --prompt gives more",
+            "found only {found} of {} new words in {drawn} draws, all others are in {list}: try a higher --temperature, a \
+             larger --top-k or another --prompt",
             args.count
         ),
-        Some((list, _)) => eprintln!("{} of {drawn} words drawn stand in {list}, or were empty", drawn - found),
+        Some((list, _)) => eprintln!("skipped {} of {drawn} drawn words, which are empty or in {list}", drawn - found),
         None => {}
     }
     Ok(ExitCode::SUCCESS)

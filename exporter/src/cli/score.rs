@@ -15,21 +15,21 @@ use super::lists::{Known, for_model};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model, safetensors or blob
+    /// Read the model from this file: safetensors or blob
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// Words to score; `-` reads them from stdin, one a line
+    /// Score these words; `-` reads words from stdin, one per line
     #[arg(required = true, value_name = "WORD")]
     words: Vec<String>,
-    /// The list among whose words they are ranked: one word a line [default: the shipped list of names]
+    /// Rank the words among the words of this list: one word per line [default: the shipped list of names]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// One JSON object on stdout
+    /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
 }
 
-/// The words of the command line, with those of stdin where `-` stands.
+/// Returns the words of the command line, with the words of stdin in place of `-`.
 fn words(given: &[String]) -> anyhow::Result<Vec<String>> {
     let mut words = Vec::new();
     for word in given {
@@ -45,7 +45,8 @@ fn words(given: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(words)
 }
 
-/// The list, and how probable its words are.
+/// Returns the list and the probabilities of its words, or `None` if the shipped list has characters unknown to the
+/// model.
 fn ranking(args: &Args, model: &Model<'_>) -> anyhow::Result<Option<(Words, Ranking)>> {
     let mut words = super::list(args.data.as_deref(), MAX_WORDS)?;
     let (name, vocab) = (args.model.display().to_string(), model.vocab().as_str());
@@ -59,7 +60,7 @@ fn ranking(args: &Args, model: &Model<'_>) -> anyhow::Result<Option<(Words, Rank
         Err((word, error)) => {
             let reason = explain(&error, &word, vocab);
             let name = &words.name;
-            eprintln!("note: no ranks, {name} is in other characters ({word:?}: {reason}): --data names another list");
+            eprintln!("note: no ranks: {name} has other characters ({word:?}: {reason}); to name a list: --data FILE");
             Ok(None)
         }
     }
@@ -68,7 +69,7 @@ fn ranking(args: &Args, model: &Model<'_>) -> anyhow::Result<Option<(Words, Rank
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let words = words(&args.words)?;
     if words.is_empty() {
-        bail!("no words on stdin: one a line");
+        bail!("stdin has no words: write one word per line");
     }
     let blob = ModelFile::read(&args.model)?.into_blob()?;
     let model = Model::new(blob.as_bytes())?;
@@ -138,7 +139,7 @@ fn print_table(scored: &[Scored], list: Option<&(Words, Ranking)>) {
     }
     if let Some((words, ranking)) = list {
         println!(
-            "\nagainst the {} different words of {}; log-prob in nats, the end of the word counted",
+            "\nranked among the {} distinct words of {}; log-prob in nats, the end of the word included",
             count(ranking.len()),
             words.name
         );

@@ -5,13 +5,13 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 
-/// Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
+/// Exit code after Ctrl-C, as in shells: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
 /// Returns a flag that Ctrl-C, `kill` and a closed terminal raise. A second Ctrl-C or `kill` ends the program at once.
 ///
-/// A signal that was ignored when the program started stays ignored: `nohup` ignores the closed terminal, and a shell
-/// script Ctrl-C for what it starts in the background.
+/// A signal that was ignored when the program started stays ignored: `nohup` ignores the closed terminal, and shell
+/// scripts ignore Ctrl-C for their background programs.
 #[cfg(unix)]
 pub fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -22,9 +22,9 @@ pub fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
         if is_ignored(signal, name) {
             continue;
         }
-        // A terminal that closes sends SIGHUP, and the shell in it sends another: two are no wish to lose the work.
+        // A closing terminal sends SIGHUP, and its shell sends another one: two of them are no request to end at once.
         if signal != SIGHUP {
-            // It looks at the flag before the next line's handler raises it.
+            // This handler reads the flag before the handler below raises it.
             flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&stop))
                 .with_context(|| format!("cannot catch SIG{name}"))?;
         }
@@ -51,7 +51,8 @@ pub fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
 
 /// Returns whether a signal is ignored. A program inherits this from the program that started it.
 ///
-/// The system call that tells it is `unsafe` in every crate. Linux has the answer in a file; elsewhere a shell has it.
+/// The system call for this question is `unsafe` in every crate. Linux has the answer in a file; elsewhere a shell
+/// answers.
 #[cfg(unix)]
 fn is_ignored(signal: i32, name: &str) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -66,7 +67,8 @@ fn ignored_in(status: &str, signal: i32) -> Option<bool> {
     Some(mask >> (signal - 1) & 1 == 1)
 }
 
-/// Starts a shell, which inherits what is ignored, and which sends itself the signal.
+/// Starts a shell, which inherits the ignored signals and sends the signal to itself. Returns whether the shell
+/// survives.
 #[cfg(unix)]
 fn is_ignored_by_a_shell(name: &str) -> bool {
     use std::process::{Command, Stdio};
@@ -90,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_shell_says_what_is_ignored() {
-        // Nobody ignores it for a test.
+        // Test runners do not ignore SIGUSR1.
         assert!(!is_ignored_by_a_shell("USR1"));
         assert!(is_ignored_by_a_shell("0"), "a signal that ends nothing");
     }

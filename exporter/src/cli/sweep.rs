@@ -19,38 +19,39 @@ use super::{Cli, INTERRUPTED, count, default_threads, limits, stop_on_interrupt,
 pub struct Args {
     #[command(flatten)]
     data: TrainingData,
-    /// Preset; may be given several times
+    /// Train this preset; may be given several times
     #[arg(long, required = true, value_parser = train::preset_names())]
     preset: Vec<String>,
-    /// Values of an option of `train` to go over, as in lr=1e-3,3e-3; may be given several times
+    /// Train with each of these values of an option of `train`, as in lr=1e-3,3e-3; may be given several times
     #[arg(long, value_name = "KEY=VALUES", value_parser = parse_set)]
     set: Vec<(String, Vec<String>)>,
-    /// Seeds for each
+    /// Train each combination with this many seeds
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
-    /// The first seed
+    /// Count the seeds up from this one
     #[arg(long, default_value_t = 42)]
     first_seed: u64,
-    /// Trainings at a time, whose threads are at most 64 or four per core together
+    /// Run this many trainings at a time. The threads of all of them together are limited to 64 or four per core,
+    /// whichever is more
     #[arg(long, default_value_t = 1, value_parser = limits::threads)]
     jobs: usize,
-    /// Threads of each [default: the cores, divided by the jobs]
+    /// Use this many threads per training [default: the number of cores, divided by --jobs]
     #[arg(long, value_parser = limits::threads)]
     threads: Option<usize>,
-    /// No plots
+    /// Draw no plots
     #[arg(long)]
     no_plots: bool,
-    /// Folder with a folder per run, results.jsonl and results.csv; runs that are finished there are not repeated
+    /// Write a folder per run, results.jsonl and results.csv to this folder; skip runs that are finished there
     #[arg(long, value_name = "FOLDER", default_value = "runs/sweep")]
     out: PathBuf,
 }
 
 const NO_PLOTS: &str = "--no-plots";
-/// How long trainings have to write down their state after Ctrl-C.
+/// Time that a training has after Ctrl-C to write its checkpoint.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Every training is a process of its own: libtorch has one generator and one number of threads per process, and one that
-/// crashes or diverges takes no other along.
+/// Runs every training as a process of its own: libtorch has one random generator and one number of threads per
+/// process, and a training that crashes must not end the others.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     train::check_name("--data", args.data.list.data.as_deref())?;
     let (jobs, threads) = (args.jobs, threads(args)?);
@@ -58,10 +59,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let sha256 = hex(&words.sha256);
     let last = args.first_seed.checked_add(args.seeds).context("--first-seed is too large")?;
     let runs = grid(&args.preset, &args.set, args.first_seed..last);
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder {}", args.out.display()))?;
     let results = Mutex::new(Results::read(&args.out)?);
 
-    // All that can be refused is, before anything is trained.
+    // Checks the settings of all runs before the first training starts.
     let mut open = Vec::new();
     for run in &runs {
         let folder = args.out.join(run.name());
@@ -75,7 +76,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if let Ok(config) = run::read_config(&folder)
             && (config["data_sha256"] != sha256.as_str() || !expected.has_settings(&config))
         {
-            bail!("{} holds a run with other settings or words: choose another --out", folder.display());
+            bail!("{} holds a run with other settings or another list: choose another --out", folder.display());
         }
         match finished(run, &folder)? {
             Some(row) => results.lock().expect("no thread panics").add(row)?,
@@ -83,7 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     eprintln!(
-        "{} runs, {} of them finished before; {jobs} at a time, {threads} threads each\n",
+        "{} runs, {} of them already finished; {jobs} at a time, {threads} threads each\n",
         count(runs.len()),
         count(runs.len() - open.len()),
     );
@@ -97,7 +98,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 while !stop.load(Ordering::Relaxed) {
                     let Some((run, folder, arguments)) = queue.lock().expect("no thread panics").pop() else { break };
                     let ended = start_and_wait(run, &folder, arguments, &stop)
-                        .and_then(|()| finished(run, &folder)?.context("it has left no result"))
+                        .and_then(|()| finished(run, &folder)?.context("the training wrote no result.json"))
                         .and_then(|row| {
                             eprintln!("{}: dev {:.4}, {:.0} s", row.name, row.dev_nll, row.seconds);
                             Ok(results.lock().expect("no thread panics").add(row)?)
@@ -121,7 +122,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     println!("\n{}", table(&rows));
     let failures = failures.into_inner().expect("no thread panics");
     if stop.load(Ordering::Relaxed) {
-        eprintln!("interrupted: {} of {} runs are finished; the same command goes on", rows.len(), runs.len());
+        eprintln!(
+            "interrupted: {} of {} runs are finished; to continue, run the same command again",
+            rows.len(),
+            runs.len()
+        );
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if !failures.is_empty() {
@@ -130,18 +135,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the threads of each training, unless all together are more than make sense.
+/// Returns the number of threads per training. Fails if all trainings together would use too many.
 fn threads(args: &Args) -> anyhow::Result<usize> {
     let jobs = args.jobs;
     let threads = args.threads.unwrap_or_else(|| (default_threads() / jobs).max(1));
     let (all, most) = (jobs * threads, max_threads());
     if all > most {
-        bail!("--jobs {jobs} with --threads {threads} are {all} threads: there must be 1 to {most} on this machine");
+        bail!("--jobs {jobs} with --threads {threads} need {all} threads, but this machine allows at most {most}");
     }
     Ok(threads)
 }
 
-/// The command line of a run.
+/// Returns the command line of a run.
 fn arguments(args: &Args, run: &Run, threads: usize, folder: &Path) -> Vec<String> {
     let mut arguments = vec!["exporter".to_owned(), "train".to_owned()];
     let mut add = |name: &str, value: String| arguments.extend([format!("--{name}={value}")]);
@@ -171,7 +176,7 @@ fn arguments(args: &Args, run: &Run, threads: usize, folder: &Path) -> Vec<Strin
     arguments
 }
 
-/// The row of a run that is done.
+/// Returns the row of a run, or `None` if the run is not finished.
 fn finished(run: &Run, folder: &Path) -> anyhow::Result<Option<Row>> {
     let path = run::result_path(folder);
     let text = match std::fs::read_to_string(&path) {
@@ -184,14 +189,14 @@ fn finished(run: &Run, folder: &Path) -> anyhow::Result<Option<Row>> {
     Ok(Some(serde_json::from_value(row).with_context(|| path.display().to_string())?))
 }
 
-/// Trains, or goes on with a training; an error has the last line that the training said.
+/// Starts or continues a training and waits for its end. An error has the last line that the training printed.
 fn start_and_wait(run: &Run, folder: &Path, arguments: Vec<String>, stop: &AtomicBool) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
     let log = folder.join("log.txt");
     let file = OpenOptions::new().create(true).append(true).open(&log)?;
     let mut command = Command::new(std::env::current_exe()?);
     if run::read_config(folder).is_ok() {
-        eprintln!("{}: goes on", run.name());
+        eprintln!("{}: continues", run.name());
         command.arg("train").arg("--resume").arg(folder);
         let is_kept = |argument: &&String| *argument == NO_PLOTS || argument.starts_with("--data=");
         command.args(arguments.iter().filter(is_kept));
@@ -199,7 +204,7 @@ fn start_and_wait(run: &Run, folder: &Path, arguments: Vec<String>, stop: &Atomi
         eprintln!("{}: starts", run.name());
         command.args(&arguments[1..]);
     }
-    // Threads that wait without sleeping take the cores that the other trainings need.
+    // Threads that wait in a loop would occupy the cores that the other trainings need.
     if std::env::var_os("OMP_WAIT_POLICY").is_none() {
         command.env("OMP_WAIT_POLICY", "passive");
     }
@@ -211,8 +216,8 @@ fn start_and_wait(run: &Run, folder: &Path, arguments: Vec<String>, stop: &Atomi
     bail!("{}", said.lines().last().unwrap_or("the training failed").trim_start_matches("error: "))
 }
 
-/// Waits. A terminal sends Ctrl-C to the trainings as well, which then write down their state; one that does not end soon
-/// is killed, and loses what came after its last checkpoint.
+/// Waits for the end of a training. A terminal sends Ctrl-C to the trainings as well, which then write a checkpoint. A
+/// training that does not end within [`GRACE`] is killed and loses the steps after its last checkpoint.
 fn wait(child: &mut Child, stop: &AtomicBool) -> std::io::Result<std::process::ExitStatus> {
     let mut since = None;
     loop {

@@ -31,34 +31,34 @@ pub use settings::{is_foldable, preset_names};
 pub struct Args {
     #[command(flatten)]
     data: TrainingData,
-    /// Where the trained model goes [default: model.safetensors]
+    /// Write the trained model to this file [default: model.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
-    /// Folder that keeps settings, losses, checkpoint and plots [default: runs/PRESET-seedSEED, with a number behind it
-    /// where that is taken]
+    /// Keep settings, losses, checkpoint and plots in this folder [default: runs/PRESET-seedSEED, with a number
+    /// appended if it exists]
     #[arg(long, value_name = "FOLDER")]
     run_dir: Option<PathBuf>,
-    /// Continue the training of a folder, with all its settings, from its last checkpoint; --data says where its list
-    /// is now
+    /// Continue the training in this folder from its last checkpoint, with its settings; if its list was moved, name
+    /// the list with --data
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dedup", "max_words", "max_characters", "run_dir", "preset",
         "seed", "epochs", "steps", "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden",
         "levels", "activation", "form", "device", "threads"])]
     resume: Option<PathBuf>,
-    /// How often to write down the state: a number of steps, or a time as in 30s or 5m
+    /// Write a checkpoint this often: a number of steps, or a time as in 30s or 5m
     #[arg(long, value_name = "STEPS|TIME", default_value = "30s", value_parser = interval)]
     checkpoint_every: Interval,
-    /// No plots at the end
+    /// Draw no plots at the end
     #[arg(long)]
     no_plots: bool,
-    /// One JSON object with losses and counts on stdout
+    /// Print one JSON object with losses and counts on stdout
     #[arg(long)]
     json: bool,
 }
 
 fn interval(text: &str) -> Result<Interval, String> {
-    let refused = || "a number of steps, or a time as in 30s or 5m".to_owned();
+    let refused = || "must be a number of steps, or a time as in 30s or 5m".to_owned();
     let (number, unit) = match text.strip_suffix(['s', 'm']) {
         Some(number) => (number, text.len() - number.len()),
         None => (text, 0),
@@ -72,7 +72,7 @@ fn interval(text: &str) -> Result<Interval, String> {
     }
 }
 
-/// Most bytes of disk that the plots take.
+/// Upper bound of the plots' size on disk, in bytes.
 const PLOT_BYTES: usize = 4 << 20;
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -88,13 +88,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut options = config.settings.options()?;
     options.check_settings()?;
     if let Some(out) = &out {
-        // Before the work, not after it.
+        // Fails before the training rather than after it.
         refuse_overwriting(out, &data.as_deref().into_iter().collect::<Vec<_>>())?;
         check_writable(out)?;
     }
     let replaces = out.as_ref().is_some_and(|out| out.exists());
     let words = config.words(data.as_deref(), args.resume.as_deref(), given.is_some())?;
-    // What can be refused is refused before there is a folder.
+    // Checks the settings before the folder is made.
     let needs = check(&words, &options)?;
     let mut folder = open_folder(&args, &options, checkpoint.as_ref())?;
     let prepare = || {
@@ -110,7 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     options.checkpoints = Some((run::checkpoint_path(folder.path()), args.checkpoint_every));
 
     let outcome = train_and_record(&words, &options, checkpoint.as_ref(), &mut folder)?;
-    // Half a training must not replace a whole one.
+    // The model of an interrupted training must not replace that of a finished one.
     let out = out.map(|out| match outcome.interrupted && replaces {
         true => out.with_extension("interrupted.safetensors"),
         false => out,
@@ -133,7 +133,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if outcome.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
-/// Opens the folder to continue, or makes the one that was asked for, or a numbered one.
+/// Opens the folder of `--resume`, makes the folder of `--run-dir`, or makes a numbered folder.
 fn open_folder(args: &Args, options: &Options, checkpoint: Option<&Checkpoint>) -> anyhow::Result<RunFolder> {
     Ok(match (&args.resume, &args.run_dir) {
         (Some(path), _) => RunFolder::resume(path, checkpoint.map_or(0, |checkpoint| checkpoint.step))?,
@@ -145,9 +145,9 @@ fn open_folder(args: &Args, options: &Options, checkpoint: Option<&Checkpoint>) 
     })
 }
 
-/// Refuses a disk without room for checkpoint, metrics, plots and model.
+/// Fails if the disk has no room for checkpoint, metrics, plots and model.
 fn check_space(folder: &RunFolder, out: Option<&Path>, needs: &Needs) -> anyhow::Result<()> {
-    // The checkpoint that is replaced stays until the new one is whole; then models, metrics and plots.
+    // Two checkpoints: the old one stays until the new one is complete.
     folder.check_room(2 * needs.checkpoint_bytes + needs.metrics_bytes + PLOT_BYTES)?;
     if let Some(out) = out {
         check_room(out.parent().unwrap_or(Path::new(".")), needs.checkpoint_bytes)?;
@@ -155,7 +155,7 @@ fn check_space(folder: &RunFolder, out: Option<&Path>, needs: &Needs) -> anyhow:
     Ok(())
 }
 
-/// Trains, with progress on stderr and metrics in the folder. Metrics that cannot be written do not end the training.
+/// Trains, with progress on stderr and metrics in the folder. Training goes on if metrics cannot be written.
 fn train_and_record(
     words: &Words,
     options: &Options,
@@ -173,12 +173,12 @@ fn train_and_record(
     })?;
     view.finish();
     if let Some(error) = lost {
-        eprintln!("note: metrics are missing: {error}");
+        eprintln!("note: some metrics could not be recorded: {error}");
     }
     Ok(outcome)
 }
 
-/// Writes the model, and a copy of a whole training's to the folder.
+/// Writes the model, and if the training is finished, a copy to the run's folder.
 fn write_model(outcome: &Outcome, out: Option<&Path>, folder: &RunFolder) -> anyhow::Result<()> {
     let (Some(model), Some(out)) = (&outcome.model, out) else { return Ok(()) };
     model.write(out)?;
@@ -190,21 +190,21 @@ fn write_model(outcome: &Outcome, out: Option<&Path>, folder: &RunFolder) -> any
     Ok(())
 }
 
-/// Draws the plots of a run. An error is a note: the model is written, pictures can be drawn again.
+/// Draws the plots of a run. An error is only a note: the model is written, and `plot` can draw them later.
 fn draw(run: &Path) {
     if let Err(error) = RunData::read(run).and_then(|data| plot_run(&data, run)) {
-        eprintln!("note: no plots: {error}");
+        eprintln!("note: the plots could not be drawn: {error}");
     }
 }
 
 impl Args {
-    /// Finds out without training whether the settings can be used.
+    /// Checks the settings without training.
     pub fn check(&self, words: &Words) -> anyhow::Result<()> {
         check(words, &self.settings.options()?)?;
         Ok(())
     }
 
-    /// Whether a `config.json` is of the same settings; the number of threads may differ.
+    /// Returns whether a `config.json` has the same settings; the number of threads may differ.
     pub fn has_settings(&self, config: &serde_json::Value) -> bool {
         serde_json::from_value::<Config>(config.clone()).is_ok_and(|config| config.is_of(self))
     }

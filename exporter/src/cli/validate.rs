@@ -16,21 +16,21 @@ use super::{DataArgs, count};
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("against").required(true).args(["blob", "golden"])))]
 pub struct Args {
-    /// The reference: a folded model, or its blob in f32. With --golden, the model to be judged: a folded one in every
-    /// precision, a blob in its own
+    /// Read the reference from this file: a folded model, or its blob in f32. With --golden, this is the model to
+    /// check: a folded model in every precision, a blob in its own
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A blob made from it, to be compared on words; may be given several times
+    /// Compare this blob with the reference on a word list; may be given several times
     #[arg(long, value_name = "FILE")]
     blob: Vec<PathBuf>,
     #[command(flatten)]
     golden: golden::GoldenArgs,
     #[command(flatten)]
     data: DataArgs,
-    /// Which part of the list
+    /// Use this part of the list
     #[arg(long, value_enum, default_value_t = SplitArg::Dev)]
     split: SplitArg,
-    /// One JSON object on stdout; a ratio is null where nothing differs at all
+    /// Print one JSON object on stdout; a signal-to-noise ratio is null if all values are equal
     #[arg(long)]
     json: bool,
 }
@@ -43,13 +43,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reference = Given::read(&args.model)?;
     let blobs = args.blob.iter().map(|path| Given::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     if let Some(other) = blobs.iter().find(|given| !matches!(given.file, ModelFile::Blob(_))) {
-        bail!("--blob {} is not a blob: `export` makes one", other.name());
+        bail!("--blob {} is not a blob: make one with `export`", other.name());
     }
     let reference_blob = reference.file.clone().into_blob()?;
     let reference_model = Model::new(reference_blob.as_bytes())?;
     let precision = reference_model.precision();
     if precision.is_integer() {
-        bail!("--model {} is in {}: the reference must be in f32", reference.name(), precision.name());
+        bail!(
+            "--model {} is in {}, but the reference must be in f32: name the model that it was made from",
+            reference.name(),
+            precision.name()
+        );
     }
     let mut words = args.data.read()?;
     reference.note_other_list(&mut words)?;
@@ -83,8 +87,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         parts.insert(part.to_owned(), json!({ "words": list.len(), "characters": characters, "models": rows }));
     }
     show!(
-        "\nsignal to noise behind every level and of the logits, in dB against {} in f32: 6 dB are one bit;\n\
-         difference of a logit in nats, mean and largest",
+        "\nsignal-to-noise ratio after each level and of the logits, in dB, against {} in f32 (6 dB are one bit);\n\
+         |delta logit| in nats",
         reference.name()
     );
     if args.json {
@@ -94,9 +98,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Two lines above the columns of [`row`].
+/// Prints the two lines above the columns of [`row`].
 fn heading(width: usize, levels: usize) {
-    // Ten characters a column, less the two in front of the first.
+    // Each column has ten characters; the first lacks two blanks.
     let ratios = 10 * (levels + 1) - 2;
     let above = format!("{:width$}  {:4}  {:^ratios$}  {:^18}", "", "", "signal to noise, dB", "|delta logit|");
     show!("{}", above.trim_end());

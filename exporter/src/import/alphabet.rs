@@ -1,36 +1,36 @@
 //! Characters of the embedding's rows, and the row of the boundary.
 //!
-//! A model has the boundary first. A file may have it anywhere, may call it `.`, `<pad>` or `\n`, and may have one
-//! sign for the start of a word and another for its end.
+//! In a model, the boundary is the first row. In a file, it may be any row, its name may be `.`, `<pad>` or `\n`, and
+//! the start and the end of a word may have two different signs.
 
 use serde_json::Value;
 
 use super::ImportError;
 
-/// Signs that stand for the boundary where they are in a vocabulary.
+/// Signs that usually mean the boundary in a vocabulary.
 const SIGNS: &str = ".\n\0_#^$|<>~*@¶·•␀␃␄▁";
-/// Signs that come in pairs: the start of a word, and its end.
+/// Pairs of signs for the start and the end of a word.
 const PAIRS: [(char, char); 2] = [('^', '$'), ('<', '>')];
 
-/// The rows of the boundary: the one that pads the context, and the one that ends a word. All other rows keep their
-/// order.
+/// Rows of the boundary in a file: the row that pads the context, and the row that ends a word. All other rows keep
+/// their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// Rows of the file.
+    /// Number of rows.
     pub len: usize,
-    /// The row that the boundary reads.
+    /// Row of the embedding that pads the context.
     pub start: usize,
-    /// The row whose logit is that of the boundary.
+    /// Row of the output layer that ends a word.
     pub end: usize,
 }
 
 impl Rows {
-    /// The boundary first, as a model has it.
+    /// Returns the rows of a file that has the boundary first, as a model does.
     pub fn in_order(len: usize) -> Self {
         Self { len, start: 0, end: 0 }
     }
 
-    /// Whether rows of the file are rows of the model.
+    /// Returns whether the file's rows are in the model's order.
     pub fn are_in_order(&self) -> bool {
         (self.start, self.end) == (0, 0)
     }
@@ -40,22 +40,22 @@ impl Rows {
         std::iter::once(first).chain(others).collect()
     }
 
-    /// Rows of the file's embedding in the order of the model.
+    /// Returns the rows of the file's embedding in the model's order.
     pub fn read(&self) -> Vec<usize> {
         self.from(self.start)
     }
 
-    /// Rows of the file's output layer in the order of the model.
+    /// Returns the rows of the file's output layer in the model's order.
     pub fn predicted(&self) -> Vec<usize> {
         self.from(self.end)
     }
 
-    /// JSON for the recipe of the model.
+    /// Returns the JSON for the model's recipe.
     pub fn to_json(self) -> Value {
         serde_json::json!([self.len, self.start, self.end])
     }
 
-    /// The rows that the recipe of a model tells of; `None` if it tells of none.
+    /// Reads the rows from a model's recipe; `None` if it has none.
     pub fn of_recipe(recipe: &str) -> Option<Self> {
         let recipe: Value = serde_json::from_str(recipe).ok()?;
         let number = |at: usize| usize::try_from(recipe.get("rows")?.get(at)?.as_u64()?).ok();
@@ -64,19 +64,19 @@ impl Rows {
     }
 }
 
-/// The characters of a model, and the rows of the file that they have.
+/// Characters of a model, and their rows in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alphabet {
-    /// The characters in the order of the model, the boundary's sign first.
+    /// Characters in the model's order, the boundary's sign first.
     pub characters: String,
-    /// Their rows in the file.
+    /// Rows of the boundary in the file.
     pub rows: Rows,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Alphabet {
-    /// The characters of a file that has the boundary first.
+    /// Returns the characters of a file that has the boundary first.
     pub fn in_order(characters: &str) -> Self {
         let rows = Rows::in_order(characters.chars().count());
         Self { characters: characters.to_owned(), rows, notes: Vec::new() }
@@ -84,16 +84,16 @@ impl Alphabet {
 
     /// Reads a vocabulary in the order of the rows of a file, and finds the boundary.
     ///
-    /// `text` is the characters one after the other, or JSON: a list of them, or an object from characters to rows or
-    /// back. `rows` is the number of rows of the embedding, `asked` the sign that `--boundary` names, and `padding`
-    /// the row that pads golden contexts, where there are some.
+    /// `text` has the characters one after the other, or JSON: a list of characters, an object from characters to rows,
+    /// or an object from rows to characters. `rows` is the number of rows of the embedding, `asked` the sign that
+    /// `--boundary` names, and `padding` the row that pads the golden contexts, if there are any.
     ///
     /// # Errors
-    /// [`ImportError`] if it does not say which row is the boundary, or has a sign that is no character.
+    /// [`ImportError`] if the boundary's row is unclear, or a sign is not one character.
     pub fn find(text: &str, rows: usize, asked: Option<&str>, padding: Option<usize>) -> Result<Self, ImportError> {
         let signs = signs(text, rows);
         if signs.len() != rows {
-            // Of another length, it is refused when it is folded; where the boundary is does not matter then.
+            // `fold_alphabet` refuses a vocabulary of another length, so the boundary's row does not matter here.
             return Ok(Self { rows: Rows::in_order(signs.len()), ..Self::in_order(text) });
         }
         let mut notes = Vec::new();
@@ -122,24 +122,24 @@ impl Alphabet {
             characters.push(single(sign).ok_or_else(|| {
                 ImportError::BadBoundary(format!(
                     "the vocabulary has {sign:?} in row {row}, which is neither one character nor the boundary: a \
-                     model of this program has characters and one boundary"
+                     model of this program has only characters and one boundary"
                 ))
             })?);
         }
         if start != end {
             let (first, last) = (&signs[start], &signs[end]);
             notes.push(format!(
-                "{first:?} (row {start}) starts and {last:?} (row {end}) ends a word: here one boundary does both; it \
-                 reads row {start} and has the logit of row {end}, and the logit of {first:?} is left out"
+                "{first:?} (row {start}) starts and {last:?} (row {end}) ends a word: the model has one boundary for \
+                 both, with the embedding of row {start} and the logit of row {end}; the logit of {first:?} is left out"
             ));
         } else if start != 0 {
-            notes.push(format!("the boundary {:?} is row {start} of the file: moved to the front", signs[start]));
+            notes.push(format!("the boundary {:?} is row {start} of the file and row 0 of the model", signs[start]));
         }
         if let Some(padding) = padding.filter(|&padding| padding != start) {
             let sign = signs.get(padding).map_or("?", String::as_str);
             notes.push(format!(
-                "the golden contexts are padded with {sign:?} (row {padding}), and the boundary is {:?} (row \
-                 {start}): if that is wrong, --boundary {sign:?}",
+                "the golden contexts are padded with {sign:?} (row {padding}), but the boundary is {:?} (row \
+                 {start}): if {sign:?} is the boundary, add --boundary {sign:?}",
                 signs[start]
             ));
         }
@@ -147,13 +147,13 @@ impl Alphabet {
     }
 }
 
-/// The character of a sign that is one.
+/// Returns the character of a sign; `None` if the sign is not one character.
 fn single(sign: &str) -> Option<char> {
     let mut characters = sign.chars();
     characters.next().filter(|_| characters.next().is_none())
 }
 
-/// The signs of a vocabulary for a number of rows: characters, or tokens such as `<pad>`.
+/// Splits a vocabulary into signs for `rows` rows: characters, or tokens such as `<pad>`.
 fn signs(text: &str, rows: usize) -> Vec<String> {
     if let Some(signs) = from_json(text) {
         return signs;
@@ -166,7 +166,7 @@ fn signs(text: &str, rows: usize) -> Vec<String> {
     if tokens.len() == rows { tokens } else { characters }
 }
 
-/// A JSON list of signs, or an object of signs and rows.
+/// Reads a JSON list of signs, or a JSON object of signs and rows.
 fn from_json(text: &str) -> Option<Vec<String>> {
     match serde_json::from_str(text).ok()? {
         Value::Array(list) => list.iter().map(|sign| Some(sign.as_str()?.to_owned())).collect(),
@@ -185,7 +185,7 @@ fn from_json(text: &str) -> Option<Vec<String>> {
     }
 }
 
-/// Characters, with `<pad>`, `<S>` and `[EOS]` as one sign each.
+/// Splits a text into characters, with `<pad>`, `<S>` and `[EOS]` as one sign each.
 fn tokens(text: &str) -> Vec<String> {
     let mut signs = Vec::new();
     let mut rest = text;
@@ -206,7 +206,7 @@ fn tokens(text: &str) -> Vec<String> {
     signs
 }
 
-/// The use of a sign of several characters.
+/// Use of a sign of several characters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Start,
@@ -227,7 +227,7 @@ fn use_of(sign: &str) -> Option<Use> {
     }
 }
 
-/// The rows of the boundary.
+/// Returns the rows of the boundary: the start and the end of a word.
 fn boundary(signs: &[String], padding: Option<usize>, notes: &mut Vec<String>) -> Result<(usize, usize), ImportError> {
     let tokens: Vec<(usize, Use)> =
         signs.iter().enumerate().filter_map(|(row, sign)| Some((row, use_of(sign)?))).collect();
@@ -253,7 +253,7 @@ fn boundary(signs: &[String], padding: Option<usize>, notes: &mut Vec<String>) -
     if SIGNS.contains(first) {
         return Ok((0, 0));
     }
-    // A boundary that is not first: the lecture's sign, or the only usual one.
+    // The boundary is not first: it is the lecture's sign, or the only usual sign.
     let usual: Vec<usize> = SIGNS.chars().filter_map(place).collect();
     let found = match (place('.'), &usual[..]) {
         (Some(row), _) | (None, &[row]) => Some(row),
@@ -263,14 +263,17 @@ fn boundary(signs: &[String], padding: Option<usize>, notes: &mut Vec<String>) -
     match (found, padding) {
         (Some(row), _) => Ok((row, row)),
         (None, Some(row)) if row < signs.len() => {
-            notes.push(format!("the golden contexts are padded with {:?} (row {row}): it is the boundary", signs[row]));
+            notes.push(format!(
+                "the golden contexts are padded with {:?} (row {row}), so this is the boundary",
+                signs[row]
+            ));
             Ok((row, row))
         }
         _ => Err(ImportError::Boundary { vocab: shown(signs) }),
     }
 }
 
-/// The first signs of a vocabulary, in one line.
+/// Returns the first signs of a vocabulary, in one line.
 fn shown(signs: &[String]) -> String {
     const MOST: usize = 40;
     let more = if signs.len() > MOST { " ..." } else { "" };

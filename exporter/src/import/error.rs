@@ -1,290 +1,296 @@
-//! Why a `state_dict` is not imported, in one line each.
+//! Errors of an import, one line each.
 
 use runtime::{Activation, FormatError};
 
-/// From a pickle to a file that can be read.
+/// Python commands that convert a pickle to safetensors.
 const RECIPE: &str = "import torch; from safetensors.torch import save_file; \
                       save_file(torch.load(\"notebook.pt\", weights_only=True), \"notebook.safetensors\")";
 
-/// Why a file is not imported. Tensors are named as in the file.
+/// Reason why a file cannot be imported. Messages name tensors as the file does.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// A file of `torch.save`.
-    #[error("it is a pickle of torch.save, which can run programs and is not read here; in Python: {RECIPE}")]
+    /// The file was written by `torch.save`.
+    #[error(
+        "it is a pickle of torch.save, which this program does not read, because pickles can run code; convert it in \
+         Python: {RECIPE}"
+    )]
     Pickle,
-    /// Not safetensors, or damaged.
+    /// The file is not safetensors, or is damaged.
     #[error("it is not a safetensors file: {reason}")]
     NotSafetensors {
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// What this program has written itself.
-    #[error("it is a folded model of this program already: there is nothing to import")]
+    /// This program wrote the file.
+    #[error("it is already a folded model of this program: use it without import")]
     AlreadyFolded,
-    /// A name stands twice.
-    #[error("tensor {tensor:?} stands twice")]
+    /// Two tensors have the same name.
+    #[error("the file has two tensors named {tensor:?}")]
     Twice {
-        /// Its name.
+        /// Name of both tensors.
         tensor: String,
     },
-    /// Not floating point.
+    /// A tensor is not floating point.
     #[error(
-        "tensor {tensor:?} is {dtype}{what}: only F32, F64, F16 and BF16 are read; --ignore {tensor:?} leaves it out"
+        "tensor {tensor:?} is {dtype}{what}, but only F32, F64, F16 and BF16 can be imported; to leave it out: \
+         --ignore {tensor:?}"
     )]
     Dtype {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// As safetensors calls it.
+        /// Type, as safetensors names it.
         dtype: String,
         /// Kind that the name suggests, after a comma; empty if none.
         what: String,
     },
-    /// NaN or infinite.
+    /// A value is NaN or infinite.
     #[error("tensor {tensor:?} has a value that is not finite: {value}")]
     NotFinite {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
         /// NaN or infinity.
         value: f64,
     },
-    /// A shape that no part of the network has.
+    /// A shape fits no part of the network.
     #[error("tensor {tensor:?} has shape {found:?}: {reason}")]
     Shape {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// As stored.
+        /// Shape in the file.
         found: Vec<usize>,
-        /// What is wrong with it.
+        /// The fault.
         reason: &'static str,
     },
-    /// A name that says nothing.
+    /// A tensor belongs to no known module.
     #[error(
-        "tensor {tensor:?} {found:?} is {what}, no part of an embedding, linear layers and BatchNorms: if the logits \
-         do not depend on it, --ignore {tensor:?}"
+        "tensor {tensor:?} {found:?} is {what}, which does not belong to an embedding, a linear layer or a BatchNorm: \
+         if the logits do not depend on it, leave it out with --ignore {tensor:?}"
     )]
     Extra {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// Its shape.
+        /// Shape in the file.
         found: Vec<usize>,
         /// Kind that the name suggests.
         what: &'static str,
     },
-    /// `--ignore` names nothing.
-    #[error("--ignore {name:?}: no tensor, module or first part of a name is called so")]
+    /// `--ignore` matches no tensor.
+    #[error("--ignore {name:?}: the file has no tensor or module of this name, and no name that begins with it")]
     NothingToIgnore {
-        /// The name given.
+        /// Name in the option.
         name: String,
     },
-    /// A module has one of each.
+    /// Two tensors have the same role in a module.
     #[error("tensors {first:?} and {second:?} are the same part of one module")]
     SamePart {
-        /// A name.
+        /// Name of the first tensor.
         first: String,
-        /// The other.
+        /// Name of the second tensor.
         second: String,
     },
-    /// One is needed that is not there.
+    /// A necessary tensor is missing.
     #[error("{tensor} is missing: {reason}")]
     Missing {
-        /// Its name as it would be.
+        /// Name that the tensor would have.
         tensor: String,
-        /// What needs it.
+        /// Reason why it is necessary.
         reason: String,
     },
-    /// Too few matrices.
-    #[error("it has {found} matrices: an embedding, at least one level and the output layer are needed")]
+    /// The file has too few matrices.
+    #[error("it has {found} matrices, but an embedding, at least one level and the output layer are needed")]
     TooFew {
-        /// Matrices found.
+        /// Number of matrices found.
         found: usize,
     },
-    /// No embedding.
+    /// No matrix can be the embedding.
     #[error(
-        "no embedding: {tensor:?} comes first and has a bias or a BatchNorm, which an embedding has not; if another \
-         is the embedding, give all layers as --order EMBEDDING,...,OUTPUT"
+        "no embedding: the first matrix {tensor:?} has a bias or a BatchNorm, which an embedding does not have; if \
+         another matrix is the embedding, name all layers: --order EMBEDDING,...,OUTPUT"
     )]
     NoEmbedding {
-        /// The first matrix.
+        /// First matrix.
         tensor: String,
     },
-    /// Names do not say which comes first. A golden file does.
+    /// Names do not say the order of two layers. A golden file does.
     #[error(
-        "{first:?} and {second:?} have one shape, and their names do not say which comes first: give all layers as \
-         --order EMBEDDING,...,OUTPUT, or logits as --golden FILE"
+        "{first:?} and {second:?} have the same shape, and their names do not say which comes first: name all layers \
+         with --order EMBEDDING,...,OUTPUT, or add logits with --golden FILE"
     )]
     Order {
-        /// A module.
+        /// First module.
         first: String,
-        /// Another.
+        /// Second module.
         second: String,
     },
     /// `--order` does not fit the file.
     #[error("--order: {reason}; the modules with a matrix are {modules}")]
     BadOrder {
-        /// What is wrong.
+        /// The fault.
         reason: String,
-        /// Those of the file.
+        /// Modules of the file.
         modules: String,
     },
     /// A matrix does not fit the layer below it.
-    #[error("tensor {tensor:?} {found:?}{transposed} does not follow {below:?}: {reason}")]
+    #[error("tensor {tensor:?} {found:?}{transposed} does not fit on {below:?}: {reason}")]
     Chain {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// Its shape.
+        /// Shape in the file.
         found: Vec<usize>,
-        /// Empty, or that it was taken as transposed.
+        /// Note that the tensor was read as transposed, or empty.
         transposed: &'static str,
-        /// The tensor below.
+        /// Tensor of the layer below.
         below: String,
-        /// What would fit.
+        /// The fault.
         reason: String,
     },
     /// Both ways of storing matrices fit.
     #[error(
-        "the shapes fit whether matrices are [fan_out, fan_in], as in nn.Linear, or [fan_in, fan_out], as in the \
-         lecture's Linear: say --not-transposed or --transposed, or give logits as --golden FILE"
+        "the shapes fit both for matrices [fan_out, fan_in], as in nn.Linear, and [fan_in, fan_out], as in the \
+         lecture's Linear: add --not-transposed or --transposed, or logits with --golden FILE"
     )]
     Ambiguous,
-    /// One way was asked for and the other fits.
+    /// The option asks for one way of storing matrices, and only the other fits.
     #[error("with {flag} the shapes do not fit, without it they do: {source}")]
     OtherWay {
-        /// The flag given.
+        /// The option.
         flag: &'static str,
-        /// What does not fit.
+        /// Error with the option.
         source: Box<ImportError>,
     },
-    /// A vector is not as long as its layer is wide.
-    #[error("tensor {tensor:?} has {found} values, {layer:?} gives {expected}")]
+    /// A vector does not have one value per row of its layer.
+    #[error("tensor {tensor:?} has {found} values, but {layer:?} has {expected} rows")]
     Channels {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// Its length.
+        /// Length of the tensor.
         found: usize,
-        /// The weight of the layer.
+        /// Weight of the layer.
         layer: String,
-        /// Its fan-out.
+        /// Number of rows of the layer.
         expected: usize,
     },
-    /// The lecture's bug.
+    /// A BatchNorm has the lecture's bug.
     #[error(
-        "tensor {tensor:?} {found:?} has statistics per position, as a BatchNorm has that takes them over the batch \
-         alone: they make another matrix of every position, and cannot be folded into one"
+        "tensor {tensor:?} {found:?} has statistics per position, as a BatchNorm over the batch only: folded, every \
+         position would have another matrix, so it cannot be imported; train with a BatchNorm over batch and positions"
     )]
     PerPosition {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// Its shape.
+        /// Shape in the file.
         found: Vec<usize>,
     },
     /// A BatchNorm belongs to no layer.
     #[error("BatchNorm {module:?} ({tensor:?}): {reason}")]
     Unpaired {
-        /// The module.
+        /// Module of the BatchNorm.
         module: String,
-        /// One of its tensors.
+        /// Tensor of the BatchNorm.
         tensor: String,
-        /// Why.
+        /// The fault.
         reason: String,
     },
-    /// A variance that no batch has.
+    /// A variance or deviation is impossible.
     #[error("tensor {tensor:?} is {value} in channel {channel}: {reason}")]
     Variance {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
         /// The value.
         value: f64,
-        /// Which.
+        /// Channel of the value.
         channel: usize,
-        /// Why it cannot be.
+        /// The fault.
         reason: &'static str,
     },
-    /// Larger than an f32.
-    #[error("tensor {tensor:?}: its values are too large for f32, or become so when BatchNorm is folded in")]
+    /// A value is too large for f32.
+    #[error("tensor {tensor:?}: its values are too large for f32, or become too large when BatchNorm is folded in")]
     Overflow {
-        /// The weight.
+        /// Weight of the layer.
         tensor: String,
     },
-    /// The activation asked for has another number of rows per value than the file.
+    /// The chosen activation does not fit the file.
     #[error("--activation {name}: {reason}", name = .activation.name())]
     Activation {
-        /// The activation that was asked for.
+        /// Activation in the option.
         activation: Activation,
-        /// What the file has.
+        /// The fault.
         reason: String,
     },
-    /// A role that was guessed may be wrong.
+    /// A layer does not fit, maybe because of a wrong guess.
     #[error(
-        "{source}; {embedding:?} was taken for the embedding and {output:?} for the output layer: if they are others, \
-         give all layers as --order EMBEDDING,...,OUTPUT"
+        "{source}; this assumes that {embedding:?} is the embedding and {output:?} the output layer: if that is wrong, \
+         name all layers with --order EMBEDDING,...,OUTPUT"
     )]
     Roles {
-        /// Taken for the embedding.
+        /// Assumed embedding.
         embedding: String,
-        /// Taken for the output layer.
+        /// Assumed output layer.
         output: String,
-        /// What does not fit.
+        /// Error with these roles.
         source: Box<ImportError>,
     },
     /// Several matrices can be the embedding.
     #[error(
-        "{first:?} and {second:?} can both be the embedding: give all layers as --order EMBEDDING,...,OUTPUT, or \
-         logits as --golden FILE"
+        "{first:?} and {second:?} can both be the embedding: name all layers with --order EMBEDDING,...,OUTPUT, or add \
+         logits with --golden FILE"
     )]
     Embedding {
-        /// A module.
+        /// First module.
         first: String,
-        /// Another.
+        /// Second module.
         second: String,
     },
-    /// A way around a level.
+    /// The network has a connection around a level.
     #[error(
-        "tensor {tensor:?} {found:?} looks like {what}: what goes around a level has no place in this network, where \
-         a level reads only the level below and its activation is the last step; it has to be trained without"
+        "tensor {tensor:?} {found:?} looks like {what}, which this program does not support: a level reads only the \
+         level below, and its activation is the last step; train the network without it"
     )]
     Residual {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// Its shape.
+        /// Shape in the file.
         found: Vec<usize>,
-        /// Kind that the name or the place suggests.
+        /// Kind that the name or the module suggests.
         what: &'static str,
     },
-    /// A vocabulary does not say which character ends a word.
+    /// A vocabulary does not say which character is the boundary.
     #[error(
         "the vocabulary {vocab} does not say which character is the boundary, which pads the context and ends a word: \
-         say --boundary CHARACTER"
+         name it with --boundary CHARACTER"
     )]
     Boundary {
-        /// The vocabulary, or its beginning.
+        /// The vocabulary or its beginning.
         vocab: String,
     },
-    /// `--boundary` or a sign of the vocabulary cannot be one.
+    /// The boundary or a sign of the vocabulary cannot be used.
     #[error("{0}")]
     BadBoundary(String),
-    /// Outside the runtime's limits.
-    #[error("no runtime would run it: {0}")]
+    /// The network is outside the runtime's limits.
+    #[error("the network exceeds the limits of the runtime: {0}")]
     Dimensions(#[from] FormatError),
-    /// It cannot be packed.
+    /// The network cannot be packed.
     #[error("{reason}")]
     Packing {
-        /// Why.
+        /// The fault.
         reason: String,
     },
-    /// The vocabulary is none.
+    /// The vocabulary is invalid.
     #[error("--vocab: {0}")]
     BadVocabulary(FormatError),
-    /// The vocabulary does not fit.
-    #[error("the vocabulary has {found} characters, the boundary included; tensor {tensor:?} has {rows} rows{hint}")]
+    /// The vocabulary has another number of characters than the embedding has rows.
+    #[error(
+        "the vocabulary has {found} characters, the boundary included, but tensor {tensor:?} has {rows} rows{hint}"
+    )]
     Vocabulary {
-        /// Characters given.
+        /// Number of characters.
         found: usize,
-        /// The embedding.
+        /// Name of the embedding.
         tensor: String,
-        /// Its rows.
+        /// Rows of the embedding.
         rows: usize,
-        /// What may have happened.
+        /// Possible cause, or empty.
         hint: &'static str,
     },
 }

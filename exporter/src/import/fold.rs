@@ -1,4 +1,4 @@
-//! The tensors of a structure as the model of this program: BatchNorm folded in, everything in f32.
+//! Conversion of a structure's tensors to a model of this program: BatchNorm folded in, everything in f32.
 
 use ndarray::{Array1, Array2, Array3, Axis, concatenate};
 use runtime::Vocab;
@@ -8,14 +8,14 @@ use crate::model::activation;
 use crate::model::file::{FoldedLinear, FoldedModel, Origin};
 use crate::model::fold::{BatchNormStats, fold_batch_norm};
 
-/// Folds a `state_dict` that was understood. `vocab` has the characters in the order of the embedding's rows, the
-/// boundary first.
+/// Folds a `state_dict` with the structure found in it. `vocab` has the characters in the order of the embedding's
+/// rows, the boundary first.
 ///
 /// # Errors
-/// As [`fold_alphabet`].
+/// See [`fold_alphabet`].
 ///
 /// # Panics
-/// If `structure` is not that of `state`.
+/// If `structure` does not belong to `state`.
 pub fn fold(
     state: &StateDict,
     structure: &Structure,
@@ -26,14 +26,14 @@ pub fn fold(
     fold_alphabet(state, structure, options, &Alphabet::in_order(vocab), origin)
 }
 
-/// Folds a `state_dict` that was understood; its rows may be in another order than that of a model.
+/// Folds a `state_dict` with the structure found in it. The rows may be in another order than the model's.
 ///
 /// # Errors
-/// [`ImportError`] if the vocabulary has another number of characters, for a variance that cannot be, and for values
-/// beyond f32.
+/// [`ImportError`] if the vocabulary has another number of characters than the embedding has rows, a variance is
+/// impossible, or a value is too large for f32.
 ///
 /// # Panics
-/// If `structure` is not that of `state`.
+/// If `structure` does not belong to `state`.
 pub fn fold_alphabet(
     state: &StateDict,
     structure: &Structure,
@@ -47,7 +47,7 @@ pub fn fold_alphabet(
             found,
             tensor: structure.embedding.clone(),
             rows: structure.vocab_size,
-            hint: if found + 1 == structure.vocab_size { ": is the boundary's sign among them?" } else { "" },
+            hint: if found + 1 == structure.vocab_size { ": is the boundary's sign missing?" } else { "" },
         });
     }
     Vocab::new(vocab).map_err(ImportError::BadVocabulary)?;
@@ -93,7 +93,7 @@ pub fn fold_alphabet(
     })
 }
 
-/// One layer of the rows of all.
+/// Joins the rows of several layers to one layer.
 fn join(halves: &[FoldedLinear]) -> FoldedLinear {
     let weights: Vec<_> = halves.iter().map(|half| half.weight.view()).collect();
     let biases: Vec<_> = halves.iter().map(|half| half.bias.view()).collect();
@@ -104,13 +104,13 @@ fn join(halves: &[FoldedLinear]) -> FoldedLinear {
     }
 }
 
-/// A matrix `[fan_out, fan_in]`; of a convolution, `[o, channel, position]` becomes row o, column position * channels
-/// + channel.
+/// Returns a matrix as `[fan_out, fan_in]`. Element `[o, channel, position]` of a convolution becomes row o, column
+/// position * channels + channel.
 fn matrix(state: &StateDict, name: &str, kernel: Option<usize>, orientation: Orientation) -> Array2<f64> {
     let tensor = &state.tensors[name];
     let [rows, columns] = [tensor.shape[0], tensor.shape[1]];
     let values = tensor.values.clone();
-    const CHECKED: &str = "the library has checked the lengths";
+    const CHECKED: &str = "safetensors checks the lengths";
     if let Some(kernel) = kernel {
         let convolution = Array3::from_shape_vec([rows, columns, kernel], values).expect(CHECKED);
         let turned = convolution.permuted_axes([0, 2, 1]).as_standard_layout().into_owned();
@@ -142,13 +142,12 @@ fn linear(state: &StateDict, layer: &Layer, orientation: Orientation, eps: f64) 
             for (channel, &value) in spread.iter().enumerate() {
                 let refuse = |reason| ImportError::Variance { tensor: norm.spread.clone(), value, channel, reason };
                 if value < 0.0 {
-                    return Err(refuse("no variance is negative"));
+                    return Err(refuse("a variance or deviation cannot be negative"));
                 }
-                // Of a channel that is constant whatever comes in, or that gamma cuts off, the fold is exact all the
-                // same.
+                // The fold of a constant channel, or of one with gamma 0, is exact despite a variance of 0.
                 let constant = gamma[channel] == 0.0 || weight.row(channel).iter().all(|&weight| weight == 0.0);
                 if value == 0.0 && !(constant && eps > 0.0) {
-                    return Err(refuse("the channel never moved in training though its weights are not zero"));
+                    return Err(refuse("the channel never changed during training, although its weights are not zero"));
                 }
             }
             let running_var = if norm.deviation { spread.mapv(|deviation| deviation * deviation) } else { spread };

@@ -1,36 +1,36 @@
-//! What the name of a tensor says: which module it belongs to and which part of it it is.
+//! Names of tensors: the module that a tensor belongs to, and its part of the module.
 //!
 //! ```text
 //! 3.running_var             module "3",           variance        nn.Sequential
 //! layers.10.weight          module "layers.10",   weight          a ModuleList, or a list of the lecture's own layers
-//! blocks.0.linear.weight    module "blocks.0.linear"              a class with parts of its own
-//! W1, b1                    module "1",           weight, bias    single tensors, as the lecture has them first
+//! blocks.0.linear.weight    module "blocks.0.linear"              a class with submodules
+//! W1, b1                    module "1",           weight, bias    single tensors, as in the first parts of the lecture
 //! bngain, bnmean_running    module "bn",          gamma, mean
 //! C                         module "C",           weight
 //! ```
 
 use std::cmp::Ordering;
 
-/// What a tensor is to its module.
+/// Part of a module that a tensor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// A matrix; of a BatchNorm, PyTorch calls gamma so.
+    /// Matrix, or the gamma of a BatchNorm, which PyTorch calls weight.
     Weight,
-    /// What is added; of a BatchNorm, PyTorch calls beta so.
+    /// Bias, or the beta of a BatchNorm, which PyTorch calls bias.
     Bias,
-    /// BatchNorm's factor.
+    /// Factor of a BatchNorm.
     Gamma,
-    /// What BatchNorm adds.
+    /// Summand of a BatchNorm.
     Beta,
     /// Running mean.
     Mean,
     /// Running variance.
     Variance,
-    /// Running standard deviation, as the lecture has it in its third part: no eps belongs to it.
+    /// Running standard deviation, as in the lecture's third part, which adds no eps to it.
     Deviation,
 }
 
-/// Module and part of a tensor; `None` where the name says nothing known.
+/// Returns module and part of a tensor; `None` if the name has no known part.
 pub fn parse(name: &str) -> Option<(String, Part)> {
     let (path, leaf) = match name.rsplit_once('.') {
         Some((path, leaf)) => (Some(path), leaf),
@@ -44,7 +44,7 @@ pub fn parse(name: &str) -> Option<(String, Part)> {
         };
         return Some((module, part));
     }
-    // fc1_weight, bn1_running_mean: the longest end that means something.
+    // fc1_weight, bn1_running_mean: the longest end that names a part.
     leaf.match_indices('_').find_map(|(at, _)| {
         let (stem, end) = (&leaf[..at], &leaf[at + 1..]);
         let (rest, part) = part(end).filter(|(rest, _)| rest.is_empty())?;
@@ -53,7 +53,7 @@ pub fn parse(name: &str) -> Option<(String, Part)> {
     })
 }
 
-/// The part that a word means, and what else it says: a number, or that it is of a BatchNorm.
+/// Returns the part that a word names, and the rest of the word: a number, and `bn` for a BatchNorm.
 fn part(word: &str) -> Option<(String, Part)> {
     let number: String = word.chars().filter(char::is_ascii_digit).collect();
     let mut letters: String = word.to_ascii_lowercase().chars().filter(|c| !c.is_ascii_digit() && *c != '_').collect();
@@ -65,7 +65,7 @@ fn part(word: &str) -> Option<(String, Part)> {
             break;
         }
     }
-    // Words for "of the training batches", in all fashions.
+    // Words that mark running statistics.
     for word in ["running", "moving", "buffer", "ema", "average", "avg", "global", "population"] {
         letters = letters.replace(word, "");
     }
@@ -93,7 +93,7 @@ fn last(module: &str) -> &str {
     module.rsplit('.').next().unwrap_or(module)
 }
 
-/// Returns whether a name is one that embeddings have.
+/// Returns whether a module has a usual name of an embedding.
 pub fn is_embedding(module: &str) -> bool {
     !is_output(module)
         && words(last(module)).any(|word| {
@@ -105,7 +105,7 @@ pub fn is_embedding(module: &str) -> bool {
         })
 }
 
-/// Returns whether a name is one that the last layer has.
+/// Returns whether a module has a usual name of an output layer.
 pub fn is_output(module: &str) -> bool {
     words(last(module)).any(|word| {
         word.starts_with("unemb")
@@ -117,19 +117,19 @@ pub fn is_output(module: &str) -> bool {
     })
 }
 
-/// Returns what a tensor is that no layer of this network has, by its name.
+/// Returns the kind of a tensor that no layer of this network has, by its name.
 pub fn foreign(name: &str) -> Option<&'static str> {
-    // The last words say more: attn.mask.
+    // The last word describes the tensor best: attn.mask.
     words(name).rev().find_map(|word| match word.as_str() {
-        "mask" | "masks" | "tril" | "triu" | "causal" => Some("a mask, as attention has"),
-        "pos" | "position" | "positions" | "positional" | "wpe" => Some("an embedding of positions"),
+        "mask" | "masks" | "tril" | "triu" | "causal" => Some("a mask of attention"),
+        "pos" | "position" | "positions" | "positional" | "wpe" => Some("a positional embedding"),
         "attn" | "attention" | "query" | "qkv" => Some("part of an attention layer"),
         "ih" | "hh" | "lstm" | "gru" | "rnn" => Some("part of a recurrent layer"),
         _ => None,
     })
 }
 
-/// Returns what goes around a level, by its name.
+/// Returns the kind of a connection around a level, by its name.
 pub fn way_around(module: &str) -> Option<&'static str> {
     words(module).find_map(|word| match word.as_str() {
         "res" | "resid" | "residual" | "residuals" | "shortcut" | "shortcuts" | "downsample" | "identity"
@@ -139,16 +139,17 @@ pub fn way_around(module: &str) -> Option<&'static str> {
     })
 }
 
-/// A half of gated units.
+/// Half of gated units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Half {
-    /// Behind tanh.
+    /// Input of tanh.
     Filter,
-    /// Behind the sigmoid.
+    /// Input of the sigmoid.
     Gate,
 }
 
-/// Returns the half of a gated unit that a name means, and the name without the word that says so: `2.filter` is `2.*`.
+/// Returns the half of a gated unit that a name means, and the name with `*` for the word that says so: `2.*` for
+/// `2.filter`.
 pub fn half(module: &str) -> Option<(Half, String)> {
     let mut found = None;
     let mut at = 0;
@@ -169,17 +170,17 @@ pub fn half(module: &str) -> Option<(Half, String)> {
     found
 }
 
-/// Names in the order people count in: digits as numbers.
+/// Compares names with their digits as numbers: 2 before 10.
 pub fn natural(first: &str, second: &str) -> Ordering {
     compare(first, second).0
 }
 
-/// Whether two names stand in the order of a number in them, the first in which they differ.
+/// Returns whether the first difference between two names is a number, which then decides their order.
 pub fn numbered(first: &str, second: &str) -> bool {
     compare(first, second).1
 }
 
-/// The order, and whether a number decides it.
+/// Returns the order of two names, and whether a number decides it.
 fn compare(first: &str, second: &str) -> (Ordering, bool) {
     for pair in pieces(first).zip(pieces(second)) {
         let order = match pair {
@@ -207,23 +208,23 @@ fn pieces(name: &str) -> impl Iterator<Item = Piece<'_>> {
         let end = rest.find(|c: char| c.is_ascii_digit() != digit).unwrap_or(rest.len());
         let (piece, tail) = rest.split_at(end);
         rest = tail;
-        // Longer than any number is text.
+        // Digits too long for a number are text.
         Some(if digit { piece.parse().map_or(Piece::Text(piece), Piece::Number) } else { Piece::Text(piece) })
     })
 }
 
-/// The last number in a name.
+/// Returns the last number in a name.
 pub fn last_number(name: &str) -> Option<u128> {
     pieces(name).filter_map(|piece| if let Piece::Number(number) = piece { Some(number) } else { None }).last()
 }
 
-/// The name without its last component, and the number that component is.
+/// Splits a name into the part before its last component, and the last component as a number.
 pub fn place(module: &str) -> Option<(&str, u64)> {
     let (parent, last) = module.rsplit_once('.').unwrap_or(("", module));
     Some((parent, last.parse().ok()?))
 }
 
-/// The name without its last component.
+/// Returns the name without its last component.
 pub fn parent(module: &str) -> Option<&str> {
     module.rsplit_once('.').map(|(parent, _)| parent)
 }
@@ -298,7 +299,7 @@ mod tests {
         for name in ["fc1", "", "é", "layers.0", "aggregate", "fg"] {
             assert_eq!(half(name), None, "{name}");
         }
-        assert_eq!(foreign("layers.mask"), Some("a mask, as attention has"));
+        assert_eq!(foreign("layers.mask"), Some("a mask of attention"));
         assert!(foreign("C").is_none() && way_around("blocks.0.res_conv").is_some() && way_around("resnet").is_none());
     }
 }

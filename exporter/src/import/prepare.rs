@@ -1,11 +1,11 @@
-//! Undoes what programs that save a `state_dict` do to names and tensors: tied weights that are stored once, weights
-//! stored as magnitude and direction, averages of the weights beside them, and names of a `VarStore` without paths.
+//! Normalisation of files that programs save in special forms: tied weights stored once, weights stored as magnitude
+//! and direction, averages in addition to the weights, and names of a `VarStore` without paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::state_dict::{StateDict, Tensor};
 
-/// Brings a `state_dict` to one tensor per part of a module, under names with a module.
+/// Changes a `state_dict` so that each part of a module is one tensor, and each name has a module.
 pub(super) fn prepare(state: &mut StateDict) {
     drop_averages(state);
     tie(state);
@@ -13,7 +13,7 @@ pub(super) fn prepare(state: &mut StateDict) {
     name_root(state);
 }
 
-/// Passes over averages of the weights, such as `ema_model.0.weight`, where the weights are there as well.
+/// Leaves out averages of the weights, such as `ema_model.0.weight`, if the file also has the weights.
 fn drop_averages(state: &mut StateDict) {
     let is_average = |component: &str| {
         let component = component.to_ascii_lowercase();
@@ -41,11 +41,12 @@ fn drop_averages(state: &mut StateDict) {
     }
     state.counters.retain(|name, _| rest(name).is_none());
     state.notes.push(format!(
-        "averages of the weights are passed over ({first} and others); to import them instead, --ignore the weights"
+        "averages of the weights are not used ({first} and others); to import them instead, leave out the weights with \
+         --ignore"
     ));
 }
 
-/// Adds tensors that the metadata says are the same as others: `save_model` of safetensors stores tied weights once.
+/// Adds tied weights, which `save_model` of safetensors stores only once: the metadata names the other tensor.
 fn tie(state: &mut StateDict) {
     for (name, other) in &state.metadata {
         if state.tensors.contains_key(name) {
@@ -53,12 +54,12 @@ fn tie(state: &mut StateDict) {
         }
         if let Some(tensor) = state.tensors.get(other).cloned() {
             state.tensors.insert(name.clone(), tensor);
-            state.notes.push(format!("{name} is {other}, as the metadata says"));
+            state.notes.push(format!("{name} is tied to {other}, according to the metadata"));
         }
     }
 }
 
-/// Joins magnitude and direction of `weight_norm` to the weight: `g v / |v|`, row by row.
+/// Computes the weights of `weight_norm` from magnitude and direction: `g v / |v|`, row by row.
 fn join_norms(state: &mut StateDict) {
     let ends = [("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1")];
     for (magnitude, direction) in ends {
@@ -69,7 +70,7 @@ fn join_norms(state: &mut StateDict) {
             let (Some(g), Some(v)) = (state.tensors.get(&from), state.tensors.get(&to)) else { continue };
             let rows = v.shape.first().copied().unwrap_or(0);
             let name = format!("{module}weight");
-            // The norms of columns, `dim=1`, are something else.
+            // Skips norms per column (`dim=1`).
             let of_rows = g.values.len() == rows && g.shape.first().is_none_or(|&n| n == rows);
             if !of_rows || state.tensors.contains_key(&name) {
                 continue;
@@ -82,17 +83,18 @@ fn join_norms(state: &mut StateDict) {
             let tensor = Tensor { shape: v.shape.clone(), values: values.collect() };
             state.tensors.remove(&from);
             state.tensors.remove(&to);
-            state.notes.push(format!("{name} is joined of {from} and {to}, as weight_norm has it"));
+            state.notes.push(format!("{name} is computed from {from} and {to} (weight_norm)"));
             state.tensors.insert(name, tensor);
         }
     }
 }
 
-/// Parts of the modules of a `VarStore` whose layers share one path.
+/// Names of parts in a `VarStore` whose layers share one path.
 const ROOT: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
 
-/// Gives modules to the tensors of a `VarStore` without paths, `weight`, `weight__1`, `running_mean`, ...: a number
-/// counts the tensors before, and the first of each name has none.
+/// Assigns modules to the tensors of a `VarStore` without paths: `weight`, `weight__1`, `running_mean`, ...
+///
+/// The number in a name is the number of tensors made before. The first tensor of each name has none.
 fn name_root(state: &mut StateDict) {
     let names: Vec<String> = state.tensors.keys().cloned().collect();
     let parsed: Option<Vec<(usize, Option<usize>)>> = names
@@ -129,21 +131,21 @@ fn name_root(state: &mut StateDict) {
             let last = tensors.len();
             state.tensors = tensors;
             state.notes.push(format!(
-                "its {last} tensors have the names of a VarStore without paths: here they are modules in the order of \
-                 their numbers, 0.weight, 1.weight, ..."
+                "the {last} tensors have names of a VarStore without paths; in messages they are 0.weight, 1.weight, \
+                 ..., in the order of their numbers"
             ));
             return;
         }
     }
 }
 
-/// Returns the module of each tensor, or `None` if the order is none. `parts` are in the order in which they were made,
-/// with their shapes.
+/// Returns the module of each tensor, or `None` if the order is impossible. `parts` has the parts and their shapes, in
+/// the order in which the program made them.
 ///
-/// A module is a matrix with its bias after it or, as in tch's own layers, before it. Or it is a BatchNorm, whose running
-/// mean and variance are made before or, as in tch, after gamma and beta.
+/// A module is a matrix, with its bias after it or (as in tch's layers) before it; or a BatchNorm, with running mean
+/// and variance before or (as in tch) after gamma and beta.
 ///
-/// A bias has a value for each output; `outputs` is the dimension of a matrix that counts them.
+/// A bias has one value per output; `outputs` is the dimension of a matrix that counts the outputs.
 fn modules_of(parts: &[(usize, &[usize])], outputs: usize) -> Option<Vec<usize>> {
     const BIAS_LAST: [usize; 2] = [0, 1];
     const BIAS_FIRST: [usize; 2] = [1, 0];
@@ -221,7 +223,7 @@ mod tests {
         let expected = ["0.weight", "1.weight", "2.bias", "2.running_mean", "2.running_var", "2.weight"];
         assert_eq!(names(&found)[..6], expected);
         assert_eq!(found.tensors["3.weight"].shape, [5, 4]);
-        // As tch's own layers make them: an embedding, bias and matrix, then gamma and beta before mean and variance.
+        // The order of tch's layers: an embedding; bias, then matrix; gamma and beta, then mean and variance.
         let mut tch = state(&[
             ("weight", &[5, 3]),
             ("bias", &[4]),
@@ -237,7 +239,7 @@ mod tests {
         let expected = ["0.weight", "1.bias", "1.weight", "2.bias", "2.running_mean", "2.running_var", "2.weight"];
         assert_eq!(names(&tch)[..7], expected);
         assert_eq!((&tch.tensors["1.weight"].shape[..], &tch.tensors["3.bias"].shape[..]), (&[4, 6][..], &[5][..]));
-        // Numbers that are no order are left as they are.
+        // Impossible numbers: the names do not change.
         let mut other = state(&[("weight", &[5, 3]), ("weight__9", &[4, 6])]);
         prepare(&mut other);
         assert_eq!(names(&other), ["weight", "weight__9"]);

@@ -1,7 +1,7 @@
 //! The tensors of a file, checked and as f64.
 //!
-//! The safetensors library checks lengths and offsets; names that stand twice it passes over, so that is checked here.
-//! What a forward pass has no use for is passed over.
+//! The safetensors library checks lengths and offsets, but not that names are unique, which is checked here. Tensors
+//! that a forward pass does not use are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,33 +11,33 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::{ImportError, names, prepare};
 use crate::model::file::kind;
 
-/// The value of a tensor and its shape.
+/// Shape and values of a tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// As stored.
+    /// Shape in the file.
     pub shape: Vec<usize>,
-    /// Row-major; every one finite.
+    /// Values, row-major, all finite.
     pub values: Vec<f64>,
 }
 
-/// Named tensors, in the order of their names.
+/// Tensors of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StateDict {
-    /// By name, without those that are skipped.
+    /// Tensors by name, without those left out.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Names of counters that a forward pass has no use for, and what they say.
+    /// Names and values of BatchNorm's counters, which a forward pass does not use.
     pub counters: BTreeMap<String, Option<i64>>,
-    /// Names of other tensors that are passed over.
+    /// Names of other tensors that are left out.
     pub passed_over: Vec<String>,
     /// Notes on the file for the user.
     pub notes: Vec<String>,
-    /// What the writer put beside them.
+    /// Metadata of the file.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// The last part of the name of BatchNorm's counter, whatever its type.
+/// Last component of the name of BatchNorm's counter.
 const COUNTER: &str = "num_batches_tracked";
-/// Last parts of names of buffers that count or number something, where they are no floats or a single value.
+/// Last components of names of counting buffers. They are left out if they are not floats or have only one value.
 const BUFFERS: [&str; 8] =
     ["n_averaged", "num_updates", "initted", "step", "global_step", "decay", "position_ids", "pos_ids"];
 
@@ -45,16 +45,15 @@ impl StateDict {
     /// Reads a safetensors file.
     ///
     /// # Errors
-    /// [`ImportError`] names the tensor where there is one.
+    /// [`ImportError`] if the file cannot be imported.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ImportError> {
         Self::without(bytes, &[])
     }
 
-    /// Reads a safetensors file without the tensors that `ignored` names: by their names, their modules, or the first
-    /// parts of their names.
+    /// Reads a safetensors file without the tensors in `ignored`: names, modules, or beginnings of names.
     ///
     /// # Errors
-    /// [`ImportError`] names the tensor where there is one, or an ignored name that nothing has.
+    /// [`ImportError`] if the file cannot be imported, or an ignored name matches no tensor.
     pub fn without(bytes: &[u8], ignored: &[String]) -> Result<Self, ImportError> {
         let (file, metadata) = open(bytes)?;
         let mut state = Self { metadata, ..Self::default() };
@@ -93,10 +92,11 @@ fn is_float(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16)
 }
 
-/// The tensors of a safetensors file and its metadata, after all checks of the form.
+/// Opens a safetensors file and returns its tensors and metadata, after all checks of the format.
 ///
 /// # Errors
-/// [`ImportError::Pickle`] for a file of `torch.save`, [`ImportError::NotSafetensors`] for any other.
+/// [`ImportError::Pickle`] for a file of `torch.save`, [`ImportError::NotSafetensors`] for another file,
+/// [`ImportError::Twice`] if two tensors have the same name.
 pub fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>), ImportError> {
     match kind::of(bytes) {
         Some(kind::PICKLE) => return Err(ImportError::Pickle),
@@ -119,12 +119,12 @@ pub fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, BTreeMap<String, String>),
     Ok((file, metadata))
 }
 
-/// A message of the library, which may quote the file, in one line.
+/// Returns a message of the library in one line: it may quote the file.
 fn one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The first tensor that is described wrongly, by itself: the library does not always say.
+/// Returns the first tensor whose description is wrong. The library's message does not always name it.
 fn culprit(bytes: &[u8]) -> Option<String> {
     let len = usize::try_from(u64::from_le_bytes(*bytes.first_chunk()?)).ok()?;
     let (header, data) = bytes.get(8..)?.split_at_checked(len)?;
@@ -139,7 +139,7 @@ fn culprit(bytes: &[u8]) -> Option<String> {
     header.into_iter().find(|(name, info)| name != "__metadata__" && wrong(info.clone())).map(|(name, _)| name)
 }
 
-/// The first name that stands twice in a JSON object.
+/// Returns the first name that a JSON object has twice.
 fn twice(json: &[u8]) -> Option<String> {
     struct Names;
     impl<'de> Visitor<'de> for Names {
@@ -162,10 +162,10 @@ fn twice(json: &[u8]) -> Option<String> {
     serde_json::Deserializer::from_slice(json).deserialize_map(Names).ok().flatten()
 }
 
-/// The values of a tensor of floating point.
+/// Returns the values of a floating-point tensor.
 ///
 /// # Errors
-/// [`ImportError`] for another type, for no values, and for one that is not finite.
+/// [`ImportError`] if the type is another, the tensor is empty, or a value is not finite.
 pub fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f64>, ImportError> {
     fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f64) -> Vec<f64> {
         bytes.as_chunks::<N>().0.iter().map(|&bytes| value(bytes)).collect()
@@ -183,7 +183,8 @@ pub fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f64>, ImportError
         }
     };
     if values.is_empty() {
-        return Err(ImportError::Shape { tensor: tensor(), found: view.shape().to_vec(), reason: "no values" });
+        let reason = "it has no values";
+        return Err(ImportError::Shape { tensor: tensor(), found: view.shape().to_vec(), reason });
     }
     match values.iter().find(|value| !value.is_finite()) {
         Some(&value) => Err(ImportError::NotFinite { tensor: tensor(), value }),
@@ -196,9 +197,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_stand_twice_are_found() {
+    fn repeated_names_are_found() {
         assert_eq!(twice(br#"{"a":{"x":1,"y":2},"b":3,"a":4}"#), Some("a".to_owned()));
-        assert_eq!(twice(br#"{"a":{"x":1,"x":2},"b":3}"#), None, "of tensors only");
+        assert_eq!(twice(br#"{"a":{"x":1,"x":2},"b":3}"#), None, "only names of tensors");
     }
 
     #[test]
@@ -214,7 +215,7 @@ mod tests {
 
     #[test]
     fn every_float_becomes_the_same_number() {
-        // 1.5 and -0.125 are exact in all of them.
+        // All four types represent 1.5 and -0.125 exactly.
         for (dtype, bytes) in [
             (Dtype::F64, [1.5_f64, -0.125].map(f64::to_le_bytes).concat()),
             (Dtype::F32, [1.5_f32, -0.125].map(f32::to_le_bytes).concat()),

@@ -1,16 +1,16 @@
-//! Which tensor is which layer: from names and shapes to the tree, in passes.
+//! Structure of a network: finds the tree from names and shapes, in passes.
 //!
 //! ```text
-//! modules    the tensors of each module: matrices, convolutions, and BatchNorms of their own
+//! modules    the tensors of each module: matrices, convolutions, and BatchNorms that are modules
 //! gates      the two matrices of a gated unit
 //! order      the embedding, the output layer, and the levels from the characters up
 //! pair       the layer that each BatchNorm follows
-//! chain      how matrices are stored, the fuse factors, gates and skip connections
-//! channels   biases and BatchNorms are as long as their layers are wide
+//! chain      storage of matrices, fuses, gates and skip connections
+//! channels   lengths of biases and BatchNorms
 //! ```
 //!
-//! [`understand`] takes what names and shapes decide, and refuses what they leave open. [`readings`] lists all that
-//! fit.
+//! [`understand`] returns the network that names and shapes decide, and fails if they leave a choice. [`readings`]
+//! lists all networks that fit.
 
 mod chain;
 mod channels;
@@ -31,10 +31,10 @@ use modules::{Matrix, modules};
 use order::{Roles, orders, roles, unordered};
 use pair::pair;
 
-/// Networks that a golden file may choose from.
+/// Largest number of networks to try with a golden file.
 const MAX_READINGS: usize = 2_000;
 
-/// How matrices are stored.
+/// Storage of matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orientation {
     /// `[fan_out, fan_in]`: `nn.Linear`.
@@ -43,100 +43,100 @@ pub enum Orientation {
     FanInFanOut,
 }
 
-/// A BatchNorm, by the names of its tensors.
+/// Names of a BatchNorm's tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Norm {
-    /// The module.
+    /// Module of the BatchNorm.
     pub module: String,
-    /// gamma; `None` for 1.
+    /// Gamma; `None` if it is 1.
     pub gamma: Option<String>,
-    /// beta; `None` for 0.
+    /// Beta; `None` if it is 0.
     pub beta: Option<String>,
     /// Running mean.
     pub mean: String,
-    /// Running variance, or the deviation.
+    /// Running variance or standard deviation.
     pub spread: String,
-    /// Whether that is the standard deviation.
+    /// `true` if `spread` is the standard deviation.
     pub deviation: bool,
 }
 
-/// A linear layer, by the names of its tensors.
+/// Names and dimensions of a linear layer's tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// The module.
+    /// Module of the layer.
     pub module: String,
-    /// The matrix.
+    /// Matrix.
     pub weight: String,
     /// Positions of a convolution, stored as `[fan_out, channels, positions]`; `None` for a matrix.
     pub kernel: Option<usize>,
-    /// The bias; `None` for 0.
+    /// Bias; `None` if it is 0.
     pub bias: Option<String>,
-    /// What follows it, before the activation.
+    /// BatchNorm between the layer and the activation.
     pub batch_norm: Option<Norm>,
-    /// Columns, however it is stored.
+    /// Number of columns, independent of the storage.
     pub fan_in: usize,
-    /// Rows.
+    /// Number of rows.
     pub fan_out: usize,
-    /// Positions fused; 1 for the output layer.
+    /// Number of neighbours that the level fuses; 1 for the output layer.
     pub fuse: usize,
-    /// The layer of the gates, where this one is that of the filters; `None` where one matrix has both, or neither.
+    /// Layer of the gates, if this layer has only the filters; otherwise `None`.
     pub gate: Option<Box<Layer>>,
 }
 
 impl Layer {
-    /// Rows, those of a second matrix included.
+    /// Returns the number of rows, including those of the gates' layer.
     pub fn rows(&self) -> usize {
         self.fan_out * if self.gate.is_some() { 2 } else { 1 }
     }
 
-    /// This layer, and that of the gates.
+    /// Returns this layer and the gates' layer.
     pub fn halves(&self) -> impl Iterator<Item = &Layer> {
         std::iter::once(self).chain(self.gate.as_deref())
     }
 }
 
-/// What a file was understood to be.
+/// Structure of the network in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Structure {
-    /// How matrices are stored.
+    /// Storage of the matrices.
     pub orientation: Orientation,
-    /// Rows of the embedding.
+    /// Number of rows of the embedding.
     pub vocab_size: usize,
-    /// Columns of the embedding.
+    /// Number of columns of the embedding.
     pub n_embd: usize,
-    /// The embedding's name.
+    /// Name of the embedding's tensor.
     pub embedding: String,
-    /// The levels from the characters up.
+    /// Levels, from the characters up.
     pub levels: Vec<Layer>,
-    /// To logits.
+    /// Output layer, which computes the logits.
     pub output: Layer,
-    /// The function after every level.
+    /// Function after every level.
     pub activation: Activation,
-    /// Whether the gates are the first half of a gated unit's rows, and the filters the second.
+    /// `true` if the gates are the first half of a gated unit's rows, and the filters the second.
     pub gates_first: bool,
-    /// Whether the output layer reads all levels.
+    /// `true` if the output layer reads all levels.
     pub skip: bool,
-    /// Whether it reads the last level first.
+    /// `true` if the output layer reads the last level first.
     pub skip_reversed: bool,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Structure {
-    /// Characters of context: the product of the fuse factors.
+    /// Returns the context length in characters: the product of the fuses.
     pub fn block_size(&self) -> usize {
         self.levels.iter().map(|level| level.fuse).product()
     }
 
-    /// Values that a level gives.
+    /// Returns the number of values per node of a level.
     pub fn width(&self, level: &Layer) -> usize {
         level.rows() / self.activation.rows_per_value()
     }
 
-    /// The shape of the network.
+    /// Returns the architecture of the network.
     ///
     /// # Panics
-    /// Never: [`understand`] and [`readings`] have checked the limits.
+    /// Never for a structure of [`understand`] or [`readings`], which check the limits.
     pub fn architecture(&self) -> Architecture {
         let level = |layer: &Layer| Level {
             fuse: u8::try_from(layer.fuse).expect("at most MAX_FUSE"),
@@ -147,10 +147,10 @@ impl Structure {
     }
 }
 
-/// Finds the tree in a `state_dict`, as names and shapes decide it.
+/// Finds the network in a `state_dict` from names and shapes.
 ///
 /// # Errors
-/// [`ImportError`] names the tensor that does not fit, or what the file leaves open.
+/// [`ImportError`] if a tensor does not fit, or the file leaves a choice.
 pub fn understand(state: &StateDict, options: &Options) -> Result<Structure, ImportError> {
     let file = File::new(state, options)?;
     let mut first = None;
@@ -167,7 +167,9 @@ pub fn understand(state: &StateDict, options: &Options) -> Result<Structure, Imp
         [] => {}
         [(_, structure)] => {
             let (embedding, output) = (&structure.embedding, &structure.output.weight);
-            structure.notes.push(format!("the shapes say it: {embedding} is the embedding, {output} the output layer"));
+            structure
+                .notes
+                .push(format!("according to the shapes, {embedding} is the embedding and {output} the output layer"));
             return Ok(structure.clone());
         }
         [(first, _), (second, _), ..] => {
@@ -178,16 +180,16 @@ pub fn understand(state: &StateDict, options: &Options) -> Result<Structure, Imp
     Err(file.way_around().unwrap_or(first))
 }
 
-/// Whether an error says that something is left open, and not that nothing fits.
+/// Returns whether an error means that the file leaves a choice, rather than that nothing fits.
 fn is_open(error: &ImportError) -> bool {
     matches!(error, ImportError::Ambiguous | ImportError::Order { .. } | ImportError::OtherWay { .. })
 }
 
-/// Returns all networks that the shapes allow, the most likely first: every order of layers whose names do not count,
-/// both ways of storing matrices, gated units and skip connections.
+/// Returns all networks that the shapes allow, the most likely first: every order of layers without numbers in their
+/// names, both ways of storing matrices, gated units and skip connections.
 ///
 /// # Errors
-/// [`ImportError`] of [`understand`] if there are none.
+/// [`ImportError`] of [`understand`] if there is no such network.
 pub fn readings(state: &StateDict, options: &Options) -> Result<Vec<Structure>, ImportError> {
     let file = File::new(state, options)?;
     let mut all: Vec<Structure> = Vec::new();
@@ -195,7 +197,7 @@ pub fn readings(state: &StateDict, options: &Options) -> Result<Vec<Structure>, 
         let Ok((roles, notes)) = file.paired(&roles) else { continue };
         for (gated, skip) in file.forms() {
             for orientation in [Orientation::FanOutFanIn, Orientation::FanInFanOut] {
-                // Convolutions alone are stored one way.
+                // If all layers are convolutions, the orientation makes no difference.
                 let twice = orientation == Orientation::FanInFanOut
                     && roles.layers.iter().all(|layer| layer.kernel.is_some())
                     && options.orientation.is_none();
@@ -218,7 +220,7 @@ pub fn readings(state: &StateDict, options: &Options) -> Result<Vec<Structure>, 
     if all.is_empty() { understand(state, options).map(|structure| vec![structure]) } else { Ok(all) }
 }
 
-/// A `state_dict` in modules.
+/// Modules of a `state_dict`.
 struct File<'f> {
     state: &'f StateDict,
     options: &'f Options,
@@ -241,7 +243,7 @@ impl<'f> File<'f> {
             && let Some(Matrix { weight, gate: Some(gate), .. }) =
                 file.matrices.iter().find(|matrix| matrix.gate.is_some())
         {
-            let reason = format!("{weight:?} and {:?} are filter and gate of gated units", gate.weight);
+            let reason = format!("the file has gated units: {weight:?} is their filter, {:?} their gate", gate.weight);
             return Err(ImportError::Activation { activation, reason });
         }
         Ok(file)
@@ -251,7 +253,8 @@ impl<'f> File<'f> {
         roles(self.matrices.clone(), self.options)
     }
 
-    /// Whether two rows make a value, and whether the output layer reads all levels: what the activation allows.
+    /// Returns the forms that the activation allows: whether the units are gated, and whether the output layer reads
+    /// all levels.
     fn forms(&self) -> Vec<(bool, bool)> {
         let pairs = self.matrices.iter().any(|matrix| matrix.gate.is_some());
         let gated = match self.options.activation {
@@ -262,19 +265,19 @@ impl<'f> File<'f> {
         gated.into_iter().flat_map(|gated| [(gated, false), (gated, true)]).collect()
     }
 
-    /// Roles whose layers have their BatchNorms, and notes about them.
+    /// Assigns BatchNorms to the layers. Returns the roles and notes for the user.
     fn paired(&self, roles: &Roles) -> Result<(Roles, Vec<String>), ImportError> {
         let mut notes = self.state.notes.clone();
         let layers = pair(&roles.embedding, roles.layers.clone(), self.norms.clone(), &mut notes)?;
         for (name, count) in &self.state.counters {
             if *count == Some(0) {
-                notes.push(format!("{name} is 0: that BatchNorm has never seen a batch in training mode"));
+                notes.push(format!("{name} is 0: this BatchNorm has never seen a batch in training mode"));
             }
         }
         Ok((Roles { layers, ..roles.clone() }, notes))
     }
 
-    /// The one network that names and shapes make of these roles.
+    /// Returns the only network that names and shapes allow with these roles.
     fn decided(&self, roles: &Roles) -> Result<Structure, ImportError> {
         let (roles, notes) = self.paired(roles)?;
         let mut first = None;
@@ -302,7 +305,7 @@ impl<'f> File<'f> {
         Err(first.unwrap_or(ImportError::TooFew { found: self.matrices.len() }))
     }
 
-    /// The one network in another order than that of the names.
+    /// Returns the only network with the layers in another order than their names; `None` if there is none.
     fn reordered(&self, roles: &Roles, mut notes: Vec<String>) -> Option<Result<Structure, ImportError>> {
         for (gated, skip) in self.forms() {
             let both = [Orientation::FanOutFanIn, Orientation::FanInFanOut];
@@ -315,7 +318,7 @@ impl<'f> File<'f> {
                 [] => {}
                 [(form, layers)] => {
                     let names: Vec<&str> = layers.iter().map(|layer| layer.module.as_str()).collect();
-                    notes.push(format!("the shapes say the order of the layers: {}", names.join(", ")));
+                    notes.push(format!("order of the layers, according to the shapes: {}", names.join(", ")));
                     let layers = chain(&roles.embedding, layers, *form).ok()?;
                     return Some(self.structure(roles, *form, &layers, notes));
                 }
@@ -332,7 +335,7 @@ impl<'f> File<'f> {
         None
     }
 
-    /// Orders of the layers that a golden file may choose from: that of the names, then all others that fit.
+    /// Returns the orders of the layers to try with a golden file: the order of the names, then all others that fit.
     fn candidates(&self, roles: &Roles, form: Form) -> Vec<Vec<Matrix>> {
         let mut all = vec![roles.layers.clone()];
         all.extend(gates::join_in_order(&roles.layers).filter(|_| form.gated));
@@ -353,7 +356,7 @@ impl<'f> File<'f> {
         let [vocab_size, n_embd] = roles.embedding.shape;
         let (output, levels) = layers.split_last().expect("at least two");
         if output.bias.is_none() && output.batch_norm.is_none() {
-            notes.push(format!("{} has no bias: 0 is taken", output.weight));
+            notes.push(format!("the output layer {} has no bias: the model gets a bias of 0", output.weight));
         }
         let default = if form.gated { Activation::Gated } else { Activation::Tanh };
         let structure = Structure {
@@ -369,11 +372,11 @@ impl<'f> File<'f> {
             skip_reversed: false,
             notes,
         };
-        // Widths of a matrix can be larger than a level of the runtime has numbers for.
+        // A matrix may be wider than a level's type can represent.
         for level in &structure.levels {
             if level.rows() > MAX_WIDTH {
                 let found = self.state.tensors[&level.weight].shape.clone();
-                let reason = "wider than the runtime takes, which is 4,096";
+                let reason = "the level is wider than the runtime's limit of 4,096 rows";
                 return Err(ImportError::Shape { tensor: level.weight.clone(), found, reason });
             }
         }
@@ -381,7 +384,7 @@ impl<'f> File<'f> {
         Ok(structure)
     }
 
-    /// Returns the matrix of a way around a level, where one looks like it.
+    /// Returns an error if a matrix looks like a connection around a level.
     fn way_around(&self) -> Option<ImportError> {
         let halves = self.matrices.iter().flat_map(|matrix| std::iter::once(matrix).chain(matrix.gate.as_deref()));
         halves.clone().find_map(|matrix| {
@@ -389,7 +392,7 @@ impl<'f> File<'f> {
             let has_sibling = block.is_some()
                 && halves.clone().any(|other| other.module != matrix.module && names::parent(&other.module) == block);
             let what = names::way_around(&matrix.module).or_else(|| {
-                // A projection in a block with another layer, and a convolution of one position beside a larger one.
+                // A projection in a block with another layer, or a convolution of one position next to a larger one.
                 let projects =
                     matrix.module.to_lowercase().rsplit('.').next().is_some_and(|last| last.contains("proj"));
                 let small = matrix.kernel == Some(1) && halves.clone().any(|other| other.kernel > Some(1));

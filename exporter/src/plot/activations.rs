@@ -1,4 +1,4 @@
-//! The tree of a word with the values of every node as a small picture: orange above zero, blue below, white at it.
+//! The tree of a word, with each node's values as a small picture: orange above zero, blue below zero, white at zero.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -7,23 +7,23 @@ use super::sheet::{Drawn, Place, Sheet};
 use super::{PlotError, color, draw};
 use crate::inference::activations::{Next, Tree};
 
-/// Most characters that a picture has room for.
+/// Largest number of characters that a picture has room for.
 pub const MAX_CHARACTERS: usize = 64;
-/// Where the tree begins: what stands to the left of it says what a row is.
+/// Left edge of the tree; the descriptions of the rows are to the left of it.
 const LEFT: i32 = 190;
-/// Width of the tree, if its nodes leave a choice.
+/// Preferred width of the tree.
 const WIDTH: i32 = 880;
-/// Between two rows.
+/// Distance between two rows.
 const GAP: i32 = 52;
-/// Next characters that are shown.
+/// Number of next characters that are shown.
 const SHOWN: usize = 12;
 
-/// Height of the next characters.
+/// Height of the bars of the next characters.
 const BARS: i32 = 118;
 const GRAY: RGBColor = RGBColor(120, 120, 120);
 const LINE: RGBColor = RGBColor(185, 185, 185);
 
-/// A node's picture: cells of a size in so many columns.
+/// Picture of a node: cells in rows and columns.
 struct Grid {
     columns: i32,
     rows: i32,
@@ -31,7 +31,7 @@ struct Grid {
 }
 
 impl Grid {
-    /// About three times as wide as high, of at most that width; without a rest in the last row where that is possible.
+    /// Chooses a grid about three times as wide as high, at most `room` wide, with a full last row if possible.
     fn new(values: usize, room: i32) -> Self {
         let wide = (values as f64 * 3.0).sqrt() / 8.0;
         let eights = wide.ceil() as usize;
@@ -48,7 +48,7 @@ impl Grid {
     }
 }
 
-/// White at 0, the two colours at -1 and 1.
+/// Returns the colour of a value: white at 0, blue at -1, orange at 1.
 fn shade(value: f32) -> RGBColor {
     let end = if value < 0.0 { color(0) } else { color(1) };
     let part = f64::from(value.abs().min(1.0));
@@ -56,10 +56,10 @@ fn shade(value: f32) -> RGBColor {
     RGBColor(mix(end.0), mix(end.1), mix(end.2))
 }
 
-/// The picture. `model` is what to call the model.
+/// Draws the picture; the title names the model `model`.
 pub fn activations(model: &str, tree: &Tree) -> Result<String, PlotError> {
     if tree.characters.len() > MAX_CHARACTERS {
-        let reason = "a window of more than 64 characters has no room in a picture: write .json".to_owned();
+        let reason = "a picture has room for at most 64 characters of context: write a .json file".to_owned();
         return Err(PlotError::Draw { what: "the tree".to_owned(), reason });
     }
     let layout = Layout::of(tree);
@@ -67,7 +67,7 @@ pub fn activations(model: &str, tree: &Tree) -> Result<String, PlotError> {
     draw("the tree", (size[0], size[1]), |area| {
         let picture = Picture { sheet: Sheet(area), tree, layout };
         picture.title(model)?;
-        // Lines first, so that pictures lie upon them.
+        // Draws the lines first: the nodes cover their ends.
         picture.lines()?;
         if tree.skip && tree.levels.len() > 1 {
             picture.skips()?;
@@ -81,12 +81,12 @@ pub fn activations(model: &str, tree: &Tree) -> Result<String, PlotError> {
     })
 }
 
-/// Where things are. From the top: title, next characters, levels from the last to the first, characters, legend.
+/// Layout of the picture. From the top: title, next characters, levels from the last to the first, characters, legend.
 struct Layout {
     grids: Vec<Grid>,
     /// Upper edge of each level.
     tops: Vec<i32>,
-    /// Between two characters.
+    /// Distance between two characters.
     step: i32,
     tree_width: i32,
     /// Lower edge of the next characters.
@@ -107,7 +107,7 @@ impl Layout {
         });
         let grids: Vec<Grid> = grids.collect();
         let tree_width = step * leaves;
-        // Wide enough for the scale below.
+        // At least wide enough for the colour scale at the bottom.
         let width = LEFT + tree_width.max(560) + if tree.skip { 56 } else { 30 };
         let base = 46 + BARS;
         let mut tops = vec![0; grids.len()];
@@ -119,7 +119,7 @@ impl Layout {
         Self { grids, tops, step, tree_width, base, letters: y, width, height: y + 34 + 56 }
     }
 
-    /// The middle of a node that sees `receptive` characters.
+    /// Returns the centre of a node that sees `receptive` characters.
     fn centre(&self, receptive: usize, node: usize) -> i32 {
         let receptive = number(receptive);
         LEFT + receptive * self.step * number(node) + receptive * self.step / 2
@@ -139,20 +139,17 @@ struct Picture<'a, 'b> {
 impl Picture<'_, '_> {
     fn title(&self, model: &str) -> Drawn {
         let seen: String = self.tree.word.chars().take(self.tree.position).collect();
-        let what = if seen.is_empty() {
-            "at the start of a word".to_owned()
-        } else {
-            format!("behind \u{201c}{seen}\u{201d}")
-        };
-        self.sheet.say(&format!("{model} {what}: what every node gives"), (16, 20), 18, &BLACK, HPos::Left)
+        let what =
+            if seen.is_empty() { "at the start of a word".to_owned() } else { format!("after \u{201c}{seen}\u{201d}") };
+        self.sheet.say(&format!("{model} {what}: the values of every node"), (16, 20), 18, &BLACK, HPos::Left)
     }
 
-    /// The middle of the prediction.
+    /// Returns the centre of the prediction.
     fn root(&self) -> i32 {
         self.layout.centre(self.tree.characters.len(), 0)
     }
 
-    /// From every node to its inputs, and from the last node to the prediction.
+    /// Draws lines from every node to its inputs, and from the last node to the prediction.
     fn lines(&self) -> Drawn {
         let Layout { tops, grids, letters, base, .. } = &self.layout;
         let centre = |receptive, node| self.layout.centre(receptive, node);
@@ -175,9 +172,9 @@ impl Picture<'_, '_> {
         self.sheet.line(vec![(root, below[0].1 - 3), (root, base + 4)], color(1).stroke_width(2))
     }
 
-    /// Lines around the levels above, to the right of them, and into the prediction from the side.
+    /// Draws the skip connections: lines that pass the levels above on the right and end at the prediction.
     ///
-    /// The lowest is farthest out, so that no line crosses another.
+    /// The line of the lowest level is the outermost, so that no lines cross.
     fn skips(&self) -> Drawn {
         let Layout { tops, grids, tree_width, base, .. } = &self.layout;
         let right = LEFT + (*tree_width).max(560) + 18;
@@ -194,13 +191,13 @@ impl Picture<'_, '_> {
         self.sheet.say("skip", (right - 6, join - 11), 12, &color(1), HPos::Right)
     }
 
-    /// The values of a level's nodes, and to the left of them how many there are.
+    /// Draws the values of a level's nodes, and a description to the left of them.
     fn level(&self, level: usize) -> Drawn {
         let (shape, grid, top) = (&self.tree.levels[level], &self.layout.grids[level], self.layout.tops[level]);
         let (wide, high) = grid.size();
         for (index, node) in shape.nodes.iter().enumerate() {
             let corner = (self.layout.centre(shape.receptive_field, index) - wide / 2, top);
-            // A cell without a value is grey, a colour that no value has.
+            // Cells without a value are grey, a colour that no value has.
             let gray = RGBColor(225, 225, 225);
             self.sheet.rectangle([corner, (corner.0 + wide, corner.1 + high)], gray.filled())?;
             for (at, &value) in node.values.iter().enumerate() {
@@ -236,7 +233,7 @@ impl Picture<'_, '_> {
         self.sheet.say("characters", (16, letters + 14), 15, &BLACK, HPos::Left)
     }
 
-    /// What comes next: bars beside one another, the character of the word in colour.
+    /// Draws the probabilities of the next characters as bars, with the word's own next character in colour.
     fn next(&self) -> Drawn {
         let Layout { base, tree_width, .. } = self.layout;
         let shown = self.tree.next.len().min(SHOWN);
@@ -260,9 +257,9 @@ impl Picture<'_, '_> {
             self.sheet.say(&name, (x, floor + 13), size, &hue, HPos::Center)?;
         }
         let left = |text: &str, y, size, color| self.sheet.say(text, (16, y), size, color, HPos::Left);
-        left("what comes next", base - 62, 15, &BLACK)?;
-        left("in colour: what does", base - 43, 13, &GRAY)?;
-        left("in this word", base - 26, 13, &GRAY)
+        left("next character", base - 62, 15, &BLACK)?;
+        left("in colour: the one", base - 43, 13, &GRAY)?;
+        left("of this word", base - 26, 13, &GRAY)
     }
 
     fn is_actual(&self, next: &Next) -> bool {
@@ -270,7 +267,7 @@ impl Picture<'_, '_> {
         if is_end { next.character.is_none() } else { next.character == self.tree.actual }
     }
 
-    /// The colours of the values, and what the frames mean.
+    /// Draws the colour scale and the meaning of the coloured frames.
     fn scale(&self) -> Drawn {
         let (x, y) = (LEFT, self.layout.height - 24);
         for at in 0..120 {
@@ -280,6 +277,6 @@ impl Picture<'_, '_> {
         self.sheet.rectangle([(x, y - 6), (x + 240, y + 6)], LINE.stroke_width(1))?;
         self.sheet.say("\u{2212}1", (x - 8, y), 13, &GRAY, HPos::Right)?;
         self.sheet.say("1", (x + 248, y), 13, &GRAY, HPos::Left)?;
-        self.sheet.say("framed in colour: new with the last character", (x + 274, y), 13, &color(1), HPos::Left)
+        self.sheet.say("coloured frame: computed for the last character", (x + 274, y), 13, &color(1), HPos::Left)
     }
 }

@@ -1,4 +1,4 @@
-//! Lines over steps: panels below one another, each with its legend above it, where it covers nothing.
+//! Line charts over steps: panels below one another, each with its legend above it.
 
 use std::ops::Range;
 
@@ -8,17 +8,17 @@ use super::Area;
 
 pub type Failed = Box<dyn std::error::Error>;
 
-/// Steps and what was measured at them.
+/// Steps and the values measured at them.
 pub type Points = Vec<(f64, f64)>;
 
-/// How a series is drawn.
+/// Style of a series.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Style {
     Line,
-    /// Thin and pale: what the others stand out from.
+    /// Thin and pale line, as a background for the others.
     Faint,
     Dashed,
-    /// A line with a dot per point.
+    /// Line with a dot per point.
     Dots,
 }
 
@@ -33,17 +33,17 @@ pub struct Panel<'a> {
     pub x: Range<f64>,
     pub y: Range<f64>,
     pub y_name: &'a str,
-    /// A level to be seen across the panel.
+    /// Value of a dashed horizontal line across the panel.
     pub mark: Option<f64>,
     pub series: Vec<Series>,
-    /// Exponents on the y axis are written as powers of ten.
+    /// `true` if y values are base-10 logarithms: the axis shows the powers of ten.
     pub powers: bool,
 }
 
 const LEGEND: u32 = 26;
 const TITLE: u32 = 40;
 
-/// Panels of these heights below a title and, where the labels of their own series do not suffice, rows of labels.
+/// Draws a title, rows of labels if any, and panels of these heights.
 pub fn panels(area: &Area<'_>, title: &str, labels: &[Vec<Series>], panels: &[(u32, Panel<'_>)]) -> Result<(), Failed> {
     let (head, mut rest) = area.split_vertically(TITLE);
     head.draw(&Text::new(title.to_owned(), (16, 14), ("sans-serif", 19).into_font().color(&BLACK)))?;
@@ -60,7 +60,7 @@ pub fn panels(area: &Area<'_>, title: &str, labels: &[Vec<Series>], panels: &[(u
     Ok(())
 }
 
-/// The height of a figure with so many rows of labels and panels of these heights.
+/// Returns the height of a figure with `labels` rows of labels and panels of these heights.
 pub fn height(labels: usize, panels: &[(u32, Panel<'_>)]) -> u32 {
     let labels = u32::try_from(labels).expect("few rows");
     TITLE + labels * LEGEND + panels.iter().map(|(height, _)| height).sum::<u32>() + 8
@@ -76,7 +76,7 @@ fn panel(area: &Area<'_>, panel: &Panel<'_>, last: bool) -> Result<(), Failed> {
         .x_label_area_size(if last { 48 } else { 26 })
         .y_label_area_size(78)
         .build_cartesian_2d(panel.x.clone(), panel.y.clone())?;
-    // Two digits: half a power of ten is 3.2.
+    // Two digits: half a power of ten is shown as 3.2.
     let power = |value: &f64| {
         let (exponent, number) = (value.floor(), 10_f64.powf(*value));
         let digits = format!("{:.1}", 10_f64.powf(value - exponent));
@@ -119,7 +119,7 @@ fn panel(area: &Area<'_>, panel: &Panel<'_>, last: bool) -> Result<(), Failed> {
         mesh.x_desc("step");
     }
     mesh.draw()?;
-    // What lies outside the panel is left out by the clipping of its points.
+    // Moves points above or below the panel to its edge.
     let inside = |&(x, y): &(f64, f64)| (x, y.clamp(panel.y.start, panel.y.end));
     if let Some(mark) = panel.mark {
         let ends = [(panel.x.start, mark), (panel.x.end, mark)];
@@ -145,7 +145,7 @@ fn panel(area: &Area<'_>, panel: &Panel<'_>, last: bool) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Swatches with labels from left to right.
+/// Draws swatches with labels, from left to right.
 fn legend(area: &Area<'_>, series: &[Series]) -> Result<(), Failed> {
     let font = ("sans-serif", 13).into_font();
     let mut x = 92;
@@ -170,7 +170,7 @@ fn legend(area: &Area<'_>, series: &[Series]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A number of steps as an axis has it.
+/// Formats a number of steps for an axis.
 fn thousands(step: f64) -> String {
     let step = step.round() as i64;
     match step {

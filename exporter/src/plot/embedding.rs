@@ -6,14 +6,15 @@ use plotters::prelude::*;
 use super::{PlotError, color, draw};
 use crate::model::file::FoldedModel;
 
-/// The two directions in which the rows differ most, and the share of the variance along each.
+/// First two principal components of the rows.
 struct Components {
-    /// `[rows, 2]`.
+    /// Coordinates of the rows, `[rows, 2]`.
     points: Array2<f64>,
+    /// Share of the variance along each component.
     shares: [f64; 2],
 }
 
-/// Principal components by power iteration, the second one after the first is taken out: exact enough to look at.
+/// Computes principal components by power iteration, the second one after removing the first. Exact enough for a plot.
 fn principal(rows: &Array2<f32>) -> Components {
     let values = rows.mapv(f64::from);
     let centred = &values - &values.mean_axis(Axis(0)).expect("there are rows");
@@ -23,7 +24,7 @@ fn principal(rows: &Array2<f32>) -> Components {
     let mut points = Array2::zeros((rows.nrows(), 2));
     let mut shares = [0.0; 2];
     for (component, share) in shares.iter_mut().enumerate() {
-        // Any start that is not at right angles to it by chance.
+        // Any start works unless it is orthogonal to the component.
         let mut direction: Array1<f64> = (0..n).map(|index| 1.0 + (index as f64 * 0.7).sin()).collect();
         let mut length = 0.0;
         for _ in 0..500 {
@@ -42,7 +43,7 @@ fn principal(rows: &Array2<f32>) -> Components {
     Components { points, shares }
 }
 
-/// Places for signs near the places of their points, moved apart until none covers another.
+/// Returns positions for signs near their points, moved apart until no sign covers another.
 fn apart(places: &[(i32, i32)]) -> Vec<(i32, i32)> {
     const DISTANCE: f64 = 25.0;
     let mut labels: Vec<(f64, f64)> = places.iter().map(|&(x, y)| (f64::from(x), f64::from(y))).collect();
@@ -52,7 +53,7 @@ fn apart(places: &[(i32, i32)]) -> Vec<(i32, i32)> {
                 let (dx, dy) = (labels[b].0 - labels[a].0, labels[b].1 - labels[a].1);
                 let distance = dx.hypot(dy);
                 if distance < DISTANCE {
-                    // Two at one place part in a direction of their own.
+                    // Signs at the same position separate in a direction that depends on their indices.
                     let angle = if distance > 1e-3 { dy.atan2(dx) } else { (a * 7 + b) as f64 };
                     let push = (DISTANCE - distance) / 2.0 + 0.05;
                     labels[a] = (labels[a].0 - push * angle.cos(), labels[a].1 - push * angle.sin());
@@ -64,7 +65,7 @@ fn apart(places: &[(i32, i32)]) -> Vec<(i32, i32)> {
     labels.into_iter().map(|(x, y)| (x.round() as i32, y.round() as i32)).collect()
 }
 
-/// Characters at their places, vowels of the Latin script marked, as they tend to come together.
+/// Draws the characters at their positions. Latin vowels have a colour of their own: they tend to be close together.
 pub fn embedding(name: &str, model: &FoldedModel) -> Result<String, PlotError> {
     let Components { points, shares } = principal(&model.embedding);
     let axis = |axis: usize| {
@@ -118,7 +119,7 @@ pub fn embedding(name: &str, model: &FoldedModel) -> Result<String, PlotError> {
             root.draw(&Circle::new(label, 12, WHITE.filled()))?;
             root.draw(&Circle::new(label, 12, hue.mix(0.16).filled()))?;
             let style = ("sans-serif", 18).into_font().color(&hue).pos(centred);
-            // A space would be no sign at all.
+            // A space would be invisible.
             let sign = if character.is_whitespace() { '\u{2423}' } else { character };
             root.draw(&Text::new(sign.to_string(), label, style))?;
         }
@@ -150,7 +151,7 @@ mod tests {
         let Components { points, shares } = principal(&rows);
         assert!((points[[0, 0]].abs() - 10.0).abs() < 1e-6 && (points[[2, 1]].abs() - 1.0).abs() < 1e-6, "{points}");
         assert!((shares[0] - 100.0 / 101.0).abs() < 1e-6 && (shares[1] - 1.0 / 101.0).abs() < 1e-6);
-        // All alike: no direction at all, and no number that is none.
+        // Equal rows have no components; the result must not be NaN.
         assert!(principal(&Array2::ones((3, 2))).points.iter().all(|value| *value == 0.0));
     }
 }

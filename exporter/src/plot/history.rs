@@ -1,4 +1,4 @@
-//! What changes from step to step.
+//! Plots over the steps of a training.
 
 use std::ops::Range;
 
@@ -8,14 +8,14 @@ use super::chart::{Panel, Points, Series, Style, height, panels};
 use super::{PlotError, RunData, color, draw};
 use crate::train::run::metrics::Row;
 
-/// Width of a figure with steps along it.
+/// Width of a figure.
 const WIDTH: u32 = 960;
-/// Points of a line: more than one per unit of width would not be seen.
+/// Number of points of a line: more than one per unit of width would be invisible.
 const POINTS: usize = 800;
-/// Steps that the rolling mean is taken over.
+/// Number of steps of the rolling mean.
 const ROLLING: usize = 1000;
 
-/// The losses of all steps; the first is that of step 1.
+/// Returns the losses of all steps, from step 1.
 fn step_losses(run: &RunData) -> Vec<f64> {
     let losses = run.rows.iter().filter_map(|row| match row {
         Row::Loss { losses, .. } => Some(losses),
@@ -24,12 +24,12 @@ fn step_losses(run: &RunData) -> Vec<f64> {
     losses.flatten().map(|&loss| f64::from(loss)).collect()
 }
 
-/// Steps that the rolling mean of this many losses is taken over: a short run has a shorter one.
+/// Returns the number of steps of the rolling mean, which is shorter for a short run.
 fn window(losses: usize) -> usize {
     ROLLING.min(losses / 10).max(1)
 }
 
-/// The mean of the last `window` losses at steps through the run.
+/// Returns the mean of the last `window` losses, at up to [`POINTS`] steps.
 fn rolling(losses: &[f64], window: usize) -> Points {
     let mut sums = vec![0.0];
     for loss in losses {
@@ -40,7 +40,7 @@ fn rolling(losses: &[f64], window: usize) -> Points {
     steps.map(|step| (step as f64, (sums[step] - sums[step - window]) / window as f64)).collect()
 }
 
-/// Up and down between the least and the greatest loss of every stretch of steps.
+/// Returns the minimum and the maximum loss of each interval of steps: drawn as a line, they look like a band.
 fn band(losses: &[f64]) -> Points {
     let every = losses.len().div_ceil(POINTS);
     let each = |(index, part): (usize, &[f64])| {
@@ -52,7 +52,7 @@ fn band(losses: &[f64]) -> Points {
     losses.chunks(every).enumerate().flat_map(each).collect()
 }
 
-/// Dev and train losses as they were measured.
+/// Returns the measured dev and train losses.
 fn measured(run: &RunData) -> (Points, Points) {
     let rows = run.rows.iter().filter_map(|row| match row {
         Row::Dev { step, nll, train_nll } => Some(((*step as f64, *nll), (*step as f64, *train_nll))),
@@ -61,7 +61,7 @@ fn measured(run: &RunData) -> (Points, Points) {
     rows.unzip()
 }
 
-/// The least range with all values, and a little room.
+/// Returns the range of all values, with a small margin.
 fn range<'a>(values: impl IntoIterator<Item = &'a (f64, f64)>) -> Range<f64> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for (_, value) in values {
@@ -85,12 +85,12 @@ fn series(label: impl Into<String>, color: RGBColor, style: Style, points: Point
     Series { label: label.into(), color, style, points }
 }
 
-/// Loss per step with its rolling mean and the dev loss, and the learning rate below.
+/// Draws the loss per step with its rolling mean and the dev loss, and below it the learning rate.
 pub fn loss(run: &RunData) -> Result<String, PlotError> {
     let losses = step_losses(run);
     let window = window(losses.len());
     let (smooth, (dev, _)) = (rolling(&losses, window), measured(run));
-    // A few steps of the many lie far outside: the axis is for the others.
+    // Quantiles rather than extremes: a few outliers should not determine the axis.
     let mut sorted = losses.clone();
     sorted.sort_by(f64::total_cmp);
     let quantile = |q: f64| sorted[((sorted.len() - 1) as f64 * q) as usize];
@@ -130,7 +130,7 @@ pub fn loss(run: &RunData) -> Result<String, PlotError> {
     draw("the loss", (WIDTH, height(0, &figure)), |area| panels(area, &format!("{}: loss", run.name), &[], &figure))
 }
 
-/// The learning rate as a power of ten; a corner where it falls at once.
+/// Returns the base-10 logarithm of the learning rate. A sudden drop is a vertical line.
 fn rates(run: &RunData) -> Points {
     let mut rates: Points = Vec::new();
     let mut before = 1.0;
@@ -148,7 +148,7 @@ fn rates(run: &RunData) -> Points {
             rates.push((*step as f64, rate));
         }
     }
-    // One rate over thousands of steps needs few points.
+    // A constant rate only needs its first and last point.
     let last = rates.len().saturating_sub(1);
     let corner = |index: usize| {
         index == 0 || index == last || rates[index - 1].1 != rates[index].1 || rates[index + 1].1 != rates[index].1
@@ -161,14 +161,14 @@ fn rates(run: &RunData) -> Points {
     points
 }
 
-/// Down to a ten-thousandth of the highest rate: a cosine ends at nothing.
+/// Returns the range of the rates, at least a ten-thousandth of the highest rate: a cosine ends at 0.
 fn rate_range(rates: &[(f64, f64)]) -> Range<f64> {
     let high = rates.iter().map(|rate| rate.1).fold(f64::NEG_INFINITY, f64::max);
     let low = rates.iter().map(|rate| rate.1).fold(f64::INFINITY, f64::min).max(high - 4.0);
     low - 0.25..high + 0.25
 }
 
-/// Rolling means of several runs.
+/// Draws the rolling means of several runs.
 pub fn losses(runs: &[&RunData]) -> Result<String, PlotError> {
     let lines: Vec<Series> = runs
         .iter()
@@ -182,14 +182,14 @@ pub fn losses(runs: &[&RunData]) -> Result<String, PlotError> {
     overlay("Training loss, rolling mean", runs, lines, y)
 }
 
-/// Train and dev losses in eval mode, of one run or several.
+/// Draws train and dev losses in eval mode, of one run or several.
 pub fn train_dev(runs: &[&RunData]) -> Result<String, PlotError> {
     let mut lines = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         let (dev, train) = measured(run);
         let name = &run.name;
         if runs.len() == 1 {
-            lines.push(series("train (eval mode, a part as large as dev)", color(0), Style::Dots, train));
+            lines.push(series("train (eval mode, a part of the size of dev)", color(0), Style::Dots, train));
             lines.push(series("dev", color(1), Style::Dots, dev));
         } else {
             lines.push(series(format!("{name}, dev"), color(index), Style::Dots, dev));
@@ -198,13 +198,13 @@ pub fn train_dev(runs: &[&RunData]) -> Result<String, PlotError> {
     }
     let y = range(lines.iter().flat_map(|line| &line.points));
     let title = match runs {
-        [run] => format!("{}: train against dev", run.name),
+        [run] => format!("{}: train and dev loss", run.name),
         _ => "Dev (lines) and train (dashed), in eval mode".to_owned(),
     };
     overlay(&title, runs, lines, y)
 }
 
-/// One panel, with the names of the series in as many rows as they take.
+/// Draws one panel, with the names of the series in one or more rows above it.
 fn overlay(title: &str, runs: &[&RunData], mut lines: Vec<Series>, y: Range<f64>) -> Result<String, PlotError> {
     const LEGEND_CHARACTERS: usize = 95;
     let x = 0.0..last_step(runs);
@@ -227,7 +227,7 @@ fn overlay(title: &str, runs: &[&RunData], mut lines: Vec<Series>, y: Range<f64>
     draw("losses", (WIDTH, height(rows.len(), &figure)), |area| panels(area, title, &rows, &figure))
 }
 
-/// How full the outputs of every level are.
+/// Draws saturation, standard deviation and mean of every level's outputs.
 pub fn activations(run: &RunData) -> Result<String, PlotError> {
     let levels = run.levels.len();
     let of = |value: fn(&crate::train::statistics::Activations) -> f64| -> Vec<Series> {
@@ -255,7 +255,7 @@ pub fn activations(run: &RunData) -> Result<String, PlotError> {
     draw("activations", (WIDTH, height(0, &figure)), |area| panels(area, &title, &[], &figure))
 }
 
-/// How large gradients and updates of every matrix are against its values.
+/// Draws the sizes of gradients and updates of every matrix, relative to its weights.
 pub fn weights(run: &RunData) -> Result<String, PlotError> {
     let names: Vec<String> = run
         .rows

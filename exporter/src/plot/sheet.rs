@@ -1,4 +1,4 @@
-//! Lines, boxes and text at places in pixels: what the pictures of trees are drawn with.
+//! Lines, boxes and text at positions in pixels, for the pictures of trees.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -8,7 +8,7 @@ use super::Area;
 pub type Place = (i32, i32);
 pub type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-/// An area to draw on.
+/// Area to draw on.
 pub struct Sheet<'a, 'b>(pub &'a Area<'b>);
 
 impl Sheet<'_, '_> {
@@ -24,7 +24,7 @@ impl Sheet<'_, '_> {
         Ok(self.0.draw(&Circle::new(centre, radius, style))?)
     }
 
-    /// Writes text whose left end, middle or right end is at a place, at half its height.
+    /// Writes text. `place` is its left end, centre or right end (depending on `side`), in the middle of its height.
     pub fn say(&self, text: &str, place: Place, size: i32, color: &RGBColor, side: HPos) -> Drawn {
         let font = ("sans-serif", size).into_font();
         let style = font.color(color).pos(Pos::new(side, VPos::Center));

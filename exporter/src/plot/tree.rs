@@ -1,4 +1,4 @@
-//! The tree of the lecture: which characters each node sees, and what one more character makes new.
+//! The lecture's tree: the characters that each node sees, and the nodes that are computed for a new character.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -6,14 +6,15 @@ use plotters::style::text_anchor::HPos;
 use super::sheet::{Drawn, Place, Sheet};
 use super::{PlotError, RunData, color, draw};
 
-/// More leaves than this cannot be told apart.
+/// Largest number of characters in the picture: more could not be distinguished.
 const LEAVES: usize = 64;
-/// Where the tree begins: what stands to the left of it says what a row is.
+/// Left edge of the tree; the descriptions of the rows are to the left of it.
 const LEFT: i32 = 330;
 const ROW: i32 = 92;
 const GRAY: RGBColor = RGBColor(150, 150, 150);
 
-/// Characters below, the prediction on top; the nodes that are new for a new character in colour.
+/// Draws the tree: characters at the bottom, the prediction at the top, the nodes computed for a new character in
+/// colour.
 pub fn tree(run: &RunData) -> Result<String, PlotError> {
     let block_size: usize = run.levels.iter().map(|(fuse, _)| fuse).product();
     let shown = block_size.min(LEAVES);
@@ -25,7 +26,7 @@ pub fn tree(run: &RunData) -> Result<String, PlotError> {
     let size = [width.max(760), height].map(|length| u32::try_from(length).expect("above 0"));
     draw("the tree", (size[0], size[1]), |area| {
         let picture = Picture { sheet: Sheet(area), shown, step, rows };
-        let title = format!("{}: how {block_size} characters become one prediction", run.name);
+        let title = format!("{}: from {block_size} characters to one prediction", run.name);
         picture.sheet.say(&title, (16, 22), 18, &BLACK, HPos::Left)?;
         let mut below = picture.characters(block_size)?;
         let mut receptive = 1;
@@ -41,16 +42,16 @@ pub fn tree(run: &RunData) -> Result<String, PlotError> {
         }
         let skips = if run.skip { &newest[..newest.len() - 1] } else { &[] };
         picture.prediction(below.last().copied(), skips)?;
-        let note = "in colour: what a new character makes new on the chip; the rest is kept from before";
+        let note = "in colour: computed on the chip for a new character; all other nodes are kept from before";
         picture.sheet.say(note, (16, height - 14), 13, &color(1), HPos::Left)
     })
 }
 
 struct Picture<'a, 'b> {
     sheet: Sheet<'a, 'b>,
-    /// Characters in the picture.
+    /// Number of characters in the picture.
     shown: usize,
-    /// Between two characters.
+    /// Distance between two characters.
     step: i32,
     rows: i32,
 }
@@ -60,7 +61,7 @@ impl Picture<'_, '_> {
         62 + (self.rows - 1 - row) * ROW + ROW / 2 - 12
     }
 
-    /// The middle of a node of the shown part. The newest character is the last one.
+    /// Returns the centre of a node of the shown part. The newest character is the last one.
     fn x(&self, receptive: usize, node: usize) -> i32 {
         let right = (node + 1) * receptive;
         let centre = right as f64 - receptive as f64 / 2.0;
@@ -80,13 +81,13 @@ impl Picture<'_, '_> {
         self.sheet.rectangle(corners, hue.stroke_width(width))
     }
 
-    /// Draws the characters, and returns where lines to them end.
+    /// Draws the characters. Returns the end points of the lines to them.
     fn characters(&self, block_size: usize) -> Result<Vec<Place>, Box<dyn std::error::Error>> {
         self.label(0, "characters")?;
         if self.shown < block_size {
             self.note(0, &format!("the last {} of {block_size}", self.shown))?;
         } else {
-            self.note(0, "by distance to what comes next")?;
+            self.note(0, "by distance to the next character")?;
         }
         let mut tops = Vec::new();
         for leaf in 0..self.shown {
@@ -104,9 +105,9 @@ impl Picture<'_, '_> {
         Ok(tops)
     }
 
-    /// Draws the nodes of a level with lines to the row below, and returns their middles.
+    /// Draws the nodes of a level and lines to the row below. Returns the centres of the nodes.
     fn nodes(&self, row: i32, receptive: usize, below: &[Place]) -> Result<Vec<Place>, Box<dyn std::error::Error>> {
-        // A part of a very wide tree may end in the middle of a node's inputs.
+        // If the tree is wider than the picture, a node may have only some of its inputs in it.
         let nodes = (self.shown / receptive).max(1);
         let mut places = Vec::new();
         for node in 0..nodes {
@@ -128,17 +129,17 @@ impl Picture<'_, '_> {
         Ok(places)
     }
 
-    /// Draws the logits above the last level, with lines from the newest nodes of the levels that skip others.
+    /// Draws the logits above the last level, with lines from the newest nodes of the other levels (skip connections).
     fn prediction(&self, below: Option<Place>, skips: &[Place]) -> Drawn {
         let row = self.rows - 1;
         let root = (below.map_or(LEFT, |place| place.0), self.y(row));
-        // Around the levels above: to the right of them, and into the side of the logits.
+        // The lines pass the levels above on the right and end at the right side of the logits.
         for newest in skips {
             let path = vec![(newest.0 + 12, newest.1), (root.0 + 40, root.1)];
             self.sheet.line(path, color(1).stroke_width(1))?;
         }
         self.label(row, "prediction")?;
-        self.note(row, "a score for every next character")?;
+        self.note(row, "a score for each possible next character")?;
         if let Some(top) = below {
             self.sheet.line(vec![top, (root.0, root.1 + 15)], color(1).stroke_width(2))?;
         }

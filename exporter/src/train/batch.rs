@@ -1,17 +1,18 @@
-//! What a step computes on: windows of characters, or whole words.
+//! The input of a training step: windows of characters, or whole words.
 //!
-//! A window of 8 characters is a tree of 4 + 2 + 1 nodes, and the next window shares most of them. Over a whole word the tree
-//! is a causal dilated convolution (van den Oord et al., "WaveNet", 2016): level l has one node per character, which reads
-//! its inputs at distances 0, d, 2d, ... where d is the product of the fuse factors below. Every node is computed once:
+//! A window of 8 characters is a tree of 4 + 2 + 1 nodes, and the next window shares most of them. Over a whole word,
+//! the tree is a causal dilated convolution (van den Oord et al., "WaveNet", 2016): each level has one node per
+//! character, which reads its inputs at distances 0, d, 2d, ..., where d is the product of the fuses of the levels
+//! below. Every node is computed once:
 //!
 //! ```text
-//! level 2      . - - - a . . . b        b reads a and itself, d = 2: 3 nodes a character instead of 7
+//! level 2      . - - - a . . . b        b reads a and itself, d = 2: 3 nodes per character instead of 7
 //! level 1      . - a - b
 //! characters   . e m m a
 //! ```
 //!
-//! What lies before the word is all boundary, and so is the word's first node, which has seen nothing but boundaries: an
-//! input from before the word is the word's first node. So there is no padding.
+//! No padding is needed: all characters before the word are boundaries, and the first node of the word has also seen
+//! only boundaries, so it replaces every input from before the word.
 
 use runtime::{BOUNDARY, Token, Vocab};
 use tch::{Device, Kind, Tensor};
@@ -20,21 +21,21 @@ use crate::data::DataError;
 use crate::model::architecture::Architecture;
 use crate::train::nn::{Block, LevelBlock, Sequential, Statistics};
 
-/// One step's examples.
+/// Examples of one step.
 pub enum Batch {
-    /// A window each.
+    /// One window per example.
     Windows {
         /// `[B, block_size]`.
         contexts: Tensor,
         /// `[B]`.
         targets: Tensor,
     },
-    /// Whole words, one behind the other.
+    /// Whole words, one after the other.
     Words(WordBatch),
 }
 
 impl Batch {
-    /// What comes next after each.
+    /// Returns the next character of each example, `[B]`.
     pub fn targets(&self) -> &Tensor {
         match self {
             Self::Windows { targets, .. } => targets,
@@ -42,10 +43,11 @@ impl Batch {
         }
     }
 
-    /// Logits (B, vocab_size) of the network; `watch` sees the output of every level's activation, from the characters up.
+    /// Returns the network's logits (B, vocab_size). Calls `watch` with the output of each level's activation, from the
+    /// characters up.
     ///
     /// # Panics
-    /// As [`WordBatch::logits`].
+    /// See [`WordBatch::logits`].
     pub fn logits(&self, network: &Sequential, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
         match self {
             Self::Windows { contexts, .. } => network.forward_watched(contexts, train, watch),
@@ -53,7 +55,7 @@ impl Batch {
         }
     }
 
-    /// Shapes of the tensors that dropout sees in [`Self::logits`].
+    /// Returns the shapes of the tensors to which [`Self::logits`] applies dropout.
     pub fn dropout_shapes(&self, network: &Sequential) -> Vec<Vec<i64>> {
         let n = self.targets().size()[0];
         let mut positions: i64 = network.levels.iter().map(|level| level.flatten.n).product();
@@ -68,24 +70,24 @@ impl Batch {
     }
 }
 
-/// Whole words, one behind the other: N characters in all, the end of each word included.
+/// Whole words, one after the other: N characters in total, the end of each word included.
 pub struct WordBatch {
-    /// `[N, fuse]`: what the nodes of the first level join.
+    /// Tokens that each node of level 0 joins, `[N, fuse]`.
     pub tokens: Tensor,
-    /// For every level above it `[N * fuse]`: the nodes of the level below that its nodes join.
+    /// Indices of the nodes that each node joins, `[N * fuse]`, for every level above level 0.
     pub inputs: Vec<Tensor>,
-    /// `[N]`.
+    /// Next character of each node, `[N]`.
     pub targets: Tensor,
 }
 
 impl WordBatch {
-    /// Logits (N, vocab_size) of the network over whole words, every node computed once.
+    /// Returns the network's logits (N, vocab_size) over whole words. Computes every node once.
     ///
-    /// In eval mode a character's logits are those of its window. In training BatchNorm sees every node once, not once for
-    /// each window that it is in.
+    /// In eval mode, the logits of a character equal those of its window. During training, BatchNorm sees every node
+    /// once, not once per window that contains the node.
     ///
     /// # Panics
-    /// If BatchNorm keeps statistics per position, of which whole words have none.
+    /// If BatchNorm keeps statistics per position: whole words have no positions within a window.
     pub fn logits(&self, network: &Sequential, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
         let n = self.targets.size()[0];
         let mut x = network.embedding.forward(&self.tokens, train).view([n, -1]);
@@ -102,14 +104,15 @@ impl WordBatch {
     }
 }
 
-/// Words as numbers.
+/// Words as tokens.
 pub struct Encoded(Vec<Vec<Token>>);
 
 impl Encoded {
     /// Encodes words.
     ///
     /// # Errors
-    /// [`DataError::UnknownCharacter`] for a word the vocabulary does not cover; `name` is what to call the list.
+    /// [`DataError::UnknownCharacter`] if the vocabulary lacks a character of a word; the message calls the list
+    /// `name`.
     pub fn new(name: &str, words: &[String], vocab: Vocab<'_>) -> Result<Self, DataError> {
         let encode = |word: &String| -> Result<Vec<Token>, DataError> {
             let unknown = |error| DataError::unknown_character(name, word, &error, vocab.as_str());
@@ -118,7 +121,7 @@ impl Encoded {
         Ok(Self(words.iter().map(encode).collect::<Result<_, _>>()?))
     }
 
-    /// The batch of these words.
+    /// Returns a batch of the words with these indices.
     pub fn batch(&self, words: impl Iterator<Item = usize>, architecture: &Architecture, device: Device) -> WordBatch {
         let levels = &architecture.levels;
         let mut tokens: Vec<i64> = Vec::new();
@@ -128,7 +131,7 @@ impl Encoded {
             let word = &self.0[word];
             let first = targets.len();
             for at in 0..=word.len() {
-                // The characters before `at` have been read, so the newest is the one at `at - 1`.
+                // This node has read the characters before `at`: the newest is at `at - 1`.
                 for back in (0..usize::from(levels[0].fuse)).rev() {
                     tokens.push(i64::from(at.checked_sub(back + 1).map_or(BOUNDARY, |at| word[at])));
                 }
@@ -151,7 +154,7 @@ impl Encoded {
         }
     }
 
-    /// The first words.
+    /// Returns a copy of the first `words` words.
     pub fn first(&self, words: usize) -> Self {
         Self(self.0[..words].to_vec())
     }
@@ -166,7 +169,7 @@ impl Encoded {
         self.0[word].len() + 1
     }
 
-    /// Mean cross-entropy in eval mode over all words.
+    /// Returns the mean cross-entropy over all words in eval mode, in nats per character.
     pub fn mean_nll(&self, network: &Sequential, architecture: &Architecture, device: Device) -> f64 {
         const BATCH: usize = 1024;
         let (mut sum, mut characters) = (0.0, 0);

@@ -1,12 +1,12 @@
-//! `checkpoint.safetensors`: everything a training needs to go on as if it had never stopped.
+//! `checkpoint.safetensors`: the state from which a training continues as if it had never stopped.
 //!
 //! ```text
 //! variable/NAME              the network's parameters and running statistics
 //! mean/NAME, square/NAME     AdamW's running means
-//! best                       the best model so far as the bytes of its file, where the recipe keeps the best
+//! best                       the model that the recipe keeps so far, as the bytes of its file
 //! ```
 //!
-//! The generator is not in it: see `train/draws.rs`.
+//! The file lacks the state of the random generator: see `train/draws.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -21,69 +21,69 @@ use crate::train::optimizer::Optimizer;
 const FORMAT: &str = "makemore-checkpoint";
 const FORMAT_VERSION: &str = "1";
 
-/// A training in its middle.
+/// State of a training between two steps.
 #[derive(Debug, Default)]
 pub struct Checkpoint {
     /// Steps done.
     pub step: usize,
-    /// Seconds they took.
+    /// Time that these steps took, in seconds.
     pub seconds: f64,
-    /// Settings and words, to be compared with those of the training that goes on.
+    /// Settings and words, for comparison with the training that continues.
     pub fingerprint: String,
     /// Step and dev loss of the best measurement so far.
     pub best: Option<(usize, f64)>,
-    /// Its model, as the bytes of a file.
+    /// Model of the best measurement, as the bytes of a file.
     pub best_model: Vec<u8>,
     /// Tensors in f32 by name.
     pub tensors: BTreeMap<String, (Vec<i64>, Vec<f32>)>,
 }
 
-/// Why a file is not a checkpoint, or not of this training.
+/// Reason why a training cannot continue from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
-    /// It is something else, or damaged.
-    #[error("{path} is not a checkpoint of this program: {reason}")]
+    /// The file is damaged or not a checkpoint.
+    #[error("{path} is not a checkpoint of this program, or is damaged: {reason}")]
     NotACheckpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// It belongs to another network, recipe, seed or list.
-    #[error("the checkpoint is of another training: {differences}")]
+    /// The checkpoint belongs to another network, recipe, seed or list.
+    #[error("the checkpoint belongs to a training with other settings: {differences}")]
     OtherTraining {
-        /// What differs, by option.
+        /// The differences, by option.
         differences: String,
     },
     /// A tensor is missing or has another shape.
     #[error("the checkpoint has no tensor {name:?} of shape {shape:?}")]
     Tensor {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// Its shape.
+        /// Shape that the network needs.
         shape: Vec<i64>,
     },
 }
 
 impl Checkpoint {
-    /// Puts a copy of a tensor in.
+    /// Stores a copy of a tensor.
     pub fn put(&mut self, name: String, tensor: &Tensor) {
         let values = to_vector::<f32>(&tensor.reshape([-1])).to_vec();
         self.tensors.insert(name, (tensor.size(), values));
     }
 
-    /// Copies a tensor out, in place of what `tensor` holds.
+    /// Copies the stored tensor `name` into `tensor`.
     ///
     /// # Errors
-    /// [`CheckpointError::Tensor`] if there is none of that name and shape.
+    /// [`CheckpointError::Tensor`] if the checkpoint has no tensor of that name and shape.
     pub fn get(&self, name: &str, tensor: &Tensor) -> Result<(), CheckpointError> {
         let shape = tensor.size();
         match self.tensors.get(name) {
@@ -96,7 +96,7 @@ impl Checkpoint {
         }
     }
 
-    /// The bytes of the file.
+    /// Returns the bytes of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let tensors: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = self
             .tensors
@@ -108,7 +108,7 @@ impl Checkpoint {
             .chain([("best", Dtype::U8, vec![self.best_model.len()], self.best_model.clone())])
             .collect();
         let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
-            (name, TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape asks for"))
+            (name, TensorView::new(*dtype, shape.clone(), bytes).expect("the bytes fit the shape"))
         });
         let mut metadata = HashMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
@@ -119,13 +119,13 @@ impl Checkpoint {
         ]);
         if let Some((step, nll)) = self.best {
             metadata.insert("best_step".to_owned(), step.to_string());
-            // To the last bit: the next measurement is compared with it.
+            // Exact to the last bit: the next measurement is compared with this loss.
             metadata.insert("best_nll_bits".to_owned(), nll.to_bits().to_string());
         }
         safetensors::serialize(views, Some(metadata)).expect("the names are distinct")
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file atomically.
     ///
     /// # Errors
     /// [`WriteError`] names the file.
@@ -136,7 +136,7 @@ impl Checkpoint {
     /// Reads a file written by [`Checkpoint::write`].
     ///
     /// # Errors
-    /// [`CheckpointError`] says what is wrong with it.
+    /// [`CheckpointError`] if the file cannot be read or is not a checkpoint.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
         let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
         let wrong = |reason: String| CheckpointError::NotACheckpoint { path: path.to_owned(), reason };
@@ -180,7 +180,7 @@ impl Checkpoint {
 }
 
 impl Optimizer {
-    /// Its state, under the names of the parameters.
+    /// Stores the optimizer's state, under the names of the parameters.
     pub(super) fn save(&self, checkpoint: &mut Checkpoint) {
         for (name, means) in self.state() {
             for (what, tensor) in ["mean", "square"].iter().zip(means) {
@@ -189,7 +189,7 @@ impl Optimizer {
         }
     }
 
-    /// Takes the state of a checkpoint over.
+    /// Restores the state from a checkpoint.
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         self.set_steps(checkpoint.step);
         for (name, means) in self.state() {
@@ -201,7 +201,7 @@ impl Optimizer {
     }
 }
 
-/// All variables of a network, trained or not, in the order of their names.
+/// Returns all variables of a network, trained or not, in the order of their names.
 pub(super) fn variables(store: &tch::nn::VarStore) -> BTreeMap<String, Tensor> {
     store.variables().into_iter().filter(|(_, tensor)| tensor.kind() == Kind::Float).collect()
 }

@@ -1,4 +1,4 @@
-//! The words of a training as its loop needs them: splits, examples, tensors.
+//! The words of a training in the form that the loop reads: splits, examples, tensors.
 
 use std::rc::Rc;
 
@@ -14,11 +14,11 @@ use crate::train::error::TrainError;
 use crate::train::nn::Sequential;
 use crate::train::recipe::Form;
 
-/// The words of a training.
+/// Words of a training.
 pub struct Corpus {
     /// The characters, the boundary first.
     pub vocab: String,
-    /// Number of characters.
+    /// Number of characters, the boundary included.
     pub vocab_size: usize,
     /// Number of words of train, dev and test.
     pub words: [usize; 3],
@@ -28,7 +28,7 @@ pub struct Corpus {
     pub train: Rc<Part>,
     /// The dev split.
     pub dev: Part,
-    /// As much of the train split as the dev split has.
+    /// Beginning of the train split, as long as the dev split.
     pub sample: Part,
 }
 
@@ -36,8 +36,7 @@ impl Corpus {
     /// Splits the words and copies them to `device`.
     ///
     /// # Errors
-    /// [`TrainError::Data`] for words that cannot be used, [`TrainError::Dimensions`] for a network that cannot be
-    /// built.
+    /// [`TrainError::Data`] if the words cannot be used, [`TrainError::Dimensions`] if the network cannot be built.
     pub fn new(words: &Words, architecture: &Architecture, device: Device) -> Result<Self, TrainError> {
         let split = words.split()?;
         let text = words.vocab()?;
@@ -53,7 +52,7 @@ impl Corpus {
         Ok(Self { vocab_size, words, examples, train: Rc::new(train), dev, sample, vocab: text })
     }
 
-    /// Mean loss of a network on train, dev and test, nats per character, over windows.
+    /// Returns the mean losses of a network on train, dev and test, in nats per character, computed over windows.
     pub fn losses(&self, network: &Sequential) -> [f64; 3] {
         let device = self.dev.contexts.device();
         self.examples.each_ref().map(|examples| {
@@ -63,16 +62,16 @@ impl Corpus {
     }
 }
 
-/// The list in messages.
+/// Name of the list in messages.
 const LIST: &str = "the word list";
 
-/// A part of the words, as windows and as whole words.
+/// Part of the words, as windows and as whole words.
 pub struct Part {
-    /// `[N, block_size]`.
+    /// Windows, `[N, block_size]`.
     pub contexts: Tensor,
-    /// `[N]`.
+    /// Next character of each window, `[N]`.
     pub targets: Tensor,
-    /// The words as tokens.
+    /// Words as tokens.
     pub words: Encoded,
 }
 
@@ -82,14 +81,14 @@ impl Part {
         Ok(Self { contexts, targets, words: Encoded::new(LIST, words, vocab)? })
     }
 
-    /// The first examples, and the first words.
+    /// Returns the first examples and the first words.
     fn first(&self, examples: usize, words: usize) -> Self {
         let examples = i64::try_from(examples).expect("they fit the memory");
         let first = |tensor: &Tensor| tensor.narrow(0, 0, examples);
         Self { contexts: first(&self.contexts), targets: first(&self.targets), words: self.words.first(words) }
     }
 
-    /// Mean loss of a network in eval mode, nats per character, computed in the form of the training.
+    /// Returns the mean loss of a network in eval mode, in nats per character, computed in the form of the training.
     pub fn nll(&self, network: &Sequential, architecture: &Architecture, form: Form) -> f64 {
         match form {
             Form::Windows => mean_nll(|x| network.forward(x, false), &self.contexts, &self.targets),

@@ -1,15 +1,15 @@
-//! Everything drawn at random after the first weights, in the order libtorch's generator is asked for it.
+//! All random draws after those of the first weights, in the order in which libtorch's generator makes them.
 //!
-//! libtorch's C interface, which `tch` stands on, gives no access to the generator's state. So a training that is
-//! continued asks for the same draws again and throws them away: exact by construction, and it takes a few millionths of a
-//! second per step, more where there is dropout.
+//! libtorch's C interface, on which `tch` is built, has no access to the generator's state. So a training that
+//! continues repeats the draws of the earlier steps and discards them. This is exact, and takes a few microseconds per
+//! step, more with dropout.
 
 use tch::{Device, Kind, Tensor};
 
 use crate::train::nn::dropout;
 use crate::train::recipe::Sampling;
 
-/// Batches of indices.
+/// Batches of indices of examples.
 pub struct Batches {
     examples: i64,
     batch_size: i64,
@@ -20,16 +20,17 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Of `batch_size` out of `examples`. What is left of an epoch when it is shuffled is skipped.
+    /// Draws batches of `batch_size` from `examples` examples. With [`Sampling::Shuffled`], the last examples of an
+    /// epoch are skipped if they do not fill a batch.
     pub fn new(examples: i64, batch_size: i64, sampling: Sampling, device: Device) -> Self {
         let permutation = Tensor::zeros([0], (Kind::Int64, device));
-        // The first call draws the first permutation.
+        // With `next` at the end, the first call draws a permutation.
         Self { examples, batch_size, sampling, next: examples, permutation, device }
     }
 
-    /// The next batch.
+    /// Draws the next batch.
     pub fn next_batch(&mut self) -> Tensor {
-        // Drawn on the CPU, so that the order does not depend on the device.
+        // Draws on the CPU, so that the order does not depend on the device.
         let options = (Kind::Int64, Device::Cpu);
         if self.sampling == Sampling::WithReplacement {
             return Tensor::randint(self.examples, [self.batch_size], options).to_device(self.device);
@@ -44,7 +45,7 @@ impl Batches {
     }
 }
 
-/// The draws of dropout over tensors of these shapes, thrown away.
+/// Repeats the draws of dropout over tensors of these shapes and discards them.
 pub fn skip_dropout(p: f64, shapes: &[Vec<i64>], device: Device) {
     if p > 0.0 {
         for shape in shapes {
@@ -61,7 +62,7 @@ mod tests {
         batch.try_into().unwrap()
     }
 
-    /// In one test, because the generator belongs to the whole program.
+    /// Only one test draws: the generator is shared by the whole process.
     #[test]
     fn batches_and_dropout() {
         tch::manual_seed(1);

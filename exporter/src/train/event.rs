@@ -1,56 +1,56 @@
-//! Events of a training, for the code that shows or keeps them.
+//! Events of a training, for the code that shows or records them.
 
 use crate::io::write::WriteError;
 use crate::model::file::FoldedModel;
 use crate::train::statistics::{Activations, WeightStatistics};
 
-/// Something that happens in a training.
+/// Event of a training.
 pub enum Event<'a> {
-    /// Before the first step.
+    /// The training is about to start.
     Start {
-        /// A line per block with the shape of its output.
+        /// One line per block, with the shape of its output.
         shapes: &'a str,
-        /// Parameters, BatchNorm's included.
+        /// Number of parameters, BatchNorm's included.
         parameters: usize,
-        /// Steps done before, by a training that this one continues.
+        /// Number of steps that the continued training has already done.
         done: usize,
-        /// Steps in all.
+        /// Total number of steps.
         steps: usize,
     },
-    /// Some steps are done.
+    /// Some steps were done.
     Step {
         /// Steps done.
         step: usize,
-        /// Learning rate of the last one.
+        /// Learning rate of the last step.
         lr: f64,
         /// Training loss of each step since the last event.
         losses: &'a [f32],
     },
-    /// Outputs, gradients and updates of one step.
+    /// Statistics of outputs, gradients and updates were taken at one step.
     Statistics {
         /// Steps done.
         step: usize,
-        /// Of every level, from the characters up.
+        /// Outputs of every level, from the characters up.
         activations: &'a [Activations],
-        /// Of every matrix.
+        /// Gradients and updates of every weight matrix.
         weights: &'a [WeightStatistics],
     },
     /// The dev loss was measured.
     Dev {
         /// Steps done.
         step: usize,
-        /// In eval mode, nats per character.
+        /// Loss of the dev split in eval mode, in nats per character.
         nll: f64,
-        /// The same over as many examples of the train split.
+        /// Loss of the same number of examples of the train split.
         train_nll: f64,
-        /// The model so far, folded; none for a network that cannot be.
+        /// The folded model so far; `None` if the network cannot be folded.
         model: Option<&'a FoldedModel>,
     },
-    /// The state was written down, or could not be.
+    /// A checkpoint was written, or could not be.
     Checkpoint {
         /// Steps done.
         step: usize,
-        /// How it went. The training goes on all the same.
+        /// Result of the write. The training also continues after an error.
         result: Result<(), WriteError>,
     },
 }

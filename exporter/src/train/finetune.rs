@@ -1,12 +1,12 @@
 //! Fine-tuning with the rounding of the integer path in the forward pass (quantization-aware training).
 //!
-//! Gradients are straight-through (Jacob et al., 2018), steps are learned (Esser et al., "Learned Step Size
-//! Quantization", 2020). The forward pass mirrors `runtime`'s definition: the table of level 0 and the output layer in
-//! 8 bits per row, the levels between in `bits` bits with a learned step per row, pre-activations in the units of the
-//! activation, activations in 1/127.
+//! Gradients are straight-through (Jacob et al., 2018), and steps are learned (Esser et al., "Learned Step Size
+//! Quantization", 2020). The forward pass mirrors `runtime`'s definition: the table of level 0 and the output layer
+//! have 8 bits with a step per row, the levels between them `bits` bits with a learned step per row; pre-activations
+//! are in the units of the activation, activations in 1/127.
 //!
 //! The teacher is the network itself before any rounding. Its probabilities are the target (Hinton et al., "Distilling
-//! the Knowledge in a Neural Network", 2015), which loses less than training only on the words.
+//! the Knowledge in a Neural Network", 2015): the result is better than with the words as the only target.
 
 mod fake_quantized;
 
@@ -28,20 +28,20 @@ use crate::train::error::TrainError;
 use crate::train::recipe::{Sampling, Schedule};
 use fake_quantized::FakeQuantized;
 
-/// How to train on.
+/// Settings of a fine-tuning.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Bits of the inner levels' weights: 4, or for experiments 3 or 2 (which is ternary). Stored in 4 all the same.
+    /// Bits of the inner levels' weights: 4, or for experiments 3 or 2 (ternary). The blob stores them in 4.
     pub bits: u32,
     /// Highest learning rate.
     pub lr: f64,
-    /// Times through the training split.
+    /// Number of passes over the training split.
     pub epochs: f64,
     /// Examples per step.
     pub batch_size: usize,
     /// Seed of the batches.
     pub seed: u64,
-    /// Threads of libtorch.
+    /// Number of libtorch's threads.
     pub threads: usize,
 }
 
@@ -52,60 +52,63 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Returns the number of steps with so many examples, or refuses settings that make no sense.
+    /// Returns the number of steps for `examples` examples. Fails if a setting is outside its limits.
     fn steps(&self, examples: usize) -> Result<usize, TrainError> {
         let steps = (self.epochs * examples as f64 / self.batch_size as f64).ceil() as usize;
         let sane = self.lr > 0.0 && self.lr.is_finite() && (1..=100_000_000).contains(&steps);
         if sane && self.batch_size > 0 && self.threads > 0 && (2..=4).contains(&self.bits) {
             return Ok(steps);
         }
-        let message = "lr, epochs, batch size and threads must be above 0 and within reason, bits 2 to 4";
-        Err(TrainError::Option(message.to_owned()))
+        let message = format!(
+            "--lr, --batch-size and --threads must be above 0, --bits 2 to 4, and --epochs must make 1 to 100,000,000 \
+             steps, but makes {steps}"
+        );
+        Err(TrainError::Option(message))
     }
 }
 
-/// Events of a training, for the code that shows them.
+/// Event of a fine-tuning, for the code that shows it.
 pub enum Event {
-    /// Before the first step.
+    /// The fine-tuning is about to start.
     Start {
-        /// Steps to come.
+        /// Number of steps.
         steps: usize,
-        /// Of the network with all roundings and nothing learned.
+        /// Result of the network with all roundings, before the first step.
         dev: Dev,
     },
-    /// Some steps are done.
+    /// Some steps were done.
     Step {
         /// Steps done.
         step: usize,
-        /// Divergence from the teacher since the last event, nats per character.
+        /// Mean divergence from the teacher since the last event, in nats per character.
         loss: f64,
     },
     /// The dev split was evaluated.
     Dev {
         /// Steps done.
         step: usize,
-        /// Of the network at this step.
+        /// Result of the network at this step.
         dev: Dev,
     },
 }
 
-/// The network with all roundings on the dev split, nats per character.
+/// Result of the network with all roundings on the dev split, in nats per character.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dev {
     /// Mean negative log-likelihood.
     pub nll: f64,
-    /// Mean Kullback-Leibler divergence from the teacher. The model with the lowest divergence is the best: a loss may
-    /// be low by chance, a divergence hardly ever.
+    /// Mean Kullback-Leibler divergence from the teacher. The best model has the lowest divergence: a loss may be low
+    /// by chance, a divergence hardly ever is.
     pub kl: f64,
 }
 
-/// Fine-tunes a folded model. The result has four-bit steps in its inner levels, which `export --precision int4` keeps.
+/// Fine-tunes a folded model. The result has 4-bit steps in its inner levels, which `export --precision int4` keeps.
 ///
 /// `stop` ends the training early. The result is the model with the lowest divergence from the teacher on the dev
 /// split.
 ///
 /// # Errors
-/// [`TrainError`] says what to change.
+/// [`TrainError`] if the words or settings cannot be used, or the training diverges.
 ///
 /// # Panics
 /// If libtorch runs out of memory.
@@ -137,7 +140,7 @@ pub fn finetune(
     Ok(tuning.best.model)
 }
 
-/// A fine-tuning between two steps.
+/// State of a fine-tuning between two steps.
 struct Finetuning<'a> {
     options: &'a Options,
     model: &'a FoldedModel,
@@ -154,12 +157,12 @@ struct Finetuning<'a> {
     /// Contexts and targets of the dev split.
     dev: (Tensor, Tensor),
     steps: usize,
-    /// Sum of the divergence since the last report, and the number of its steps.
+    /// Sum of the divergences since the last report, and their number.
     divergence: (f64, u32),
     best: Best,
 }
 
-/// The best model on the dev split.
+/// Best model so far on the dev split.
 struct Best {
     dev: Dev,
     model: FoldedModel,
@@ -185,7 +188,7 @@ impl Best {
     }
 }
 
-/// How a model was fine-tuned, as its file has it.
+/// Record of a fine-tuning in the model's file.
 #[derive(serde::Serialize)]
 struct Record {
     bits: u32,
@@ -193,19 +196,20 @@ struct Record {
     epochs: f64,
     batch_size: usize,
     seed: u64,
-    /// The step whose weights these are.
+    /// Step from which the weights are.
     step: usize,
     #[serde(flatten)]
     result: Finetuned,
 }
 
 impl<'a> Finetuning<'a> {
-    /// Rounds the model with error compensation, where the training starts.
+    /// Rounds the model with error compensation: the training starts from that.
     fn new(model: &'a FoldedModel, words: &Words, options: &'a Options) -> Result<Self, TrainError> {
         let vocab = Vocab::new(&model.vocab)?;
         let config = model.architecture.config(vocab.len())?;
         if config.levels().len() < 2 {
-            let message = "the network has one level, which stays in 8 bits: there is nothing to train for 4";
+            let message =
+                "the network has only level 0, which stays in 8 bits: there is nothing to fine-tune for 4 bits";
             return Err(TrainError::Option(message.to_owned()));
         }
         let split = words.split()?;
@@ -221,7 +225,7 @@ impl<'a> Finetuning<'a> {
         let rounded = quantize(model, &calibration_contexts(&train), range);
         let student = FakeQuantized::new(&store.root(), model, &rounded, weight_max);
         let dev = tensors::of_examples(&dev, Device::Cpu);
-        // Error-compensated rounding alone may be hard to beat.
+        // The model before the first step is the first candidate: error-compensated rounding may be hard to beat.
         let teacher = TorchModel::new(model, Device::Cpu);
         let teacher_nll = mean_nll(|x| teacher.forward(x), &dev.0, &dev.1);
         let best = Best::new(&student, student.evaluate(&teacher, &dev), teacher_nll, model, options, 0);
@@ -246,7 +250,7 @@ impl<'a> Finetuning<'a> {
         })
     }
 
-    /// Brings the student's probabilities of a batch nearer to the teacher's.
+    /// Trains the student on a batch, towards the teacher's probabilities.
     fn step(&mut self, step: usize) {
         let schedule = Schedule::Cosine { warmup_steps: 100 };
         self.optimizer.set_lr(self.options.lr * schedule.share(step, self.steps));
@@ -265,7 +269,7 @@ impl<'a> Finetuning<'a> {
         if loss.is_finite() { Ok(loss) } else { Err(TrainError::Diverged { step, loss, lr: self.options.lr }) }
     }
 
-    /// Evaluates the dev split, and keeps the model if it is the best.
+    /// Evaluates the dev split and keeps the model if it is the best so far.
     fn measure(&mut self, step: usize) -> Dev {
         let dev = self.student.evaluate(&self.teacher, &self.dev);
         if dev.kl < self.best.dev.kl {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Returns what differs between the training of a checkpoint and the one that is to go on, by option, in one line.
+/// Describes the differences between the training of a checkpoint and the present one, by option, in one line.
 pub fn differences(found: &str, expected: &str) -> String {
     let (found, expected) = (parts(found), parts(expected));
     let keys: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
@@ -14,13 +14,13 @@ pub fn differences(found: &str, expected: &str) -> String {
         .filter(differs)
         .map(|key| match key.as_str() {
             "the list" => "the list has other words".to_owned(),
-            _ => format!("{key} is {} there and {} here", value(&found, key), value(&expected, key)),
+            _ => format!("{key} is {} in the checkpoint and {} here", value(&found, key), value(&expected, key)),
         })
         .collect();
-    if lines.is_empty() { "its settings are in another form".to_owned() } else { lines.join(", ") }
+    if lines.is_empty() { "they are recorded in another form".to_owned() } else { lines.join(", ") }
 }
 
-/// Returns the settings of a fingerprint, as [`super::options::Options`] writes it, by the names that a user knows.
+/// Returns the settings in a fingerprint that [`super::options::Options`] wrote, under the names of the options.
 fn parts(fingerprint: &str) -> BTreeMap<String, String> {
     let mut parts = BTreeMap::new();
     let mut put = |name: &str, value: &str| parts.insert(name.to_owned(), value.to_owned());
@@ -64,7 +64,7 @@ fn parts(fingerprint: &str) -> BTreeMap<String, String> {
     parts
 }
 
-/// Returns the option that sets a key of the recipe, or the preset where no option does.
+/// Returns the option that sets a key of the recipe, or `--preset` if there is none.
 fn option(key: &str) -> String {
     const OPTIONS: [&str; 6] = ["lr", "weight_decay", "batch_size", "epochs", "steps", "dropout"];
     match OPTIONS.contains(&key) || key == "form" {
@@ -86,11 +86,14 @@ mod tests {
             )
         };
         let now = of("0.01", 42, "ab", "0.1.0");
-        assert_eq!(differences(&of("0.02", 42, "ab", "0.1.0"), &now), "--lr is 0.02 there and 0.01 here");
+        assert_eq!(differences(&of("0.02", 42, "ab", "0.1.0"), &now), "--lr is 0.02 in the checkpoint and 0.01 here");
         assert_eq!(differences(&of("0.01", 42, "cd", "0.1.0"), &now), "the list has other words");
         let two = differences(&of("0.01", 1, "ab", "0.0.9"), &now);
-        assert_eq!(two, "--seed is 1 there and 42 here, the exporter's version is 0.0.9 there and 0.1.0 here");
-        assert_eq!(differences("", &now).matches("unset there").count(), 11);
-        assert_eq!(differences("} of another kind {", &now).matches("unset there").count(), 11);
+        assert_eq!(
+            two,
+            "--seed is 1 in the checkpoint and 42 here, the exporter's version is 0.0.9 in the checkpoint and 0.1.0 here"
+        );
+        assert_eq!(differences("", &now).matches("unset in the checkpoint").count(), 11);
+        assert_eq!(differences("} of another kind {", &now).matches("unset in the checkpoint").count(), 11);
     }
 }

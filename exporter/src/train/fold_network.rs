@@ -1,4 +1,4 @@
-//! The network in training as a folded model.
+//! Conversion of the network in training to a folded model.
 
 use tch::Tensor;
 
@@ -9,21 +9,21 @@ use crate::model::file::{FoldedLinear, FoldedModel, Origin};
 use crate::model::fold::{BatchNormStats, fold_batch_norm};
 use crate::train::nn::{BATCH_NORM_EPS, BatchNorm1d, Linear, Sequential, Statistics};
 
-/// Why a network has no folded form.
+/// Reason why a network cannot be folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
-    /// It has the lecture's bug.
+    /// The network has the lecture's BatchNorm bug.
     #[error(
-        "its BatchNorm keeps statistics per position, so that its folded weights would differ from position to \
-         position: it is for comparing losses only and cannot be folded or exported"
+        "its BatchNorm keeps statistics per position, so its folded weights would differ between positions; the preset \
+         only serves to compare losses"
     )]
     PerPosition,
 }
 
-/// Copies a network out of libtorch, with every BatchNorm folded into the linear layer before it.
+/// Copies a network out of libtorch and folds every BatchNorm into the linear layer before it.
 ///
 /// # Errors
-/// [`FoldError`] for a network that has no folded form.
+/// [`FoldError`] if the network cannot be folded.
 ///
 /// # Panics
 /// If libtorch cannot copy a tensor to the CPU.

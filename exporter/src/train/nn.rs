@@ -1,7 +1,7 @@
 //! The lecture's blocks, under the lecture's names, on `tch` tensors.
 //!
-//! Every block has `forward`; [`Sequential`] runs them one after the other; the output layer may read all levels. Shapes are written (B, T, C): batch, time
-//! (positions), channels.
+//! Every block has `forward`; [`Sequential`] runs the blocks one after the other. The output layer may read all levels.
+//! Shapes are (B, T, C): batch, time (position in the context), channels.
 
 pub mod dropout;
 
@@ -15,36 +15,36 @@ use crate::model::forward;
 use crate::model::tensors::output_input;
 use crate::train::recipe::Modules;
 
-/// BatchNorm's `eps`, PyTorch's default.
+/// `eps` of BatchNorm, PyTorch's default.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
-/// How fast running statistics follow, PyTorch's default.
+/// Share of a batch in the running statistics, PyTorch's default.
 const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
-/// What BatchNorm takes its statistics over.
+/// Dimensions over which BatchNorm takes its statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistics {
-    /// Batch and positions: a channel has one mean and one variance.
+    /// Batch and positions: each channel has one mean and one variance.
     BatchAndPositions,
-    /// The batch only, so that every position has its own: the lecture's first version, a bug it then mends.
+    /// Batch only: each position has its own statistics. This is the lecture's first version, a bug that it then fixes.
     BatchOnly,
 }
 
-/// A block of the network.
+/// Block of the network.
 pub trait Block: Send {
-    /// Input to output; `train` selects batch statistics and dropout.
+    /// Computes the output for an input; `train` selects batch statistics and dropout.
     fn forward(&self, x: &Tensor, train: bool) -> Tensor;
-    /// Its name and parameters, for the table of shapes.
+    /// Returns the block's name and parameters, for the table of shapes.
     fn describe(&self) -> String;
 }
 
-/// A row of `n_embd` values per character: (B, T) of indices -> (B, T, C).
+/// Table with a row of `n_embd` values per character: (B, T) of indices -> (B, T, C).
 pub struct Embedding {
-    /// `[vocab_size, n_embd]`, standard normal at the start.
+    /// Weights, `[vocab_size, n_embd]`, standard normal at the start.
     pub weight: Tensor,
 }
 
 impl Embedding {
-    /// A new table under `path`.
+    /// Makes a new table under `path`.
     pub fn new(path: Path<'_>, vocab_size: i64, n_embd: i64) -> Self {
         Self { weight: path.var("weight", &[vocab_size, n_embd], Init::Randn { mean: 0.0, stdev: 1.0 }) }
     }
@@ -60,9 +60,9 @@ impl Block for Embedding {
     }
 }
 
-/// Joins `n` consecutive positions: (B, T, C) -> (B, T / n, C n). The last one leaves (B, C n).
+/// Joins `n` consecutive positions: (B, T, C) -> (B, T / n, n C), or (B, n C) if only one position is left.
 pub struct FlattenConsecutive {
-    /// How many positions become one.
+    /// Number of positions that become one.
     pub n: i64,
 }
 
@@ -78,16 +78,16 @@ impl Block for FlattenConsecutive {
     }
 }
 
-/// `x W^T + b` over the last dimension.
+/// Linear layer: `x W^T + b` over the last dimension.
 pub struct Linear {
-    /// `[fan_out, fan_in]`, uniform within 1 / sqrt(fan_in) at the start, as PyTorch's `nn.Linear`.
+    /// Weights, `[fan_out, fan_in]`. At the start uniform within 1 / sqrt(fan_in), as in PyTorch's `nn.Linear`.
     pub weight: Tensor,
-    /// `[fan_out]`; none in front of a BatchNorm, which would take it out again.
+    /// Bias, `[fan_out]`. `None` before a BatchNorm, which would cancel it.
     pub bias: Option<Tensor>,
 }
 
 impl Linear {
-    /// A new layer under `path`.
+    /// Makes a new layer under `path`.
     pub fn new(path: Path<'_>, fan_in: i64, fan_out: i64, bias: bool) -> Self {
         let bound = 1.0 / (fan_in as f64).sqrt();
         let init = Init::Uniform { lo: -bound, up: bound };
@@ -97,9 +97,10 @@ impl Linear {
         }
     }
 
-    /// A new layer under `path` with the lecture's weights: `randn(fan_in, fan_out) / fan_in**0.5 * gain`, biases zero.
+    /// Makes a new layer under `path` with the lecture's weights: `randn(fan_in, fan_out) / fan_in**0.5 * gain`, biases
+    /// zero.
     pub fn lecture(path: Path<'_>, fan_in: i64, fan_out: i64, bias: bool, gain: f64) -> Self {
-        // The lecture keeps the transpose, and its values are drawn in that order; on the CPU, whatever the device.
+        // The lecture stores the transpose, so the values are drawn in that order. The CPU draws them for every device.
         let drawn = Tensor::randn([fan_in, fan_out], (Kind::Float, Device::Cpu)) / (fan_in as f64).sqrt();
         let drawn = if gain == 1.0 { drawn } else { drawn * gain };
         Self {
@@ -121,25 +122,25 @@ impl Block for Linear {
 
 /// Normalises each channel over batch *and* positions: (B, T, C) is viewed as (B T, C).
 ///
-/// PyTorch's own module would take T for the channels of (B, T, C), and the lecture's first version kept statistics per
-/// position; this view is the fix the lecture arrives at.
+/// PyTorch's module would read (B, T, C) with T as the channels, and the lecture's first version had statistics per
+/// position. This view is the lecture's fix.
 pub struct BatchNorm1d {
-    /// gamma `[C]`, ones at the start (`tch`'s own module draws it at random).
+    /// Gamma, `[C]`, ones at the start (`tch`'s module draws it at random).
     pub weight: Tensor,
-    /// beta `[C]`, zeros at the start.
+    /// Beta, `[C]`, zeros at the start.
     pub bias: Tensor,
-    /// `[C]`, not trained; `[T C]` for [`Statistics::BatchOnly`].
+    /// Running mean, `[C]`, or `[T C]` for [`Statistics::BatchOnly`]; not trained.
     pub running_mean: Tensor,
-    /// As `running_mean`.
+    /// Running variance, of the same shape; not trained.
     pub running_var: Tensor,
-    /// What they are taken over.
+    /// Dimensions over which the statistics are taken.
     pub statistics: Statistics,
-    /// Whether a batch is divided by its own deviation or the one estimated from it.
+    /// Kind of deviation by which a batch is divided: PyTorch's or the lecture's.
     pub modules: Modules,
 }
 
 impl BatchNorm1d {
-    /// A new layer under `path` for inputs (B, `positions`, `channels`).
+    /// Makes a new layer under `path` for inputs (B, `positions`, `channels`).
     pub fn new(path: Path<'_>, channels: i64, positions: i64, statistics: Statistics, modules: Modules) -> Self {
         let kept = match statistics {
             Statistics::BatchAndPositions => channels,
@@ -162,13 +163,14 @@ impl Block for BatchNorm1d {
         let channels = *shape.last().expect("BatchNorm1d takes at least (B, C)");
         let kept = self.running_mean.size()[0];
         let x = x.reshape([-1, kept]);
-        // With the bug, positions are channels of their own that share gamma and beta.
+        // With the bug, each position has channels of its own, which share gamma and beta.
         let (weight, bias) = match self.statistics {
             Statistics::BatchAndPositions => (self.weight.shallow_clone(), self.bias.shallow_clone()),
             Statistics::BatchOnly => (self.weight.repeat([kept / channels]), self.bias.repeat([kept / channels])),
         };
-        // gamma / sqrt(n / (n - 1) var + eps) = gamma sqrt((n - 1) / n) / sqrt(var + (n - 1) / n eps): the estimated deviation
-        // out of libtorch's operation, which knows the batch's own only. The running variance is estimated in either case.
+        // The lecture divides by the deviation with n - 1, libtorch's operation by the one with n. This computes the
+        // former with the latter: gamma / sqrt(n / (n - 1) var + eps) = gamma sqrt((n - 1) / n) / sqrt(var + (n - 1) /
+        // n eps). The running variance is with n - 1 in either case.
         let (weight, eps) = match self.modules {
             Modules::Lecture if train => {
                 let n = x.size()[0] as f64;
@@ -195,7 +197,7 @@ impl Block for BatchNorm1d {
     }
 }
 
-/// The activation of a level: (..., rows) -> (..., width).
+/// Activation of a level: (..., rows) -> (..., width).
 pub struct Activate(pub Activation);
 
 impl Block for Activate {
@@ -208,9 +210,9 @@ impl Block for Activate {
     }
 }
 
-/// Zeroes values at random while training, and scales the rest up.
+/// Zeroes values at random during training, and scales the others up.
 pub struct Dropout {
-    /// Chance of each value.
+    /// Probability of zeroing a value.
     pub p: f64,
 }
 
@@ -228,18 +230,19 @@ impl Block for Dropout {
 pub struct LevelBlock {
     /// Joins positions.
     pub flatten: FlattenConsecutive,
-    /// Mixes them.
+    /// Mixes the joined values.
     pub linear: Linear,
     /// Normalises the mixture; folded into `linear` after training.
     pub batch_norm: BatchNorm1d,
-    /// Makes the level's values of it.
+    /// Turns rows into the level's values.
     pub activation: Activate,
     /// Regularises the level's output.
     pub dropout: Dropout,
 }
 
 impl LevelBlock {
-    /// Positions joined by `flatten` -> the level's output. `watch` sees the output of the activation, before dropout.
+    /// Computes the level's output from the output of `flatten`. Calls `watch` with the output of the activation,
+    /// before dropout.
     pub fn forward(&self, joined: &Tensor, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
         let x = self.batch_norm.forward(&self.linear.forward(joined, train), train);
         let x = self.activation.forward(&x, train);
@@ -252,27 +255,28 @@ impl LevelBlock {
     }
 }
 
-/// Embedding, levels, output: the whole network, run one block after the other.
+/// The whole network: embedding, levels and output layer, one after the other.
 pub struct Sequential {
-    /// Indices to vectors.
+    /// Turns indices of characters into vectors.
     pub embedding: Embedding,
-    /// The tree, from the characters up.
+    /// Levels of the tree, from the characters up.
     pub levels: Vec<LevelBlock>,
-    /// Values behind each level.
+    /// Values per node of each level.
     pub widths: Vec<i64>,
-    /// Whether the output layer reads all levels.
+    /// `true` if the output layer reads all levels.
     pub skip: bool,
-    /// To logits.
+    /// Computes the logits.
     pub output: Linear,
 }
 
 impl Sequential {
-    /// Builds the network under `path`; parameters are named by their place (`levels.0.linear.weight`).
+    /// Builds the network under `path`, with PyTorch's modules. A parameter's name is its place
+    /// (`levels.0.linear.weight`).
     pub fn new(path: &Path<'_>, architecture: &Architecture, vocab_size: usize, dropout: f64) -> Self {
         Self::with(path, architecture, vocab_size, dropout, Modules::Pytorch, Statistics::BatchAndPositions)
     }
 
-    /// The same, with the modules' kind and BatchNorm's statistics chosen.
+    /// Builds the network as [`Self::new`] does, with chosen modules and BatchNorm statistics.
     pub fn with(
         path: &Path<'_>,
         architecture: &Architecture,
@@ -283,7 +287,7 @@ impl Sequential {
     ) -> Self {
         let linear = |path: Path<'_>, fan_in, fan_out, output: bool| match modules {
             Modules::Pytorch => Linear::new(path, fan_in, fan_out, output),
-            // The last layer starts less confident.
+            // Small weights of the last layer make the first predictions less confident.
             Modules::Lecture => Linear::lecture(path, fan_in, fan_out, output, if output { 0.1 } else { 1.0 }),
         };
         let mut positions: i64 = architecture.levels.iter().map(|level| i64::from(level.fuse)).product();
@@ -313,17 +317,18 @@ impl Sequential {
         Self { embedding, levels, widths, skip: architecture.skip, output }
     }
 
-    /// Logits from the outputs of all levels, each (B, T, C) or (B, C).
+    /// Computes the logits from the outputs of all levels, each (B, T, C) or (B, C).
     pub fn logits(&self, levels: &[Tensor], train: bool) -> Tensor {
         self.output.forward(&output_input(levels, self.skip), train)
     }
 
-    /// Contexts (B, T) of indices -> logits (B, vocab_size).
+    /// Computes the logits (B, vocab_size) of contexts (B, T) of indices.
     pub fn forward(&self, contexts: &Tensor, train: bool) -> Tensor {
         self.forward_watched(contexts, train, &mut |_| {})
     }
 
-    /// The same; `watch` sees the output of every level's activation, from the characters up.
+    /// Computes the logits as [`Self::forward`] does. Calls `watch` with the output of each level's activation, from
+    /// the characters up.
     pub fn forward_watched(&self, contexts: &Tensor, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
         let mut x = self.embedding.forward(contexts, train);
         let mut levels = Vec::new();
@@ -334,7 +339,8 @@ impl Sequential {
         self.logits(&levels, train)
     }
 
-    /// A line per block: its name and parameters, and the shape of its output for `contexts`, as the lecture prints them.
+    /// Returns one line per block, as the lecture prints them: name and parameters, and the shape of its output for
+    /// `contexts`.
     pub fn shapes(&self, contexts: &Tensor) -> String {
         let mut table = String::new();
         let mut line = |block: &dyn Block, y: &Tensor| {

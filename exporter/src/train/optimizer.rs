@@ -1,16 +1,17 @@
-//! SGD and AdamW on tensors, so that their state can be saved: libtorch keeps its own optimizers' to itself.
+//! SGD and AdamW whose state can be saved: libtorch does not expose the state of its own optimizers.
 //!
-//! Operation by operation what libtorch's C++ optimizers do, to the last bit: a test compares every step.
+//! They do the same operations as libtorch's C++ optimizers, with the same results to the last bit: a test compares
+//! every step.
 
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use crate::train::recipe;
 
-/// PyTorch's default.
+/// Constant that AdamW adds to the denominator, PyTorch's default.
 const EPS: f64 = 1e-8;
 
-/// What becomes of the weights at a step.
+/// Optimizer of a network's parameters.
 pub struct Optimizer {
     kind: recipe::Optimizer,
     parameters: Vec<Parameter>,
@@ -25,7 +26,7 @@ struct Parameter {
 }
 
 impl Optimizer {
-    /// For the trainable variables of `store`.
+    /// Makes an optimizer for the trainable variables of `store`.
     pub fn new(kind: recipe::Optimizer, store: &VarStore) -> Self {
         let mut parameters: Vec<Parameter> = store
             .variables()
@@ -43,23 +44,23 @@ impl Optimizer {
         Self { kind, parameters, steps: 0 }
     }
 
-    /// AdamW's running means by the name of their parameter; nothing for SGD.
+    /// Returns AdamW's running means with the names of their parameters; nothing for SGD.
     pub(super) fn state(&self) -> impl Iterator<Item = (&str, &[Tensor; 2])> {
         self.parameters.iter().filter_map(|parameter| Some((parameter.name.as_str(), parameter.means.as_ref()?)))
     }
 
-    /// Goes on from so many steps.
+    /// Sets the number of steps done, to continue a training.
     pub(super) fn set_steps(&mut self, steps: usize) {
         self.steps = steps;
     }
 
-    /// Gradients of `loss`, then a step of size `lr`.
+    /// Computes the gradients of `loss` and takes a step with learning rate `lr`.
     pub fn backward_step(&mut self, loss: &Tensor, lr: f64) {
         self.backward(loss);
         self.step(lr);
     }
 
-    /// Gradients of `loss`, in place of the last ones.
+    /// Computes the gradients of `loss`, replacing those of the last step.
     pub fn backward(&mut self, loss: &Tensor) {
         for parameter in &mut self.parameters {
             parameter.value.zero_grad();
@@ -67,7 +68,7 @@ impl Optimizer {
         loss.backward();
     }
 
-    /// A step of size `lr` along the gradients.
+    /// Takes a step with learning rate `lr`.
     pub fn step(&mut self, lr: f64) {
         self.steps += 1;
         let steps = i32::try_from(self.steps).expect("at most 100,000,000 steps");
@@ -100,13 +101,13 @@ impl Optimizer {
     }
 }
 
-/// `value += factor * gradient`, rounded once where libtorch does.
+/// Computes `value += factor * gradient`, rounded once as in libtorch.
 fn add_scaled(value: &mut Tensor, factor: f64) {
     let gradient = value.grad();
     let _ = value.addcmul_(&gradient, &scalar(&gradient, factor));
 }
 
-/// A number where `tch` takes tensors only.
+/// Returns a number as a tensor, for operations of `tch` that only accept tensors.
 fn scalar(like: &Tensor, value: f64) -> Tensor {
     Tensor::full([], value, (Kind::Float, like.device()))
 }
@@ -118,7 +119,8 @@ mod tests {
 
     use super::*;
 
-    /// Two copies of one network on the same batches, one stepped by libtorch, one by us.
+    /// Trains two copies of a network on the same batches, one with libtorch's optimizer, one with ours, and compares
+    /// them after every step.
     fn compare(kind: recipe::Optimizer, build: impl Fn(&VarStore) -> nn::Optimizer) {
         let first = ["a", "b"].map(|name| {
             let shape: &[i64] = if name == "a" { &[37, 21] } else { &[21] };

@@ -6,40 +6,41 @@ use crate::model::architecture::{Architecture, ArchitectureError};
 use crate::train::nn::Statistics;
 use crate::train::recipe::{Form, Keep, Length, Modules, Optimizer, Recipe, Sampling, Schedule};
 
-/// A network and its recipe.
+/// Network and its recipe.
 #[derive(Clone, Debug)]
 pub struct Preset {
-    /// What `--preset` takes.
+    /// Name, for `--preset`.
     pub name: &'static str,
-    /// One line about it.
+    /// Description in one line.
     pub about: &'static str,
     /// Values per character embedding.
     pub n_embd: usize,
-    /// The levels, from the characters up.
+    /// Levels, from the characters up.
     pub levels: &'static [Level],
-    /// What makes a level's values of its rows.
+    /// Activation of the levels.
     pub activation: Activation,
-    /// Whether the output layer reads all levels.
+    /// `true` if the output layer reads all levels.
     pub skip: bool,
-    /// What BatchNorm takes its statistics over.
+    /// Dimensions over which BatchNorm takes its statistics.
     pub statistics: Statistics,
-    /// How it is trained.
+    /// Training recipe.
     pub recipe: Recipe,
 }
 
 impl Preset {
-    /// Context length: the product of what the levels join.
+    /// Returns the context length: the product of the levels' fuses.
     pub fn block_size(&self) -> usize {
         self.levels.iter().map(|level| usize::from(level.fuse)).product()
     }
 
-    /// Values per position after each level, for people: one number if they are all the same.
+    /// Returns the widths of the levels as text: one number if they are all equal.
     pub fn widths(&self) -> String {
         let widths: Vec<String> = self.levels.iter().map(|level| level.width.to_string()).collect();
         if widths.iter().all(|width| *width == widths[0]) { widths[0].clone() } else { widths.join(",") }
     }
 
-    /// Returns the name of the preset with another activation: `wavenet-68-relu`. With its own it is the preset's.
+    /// Returns the name of the preset with this activation, such as `wavenet-68-relu`. With the preset's own
+    /// activation, this is the preset's name.
     pub fn named(&self, activation: Activation) -> String {
         if activation == self.activation {
             self.name.to_owned()
@@ -48,16 +49,16 @@ impl Preset {
         }
     }
 
-    /// The network of the preset.
+    /// Returns the network of the preset.
     pub fn architecture(&self) -> Architecture {
         let Self { n_embd, levels, activation, skip, .. } = *self;
         Architecture { n_embd, levels: levels.to_vec(), activation, skip }
     }
 
-    /// The network after changes by the user. Another context length becomes a tree of its prime factors.
+    /// Returns the network with the user's changes. Another context length becomes a tree of its prime factors.
     ///
     /// # Errors
-    /// [`ArchitectureError`] where there is no such network.
+    /// [`ArchitectureError`] if there is no such network.
     pub fn changed(
         &self,
         block_size: Option<usize>,
@@ -77,13 +78,13 @@ impl Preset {
     }
 }
 
-/// What `train` does when no preset is named.
+/// Preset of `train` if the user names none.
 pub const DEFAULT_PRESET: &str = "gated";
 
-/// What is soonest at the lecture's best loss.
+/// Preset that is fastest to the lecture's best loss.
 pub const FAST_PRESET: &str = "gated-fast";
 
-/// AdamW with strong decay over whole words.
+/// Recipe of the gated presets: AdamW with strong weight decay, over whole words.
 const GATED: Recipe = Recipe {
     optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.1 },
     lr: 6e-3,
@@ -97,7 +98,7 @@ const GATED: Recipe = Recipe {
     form: Form::Words,
 };
 
-/// What gated presets are unless they say otherwise.
+/// Defaults of the gated presets.
 const GATED_TREE: Preset = Preset {
     name: "",
     about: "",
@@ -109,7 +110,7 @@ const GATED_TREE: Preset = Preset {
     recipe: GATED,
 };
 
-/// The lecture's training: plain gradient descent over batches drawn with replacement, the last weights kept.
+/// The lecture's recipe: plain gradient descent over batches drawn with replacement; the last weights become the model.
 const LECTURE: Recipe = Recipe {
     optimizer: Optimizer::Sgd,
     lr: 0.1,
@@ -123,7 +124,7 @@ const LECTURE: Recipe = Recipe {
     form: Form::Windows,
 };
 
-/// The lecture's last network and recipe: what presets of tanh are unless they say otherwise.
+/// The lecture's last network and recipe: defaults of the presets with tanh.
 const LECTURE_TREE: Preset = Preset {
     name: "",
     about: "",
@@ -135,7 +136,7 @@ const LECTURE_TREE: Preset = Preset {
     recipe: LECTURE,
 };
 
-/// All presets: the lecture's in the order of the lecture, then ours.
+/// All presets: those of the lecture in its order, then ours.
 pub const PRESETS: [Preset; 13] = [
     Preset {
         name: "mlp-3",
@@ -146,21 +147,21 @@ pub const PRESETS: [Preset; 13] = [
     },
     Preset {
         name: "mlp-8",
-        about: "the same with 8 characters",
+        about: "mlp-3 with 8 characters",
         n_embd: 10,
         levels: &[Level { fuse: 8, width: 200 }; 1],
         ..LECTURE_TREE
     },
     Preset {
         name: "wavenet-68",
-        about: "the lecture's tree: 8 characters, levels 2,2,2 of 68, as many parameters as mlp-8",
+        about: "the lecture's tree: 8 characters, levels 2,2,2 of 68; about the size of mlp-8",
         n_embd: 10,
         levels: &[Level { fuse: 2, width: 68 }; 3],
         ..LECTURE_TREE
     },
     Preset {
         name: "wavenet-68-bn-bug",
-        about: "the same with the lecture's first BatchNorm, whose statistics are per position; cannot be exported",
+        about: "wavenet-68 with the lecture's first BatchNorm, whose statistics are per position; cannot be exported",
         n_embd: 10,
         levels: &[Level { fuse: 2, width: 68 }; 3],
         statistics: Statistics::BatchOnly,
@@ -169,7 +170,7 @@ pub const PRESETS: [Preset; 13] = [
     Preset { name: "wavenet-128", about: "the lecture's last network: n_embd 24, levels 2,2,2 of 128", ..LECTURE_TREE },
     Preset {
         name: "wavenet-128-adamw",
-        about: "the same network with AdamW and a falling learning rate",
+        about: "wavenet-128 trained with AdamW and a falling learning rate",
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.999), weight_decay: 0.01 },
             lr: 1e-3,
@@ -186,7 +187,7 @@ pub const PRESETS: [Preset; 13] = [
     },
     Preset {
         name: "wavenet-128-cosine",
-        about: "the same network, AdamW with warm-up and cosine over large batches",
+        about: "wavenet-128 trained with AdamW, warm-up and cosine, on large batches",
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.05 },
             lr: 4e-3,
@@ -203,25 +204,25 @@ pub const PRESETS: [Preset; 13] = [
     },
     Preset {
         name: "gated-88",
-        about: "WaveNet's gated units: 2,2,2 of 88, two rows of weights for each value",
+        about: "WaveNet's gated units: levels 2,2,2 of 88, two rows of weights per value",
         levels: &[Level { fuse: 2, width: 88 }; 3],
         skip: false,
         ..GATED_TREE
     },
     Preset {
         name: DEFAULT_PRESET,
-        about: "the best: gated units, wider towards the output, whose layer reads all levels",
+        about: "the best: gated units, levels wider towards the output; the output layer reads all levels",
         ..GATED_TREE
     },
     Preset {
         name: "gated-minute",
-        about: "the same network in a minute, for a first look: at most 0.03 nats above gated",
+        about: "gated trained in a minute, for a first look: a loss at most 0.03 nats above gated's",
         recipe: Recipe { lr: 1e-2, length: Length::Epochs(20.0), dropout: 0.05, ..GATED },
         ..GATED_TREE
     },
     Preset {
         name: FAST_PRESET,
-        about: "the same network at the lecture's best loss in seconds: few epochs",
+        about: "gated trained to the lecture's best loss in seconds: few epochs",
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.0 },
             lr: 2e-2,
@@ -235,7 +236,7 @@ pub const PRESETS: [Preset; 13] = [
     },
     Preset {
         name: "wavenet-128-fast",
-        about: "wavenet-128's network at the lecture's loss in seconds: whole words, few epochs",
+        about: "wavenet-128 trained to the lecture's loss in seconds: whole words, few epochs",
         recipe: Recipe {
             optimizer: Optimizer::AdamW { betas: (0.9, 0.98), weight_decay: 0.0 },
             lr: 8e-3,
@@ -252,7 +253,7 @@ pub const PRESETS: [Preset; 13] = [
     },
     Preset {
         name: "tiny",
-        about: "a few kB for tests: 4 characters, levels 2,2 of 16; names of little use",
+        about: "a few kB for tests: 4 characters, levels 2,2 of 16; draws poor names",
         n_embd: 6,
         levels: &[Level { fuse: 2, width: 16 }; 2],
         recipe: Recipe {
@@ -271,7 +272,7 @@ pub const PRESETS: [Preset; 13] = [
     },
 ];
 
-/// The preset of that name.
+/// Returns the preset with this name.
 pub fn find(name: &str) -> Option<Preset> {
     PRESETS.into_iter().find(|preset| preset.name == name)
 }
@@ -282,9 +283,9 @@ mod tests {
 
     #[test]
     fn every_preset_has_the_parameters_of_the_table() {
-        // Counted as the lecture does, gamma and beta included, of which folding leaves one bias.
+        // Counted as in the lecture, with gamma and beta, which folding turns into one bias.
         let expected = [12_097, 22_097, 22_397, 22_397, 76_579, 76_579, 76_579, 74_507, 73_891, 73_891, 73_891, 76_579];
-        // `tiny` is not the lecture's.
+        // `tiny` is not in the table.
         let (tiny, presets) = PRESETS.split_last().unwrap();
         assert_eq!((tiny.name, presets.len()), ("tiny", expected.len()), "a preset is not in the table");
         for (preset, expected) in presets.iter().zip(expected) {

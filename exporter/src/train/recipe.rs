@@ -1,72 +1,72 @@
-//! How a network is trained: data, not code.
+//! Training recipes, as data.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// Everything but the network, the words and the seed.
+/// Recipe of a training: all settings except the network, the words and the seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
-    /// What a gradient does to a weight.
+    /// Optimizer.
     pub optimizer: Optimizer,
     /// Highest learning rate.
     pub lr: f64,
-    /// The learning rate's course.
+    /// Schedule of the learning rate.
     pub schedule: Schedule,
     /// Examples per step.
     pub batch_size: usize,
-    /// When it ends.
+    /// Length of the training.
     pub length: Length,
-    /// Chance that an output of a level is dropped while training.
+    /// Probability of dropping an output of a level during training.
     pub dropout: f64,
-    /// How batches are drawn.
+    /// Sampling of the batches.
     pub sampling: Sampling,
-    /// Whose `Linear` and `BatchNorm1d`.
+    /// Kind of `Linear` and `BatchNorm1d`.
     pub modules: Modules,
-    /// Which weights become the model.
+    /// Choice of the weights that become the model.
     pub keep: Keep,
-    /// How the tree is evaluated.
+    /// Evaluation of the tree during training.
     pub form: Form,
 }
 
-/// What a gradient does to a weight.
+/// Optimizer of the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Optimizer {
-    /// Steps down the gradient.
+    /// Plain gradient descent.
     Sgd,
-    /// Adam with decay of the weights themselves.
+    /// Adam with decoupled weight decay.
     AdamW {
-        /// How long it remembers gradients and their squares.
+        /// Decay rates of the running means of the gradient and of its square.
         betas: (f64, f64),
-        /// Share of the learning rate by which weights shrink.
+        /// Factor of the learning rate: a step shrinks the weights by their product.
         weight_decay: f64,
     },
 }
 
-/// The learning rate's course.
+/// Schedule of the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
-    /// One rate, and from step `at` on `factor` times that.
+    /// Full rate until step `at`, then `factor` times that.
     Drop {
-        /// Steps at the full rate.
+        /// Number of steps at the full rate.
         at: usize,
-        /// What is left of it then.
+        /// Share of the full rate after the drop.
         factor: f64,
     },
-    /// PyTorch's `StepLR`: `factor` times less every so many steps.
+    /// PyTorch's `StepLR`: multiplies the rate by `factor` after every `every` steps.
     Steps {
-        /// Steps at one rate.
+        /// Number of steps at one rate.
         every: usize,
-        /// From one rate to the next.
+        /// Factor from one rate to the next.
         factor: f64,
     },
-    /// A line up, then half a cosine down to nothing.
+    /// Linear rise, then half a cosine down to 0.
     Cosine {
-        /// Steps up to the full rate.
+        /// Number of steps of the rise.
         warmup_steps: usize,
     },
 }
 
 impl Schedule {
-    /// Share of the highest learning rate at `step`, counted from 1, of `steps`.
+    /// Returns the share of the highest learning rate at step `step` (from 1) of `steps`.
     pub fn share(self, step: usize, steps: usize) -> f64 {
         match self {
             // The lecture counts from 0: its step 150,000 is the first at the lower rate.
@@ -81,7 +81,7 @@ impl Schedule {
                 factor.powi(i32::try_from((step - 1) / every.max(1)).expect("at most 100,000,000 steps"))
             }
             Self::Cosine { warmup_steps } => {
-                // A short run still spends most of its steps behind the warm-up.
+                // Limits the warm-up of a short run to a tenth of its steps.
                 let warmup = warmup_steps.min(steps / 10).max(1);
                 if step <= warmup {
                     step as f64 / warmup as f64
@@ -94,17 +94,17 @@ impl Schedule {
     }
 }
 
-/// When a training ends.
+/// Length of a training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Length {
-    /// After so many steps.
+    /// Number of steps.
     Steps(usize),
-    /// After so many times through the training split.
+    /// Number of passes over the training split.
     Epochs(f64),
 }
 
 impl Length {
-    /// Steps for so many examples.
+    /// Returns the number of steps for `examples` examples.
     pub fn steps(self, examples: usize, batch_size: usize) -> usize {
         match self {
             Self::Steps(steps) => steps,
@@ -113,46 +113,48 @@ impl Length {
     }
 }
 
-/// How batches are drawn.
+/// Sampling of the batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
-    /// Every example once an epoch, in a new order each time.
+    /// Each example once per epoch, in a new order every epoch.
     Shuffled,
-    /// The lecture's `torch.randint`: each example of each batch from all of them.
+    /// The lecture's `torch.randint`: each example of a batch is drawn from all examples.
     WithReplacement,
 }
 
-/// Whose `Linear` and `BatchNorm1d`.
+/// Kind of `Linear` and `BatchNorm1d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Modules {
-    /// `torch.nn`'s: first weights uniform within 1 / sqrt(fan_in); a batch is divided by the deviation of just itself.
+    /// Modules of `torch.nn`: the first weights are uniform within 1 / sqrt(fan_in), and BatchNorm divides by the
+    /// biased standard deviation (with n).
     Pytorch,
-    /// The lecture's own: first weights normal over sqrt(fan_in), a tenth of that in the last layer; a batch is divided by
-    /// the deviation estimated from it (`x.var()`, with n - 1).
+    /// The lecture's own modules: the first weights are normal, divided by sqrt(fan_in), and by another 10 in the last
+    /// layer; BatchNorm divides by the unbiased standard deviation (`x.var()`, with n - 1).
     Lecture,
 }
 
-/// Which weights become the model.
+/// Choice of the weights that become the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Those of the measurement with the lowest dev loss.
+    /// Weights of the measurement with the lowest dev loss.
     Best,
-    /// The last ones, as in the lecture.
+    /// Last weights, as in the lecture.
     Last,
 }
 
-/// How the tree is evaluated while training.
+/// Evaluation of the tree during training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A window of characters per example, as in the lecture: a batch is a number of examples.
+    /// One window of characters per example, as in the lecture.
     Windows,
-    /// Whole words as a causal dilated convolution, every node once: a batch is words with about that many examples.
+    /// Whole words as a causal dilated convolution, each node once. A batch has words with about `batch_size`
+    /// characters.
     Words,
 }
 
 impl Serialize for Recipe {
-    /// Flat. What is as in the first recipe this program had is left out, so that the same training still gives the same
-    /// file.
+    /// Writes a flat object. Leaves out settings with the values of this program's first recipe, so that such a
+    /// training still writes the same file.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("lr", &self.lr)?;
@@ -199,7 +201,7 @@ impl Serialize for Recipe {
     }
 }
 
-/// With a comma before the last three digits: steps are many, but not millions.
+/// Formats a number of steps below 1,000,000 with a comma.
 fn thousands(number: usize) -> String {
     match number {
         0..1000 => number.to_string(),
@@ -208,7 +210,7 @@ fn thousands(number: usize) -> String {
 }
 
 impl std::fmt::Display for Recipe {
-    /// In one line, for people.
+    /// Writes the recipe in one line, for people.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.optimizer {
             Optimizer::Sgd => write!(f, "SGD")?,

@@ -1,12 +1,12 @@
-//! `runs/NAME/`: what a training leaves behind, written while it runs.
+//! `runs/NAME/`: the folder that a training writes to while it runs.
 //!
 //! ```text
-//! config.json               settings, as `--resume` reads them, and what they come to
-//! metrics.jsonl             losses, statistics, dev losses: a JSON object per line
-//! checkpoint.safetensors    the state to go on from; gone when the training is done
-//! result.json               losses and counts, when it is done
+//! config.json               settings for `--resume`, and the values that follow from them
+//! metrics.jsonl             losses, statistics, dev losses: one JSON object per line
+//! checkpoint.safetensors    the state from which `--resume` continues; removed at the end of the training
+//! result.json               losses and counts, written at the end of the training
 //! model.safetensors         the model
-//! lock                      held by the process that trains
+//! lock                      held by the training process
 //! *.svg, *.png              plots
 //! ```
 
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::io::write::{WriteError, check_room, remove_leftovers, write_atomically};
 use metrics::Row;
 
-/// Where runs go that were not told.
+/// Parent folder of runs without `--run-dir`.
 pub const DEFAULT_PARENT: &str = "runs";
 const CONFIG: &str = "config.json";
 const METRICS: &str = "metrics.jsonl";
@@ -28,54 +28,54 @@ const RESULT: &str = "result.json";
 const MODEL: &str = "model.safetensors";
 const LOCK: &str = "lock";
 
-/// Why a folder cannot hold a run.
+/// Reason why a folder cannot be used for a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It cannot be made, read or written.
+    /// The folder or a file in it cannot be made, read or written.
     #[error("{path}: {source}")]
     Io {
         /// The folder or file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: std::io::Error,
     },
-    /// There is one in it.
-    #[error("{path} holds a run already: `train --resume {path}` continues it, another --run-dir starts a new one", path = path.display())]
+    /// The folder already has a run.
+    #[error("{path} already has a run: continue it with `train --resume {path}`, or choose another --run-dir", path = path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
     },
-    /// Another process is at it.
-    #[error("{path}: another process is training there")]
+    /// Another process holds the lock.
+    #[error("{path}: another process is training in this folder")]
     Locked {
         /// The folder.
         path: PathBuf,
     },
-    /// There is nothing to continue.
-    #[error("{path} holds no run to continue: {reason}")]
+    /// The folder has no run to continue.
+    #[error("{path} has no run to continue: {reason}")]
     NoRun {
         /// The folder.
         path: PathBuf,
-        /// What is missing.
+        /// The missing file or its fault.
         reason: String,
     },
-    /// A file of it cannot be written.
+    /// A file of the run cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
 }
 
-/// A folder that this process trains into.
+/// Folder of the training in this process.
 pub struct RunFolder {
     path: PathBuf,
-    /// Whether this process made the folder.
+    /// `true` if this process made the folder.
     is_new: bool,
     metrics: File,
-    /// Held until the process ends, however it ends.
+    /// Locked until the process ends, even if it is killed.
     _lock: File,
 }
 
 impl RunFolder {
-    /// A new folder at `path`, which must not hold a run.
+    /// Makes the folder `path`, which must not have a run.
     ///
     /// # Errors
     /// [`RunError`] names the folder.
@@ -85,7 +85,7 @@ impl RunFolder {
         Self::claim(path, is_new)
     }
 
-    /// A new folder in `parent`: `name`, or `name-2` and so on where that is taken.
+    /// Makes a folder in `parent`: `name`, or `name-2` and so on if that exists.
     ///
     /// # Errors
     /// [`RunError`] names the folder.
@@ -93,7 +93,7 @@ impl RunFolder {
         std::fs::create_dir_all(parent).map_err(|source| io(parent, source))?;
         for number in 1.. {
             let path = parent.join(if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
-            // Making the folder is what claims the name, should two start at once.
+            // Of two processes that start at once, the one that makes the folder gets the name.
             match std::fs::create_dir(&path) {
                 Ok(()) => return Self::claim(&path, true),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -103,7 +103,7 @@ impl RunFolder {
         unreachable!("there is always another number")
     }
 
-    /// The folder of a run to go on with, its metrics cut back to what was known at `step`.
+    /// Opens the folder of a run to continue, and removes the metrics after `step`.
     ///
     /// # Errors
     /// [`RunError`] names the folder.
@@ -111,7 +111,7 @@ impl RunFolder {
         let lock = lock(path)?;
         remove_leftovers(path)?;
         let rows = match metrics::read(&path.join(METRICS)) {
-            // It was killed before it had any.
+            // The run was killed before it recorded metrics.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             rows => rows.map_err(|source| io(&path.join(METRICS), source))?,
         };
@@ -120,19 +120,18 @@ impl RunFolder {
         Self::open(path, lock, false)
     }
 
-    /// Removes the files of a folder that holds no training yet.
+    /// Removes the files of a run that has not started. If this process made the folder, removes it as well, and then
+    /// its parent if that is `runs` and empty.
     ///
-    /// Removes the folder too if this process made it, and then its parent if that is the default one and empty.
-    ///
-    /// An error here is not told: the error that made the folder useless is.
+    /// Ignores errors: the caller reports the error that came before.
     pub fn abandon(self) {
-        // In a folder that was there before, metrics may be of something else.
+        // In a folder that existed before, the metrics may belong to something else.
         let is_empty = self.metrics.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let metrics = (self.is_new || is_empty).then_some(METRICS);
         for file in [CONFIG, LOCK].into_iter().chain(metrics) {
             drop(std::fs::remove_file(self.path.join(file)));
         }
-        // Neither removes a folder with something in it.
+        // `remove_dir` only removes empty folders.
         if self.is_new
             && std::fs::remove_dir(&self.path).is_ok()
             && let Some(parent) = self.path.parent()
@@ -142,7 +141,7 @@ impl RunFolder {
         }
     }
 
-    /// Takes a folder that is there.
+    /// Locks an existing folder, which must not have a run.
     fn claim(path: &Path, is_new: bool) -> Result<Self, RunError> {
         let lock = lock(path)?;
         if path.join(CONFIG).exists() {
@@ -157,12 +156,12 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), is_new, metrics, _lock: lock })
     }
 
-    /// The folder.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Refuses a folder on a disk that is full before the work is done.
+    /// Fails if the folder's disk has not `bytes` bytes left.
     ///
     /// # Errors
     /// [`RunError::Write`] names the folder.
@@ -175,10 +174,10 @@ impl RunFolder {
     /// # Errors
     /// [`RunError::Io`] names the file.
     pub fn record(&mut self, row: &Row) -> Result<(), RunError> {
-        // One write per line: a line is there whole or is the last one, cut short.
+        // Each line is one write, so only the last line can be incomplete.
         let mut write = || {
             let end = self.metrics.metadata()?.len();
-            // What a full disk has cut short would have the next line behind it.
+            // If the disk is full, removes the incomplete line: the next line would be appended to it.
             self.metrics.write_all(row.to_line().as_bytes()).inspect_err(|_| drop(self.metrics.set_len(end)))
         };
         write().map_err(|source| io(&self.path.join(METRICS), source))
@@ -192,7 +191,7 @@ impl RunFolder {
         Ok(write_atomically(&self.path.join(CONFIG), pretty(config).as_bytes())?)
     }
 
-    /// Writes how it ended and takes the checkpoint away.
+    /// Writes the result and removes the checkpoint.
     ///
     /// # Errors
     /// [`RunError`] names the file.
@@ -206,30 +205,30 @@ impl RunFolder {
     }
 }
 
-/// `checkpoint.safetensors` of a run.
+/// Returns the path of a run's `checkpoint.safetensors`.
 pub fn checkpoint_path(run: &Path) -> PathBuf {
     run.join(CHECKPOINT)
 }
 
-/// `model.safetensors` of a run.
+/// Returns the path of a run's `model.safetensors`.
 pub fn model_path(run: &Path) -> PathBuf {
     run.join(MODEL)
 }
 
-/// `result.json` of a run, which is there when the run is done.
+/// Returns the path of a run's `result.json`, which exists once the run is finished.
 pub fn result_path(run: &Path) -> PathBuf {
     run.join(RESULT)
 }
 
-/// `metrics.jsonl` of a run.
+/// Returns the path of a run's `metrics.jsonl`.
 pub fn metrics_path(run: &Path) -> PathBuf {
     run.join(METRICS)
 }
 
-/// Settings of a run.
+/// Reads the settings of a run.
 ///
 /// # Errors
-/// [`RunError::NoRun`] if it has none that can be read.
+/// [`RunError::NoRun`] if the settings cannot be read.
 pub fn read_config(run: &Path) -> Result<serde_json::Value, RunError> {
     let no_run = |reason: String| RunError::NoRun { path: run.to_owned(), reason };
     let text = std::fs::read_to_string(run.join(CONFIG)).map_err(|error| no_run(format!("{CONFIG}: {error}")))?;

@@ -1,4 +1,4 @@
-//! Where the batches of a training come from.
+//! The source of a training's batches.
 
 use std::rc::Rc;
 
@@ -10,34 +10,34 @@ use crate::train::corpus::Part;
 use crate::train::draws::Batches;
 use crate::train::recipe::{Form, Recipe};
 
-/// Where batches come from.
+/// Source of batches.
 pub enum Source {
-    /// Examples by their indices.
+    /// Draws examples.
     Windows {
-        /// The indices.
+        /// Draws indices of examples.
         batches: Batches,
         /// All examples.
         train: Rc<Part>,
     },
-    /// Words in a new order every epoch, as many as have about `batch_size` characters.
+    /// Draws words in a new order every epoch. A batch has words with at least `batch_size` characters in total.
     Words {
         /// All words.
         train: Rc<Part>,
-        /// The network they are for.
+        /// Network that evaluates the batches.
         architecture: Architecture,
-        /// Characters of a batch, at least.
+        /// Minimum number of characters per batch.
         batch_size: usize,
-        /// The order of this epoch.
+        /// Order of the words in this epoch.
         permutation: Vec<i64>,
-        /// Progress.
+        /// Index in `permutation` of the next word.
         next: usize,
-        /// Where tensors go.
+        /// Device of the batches.
         device: Device,
     },
 }
 
 impl Source {
-    /// Batches of the train split in the form of the recipe.
+    /// Returns a source of batches of the train split, in the form of the recipe.
     pub fn new(recipe: &Recipe, architecture: &Architecture, train: &Rc<Part>, device: Device) -> Self {
         let train = Rc::clone(train);
         match recipe.form {
@@ -54,7 +54,7 @@ impl Source {
         }
     }
 
-    /// The next batch.
+    /// Draws the next batch.
     pub fn next_batch(&mut self) -> Batch {
         match self {
             Self::Windows { batches, train } => {
@@ -74,7 +74,8 @@ impl Source {
                     (to, characters >= *batch_size)
                 };
                 let (mut to, full) = take(permutation, *next);
-                // What is left of an epoch and fills no batch is skipped; a list smaller than a batch is taken whole.
+                // Skips the last words of an epoch if they do not fill a batch. A list smaller than a batch is the
+                // batch.
                 if !full {
                     let count = i64::try_from(words.count()).expect("it fits the memory");
                     let drawn = Tensor::randperm(count, (Kind::Int64, Device::Cpu));
@@ -91,7 +92,7 @@ impl Source {
     }
 }
 
-/// The number of a word as libtorch drew it.
+/// Converts the index of a word that libtorch drew.
 fn index(drawn: i64) -> usize {
     usize::try_from(drawn).expect("not below 0")
 }

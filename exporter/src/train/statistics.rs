@@ -1,24 +1,25 @@
-//! What the lecture looks at while a network trains: how full the outputs of a level are, and how large gradients and updates are.
+//! Statistics of a training step that the lecture plots: saturation of the levels' outputs, and sizes of gradients and
+//! updates.
 
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
-/// Beyond this a tanh hardly lets a gradient through, and a gated unit, which is smaller, even less.
+/// Magnitude beyond which tanh passes hardly any gradient, and a gated unit, whose outputs are smaller, even less.
 pub const SATURATED: f64 = 0.97;
 
-/// The outputs of one level over one batch.
+/// Outputs of one level over one batch.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Activations {
-    /// Their mean.
+    /// Mean of the outputs.
     pub mean: f64,
-    /// Their standard deviation.
+    /// Standard deviation of the outputs.
     pub std: f64,
-    /// Share beyond [`SATURATED`].
+    /// Share of the outputs beyond [`SATURATED`], 0 to 1.
     pub saturated: f64,
 }
 
 impl Activations {
-    /// Of a level's output.
+    /// Computes the statistics of a level's output.
     pub fn of(output: &Tensor) -> Self {
         tch::no_grad(|| Self {
             mean: output.mean(Kind::Float).double_value(&[]),
@@ -28,22 +29,23 @@ impl Activations {
     }
 }
 
-/// One weight matrix at one step.
+/// Gradient and update of one weight matrix at one step.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct WeightStatistics {
-    /// Its name in the network.
+    /// Name of the matrix in the network.
     pub name: String,
-    /// Standard deviation of its gradient over that of its values.
+    /// Standard deviation of the gradient, divided by that of the weights.
     pub gradient_to_data: f64,
-    /// The same of the step taken, as a power of ten. The lecture would have it near -3.
+    /// Base-10 logarithm of the standard deviation of the update, divided by that of the weights. The lecture
+    /// recommends about -3.
     pub log10_update_to_data: f64,
 }
 
-/// The weight matrices before a step.
+/// Copies of the weight matrices before a step.
 pub struct Before(Vec<(String, Tensor, Tensor)>);
 
 impl Before {
-    /// Takes copies of the matrices, vectors being too small to have a telling spread.
+    /// Copies the matrices. Vectors are left out: they are too small for a meaningful standard deviation.
     pub fn of(store: &VarStore) -> Self {
         let matrices = store.variables().into_iter().filter(|(_, value)| value.requires_grad() && value.dim() == 2);
         let mut copies: Vec<_> =
@@ -52,7 +54,7 @@ impl Before {
         Self(copies)
     }
 
-    /// Compares with what the matrices are now.
+    /// Compares the matrices with their values after the step.
     pub fn compare(&self) -> Vec<WeightStatistics> {
         let std = |tensor: &Tensor| tensor.std(false).double_value(&[]);
         let each = |(name, before, now): &(String, Tensor, Tensor)| {
@@ -60,7 +62,7 @@ impl Before {
             WeightStatistics {
                 name: name.clone(),
                 gradient_to_data: std(&now.grad()) / spread,
-                // A weight that did not move is off any scale; JSON has no infinity.
+                // Limits the logarithm for weights that did not change: JSON has no infinity.
                 log10_update_to_data: (std(&(now - before)) / spread).log10().max(-12.0),
             }
         };

@@ -1,10 +1,10 @@
-//! A grid of trainings, and what came of it.
+//! A grid of trainings, and its results.
 
 use std::path::{Path, PathBuf};
 
 use crate::io::write::{WriteError, write_atomically};
 
-/// Options of `train` that a grid may go over.
+/// Options of `train` that a grid may vary.
 pub const KEYS: [&str; 10] = [
     "lr",
     "batch-size",
@@ -18,38 +18,38 @@ pub const KEYS: [&str; 10] = [
     "activation",
 ];
 
-/// One training of a grid.
+/// Training of a grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Name of the preset.
     pub preset: String,
     /// Options of `train` and their values.
     pub settings: Vec<(String, String)>,
-    /// The seed.
+    /// Seed of the training.
     pub seed: u64,
 }
 
 impl Run {
-    /// The folder's name, which says it all.
+    /// Returns the name of the run's folder: preset, settings and seed.
     pub fn name(&self) -> String {
         format!("{}-seed{}", self.group(), self.seed)
     }
 
-    /// What it has in common with the runs of other seeds.
+    /// Returns the name without the seed: runs that differ only in the seed are one group.
     pub fn group(&self) -> String {
         let settings: String = self.settings.iter().map(|(key, value)| format!("-{key}={value}")).collect();
         format!("{}{settings}", self.preset)
     }
 }
 
-/// Reads `key=value,value`.
+/// Parses `key=value,value`.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// Sentence that describes the fault.
 pub fn parse_set(text: &str) -> Result<(String, Vec<String>), String> {
     let (key, values) = text.split_once('=').ok_or("must be KEY=VALUE,VALUE as in lr=1e-3,3e-3")?;
     if !KEYS.contains(&key) {
-        return Err(format!("{key:?} is none of {}", KEYS.join(", ")));
+        return Err(format!("{key:?} cannot be varied: the key must be one of {}", KEYS.join(", ")));
     }
     let values: Vec<String> = values.split(',').map(str::to_owned).collect();
     match values.iter().find(|value| !value.parse::<f64>().is_ok_and(f64::is_finite)) {
@@ -58,7 +58,7 @@ pub fn parse_set(text: &str) -> Result<(String, Vec<String>), String> {
     }
 }
 
-/// Every preset with every combination of settings and every seed.
+/// Returns a run for every preset, combination of settings and seed.
 pub fn grid(presets: &[String], sets: &[(String, Vec<String>)], seeds: impl Iterator<Item = u64> + Clone) -> Vec<Run> {
     let mut combinations: Vec<Vec<(String, String)>> = vec![Vec::new()];
     for (key, values) in sets {
@@ -70,7 +70,7 @@ pub fn grid(presets: &[String], sets: &[(String, Vec<String>)], seeds: impl Iter
             .collect();
     }
     let mut runs: Vec<Run> = Vec::new();
-    // Seeds outermost: a grid that is stopped early has every combination at least once.
+    // The seed is the outermost loop: every combination runs with one seed before any runs with the next.
     for seed in seeds {
         for preset in presets {
             for settings in &combinations {
@@ -84,42 +84,42 @@ pub fn grid(presets: &[String], sets: &[(String, Vec<String>)], seeds: impl Iter
     runs
 }
 
-/// What came of a run: a row of the results.
+/// Result of a run: a row of the results.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Row {
-    /// Name of its folder.
+    /// Name of the run's folder.
     pub name: String,
-    /// What it has in common with the runs of other seeds.
+    /// Name of the group of runs that differ only in the seed.
     pub group: String,
     /// Name of the preset.
     pub preset: String,
-    /// The seed.
+    /// Seed of the training.
     pub seed: u64,
-    /// Loss of the train split, nats per character.
+    /// Loss of the train split, in nats per character.
     pub train_nll: f64,
-    /// Of the dev split.
+    /// Loss of the dev split, in nats per character.
     pub dev_nll: f64,
-    /// Of the test split.
+    /// Loss of the test split, in nats per character.
     pub test_nll: f64,
-    /// Parameters while training.
+    /// Number of parameters during training.
     pub parameters: usize,
-    /// The step whose weights were kept.
+    /// Step whose weights became the model.
     pub steps: usize,
-    /// How long it took.
+    /// Duration of the training.
     pub seconds: f64,
 }
 
-/// `results.jsonl`, with `results.csv` beside it.
+/// Results of a grid, in `results.jsonl` and `results.csv`.
 pub struct Results {
     folder: PathBuf,
     rows: Vec<Row>,
 }
 
 impl Results {
-    /// Those of a folder; none if it has none.
+    /// Reads the results in a folder; empty if the folder has none.
     ///
     /// # Errors
-    /// What the system says, or the line that is no row.
+    /// Error of the system, or the number and the fault of a line that cannot be read.
     pub fn read(folder: &Path) -> std::io::Result<Self> {
         let path = folder.join("results.jsonl");
         let text = match std::fs::read_to_string(&path) {
@@ -134,7 +134,7 @@ impl Results {
         Ok(Self { folder: folder.to_owned(), rows })
     }
 
-    /// The rows.
+    /// Returns the rows in the order in which they were added.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
@@ -148,7 +148,7 @@ impl Results {
             return Ok(());
         }
         self.rows.push(row);
-        // Both anew: they are small, and never half a row, nor one in one file only.
+        // Writes both files completely: they are small, and neither ever has an incomplete row.
         let line = |row: &Row| serde_json::to_string(row).expect("finite numbers") + "\n";
         write_atomically(
             &self.folder.join("results.jsonl"),
@@ -156,7 +156,7 @@ impl Results {
         )?;
         let mut csv = "name,group,preset,seed,train_nll,dev_nll,test_nll,parameters,steps,seconds\n".to_owned();
         for row in &self.rows {
-            // No name has a comma: presets have none, and neither have numbers.
+            // No name has a comma: neither presets nor numbers have one.
             csv += &format!(
                 "{},{},{},{},{:.6},{:.6},{:.6},{},{},{:.1}\n",
                 row.name,
@@ -175,12 +175,12 @@ impl Results {
     }
 }
 
-/// A mean over seeds and how far they lie apart.
+/// Mean and standard deviation over seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The mean.
+    /// Mean of the runs.
     pub mean: f64,
-    /// The standard deviation estimated from the runs; none for a single one.
+    /// Standard deviation, estimated from the runs; `None` for a single run.
     pub std: Option<f64>,
 }
 
@@ -202,7 +202,7 @@ impl std::fmt::Display for Spread {
     }
 }
 
-/// The ranked table: a line per group, the lowest mean dev loss first.
+/// Returns the ranked table: a line per group, the lowest mean dev loss first.
 pub fn table(rows: &[Row]) -> String {
     let mut groups: Vec<(&str, Vec<&Row>)> = Vec::new();
     for row in rows {
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn wrong_sets_are_explained() {
         assert!(parse_set("lr").unwrap_err().contains("KEY=VALUE"));
-        assert!(parse_set("out=x").unwrap_err().contains("none of lr, batch-size"));
+        assert!(parse_set("out=x").unwrap_err().contains("must be one of lr, batch-size"));
         assert!(parse_set("lr=1e-3,fast").unwrap_err().contains("\"fast\" is not a number"));
         assert!(parse_set("lr=").is_err());
     }

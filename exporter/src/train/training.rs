@@ -29,38 +29,39 @@ use crate::train::recipe::Keep;
 use crate::train::source::Source;
 use crate::train::statistics::{Activations, Before, WeightStatistics};
 
-/// Times that activations, gradients and updates are looked at.
+/// Number of steps of a training at which statistics of activations, gradients and updates are taken.
 const STATISTICS: usize = 100;
 
-/// A trained model.
+/// Result of a training.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The folded network of the step that the recipe keeps, its losses in its `origin`; none for a network that cannot
-    /// be folded.
+    /// Folded network of the step that the recipe keeps, with its losses in `origin`; `None` if the network cannot be
+    /// folded.
     pub model: Option<FoldedModel>,
-    /// Losses of train, dev and test.
+    /// Losses of train, dev and test, in nats per character.
     pub losses: [f64; 3],
-    /// The step that the model comes from.
+    /// Step from which the model is.
     pub best_step: usize,
-    /// Examples of train, dev and test.
+    /// Number of examples of train, dev and test.
     pub examples: [usize; 3],
-    /// Words of train, dev and test.
+    /// Number of words of train, dev and test.
     pub words: [usize; 3],
-    /// Parameters while training, BatchNorm's included.
+    /// Number of parameters during training, BatchNorm's included.
     pub parameters: usize,
-    /// How long the training took, in all.
+    /// Total duration of the training.
     pub elapsed: Duration,
-    /// Whether `stop` ended the training early.
+    /// `true` if `stop` ended the training early.
     pub interrupted: bool,
 }
 
 /// Trains a network on the words' train split and folds it.
 ///
-/// `stop` ends the training after the current step; the outcome is then the best model so far. The same words, options
-/// and libtorch give the same model, bit by bit, whether in one go or from a checkpoint of the same training.
+/// `stop` ends the training after the current step; the outcome is then the best model so far. With the same words,
+/// options and libtorch, the model is the same bit by bit, whether or not the training was interrupted and continued
+/// from its checkpoint.
 ///
 /// # Errors
-/// [`TrainError`] says what to change.
+/// [`TrainError`] if the words, options or checkpoint cannot be used, or the training diverges.
 ///
 /// # Panics
 /// If libtorch runs out of memory.
@@ -96,7 +97,7 @@ pub fn train(
         if evaluate {
             training.measure(observe)?;
         }
-        // Before a measurement that only an interruption causes: the training that goes on must not know of it.
+        // Saves before a measurement that only the interruption causes: it must not affect the continued training.
         let saved = save.map(|path| training.save(path));
         if interrupted && !evaluate {
             training.measure(observe)?;
@@ -111,7 +112,7 @@ pub fn train(
     training.finish(false)
 }
 
-/// A training between two steps.
+/// State of a training between two steps.
 struct Training<'a> {
     options: &'a Options,
     corpus: Corpus,
@@ -119,15 +120,15 @@ struct Training<'a> {
     network: Sequential,
     optimizer: Optimizer,
     source: Source,
-    /// The origin of the models folded on the way.
+    /// Origin of the models folded during the training.
     origin: Origin,
     fingerprint: String,
-    /// Steps in all.
+    /// Total number of steps.
     steps: usize,
-    /// Steps done.
+    /// Number of steps done.
     step: usize,
     every: Every,
-    /// Losses of the last steps, not read from the device yet.
+    /// Losses of the last steps, not yet read from the device.
     losses: Vec<Tensor>,
     best: Option<Best>,
     started: Instant,
@@ -137,29 +138,29 @@ struct Training<'a> {
     saved: Instant,
 }
 
-/// Steps between two reports of the loss, measurements of the dev loss, and looks at activations and weights.
+/// Number of steps between two reports of the loss, two measurements of the dev loss, and two statistics.
 struct Every {
     report: usize,
     evaluation: usize,
     statistics: usize,
 }
 
-/// The model that the recipe keeps, of the measurements so far.
+/// Model that the recipe keeps of the measurements so far.
 struct Best {
     step: usize,
     nll: f64,
-    /// None for a network that cannot be folded.
+    /// `None` if the network cannot be folded.
     model: Option<FoldedModel>,
 }
 
-/// Outputs, gradients and updates of a step.
+/// Statistics of outputs, gradients and updates of a step.
 struct Seen {
     activations: Vec<Activations>,
     weights: Vec<WeightStatistics>,
 }
 
 impl<'a> Training<'a> {
-    /// Builds network and batches. Draws the first weights.
+    /// Builds the network and the source of batches, and draws the first weights.
     fn new(words: &Words, options: &'a Options) -> Result<Self, TrainError> {
         let started = Instant::now();
         let recipe = &options.recipe;
@@ -201,7 +202,7 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// Refuses the checkpoint of another training.
+    /// Fails if the checkpoint belongs to another training.
     fn check(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         if checkpoint.fingerprint == self.fingerprint {
             return Ok(());
@@ -210,13 +211,13 @@ impl<'a> Training<'a> {
         Err(CheckpointError::OtherTraining { differences })
     }
 
-    /// Tells the observer of the network and of the steps, `done` of them in the checkpoint.
+    /// Tells the observer the network's shapes and the number of steps, `done` of which are in the checkpoint.
     fn start(&self, done: usize, observe: &mut dyn FnMut(Event<'_>)) {
         let shapes = self.network.shapes(&self.corpus.train.contexts.narrow(0, 0, 1));
         observe(Event::Start { shapes: &shapes, parameters: self.parameters(), done, steps: self.steps });
     }
 
-    /// Continues from a checkpoint: restores the state, and repeats the draws of the steps that it has.
+    /// Restores the state from a checkpoint, and repeats the random draws of its steps.
     fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         self.step = checkpoint.step;
         self.earlier = Duration::from_secs_f64(checkpoint.seconds);
@@ -242,7 +243,7 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// Trains on the next batch. Looks at activations and weights where it is time for it.
+    /// Trains on the next batch. Returns statistics if they are due.
     fn step(&mut self) -> Option<Seen> {
         self.step += 1;
         let watched = self.step == 1 || self.step.is_multiple_of(self.every.statistics);
@@ -268,7 +269,7 @@ impl<'a> Training<'a> {
 
     /// Returns the losses of the steps since the last call.
     ///
-    /// They are read from the device together: once a step would make the device wait.
+    /// Reads them from the device together: a read after every step would make the device wait.
     fn read_losses(&mut self) -> Result<Vec<f32>, TrainError> {
         let losses = to_vector::<f32>(&Tensor::stack(&self.losses, 0)).to_vec();
         self.losses.clear();
@@ -282,7 +283,7 @@ impl<'a> Training<'a> {
         TrainError::Diverged { step, loss, lr: self.options.recipe.lr }
     }
 
-    /// Measures the dev loss, and keeps the model if the recipe says so.
+    /// Measures the dev loss, and keeps the model if the recipe asks for that.
     fn measure(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
         let nll = self.nll(&self.corpus.dev);
         if !nll.is_finite() {
@@ -303,7 +304,7 @@ impl<'a> Training<'a> {
         part.nll(&self.network, &self.options.architecture, self.options.recipe.form)
     }
 
-    /// Returns the file of the checkpoint if it is time for one; an interruption always needs one.
+    /// Returns the checkpoint's file if a checkpoint is due; after an interruption it always is.
     fn save_to(&self, interrupted: bool) -> Option<&'a Path> {
         let (path, interval) = self.options.checkpoints.as_ref()?;
         let is_due = match interval {
@@ -333,7 +334,7 @@ impl<'a> Training<'a> {
         state.write(path)
     }
 
-    /// Measures the model that the recipe keeps on all splits.
+    /// Measures the kept model on all splits and returns the outcome.
     fn finish(mut self, interrupted: bool) -> Result<Outcome, TrainError> {
         let mut best = self.best.take().ok_or_else(|| TrainError::Option("no step was taken".to_owned()))?;
         let losses = match &mut best.model {
@@ -352,10 +353,9 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// Scales the levels of an unbounded activation, and notes the losses in the model's origin.
+    /// Scales the levels of an unbounded activation, and stores the losses in the model's origin.
     ///
-    /// The losses are those of the folded network, as the file will have it: all three from the same weights in the
-    /// same way.
+    /// The losses are those of the folded network in the file: all three come from the same weights.
     fn complete(&self, model: &mut FoldedModel, step: usize) -> [f64; 3] {
         let examples = &self.corpus.examples;
         if !activation::is_bounded(self.options.architecture.activation) {
@@ -374,7 +374,7 @@ impl<'a> Training<'a> {
         self.store.trainable_variables().iter().map(Tensor::numel).sum()
     }
 
-    /// Returns how long the training has taken, the time before it was continued included.
+    /// Returns the duration of the training, including the time before it was continued.
     fn elapsed(&self) -> Duration {
         self.earlier + self.started.elapsed()
     }

@@ -1,4 +1,4 @@
-//! Files of another kind than the command reads, and names that no file has.
+//! Files of another kind than the command reads, and unusual file names.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,7 +9,7 @@ use crate::common::workspace;
 use crate::program::{exporter, run_in};
 use crate::table::row;
 
-/// A folder with a file of each kind, and the trained model `m.safetensors`.
+/// Makes a folder with a file of each kind and the trained model `m.safetensors`.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
@@ -31,7 +31,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Each file, and what is said of it where a model is read.
+/// Each file, and the error of a command that reads it as a model.
 const KINDS: [(&str, &str); 12] = [
     (
         "net.safetensors",
@@ -125,16 +125,16 @@ fn a_dash_is_no_file() {
         "plot -",
     ] {
         let outcome = run_in(folder.path(), &arguments.split(' ').collect::<Vec<_>>())
-            .fails(&[" -: stdin and stdout are not taken for a file"]);
+            .fails(&[" -: stdin and stdout cannot replace a file"]);
         row("-", arguments, outcome.last());
     }
     assert!(!folder.path().join("-").exists() && !folder.path().join("runs").exists());
-    // A file of that name is a file.
+    // A file with the name `-` can be read as `./-`.
     fs::copy(folder.path().join("m.blob"), folder.path().join("-")).unwrap();
     run_in(folder.path(), &["sample", "--model", "./-", "-n", "1"]).succeeds();
 }
 
-/// Runs the program in a folder with arguments that are not UTF-8: `%` stands for the byte FF. Returns exit code and
+/// Runs the program in a folder with arguments that are not UTF-8: `%` becomes the byte FF. Returns exit code and
 /// stderr.
 fn run_raw(here: &Path, arguments: &str) -> (Option<i32>, String) {
     let bytes = |argument: &str| argument.bytes().map(|byte| if byte == b'%' { 0xff } else { byte }).collect();

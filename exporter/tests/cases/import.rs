@@ -23,13 +23,13 @@ fn validate(folder: &Path, golden: &[u8], more: &[&str]) -> Outcome {
     run_in(folder, &[&arguments, more].concat())
 }
 
-/// The line of stderr that has a text.
+/// Returns the line of stderr that has a text.
 #[track_caller]
 fn line<'o>(outcome: &'o Outcome, text: &str) -> &'o str {
     outcome.stderr.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?}: {}", outcome.stderr))
 }
 
-/// Imports a file in which only names or places differ from [`network`], and checks that the logits are its.
+/// Imports a file that differs from [`network`] only in names or order, and checks that its logits are the same.
 #[track_caller]
 fn is_the_network(file: &File, what: &str, more: &[&str]) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
@@ -64,7 +64,7 @@ fn words_for_the_parts_of_a_batch_norm() {
     is_the_network(&file, "weights, biases in the plural", &[]);
 }
 
-/// [`network`] with other names for its modules.
+/// Returns [`network`] with other names for its modules.
 fn named(modules: [&str; 6]) -> File {
     let mut file = network();
     file.rename(&|name| {
@@ -81,15 +81,15 @@ fn names_of_the_embedding_and_the_output() {
     is_the_network(&named(["tok", "fc1", "bn1", "fc2", "bn2", "head"]), "an embedding called tok", &[]);
     let blocks = ["tok", "levels.0.proj", "levels.0.norm", "levels.1.proj", "levels.1.norm", "lm_head"];
     is_the_network(&named(blocks), "blocks of proj and norm", &[]);
-    // Words that nobody knows: the shapes say it.
+    // Unknown names: the shapes decide.
     let unknown = named(["zeichen", "fc1", "bn1", "fc2", "bn2", "ende"]);
     let outcome = is_the_network(&unknown, "an embedding and an output layer under unknown names", &[]);
-    line(&outcome, "the shapes say it: zeichen.weight is the embedding");
-    // Shapes that fit nothing: the line says what was taken for what.
+    line(&outcome, "according to the shapes, zeichen.weight is the embedding");
+    // Shapes that fit no network: the error names the assumed roles.
     let mut file = unknown;
     file.set("ende.weight", &[8, 7]);
     let folder = tempfile::tempdir().unwrap();
-    let expected = ["taken for the embedding", "\"ende.weight\"", "--order EMBEDDING,...,OUTPUT"];
+    let expected = ["is the embedding and ", "\"ende.weight\"", "--order EMBEDDING,...,OUTPUT"];
     let outcome = import(folder.path(), &file, &[]).fails(&expected);
     row("shapes that fit no network", "import", outcome.last());
     assert!(!folder.path().join("model.safetensors").exists());
@@ -111,13 +111,13 @@ fn what_else_is_in_a_file() {
     file.raw("n_averaged", "I64", &[], 3_i64.to_le_bytes().to_vec());
     file.raw("position_ids", "I64", &[1], 0_i64.to_le_bytes().to_vec());
     let outcome = is_the_network(&file, "averages of the weights beside them (ema_model.)", &[]);
-    line(&outcome, "averages of the weights are passed over");
-    line(&outcome, "passed over: ").contains("n_averaged").then_some(()).expect("it is named");
+    line(&outcome, "averages of the weights are not used");
+    line(&outcome, "not used: ").contains("n_averaged").then_some(()).expect("it is named");
 }
 
 #[test]
 fn tied_weights_that_are_stored_once() {
-    // As save_model of safetensors leaves them: the output's matrix is the embedding's.
+    // The form of safetensors' save_model: the output layer shares the embedding's matrix.
     let folder = tempfile::tempdir().unwrap();
     let mut file = network();
     file.set("2.weight", &[4, 8]);
@@ -130,8 +130,9 @@ fn tied_weights_that_are_stored_once() {
     row("tied weights stored once, without metadata", "import", outcome.last());
     file.metadata.push(("8.weight", "0.weight".to_owned()));
     let outcome = import(folder.path(), &file, &[]).succeeds();
-    row("tied weights stored once, {\"8.weight\": \"0.weight\"}", "import", line(&outcome, "8.weight is 0.weight"));
-    // Without a bias nothing else hints at the output layer.
+    let tied = line(&outcome, "8.weight is tied to 0.weight");
+    row("tied weights stored once, {\"8.weight\": \"0.weight\"}", "import", tied);
+    // Without a bias, only the metadata names the output layer.
     file.remove("8.bias");
     import(folder.path(), &file, &[]).succeeds();
 }
@@ -172,7 +173,7 @@ fn vocabularies_in_other_forms() {
     let object = r#"{"a": 1, "b": 2, ".": 0, "c": 3, "d": 4, "e": 5, "f": 6, "g": 7}"#;
     is_the_network(&vocab(object), "a vocabulary as JSON from characters to rows", &[]);
     let folder = tempfile::tempdir().unwrap();
-    // Two signs: one pads, the other ends.
+    // Two signs: one pads the context, the other ends a word.
     let outcome = import(folder.path(), &vocab("<S>abcdef<E>"), &[]).succeeds();
     row("signs <S> and <E>", "import", line(&outcome, "starts and"));
     let words = run_in(folder.path(), &["sample", "--model", "model.safetensors", "-n", "9"]).succeeds().stdout;
@@ -187,13 +188,13 @@ fn the_boundary_wherever_it_is() {
     let mut file = network();
     file.metadata = vec![("vocab", "abcdefg.".to_owned())];
     let outcome = import(folder.path(), &file, &[]).succeeds();
-    row("a vocabulary with the boundary last", "import", line(&outcome, "moved to the front"));
-    // These golden contexts are padded with row 0: the logits agree, and it is said that something is wrong.
+    row("a vocabulary with the boundary last", "import", line(&outcome, "row 7 of the file and row 0 of the model"));
+    // The golden contexts are padded with row 0, which is not the boundary: the logits agree, but a warning says so.
     let outcome = validate(folder.path(), &golden(), &[]).succeeds();
     row("golden contexts padded with another row", "validate --golden", line(&outcome, "warning: "));
     let words = run_in(folder.path(), &["sample", "--model", "model.safetensors", "-n", "9"]).succeeds().stdout;
     assert!(words.chars().all(|character| "abcdefg\n".contains(character)), "{words}");
-    // No usual sign: it is asked for, or the golden contexts say it.
+    // No usual sign: the user or the golden contexts must name the boundary.
     file.metadata = vec![("vocab", "abcdefgh".to_owned())];
     let folder = tempfile::tempdir().unwrap();
     let outcome = import(folder.path(), &file, &[]).fails(&["\"abcdefgh\"", "--boundary CHARACTER"]);
@@ -203,7 +204,7 @@ fn the_boundary_wherever_it_is() {
     line(&outcome, "the boundary \"c\" is row 2");
     std::fs::write(folder.path().join("golden.safetensors"), golden()).unwrap();
     let outcome = import(folder.path(), &file, &["--golden", "golden.safetensors"]).succeeds();
-    line(&outcome, "padded with \"a\" (row 0): it is the boundary");
+    line(&outcome, "padded with \"a\" (row 0), so this is the boundary");
 }
 
 #[test]
@@ -220,7 +221,7 @@ fn rows_in_another_order() {
     row("rows in another order than the vocabulary", "import --data", &text[text.find("a loss of").unwrap()..]);
 }
 
-/// The list of a fixture, and its characters sorted.
+/// Returns the path of a fixture's list, and its characters in order.
 fn letters() -> (std::path::PathBuf, String) {
     let path = workspace("tests/fixtures/pytorch/letters60.txt");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -254,17 +255,17 @@ fn golden_files_at_import() {
         let path = |end: &str| workspace("tests/fixtures/networks").join(format!("{name}{end}.safetensors"));
         let (input, golden) = (path(""), path("_golden"));
         let arguments = ["import", "--in", input.to_str().unwrap(), "--out", "model.safetensors"];
-        // What is usual is something else here.
+        // Without the golden file, the default assumptions are wrong for these networks.
         run_in(folder.path(), &arguments).succeeds();
         let bytes = std::fs::read(&golden).unwrap();
         assert_eq!(validate(folder.path(), &bytes, &[]).code, Some(1), "{name}");
         let outcome = run_in(folder.path(), &[&arguments[..], &["--golden", golden.to_str().unwrap()]].concat());
         let outcome = outcome.succeeds();
         validate(folder.path(), &bytes, &["--tolerance", "1e-5"]).succeeds();
-        let text = line(&outcome, "settles it");
-        row(&format!("a network of kind {name}"), "import --golden", &text[text.find("settles").unwrap()..]);
+        let text = line(&outcome, "determines the network");
+        row(&format!("a network of kind {name}"), "import --golden", &text[text.find("determines").unwrap()..]);
     }
-    // None fits: another activation than is known.
+    // The golden logits belong to another network.
     let folder = tempfile::tempdir().unwrap();
     let mut file = network();
     file.set("5.weight", &[6, 10]);
@@ -284,7 +285,7 @@ fn golden_logits_in_other_forms() {
     row("golden log-probabilities", "validate --golden", line(&outcome, "log-probabilities"));
     for dtype in ["F16", "BF16"] {
         let outcome = validate(folder.path(), &network::golden_of(|row| row.to_vec(), dtype), &[]).succeeds();
-        row(&format!("golden logits in {dtype}"), "validate --golden", line(&outcome, "part of the tolerance"));
+        row(&format!("golden logits in {dtype}"), "validate --golden", line(&outcome, "the tolerance includes that"));
     }
     let softmax = |row: &[f64]| network::log_softmax(row).iter().map(|x| x.exp()).collect();
     let outcome = validate(folder.path(), &network::golden_of(softmax, "F32"), &[]).fails(&["probabilities"]);

@@ -1,16 +1,16 @@
-//! Values of options that no machine can take.
+//! Values of options beyond the limits of any machine.
 
 use crate::common::workspace;
 use crate::program::run_in;
 use crate::table::row;
 
-/// Runs a command that must be refused before it does anything; returns the line that says why.
+/// Runs a command that must fail before it does anything. Returns its error.
 #[track_caller]
 fn refused(arguments: &[&str], expected: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let outcome = run_in(folder.path(), arguments);
     let line = outcome.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default().to_owned();
-    // 1 where the list or the model is read before, 2 where the command line alone is wrong.
+    // 1 if the command reads a list or a model first, 2 if clap finds the fault.
     assert!(matches!(outcome.code, Some(1 | 2)), "{arguments:?}: {:?} {}", outcome.code, outcome.stderr);
     for part in expected {
         assert!(line.contains(part), "{arguments:?}: {part:?} is not in: {}", outcome.stderr);
@@ -26,7 +26,7 @@ fn threads_have_a_limit() {
     let expected = ["50000", "must be 1 to ", "on this machine"];
     let threads = ["--threads", "50000"];
     let line = refused(&[&["train", "--preset", "tiny"], &threads[..]].concat(), &expected);
-    // The limit is the machine's.
+    // The limit depends on the machine.
     let cut: String = line.chars().map(|c| if c.is_ascii_digit() { 'N' } else { c }).collect();
     row("--threads 50000", "train", &cut.replace("NNNNN", "50000").replace("NNN", "N").replace("NN", "N"));
     refused(&[&["sweep", "--preset", "tiny"], &threads[..]].concat(), &expected);
@@ -34,8 +34,9 @@ fn threads_have_a_limit() {
     refused(&[&["finetune", "--model", model, "--out", "t.safetensors"], &threads[..]].concat(), &expected);
     refused(&[&["bench", "--model", model], &threads[..]].concat(), &expected);
     refused(&[&["race"], &threads[..]].concat(), &expected);
-    refused(&["sweep", "--preset", "tiny", "--jobs", "60", "--threads", "60"], &["3600 threads: there must be 1 to "]);
-    refused(&["train", "--threads", "0"], &["0 threads: there must be 1 to "]);
+    let expected = ["need 3600 threads, but this machine allows at most "];
+    refused(&["sweep", "--preset", "tiny", "--jobs", "60", "--threads", "60"], &expected);
+    refused(&["train", "--threads", "0"], &["--threads 0: must be 1 to "]);
     for wrong in ["-1", "x", "18446744073709551616"] {
         refused(&["train", &format!("--threads={wrong}")], &["--threads"]);
     }
@@ -67,7 +68,7 @@ fn dimensions_and_lengths_have_limits() {
 
 #[test]
 fn memory_that_is_not_there_is_not_asked_for() {
-    // Four million characters, so that no machine of today has the memory.
+    // Four million characters need more memory than today's machines have.
     let list = tempfile::NamedTempFile::new().unwrap();
     let text: String = (0..100_000).map(|index| format!("{index:a<40}\n")).collect();
     std::fs::write(list.path(), text).unwrap();

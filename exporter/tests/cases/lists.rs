@@ -1,4 +1,4 @@
-//! Word lists that are not what they seem.
+//! Word lists in other encodings and formats, or with unexpected characters.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -37,26 +37,26 @@ pub const CYRILLIC: &[&str] = &[
     "ирина",
 ];
 
-/// Writes `list.txt` with one word a line.
+/// Writes `list.txt` with one word per line.
 pub fn list(folder: &Path, words: &[&str]) {
     std::fs::write(folder.join("list.txt"), words.join("\n") + "\n").expect("the folder can be written");
 }
 
-/// A training of a moment, without the list.
+/// Arguments of a very short training, without the list.
 pub const TRAIN: [&str; 8] = ["train", "--preset", "tiny", "--steps", "20", "--threads", "1", "--no-plots"];
 
-/// Trains a small model on a list for a moment; the list is `list.txt`.
+/// Writes a list to `list.txt` and trains a small model on it for a moment.
 pub fn trained(folder: &Path, words: &[&str], out: &str) {
     list(folder, words);
     run_in(folder, &[&TRAIN[..], &["--data", "list.txt", "--out", out]].concat()).succeeds();
 }
 
-/// Two hundred names of the shipped list.
+/// Returns 200 names of the shipped list.
 fn names() -> Vec<&'static str> {
     exporter::data::SHIPPED_WORDS.lines().take(200).collect()
 }
 
-/// Trains on the bytes of a list, in a folder of its own.
+/// Trains on a list of these bytes, in a new folder.
 fn train(bytes: &[u8]) -> (tempfile::TempDir, Outcome) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("list.txt"), bytes).unwrap();
@@ -64,7 +64,7 @@ fn train(bytes: &[u8]) -> (tempfile::TempDir, Outcome) {
     (folder, outcome)
 }
 
-/// Trains on a list that must be refused, in one line that has all of `expected`, and leave nothing.
+/// Trains on a list that must be refused: the error has all of `expected`, and the training leaves no file.
 #[track_caller]
 fn refused(input: &str, bytes: &[u8], expected: &[&str]) {
     let (folder, outcome) = train(bytes);
@@ -74,7 +74,7 @@ fn refused(input: &str, bytes: &[u8], expected: &[&str]) {
     row(input, "train --data", outcome.last());
 }
 
-/// Trains on a list that must be taken with a note that has all of `expected`.
+/// Trains on a list that must be accepted with a note that has all of `expected`.
 #[track_caller]
 fn noted(input: &str, text: &str, expected: &[&str]) {
     let (_folder, outcome) = train(text.as_bytes());
@@ -266,7 +266,7 @@ fn the_form_that_a_model_knows_is_named() {
     run_in(folder.path(), &sample).succeeds();
 }
 
-/// Words of two common characters, and some of one that is rare.
+/// Returns words of common characters, and words with one rare character each.
 fn many_characters() -> String {
     let mut text = String::new();
     for (index, rare) in ('一'..).take(480).enumerate() {
@@ -286,12 +286,12 @@ fn rare_characters_can_be_dropped() {
     std::fs::write(folder.path().join("list.txt"), &text).unwrap();
     let train = [&TRAIN[..], &["--data", "list.txt", "--max-characters", "100", "--out", "m.safetensors"]].concat();
     let outcome = run_in(folder.path(), &train).succeeds();
-    let dropped = "list.txt: 406 of 960 words dropped, with rarer characters than the 100 commonest";
+    let dropped = "list.txt: dropped 406 of 960 words, which have characters outside the 100 commonest";
     assert!(outcome.stderr.contains(dropped), "{}", outcome.stderr);
     row("506 distinct characters", "train --data --max-characters 100", dropped);
-    // The same words everywhere else, from the model alone.
+    // Other commands drop the same words: the model has the characters.
     let eval = run_in(folder.path(), &["eval", "--model", "m.safetensors", "--data", "list.txt"]).succeeds();
-    assert!(eval.stderr.contains("406 words dropped, as in the training of m.safetensors"), "{}", eval.stderr);
+    assert!(eval.stderr.contains("dropped 406 words, as the training of m.safetensors did"), "{}", eval.stderr);
     let dev = |text: &str| {
         let line = text.lines().find(|line| line.starts_with("dev ")).expect("a loss").split_whitespace();
         line.skip(1).map(str::to_owned).collect::<Vec<_>>()
@@ -316,11 +316,11 @@ fn the_shipped_list_is_not_taken_in_silence() {
         .fails(&["the shipped list", "--data FILE reads another"]);
     let novel = ["sample", "--model", "m.safetensors", "--novel", "-n", "1"];
     let outcome = run_in(folder.path(), &novel);
-    assert!(outcome.stderr.contains("note: m.safetensors was trained on another list"), "{}", outcome.stderr);
-    // One that fits the alphabet, but is another list.
+    assert!(outcome.stderr.contains("note: m.safetensors was not trained on "), "{}", outcome.stderr);
+    // Another list with the same characters.
     std::fs::write(folder.path().join("other.txt"), CYRILLIC[..20].join("\n")).unwrap();
     let outcome = run_in(folder.path(), &[&finetune[..], &["--data", "other.txt"]].concat()).succeeds();
-    assert!(outcome.stderr.contains("was trained on another list than other.txt"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("was not trained on other.txt"), "{}", outcome.stderr);
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! What people really bring: networks, lists and terminals on which version 0.1.0 failed.
+//! Inputs of real users on which version 0.1.0 failed: networks, lists and terminals.
 //!
-//! Each test makes its input, runs a command and checks the outcome. `cargo xtask cases` prints the rows as a table.
+//! Each test makes its input, runs a command and checks the outcome. `cargo xtask cases` prints the outcomes as a
+//! table.
 
 #![cfg(unix)]
 

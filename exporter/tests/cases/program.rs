@@ -1,9 +1,9 @@
-//! The exporter as a user starts it.
+//! Runs of the exporter as a user starts it.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// What a run of the program left.
+/// Result of a run of the program.
 pub struct Outcome {
     /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
@@ -12,19 +12,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the last line of stderr, where an error is.
+    /// Returns the last line of stderr, which has the error.
     pub fn last(&self) -> &str {
         self.stderr.lines().last().unwrap_or_default()
     }
 
-    /// Panics unless the program ended well.
+    /// Panics unless the program succeeded.
     #[track_caller]
     pub fn succeeds(self) -> Self {
         assert_eq!(self.code, Some(0), "{}\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// Panics unless the program ended with one line of error that has all of `expected`.
+    /// Panics unless the program failed with a one-line error that has all of `expected`.
     #[track_caller]
     pub fn fails(self, expected: &[&str]) -> Self {
         assert_eq!(self.code, Some(1), "{}\n{}", self.stdout, self.stderr);
@@ -36,7 +36,7 @@ impl Outcome {
     }
 }
 
-/// Returns the exporter with `arguments`, not started yet, its streams piped and its stdin empty.
+/// Returns the exporter with `arguments`, not yet started, with piped streams and an empty stdin.
 pub fn exporter(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_exporter"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,4 +1,4 @@
-//! Runs that go on elsewhere, or whose list is not what it was.
+//! Runs that continue in another folder, or with a changed list.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -25,7 +25,7 @@ const TRAIN: [&str; 15] = [
     "--quiet",
 ];
 
-/// Leaves `words.txt` and the run `runs/a` of a training that was killed after its first checkpoint.
+/// Makes `words.txt` and the run `runs/a` of a training that was killed after its first checkpoint.
 fn killed(folder: &Path) {
     let words: Vec<&str> = exporter::data::SHIPPED_WORDS.lines().take(300).collect();
     std::fs::write(folder.join("words.txt"), words.join("\n")).unwrap();
@@ -71,12 +71,12 @@ fn a_changed_list_is_one_sentence() {
     killed(here);
     copied(&here.join("words.txt"), &here.join("copy.txt"));
     std::fs::write(here.join("words.txt"), "anna\nemma\n".repeat(20)).unwrap();
-    let outcome = resume(here, &[]).fails(&["words.txt has changed since the run in runs/a began", "--data FILE"]);
+    let outcome = resume(here, &[]).fails(&["words.txt has changed since the run in runs/a started", "--data FILE"]);
     let cut = without_folder(&outcome, here);
     assert!(cut.len() < 250 && outcome.stderr.lines().count() < 6, "{}", outcome.stderr);
     row("a run whose list has changed", "train --resume", &cut);
-    let outcome =
-        resume(here, &["--data", "words.txt"]).fails(&["words.txt is another list than that of the run in runs/a"]);
+    let outcome = resume(here, &["--data", "words.txt"])
+        .fails(&["words.txt is not the list that the run in runs/a started with"]);
     row("a run and another list", "train --resume --data", outcome.last());
     assert!(here.join("runs/a/checkpoint.safetensors").exists(), "nothing is lost");
     resume(here, &["--data", "copy.txt"]).succeeds();
@@ -90,7 +90,7 @@ fn a_list_that_was_moved_is_named() {
     killed(here);
     std::fs::rename(here.join("words.txt"), here.join("moved.txt")).unwrap();
     let outcome = resume(here, &[])
-        .fails(&["the list of the run in runs/a is not at ", "words.txt: say where it is with --data"]);
+        .fails(&["the run in runs/a needs its list, which is not at ", "words.txt: name it with --data"]);
     let cut = without_folder(&outcome, here);
     row("a run whose list was moved", "train --resume", &cut);
     resume(here, &["--data", "moved.txt"]).succeeds();
@@ -102,19 +102,19 @@ fn a_folder_that_was_moved_goes_on() {
     let old = parent.path().join("old");
     std::fs::create_dir(&old).unwrap();
     killed(&old);
-    // A copy of everything: the new list is read, and the model goes to the new folder.
+    // Copies everything: the run reads the copied list, and writes its model to the new folder.
     let new = parent.path().join("new");
     copied(&old, &new);
     let outcome = resume(&new, &[]).succeeds();
     assert!(new.join("m.safetensors").exists() && !old.join("m.safetensors").exists(), "{}", outcome.stderr);
     row("a run, its list and its model moved together", "train --resume", "goes on with the files in the new place");
-    // All of it moved away, started from within.
+    // Moves everything, and starts in a folder of it.
     let moved = parent.path().join("moved");
     std::fs::rename(&old, &moved).unwrap();
     copied(&moved, &parent.path().join("kept"));
     run_in(&moved.join("runs"), &["train", "--no-plots", "--resume", "a"]).succeeds();
     assert!(moved.join("m.safetensors").exists());
-    // The run alone: list and model are where they were.
+    // Moves only the run: list and model keep their places.
     let kept = parent.path().join("kept");
     let elsewhere = parent.path().join("deep/er/still");
     std::fs::create_dir_all(&elsewhere).unwrap();
@@ -122,7 +122,7 @@ fn a_folder_that_was_moved_goes_on() {
     std::fs::rename(old.join("runs/a"), elsewhere.join("a")).unwrap();
     let outcome = run_in(&elsewhere, &["train", "--no-plots", "--resume", "a"]).succeeds();
     assert!(old.join("m.safetensors").exists(), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("the run was moved: its model goes to "), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the run was moved: it will write its model to "), "{}", outcome.stderr);
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn other_settings_are_named_by_their_options() {
         config["settings"]["seed"] = 7.into();
         config["settings"]["batch_size"] = 32.into();
     });
-    let expected =
-        "the checkpoint is of another training: --batch-size is 256 there and 32 here, --seed is 42 there and 7 here";
+    let expected = "the checkpoint belongs to a training with other settings: --batch-size is 256 in the checkpoint and \
+                    32 here, --seed is 42 in the checkpoint and 7 here";
     let outcome = resume(here, &[]).fails(&[expected]);
     row("a run whose settings were changed", "train --resume", outcome.last());
 }

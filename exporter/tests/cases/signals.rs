@@ -1,4 +1,4 @@
-//! Signals: what was ignored when the program started stays ignored, and a closed terminal is no loss.
+//! Signals: a signal that was ignored at the start stays ignored, and a closed terminal loses no work.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::table::row;
 
-/// A training that only a signal ends.
+/// Arguments of a training that only a signal ends.
 const ENDLESS: &str = "train --data words.txt --preset tiny --steps 100000000 --threads 1 --no-plots --run-dir run \
                        --checkpoint-every 1 --out m.safetensors";
 
-/// A training of a few seconds at most.
+/// Arguments of a training of at most a few seconds.
 const SHORT: &str = "train --data words.txt --preset tiny --steps 600 --threads 1 --no-plots --run-dir run \
                      --checkpoint-every 20 --out m.safetensors";
 
@@ -23,7 +23,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Starts the program with the words of a shell before it, with stderr in a file, and waits until it trains.
+/// Starts the program from a shell, with `before` in front of it and stderr in a file. Waits until it trains.
 fn training(here: &Path, before: &str, arguments: &str) -> Child {
     let script = format!("{before} {} {arguments}", env!("CARGO_BIN_EXE_exporter"));
     let mut shell = Command::new("sh");
@@ -58,7 +58,7 @@ fn an_ignored_signal_stays_ignored() {
         let folder = folder();
         let here = folder.path();
         let mut child = training(here, before, SHORT);
-        // Twice: the second one would end it at once.
+        // Sends each signal twice: the second one would end the program at once.
         signals.iter().chain(signals).for_each(|signal| send(&child, signal));
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{before}: {}", log(here));
@@ -81,7 +81,7 @@ fn other_signals_still_stop_it() {
     }
 }
 
-/// The terminal and the shell in it send one each.
+/// A closing terminal and its shell send one SIGHUP each.
 #[test]
 fn two_hang_ups_are_one() {
     let folder = folder();
@@ -94,8 +94,8 @@ fn two_hang_ups_are_one() {
     row("kill -HUP, twice", "train", "interrupted, the best model is written; exit 130");
 }
 
-/// The program is the first process on a terminal of its own, which closes: it gets SIGHUP, and what it then writes
-/// fails with EIO.
+/// Runs the program as the first process on a terminal, and closes the terminal: the program gets SIGHUP, and its
+/// writes then fail with EIO.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_closed_terminal_interrupts() {
@@ -112,7 +112,7 @@ fn a_closed_terminal_interrupts() {
     let mut command = Command::new("setsid");
     command.arg("--ctty").arg(env!("CARGO_BIN_EXE_exporter")).args(ENDLESS.split_whitespace()).current_dir(here);
     let mut child = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().expect("setsid, of util-linux");
-    // Streams of the terminal that stay open here would keep it open.
+    // Closes this process's streams, which would keep the terminal open.
     drop(command);
     let mut terminal = File::from(terminal);
     let (mut shown, mut bytes) = (Vec::new(), [0; 4096]);

@@ -1,4 +1,4 @@
-//! Streams that cannot be written: a full disk, and a pipe whose reader has gone.
+//! Streams that cannot be written: a full disk, and a pipe whose reader has ended.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -9,19 +9,19 @@ use crate::common::workspace;
 use crate::program::exporter;
 use crate::table::row;
 
-/// Where results, notes and progress go.
+/// Stream of the program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Which {
     Stdout,
     Stderr,
 }
 
-/// A stream that takes nothing.
+/// Fault of a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
-    /// `> /dev/full`.
+    /// Full disk: `> /dev/full`.
     Full,
-    /// `| head -1`, when `head` has ended.
+    /// Closed pipe: `| head -1` after the end of `head`.
     Closed,
 }
 
@@ -38,26 +38,26 @@ impl Fault {
     }
 }
 
-/// Where a command writes its result.
+/// Destination of a command's result.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Result {
-    /// To stdout.
+    /// Stdout.
     Stdout,
-    /// To stderr: a table.
+    /// Stderr, as a table.
     Table,
-    /// To files, of these names.
+    /// Files with these names.
     Files(&'static [&'static str]),
-    /// To files, and to stdout.
+    /// Files with these names, and stdout.
     Both(&'static [&'static str]),
 }
 
-/// A training of a second.
+/// Arguments of a training of about a second.
 const TRAIN: &str = "train --data words.txt --preset tiny --steps 20 --threads 1 --run-dir run --out m.safetensors";
 
-/// What a training leaves.
+/// Files that a training writes.
 const TRAINED: &[&str] = &["m.safetensors", "run/result.json", "run/model.safetensors"];
 
-/// Each command, and where its result is.
+/// Returns the commands and the destinations of their results.
 fn commands() -> Vec<(String, Result)> {
     let train = |options: &str| format!("{TRAIN} {options}");
     let list = [
@@ -92,7 +92,7 @@ fn commands() -> Vec<(String, Result)> {
     list.into()
 }
 
-/// A folder with inputs of all commands.
+/// Makes a folder with the inputs of all commands.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let words = ["emma", "olivia", "ava", "isabella", "sophia", "mia"].map(|word| format!("{word}\n")).concat();
@@ -114,7 +114,7 @@ fn run(here: &Path, arguments: &str, which: Which, fault: Fault) -> Output {
     command.current_dir(here).output().expect("the program starts")
 }
 
-/// Returns the exit code that is right, and whether an error is written.
+/// Returns the expected exit code, and whether an error must be written.
 fn expected(result: Result, which: Which, fault: Fault) -> (i32, bool) {
     let is_lost = match result {
         Result::Stdout | Result::Both(_) => which == Which::Stdout,
@@ -127,7 +127,7 @@ fn expected(result: Result, which: Which, fault: Fault) -> (i32, bool) {
     }
 }
 
-/// Runs every command with a stream that takes nothing, and checks exit code, files and error.
+/// Runs every command with a stream that cannot be written, and checks exit code, files and error.
 fn try_all(which: Which) {
     for (arguments, result) in commands() {
         for fault in [Fault::Full, Fault::Closed] {
@@ -185,7 +185,7 @@ fn an_error_that_cannot_be_written_keeps_its_exit_code() {
     row("stderr on a full disk", "frobnicate", "exit 2");
 }
 
-/// The words of the table's row: stdout and stderr in one pipe, of which somebody reads two lines.
+/// Writes stdout and stderr to one pipe, whose reader ends after two lines.
 #[test]
 fn a_reader_of_two_lines_does_not_end_a_training() {
     let folder = folder();

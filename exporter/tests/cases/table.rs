@@ -3,7 +3,8 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Appends a row to the table, once the outcome is checked: `input`, `command` and `outcome` in one line each.
+/// Appends a row to the table. Tests call it after checking the outcome. `input`, `command` and `outcome` are one line
+/// each.
 ///
 /// Does nothing unless `cargo xtask cases` runs the tests.
 pub fn row(input: &str, command: &str, outcome: &str) {

@@ -163,7 +163,11 @@ fn stopped_by_a_signal() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(130), "{signal}: {}", said(&output));
         assert!(said(&output).contains("interrupted: m.safetensors holds the best model so far"), "{}", said(&output));
-        assert!(said(&output).contains("to go on: cargo run -p exporter -- train --resume run"), "{}", said(&output));
+        assert!(
+            said(&output).contains("to continue: cargo run -p exporter -- train --resume run"),
+            "{}",
+            said(&output)
+        );
         assert_eq!(whole(here), 0, "{signal}");
     }
 }

@@ -75,7 +75,8 @@ fn a_long_list_takes_no_more_memory_than_a_short_one() {
     println!("{short} KiB, {long} KiB");
     assert!(short > 10_000 && long < short + 20_000, "{short} KiB for a short list, {long} KiB for a long one");
     assert!(said.contains("long.txt: 100 MB read"), "{said}");
-    let sampled = "long.txt: 10,000 of its 13,000,000 words, drawn at random, always the same ones";
+    let sampled =
+        "long.txt: 10,000 of its 13,000,000 words, drawn at random, the same every time; for more: --max-words N";
     assert!(said.contains(sampled), "{said}");
     let eval = exporter(here, "eval --model model.safetensors --data short.txt").output().unwrap();
     assert!(super::seen::said(&eval).contains("was trained with another --max-words"), "{}", super::seen::said(&eval));

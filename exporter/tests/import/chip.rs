@@ -1,4 +1,4 @@
-//! Imported networks on the emulated chip: the words of the host, in every precision.
+//! Imported networks on the emulated chip: the same words as on the host, in every precision.
 
 use exporter::measure::eval::golden::Golden;
 use exporter::model::pack::pack_integer;
@@ -16,7 +16,7 @@ fn imported_networks_say_the_same_on_host_and_chip() {
     let folder = tempfile::tempdir().unwrap();
     for (name, model, _) in fixtures() {
         let golden = Golden::read(&fixture(&format!("{name}_golden.safetensors"))).unwrap();
-        // A prompt from the second character of the vocabulary: beyond ASCII for one of them.
+        // The prompt is the second character after the boundary, which is not ASCII for one of the networks.
         let prompt = model.vocab.chars().nth(2).unwrap().to_string();
         for (precision, blob) in blobs(&model, &golden) {
             let path = folder.path().join(format!("{name}.{precision}.blob"));
@@ -35,7 +35,7 @@ fn imported_networks_say_the_same_on_host_and_chip() {
     }
 }
 
-/// Convolutions, gated units, skip connections and ReLU: in 8 bits, with the boundary where it was in the file.
+/// Runs convolutions, gated units, skip connections and ReLU as int8, with the boundary in different rows of the file.
 #[test]
 fn every_kind_of_network_says_the_same_on_host_and_chip() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,26 +1,26 @@
-//! Safetensors files byte by byte, so that they can also be wrong.
+//! Safetensors files made byte by byte, so that they can also be invalid.
 
-/// One entry of the header, and its bytes.
+/// Entry of the header, and its bytes.
 #[derive(Clone)]
 pub struct Entry {
     pub name: String,
     pub dtype: &'static str,
-    /// As it stands in the header.
+    /// Text of the shape in the header.
     pub shape: String,
     pub bytes: Vec<u8>,
-    /// Instead of what the bytes would have.
+    /// Text of the offsets in the header; `None` for the correct ones.
     pub offsets: Option<String>,
 }
 
-/// A file to be.
+/// Contents of a file, before it is written.
 #[derive(Clone, Default)]
 pub struct File {
     pub entries: Vec<Entry>,
-    /// JSON of `__metadata__`; none if empty.
+    /// JSON of `__metadata__`, left out if empty.
     pub metadata: String,
 }
 
-/// Numbers without meaning, the same every time, -0.5 to 0.5.
+/// Returns pseudo-random numbers, the same ones for the same seed, -0.5 to 0.5.
 pub fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut draw = || {
@@ -94,11 +94,11 @@ pub fn with_header(header: &[u8], data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header, data].concat()
 }
 
-/// Rows of the embedding of [`network`]: `.abcd`.
+/// Characters of the rows of [`network`]'s embedding.
 pub const VOCAB: &str = ".abcd";
 
-/// A network of two levels as `nn.Sequential` names it: 0 embedding, 2 and 3, 6 and 7, 10 the output; 3 values per character,
-/// 4 and 6 wide.
+/// Returns a network of two levels with the names of `nn.Sequential`: embedding 0, levels 2 and 3, 6 and 7, output 10.
+/// It has 3 values per character and levels of width 4 and 6.
 pub fn network() -> File {
     let mut file = File::default();
     let mut seed = 0;

@@ -1,4 +1,4 @@
-//! Against PyTorch: the committed networks, and the lecture's where they lie beside the repository.
+//! Comparison with PyTorch: the committed networks, and the lecture's networks if they are next to the repository.
 
 use std::path::Path;
 
@@ -18,11 +18,11 @@ use super::common::{words, workspace};
 
 /// Largest |delta logit| of f32: measured 2e-6 to 7e-6, logits are of the order of ten.
 const LOGIT_TOLERANCE: f64 = 1e-4;
-/// Largest |delta nll| from what PyTorch prints: measured 3e-8.
+/// Largest |delta nll| from PyTorch's printed loss: measured 3e-8.
 const NLL_TOLERANCE: f64 = 1e-5;
 /// Largest |nll(int8) - nll(f32)|: measured 0.0002.
 const INT8_NLL_TOLERANCE: f64 = 0.001;
-/// Largest divergence of int8 on the golden contexts, a third of them chosen for being extreme: measured 0.0004.
+/// Largest divergence of int8 on the golden contexts, a third of which are chosen as extreme: measured 0.0004.
 const INT8_KL_TOLERANCE: f64 = 0.001;
 
 pub fn read(path: &Path, vocab: Option<&str>) -> (FoldedModel, Structure) {
@@ -35,17 +35,17 @@ pub fn read(path: &Path, vocab: Option<&str>) -> (FoldedModel, Structure) {
     (fold(&state, &structure, &options, &vocab, origin).unwrap(), structure)
 }
 
-/// A fixture of `tests/fixtures/pytorch`.
+/// Returns the path of a fixture in `tests/fixtures/pytorch`.
 pub fn fixture(name: &str) -> std::path::PathBuf {
     workspace("tests/fixtures/pytorch").join(name)
 }
 
-/// The vocabulary of `letters60`.
+/// Returns the vocabulary of `letters60`.
 pub fn letters() -> String {
     Words::read(&fixture("letters60.txt")).unwrap().vocab().unwrap()
 }
 
-/// Two networks trained in PyTorch; see `tests/fixtures/make_pytorch_fixtures.py`.
+/// Reads two networks trained in PyTorch; see `tests/fixtures/make_pytorch_fixtures.py`.
 pub fn fixtures() -> [(&'static str, FoldedModel, Structure); 2] {
     let (deep, deep_structure) = read(&fixture("deep16.safetensors"), None);
     let (letters, letters_structure) = read(&fixture("letters60.safetensors"), Some(&letters()));
@@ -77,7 +77,7 @@ fn committed_networks_compute_what_pytorch_computed() {
                 _ => (1.5, 90.0),
             };
             assert!(found.max_abs_dlogit <= logit && found.top1 >= top1, "{name} {precision}: {found:?}");
-            // Were it zero, it would be compared with itself.
+            // Zero would mean that the golden file is compared with itself.
             assert!(found.max_abs_dlogit > 0.0, "{name} {precision}");
         }
     }
@@ -95,13 +95,16 @@ fn structures_are_understood() {
     assert!(letters.vocab.chars().skip(1).all(|character| !character.is_ascii()));
 }
 
-/// The lecture's networks: the reference logits and losses of a PyTorch of another machine.
+/// Compares the lecture's networks with reference logits and losses, which PyTorch computed on another machine.
 #[test]
 fn the_lectures_networks_are_reproduced() {
     let folder = workspace("../shared/golden");
     let (words, lecture) = words();
     if !lecture || !folder.exists() {
-        println!("skipped: {} or the lecture's list is not there; the committed networks stand in", folder.display());
+        println!(
+            "skipped: {} or the lecture's list is not there; only the committed networks are tested",
+            folder.display()
+        );
         return;
     }
     let dev = words.split().unwrap().dev;

@@ -1,4 +1,5 @@
-//! PyTorch's networks come in: as they are, under all sorts of names, onto the chip; and what is no network is refused in a line.
+//! Import of PyTorch's networks: under all usual names, with the same logits, and up to the chip. Files that are no
+//! network are refused with a one-line error.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! What is no network is refused: one line, the tensor's name in it, a failing exit code, and nothing written.
+//! Files that are no network: import fails with a one-line error that names the tensor, and writes nothing.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ struct Case {
     what: &'static str,
     bytes: Vec<u8>,
     arguments: Vec<&'static str>,
-    /// All of them stand in the line.
+    /// Parts of the error.
     expected: &'static [&'static str],
 }
 
@@ -25,14 +25,14 @@ fn with(what: &'static str, arguments: &[&'static str], expected: &'static [&'st
     Case { what, bytes: network().bytes(), arguments: arguments.to_vec(), expected }
 }
 
-/// The network with a change.
+/// Returns a case: the network with a change.
 fn changed(what: &'static str, expected: &'static [&'static str], change: impl FnOnce(&mut File)) -> Case {
     let mut file = network();
     change(&mut file);
     case(what, file.bytes(), expected)
 }
 
-/// Files whose form is wrong.
+/// Returns files that are not valid safetensors files.
 fn forms() -> Vec<Case> {
     let whole = network().bytes();
     let header = |text: &str| with_header(text.as_bytes(), &[0; 8]);
@@ -49,7 +49,7 @@ fn forms() -> Vec<Case> {
         case("a header that is a list", header("[1,2,3]"), &["JSON"]),
         case("a header that ends early", header(r#"{"0.weight":{"dtype":"F32","sha"#), &["JSON"]),
         case("a header of many brackets", header(&format!("{{\"a\":{}", "[".repeat(100_000))), &["JSON"]),
-        case("a type nobody knows", one(r#"{"dtype":"Q7","shape":[2],"data_offsets":[0,8]}"#), &["\"0.weight\"", "Q7"]),
+        case("an unknown type", one(r#"{"dtype":"Q7","shape":[2],"data_offsets":[0,8]}"#), &["\"0.weight\"", "Q7"]),
         case(
             "a negative dimension",
             one(r#"{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}"#),
@@ -101,7 +101,7 @@ fn forms() -> Vec<Case> {
         changed("a hole between tensors", &["2.weight"], |file| {
             file.entry("2.weight").offsets = Some("[64,160]".to_owned())
         }),
-        changed("two tensors of one name", &["\"2.weight\" stands twice"], |file| {
+        changed("two tensors of one name", &["two tensors named \"2.weight\""], |file| {
             let twice = file.entry("2.weight").clone();
             file.entries.insert(1, twice);
             file.entries[1].offsets = Some("[60,156]".to_owned());
@@ -110,7 +110,7 @@ fn forms() -> Vec<Case> {
     ]
 }
 
-/// Tensors that make no network.
+/// Returns files whose tensors are no network.
 fn tensors() -> Vec<Case> {
     let mut many = network();
     many.entries.retain(|entry| entry.name == "0.weight" || entry.name.starts_with("10."));
@@ -160,10 +160,10 @@ fn tensors() -> Vec<Case> {
         changed("no matrix of the output", &["\"10.weight\" is missing", "\"10.bias\""], |file| {
             file.remove("10.weight")
         }),
-        changed("no embedding", &["\"2.weight\", taken for the embedding", "missing"], |file| file.remove("0.weight")),
+        changed("no embedding", &["follows the embedding \"2.weight\"", "missing"], |file| file.remove("0.weight")),
         changed("a vector too many", &["\"scale\""], |file| file.add("scale", &[4], &numbers(4, 1))),
         changed("a scalar too many", &["\"temperature\""], |file| file.add("temperature", &[], &[1.0])),
-        changed("a convolution", &["\"conv.weight\" [4, 3, 2]", "groups", "--order"], |file| {
+        changed("a convolution", &["\"conv.weight\" [4, 3, 2]", "grouped", "--order"], |file| {
             file.add("conv.weight", &[4, 3, 2], &numbers(24, 1))
         }),
         changed("embeddings of positions", &["\"pos_emb.weight\""], |file| {
@@ -198,7 +198,7 @@ fn tensors() -> Vec<Case> {
         }),
         changed(
             "a BatchNorm of other channels",
-            &["\"7.running_mean\" has 5 values", "\"6.weight\" gives 6"],
+            &["\"7.running_mean\" has 5 values", "\"6.weight\" has 6 rows"],
             |file| {
                 for part in ["weight", "bias", "running_mean", "running_var"] {
                     file.set(&format!("7.{part}"), &[5], &[1.0; 5]);
@@ -208,7 +208,7 @@ fn tensors() -> Vec<Case> {
         changed("a variance of other channels than the mean", &["\"3.running_var\" has 3 values"], |file| {
             file.set("3.running_var", &[3], &[1.0; 3])
         }),
-        changed("a bias of another length", &["\"10.bias\" has 4 values", "\"10.weight\" gives 5"], |file| {
+        changed("a bias of another length", &["\"10.bias\" has 4 values", "\"10.weight\" has 5 rows"], |file| {
             file.set("10.bias", &[4], &numbers(4, 1))
         }),
         changed("a bias that is a matrix", &["\"10.bias\" has shape [5, 6]"], |file| {
@@ -220,20 +220,20 @@ fn tensors() -> Vec<Case> {
         changed("a level that fuses one", &["\"6.weight\" [6, 4]", "fuses at least 2"], |file| {
             file.set("6.weight", &[6, 4], &numbers(24, 1))
         }),
-        changed("a level that fuses 65", &["\"2.weight\" [4, 195]", "at most 64"], |file| {
+        changed("a level that fuses 65", &["\"2.weight\" [4, 195]", "the limit is 64"], |file| {
             file.set("2.weight", &[4, 195], &numbers(780, 1))
         }),
-        changed("an output of other characters", &["\"10.weight\" [7, 6]", "5 logits"], |file| {
+        changed("an output of other characters", &["\"10.weight\" [7, 6]", "5 rows"], |file| {
             file.set("10.weight", &[7, 6], &numbers(42, 1));
             file.set("10.bias", &[7], &numbers(7, 1));
         }),
-        changed("an output that reads part of a level", &["\"10.weight\" [5, 11]", "skip"], |file| {
+        changed("an output that reads part of a level", &["\"10.weight\" [5, 11]", "all levels have 10"], |file| {
             file.set("10.weight", &[5, 11], &numbers(55, 1))
         }),
-        changed("a convolution over a picture", &["\"2.weight\"", "one dimension"], |file| {
+        changed("a convolution over a picture", &["\"2.weight\"", "one-dimensional"], |file| {
             file.set("2.weight", &[4, 3, 3, 3], &numbers(108, 1))
         }),
-        changed("a convolution in groups", &["\"6.weight\" [6, 2, 2]", "groups"], |file| {
+        changed("a convolution in groups", &["\"6.weight\" [6, 2, 2]", "grouped"], |file| {
             file.set("6.weight", &[6, 2, 2], &numbers(24, 1))
         }),
         changed("a residual convolution", &["\"res.weight\" [4, 4, 1]", "residual connection"], |file| {
@@ -264,7 +264,7 @@ fn tensors() -> Vec<Case> {
         }),
         changed("variance and deviation", &["\"3.running_std\""], |file| file.add("3.running_std", &[4], &[1.0; 4])),
         changed("two matrices of one module", &["\"2.W\""], |file| file.add("2.W", &[4, 6], &numbers(24, 1))),
-        changed("an embedding and an output alone", &["2 matrices"], |file| {
+        changed("only an embedding and an output", &["2 matrices"], |file| {
             file.entries.retain(|entry| entry.name == "0.weight" || entry.name.starts_with("10."));
         }),
         case("300 characters", many.bytes(), &["vocab_size", "300"]),
@@ -272,25 +272,25 @@ fn tensors() -> Vec<Case> {
     ]
 }
 
-/// A good file, and options that do not fit it.
+/// Returns a valid file with options that do not fit it.
 fn options() -> Vec<Case> {
     vec![
         with("no vocabulary", &[], &["\"0.weight\"", "--vocab", "--data"]),
         with("a vocabulary without the boundary", &["--vocab", "abcd"], &["\"0.weight\" has 5 rows", "boundary"]),
         with("a vocabulary too long", &["--vocab", ".abcdefgh"], &["9 characters", "\"0.weight\" has 5 rows"]),
-        with("a character that stands twice", &["--vocab", ".abca"], &["vocabulary", "'a'"]),
+        with("a repeated character", &["--vocab", ".abca"], &["vocabulary", "'a'"]),
         with("another block size", &["--vocab", VOCAB, "--block-size", "8"], &["block_size 4 (2 * 2), not 8"]),
         with("matrices the other way round", &["--vocab", VOCAB, "--transposed"], &["--transposed", "\"2.weight\""]),
         with("nothing that is called so", &["--vocab", VOCAB, "--ignore", "mask"], &["--ignore \"mask\""]),
         with("a boundary that is not there", &["--vocab", VOCAB, "--boundary", "#"], &["--boundary \"#\"", "abcd"]),
-        with("no boundary", &["--vocab", "abcde"], &["\"abcde\"", "say --boundary"]),
+        with("no boundary", &["--vocab", "abcde"], &["\"abcde\"", "name it with --boundary"]),
         with("gated units that are none", &["--vocab", VOCAB, "--activation", "gated"], &["\"10.weight\" [5, 6]"]),
         with("an order without the output", &["--vocab", VOCAB, "--order", "0,2,6"], &["\"10\"", "0, 10, 2, 6"]),
         with("words that are not there", &["--data", "no.txt"], &["no.txt"]),
     ]
 }
 
-/// Runs `import` on a file; gives what it says after checking that it fails as it should.
+/// Runs `import` on a file, checks that it fails with a one-line error, and returns the error.
 fn refused(folder: &Path, what: &str, input: &str, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_exporter"))
         .args(["import", "--in", input, "--out", "out.safetensors"])
@@ -311,7 +311,7 @@ fn refused(folder: &Path, what: &str, input: &str, arguments: &[&str]) -> String
 fn every_malformed_file_is_refused_in_a_line() {
     let cases: Vec<Case> = forms().into_iter().chain(tensors()).chain(options()).collect();
     assert!(cases.len() >= 50);
-    // Most of the time goes into starting the program.
+    // Four at a time: starting the program takes most of the time.
     std::thread::scope(|scope| {
         for cases in cases.chunks(cases.len().div_ceil(4)) {
             scope.spawn(|| cases.iter().for_each(check));
@@ -360,7 +360,7 @@ fn files_that_are_none() {
         assert!(!here.join("out.safetensors").exists());
     }
     assert_eq!(std::fs::read(here.join("in.safetensors")).unwrap(), network().bytes(), "the input is as it was");
-    // Words of other characters than the embedding has rows: after their number is told.
+    // A list with another number of characters than the embedding has rows.
     let output = Command::new(env!("CARGO_BIN_EXE_exporter"))
         .args(["import", "--in", "in.safetensors", "--out", "out.safetensors", "--data", "words.txt"])
         .current_dir(here)
@@ -368,7 +368,7 @@ fn files_that_are_none() {
         .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && !here.join("out.safetensors").exists());
-    assert!(stderr.contains("\"0.weight\" has 5 rows, words.txt 4 characters with the boundary"), "{stderr}");
+    assert!(stderr.contains("\"0.weight\" has 5 rows, but words.txt has 4 characters with the boundary"), "{stderr}");
 }
 
 fn import(bytes: &[u8]) -> Result<(), ImportError> {
@@ -395,7 +395,7 @@ fn no_bytes_cause_a_panic() {
     for _ in 0..20_000 {
         let mut bytes = whole.clone();
         for _ in 0..=draw(3) {
-            // Mostly the header: other bytes are only numbers.
+            // Mostly changes the header: the other bytes are only numbers.
             let at = if draw(8) > 0 { 8 + draw(header_len) } else { draw(bytes.len()) };
             bytes[at] = match draw(3) {
                 0 => draw(256) as u8,

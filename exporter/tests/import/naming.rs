@@ -1,4 +1,4 @@
-//! The same network under other names, stored in other ways, is the same model.
+//! A network with other names, or stored in another form, is imported as the same model.
 
 use exporter::import::{ImportError, Options, Orientation, StateDict, fold, understand};
 use exporter::model::file::{FoldedModel, Origin};
@@ -11,7 +11,7 @@ fn import(file: &File, options: &Options) -> Result<FoldedModel, ImportError> {
     fold(&state, &structure, options, VOCAB, Origin::default())
 }
 
-/// The network with every module of [`network`] under another name, and the words for its parts, if others.
+/// Returns [`network`] with other names for its modules, and for the parts of its BatchNorms.
 fn renamed(modules: [(&str, &str); 6], parts: &[(&str, &str)]) -> File {
     let mut file = network();
     for entry in &mut file.entries {
@@ -51,7 +51,7 @@ fn every_fashion_of_names_gives_the_same_model() {
     let lecture = [("weight", "gamma"), ("bias", "beta")];
     let fashions: Vec<(&str, File)> = vec![
         (
-            "a ModuleList behind an embedding",
+            "a ModuleList after an embedding",
             renamed(
                 [
                     ("0", "embed"),
@@ -83,7 +83,7 @@ fn every_fashion_of_names_gives_the_same_model() {
             renamed([("0", "C"), ("2", "fc1"), ("3", "bn1"), ("6", "fc2"), ("7", "bn2"), ("10", "fc3")], &[]),
         ),
         (
-            "two lists, behind what DataParallel and compile put in front",
+            "two lists, with the prefixes of DataParallel and compile",
             renamed(
                 [
                     ("0", "module._orig_mod.emb"),
@@ -108,7 +108,7 @@ fn every_fashion_of_names_gives_the_same_model() {
             ),
         ),
         (
-            "more than ten, whose order as text is another",
+            "numbers of two and more digits, which sort differently as text",
             renamed([("0", "9"), ("2", "10"), ("3", "11"), ("6", "100"), ("7", "101"), ("10", "1000")], &[]),
         ),
         (
@@ -161,7 +161,8 @@ fn single_tensors_as_the_lecture_begins() {
 
 #[test]
 fn a_running_deviation_has_no_eps() {
-    // Part three of the lecture keeps the deviation itself: with its square as variance and no eps the fold is the same.
+    // The lecture's third part stores the deviation. Its square as the variance, with eps 0, must fold to the same
+    // weights.
     let mut variance = network();
     let mut deviation = network();
     for norm in ["3", "7"] {
@@ -180,7 +181,7 @@ fn a_running_deviation_has_no_eps() {
 
 #[test]
 fn floats_of_every_width_are_read() {
-    // Bits of a bfloat16 fit all the others.
+    // Values of bfloat16 are exact in all other types.
     let mut file = network();
     for entry in file.entries.iter_mut().filter(|entry| entry.dtype == "F32") {
         for bytes in entry.bytes.as_chunks_mut::<4>().0 {
@@ -218,34 +219,34 @@ fn what_keepdim_leaves_is_a_vector() {
 #[test]
 fn parts_that_may_be_left_out() {
     let expected = import(&network(), &Options::default()).unwrap();
-    // No bias of the output: zeros.
+    // Without a bias of the output layer, the bias is 0.
     let mut file = network();
     file.remove("10.bias");
     let found = import(&file, &Options::default()).unwrap();
     assert!(found.output.bias.iter().all(|&bias| bias == 0.0));
     assert_eq!((&found.output.weight, &found.levels), (&expected.output.weight, &expected.levels));
-    // affine=False is gamma 1, beta 0.
+    // With affine=False, gamma is 1 and beta is 0.
     let (mut file, mut ones) = (network(), network());
     file.remove("3.weight");
     file.remove("3.bias");
     ones.set("3.weight", &[4], &[1.0; 4]);
     ones.set("3.bias", &[4], &[0.0; 4]);
     assert_eq!(import(&file, &Options::default()).unwrap(), import(&ones, &Options::default()).unwrap());
-    // No BatchNorm at all: weight and bias as they are.
+    // Without a BatchNorm, weight and bias do not change.
     let mut file = network();
     file.entries.retain(|entry| !entry.name.starts_with("7."));
     file.add("6.bias", &[6], &[0.25; 6]);
     let found = import(&file, &Options::default()).unwrap();
     assert_eq!(found.levels[1].weight.as_slice().unwrap(), values(file.entry("6.weight")));
     assert!(found.levels[1].bias.iter().all(|&bias| bias == 0.25));
-    // A dead channel: its variance has run down to zero, and it is constant.
+    // A dead channel is constant, and its variance has fallen to 0.
     let mut file = network();
     file.poke("3.running_var", 2, 0.0);
     (0..6).for_each(|column| file.poke("2.weight", 2 * 6 + column, 0.0));
     assert!(import(&file, &Options::default()).unwrap().levels[0].weight.row(2).iter().all(|&weight| weight == 0.0));
 }
 
-/// 4 characters, n_embd 2, a level of two of them to 4, and an output of 4: square all the way.
+/// Returns a network of 5 characters with n_embd 2: a level with a square matrix, which fuses 5, and an output layer.
 fn square() -> File {
     let mut file = File::default();
     file.add("0.weight", &[5, 2], &super::file::numbers(10, 1));
@@ -256,7 +257,7 @@ fn square() -> File {
 
 #[test]
 fn squares_take_a_flag() {
-    // The output layer still says it.
+    // The shape of the output layer decides the orientation.
     assert!(import(&square(), &Options::default()).is_ok());
     let mut file = square();
     file.set("2.weight", &[5, 5], &super::file::numbers(25, 2));
@@ -275,7 +276,7 @@ fn squares_take_a_flag() {
 #[test]
 fn names_that_do_not_count_take_an_order() {
     let mut file = network();
-    // A third level of the same shape as the second.
+    // Adds a third level of the same shape as the second.
     file.set("6.weight", &[4, 8], &super::file::numbers(32, 20));
     file.entries.retain(|entry| !entry.name.starts_with("7.") && !entry.name.starts_with("3."));
     file.add("8.weight", &[4, 8], &super::file::numbers(32, 21));

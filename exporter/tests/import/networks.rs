@@ -1,5 +1,5 @@
-//! Networks of every kind that comes in: the logits of `tests/fixtures/make_network_fixtures.py`, and PyTorch's own
-//! where they lie beside the repository.
+//! Networks of every kind that can be imported: compared with the logits of `tests/fixtures/make_network_fixtures.py`,
+//! and with PyTorch's logits if they are next to the repository.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,14 @@ use super::common::workspace;
 /// Largest |delta logit| of f32: measured 2e-7 to 3e-6.
 const TOLERANCE: f64 = 1e-5;
 
-/// A fixture of `tests/fixtures/networks`, and its golden file.
+/// Returns the paths of a fixture in `tests/fixtures/networks` and of its golden file.
 pub fn files(name: &str) -> (PathBuf, PathBuf) {
     let path = |end: &str| workspace("tests/fixtures/networks").join(format!("{name}{end}.safetensors"));
     (path(""), path("_golden"))
 }
 
-/// A file, what its golden file decides about it, and the logits in the order of the model.
+/// Imports a file with its golden file. Returns the model, the golden logits in the model's order, and the choices that
+/// the golden file made.
 pub fn settled(file: &Path, golden: &Path) -> (FoldedModel, Golden, Settled) {
     let state = StateDict::from_safetensors(&std::fs::read(file).unwrap()).unwrap();
     let golden = Golden::read(golden).unwrap();
@@ -35,7 +36,7 @@ pub fn settled(file: &Path, golden: &Path) -> (FoldedModel, Golden, Settled) {
     (model, golden.reordered(&alphabet.rows).unwrap(), settled)
 }
 
-/// The model of a fixture, as its golden file settles it.
+/// Imports a fixture with its golden file. Returns the model and the golden logits.
 pub fn model(name: &str) -> (FoldedModel, Golden) {
     let (file, golden) = files(name);
     let (model, golden, _) = settled(&file, &golden);
@@ -73,7 +74,7 @@ fn every_kind_has_the_logits_of_its_definition() {
 
 #[test]
 fn names_and_shapes_decide_what_they_can() {
-    // Without a golden file the usual order is taken; with --activation, that one.
+    // Without a golden file, import assumes the usual order, and the activation of --activation.
     for (name, activation) in [
         ("relu", Some(Activation::Relu)),
         ("conv_strided", None),
@@ -99,7 +100,7 @@ fn a_golden_file_that_fits_nothing_names_the_nearest() {
     let error = settle(&state, &options, None, &Golden::read(&golden).unwrap()).unwrap_err();
     assert!(matches!(error, GoldenError::NoneFits { tried: 2, .. }), "{error}");
     assert!(error.to_string().contains("relu after every level; skip connections"), "{error}");
-    // Another network's.
+    // A golden file of another network.
     let error = settle(&state, &Options::default(), None, &Golden::read(&files("conv_dilated").1).unwrap());
     assert!(matches!(error.unwrap_err(), GoldenError::OtherModel { found: 6, expected: 4, .. }));
 }
@@ -107,14 +108,14 @@ fn a_golden_file_that_fits_nothing_names_the_nearest() {
 #[test]
 fn a_golden_file_settles_squares_and_orders() {
     use super::file::{File, numbers};
-    // Levels of one shape, which fit either way of storing, under names that do not count.
+    // Levels of the same square shape, with names that have no numbers.
     let mut file = File::default();
     file.add("emb.weight", &[8, 4], &numbers(32, 1));
     for (seed, name) in [(2, "one"), (3, "two"), (4, "three")] {
         file.add(&format!("{name}.weight"), &[8, 8], &numbers(64, seed).iter().map(|x| 2.0 * x).collect::<Vec<_>>());
     }
     file.add("out.weight", &[8, 8], &numbers(64, 5));
-    // Gated: eight rows are four values.
+    // With gated units, eight rows are four values.
     let state = StateDict::from_safetensors(&file.bytes()).unwrap();
     let options = Options { activation: Some(Activation::Gated), ..Options::default() };
     assert!(readings(&state, &options).is_err(), "the output layer reads eight values, not four");
@@ -123,7 +124,7 @@ fn a_golden_file_settles_squares_and_orders() {
     let all = readings(&state, &Options::default()).unwrap();
     assert_eq!(all.len(), 12, "every order of three levels, and two matrices that can be the embedding");
     assert!(understand(&state, &Options::default()).is_err());
-    // The logits of one of them.
+    // Golden logits of one of these networks.
     let chosen = all.iter().find(|structure| structure.levels[0].module == "two").unwrap();
     let vocab = ".abcdefg";
     let alphabet = Alphabet::in_order(vocab);
@@ -133,7 +134,7 @@ fn a_golden_file_settles_squares_and_orders() {
     assert_eq!(settled.structure.levels, chosen.levels);
 }
 
-/// Golden logits that a model makes.
+/// Computes golden logits with a model.
 fn logits_of(model: &FoldedModel) -> Golden {
     use super::file::{File, f32s};
     let blob = pack_f32(model).unwrap();
@@ -158,14 +159,14 @@ fn logits_of(model: &FoldedModel) -> Golden {
     Golden::from_safetensors(&file.bytes()).unwrap()
 }
 
-/// Networks of another machine's PyTorch.
+/// Compares networks with logits that PyTorch computed on another machine.
 #[test]
 fn notebooks_of_pytorch_are_reproduced() {
     let folder = workspace("../shared/golden");
     for name in ["relu", "conv", "gated"] {
         let path = |end: &str| folder.join(format!("notebook_{name}{end}.safetensors"));
         if !path("").exists() {
-            println!("skipped: {} is not there; the committed networks stand in", path("").display());
+            println!("skipped: {} is not there; only the committed networks are tested", path("").display());
             continue;
         }
         let (model, golden, settled) = settled(&path(""), &path("_golden"));

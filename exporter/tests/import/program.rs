@@ -1,4 +1,4 @@
-//! `import`, `validate --golden`, `export` and `sample` as a user meets them, on the committed networks.
+//! `import`, `validate --golden`, `export` and `sample` as a user runs them, on the committed networks.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -35,15 +35,15 @@ fn import_says_what_it_understood() {
         "level 3    fc4.weight        [96, 192]    fuses 2 x 96, bias fc4.bias, BatchNorm bn4, tanh",
         "output     head.weight       [27, 96]     reads 96, bias head.bias",
         "block_size 16 = 2 * 2 * 2 * 2, vocabulary \".abcdefghijklmnopqrstuvwxyz\"",
-        "passed over: bn1.num_batches_tracked",
+        "not used: bn1.num_batches_tracked",
         "tanh after every level and its BatchNorm, eps 1e-5",
     ] {
         assert!(stderr.contains(part), "{part:?} is not in:\n{stderr}");
     }
     succeeds(&[&import[..], &["--out", "b.safetensors"]].concat(), here);
     let bytes = |name: &str| std::fs::read(here.join(name)).unwrap();
-    assert_eq!(bytes("a.safetensors"), bytes("b.safetensors"), "the same file gives the same bytes");
-    // The order of --vocab is what the metadata said; another gives other names.
+    assert_eq!(bytes("a.safetensors"), bytes("b.safetensors"), "the same input makes the same bytes");
+    // The metadata has the order of the characters; another --vocab draws other names.
     succeeds(&[&import[..], &["--out", "c.safetensors", "--vocab", ".zyxwvutsrqponmlkjihgfedcba"]].concat(), here);
     assert_ne!(bytes("a.safetensors"), bytes("c.safetensors"));
 }
@@ -55,7 +55,7 @@ fn letters_beyond_ascii_go_all_the_way() {
     let (model, words) = (path("letters60.safetensors"), path("letters60.txt"));
     let (_, stderr) = succeeds(&["import", "--in", &model, "--data", &words, "--out", "m.safetensors"], here);
     assert!(stderr.contains("transposed as in the lecture's own Linear"), "{stderr}");
-    // The losses are in the file, and eval finds the same.
+    // The file has the losses, and eval measures the same losses.
     let (json, _) = succeeds(&["eval", "--model", "m.safetensors", "--data", &words, "--split", "all", "--json"], here);
     let losses: serde_json::Value = serde_json::from_str(&json).unwrap();
     let text = String::from_utf8_lossy(&std::fs::read(here.join("m.safetensors")).unwrap()).into_owned();
@@ -109,7 +109,7 @@ fn validate_passes_and_fails_by_the_tolerance() {
     assert_eq!(code(&["--precision", "f32,int8", "--tolerance", "1e-4"]), Some(1), "eight bits are off by more");
     assert_eq!(code(&["--precision", "f32,int8", "--tolerance", "f32=1e-4,int8=0.5"]), Some(0));
     assert_eq!(code(&["--precision", "f32", "--tolerance", "0"]), Some(1));
-    // Clap's own code for what makes no sense.
+    // clap exits with 2 for invalid options.
     for wrong in [&["--tolerance", "x"][..], &["--tolerance", "-1"], &["--tolerance", "int3=1"], &["--blob", "m.blob"]]
     {
         assert_eq!(code(wrong), Some(2), "{wrong:?}");

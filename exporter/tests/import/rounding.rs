@@ -1,5 +1,4 @@
-//! What rounding to integers loses, on every network at hand: the shipped ones, the fixtures, and those beside the
-//! repository.
+//! Loss by rounding to integers, on the shipped networks, the fixtures, and networks next to the repository.
 
 use std::ops::ControlFlow;
 
@@ -22,9 +21,9 @@ use super::networks;
 
 /// Largest divergence of int8 where each level has at least 48 values, nats per character: measured 0.0002.
 const KL_TOLERANCE: f64 = 0.001;
-/// Of narrower networks: measured 0.0004.
+/// Largest divergence of int8 for narrower networks: measured 0.0004.
 const KL_TOLERANCE_NARROW: f64 = 0.003;
-/// Words that are evaluated.
+/// Number of words to evaluate.
 const WORDS: usize = 400;
 
 struct Network {
@@ -68,7 +67,7 @@ fn networks() -> Vec<Network> {
     networks
 }
 
-/// Words of a network that has no list.
+/// Draws words from a network that has no list.
 fn drawn(model: &FoldedModel) -> Words {
     let blob = pack_f32(model).unwrap();
     let mut list = String::new();
@@ -89,7 +88,7 @@ fn drawn(model: &FoldedModel) -> Words {
 }
 
 impl Network {
-    /// The model with its levels scaled for integers, and contexts of the training words.
+    /// Returns the model with its levels scaled for integers, and contexts of the training words.
     fn prepared(&self) -> (FoldedModel, Tensor) {
         let train = self.words.split().unwrap().train;
         let contexts = calibration_contexts(&examples(&self.model, &self.words.name, &train).unwrap());
@@ -98,7 +97,7 @@ impl Network {
         (model, contexts)
     }
 
-    /// How far int8 to nearest, int8 and int4 are from f32, in this order, on words that they were not calibrated on.
+    /// Returns the distances from f32 of int8 rounded to nearest, int8 and int4, on words outside the calibration.
     fn distances(&self) -> [Distance; 3] {
         let (scaled, contexts) = self.prepared();
         let pack = |quantized| ModelFile::Blob(pack_integer(&scaled, &quantized, Layout::RowMajor).unwrap());

@@ -1,4 +1,4 @@
-//! The losses of an imported model on its words, and whether they are those of a model at all.
+//! The losses of an imported model on its words, and the check that they beat guessing.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use tch::Device;
 use super::super::count;
 use super::{Args, Network};
 
-/// A part of the list, its loss, words and characters.
+/// Name of a part of the list, its loss, number of words and number of characters.
 pub type Measured = (&'static str, f64, usize, usize);
 
-/// The losses of the list's parts, which the model's file will have.
+/// Measures the losses on the list's parts and stores them in the model, for its file.
 pub fn measure(model: &mut FoldedModel, words: &Words) -> anyhow::Result<Vec<Measured>> {
     let torch = TorchModel::new(model, Device::Cpu);
     let split = words.split()?;
@@ -32,7 +32,7 @@ pub fn measure(model: &mut FoldedModel, words: &Words) -> anyhow::Result<Vec<Mea
     Ok(measured)
 }
 
-/// Fails where guessing would be better than the model.
+/// Fails if the model's loss is worse than guessing.
 pub fn refuse_guessing(
     input: &str,
     args: &Args,
@@ -48,8 +48,8 @@ pub fn refuse_guessing(
         let frequencies = of_frequencies(&words.words);
         if nll > frequencies {
             eprintln!(
-                "note: a loss of {nll:.2} is worse than the characters' frequencies alone, which cost \
-                 {frequencies:.2}: is an option wrong?"
+                "note: a loss of {nll:.2} is worse than {frequencies:.2}, the loss of a model that knows only how \
+                 frequent each character is: is an option wrong?"
             );
         }
         return Ok(());
@@ -61,17 +61,18 @@ pub fn refuse_guessing(
     }
     if network.golden.is_none() {
         let activation = network.structure.activation.name();
-        causes.push(format!("is the activation not {activation} (--activation, or --golden FILE, which settles it)"));
+        causes.push(format!("is the activation not {activation} (--activation, or find out with --golden FILE)"));
     }
     causes.push(format!("was it trained on other words than {name}"));
     bail!(
-        "{input}: a loss of {nll:.2} on {name} is worse than guessing among {vocab_size} characters, which costs \
-         {guessing:.2}: {}?",
+        "{input}: a loss of {nll:.2} on {name} is worse than guessing among {vocab_size} characters, which has a loss \
+         of {guessing:.2}: {}?",
         causes.join(", or ")
     );
 }
 
-/// The loss of a model that knows how frequent characters and ends of words are, and nothing else; nats per character.
+/// Returns the loss of a model that only knows how frequent each character and the end of a word are, in nats per
+/// character.
 fn of_frequencies(words: &[String]) -> f64 {
     let mut counts: BTreeMap<Option<char>, usize> = BTreeMap::from([(None, words.len())]);
     words.iter().flat_map(|word| word.chars()).for_each(|character| *counts.entry(Some(character)).or_default() += 1);
@@ -79,7 +80,7 @@ fn of_frequencies(words: &[String]) -> f64 {
     counts.values().map(|&count| count as f64 / all).filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum()
 }
 
-/// The table of losses.
+/// Prints the table of losses.
 pub fn show(measured: &[Measured]) {
     if measured.is_empty() {
         return;

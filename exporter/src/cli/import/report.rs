@@ -9,7 +9,7 @@ use exporter::model::file::FoldedModel;
 use super::super::{count, quoted};
 use super::{Args, Network};
 
-/// `2 * 2 * 2`.
+/// Returns the levels' fuses as a product, such as `2 * 2 * 2`.
 pub fn product(structure: &Structure) -> String {
     structure.levels.iter().map(|level| level.fuse.to_string()).collect::<Vec<_>>().join(" * ")
 }
@@ -54,7 +54,7 @@ pub fn describe(input: &str, state: &StateDict, network: &Network, alphabet: &Al
     eprintln!("{} parameters folded", count(parameters));
     let passed_over: Vec<_> = state.counters.keys().chain(&state.passed_over).map(|name| plain(name)).collect();
     if !passed_over.is_empty() {
-        eprintln!("passed over: {}", passed_over.join(", "));
+        eprintln!("not used: {}", passed_over.join(", "));
     }
     match golden {
         Some((name, golden, settled)) => settled_by(name, golden, settled),
@@ -68,9 +68,9 @@ pub fn describe(input: &str, state: &StateDict, network: &Network, alphabet: &Al
 /// Prints the choices that the golden file made.
 fn settled_by(name: &str, golden: &Golden, settled: &Settled) {
     let Settled { agreement, tried, allowed, says, .. } = settled;
-    let constant = if agreement.constant { " but for a constant per context" } else { "" };
+    let constant = if agreement.constant { ", apart from a constant per context" } else { "" };
     eprintln!(
-        "{name} settles it: {}; max |d logit| {:.2e} in f32 over {} contexts{constant}, network {tried} of the \
+        "{name} determines the network: {}; max |d logit| {:.2e} in f32 over {} contexts{constant}; network {tried} of the \
          {allowed} that the shapes allow",
         says,
         agreement.max_abs_dlogit,
@@ -82,16 +82,16 @@ fn settled_by(name: &str, golden: &Golden, settled: &Settled) {
 fn taken_for_granted(structure: &Structure, options: &Options) {
     let layers = || structure.levels.iter().chain([&structure.output]).flat_map(Layer::halves);
     let norms = || layers().filter_map(|layer| layer.batch_norm.as_ref());
-    let behind = if norms().next().is_some() { " and its BatchNorm" } else { "" };
+    let after_norm = if norms().next().is_some() { " and its BatchNorm" } else { "" };
     let eps = if norms().any(|norm| !norm.deviation) { format!(", eps {:e}", options.eps) } else { String::new() };
     let mut activation = structure.activation.name().to_owned();
     if structure.activation.is_gated() && structure.levels.iter().any(|level| level.gate.is_none()) {
-        activation += " (rows of filters before rows of gates)";
+        activation += " (the filters' rows before the gates' rows)";
     }
-    let skip = if structure.skip { ", the output reads the first level first" } else { "" };
+    let skip = if structure.skip { ", the output layer reads the levels from the first to the last" } else { "" };
     eprintln!(
-        "taken for granted, because a state_dict does not say it: {activation} after every level{behind}{eps}{skip}; \
-         --golden FILE settles it"
+        "assumed, because a state_dict does not say it: {activation} after every level{after_norm}{eps}{skip}; to \
+         check: --golden FILE"
     );
 }
 
@@ -106,12 +106,12 @@ pub fn next(args: &Args) {
     eprintln!("  cargo xtask qemu --model {blob}");
 }
 
-/// A name from the file in one line, whatever it holds.
+/// Returns a name from the file in one line, with special characters escaped.
 fn plain(name: &str) -> String {
     name.escape_debug().to_string()
 }
 
-/// Bias and BatchNorm of a layer, as they are folded.
+/// Describes the bias and the BatchNorm that are folded into a layer.
 fn parts(layer: &Layer) -> String {
     let bias = layer.bias.as_ref().map(|bias| format!(", bias {}", plain(bias)));
     let norm = layer.batch_norm.as_ref().map(|norm| format!(", BatchNorm {}", plain(&norm.module)));

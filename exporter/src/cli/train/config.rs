@@ -17,47 +17,47 @@ use super::settings::Settings;
 use crate::cli::lists::{DataArgs, TrainingData};
 use crate::cli::{default_threads, quoted};
 
-/// Where the model goes unless told otherwise.
+/// File of the model if `--out` names none.
 const DEFAULT_OUT: &str = "model.safetensors";
 
 /// The fields of `config.json` that `--resume` reads.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub struct Config {
-    /// None for the shipped list.
+    /// `None` for the shipped list.
     data: Option<Place>,
     dedup: bool,
     #[serde(default = "all_words")]
     max_words: usize,
     #[serde(default)]
     max_characters: Option<usize>,
-    /// None for a network that cannot be written.
+    /// `None` for a network that cannot be written as a model.
     out: Option<Place>,
     pub settings: Settings,
-    /// SHA-256 of the list; none before the list is read.
+    /// SHA-256 of the list; `None` until the list is read.
     #[serde(default)]
     data_sha256: Option<String>,
 }
 
-/// The default for runs of before.
+/// Default of `max_words` for runs of versions that did not record it.
 fn all_words() -> usize {
     MAX_WORDS
 }
 
 /// Paths of a training: the list and the model.
 pub struct Files {
-    /// None for the shipped list.
+    /// `None` for the shipped list.
     pub data: Option<PathBuf>,
-    /// None for a network that cannot be written.
+    /// `None` for a network that cannot be written as a model.
     pub out: Option<PathBuf>,
 }
 
 impl Config {
-    /// Returns what the command line asks for.
+    /// Returns the settings and files of a new run.
     pub fn new(args: &Args) -> anyhow::Result<(Self, Files)> {
         let preset = preset::find(&args.settings.preset).context("clap checked the name")?;
         let out = match (&args.out, preset.statistics) {
             (Some(_), Statistics::BatchOnly) => {
-                bail!("{} has no model to write: {}", preset.name, FoldError::PerPosition)
+                bail!("leave out --out, {} cannot be written as a model: {}", preset.name, FoldError::PerPosition)
             }
             (None, Statistics::BatchOnly) => None,
             (Some(out), _) => Some(out.clone()),
@@ -66,7 +66,7 @@ impl Config {
         let TrainingData { list: DataArgs { data, dedup, max_words }, max_characters } = &args.data;
         check_name("--data", data.as_deref())?;
         let mut settings = args.settings.clone();
-        // Written down, so that a training that goes on elsewhere is the same.
+        // Recorded, so that a training that continues on another machine uses the same number.
         settings.threads = settings.threads.or_else(|| Some(default_threads()));
         let config = Self {
             data: data.clone().map(Place::Given),
@@ -80,8 +80,8 @@ impl Config {
         Ok((config, Files { data: data.clone(), out }))
     }
 
-    /// Reads the settings of a run and its last checkpoint, if the run has one. `data` and `out` replace the places of
-    /// the list and the model.
+    /// Reads the settings of a run and its last checkpoint, if it has one. `data` and `out` replace the recorded paths
+    /// of the list and the model.
     pub fn resume(
         folder: &Path,
         data: Option<&Path>,
@@ -94,12 +94,12 @@ impl Config {
         }
         let files = config.files(folder, data, out)?;
         let path = run::checkpoint_path(folder);
-        // Ended before its first checkpoint: then the beginning is where it goes on.
+        // A run that ended before its first checkpoint starts from the beginning.
         let checkpoint = path.exists().then(|| Checkpoint::read(&path)).transpose()?;
         Ok((config, files, checkpoint))
     }
 
-    /// Finds the files of a run that may have been moved, together with them or alone.
+    /// Finds the files of a run. The run may have been moved, with or without the files.
     fn files(&self, folder: &Path, data: Option<&Path>, out: Option<&Path>) -> anyhow::Result<Files> {
         let mut is_moved_alone = false;
         let data = match (data, &self.data) {
@@ -109,7 +109,7 @@ impl Config {
                 let candidates = place.candidates(folder);
                 let Some(at) = candidates.iter().position(|path| path.exists()) else {
                     let (run, list) = (quoted(folder), quoted(&candidates[0]));
-                    bail!("the list of the run in {run} is not at {list}: say where it is with --data FILE");
+                    bail!("the run in {run} needs its list, which is not at {list}: name it with --data FILE");
                 };
                 is_moved_alone = at > 0;
                 candidates.into_iter().nth(at)
@@ -128,7 +128,7 @@ impl Config {
                 if candidates.len() > 1
                     && let Some(found) = found
                 {
-                    eprintln!("the run was moved: its model goes to {}; --out names another place", quoted(found));
+                    eprintln!("the run was moved: it will write its model to {}; to change that: --out", quoted(found));
                 }
                 found.cloned()
             }
@@ -136,7 +136,7 @@ impl Config {
         Ok(Files { data, out })
     }
 
-    /// Reads the words of the list at `data`. `run` is the folder of a run that goes on: its list must be the same.
+    /// Reads the words of the list at `data`. `run` is the folder of a run to continue: its list must be unchanged.
     pub fn words(&self, data: Option<&Path>, run: Option<&Path>, is_given: bool) -> anyhow::Result<Words> {
         let list = DataArgs { data: data.map(Path::to_owned), dedup: self.dedup, max_words: self.max_words };
         let words = TrainingData { list, max_characters: self.max_characters }.read()?;
@@ -144,17 +144,20 @@ impl Config {
         if hex(&words.sha256) != sha256 {
             let (run, name) = (quoted(run), &words.name);
             match is_given {
-                true => bail!("{name} is another list than that of the run in {run}, which goes on only with its own"),
+                true => bail!(
+                    "{name} is not the list that the run in {run} started with: name that list with --data FILE, or \
+                     start a new run without --resume"
+                ),
                 false => bail!(
-                    "{name} has changed since the run in {run} began: --data FILE names a copy of the list as it was, \
-                     another --run-dir starts a new run"
+                    "{name} has changed since the run in {run} started: name an unchanged copy with --data FILE, or \
+                     start a new run without --resume"
                 ),
             }
         }
         Ok(words)
     }
 
-    /// Writes what `--resume` needs, and what the settings come to.
+    /// Writes `config.json`: the fields that `--resume` reads, and the values that follow from them.
     pub fn write(&self, folder: &RunFolder, options: &Options, words: &Words) -> anyhow::Result<()> {
         let recorded = |place: &Option<Place>| place.as_ref().map(|place| place.recorded(folder.path())).transpose();
         let mut config = self.clone();

@@ -1,4 +1,4 @@
-//! Paths of the files of a run, recorded so that run and files may be moved together.
+//! Paths of a run's files, recorded so that the run can be moved, with or without the files.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -20,11 +20,11 @@ pub enum Place {
 }
 
 impl Place {
-    /// Returns the place as `config.json` of the run in `run` has it. The folder of the run exists.
+    /// Returns the place in the form for `config.json` of the run in `run`, a folder that must exist.
     pub fn recorded(&self, run: &Path) -> std::io::Result<Self> {
         let Self::Given(path) = self else { return Ok(self.clone()) };
         let absolute = std::path::absolute(path)?;
-        // Links on the way would lead the dots elsewhere.
+        // `..` after a symbolic link leads elsewhere, so links are resolved first.
         let folder = absolute.parent().unwrap_or(Path::new("/"));
         let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let real = absolute.file_name().map_or(real.clone(), |name| real.join(name));
@@ -34,7 +34,7 @@ impl Place {
         })
     }
 
-    /// Returns the paths that the file may have, the likeliest first, for the run that is now in `run`.
+    /// Returns the possible paths of the file, the likeliest first, for the run that is now in `run`.
     pub fn candidates(&self, run: &Path) -> Vec<PathBuf> {
         match self {
             Self::Given(path) => vec![path.clone()],
@@ -53,16 +53,16 @@ impl Place {
     }
 }
 
-/// Returns whether two paths are of one file, which need not exist, in a folder that does.
+/// Returns whether two paths name the same file. The file need not exist, but its folder must.
 fn is_same(a: &Path, b: &Path) -> bool {
     let folder = |path: &Path| path.parent()?.canonicalize().ok();
     a == b || (a.file_name() == b.file_name() && folder(a).is_some() && folder(a) == folder(b))
 }
 
-/// Returns the way from a folder to a file, both absolute; `None` if they have nothing in common.
+/// Returns the relative path from a folder to a file, both absolute; `None` if they have no common parent.
 fn way(from: &Path, to: &Path) -> Option<PathBuf> {
     let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
-    // The root is in common with everything, and drives with nothing.
+    // Paths on one drive have at least the root in common; paths on two drives of Windows have nothing in common.
     let is_absolute = from.is_absolute() && to.is_absolute();
     if !is_absolute || common == 0 {
         return None;
@@ -71,11 +71,11 @@ fn way(from: &Path, to: &Path) -> Option<PathBuf> {
     Some(up.chain(to.components().skip(common)).collect())
 }
 
-/// Refuses a name of a list that no JSON file can hold. For other files [`crate::cli::paths`] does.
+/// Fails if the name of a list is not UTF-8, which JSON requires. [`crate::cli::paths`] checks the other files.
 pub fn check_name(option: &str, path: Option<&Path>) -> anyhow::Result<()> {
     match path {
         Some(path) if path.to_str().is_none() => {
-            bail!("{option} {path:?}: the name is not UTF-8, and the run's config.json cannot hold it: rename the file")
+            bail!("{option} {path:?}: the name is not UTF-8, so the run's config.json cannot hold it: rename the file")
         }
         _ => Ok(()),
     }

@@ -13,10 +13,10 @@ use runtime::{Model, Sampling};
 
 use crate::cli::{count, is_quiet};
 
-/// Names drawn at every measurement of the dev loss, always from the same seed, so that one can watch them improve.
+/// Number of names to draw at every measurement of the dev loss. The seed is always the same, to watch them improve.
 const SAMPLES: usize = 6;
 
-/// Progress on stderr: a bar on a terminal, a line per measurement anywhere.
+/// Progress on stderr: a line per measurement, and on a terminal also a bar.
 #[derive(Default)]
 pub struct Progress {
     loss: f32,
@@ -31,7 +31,7 @@ impl Progress {
                 eprint!("  {} parameters, {} steps", count(parameters), count(steps));
                 match done {
                     0 => eprintln!("\n"),
-                    done => eprintln!(", {} of them done before\n", count(done)),
+                    done => eprintln!(", {} of them already done\n", count(done)),
                 }
                 eprintln!("   step   train     dev  drawn so far");
                 if std::io::stderr().is_terminal() && !is_quiet() {
@@ -55,7 +55,7 @@ impl Progress {
             }
             Event::Statistics { .. } | Event::Checkpoint { result: Ok(()), .. } => {}
             Event::Checkpoint { step, result: Err(error) } => {
-                self.line(&format!("{step:>7}  no checkpoint: {error}; the last one stays"));
+                self.line(&format!("{step:>7}  no checkpoint: {error}; the previous one is kept"));
             }
         }
     }
@@ -74,10 +74,10 @@ impl Progress {
     }
 }
 
-/// Names of the model so far, drawn by the code of the chip.
+/// Draws names from the model so far, with the chip's code.
 fn samples(model: &FoldedModel) -> Vec<String> {
     let mut names = Vec::new();
-    // A model in mid-training may have weights too large for a blob; then there is nothing to show yet.
+    // During training, weights may be too large for a blob; then there are no names.
     if let Ok(blob) = pack_f32(model)
         && let Ok(model) = Model::new(blob.as_bytes())
     {

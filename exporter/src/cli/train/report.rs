@@ -1,4 +1,4 @@
-//! The result of a training: a table on stderr, a JSON object for programs.
+//! The result of a training: a table on stderr, and a JSON object for programs.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub fn result(settings: &Settings, activation: Activation, out: Option<&Path>, o
     })
 }
 
-/// Prints losses, parameters, and the commands that come next.
+/// Prints losses, parameters, and the commands for the next steps.
 pub fn report(outcome: &Outcome, out: Option<&Path>, run: &Path, words: &str) {
     let seconds = outcome.elapsed.as_secs_f64();
     eprintln!("\n         nll     words  characters");
@@ -42,29 +42,29 @@ pub fn report(outcome: &Outcome, out: Option<&Path>, run: &Path, words: &str) {
         format!(" ({} folded)", count(parameters))
     });
     let (parameters, step) = (count(outcome.parameters), count(outcome.best_step));
-    eprintln!("{parameters} parameters{folded}, of step {step}, {seconds:.0} s");
+    eprintln!("{parameters} parameters{folded}, best at step {step}, {seconds:.0} s");
     if outcome.interrupted {
-        eprintln!("\nto go on: cargo run -p exporter -- train --resume {}", quoted(run));
+        eprintln!("\nto continue: cargo run -p exporter -- train --resume {}", quoted(run));
     }
     match (out, &outcome.model) {
         (Some(out), Some(_)) => {
             let out = relative(out);
             let model = quoted(&out);
             let blob = quoted(&out.with_extension("blob"));
-            eprintln!("\nwrote {model}, the run's record is in {}. Next:", quoted(run));
+            eprintln!("\nwrote {model}; settings, losses and checkpoint are in {}. Next:", quoted(run));
             eprintln!("  cargo run -p exporter -- sample --model {model} -n 20");
             eprintln!("  cargo run -p exporter -- export --model {model} --out {blob}");
             eprintln!("  cargo xtask qemu --model {blob}");
         }
         _ => eprintln!(
-            "\nno model of {words} is written, the run's record is in {}: {}",
+            "\nwrote no model of {words}; settings, losses and checkpoint are in {}: {}",
             quoted(run),
             FoldError::PerPosition
         ),
     }
 }
 
-/// A file of the working folder without that folder's path, as it was probably given.
+/// Returns the path relative to the working folder if the file is in it, as it was probably given.
 pub fn relative(path: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).to_owned()

@@ -12,74 +12,75 @@ use tch::{Cuda, Device};
 
 use crate::cli::{default_threads, named};
 
-/// Settings that decide the result, together with the words; kept in `config.json`.
+/// Settings that, together with the words, determine the result; `config.json` records them.
 #[derive(clap::Args, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
-    /// Network and recipe; the options below change parts of it
+    /// Train this preset, a network and its recipe; the options below change parts of it
     #[arg(long, default_value = DEFAULT_PRESET, value_parser = preset_names())]
     pub preset: String,
-    /// Seed of weights, batches and dropout (the split is always the lecture's)
+    /// Draw weights, batches and dropout from this seed (the split is always the lecture's)
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
     #[arg(long, conflicts_with = "steps",
-        help = per_preset("Times through the training words", |preset| match preset.recipe.length {
+        help = per_preset("Train for this many passes over the training words", |preset| match preset.recipe.length {
             Length::Epochs(epochs) => Some(epochs),
             Length::Steps(_) => None,
         }))]
     epochs: Option<f64>,
-    #[arg(long, help = per_preset("Steps, instead of epochs", |preset| match preset.recipe.length {
+    #[arg(long, help = per_preset("Train for this many steps, instead of epochs", |preset| match preset.recipe.length {
         Length::Epochs(_) => None,
         Length::Steps(steps) => Some(steps),
     }))]
     steps: Option<usize>,
-    #[arg(long, help = per_preset("Examples per step", |preset| Some(preset.recipe.batch_size)))]
+    #[arg(long, help = per_preset("Use this many examples per step", |preset| Some(preset.recipe.batch_size)))]
     batch_size: Option<usize>,
-    #[arg(long, help = per_preset("Highest learning rate", |preset| Some(preset.recipe.lr)))]
+    #[arg(long, help = per_preset("Set the highest learning rate", |preset| Some(preset.recipe.lr)))]
     lr: Option<f64>,
-    #[arg(long, help = per_preset("AdamW's weight decay", |preset| match preset.recipe.optimizer {
+    #[arg(long, help = per_preset("Set AdamW's weight decay", |preset| match preset.recipe.optimizer {
         Optimizer::AdamW { weight_decay, .. } => Some(weight_decay),
         Optimizer::Sgd => None,
     }))]
     weight_decay: Option<f64>,
-    #[arg(long, help = per_preset("Chance that an output of a level is dropped while training",
+    #[arg(long, help = per_preset("Drop each output of a level with this probability during training",
         |preset| Some(preset.recipe.dropout)))]
     dropout: Option<f64>,
-    #[arg(long, help = per_preset("Context length in characters; the prime factors of another one become its levels",
-        |preset| Some(preset.block_size())))]
+    #[arg(long, help = per_preset("Set the context length in characters; if it differs from the preset's, the tree gets \
+        one level per prime factor", |preset| Some(preset.block_size())))]
     block_size: Option<usize>,
-    #[arg(long, help = per_preset("Values per character embedding", |preset| Some(preset.n_embd)))]
+    #[arg(long, help = per_preset("Use this many values per embedding of a character", |preset| Some(preset.n_embd)))]
     n_embd: Option<usize>,
-    #[arg(long, help = per_preset("Values per position after each level", |preset| Some(preset.widths())))]
+    #[arg(long, help = per_preset("Set the width of all levels: values per node", |preset| Some(preset.widths())))]
     n_hidden: Option<usize>,
-    /// The levels from the characters up, FUSE:WIDTH each: how many positions it joins, and values per position after
-    /// it
+    /// Set the levels from the characters up. FUSE is the number of neighbours that a level joins, WIDTH the number of
+    /// values per node
     #[arg(long, value_name = "FUSE:WIDTH,...", conflicts_with_all = ["block_size", "n_hidden"],
         value_parser = architecture::levels)]
     #[serde(default)]
     levels: Option<Levels>,
     #[arg(long, value_parser = named(Activation::ALL, Activation::name),
-        help = per_preset("Function after each level's linear layer", |preset| Some(preset.activation.name())))]
+        help = per_preset("Set the function after each level's linear layer", |preset| Some(preset.activation.name())))]
     #[serde(default)]
     activation: Option<Activation>,
-    /// How the tree is evaluated while training: a window per example, or whole words with every node once [default:
+    /// Evaluate the tree during training on one window per example, or on whole words with every node once [default:
     /// the preset's]
     #[arg(long, value_enum)]
     form: Option<FormArg>,
-    /// Where to compute
+    /// Train on this device
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     device: DeviceArg,
-    /// Threads, at most 64 or four per core; the same seed and threads give the same bytes [default: one per core]
+    /// Use this many threads, at most 64 or four per core, whichever is more. A run with the same seed and number of
+    /// threads writes the same bytes [default: one per core]
     #[arg(long)]
     pub threads: Option<usize>,
 }
 
 impl Settings {
-    /// Returns the settings as they are written down, the number of threads left out.
+    /// Returns the settings as `config.json` records them, without the number of threads.
     pub fn without_threads(&self) -> serde_json::Value {
         serde_json::to_value(Self { threads: None, ..self.clone() }).expect("plain numbers")
     }
 
-    /// Returns what to train, and how; refuses what the preset or the machine does not have.
+    /// Returns the options of the training. Fails if the preset or the machine does not support a setting.
     pub fn options(&self) -> anyhow::Result<Options> {
         let preset = preset::find(&self.preset).context("clap checked the name")?;
         let mut recipe = preset.recipe.clone();
@@ -98,13 +99,15 @@ impl Settings {
         };
         match (&mut recipe.optimizer, self.weight_decay) {
             (Optimizer::AdamW { weight_decay, .. }, Some(given)) => *weight_decay = given,
-            (Optimizer::Sgd, Some(_)) => bail!("--weight-decay is AdamW's; {} uses SGD", preset.name),
+            (Optimizer::Sgd, Some(_)) => {
+                bail!("--weight-decay is a setting of AdamW, but {} trains with SGD: leave it out", preset.name)
+            }
             (_, None) => {}
         }
         let device = match self.device {
             DeviceArg::Cpu => Device::Cpu,
             DeviceArg::Cuda if Cuda::is_available() => Device::Cuda(0),
-            DeviceArg::Cuda => bail!("this libtorch sees no CUDA device; use --device cpu"),
+            DeviceArg::Cuda => bail!("libtorch finds no CUDA device: use --device cpu"),
         };
         let mut architecture = match &self.levels {
             Some(Levels(levels)) => Architecture { levels: levels.clone(), ..preset.changed(None, self.n_embd, None)? },
@@ -139,10 +142,10 @@ enum FormArg {
     Words,
 }
 
-/// The help of an option whose default is the preset's: with the value of each.
+/// Returns the help of an option whose default depends on the preset: each value, and its presets in parentheses.
 fn per_preset<T: std::fmt::Display>(help: &str, value: impl Fn(&Preset) -> Option<T>) -> String {
     let mut defaults: Vec<(String, Vec<&str>)> = Vec::new();
-    // That of the default preset comes first.
+    // The value of the default preset comes first.
     let (default, others): (Vec<_>, Vec<_>) = PRESETS.iter().partition(|preset| preset.name == DEFAULT_PRESET);
     for preset in default.into_iter().chain(others) {
         let Some(value) = value(preset).map(|value| value.to_string()) else { continue };
@@ -151,11 +154,9 @@ fn per_preset<T: std::fmt::Display>(help: &str, value: impl Fn(&Preset) -> Optio
             None => defaults.push((value, vec![preset.name])),
         }
     }
-    // The value of many needs no list of them.
-    let most = defaults.iter().map(|(_, names)| names.len()).max().unwrap_or(0);
-    let each = |(value, names): &(String, Vec<&str>)| match names.len() {
-        n if n > 1 && n == most => format!("{value} for most"),
-        _ => format!("{value} for {}", names.join(" and ")),
+    let each = |(value, names): &(String, Vec<&str>)| match 2 * names.len() > PRESETS.len() {
+        true => format!("{value} (most presets)"),
+        false => format!("{value} ({})", names.join(", ")),
     };
     format!("{help} [default: {}]", defaults.iter().map(each).collect::<Vec<_>>().join(", "))
 }
@@ -164,7 +165,7 @@ pub fn preset_names() -> clap::builder::PossibleValuesParser {
     PRESETS.map(|preset| clap::builder::PossibleValue::new(preset.name).help(preset.about)).into()
 }
 
-/// Whether a preset's network can be written as a model.
+/// Returns whether a preset's network can be folded, and so written as a model.
 pub fn is_foldable(preset: &str) -> bool {
     preset::find(preset).is_some_and(|preset| preset.statistics == Statistics::BatchAndPositions)
 }

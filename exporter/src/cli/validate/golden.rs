@@ -16,26 +16,26 @@ use super::super::{calibration, count, named, quoted};
 
 #[derive(clap::Args)]
 pub struct GoldenArgs {
-    /// Logits of another program, such as PyTorch: safetensors with contexts [N, block_size] (I64), logits [N,
-    /// vocab_size] and perhaps targets [N] (I64)
+    /// Compare with the logits of another program, such as PyTorch, in a safetensors file: contexts [N, block_size]
+    /// (I64), logits [N, vocab_size] and optionally targets [N] (I64)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "dedup"])]
     pub golden: Option<PathBuf>,
-    /// With --golden: which precisions of a folded model [default: all]
+    /// Check these precisions of a folded model (with --golden) [default: all]
     #[arg(long, value_parser = named(Precision::ALL, Precision::name), value_delimiter = ',', requires = "golden")]
     precision: Vec<Precision>,
-    /// With --golden: largest difference of a logit that passes, of one precision or of all [default:
+    /// Pass if no logit differs by more than X nats, in one precision or in all (with --golden) [default:
     /// f32=1e-4,int8=1,int4=3]
     #[arg(long, value_name = "[PRECISION=]X", value_delimiter = ',', value_parser = parse_tolerance, requires = "golden")]
     tolerance: Vec<Tolerance>,
-    /// With --golden: words that integers are calibrated on, as in `export` [default: the shipped list of names if the
-    /// model was trained on it, else words drawn from the model]
+    /// Calibrate the rounding on this word list, as in `export` (with --golden) [default: the shipped list of names if
+    /// the model was trained on it, otherwise words drawn from the model]
     #[arg(long, value_name = "FILE", requires = "golden")]
     calibration: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy)]
 struct Tolerance {
-    /// `None` for all.
+    /// `None` for all precisions.
     precision: Option<Precision>,
     limit: f64,
 }
@@ -44,7 +44,9 @@ fn parse_tolerance(text: &str) -> Result<Tolerance, String> {
     let (precision, number) = match text.split_once('=') {
         None => (None, text),
         Some((name, number)) => {
-            (Some(Precision::from_name(name).ok_or_else(|| format!("there is no precision {name:?}"))?), number)
+            let known = || Precision::ALL.iter().map(|precision| precision.name()).collect::<Vec<_>>().join(", ");
+            let unknown = || format!("{name:?} is not a precision: {}", known());
+            (Some(Precision::from_name(name).ok_or_else(unknown)?), number)
         }
     };
     match number.parse::<f64>() {
@@ -63,12 +65,12 @@ pub fn run(path: &Path, file: &Path, args: &GoldenArgs, json: bool) -> anyhow::R
             let own = Model::new(blob.as_bytes())?.precision();
             if !asked.contains(&own) {
                 let (path, own) = (quoted(path), own.name());
-                bail!("{path} is a blob in {own}: other precisions need the model it was made of");
+                bail!("{path} is a blob in {own}: for other precisions, name the model that it was made from");
             }
             (in_order_of(&blob, None, golden, file)?, vec![(own, blob)])
         }
         ModelFile::Folded(model) => {
-            // Before the work of quantizing it.
+            // Reads the golden file before quantization, which takes longer.
             let golden = in_order_of(&pack_f32(&model)?, Rows::of_recipe(&model.origin.recipe), golden, file)?;
             let is_calibrated = asked.iter().any(|precision| precision.is_integer());
             let words = is_calibrated.then(|| calibration::words(args.calibration.as_deref(), &model)).transpose()?;
@@ -92,10 +94,10 @@ pub fn run(path: &Path, file: &Path, args: &GoldenArgs, json: bool) -> anyhow::R
         object.insert(precision.name().to_owned(), row(precision, &found, limit, pass));
     }
     let dnll = match golden.has_targets() {
-        true => "loss of the targets less that under the golden logits",
-        false => "loss expected where the golden logits are the truth, less their own: their KL divergence",
+        true => "nll of the targets, minus their nll under the golden logits",
+        false => "KL divergence from the golden logits",
     };
-    eprintln!("\nd nll: {dnll},\nin nats per character; the tolerance is that of max |d logit|");
+    eprintln!("\nd nll: {dnll}, in nats per character;\nthe tolerance is for max |d logit|");
     notes(&golden, constant);
     if json {
         object.insert("contexts".to_owned(), rows.into());
@@ -109,15 +111,15 @@ pub fn run(path: &Path, file: &Path, args: &GoldenArgs, json: bool) -> anyhow::R
     Ok(if all_pass { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Golden logits in the order of the model's characters, and a warning where their contexts are padded with another
-/// character than the model's boundary.
+/// Returns the golden logits in the order of the model's characters. Prints a warning if their contexts are padded with
+/// another character than the model's boundary.
 ///
-/// `rows` is what an imported model tells about its file; a blob tells nothing, but golden contexts are padded with the
-/// boundary.
+/// `rows` is the row order that an imported model records about its file; a blob records none.
 fn in_order_of(blob: &AlignedBlob, rows: Option<Rows>, golden: Golden, file: &Path) -> anyhow::Result<Golden> {
     let model = Model::new(blob.as_bytes())?;
     let limit = default_limit(model.precision()) + golden.rounding();
-    // A blob does not tell: its golden contexts do, if the logits fit then, and only then.
+    // Without a record, the padding of the golden contexts tells the boundary's row, if the logits fit in no other
+    // order.
     let rows = rows.or_else(|| {
         let padding = usize::from(golden.padding().filter(|&padding| padding != BOUNDARY)?);
         let rows = Rows { len: golden.vocab_size, start: padding, end: padding };
@@ -130,7 +132,7 @@ fn in_order_of(blob: &AlignedBlob, rows: Option<Rows>, golden: Golden, file: &Pa
         Some(rows) => {
             let (start, file) = (rows.start, quoted(file));
             eprintln!(
-                "{file}: the boundary is row {start} there and the first in the model: its rows are read in that order"
+                "{file}: row {start} is the boundary, which is the first row of the model: its rows are reordered"
             );
             golden.reordered(&rows).with_context(|| file)?
         }
@@ -140,16 +142,16 @@ fn in_order_of(blob: &AlignedBlob, rows: Option<Rows>, golden: Golden, file: &Pa
         let vocab = model.vocab();
         let sign = vocab.decode(padding).unwrap_or('?');
         let boundary = vocab.as_str().chars().next().unwrap_or('.');
-        // Not a note: logits agree whichever row is the boundary, and words do not.
+        // A warning, which --quiet does not hide: with another boundary, all logits agree but the words are wrong.
         show!(
-            "warning: the golden contexts are padded with {sign:?}, and the model's boundary is {boundary:?}: if \
+            "warning: the golden contexts are padded with {sign:?}, but the model's boundary is {boundary:?}: if \
              {sign:?} ends words, import again with --boundary {sign:?}"
         );
     }
     Ok(golden)
 }
 
-/// A row of the table, and its JSON.
+/// Prints a row of the table and returns it as JSON.
 fn row(precision: Precision, found: &Agreement, limit: f64, pass: bool) -> serde_json::Value {
     let shown = format!("{limit:.4}");
     let shown = shown.trim_end_matches('0').trim_end_matches('.');
@@ -173,32 +175,32 @@ fn row(precision: Precision, found: &Agreement, limit: f64, pass: bool) -> serde
     })
 }
 
-/// Prints notes on golden logits that are log-probabilities or have less than 32 bits.
+/// Prints notes if golden logits are log-probabilities or are stored in fewer than 32 bits.
 fn notes(golden: &Golden, constant: bool) {
     if constant {
         let kind = if golden.are_log_probabilities() { "are log-probabilities: they" } else { "(log-probabilities?)" };
         eprintln!(
-            "the golden logits {kind} differ from the model's by a constant per context, which changes no word: \
-             compared without it"
+            "the golden logits {kind} differ from the model's by a constant per context, which does not change the \
+             probabilities: the comparison ignores it"
         );
     }
     if let Some(coarse) = golden.coarse {
         eprintln!(
-            "the golden logits are stored in {}, which has changed them by up to {:.1e}: that is part of the tolerance",
+            "the golden logits are stored in {}, which changed them by up to {:.1e}: the tolerance includes that",
             coarse.dtype, coarse.rounding
         );
     }
 }
 
 impl GoldenArgs {
-    /// The largest difference that passes in a precision.
+    /// Returns the largest difference that passes in a precision.
     fn limit(&self, precision: Precision) -> f64 {
         let fits = |tolerance: &&Tolerance| tolerance.precision.is_none_or(|of| of == precision);
         self.tolerance.iter().rev().find(fits).map_or(default_limit(precision), |given| given.limit)
     }
 }
 
-/// With six decimals and its sign; no sign where all of them are zero.
+/// Formats a difference with its sign and six decimals; without a sign if all six are zero.
 fn signed(delta: f64) -> String {
     match format!("{delta:>+9.6}") {
         zero if zero.ends_with("0.000000") => format!("{:>9.6}", 0.0),

@@ -1,4 +1,4 @@
-//! Fourth pass: how matrices are stored, how many positions each level fuses, and what the output layer reads.
+//! Fourth pass: the storage of matrices, the fuse of each level, and the inputs of the output layer.
 
 use runtime::limits::MAX_FUSE;
 
@@ -6,18 +6,18 @@ use super::modules::Matrix;
 use super::{Layer, Orientation};
 use crate::import::ImportError;
 
-/// A reading of the shapes.
+/// Interpretation of the shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form {
-    /// How matrices are stored; convolutions are always stored one way.
+    /// Storage of the matrices; convolutions have only one.
     pub(super) orientation: Orientation,
-    /// Whether two rows make a value of a level.
+    /// `true` if the units are gated: two rows per value of a level.
     pub(super) gated: bool,
-    /// Whether the output layer reads all levels.
+    /// `true` if the output layer reads all levels.
     pub(super) skip: bool,
 }
 
-/// Returns how matrices are stored, and the layers with their fuse factors.
+/// Returns the storage of the matrices, and the layers with their fuses.
 pub(super) fn oriented(
     embedding: &Matrix,
     layers: &[Matrix],
@@ -27,7 +27,7 @@ pub(super) fn oriented(
     let both = [Orientation::FanOutFanIn, Orientation::FanInFanOut];
     let [as_is, transposed] = both.map(|orientation| chain(embedding, layers, Form { orientation, gated, skip }));
     match (asked, as_is, transposed) {
-        // Convolutions alone are the same either way.
+        // If all layers are convolutions, both ways are the same.
         (None, Ok(as_is), Ok(transposed)) if as_is == transposed && only_convolutions(layers) => Ok((both[0], as_is)),
         (None, Ok(_), Ok(_)) => Err(ImportError::Ambiguous),
         (None | Some(Orientation::FanOutFanIn), Ok(layers), _) => Ok((both[0], layers)),
@@ -38,7 +38,7 @@ pub(super) fn oriented(
         (Some(Orientation::FanInFanOut), Ok(_), Err((_, source))) => {
             Err(ImportError::OtherWay { flag: "--transposed", source: Box::new(source) })
         }
-        // The way that fits further up says more about what is wrong.
+        // The error of the way that fits more layers is the more helpful one.
         (_, Err((first, as_is)), Err((second, transposed))) => Err(if second > first { transposed } else { as_is }),
     }
 }
@@ -47,11 +47,12 @@ fn only_convolutions(layers: &[Matrix]) -> bool {
     layers.iter().all(|layer| layer.kernel.is_some())
 }
 
-/// Returns the layers if the shapes are read that way; otherwise how many fit, and what does not.
+/// Returns the layers if the shapes fit this form; otherwise the number of layers that fit, and the error of the next
+/// one.
 pub(super) fn chain(embedding: &Matrix, matrices: &[Matrix], form: Form) -> Result<Vec<Layer>, (usize, ImportError)> {
     let [vocab_size, mut width] = embedding.shape;
     let mut below = embedding;
-    // What an output layer with skip connections reads.
+    // Number of values that an output layer with skip connections reads.
     let mut sum = 0_usize;
     let mut layers: Vec<Layer> = Vec::new();
     for (index, matrix) in matrices.iter().enumerate() {
@@ -60,7 +61,7 @@ pub(super) fn chain(embedding: &Matrix, matrices: &[Matrix], form: Form) -> Resu
             let error = ImportError::Chain {
                 tensor: matrix.weight.clone(),
                 found: shape(matrix),
-                transposed: if turned { ", taken as [fan_in, fan_out]," } else { "" },
+                transposed: if turned { ", read as [fan_in, fan_out]," } else { "" },
                 below: below.weight.clone(),
                 reason,
             };
@@ -79,61 +80,69 @@ pub(super) fn chain(embedding: &Matrix, matrices: &[Matrix], form: Form) -> Resu
     Ok(layers)
 }
 
-/// The shape of a matrix as stored, but for positions of one.
+/// Returns the shape of a matrix as stored, without dimensions of one position.
 fn shape(matrix: &Matrix) -> Vec<usize> {
     matrix.shape.into_iter().chain(matrix.kernel).collect()
 }
 
-/// A level above values of `width`, or why it is none.
+/// Returns the level above nodes of `width` values, or the reason why the matrix is no such level.
 fn level(matrix: &Matrix, form: Form, width: usize) -> Result<Layer, String> {
     let (fan_in, fan_out) = matrix.fans(form.orientation);
     let channels = matrix.shape[1];
     match matrix.kernel {
         Some(kernel) if kernel > 1 && channels != width => {
             let reason = if width.is_multiple_of(channels) {
-                "groups: every row must read all channels"
+                "grouped convolutions are not supported"
             } else {
-                "its channels must be the values of the level below"
+                "the two numbers must be equal"
             };
-            return Err(format!("a convolution of {channels} channels a row reads values of {width}; {reason}"));
+            return Err(format!(
+                "the convolution reads {channels} channels, but the level below has {width} values: {reason}"
+            ));
         }
         _ if !fan_in.is_multiple_of(width) => {
-            return Err(format!("it reads {fan_in} values, no multiple of the {width} below it"));
+            return Err(format!("it reads {fan_in} values, which is no multiple of the {width} values below it"));
         }
         _ => {}
     }
     let fuse = fan_in / width;
     if fuse < 2 {
-        return Err(format!("it reads {fan_in} values, one position of {width}: a level fuses at least 2"));
+        return Err(format!(
+            "it reads {fan_in} values, only one neighbour of {width} values: a level fuses at least 2"
+        ));
     }
     if fuse > MAX_FUSE {
-        return Err(format!("it would fuse {fuse} positions of {width}, at most {MAX_FUSE} are possible"));
+        return Err(format!("it would fuse {fuse} neighbours of {width} values, but the limit is {MAX_FUSE}"));
     }
     let layer = layer(matrix, form.orientation, fuse);
     if form.gated && !layer.rows().is_multiple_of(2) {
-        return Err(format!("it gives {fan_out} values, which are no two halves of gated units"));
+        return Err(format!("it has {fan_out} rows, an odd number, but gated units need two rows per value"));
     }
     Ok(layer)
 }
 
-/// The output layer above a level of `width`, or all levels of `sum` together; or why it is none.
+/// Returns the output layer above a level of `width` values, or above all levels with `sum` values; or the reason why
+/// the matrix is no such layer.
 fn output(matrix: &Matrix, form: Form, [width, sum, vocab_size]: [usize; 3]) -> Result<Layer, String> {
     let (fan_in, fan_out) = matrix.fans(form.orientation);
     if matrix.gate.is_some() {
-        return Err("the output layer has no gates".to_owned());
+        return Err("the output layer cannot have gates".to_owned());
     }
     if form.skip && fan_in != sum {
-        return Err(format!("with skip connections the output layer reads all levels, {sum} values, not {fan_in}"));
+        return Err(format!(
+            "with skip connections the output layer reads all {sum} values of the levels, not {fan_in}"
+        ));
     }
     if !form.skip && fan_in != width {
-        let skip = format!("with skip connections it would read {sum}");
-        return Err(format!("the output layer reads {fan_in} values, the last level gives {width}; {skip}"));
+        return Err(format!(
+            "the output layer reads {fan_in} values, but the last level has {width} and all levels have {sum}"
+        ));
     }
     if matrix.kernel.is_some_and(|kernel| kernel > 1) {
-        return Err("a convolution over several positions is no output layer".to_owned());
+        return Err("the output layer cannot be a convolution over several positions".to_owned());
     }
     if fan_out != vocab_size {
-        return Err(format!("the last layer must give {vocab_size} logits, not {fan_out}"));
+        return Err(format!("the output layer must have {vocab_size} rows, one per character, not {fan_out}"));
     }
     Ok(layer(matrix, form.orientation, 1))
 }

@@ -1,10 +1,10 @@
-//! Last pass: biases and BatchNorms fit their layers.
+//! Last pass: the lengths of biases and BatchNorms.
 
 use super::Layer;
 use super::modules::vector;
 use crate::import::{ImportError, StateDict};
 
-/// Refuses a bias or BatchNorm that is not as long as its layer is wide.
+/// Fails if a bias or BatchNorm does not have one value per row of its layer.
 pub(super) fn check_channels(state: &StateDict, layers: &[Layer]) -> Result<(), ImportError> {
     let mut positions: usize = layers.iter().map(|layer| layer.fuse).fold(1, usize::saturating_mul);
     let halves = layers.iter().flat_map(|layer| layer.halves().map(move |half| (half, std::ptr::eq(half, layer))));
@@ -23,7 +23,7 @@ pub(super) fn check_channels(state: &StateDict, layers: &[Layer]) -> Result<(), 
                 continue;
             }
             let tensor = tensor.clone();
-            // PyTorch's own BatchNorm1d takes the positions of (B, T, C) for channels.
+            // PyTorch's BatchNorm1d reads (B, T, C) with the positions T as the channels.
             return Err(if of_norm && found == positions && positions > 1 {
                 ImportError::PerPosition { found: state.tensors[&tensor].shape.clone(), tensor }
             } else {

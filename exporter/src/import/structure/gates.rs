@@ -1,10 +1,11 @@
-//! Gated units of two matrices: which is the filter, which is the gate, and whose BatchNorm is whose.
+//! Gated units of two matrices: finds filter and gate, and the BatchNorms of both.
 
 use super::Norm;
 use super::modules::Matrix;
 use crate::import::names::{Half, half, last_number, natural, parent};
 
-/// Joins matrices whose names are those of filter and gate, and gives both their BatchNorms.
+/// Joins matrices that are filter and gate by their names, and assigns BatchNorms to both. Returns the matrices and the
+/// BatchNorms that are left.
 pub(super) fn join_by_name(matrices: Vec<Matrix>, norms: Vec<Norm>) -> (Vec<Matrix>, Vec<Norm>) {
     let halves: Vec<Option<(Half, String)>> = matrices.iter().map(|matrix| half(&matrix.module)).collect();
     let partner = |at: usize| {
@@ -37,7 +38,7 @@ pub(super) fn join_by_name(matrices: Vec<Matrix>, norms: Vec<Norm>) -> (Vec<Matr
     (joined, norms)
 }
 
-/// Gives the BatchNorms whose names say a half to matrices of that half; returns the others.
+/// Assigns BatchNorms whose names mean a half to matrices of that half. Returns the other BatchNorms.
 fn give_norms(matrices: &mut [(Option<Half>, Matrix)], norms: Vec<Norm>) -> Vec<Norm> {
     let mut left = Vec::new();
     let mut waiting: Vec<(Half, Norm)> = Vec::new();
@@ -57,7 +58,7 @@ fn give_norms(matrices: &mut [(Option<Half>, Matrix)], norms: Vec<Norm>) -> Vec<
             let at = found.next()?;
             found.next().is_none().then_some(*at)
         };
-        // In one block, or by number; otherwise by their order, if there are as many.
+        // By their block, or by their number; otherwise by their order, if the numbers of both are equal.
         let places: Vec<Option<usize>> = (norms.iter().enumerate())
             .map(|(index, norm)| {
                 let in_block = parent(&norm.module).and_then(|block| only(&|module| parent(module) == Some(block)));
@@ -78,9 +79,9 @@ fn give_norms(matrices: &mut [(Option<Half>, Matrix)], norms: Vec<Norm>) -> Vec<
     left
 }
 
-/// Joins every two levels that follow one another, have the same shape and no gates: halves whose names do not say so.
+/// Joins every two consecutive levels of the same shape and without gates, as filter and gate.
 ///
-/// `None` unless all levels are such pairs. The output layer is the last and stays as it is.
+/// Returns `None` unless all levels are such pairs. The output layer is the last layer and does not change.
 pub(super) fn join_in_order(layers: &[Matrix]) -> Option<Vec<Matrix>> {
     let (output, levels) = layers.split_last()?;
     let mut joined = Vec::new();

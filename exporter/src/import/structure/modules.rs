@@ -6,23 +6,23 @@ use super::{Norm, Orientation};
 use crate::import::names::{self, Part};
 use crate::import::{ImportError, StateDict};
 
-/// A module with a matrix.
+/// Module with a matrix.
 #[derive(Clone, Debug)]
 pub(super) struct Matrix {
     pub(super) module: String,
     pub(super) weight: String,
-    /// Rows and columns as stored; of a convolution output and input channels.
+    /// Rows and columns as stored; output and input channels of a convolution.
     pub(super) shape: [usize; 2],
-    /// Positions of a convolution.
+    /// Positions of a convolution; `None` for a matrix.
     pub(super) kernel: Option<usize>,
     pub(super) bias: Option<String>,
     pub(super) norm: Option<Norm>,
-    /// The matrix of the gates, where this is that of the filters.
+    /// Matrix of the gates, if this matrix has only the filters.
     pub(super) gate: Option<Box<Matrix>>,
 }
 
 impl Matrix {
-    /// Columns and rows of the layer, if the matrix is stored that way.
+    /// Returns fan-in and fan-out of the layer, if the matrix is stored in this orientation.
     pub(super) fn fans(&self, orientation: Orientation) -> (usize, usize) {
         if let Some(kernel) = self.kernel {
             let [fan_out, channels] = self.shape;
@@ -36,7 +36,7 @@ impl Matrix {
     }
 }
 
-/// Returns the modules with a matrix, and the BatchNorms that are modules of their own.
+/// Returns the modules with a matrix, and the modules that are BatchNorms.
 pub(super) fn modules(state: &StateDict) -> Result<(Vec<Matrix>, Vec<Norm>), ImportError> {
     let mut modules: BTreeMap<String, BTreeMap<Part, &str>> = BTreeMap::new();
     for (name, tensor) in &state.tensors {
@@ -46,7 +46,7 @@ pub(super) fn modules(state: &StateDict) -> Result<(Vec<Matrix>, Vec<Norm>), Imp
         }
         let (module, part) = match names::parse(name) {
             Some(found) => found,
-            // A matrix under a name of its own, such as the lecture's C: its shape says enough.
+            // A matrix with an unknown name, such as the lecture's C, is a weight.
             None if tensor.shape.len() == 2 => (name.clone(), Part::Weight),
             None => return Err(extra("unknown")),
         };
@@ -66,7 +66,7 @@ pub(super) fn modules(state: &StateDict) -> Result<(Vec<Matrix>, Vec<Norm>), Imp
                 let mut long = positions.iter().copied().filter(|&n| n != 1);
                 let kernel = long.next().unwrap_or(1);
                 if long.next().is_some() {
-                    let reason = "only matrices and convolutions over one dimension are imported";
+                    let reason = "only matrices and one-dimensional convolutions can be imported";
                     let tensor = name(Part::Weight).expect("it has a shape");
                     let found = state.tensors[&tensor].shape.clone();
                     return Err(ImportError::Shape { tensor, found, reason });
@@ -92,7 +92,8 @@ pub(super) fn modules(state: &StateDict) -> Result<(Vec<Matrix>, Vec<Norm>), Imp
     Ok((matrices, norms))
 }
 
-/// A BatchNorm of the parts of a module; `alone` if it has no matrix, so that weight and bias are gamma and beta.
+/// Makes a BatchNorm from the parts of a module. `alone` is `true` if the module has no matrix: its weight and bias are
+/// then gamma and beta.
 fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone: bool) -> Result<Norm, ImportError> {
     let name = |part: Part| parts.get(&part).map(|&name| name.to_owned());
     let either = |own: Part, pytorch: Part| name(own).or_else(|| name(pytorch).filter(|_| alone));
@@ -103,7 +104,7 @@ fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone:
         let tensor = if any.starts_with(&format!("{module}.")) {
             format!("tensor {:?}", format!("{module}.{word}"))
         } else {
-            // A tensor that is called only by its part has no module.
+            // A tensor whose name is only its part has no module.
             format!("the {what} of {:?}", if module.is_empty() { any } else { module })
         };
         ImportError::Missing { tensor, reason }
@@ -113,14 +114,13 @@ fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone:
             "weight",
             "weight",
             format!(
-                "{any:?} alone makes no layer; a weight that is tied to another is found if the file's metadata has \
-                 both names"
+                "{any:?} is not enough for a layer (a tied weight is only found if the file's metadata has both names)"
             ),
         ));
     }
     let statistics = || {
         let of = gamma.as_deref().or(beta.as_deref()).unwrap_or(any);
-        format!("BatchNorm is folded with its running statistics; without them ({of:?}) it may be another kind of norm")
+        format!("a BatchNorm ({of:?}) can only be folded with its running statistics; other norms are not supported")
     };
     let mean = mean.ok_or_else(|| missing("running_mean", "running mean", statistics()))?;
     let (spread, deviation) = match (variance, deviation) {
@@ -129,13 +129,13 @@ fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone:
         (None, None) => return Err(missing("running_var", "running variance", statistics())),
         (Some(_), Some(tensor)) => {
             let found = state.tensors[&tensor].shape.clone();
-            return Err(ImportError::Extra { tensor, found, what: "a deviation beside a variance" });
+            return Err(ImportError::Extra { tensor, found, what: "a deviation in addition to a variance" });
         }
     };
-    // affine=False has neither; one alone is a file with a part lost.
+    // A BatchNorm with affine=False has neither. If only one is there, the file has lost a tensor.
     match (&gamma, &beta) {
-        (Some(gamma), None) => return Err(missing("bias", "beta", format!("there is {gamma:?}"))),
-        (None, Some(beta)) => return Err(missing("weight", "gamma", format!("there is {beta:?}"))),
+        (Some(gamma), None) => return Err(missing("bias", "beta", format!("the file has only {gamma:?}"))),
+        (None, Some(beta)) => return Err(missing("weight", "gamma", format!("the file has only {beta:?}"))),
         _ => {}
     }
     for tensor in [&mean, &spread] {
@@ -149,7 +149,7 @@ fn norm_of(state: &StateDict, module: &str, parts: &BTreeMap<Part, &str>, alone:
     Ok(Norm { module: module.to_owned(), gamma, beta, mean, spread, deviation })
 }
 
-/// Returns the length of a tensor with one value per channel: (C), or (1, C) and (1, 1, C) as `keepdim` leaves it.
+/// Returns the length of a tensor with one value per channel: (C), or with `keepdim` (1, C) or (1, 1, C).
 pub(super) fn vector(state: &StateDict, name: &str) -> Result<usize, ImportError> {
     let shape = &state.tensors[name].shape;
     let mut long = shape.iter().filter(|&&n| n != 1);

@@ -1,4 +1,4 @@
-//! Second pass: which matrix is the embedding, which the output layer, and in which order the levels are.
+//! Second pass: the embedding, the output layer, and the order of the levels.
 
 use runtime::limits::MAX_LEVELS;
 
@@ -7,23 +7,23 @@ use super::modules::Matrix;
 use crate::import::names::{self, natural, numbered};
 use crate::import::{ImportError, Options};
 
-/// Orders of levels that are looked at where names do not say the order.
+/// Largest number of orders of levels to try if names do not say the order.
 const MAX_ORDERS: usize = 720;
 
-/// Choices of the embedding and the output layer that are looked at.
+/// Largest number of choices of embedding and output layer to try.
 const MAX_ROLES: usize = 12;
 
-/// A choice of the embedding, and the layers from the characters up by their names, the output layer the last.
+/// Choice of the embedding, and the layers in the order of their names, with the output layer last.
 #[derive(Clone, Debug)]
 pub(super) struct Roles {
     pub(super) embedding: Matrix,
     pub(super) layers: Vec<Matrix>,
-    /// Whether `--order` has chosen.
+    /// `true` if `--order` names the layers.
     pub(super) asked: bool,
 }
 
 impl Roles {
-    /// Returns an error with the roles that were taken, unless they were asked for.
+    /// Adds the assumed roles to an error, unless `--order` names them.
     pub(super) fn explain(&self, source: ImportError) -> ImportError {
         let guess = matches!(source, ImportError::Chain { .. } | ImportError::Unpaired { .. });
         match self.layers.last() {
@@ -49,7 +49,7 @@ pub(super) fn roles(mut matrices: Vec<Matrix>, options: &Options) -> Result<Vec<
     let mut embeddings: Vec<usize> = (0..matrices.len()).filter(|&at| can_embed(&matrices[at])).collect();
     let named: Vec<usize> =
         embeddings.iter().copied().filter(|&at| names::is_embedding(&matrices[at].module)).collect();
-    // Without a name that says so, the first is the embedding, as in a Sequential.
+    // If no name means an embedding, the first matrix is the embedding, as in a Sequential.
     let first = named.first().copied().unwrap_or(0);
     let has_output = |at: usize| {
         let vocab_size = matrices[at].shape[0];
@@ -74,7 +74,8 @@ pub(super) fn roles(mut matrices: Vec<Matrix>, options: &Options) -> Result<Vec<
     Ok(all)
 }
 
-/// Returns which layers can be the output: by its name, by its number of logits, the last one; the most likely first.
+/// Returns the layers that can be the output layer, the most likely first: by name, by number of logits, or the last
+/// one.
 fn outputs(layers: &[Matrix], vocab_size: usize) -> Vec<usize> {
     let named: Vec<usize> = (0..layers.len()).filter(|&at| names::is_output(&layers[at].module)).collect();
     let possible: Vec<usize> = (0..layers.len()).filter(|&at| layers[at].shape.contains(&vocab_size)).collect();
@@ -87,7 +88,7 @@ fn outputs(layers: &[Matrix], vocab_size: usize) -> Vec<usize> {
     all
 }
 
-/// Returns two levels of one shape whose names do not say which comes first.
+/// Returns an error if two levels have the same shape and names that do not say which comes first.
 pub(super) fn unordered(layers: &[Matrix]) -> Option<ImportError> {
     let levels = layers.split_last().map_or(&[][..], |(_, levels)| levels);
     for (index, first) in levels.iter().enumerate() {
@@ -102,10 +103,10 @@ pub(super) fn unordered(layers: &[Matrix]) -> Option<ImportError> {
     None
 }
 
-/// Returns the orders of the levels that fit, at most [`MAX_ORDERS`]; the output layer stays the last.
+/// Returns the orders of the levels that fit, at most [`MAX_ORDERS`]. The output layer is the last in each.
 pub(super) fn orders(roles: &Roles, form: Form) -> Vec<Vec<Matrix>> {
     let Some((output, levels)) = roles.layers.split_last() else { return Vec::new() };
-    // Not worth a search.
+    // No order can fit.
     if levels.len() > MAX_LEVELS || output.fans(form.orientation).1 != roles.embedding.shape[0] {
         return Vec::new();
     }
@@ -115,7 +116,7 @@ pub(super) fn orders(roles: &Roles, form: Form) -> Vec<Vec<Matrix>> {
     found
 }
 
-/// A search for orders, one level after the other.
+/// Depth-first search for orders of the levels.
 struct Search<'s> {
     roles: &'s Roles,
     form: Form,
@@ -128,7 +129,7 @@ struct Search<'s> {
 impl Search<'_> {
     fn extend(&mut self, taken: &mut Vec<usize>) {
         self.steps += 1;
-        // A file of many matrices is no network of this program: the search need not be complete.
+        // Limits the search: a file with many matrices is hardly a network that this program supports.
         if self.found.len() >= MAX_ORDERS || self.steps > 10 * MAX_ORDERS {
             return;
         }
@@ -142,7 +143,7 @@ impl Search<'_> {
             }
             return;
         }
-        // Up to here the levels fit: only the output layer, which is another one, must not.
+        // Goes on only if the levels so far fit. The output layer need not fit yet.
         let order = with(Some(self.output));
         if let Err((at, _)) = chain(&self.roles.embedding, &order, self.form)
             && at < taken.len()
@@ -159,17 +160,18 @@ impl Search<'_> {
     }
 }
 
-/// Returns them in the order of `--order`.
+/// Returns the matrices in the order of `--order`.
 fn as_asked(mut matrices: Vec<Matrix>, order: &[String]) -> Result<Roles, ImportError> {
     let modules = matrices.iter().map(|matrix| matrix.module.as_str()).collect::<Vec<_>>().join(", ");
     let bad = |reason: String| ImportError::BadOrder { reason, modules: modules.clone() };
     let mut layers = Vec::new();
     for name in order {
         let at = matrices.iter().position(|matrix| matrix.module == *name || matrix.weight == *name);
-        layers.push(matrices.remove(at.ok_or_else(|| bad(format!("{name:?} is no module, or stands twice")))?));
+        let unknown = || bad(format!("{name:?} is not a module with a matrix, or is named twice"));
+        layers.push(matrices.remove(at.ok_or_else(unknown)?));
     }
     if let Some(left) = matrices.first() {
-        return Err(bad(format!("{:?} is not in it", left.module)));
+        return Err(bad(format!("{:?} is not named", left.module)));
     }
     let embedding = layers.remove(0);
     if embedding.bias.is_some() || embedding.norm.is_some() || embedding.kernel.is_some() || embedding.gate.is_some() {

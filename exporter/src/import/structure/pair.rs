@@ -1,4 +1,4 @@
-//! Third pass: which layer each BatchNorm follows.
+//! Third pass: the layer that each BatchNorm follows.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::modules::Matrix;
 use crate::import::ImportError;
 use crate::import::names::{last_number, natural, parent, place};
 
-/// Gives every BatchNorm to the layer before it.
+/// Assigns every BatchNorm to the layer before it.
 pub(super) fn pair(
     embedding: &Matrix,
     layers: Vec<Matrix>,
@@ -49,7 +49,7 @@ impl Pairing<'_> {
         let layer = &mut self.layers[at];
         if let Some(other) = &layer.norm {
             let reason = format!(
-                "it follows {:?}, and so does {:?}: is a weight between them missing?",
+                "it follows {:?}, as {:?} does: is a weight between the two BatchNorms missing?",
                 layer.weight, other.module
             );
             return Err(unpaired(&norm, reason));
@@ -58,7 +58,7 @@ impl Pairing<'_> {
         Ok(())
     }
 
-    /// Returns the layer that a BatchNorm follows by their places among the modules, if these say it.
+    /// Returns the layer that a BatchNorm follows by its place among the modules; `None` if the place does not tell.
     fn by_place(&self, norm: &Norm, notes: &mut Vec<String>) -> Result<Option<usize>, ImportError> {
         if self.is_in_block(norm) {
             return Ok(self.names.iter().position(|name| parent(name) == parent(&norm.module)));
@@ -68,16 +68,16 @@ impl Pairing<'_> {
         if !self.names.iter().any(|name| in_list(name).is_some()) {
             return Ok(None);
         }
-        // A Sequential: the last linear layer before the BatchNorm.
+        // In a Sequential, the BatchNorm follows the last linear layer before it.
         let places = self.names.iter().enumerate().filter_map(|(at, name)| Some((in_list(name)?, at)));
         let Some((place, at)) = places.filter(|(place, _)| *place < place_of_norm).max() else {
-            let reason = format!("it follows {:?}, taken for the embedding: is a weight missing?", self.embedding);
+            let reason = format!("it follows the embedding {:?}: is a weight missing?", self.embedding);
             return Err(unpaired(norm, reason));
         };
         if place_of_norm - place > 1 {
             notes.push(format!(
-                "there is a module without weights between {} and BatchNorm {}: an activation is wrong there, \
-                 reshaping is right",
+                "there is a module without weights between {} and BatchNorm {}: it may reshape, but must not be an \
+                 activation",
                 self.names[at], norm.module
             ));
         }
@@ -93,7 +93,7 @@ impl Pairing<'_> {
 
     /// Returns the layer of each BatchNorm by the numbers in their names: fc1 and bn1, linears.0 and norms.0.
     ///
-    /// Where the numbers do not say it, the order does, if there are as many.
+    /// If the numbers do not tell, the order does, provided that there are enough BatchNorms.
     fn by_number(&self, norms: &[Norm]) -> Result<Vec<usize>, ImportError> {
         let same_number = |norm: &Norm| {
             let number = last_number(&norm.module)?;
@@ -105,12 +105,13 @@ impl Pairing<'_> {
         let distinct = |places: &Vec<usize>| places.iter().collect::<BTreeSet<_>>().len() == places.len();
         match by_number.filter(distinct) {
             Some(places) => Ok(places),
-            // As many as levels, or the output layer has one too.
+            // One BatchNorm per level, or also one after the output layer.
             None if norms.len() == self.names.len() - 1 || norms.len() == self.names.len() => {
                 Ok((0..norms.len()).collect())
             }
             None => {
-                let reason = "neither its name nor their number says which linear layer it follows".to_owned();
+                let reason =
+                    "neither its name nor the number of BatchNorms tells which linear layer it follows".to_owned();
                 Err(unpaired(&norms[0], reason))
             }
         }

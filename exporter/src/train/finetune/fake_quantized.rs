@@ -18,7 +18,7 @@ use crate::model::quantize::{INT8_MAX, QuantizedModel, has_table};
 use crate::model::tensors::output_input;
 use crate::model::torch_model::TorchModel;
 
-/// An inner layer in real numbers.
+/// Inner layer in real numbers.
 struct Dequantized {
     weights: Vec<f32>,
     bias: Vec<f32>,
@@ -41,7 +41,7 @@ fn dequantize(layer: &IntegerLayer, activation: Activation) -> Dequantized {
     }
 }
 
-/// The network with every rounding of the integer path in its forward pass.
+/// Network with every rounding of the integer path in its forward pass.
 pub(super) struct FakeQuantized {
     embedding: Tensor,
     levels: Vec<FakeLevel>,
@@ -57,7 +57,7 @@ struct FakeLevel {
     fuse: i64,
     weight: Tensor,
     bias: Tensor,
-    /// Logarithm of the step of each row, so that it stays positive; none for level 0.
+    /// Logarithm of each row's step: the step stays positive. `None` for level 0.
     log_step: Option<Tensor>,
 }
 
@@ -93,7 +93,7 @@ impl FakeQuantized {
         }
     }
 
-    /// Contexts `[B, block_size]` -> logits `[B, vocab_size]`.
+    /// Returns the logits `[B, vocab_size]` of contexts `[B, block_size]`.
     pub(super) fn forward(&self, contexts: &Tensor) -> Tensor {
         let activation = f64::from(ACTIVATION_MAX);
         let units = pre_activation_units(self.activation);
@@ -108,7 +108,7 @@ impl FakeQuantized {
                 None if self.table => {
                     let (vocab_size, n_embd) = self.embedding.size2().expect("a matrix");
                     let rows = level.weight.size()[0];
-                    // As `quantize_table`:
+                    // Same as `quantize_table`:
                     // (fan_out, fuse, n_embd) x (vocab_size, n_embd) -> (fan_out, fuse * vocab_size).
                     let table = level.weight.view([rows * level.fuse, n_embd]).matmul(&self.embedding.tr());
                     let table = to_8_bits(&table.view([rows, level.fuse * vocab_size]));
@@ -136,7 +136,7 @@ impl FakeQuantized {
         output_input(&levels, self.skip).linear(&to_8_bits(&self.output.0), Some(&self.output.1))
     }
 
-    /// Evaluates contexts and targets: mean loss, and mean divergence from the teacher.
+    /// Returns the mean loss and the mean divergence from the teacher on contexts and targets.
     pub(super) fn evaluate(&self, teacher: &TorchModel, (contexts, targets): &(Tensor, Tensor)) -> Dev {
         Dev {
             nll: mean_nll(|x| self.forward(x), contexts, targets),
@@ -144,7 +144,7 @@ impl FakeQuantized {
         }
     }
 
-    /// The model with the weights learned; those of the inner levels lie on their steps.
+    /// Returns the model with the learned weights. The weights of the inner levels are multiples of their steps.
     pub(super) fn fold(&self, model: &FoldedModel) -> FoldedModel {
         let mut model = model.clone();
         model.embedding = to_matrix(&self.embedding);
@@ -168,17 +168,17 @@ fn flatten(x: &Tensor, fuse: i64) -> Tensor {
     x.view([b, t / fuse, c * fuse])
 }
 
-/// Rounds, and lets gradients through as if it had not.
+/// Rounds values. Gradients pass unchanged (straight-through).
 fn round(x: &Tensor) -> Tensor {
     x + (x.round() - x).detach()
 }
 
-/// The nearest multiple of `step` of at most `max` steps; gradients reach weights and steps.
+/// Rounds weights to multiples of `step`, at most `max` steps. Gradients reach weights and steps.
 fn to_steps(weight: &Tensor, step: &Tensor, max: f64) -> Tensor {
     round(&(weight / step).clamp(-max, max)) * step
 }
 
-/// Each row in 8 bits, its largest weight 127.
+/// Rounds each row to 8 bits: the largest magnitude of a row becomes 127 steps.
 fn to_8_bits(weight: &Tensor) -> Tensor {
     let largest = weight.abs().amax([1], true).clamp_min(1e-9).detach();
     to_steps(weight, &(largest / INT8_MAX), INT8_MAX)

@@ -2,10 +2,10 @@
 
 use tch::{Device, Kind, Tensor};
 
-/// Factors of a tensor of this `shape`: 0 with chance `p` (in steps of 1/65,536), else `1 / (1 - p)`.
+/// Draws factors for a tensor of this `shape`: 0 with probability `p` (in steps of 1/65,536), otherwise `1 / (1 - p)`.
 ///
-/// Draws 16 bits of libtorch's generator for each value. libtorch's own dropout draws 64 bits, one value at a time, which took a
-/// fifth of the time of a training.
+/// Draws 16 bits of libtorch's generator per value. libtorch's own dropout draws 64 bits per value, one value at a
+/// time, which took a fifth of a training's time.
 pub fn mask(p: f64, shape: &[i64], device: Device) -> Tensor {
     const LANES: i64 = 4;
     let values: i64 = shape.iter().product();

@@ -1,45 +1,45 @@
-//! `metrics.jsonl`: a JSON object per line.
+//! `metrics.jsonl`: one JSON object per line.
 
 use std::path::Path;
 
 use crate::train::event::Event;
 use crate::train::statistics::{Activations, WeightStatistics};
 
-/// A line.
+/// Line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Row {
     /// Training losses of the steps up to `step`.
     Loss {
-        /// The last of them.
+        /// Last of these steps.
         step: usize,
-        /// Its learning rate.
+        /// Learning rate of the last step.
         lr: f64,
-        /// One per step.
+        /// Losses, one per step.
         losses: Vec<f32>,
     },
-    /// What went through the network at one step.
+    /// Statistics of one step.
     Statistics {
         /// The step.
         step: usize,
-        /// Of every level, from the characters up.
+        /// Outputs of every level, from the characters up.
         activations: Vec<Activations>,
-        /// Of every matrix.
+        /// Gradients and updates of every weight matrix.
         weights: Vec<WeightStatistics>,
     },
-    /// A measurement in eval mode.
+    /// Measurement in eval mode.
     Dev {
         /// The step.
         step: usize,
-        /// Of the dev split.
+        /// Loss of the dev split.
         nll: f64,
-        /// Of as many examples of the train split.
+        /// Loss of the same number of examples of the train split.
         train_nll: f64,
     },
 }
 
 impl Row {
-    /// What of an event is kept.
+    /// Returns the line for an event; `None` if the event is not recorded.
     pub fn of(event: &Event<'_>) -> Option<Self> {
         match event {
             Event::Step { step, lr, losses } => Some(Self::Loss { step: *step, lr: *lr, losses: losses.to_vec() }),
@@ -53,23 +53,23 @@ impl Row {
         }
     }
 
-    /// The step it tells of, or the last one.
+    /// Returns the line's step, or its last step.
     pub fn step(&self) -> usize {
         match self {
             Self::Loss { step, .. } | Self::Statistics { step, .. } | Self::Dev { step, .. } => *step,
         }
     }
 
-    /// Its line, with the line's end.
+    /// Returns the text of the line, with its newline.
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).expect("finite numbers") + "\n"
     }
 }
 
-/// All whole lines of a file. A last line that a crash cut short is left out.
+/// Reads all complete lines of a file. Leaves out the last line if a crash cut it short.
 ///
 /// # Errors
-/// What the system says, or the first line but the last that is no row.
+/// Error of the system, or the number and the fault of a line before the last one that cannot be read.
 pub fn read(path: &Path) -> std::io::Result<Vec<Row>> {
     let text = std::fs::read_to_string(path)?;
     let mut rows = Vec::new();

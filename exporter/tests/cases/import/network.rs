@@ -1,6 +1,6 @@
 //! A small network as a `state_dict`, and its logits by definition.
 
-/// A tensor of a file.
+/// Tensor of a file.
 #[derive(Clone)]
 struct Entry {
     name: String,
@@ -9,7 +9,7 @@ struct Entry {
     bytes: Vec<u8>,
 }
 
-/// A safetensors file to be.
+/// Contents of a safetensors file, before it is written.
 #[derive(Clone, Default)]
 pub struct File {
     entries: Vec<Entry>,
@@ -17,7 +17,7 @@ pub struct File {
 }
 
 impl File {
-    /// Adds a tensor of numbers without meaning, the same every time.
+    /// Adds a tensor of pseudo-random numbers, the same ones every time.
     pub fn add(&mut self, name: &str, shape: &[usize], seed: u64) {
         let mut values = numbers(shape.iter().product(), seed);
         if name.ends_with("running_var") {
@@ -30,7 +30,7 @@ impl File {
         self.entries.push(Entry { name: name.to_owned(), dtype, shape: shape.to_vec(), bytes });
     }
 
-    /// Gives a tensor another shape, and other numbers.
+    /// Replaces a tensor's shape and numbers.
     pub fn set(&mut self, name: &str, shape: &[usize]) {
         self.remove(name);
         self.add(name, shape, 77);
@@ -45,7 +45,7 @@ impl File {
         self.entries.iter_mut().for_each(|entry| entry.name = change(&entry.name));
     }
 
-    /// Adds the numbers of a tensor, halved, under another name.
+    /// Adds a copy of a tensor with halved numbers, under another name.
     pub fn copy(&mut self, name: &str, to: &str) {
         let halves = self.values(name).iter().flat_map(|value| (value / 2.0).to_le_bytes()).collect();
         let shape = self.entry(name).shape.clone();
@@ -80,7 +80,7 @@ impl File {
     }
 }
 
-/// Numbers without meaning, -1 to 1.
+/// Returns pseudo-random numbers, -1 to 1.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut draw = || {
@@ -92,10 +92,10 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| draw()).collect()
 }
 
-/// Characters of [`network`].
+/// Number of characters of [`network`].
 const VOCAB: &str = ".abcdefg";
 
-/// A network of two levels as `nn.Sequential` names it: 3 values per character, levels 5 and 6 wide.
+/// Returns a network of two levels with the names of `nn.Sequential`: 3 values per character, levels of width 5 and 6.
 pub fn network() -> File {
     let mut file = File { metadata: vec![("vocab", VOCAB.to_owned())], ..File::default() };
     file.add("0.weight", &[8, 3], 1);
@@ -110,7 +110,7 @@ pub fn network() -> File {
     file
 }
 
-/// Logits of [`network`] for a context of four.
+/// Computes the logits of [`network`] for a context of four characters.
 fn logits(file: &File, context: &[usize]) -> Vec<f64> {
     let values = |name: &str| file.values(name).into_iter().map(f64::from).collect::<Vec<f64>>();
     let linear = |weight: &[f64], x: &[f64]| -> Vec<f64> {
@@ -133,12 +133,12 @@ fn logits(file: &File, context: &[usize]) -> Vec<f64> {
     linear(&values("8.weight"), &x[0]).iter().zip(values("8.bias")).map(|(sum, bias)| sum + bias).collect()
 }
 
-/// Golden contexts and logits of [`network`]; the contexts are padded with row 0.
+/// Returns golden contexts and logits of [`network`]; the contexts are padded with row 0.
 pub fn golden() -> Vec<u8> {
     golden_of(|row| row.to_vec(), "F32")
 }
 
-/// The same with something done to the logits, stored in that type.
+/// Returns golden contexts and logits of [`network`], with the logits changed and stored in `dtype`.
 pub fn golden_of(change: impl Fn(&[f64]) -> Vec<f64>, dtype: &'static str) -> Vec<u8> {
     let network = network();
     let (mut contexts, mut stored) = (Vec::new(), Vec::new());
@@ -161,7 +161,7 @@ pub fn golden_of(change: impl Fn(&[f64]) -> Vec<f64>, dtype: &'static str) -> Ve
     file.bytes()
 }
 
-/// Logits less the logarithm of the sum of their exponentials.
+/// Computes the log-softmax of logits.
 pub fn log_softmax(row: &[f64]) -> Vec<f64> {
     let sum = row.iter().map(|logit| logit.exp()).sum::<f64>().ln();
     row.iter().map(|logit| logit - sum).collect()

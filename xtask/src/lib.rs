@@ -11,6 +11,7 @@ pub mod bench;
 pub mod blob;
 pub mod board;
 pub mod budget;
+pub mod c_package;
 pub mod call_graph;
 pub mod cases;
 pub mod command;
@@ -46,7 +47,7 @@ pub mod watched;
 use subcommand::Subcommand;
 
 /// The subcommands, in the order a newcomer needs them.
-pub const SUBCOMMANDS: [&Subcommand; 18] = [
+pub const SUBCOMMANDS: [&Subcommand; 19] = [
     &setup::COMMAND,
     &doctor::COMMAND,
     &demo::COMMAND,
@@ -57,6 +58,7 @@ pub const SUBCOMMANDS: [&Subcommand; 18] = [
     &size::COMMAND,
     &bench::COMMAND,
     &fit::COMMAND,
+    &c_package::COMMAND,
     &reliability::COMMAND,
     &cases::COMMAND,
     &fuzz::COMMAND,

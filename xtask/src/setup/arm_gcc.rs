@@ -1,4 +1,4 @@
-//! The C compiler for Arm chips. Only the test of the C library needs it: Rust comes with a linker of its own.
+//! The C and C++ compiler for Arm chips. Only the C library needs it: its package and its tests. Rust has its own linker.
 
 use super::program::Program;
 
@@ -8,7 +8,8 @@ pub const ARM_GCC: Program = Program {
     name: "arm-none-eabi-gcc",
     folder: "arm-gcc",
     apt: "gcc-arm-none-eabi",
-    dnf: "arm-none-eabi-gcc-cs",
+    // With C++, for the test of the sketch; it depends on the C compiler.
+    dnf: "arm-none-eabi-gcc-cs-c++",
     pacman: "arm-none-eabi-gcc",
     brew: "arm-none-eabi-gcc",
     by_hand: "the Arm GNU toolchain",

@@ -212,7 +212,8 @@ fn draws_names(board: &str, options: &[&str]) {
     let lines = sketch(board, options, &workspace("tests/fixtures/arduino/Memory.ino"));
     let bytes: Vec<usize> = lines.iter().map(|line| line.parse().unwrap()).collect();
     println!("{board} {options:?}: {bytes:?} bytes of memory");
-    assert!(bytes[0] <= bytes[1] && bytes[1] < bytes[0] + 256, "{board}: {bytes:?}");
+    // The header has one number for all cores. The state takes 1 kB more in the layout of Cortex-M0 and M3.
+    assert!(bytes[0] <= bytes[1] && bytes[1] < 2 * bytes[0], "{board}: {bytes:?}");
 }
 
 #[test]

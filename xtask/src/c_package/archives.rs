@@ -160,7 +160,7 @@ impl Archive {
     }
 
     /// Returns the blob in the layout of the core.
-    fn blob(&self, model: &Model<'_>, blob: &[u8]) -> Result<Vec<u8>> {
+    pub fn blob(&self, model: &Model<'_>, blob: &[u8]) -> Result<Vec<u8>> {
         if model.precision() == Precision::F32 {
             return Ok(blob.to_vec());
         }

@@ -12,6 +12,16 @@ use crate::repo::Repo;
 /// The tools from the registry of Python packages, in the versions that were tried.
 const TOOLS: [&str; 2] = ["platformio==6.2.0", "idf-component-manager==3.1.2"];
 
+/// PlatformIO's `pio`, with the two licences of this package for SPDX's list of names, which it would fetch for each check.
+const PIO: &str = "\
+import sys
+from platformio.__main__ import main
+from platformio.package.manifest.schema import ManifestSchema
+names = [{'licenseId': name} for name in ('MIT', 'Apache-2.0')]
+ManifestSchema.load_spdx_licenses = staticmethod(lambda: {'licenses': names})
+sys.exit(main(['pio'] + sys.argv[1:]))
+";
+
 /// Checks the package. The tools come into `.tools/c-package-lint`, where they also keep their own files.
 ///
 /// # Errors
@@ -23,9 +33,10 @@ pub fn run_all(repo: &Repo, package: &Path) -> Result<()> {
     fs::create_dir_all(&packed).with_context(|| format!("cannot create {}", packed.display()))?;
 
     // Reads library.json.
-    let mut pio = Command::new(tools.join("bin/pio"));
+    let mut pio = Command::new(tools.join("bin/python"));
     pio.env("PLATFORMIO_CORE_DIR", tools.join("platformio")).env("PLATFORMIO_SETTING_ENABLE_TELEMETRY", "no");
-    run(pio.args(["pkg", "pack", "--output"]).args([&packed, &package]))?;
+    pio.args(["-c", PIO, "pkg", "pack", "--output"]).args([&packed, &package]);
+    run(&mut pio)?;
 
     // Reads idf_component.yml.
     let compote = || {

@@ -190,6 +190,7 @@ more_model:
 more_model_bytes:
     .word {}
     .size more_model_bytes, 4
+    .section .note.GNU-stack, \"\", %progbits
 ",
         blob.len()
     );

@@ -204,7 +204,7 @@ fn sketch(board: &str, options: &[&str], sketch: &Path) -> Vec<String> {
     run.lines
 }
 
-/// Compares the sketch's names with those of the Rust runtime, and `more_model.h` with what the model takes.
+/// Compares the sketch's names with those of the Rust runtime, and the memory in `more_model.h` with the model's need.
 fn draws_names(board: &str, options: &[&str]) {
     let expected = host_words(&blob("names.int8.blob"), Sampling::default(), 7, "", 5);
     let names = sketch(board, options, &PACKAGE.join("examples/DrawNames/DrawNames.ino"));

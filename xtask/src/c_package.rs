@@ -1,7 +1,7 @@
 //! `cargo xtask c-package`: the C library as a folder that Arduino, PlatformIO, Zephyr and ESP-IDF accept.
 //!
-//! The manifests, the README and the sketch are templates in `runtime-c/package`. Their facts come from the manifests of
-//! this workspace. The archives are made here, one for each core, each with the model in the layout of the core.
+//! The manifests, the README and the sketch are templates in `runtime-c/package`. Their facts come from the manifests
+//! of this workspace. The archives are made here, one for each core, each with the model in the layout of the core.
 //!
 //! ```text
 //! more/
@@ -64,8 +64,8 @@ const TEMPLATES: &str = "runtime-c/package";
 /// The header, from the repository's top.
 const HEADER: &str = "runtime-c/include/more.h";
 
-/// Bytes of the handle in the caller's memory on a 32-bit chip, with room to align it: 251 at present. A test compares the
-/// sum with `more_memory_bytes()` on emulated chips.
+/// Bytes of the handle in the caller's memory on a 32-bit chip, with room to align it: 251 at present. A test compares
+/// the sum with `more_memory_bytes()` on emulated chips.
 const HANDLE_BYTES: usize = 320;
 
 /// The command line.
@@ -146,7 +146,8 @@ pub fn folders() -> impl Iterator<Item = &'static str> {
     ARCHIVES.iter().flat_map(|archive| archive.folders).copied()
 }
 
-/// Returns the bytes of memory that the model takes on the chip where it takes the most. The state depends on the layout.
+/// Returns the bytes of memory that the model takes on the core where it takes the most: the state depends on the
+/// layout.
 fn memory_bytes(model: &Model<'_>, blob: &[u8]) -> Result<usize> {
     let mut most = 0;
     for archive in &ARCHIVES {

@@ -23,7 +23,7 @@ use crate::setup::arm_gcc::ARM_GCC;
 /// The name of each archive.
 pub const FILE: &str = "libmore.a";
 
-/// Where archives are built, from the repository's top.
+/// The folder in which archives are built, from the repository's top.
 const BUILDS: &str = "target/c-package/build";
 
 /// An archive.

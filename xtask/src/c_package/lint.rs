@@ -1,4 +1,4 @@
-//! The checks of the package by the tools of those who take it.
+//! The checks of the package by the tools of PlatformIO, ESP-IDF and Arduino.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use crate::repo::Repo;
 /// The tools from the registry of Python packages, in the versions that were tried.
 const TOOLS: [&str; 2] = ["platformio==6.2.0", "idf-component-manager==3.1.2"];
 
-/// PlatformIO's `pio`, with the two licences of this package for SPDX's list of names, which it would fetch for each check.
+/// PlatformIO's `pio`, with the two licences of this package instead of SPDX's list of names, which it would fetch for
+/// each check.
 const PIO: &str = "\
 import sys
 from platformio.__main__ import main

@@ -41,8 +41,8 @@ pub const COMMAND: Subcommand = Subcommand {
 cargo xtask c-package [--out DIR] [--model FILE] [--lint]
 
 Makes a folder that Arduino, PlatformIO, Zephyr and ESP-IDF accept as a library: the C library
-compiled for each core, its header, a model, the manifests, and a sketch that draws names. The README
-in the folder says how to use it.
+compiled for each core, its header, a model, the manifests, and a sketch that draws names. The
+README in the folder says how to use it.
 
   --out DIR       another folder than target/c-package/more; one that is there is replaced
   --model FILE    another blob than models/names.int8.blob

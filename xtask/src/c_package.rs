@@ -46,8 +46,8 @@ README in the folder says how to use it.
 
   --out DIR       another folder than target/c-package/more; one that is there is replaced
   --model FILE    another blob than models/names.int8.blob
-  --lint          then check the folder with the tools of PlatformIO and ESP-IDF, which the first run
-                  fetches with pip, and with arduino-lint where it is installed
+  --lint          then check the folder with the tools of PlatformIO and ESP-IDF, which the first
+                  run fetches with pip, and with arduino-lint where it is installed
 ",
     run: |args| run(&Repo::find(), &Options::parse(args)?),
 };

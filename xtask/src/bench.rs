@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what a character takes on every emulated core, in instructions, exactly, and in cycles, estimated.
+//! `cargo xtask bench`: counts instructions per character on every emulated core and estimates cycles.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,57 +35,57 @@ use crate::subcommand::{self, Subcommand, usage};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "bench",
-    summary: Some("instructions per character on every emulated core; speed of this machine"),
+    summary: Some("count instructions per character on every emulated core, or measure this machine"),
     help: "\
 cargo xtask bench [--board NAME] [--precision f32|int8|int4] [--all] [--record] [--json]
     Counts instructions per character on every emulated core and compares them with
     docs/trust/record/performance.json.
-      --all       every layout on every core
+      --all       measure every layout on every core
       --record    write docs/trust/record/performance.json and docs/trust/record/performance.md
-      --json      one row per line
+      --json      print one JSON object per row
 cargo xtask bench --host [--json]
     Measures characters per second on this machine, next to libtorch.
 ",
     run: |args| run(&Repo::find(), &Options::parse(args)?),
 };
 
-/// The lecture's larger network with random weights.
+/// The lecture's larger network, with random weights.
 pub const WAVENET: &str = "wavenet-128";
-/// A network of gated units with fewer multiply-accumulates, with random weights.
+/// A network of gated units with random weights. It has fewer multiply-accumulates than [`WAVENET`].
 pub const GATED: &str = "gated";
-/// [`WAVENET`] with ReLU.
+/// [`WAVENET`] with ReLU instead of tanh.
 pub const RELU: &str = "wavenet-128-relu";
-/// [`WAVENET`] with level 0 for every pair of characters.
+/// [`WAVENET`] with a table for every pair of characters in level 0.
 pub const PAIRS: &str = "wavenet-128-pairs";
-/// The model of `models/`.
+/// The shipped model, in `models/`.
 pub const SHIPPED: &str = "names";
 
-/// Words that are drawn, and their seed.
+/// Number of words that are drawn, and their seed.
 const WORDS: usize = 64;
 const SEED: u64 = 42;
-/// Characters over which the parts are averaged.
+/// Number of characters over which the instructions of the parts are averaged.
 const PARTS: u32 = 64;
-/// Words that are followed instruction by instruction.
+/// Number of words that are traced instruction by instruction.
 const TRACED_WORDS: usize = 1;
-/// The slowest takes a few seconds, followed a minute.
+/// Time limit of a run. The slowest run takes a few seconds, and about a minute when it is traced.
 const TIMEOUT: Duration = Duration::from_secs(600);
-/// Where blobs made here go, from the repository's top.
+/// Folder of the blobs made here, from the repository's top.
 const BLOBS: &str = "target/bench";
 
-/// What is measured, and what becomes of it.
+/// Options of the command line.
 #[derive(Debug, Default)]
 pub struct Options {
-    /// This board alone.
+    /// Measures only this board.
     pub board: Option<&'static Board>,
-    /// This precision alone.
+    /// Measures only this precision.
     pub precision: Option<String>,
-    /// Every layout on every board.
+    /// Measures every layout on every board.
     pub all: bool,
-    /// Keep the figures: in `docs/trust/record/performance.json`, and as tables in `docs/trust/record/performance.md`.
+    /// Writes the figures to `docs/trust/record/performance.json`, and as tables to `docs/trust/record/performance.md`.
     pub record: bool,
-    /// Rows for programs, instead of tables.
+    /// Prints JSON rows instead of tables.
     pub json: bool,
-    /// The host instead of the chips.
+    /// Measures the host instead of the chips.
     pub host: bool,
 }
 
@@ -98,7 +98,7 @@ impl Options {
                 Long("precision") => {
                     let precision = args.value()?.string()?;
                     if !PRECISIONS.contains(&&*precision) {
-                        return Err(usage(format!("no precision `{precision}`; there are {}", PRECISIONS.join(", "))));
+                        return Err(usage(format!("no precision `{precision}`: choose one of {}", PRECISIONS.join(", "))));
                     }
                     options.precision = Some(precision);
                 }
@@ -116,26 +116,25 @@ impl Options {
             ("--record", options.record),
         ];
         match of_chips.iter().find(|(_, given)| options.host && *given) {
-            Some((name, _)) => Err(usage(format!("--host goes with --json only: {name} is for the boards"))),
+            Some((name, _)) => Err(usage(format!("{name} is for emulated boards: --host accepts only --json"))),
             None => Ok(options),
         }
     }
 }
 
-/// A combination to be measured.
+/// One combination to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    /// The board.
     pub board: &'static Board,
     /// [`WAVENET`], [`GATED`], [`RELU`], [`PAIRS`], [`SHIPPED`] or the anomaly detector.
     pub model: &'static str,
-    /// Of the model.
+    /// Precision of the model.
     pub precision: &'static str,
-    /// Of its integers; `None` for the board's own.
+    /// Layout of the model's integers; `None` for the board's own layout.
     pub layout: Option<String>,
 }
 
-/// Measures, compares, and records.
+/// Measures the cases, compares them with the record, and writes the record if asked to.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     if options.host {
         return host(repo, options.json);
@@ -167,7 +166,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let mut good = failed.is_empty();
     for row in &rows {
         if let change @ Change::Grown(_) = change(record.find(row), row) {
-            eprintln!("more instructions than recorded: {} {}", row.key().join(" "), show(change));
+            eprintln!("{} takes more instructions than recorded: {}", row.key().join(" "), show(change));
             good &= options.record;
         }
     }
@@ -175,7 +174,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         eprintln!("not measured: {}", failed.join("; "));
     }
     if options.record && !failed.is_empty() {
-        eprintln!("nothing recorded: the date would stand for cases that failed");
+        eprintln!("nothing was recorded: a record needs every case measured on the same date");
     } else if options.record {
         record.update(&rows);
         record.made = made(repo);
@@ -185,7 +184,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What is to be measured, each core's own layout first.
+/// Returns the cases to measure, each core's own layout first.
 fn cases(options: &Options) -> Vec<Case> {
     let mut cases = Vec::new();
     let layouts = || Layout::INTEGERS.iter().map(|layout| layout.name().to_owned());
@@ -217,7 +216,7 @@ fn cases(options: &Options) -> Vec<Case> {
     cases
 }
 
-/// Whether the layout that is asked for has turned out to be the board's own.
+/// Returns whether an earlier row already measured this case: the requested layout is the board's own.
 fn is_measured(case: &Case, rows: &[Row]) -> bool {
     let Some(layout) = &case.layout else { return false };
     rows.iter().any(|row| row.key() == [case.board.name, case.model, case.precision, layout])
@@ -240,7 +239,7 @@ impl Case {
         format!("{} {} {}{layout}", self.board.name, self.model, self.precision)
     }
 
-    /// The blob, from the top of the repository. The anomaly detector is in the program; it is built as for an int8 model.
+    /// Returns the path of the blob. The anomaly detector is part of the program, which is built as for an int8 model.
     pub fn blob(&self, repo: &Repo) -> Result<PathBuf> {
         if ![WAVENET, GATED, RELU, PAIRS].contains(&self.model) {
             return Ok(firmware::shipped_model(repo, self.precision));
@@ -258,7 +257,7 @@ impl Case {
             let plain = AlignedBlob::from(blob.as_slice());
             blob = tabulate_pairs(&Model::new(plain.as_bytes())?)?;
         }
-        // Cargo would build anew for a newer file.
+        // Cargo would rebuild the program for a newer file.
         if fs::read(&file).ok().as_ref() != Some(&blob) {
             fs::write(&file, blob).with_context(|| format!("cannot write {}", repo.short(&file)))?;
         }
@@ -266,32 +265,32 @@ impl Case {
     }
 }
 
-/// What a model takes on a board.
+/// Instructions of a model on a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts {
-    /// Per character, everything between one and the next.
+    /// Instructions per character, including everything between two characters.
     pub instructions: u64,
-    /// The same of the parts, in the order of their names: levels, output, sampling.
+    /// Instructions per character of each part, in the order of the parts' names: levels, output, sampling.
     pub parts: Vec<(String, u64)>,
-    /// Characters counted, ends of words included.
+    /// Number of characters counted, including the boundary at the end of each word.
     pub characters: u64,
-    /// Words they make.
+    /// Number of words that these characters form.
     pub words: u64,
 }
 
 /// Counts the instructions of any blob, in the board's own layout.
 ///
 /// # Errors
-/// Where the program does not build or run, or draws other words than the host.
+/// Returns an error if the program does not build or run, or draws words that differ from the host's.
 pub fn count(repo: &Repo, board: &Board, blob: &Path) -> Result<Counts> {
     let elf = firmware::build(repo, board, "bench", Some(blob))?;
     let arguments = [format!("seed={SEED}"), format!("n={WORDS}"), format!("parts={PARTS}")];
     let console = emulator::run_quietly(repo, board, &elf, &arguments, TIMEOUT)?;
     let (text, facts) = emulator::report(&console.lines);
     if !console.success() {
-        bail!("{}", text.last().unwrap_or(&"the program failed"));
+        bail!("{}", text.last().unwrap_or(&"the program failed without a message"));
     }
-    ensure!(text == on_host(blob)?.1, "other words than on the host");
+    ensure!(text == on_host(blob)?.1, "the program drew words that differ from the host's");
     let number = |key: &str| number(&facts, key);
     Ok(Counts {
         instructions: number("instructions_per_char")?,
@@ -301,20 +300,20 @@ pub fn count(repo: &Repo, board: &Board, blob: &Path) -> Result<Counts> {
     })
 }
 
-/// A number of a program's report.
+/// Returns a number from a program's report.
 fn number(facts: &BTreeMap<&str, &str>, key: &str) -> Result<u64> {
-    let value = facts.get(key).with_context(|| format!("the program reports no {key}"))?;
+    let value = facts.get(key).with_context(|| format!("the program did not report {key}"))?;
     value.parse().with_context(|| format!("{key}={value}"))
 }
 
-/// The parts of a program's report.
+/// Returns the parts' instructions from a program's report.
 fn parts(facts: &BTreeMap<&str, &str>) -> Result<Vec<(String, u64)>> {
     let is_part = |key: &str| key.starts_with("level_") || ["output", "sampling"].contains(&key);
     let keys = facts.keys().filter(|key| is_part(key));
     keys.map(|&key| Ok((key.to_owned(), number(facts, key)?))).collect()
 }
 
-/// Builds the program of a case and runs it; with an estimate of cycles if `cycles`.
+/// Builds the program of a case and runs it. Estimates cycles if `cycles` is true.
 pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
     let is_anomaly = case.model == ANOMALY;
     let bin = if is_anomaly { ANOMALY } else { "bench" };
@@ -328,17 +327,17 @@ pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
     let console = run(&arguments(WORDS, PARTS))?;
     let (text, facts) = emulator::report(&console.lines);
     if !console.success() {
-        bail!("{}", text.last().unwrap_or(&"the program failed"));
+        bail!("{}", text.last().unwrap_or(&"the program failed without a message"));
     }
     let number = |key: &str| number(&facts, key);
     let (macs, instructions) = if is_anomaly {
         (number("macs")?, number("instructions")?)
     } else {
         let (macs, words) = on_host(&blob)?;
-        ensure!(text == words, "other words than on the host");
+        ensure!(text == words, "the program drew words that differ from the host's");
         (macs, number("instructions_per_char")?)
     };
-    let layout = kebab(facts.get("layout").context("the program reports no layout")?);
+    let layout = kebab(facts.get("layout").context("the program did not report its layout")?);
     let cycles = if cycles {
         let short = if is_anomaly { None } else { Some(run(&arguments(TRACED_WORDS, 0))?) };
         let (_, facts) = emulator::report(&short.as_ref().unwrap_or(&console).lines);
@@ -369,15 +368,16 @@ pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
     })
 }
 
-/// Cycles of so many instructions, by those that were followed; `counted` is what the chip itself counted of them.
+/// Estimates the cycles of `instructions` from the traced part of the work; `counted` is the chip's own count of that
+/// part.
 fn cycles_of(instructions: u64, work: trace::Work, counted: f64) -> Result<u64> {
     let traced = work.instructions as f64;
-    // The same work: else the trace has lines too many or too few.
-    ensure!((traced / counted - 1.0).abs() < 0.005, "{traced} instructions traced, {counted} counted");
+    // Both numbers must describe the same work. If they differ, the trace has too many or too few lines.
+    ensure!((traced / counted - 1.0).abs() < 0.005, "the trace has {traced} instructions, but the chip counted {counted}");
     Ok((instructions as f64 * work.cycles as f64 / traced).round() as u64)
 }
 
-/// Multiply-accumulates of a model, and the words that a chip has to draw from it.
+/// Returns a model's multiply-accumulates per character and the words that a chip must draw from it.
 fn on_host(blob: &Path) -> Result<(u64, Vec<String>)> {
     let bytes = fs::read(blob).with_context(|| format!("cannot read {}", blob.display()))?;
     let blob = AlignedBlob::from(bytes.as_slice());
@@ -388,8 +388,8 @@ fn on_host(blob: &Path) -> Result<(u64, Vec<String>)> {
     Ok((model.macs_streaming() as u64, words))
 }
 
-/// Bytes of code of the kernels: functions of the runtime's `kernels` module, and assembly, whose names begin with
-/// `runtime_`, their layout's, or `vfp_`.
+/// Returns the bytes of code of the kernels: functions in the runtime's `kernels` module, and assembly functions, whose
+/// names begin with `runtime_`, the name of their layout, or `vfp_`.
 fn kernel_bytes(elf: &Path) -> Result<u64> {
     let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
     let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", elf.display()))?;
@@ -397,12 +397,12 @@ fn kernel_bytes(elf: &Path) -> Result<u64> {
     Ok(sizes.sum())
 }
 
-/// Whether a symbol is a kernel.
+/// Returns whether a symbol is a kernel.
 fn is_kernel(symbol: &str) -> bool {
     symbol.contains("7runtime7kernels") || size::is_assembly_of_runtime(symbol)
 }
 
-/// The host's own bench: characters per second, next to libtorch with the same weights.
+/// Runs the host's own benchmark: characters per second, next to libtorch with the same weights.
 fn host(repo: &Repo, json: bool) -> Result<ExitCode> {
     let mut cargo = repo.cargo();
     cargo.args(["run", "--quiet", "--release", "--package", "exporter", "--", "bench"]);
@@ -414,13 +414,13 @@ fn host(repo: &Repo, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// When and with what the figures were made.
+/// Returns a sentence with the date and the tools of the measurement.
 pub fn made(repo: &Repo) -> String {
     let first_line = |text: Option<String>| text.and_then(|text| text.lines().next().map(str::to_owned));
     let date = ask(Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
     let rustc = ask(Command::new("rustc").arg("--version").current_dir(repo.root())).unwrap_or_default();
     let qemu = first_line(ask(Command::new(QEMU.file(repo)).arg("--version"))).unwrap_or_default();
-    // Without the distribution's own version behind it.
+    // Leaves out the distribution's version, which follows in parentheses.
     let qemu = qemu.split(" (").next().unwrap_or_default();
     format!("Measured on {date} with {rustc} and {qemu}.")
 }
@@ -450,7 +450,7 @@ mod tests {
         let manifest = fs::read_to_string(Repo::find().firmware().join("Cargo.toml")).unwrap();
         for &layout in Layout::INTEGERS {
             let name = layout.name();
-            assert!(manifest.contains(&format!("\n{name} = [\"runtime/{name}\"]")), "no feature {name}");
+            assert!(manifest.contains(&format!("\n{name} = [\"runtime/{name}\"]")), "firmware-example/Cargo.toml has no feature {name}");
         }
     }
 

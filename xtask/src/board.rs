@@ -1,5 +1,5 @@
 //! The boards that firmware is built for: the rows of `firmware-example/boards.toml`. Set-up, runners, tests, sizes and
-//! the help follow them.
+//! the help texts read this list.
 
 use std::env;
 use std::process::Command;
@@ -16,37 +16,37 @@ mod table;
 
 pub use table::{Board, STOPWATCHES};
 
-/// The boards, the default first.
+/// All boards, the default first.
 pub static BOARDS: LazyLock<Vec<Board>> = LazyLock::new(|| {
     let table = include_str!("../../firmware-example/boards.toml");
     table::read(table).unwrap_or_else(|error| panic!("firmware-example/boards.toml: {error}"))
 });
 
-/// 2^6 ns of virtual time for each instruction, and never in step with that of the host.
+/// Advances virtual time by 2^6 ns per instruction, independent of the host's time.
 const ICOUNT: &str = "shift=6,align=off,sleep=off";
 
-/// The board where none is named.
+/// Returns the default board.
 pub fn default() -> &'static Board {
     &BOARDS[0]
 }
 
-/// The board of this name.
+/// Returns the board of this name.
 pub fn find(name: &str) -> Result<&'static Board> {
     let board = BOARDS.iter().find(|board| board.name == name);
-    board.with_context(|| format!("no board `{name}`; there are {}", names(BOARDS.iter())))
+    board.with_context(|| format!("no board `{name}`: choose one of {}", names(BOARDS.iter())))
 }
 
-/// The boards that QEMU plays.
+/// Returns the boards that QEMU emulates.
 pub fn emulated() -> impl Iterator<Item = &'static Board> {
     BOARDS.iter().filter(|board| board.machine.is_some())
 }
 
-/// The boards that probe-rs can flash.
+/// Returns the boards that probe-rs can flash.
 pub fn flashable() -> impl Iterator<Item = &'static Board> {
     BOARDS.iter().filter(|board| board.chip.is_some())
 }
 
-/// The boards whose boot ROM takes UF2 files.
+/// Returns the boards whose boot ROM accepts UF2 files.
 pub fn with_uf2() -> impl Iterator<Item = &'static Board> {
     BOARDS.iter().filter(|board| board.uf2_family.is_some())
 }
@@ -56,8 +56,8 @@ pub fn names(boards: impl Iterator<Item = &'static Board>) -> String {
     boards.map(|board| board.name).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns [`names`] in lines for a help text whose column `indent` begins the first line, and whose lines have at most
-/// `width` characters. The other lines are indented; the last one has no line end.
+/// Returns [`names`] wrapped for a help text. The first line begins at column `indent`, every other line is indented by
+/// `indent`, and lines have at most `width` characters. The last line has no line end.
 pub fn wrapped_names(boards: impl Iterator<Item = &'static Board>, indent: usize, width: usize) -> String {
     let (mut text, mut column) = (String::new(), indent);
     let mut boards = boards.peekable();
@@ -76,12 +76,12 @@ pub fn wrapped_names(boards: impl Iterator<Item = &'static Board>, indent: usize
     text
 }
 
-/// An emulated board for every core, the first that has it: where only the core matters.
+/// Returns the first emulated board of every core, for checks where only the core matters.
 pub fn one_of_each_core() -> impl Iterator<Item = &'static Board> {
     emulated().filter(|board| emulated().find(|other| other.core == board.core) == Some(board))
 }
 
-/// The targets of the boards, each once.
+/// Returns the targets of the boards, without repetition.
 pub fn targets() -> Vec<&'static str> {
     let mut targets = Vec::new();
     for board in BOARDS.iter() {
@@ -93,25 +93,25 @@ pub fn targets() -> Vec<&'static str> {
 }
 
 impl Board {
-    /// Cargo in the firmware's folder, with the compiler's flags for this board's core.
+    /// Returns Cargo in the firmware's folder, with the compiler flags for this board's core.
     pub fn cargo(&self, repo: &Repo) -> Command {
         let mut flags = Vec::new();
         if let Some(cpu) = self.cpu {
             flags.push(format!("-Ctarget-cpu={cpu}"));
         }
         if let Some(home) = repo.cargo_home() {
-            // Panics name the file: the same bytes for everybody, wherever the sources of dependencies lie. Debuggers find them all
-            // the same. Our own files are named from the top folder anyway.
+            // Panics contain file names. Remapping makes the program's bytes independent of the folder that holds the
+            // dependencies' sources; debuggers still find them. Our own files are already named from the top folder.
             flags.extend([
                 "--remap-path-scope=macro".to_owned(),
                 format!("--remap-path-prefix={}=/cargo", home.display()),
             ]);
         }
         let mut cargo = repo.firmware_cargo();
-        // Where the first is set Cargo does not look at the second. What the user asks for stays.
+        // Cargo ignores the second variable if the first is set. The user's own flags stay.
         let (variable, separator) = match env::var("CARGO_ENCODED_RUSTFLAGS") {
             Ok(_) => ("CARGO_ENCODED_RUSTFLAGS", "\x1f"),
-            // A folder's name with a blank in it would be two flags.
+            // A blank in a folder's name would split the flag.
             Err(_) if flags.iter().any(|flag| flag.contains(' ')) => ("CARGO_ENCODED_RUSTFLAGS", "\x1f"),
             Err(_) => ("RUSTFLAGS", " "),
         };
@@ -121,7 +121,7 @@ impl Board {
         cargo
     }
 
-    /// The layout of integers that is fastest on the core, which the board's feature enables.
+    /// Returns the fastest integer layout on this core, which the board's feature enables.
     pub fn layout(&self) -> Layout {
         self.built_for().layout()
     }
@@ -131,30 +131,31 @@ impl Board {
         self.built_for().has_fpu()
     }
 
-    /// Returns the core that programs are built for: the smallest with the board's target and `target-cpu`.
+    /// Returns the core that programs are built for: the smallest core with the board's target and `target-cpu`.
     fn built_for(&self) -> Core {
         Core::of_target(self.target, self.cpu).expect("a test finds the core of every board")
     }
 
-    /// QEMU's command line but for the program.
+    /// Returns QEMU's command line without the program.
     ///
-    /// The console is semihosting, on stdout alone. `-icount` advances virtual time by 2^6 ns for each instruction:
+    /// The console is semihosting, only on stdout. `-icount` advances virtual time by 2^6 ns for each instruction:
     /// SysTick then counts instructions, the same number in every run.
     ///
     /// # Errors
-    /// A board that QEMU does not have.
+    /// Returns an error if QEMU does not have the board.
     pub fn qemu_args(&self) -> Result<Vec<&'static str>> {
         let mut args = self.qemu_machine()?;
         args.extend(["-serial", "none", "-icount", ICOUNT, "-semihosting-config", "enable=on,target=native"]);
         Ok(args)
     }
 
-    /// QEMU's command line for a program whose console is the UART: stdin and stdout. No semihosting.
+    /// Returns QEMU's command line for a program whose console is the UART, connected to stdin and stdout. There is no
+    /// semihosting.
     ///
-    /// Ctrl-A X ends the emulator; Ctrl-C is for the program.
+    /// Ctrl-A X ends the emulator; Ctrl-C goes to the program.
     ///
     /// # Errors
-    /// A board that QEMU does not have.
+    /// Returns an error if QEMU does not have the board.
     pub fn qemu_uart_args(&self) -> Result<Vec<&'static str>> {
         let mut args = self.qemu_machine()?;
         args.extend(["-serial", "mon:stdio", "-icount", ICOUNT]);
@@ -163,7 +164,7 @@ impl Board {
 
     fn qemu_machine(&self) -> Result<Vec<&'static str>> {
         let machine =
-            self.machine.with_context(|| format!("QEMU has no {}; it has {}", self.name, names(emulated())))?;
+            self.machine.with_context(|| format!("QEMU does not emulate {}: choose one of {}", self.name, names(emulated())))?;
         Ok(vec!["-machine", machine, "-nographic", "-monitor", "none"])
     }
 }
@@ -176,7 +177,7 @@ mod tests {
     fn boards_are_found_by_name() {
         assert_eq!(find("microbit").unwrap().target, "thumbv6m-none-eabi");
         let error = find("microbot").unwrap_err().to_string();
-        assert!(error.starts_with("no board `microbot`; there are mps2-an386, mps2-an385, microbit, "), "{error}");
+        assert!(error.starts_with("no board `microbot`: choose one of mps2-an386, mps2-an385, microbit, "), "{error}");
     }
 
     #[test]
@@ -190,7 +191,7 @@ mod tests {
         assert!(!flags("mps2-an500").unwrap().contains("-Ctarget-cpu"));
     }
 
-    /// A row without what is optional.
+    /// A row with only the required keys.
     const ROW: &str = "[[board]]\nname = 'a'\ncore = 'Cortex-M3'\ntarget = 't'\nclock_hz = 8_000_000\ncode = 'a'\n\
                        stopwatch = 'systick'\n";
 
@@ -240,7 +241,7 @@ mod tests {
         assert_eq!(boards, ["mps2-an386", "mps2-an385", "microbit", "mps2-an500", "mps2-an505", "mps3-an547"]);
     }
 
-    /// What `firmware-example` and the documentation must have for a board, besides its row.
+    /// Checks that `firmware-example` and the documentation have what each board needs in addition to its row.
     #[test]
     fn every_board_has_its_files() {
         let firmware = Repo::find().firmware();
@@ -248,18 +249,18 @@ mod tests {
         let modules = std::fs::read_to_string(firmware.join("src/board.rs")).unwrap();
         let pages = std::fs::read_to_string(Repo::find().root().join("docs/use/boards/README.md")).unwrap();
         for board @ Board { name, core, target, code, .. } in BOARDS.iter() {
-            assert!(firmware.join(format!("memory/{name}.x")).exists(), "no memory map of {name}");
+            assert!(firmware.join(format!("memory/{name}.x")).exists(), "firmware-example/memory/{name}.x is missing");
             let layout = board.layout().name();
-            assert!(manifest.contains(&format!("\n{name} = [\"{layout}\"")), "no feature {name} with {layout}");
+            assert!(manifest.contains(&format!("\n{name} = [\"{layout}\"")), "firmware-example/Cargo.toml has no feature {name} with {layout}");
             let row = pages.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
             assert!(
                 row.is_some_and(|row| row.contains(core)),
-                "no row for {name}, {core}, in docs/use/boards/README.md"
+                "docs/use/boards/README.md has no row for {name}, {core}"
             );
             let module = format!("#[cfg_attr(board_code = \"{code}\", path = \"board/{code}.rs\")]");
-            assert!(modules.contains(&module), "{name}: no line {module} in src/board.rs");
-            assert!(firmware.join(format!("src/board/{code}.rs")).exists(), "no src/board/{code}.rs, for {name}");
-            assert_eq!(board.has_fpu(), target.ends_with("eabihf"), "the FPU of {name}");
+            assert!(modules.contains(&module), "{name}: src/board.rs has no line {module}");
+            assert!(firmware.join(format!("src/board/{code}.rs")).exists(), "src/board/{code}.rs is missing, for {name}");
+            assert_eq!(board.has_fpu(), target.ends_with("eabihf"), "target and core of {name} disagree about the FPU");
         }
         assert!(manifest.contains(&format!("\ndefault = [\"{}\"", default().name)));
     }

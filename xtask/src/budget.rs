@@ -1,4 +1,4 @@
-//! The budget file, `tests/budget.toml`: the most that the `generate` program may take, and the console.
+//! Reads the budget file, `tests/budget.toml`: upper limits for the `generate` program and the console.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,11 +9,11 @@ use crate::board;
 use crate::firmware;
 use crate::repo::Repo;
 
-/// The file, from the repository's top.
+/// Path of the file from the repository's top.
 const FILE: &str = "tests/budget.toml";
 
-/// Numbers by name, by precision, by board; and for other programs than `generate` by the program's name in place of the
-/// board's, the same for all boards.
+/// Limits by name, by precision, by board. Programs other than `generate` have one table for all boards, with the
+/// program's name in place of the board's.
 #[derive(Debug, Default)]
 pub struct Budget(BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>);
 
@@ -21,22 +21,22 @@ impl Budget {
     /// Reads the file.
     pub fn read(repo: &Repo) -> Result<Self> {
         let text = fs::read_to_string(repo.root().join(FILE)).with_context(|| format!("cannot read {FILE}"))?;
-        Ok(Self(toml::from_str(&text).with_context(|| format!("{FILE} has tables [board.precision] of numbers"))?))
+        Ok(Self(toml::from_str(&text).with_context(|| format!("{FILE} must hold tables [board.precision] of numbers"))?))
     }
 
-    /// The tables, `(board or program, precision)` and numbers by name.
+    /// Returns the tables: `(board or program, precision)` and limits by name.
     pub fn tables(&self) -> impl Iterator<Item = ((&str, &str), &BTreeMap<String, u64>)> {
         self.0.iter().flat_map(|(name, precisions)| {
             precisions.iter().map(|(precision, numbers)| ((name.as_str(), precision.as_str()), numbers))
         })
     }
 
-    /// Those of `generate`: board, precision, and numbers by name.
+    /// Returns the tables of `generate`: board, precision, and limits by name.
     pub fn of_boards(&self) -> impl Iterator<Item = ((&str, &str), &BTreeMap<String, u64>)> {
         self.tables().filter(|((name, _), _)| board::find(name).is_ok())
     }
 
-    /// The most that a program may take of something.
+    /// Returns a limit of a program, if there is one.
     pub fn most(&self, bin: &str, board: &str, precision: &str, figure: &str) -> Option<u64> {
         let name = if bin == firmware::DEFAULT_BIN { board } else { bin };
         self.0.get(name)?.get(precision)?.get(figure).copied()

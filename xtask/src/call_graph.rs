@@ -1,8 +1,9 @@
-//! Who calls whom in a program, and the most stack that it can take by that.
+//! Builds the call graph of a program and bounds its stack.
 //!
-//! Functions are the symbols of the ELF file; what one calls is read from its instructions, and how much stack it takes from the
-//! debug information (`.debug_frame`), or, where assembly has none, from its instructions too. A call through a pointer may reach
-//! every function whose address stands somewhere in the program. What could call itself that way, too, is recursion.
+//! Functions are the symbols of the ELF file. A function's calls are read from its instructions. Its stack frame is
+//! read from the debug information (`.debug_frame`), or from its instructions if assembly has no debug information. A
+//! call through a pointer may reach every function whose address occurs in the program. A function that can reach
+//! itself in this way counts as recursive.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +14,11 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
 use crate::size::weights;
 
-/// The functions of a program by address, and who calls whom.
+/// Functions of a program by address, with their calls.
 #[derive(Debug, Default)]
 pub struct CallGraph {
     functions: BTreeMap<u64, Function>,
-    /// Those whose address the program holds, the vector table's own left out: what a pointer can point to.
+    /// Functions whose address occurs in the program, outside the vector table: the possible targets of a pointer.
     pointed_to: BTreeSet<u64>,
 }
 
@@ -26,22 +27,22 @@ pub struct CallGraph {
 struct Function {
     name: String,
     end: u64,
-    /// Bytes of stack that it takes itself.
+    /// Bytes of stack that the function itself takes.
     frame: u64,
-    /// Addresses of those that it calls, or jumps to at its end.
+    /// Addresses of the functions that it calls, or jumps to at its end.
     calls: BTreeSet<u64>,
-    /// Whether it calls through a pointer.
+    /// True if it calls through a pointer.
     calls_pointer: bool,
-    /// Whether it calls a debugger.
+    /// True if it calls a debugger.
     calls_debugger: bool,
 }
 
-/// The most stack that a call can take.
+/// Upper bound of the stack that a call takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
-    /// In bytes.
+    /// The bound in bytes.
     pub bytes: u64,
-    /// The functions on the way that takes it, outermost first, and the bytes of each.
+    /// Call path that takes the most stack, outermost function first, with the bytes of each function.
     pub path: Vec<(String, u64)>,
 }
 
@@ -49,7 +50,7 @@ impl CallGraph {
     /// Reads an ELF file for a Cortex-M.
     ///
     /// # Errors
-    /// A file that is none, or instructions that lie in no function.
+    /// Returns an error if the bytes are not an ELF file, or if an instruction lies outside every function.
     pub fn of_elf(bytes: &[u8]) -> Result<Self> {
         let file = object::File::parse(bytes)?;
         let mut functions = BTreeMap::new();
@@ -57,45 +58,46 @@ impl CallGraph {
         let frames = frames(&file)?;
         let data = data_ranges(&file);
         for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0) {
-            // The lowest bit says Thumb.
+            // The lowest bit marks Thumb code.
             let (start, size) = (symbol.address() & !1, symbol.size());
-            let section = symbol.section_index().context("a function in no section")?;
+            let section = symbol.section_index().context("a function has no section")?;
             let section = file.section_by_index(section)?;
-            let code = section.data_range(start, size)?.context("a function outside its section")?;
+            let code = section.data_range(start, size)?.context("a function lies outside its section")?;
             let name = format!("{:#}", rustc_demangle::demangle(symbol.name()?));
             let read = read(start, code, &data);
             constants.extend(&read.constants);
             let frame = frames.get(&start).copied().unwrap_or(0).max(read.pushed);
             let Read { calls, calls_pointer, calls_debugger, .. } = read;
             let function = Function { name, end: start + size, frame, calls, calls_pointer, calls_debugger };
-            // Of two names for one function either will do.
+            // If two names share one function, either name will do.
             functions.insert(start, function);
         }
-        // An address of a function as code has it: the lowest bit says Thumb.
+        // In code, the lowest bit of a function's address marks Thumb.
         let pointed_to = functions.keys().copied().filter(|start| constants.contains(&(start | 1))).collect();
         Ok(Self { functions, pointed_to })
     }
 
-    /// Names of all functions.
+    /// Returns the names of all functions.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.functions.values().map(|function| function.name.as_str())
     }
 
-    /// Names of those that call a debugger, by Arm's semihosting.
+    /// Returns the names of the functions that call a debugger through Arm's semihosting.
     pub fn callers_of_debugger(&self) -> impl Iterator<Item = &str> {
         self.functions.values().filter(|function| function.calls_debugger).map(|function| function.name.as_str())
     }
 
-    /// The function that has an address: calls may go behind a function's first instruction.
+    /// Returns the function that contains an address: a call may skip a function's first instruction.
     fn at(&self, address: u64) -> Option<(u64, &Function)> {
         let (&start, function) = self.functions.range(..=address).next_back()?;
         (address < function.end).then_some((start, function))
     }
 
-    /// The most stack that calling a function can take.
+    /// Returns the most stack that calling a function can take.
     ///
     /// # Errors
-    /// No function of this name; recursion, with the functions that call each other; a call to where no function is.
+    /// Returns an error if there is no function of this name, if functions are recursive (the error lists them), or if
+    /// a call leads outside every function.
     pub fn bound(&self, name: &str) -> Result<Bound> {
         let named = self.functions.iter().find(|(_, function)| function.name == name);
         let (&start, _) = named.with_context(|| format!("no function {name}"))?;
@@ -111,7 +113,8 @@ impl CallGraph {
         Ok(Bound { bytes, path })
     }
 
-    /// The most that a function takes with all that it calls; `known` keeps it, and through whom.
+    /// Returns the most stack that a function takes with everything it calls. `known` stores the result and the callee
+    /// on the deepest path.
     fn deepest(
         &self,
         start: u64,
@@ -134,8 +137,8 @@ impl CallGraph {
         for &called in function.calls.iter().chain(pointed_to) {
             let (called, _) = self
                 .at(called)
-                .with_context(|| format!("{} calls {called:#x}, where no function is", function.name))?;
-            // A jump within itself, to its own start.
+                .with_context(|| format!("{} calls {called:#x}, which is in no function", function.name))?;
+            // A function may jump back to its own start.
             if called == start {
                 continue;
             }
@@ -151,7 +154,7 @@ impl CallGraph {
     }
 }
 
-/// The largest frame of every function that has debug information, by its address.
+/// Returns the largest frame of every function with debug information, by address.
 fn frames(file: &object::File<'_>) -> Result<BTreeMap<u64, u64>> {
     let mut frames = BTreeMap::new();
     let Some(section) = file.section_by_name(".debug_frame") else { return Ok(frames) };
@@ -175,8 +178,8 @@ fn frames(file: &object::File<'_>) -> Result<BTreeMap<u64, u64>> {
     Ok(frames)
 }
 
-/// All words of data that are loaded onto the chip. The vector table's are left out, that one is the processor's, and those of
-/// models, which are small numbers and point nowhere.
+/// Returns all words of data that are loaded onto the chip. Left out are the vector table, which only the processor
+/// reads, and models, whose small numbers are not pointers.
 fn words(file: &object::File<'_>) -> Result<BTreeSet<u64>> {
     let mut words = BTreeSet::new();
     for section in file.sections() {
@@ -192,8 +195,8 @@ fn words(file: &object::File<'_>) -> Result<BTreeSet<u64>> {
     Ok(words)
 }
 
-/// Where data lies between instructions, by the mapping symbols `$d` and `$t` (Arm, "ELF for the Arm Architecture", 5.5.5):
-/// from an address on, whether it is data.
+/// Returns where data lies between instructions, from the mapping symbols `$d` and `$t` (Arm, "ELF for the Arm
+/// Architecture", 5.5.5). Each entry says whether data starts at its address.
 fn data_ranges(file: &object::File<'_>) -> BTreeMap<u64, bool> {
     let marks = file.symbols().filter_map(|symbol| {
         let name = symbol.name().ok()?;
@@ -203,21 +206,21 @@ fn data_ranges(file: &object::File<'_>) -> BTreeMap<u64, bool> {
     marks.collect()
 }
 
-/// What a function's instructions say.
+/// Facts read from a function's instructions.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Read {
-    /// Where it calls, or jumps out of itself.
+    /// Addresses that it calls, and jump targets outside the function.
     calls: BTreeSet<u64>,
     calls_pointer: bool,
-    /// Whether there is a BKPT 0xab.
+    /// True if there is a BKPT 0xab.
     calls_debugger: bool,
-    /// Numbers put together by MOVW and MOVT.
+    /// Numbers composed by MOVW and MOVT.
     constants: BTreeSet<u64>,
-    /// Bytes of everything that it ever puts on the stack, as if nothing were taken off in between.
+    /// Bytes of everything that the function pushes, as if nothing were popped in between.
     pushed: u64,
 }
 
-/// Reads the instructions of a function (Armv7-M Architecture Reference Manual, A5 and A7; the same in Armv6-M and Armv8-M).
+/// Reads a function's instructions (Armv7-M Architecture Reference Manual, A5 and A7; the same in Armv6-M and Armv8-M).
 fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
     let mut read = Read::default();
     let end = start + code.len() as u64;
@@ -226,7 +229,7 @@ fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
         Some(u16::from_le_bytes([*code.get(at)?, *code.get(at + 1)?]))
     };
     let mut address = start;
-    // What MOVW, or LDR from behind the code, last put into each register.
+    // The last value of each register that MOVW, or an LDR of a constant after the code, loaded.
     let mut low = [0; 16];
     while let Some(first) = half(address) {
         if data.range(..=address).next_back().is_some_and(|(_, &is_data)| is_data) {
@@ -234,7 +237,7 @@ fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
             continue;
         }
         let pc = address.wrapping_add(4);
-        // The two halves of a long instruction; `None` behind a short one.
+        // The second half of a long instruction; `None` for a short one.
         let second = if first >= 0xe800 { half(address + 2) } else { None };
         let target = match (first, second) {
             // B, T2.
@@ -257,9 +260,9 @@ fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
                 read.calls.insert(target);
             }
         }
-        // MOV pc, register is none of these: it is how a `match` jumps where there is no TBB.
+        // A MOV of a register to pc does not count: it is how a `match` jumps where there is no TBB.
         read.calls_pointer |= match (first, second) {
-            // BLX register; BX to another register than lr, which a function returns by.
+            // BLX register; BX register, except BX lr, which returns.
             (0x4700..=0x47ff, None) => first & 0x80 != 0 || (first >> 3) & 0xf != 14,
             _ => false,
         };
@@ -284,7 +287,7 @@ fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
                 low[usize::from(first >> 8 & 7)] = word.unwrap_or(0);
                 0
             }
-            // ADD sp, register: a negative number, where it is too large for SUB on Armv6-M.
+            // ADD sp, register, with a negative number: Armv6-M uses it where the number is too large for SUB.
             (0x4485..=0x44fd, None) if first & 0x87 == 0x85 => {
                 u64::from((low[usize::from(first >> 3 & 0xf)] as u32).cast_signed().min(0).unsigned_abs())
             }
@@ -295,7 +298,7 @@ fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
     read
 }
 
-/// Bytes that an instruction puts on the stack.
+/// Returns the bytes that an instruction pushes.
 fn pushed(first: u16, second: Option<u16>) -> u64 {
     match (first, second) {
         // PUSH, T1: eight registers, and lr.
@@ -304,9 +307,9 @@ fn pushed(first: u16, second: Option<u16>) -> u64 {
         (0xb080..=0xb0ff, None) => 4 * u64::from(first & 0x7f),
         // STMDB sp!, that is PUSH, T2.
         (0xe92d, Some(list)) => 4 * u64::from(list.count_ones()),
-        // STR with sp written back, that is PUSH of one, T3: from 0xc04 on the offset is its last byte.
+        // STR with write-back of sp, a PUSH of one register, T3: from 0xc04 on, the last byte is the offset.
         (0xf84d, Some(second)) if second & 0xf00 == 0xd00 => u64::from(second & 0xff),
-        // STRD with sp written back, downwards.
+        // STRD with write-back of sp, downwards.
         (0xe96d, Some(second)) => 4 * u64::from(second & 0xff),
         // VPUSH of doubles, and of singles: the number of words.
         (0xed2d | 0xed6d, Some(second)) => 4 * u64::from(second & 0xff),
@@ -317,13 +320,13 @@ fn pushed(first: u16, second: Option<u16>) -> u64 {
     }
 }
 
-/// The number of bits that stand for an immediate of 12: i, imm3, imm8.
+/// Returns the immediate of 12 bits: i, imm3, imm8.
 fn plain(first: u16, second: u16) -> u64 {
     let (i, imm3, imm8) = (first >> 10 & 1, second >> 12 & 7, second & 0xff);
     u64::from(i << 11 | imm3 << 8 | imm8)
 }
 
-/// ThumbExpandImm, A5.3.2.
+/// Returns ThumbExpandImm, A5.3.2.
 fn expanded(first: u16, second: u16) -> u64 {
     let bits = plain(first, second);
     let byte = bits & 0xff;
@@ -336,13 +339,13 @@ fn expanded(first: u16, second: u16) -> u64 {
     }
 }
 
-/// A number of two's complement in that many bits.
+/// Returns the two's complement number in the lowest `bits` bits.
 fn signed(value: u64, bits: u32) -> i64 {
     let unused = 64 - bits;
     (value << unused).cast_signed() >> unused
 }
 
-/// The distance of BL and B, T4: S, I1, I2, imm10, imm11.
+/// Returns the offset of BL and B, T4: S, I1, I2, imm10, imm11.
 fn long(first: u16, second: u16) -> i64 {
     let bit = |half: u16, at: u32| u64::from(half >> at & 1);
     let sign = bit(first, 10);
@@ -351,7 +354,7 @@ fn long(first: u16, second: u16) -> i64 {
     signed(sign << 24 | i1 << 23 | i2 << 22 | low, 25)
 }
 
-/// The distance of B<c>, T3: S, J2, J1, imm6, imm11.
+/// Returns the offset of B<c>, T3: S, J2, J1, imm6, imm11.
 fn conditional(first: u16, second: u16) -> i64 {
     let bit = |half: u16, at: u32| u64::from(half >> at & 1);
     let low = u64::from(first & 0x3f) << 12 | u64::from(second & 0x7ff) << 1;
@@ -367,7 +370,7 @@ mod tests {
         read(0x1000, &code, &BTreeMap::new())
     }
 
-    /// Encodings from an assembler.
+    /// Encodings come from an assembler.
     #[test]
     fn what_is_called() {
         let calls = |halves: &[u16]| of(halves).calls.into_iter().collect::<Vec<_>>();
@@ -378,12 +381,12 @@ mod tests {
         assert_eq!(calls(&[0xf000, 0x87fe]), [0x2000]);
         assert_eq!(calls(&[0xe07e]), [0x1100]);
         assert_eq!(calls(&[0xd03e]), [0x1080]);
-        // b . and bne . stay inside; a call to itself does not.
+        // b . and bne . stay in the function; a call to itself does not.
         assert_eq!(calls(&[0xe7fe, 0xd1fd]), [0; 0]);
         assert_eq!(calls(&[0xf7ff, 0xfffe]), [0x1000]);
-        // udf, svc, dmb, cpsid, mrs, msr are no jumps.
+        // udf, svc, dmb, cpsid, mrs and msr do not jump.
         assert_eq!(calls(&[0xde00, 0xdf00, 0xf3bf, 0x8f5f, 0xb672, 0xf3ef, 0x8008, 0xf380, 0x8808]), [0; 0]);
-        // blx r3; bx r3; but bx lr, mov r7, r8, mov pc, r3.
+        // blx r3 and bx r3 are calls; bx lr, mov r7, r8 and mov pc, r3 are not.
         for half in [0x4798, 0x4718] {
             assert!(of(&[half]).calls_pointer, "{half:x}");
         }
@@ -392,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_debugger_is_called() {
-        // bkpt 0xab; b.w, of which the second half has the same bits; bkpt 0.
+        // bkpt 0xab; b.w, whose second half has the same bits; bkpt 0.
         assert!(of(&[0xbeab]).calls_debugger);
         assert!(!of(&[0xf7fe, 0xbeab, 0xbe00]).calls_debugger);
     }
@@ -409,7 +412,7 @@ mod tests {
         assert_eq!(pushed(&[0xf5ad, 0x6d80]), 1024); // sub.w sp, sp, #1024
         assert_eq!(pushed(&[0xf2ad, 0x4d04]), 1028); // subw sp, sp, #1028
         assert_eq!(pushed(&[0xb00a, 0xbdf0]), 0); // add sp, #40; pop {r4-r7, pc}
-        // ldr r6, [pc, #4]; add sp, r6; and back: ldr r6, [pc, #4]; add sp, r6; the numbers
+        // ldr r6, [pc, #4]; add sp, r6; the same two again, to undo it; then the two numbers
         assert_eq!(pushed(&[0x4e01, 0x44b5, 0x4e01, 0x44b5, 0xf000, 0xffff, 0x1000, 0x0000]), 4096);
     }
 
@@ -452,6 +455,6 @@ mod tests {
         graph.functions.extend([function("d", 48, 12, &[16])]);
         assert_eq!(graph.bound("a").unwrap_err().to_string(), "recursion: b -> d");
         graph.functions.extend([function("d", 48, 12, &[99])]);
-        assert!(graph.bound("a").unwrap_err().to_string().contains("where no function is"));
+        assert!(graph.bound("a").unwrap_err().to_string().contains("which is in no function"));
     }
 }

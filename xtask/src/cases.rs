@@ -1,4 +1,5 @@
-//! `cargo xtask cases`: networks, lists and terminals from the field, and what happens to each.
+//! `cargo xtask cases`: runs the exporter on networks, word lists and terminals from the field, and prints the
+//! outcomes.
 
 use std::fs;
 use std::process::ExitCode;
@@ -13,12 +14,12 @@ use crate::subcommand::{Subcommand, no_options};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "cases",
-    summary: Some("print what happens to networks, lists and terminals from the field"),
+    summary: Some("run the exporter on inputs from the field and print the outcomes"),
     help: "\
 cargo xtask cases
 
-Runs the exporter on inputs that users bring (docs/trust/record/from-the-field.md), checks each outcome,
-and prints a table: input, command, outcome.
+Runs the exporter on inputs that users bring (docs/trust/record/from-the-field.md), checks each
+outcome, and prints a table: input, command, outcome.
 ",
     run: |args| {
         no_options(args)?;
@@ -29,7 +30,7 @@ and prints a table: input, command, outcome.
 /// Runs the tests of `exporter/tests/cases` and prints the rows that they record.
 ///
 /// # Errors
-/// A case whose outcome is wrong.
+/// Returns an error if a case has the wrong outcome.
 fn run(repo: &Repo) -> Result<ExitCode> {
     setup::ensure(repo, Purpose::Test)?;
     let table = repo.root().join("target/cases.tsv");

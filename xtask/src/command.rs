@@ -1,4 +1,4 @@
-//! Starting other programs: print first, then run.
+//! Starts other programs and prints each command before it runs.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context, Error, Result, bail};
 
 use crate::watched::{self, Shortage, Stream};
 
-/// A command as one would type it, with its folder and the variables set for it.
+/// Returns a command as a user would type it, with its folder and the variables set for it.
 pub fn show(command: &Command) -> String {
     let mut line = String::new();
     if let Some(folder) = command.get_current_dir().and_then(Path::file_name)
@@ -17,7 +17,7 @@ pub fn show(command: &Command) -> String {
         line += &format!("(in {}) ", folder.to_string_lossy());
     }
     for (name, value) in command.get_envs() {
-        // Removed variables are housekeeping, and a whole PATH is noise.
+        // Removed variables do not matter to the user, and a whole PATH is noise.
         if let Some(value) = value
             && name != "PATH"
         {
@@ -33,12 +33,12 @@ pub fn show(command: &Command) -> String {
     line
 }
 
-/// Whether the command runs where the user most likely is, so that its folder goes without saying.
+/// Returns whether the command runs in the top folder, where the user most likely is: then the folder is not printed.
 fn folder_is_top(command: &Command) -> bool {
     command.get_current_dir().is_none_or(|folder| folder.join("rust-toolchain.toml").exists())
 }
 
-/// Quotes an argument where a shell would need it.
+/// Quotes an argument if a shell would need it.
 pub(crate) fn quote(arg: &OsStr) -> String {
     let text = arg.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@%".contains(c);
@@ -49,7 +49,7 @@ pub(crate) fn quote(arg: &OsStr) -> String {
     }
 }
 
-/// Prints the command, runs it with our own console, and fails where it fails.
+/// Prints the command and runs it with our stdin, stdout and stderr. Returns an error if the command fails.
 pub fn run(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", show(command));
     let status =
@@ -60,10 +60,11 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Prints the command, runs it, and returns what it wrote to stdout; stderr goes to our console.
+/// Prints the command, runs it, and returns its stdout. Its stderr goes to our console.
 ///
 /// # Errors
-/// The program cannot be started, or fails. Where the machine ran out of disk, memory or processes, the error says so.
+/// Returns an error if the program cannot start or fails. The error also says if the machine ran out of disk, memory or
+/// processes.
 pub fn run_for_output(command: &mut Command) -> Result<String> {
     watched::show(&format!("$ {}", show(command)));
     let (mut output, mut shortage) = (String::new(), None);
@@ -87,27 +88,27 @@ pub fn run_for_output(command: &mut Command) -> Result<String> {
     })
 }
 
-/// Returns the error with what to do about it: set-up, unless the machine has run out of something.
+/// Returns the error with the next step: run set-up, unless the machine has run out of a resource.
 pub fn advice(error: &Error) -> String {
     let text = format!("{error:#}");
     if error.chain().any(|cause| cause.is::<Shortage>()) {
         return text;
     }
-    // A program that could not even be started.
+    // The program could not even start.
     match Shortage::in_line(&text) {
         Some(shortage) => format!("{text}: {shortage}"),
-        None => format!("{text}: try `cargo xtask setup`"),
+        None => format!("{text}: run `cargo xtask setup`, then try again"),
     }
 }
 
-/// Asks a program something, silently: its trimmed stdout, or `None` where it is missing or fails.
+/// Runs a program silently and returns its trimmed stdout, or `None` if the program is missing or fails.
 pub fn ask(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     output.status.success().then_some(text)
 }
 
-/// The first program of this name on the PATH.
+/// Returns the first program of this name on the PATH.
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
@@ -133,11 +134,11 @@ mod tests {
         assert_eq!(run("echo a; echo b").unwrap(), "a\nb\n");
         let error = run("echo 'cannot write x: No space left on device (os error 28)' >&2; exit 1").unwrap_err();
         assert!(advice(&error).ends_with(Shortage::Disk.advice()), "{error:#}");
-        // The command itself does not say it.
+        // Neither does the printed command contain the message.
         let error = run("printf 'No space %s on device\\n' left >&2; exit 1").unwrap_err();
         assert!(advice(&error).ends_with(Shortage::Disk.advice()), "{error:#}");
         let error = run("exit 1").unwrap_err();
-        assert!(advice(&error).ends_with("try `cargo xtask setup`"), "{error:#}");
+        assert!(advice(&error).ends_with("run `cargo xtask setup`, then try again"), "{error:#}");
         let error = Error::from(std::io::Error::from_raw_os_error(11)).context("cannot start cargo");
         assert!(advice(&error).ends_with(Shortage::Processes.advice()), "{}", advice(&error));
     }

@@ -1,27 +1,27 @@
-//! An estimate of cycles, instruction by instruction.
+//! Estimates cycles, instruction by instruction.
 //!
-//! The emulator counts instructions and knows no time. A core does: an LDM of four words is one instruction and five
-//! cycles. What an instruction takes is written in each core's Technical Reference Manual; the tables here are those,
-//! for memory without wait states, and the result is an estimate and no measurement: caches, flash, dual issue and most
-//! dependences between instructions are left out.
+//! The emulator counts instructions but has no notion of time. On a core, an LDM of four words is one instruction but
+//! takes five cycles. Each core's Technical Reference Manual lists the cycles of its instructions. The tables here are
+//! copied from these manuals and assume memory without wait states. The result is an estimate, not a measurement:
+//! caches, flash, dual issue and most dependences between instructions are left out.
 //!
-//! No disassembler: `yaxpeax-arm`, the crate there is, knows neither VFP nor the vector extension, and of an instruction
-//! nothing is asked but how long it is and to which of a dozen classes it belongs.
+//! There is no disassembler here: `yaxpeax-arm`, the available crate, supports neither VFP nor the vector extension.
+//! The estimate only needs an instruction's length and which of a dozen classes it belongs to.
 
-/// What an instruction is, as far as its time depends on it.
+/// Class of an instruction, which determines its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Anything that is not below: arithmetic, moves, branches.
+    /// Everything else: arithmetic, moves, branches.
     Other,
     /// BL.
     Call,
     /// A load of up to 32 bits.
     Load,
-    /// Loads of so many words: LDM, POP, LDRD, VLDM, VLDR of 64 bits.
+    /// Loads of that many words: LDM, POP, LDRD, VLDM, VLDR of 64 bits.
     LoadMany(u32),
     /// A store of up to 32 bits.
     Store,
-    /// Stores of so many words.
+    /// Stores of that many words.
     StoreMany(u32),
     /// MUL, and the multiplications of the DSP extension.
     Multiply,
@@ -29,17 +29,17 @@ pub enum Kind {
     MultiplyAdd,
     /// SMULL, UMULL.
     MultiplyLong,
-    /// SMLAL, UMLAL and their kind.
+    /// SMLAL, UMLAL and similar.
     MultiplyLongAdd,
     /// SDIV, UDIV.
     Divide,
-    /// VMLA, VFMA and their kind, scalar.
+    /// VMLA, VFMA and similar, scalar.
     FloatMultiplyAdd,
     /// VDIV, VSQRT, scalar.
     FloatDivide,
     /// A load or store of a vector.
     VectorMemory,
-    /// Anything else with vectors.
+    /// Any other vector instruction.
     VectorArithmetic,
     /// LE, LETP: the end of a low-overhead loop.
     LoopEnd,
@@ -48,14 +48,14 @@ pub enum Kind {
 /// An instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instruction {
-    /// 2 or 4.
+    /// Length in bytes: 2 or 4.
     pub bytes: u32,
     /// What it is.
     pub kind: Kind,
 }
 
-/// Decodes a Thumb instruction from its halfword and the one behind it. Encodings: Armv7-M Architecture Reference Manual,
-/// A5; Armv8-M, C2.
+/// Decodes a Thumb instruction from its halfword and the following one. Encodings: Armv7-M Architecture Reference
+/// Manual, A5; Armv8-M, C2.
 pub fn decode(first: u16, second: u16) -> Instruction {
     // 0b11101, 0b11110 and 0b11111 begin an instruction of two halfwords.
     if first >> 11 < 0b11101 {
@@ -68,12 +68,12 @@ fn decode_narrow(word: u16) -> Kind {
     let low_registers = (word & 0xff).count_ones();
     match word {
         0x4340..=0x437f => Kind::Multiply,
-        // Literals.
+        // Loads of literals.
         0x4800..=0x4fff => Kind::Load,
-        // A register as offset: three stores, then five loads.
+        // Register offsets: three stores, then five loads.
         0x5000..=0x55ff => Kind::Store,
         0x5600..=0x5fff => Kind::Load,
-        // A constant as offset.
+        // Constant offsets.
         0x6000..=0x9fff if word & 0x0800 == 0 => Kind::Store,
         0x6000..=0x9fff => Kind::Load,
         // PUSH and POP; bit 8 is lr or pc.
@@ -98,7 +98,7 @@ fn decode_wide(first: u16, second: u16) -> Kind {
         _ if first & 0xfe40 == 0xe800 => many(second.count_ones()),
         _ if first & 0xfe40 == 0xe840 && first & 0x0120 != 0 => many(2),
         _ if first & 0xfe40 == 0xe840 => one,
-        // PLD is a load of a byte or halfword into the program counter.
+        // PLD is encoded as a load of a byte or halfword into the program counter.
         _ if first & 0xfe00 == 0xf800 && load && second >> 12 == 15 && first & 0x0040 == 0 => Kind::Other,
         _ if first & 0xfe00 == 0xf800 => one,
         _ if first & 0xff80 == 0xfb00 => match (first >> 4 & 7, second >> 4 & 15) {
@@ -114,14 +114,14 @@ fn decode_wide(first: u16, second: u16) -> Kind {
         // Loads, stores and two-register moves of coprocessors: 10 and 11 are the FPU, 14 and 15 the vector extension.
         _ if first & 0xec00 == 0xec00 && first & 0x0200 == 0 => match coprocessor {
             10 | 11 if first & 0xffe0 == 0xec40 => Kind::Other,
-            // VLDR and VSTR: pre-indexed, no write-back.
+            // VLDR and VSTR: pre-indexed, without write-back.
             10 if first & 0x0120 == 0x0100 => one,
             11 if first & 0x0120 == 0x0100 => many(2),
             10 | 11 => many(u32::from(second & 0xff)),
             14 | 15 => Kind::VectorMemory,
             _ => Kind::VectorArithmetic,
         },
-        // Arithmetic in the same space: 0xeexx, 0xfexx with a coprocessor, 0xefxx, 0xffxx vectors alone.
+        // Arithmetic in the same space: 0xeexx and 0xfexx use a coprocessor, 0xefxx and 0xffxx are vector instructions.
         _ if first & 0xef00 == 0xef00 => Kind::VectorArithmetic,
         _ if first & 0xef00 == 0xee00 => match coprocessor {
             10 | 11 if first & 0x1000 == 0 && second & 0x0010 == 0 => decode_float(first, second),
@@ -132,7 +132,8 @@ fn decode_wide(first: u16, second: u16) -> Kind {
     }
 }
 
-/// Arithmetic of the scalar FPU, by the opcode in bits 7, 5 and 4 of the first halfword (6 belongs to a register).
+/// Decodes arithmetic of the scalar FPU from the opcode in bits 7, 5 and 4 of the first halfword (bit 6 belongs to a
+/// register).
 fn decode_float(first: u16, second: u16) -> Kind {
     match first >> 4 & 0b1011 {
         0b0000 | 0b0001 | 0b1001 | 0b1010 => Kind::FloatMultiplyAdd,
@@ -143,16 +144,16 @@ fn decode_float(first: u16, second: u16) -> Kind {
     }
 }
 
-/// What a core takes for an instruction of each kind, in cycles. Everything that has no line takes one.
+/// Cycles of a core per kind of instruction. Kinds without a field take one cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// Where the numbers come from, and what is assumed.
+    /// Source of the numbers, and the assumptions.
     pub note: &'static str,
     load: u32,
-    /// A load behind a load: the two share a cycle.
+    /// Cycles of a load directly after a load: the two overlap by one cycle.
     load_behind_load: u32,
     store: u32,
-    /// Whether several words move two at a time, and without a cycle to begin.
+    /// True if loads and stores of several words move two words per cycle, without a cycle to begin.
     wide_bus: bool,
     multiply_add: u32,
     multiply_long: u32,
@@ -160,9 +161,9 @@ pub struct Timing {
     divide: u32,
     float_multiply_add: u32,
     float_divide: u32,
-    /// What is added where the next instruction is not the following one: the pipeline is filled anew.
+    /// Extra cycles to refill the pipeline, if the next instruction does not follow in memory.
     refill: u32,
-    /// What is added to that for BL and POP of the program counter.
+    /// Extra cycles of BL and POP of the program counter, in addition to `refill`.
     call: u32,
 }
 
@@ -184,7 +185,7 @@ const M0: Timing = Timing {
 };
 
 const M3: Timing = Timing {
-    note: "Cortex-M3 TRM, 3.3: LDR 2, 1 behind another, STR 1 (write buffer), LDM, LDRD and their stores 1 + N, MUL 1, \
+    note: "Cortex-M3 TRM, 3.3: LDR 2, 1 after another LDR, STR 1 (write buffer), LDM, LDRD and their stores 1 + N, MUL 1, \
            MLA 2, SMULL 4 (3 to 5), SMLAL 6 (4 to 7), SDIV 7 (2 to 12), taken branch 3 (2 to 4)",
     load_behind_load: 1,
     store: 1,
@@ -214,7 +215,7 @@ const M7: Timing = Timing {
 const M33: Timing =
     Timing { note: "Cortex-M4's table, an upper estimate: Cortex-M33 pairs some 16-bit instructions", ..M4 };
 const M55: Timing = Timing {
-    note: "Cortex-M4's table for scalars, an upper estimate, but for loads and stores of N words: N / 2, as the bus has 64 \
+    note: "Cortex-M4's table for scalars, an upper estimate; loads and stores of N words take N / 2, as the bus has 64 \
            bits. Vectors: 64 bits per cycle, so 2 for an instruction, and 1 where a load or store and arithmetic \
            alternate, since they overlap by half; LE 0 where it loops",
     wide_bus: true,
@@ -222,7 +223,7 @@ const M55: Timing = Timing {
 };
 
 impl Timing {
-    /// Returns the table of a core, by its name in `boards.toml`; `None` for one that has none.
+    /// Returns the table of a core by its name in `boards.toml`, or `None` if the core has no table.
     pub fn of(core: &str) -> Option<Self> {
         Some(match core.strip_prefix("Cortex-")? {
             "M0" => M0,
@@ -235,7 +236,8 @@ impl Timing {
         })
     }
 
-    /// Cycles of an instruction behind `previous`; `jumps` if the next one is not the following one.
+    /// Returns the cycles of an instruction after one of kind `previous`. `jumps` is true if the next instruction does
+    /// not follow in memory.
     pub fn cycles(&self, previous: Kind, instruction: Instruction, jumps: bool) -> u32 {
         let cycles = match instruction.kind {
             Kind::Other | Kind::Call | Kind::Multiply => 1,
@@ -270,7 +272,7 @@ mod tests {
     use super::*;
     use Kind::*;
 
-    /// Encodings as an assembler gives them.
+    /// Encodings come from an assembler.
     #[test]
     fn known_encodings() {
         let narrow = [
@@ -365,7 +367,7 @@ mod tests {
         for board in crate::board::emulated() {
             assert!(
                 Timing::of(board.core).is_some(),
-                "{}: a line in docs/trust/record/performance.md and a table here",
+                "{} has no timing: add a table here and a line in docs/trust/record/performance.md",
                 board.core
             );
         }

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the whole way, from a list of names to a chip that makes new ones.
+//! `cargo xtask demo`: trains on a list of names, exports the model, and draws new names on the emulated chip.
 
 use std::ffi::OsString;
 use std::fs;
@@ -34,28 +34,28 @@ cargo xtask demo --shipped
         while let Some(arg) = args.next()? {
             match arg {
                 Long("shipped") => shipped = true,
-                // What follows `--` is read as plain values.
+                // lexopt returns everything after `--` as plain values.
                 Value(value) => train.push(value),
                 option => return Err(option.unexpected().into()),
             }
         }
         match shipped {
-            true if !train.is_empty() => Err(usage("--shipped trains nothing: no options for `train`")),
+            true if !train.is_empty() => Err(usage("--shipped trains nothing, so it takes no options after `--`")),
             true => run_shipped(&Repo::find()),
             false => run(&Repo::find(), &train),
         }
     },
 };
 
-/// The list, from the repository's top.
+/// Path of the list from the repository's top.
 const DATA: &str = "exporter/data/names.txt";
-/// The preset that is trained unless the options name another.
+/// Preset that is trained unless the options name another.
 const PRESET: &str = "gated-minute";
-/// The preset that takes longer and ends with a better loss.
+/// Preset that trains longer and reaches a better loss.
 const FULL_PRESET: &str = "gated";
-/// The folder of all files, from the repository's top.
+/// Folder of all files made here, from the repository's top.
 const FOLDER: &str = "target/demo";
-/// Names that are drawn.
+/// Number of names that are drawn.
 const NAMES: usize = 10;
 
 /// Draws names of the shipped model.
@@ -102,7 +102,7 @@ fn run(repo: &Repo, train_options: &[OsString]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Commands that start from a blob.
+/// Returns the list of commands that start from a blob.
 fn next(blob: &str) -> String {
     format!(
         "\x20 other names         cargo xtask qemu --model {blob} -- seed=7 prompt=ma\n\
@@ -113,33 +113,34 @@ fn next(blob: &str) -> String {
     )
 }
 
-/// The exporter's command line, up to its own arguments.
+/// Returns the exporter's command line, without the exporter's own arguments.
 fn exporter(repo: &Repo) -> Command {
     let mut cargo = repo.cargo();
     cargo.args(["run", "--quiet", "--package", "exporter", "--"]);
     cargo
 }
 
-/// Prints the command, runs it and returns its stdout. Its stderr is ours: it shows progress there.
+/// Prints the command, runs it and returns its stdout. Its stderr, which shows progress, goes to our stderr.
 fn output(command: &mut Command) -> Result<String> {
     eprintln!("$ {}", command::show(command));
     let output = command.stderr(std::process::Stdio::inherit()).output().context("cannot start cargo")?;
     ensure!(output.status.success(), "`{}` ended with {}", command::show(command), output.status);
-    String::from_utf8(output.stdout).context("its output is not UTF-8")
+    String::from_utf8(output.stdout).context("the exporter's output is not UTF-8")
 }
 
 /// Options of `train`.
 struct TrainOptions {
     all: Vec<OsString>,
-    /// Whether list and preset are ours.
+    /// True if both list and preset are the defaults.
     is_default: bool,
 }
 
 impl TrainOptions {
-    /// The user's options, with our list and preset where they name none.
+    /// Returns the user's options, with the default list and preset added where the user names none.
     fn new(options: &[OsString]) -> Self {
         let names = |name: &str| options.iter().any(|option| option.to_string_lossy().starts_with(name));
-        // Cargo starts the exporter in the repository's top folder, the user's paths start in the user's folder.
+        // Cargo starts the exporter in the repository's top folder, but the user's paths are relative to the user's
+        // folder.
         let absolute = |option: &OsString| match Path::new(option).canonicalize() {
             Ok(path) if Path::new(option).is_file() => path.into_os_string(),
             _ => option.clone(),
@@ -154,7 +155,7 @@ impl TrainOptions {
     }
 }
 
-/// Mean loss in nats per character on each part of the list.
+/// Mean loss in nats per character on each split.
 struct Losses {
     train: f64,
     dev: f64,
@@ -174,13 +175,13 @@ impl Losses {
         let Self { train, dev, test } = self;
         let mut text = format!("loss, nats per character: {dev:.4} dev, {train:.4} train, {test:.4} test");
         if is_default {
-            text += &format!("\n  at most 0.03 above the preset `{FULL_PRESET}`, which trains six times as long");
+            text += &format!("\n  at most 0.03 above the loss of the preset `{FULL_PRESET}`, which trains six times as long");
         }
         text
     }
 }
 
-/// Names that the emulated chip drew, and what the program takes.
+/// Names that the emulated chip drew, and the resources of the program.
 struct Drawn {
     board: &'static Board,
     names: Vec<String>,
@@ -200,7 +201,7 @@ impl Drawn {
         let (names, facts) = emulator::report(&run.lines);
         let fact = |key: &str| -> Result<u64> {
             let value = facts.get(key).with_context(|| format!("the program did not report {key}"))?;
-            value.parse().with_context(|| format!("{key}={value} is no number"))
+            value.parse().with_context(|| format!("the program reported {key}={value}, which is not a number"))
         };
         let size = size::of_file(&elf)?;
         Ok(Self {
@@ -231,7 +232,7 @@ impl Drawn {
     fn against(&self, other: &Self) -> String {
         let times = other.instructions as f64 / self.instructions as f64;
         format!(
-            "in f32 the same program takes {} bytes of flash, {} of RAM, and {} instructions per character, {times:.1} times \
+            "in f32 the same program takes {} bytes of flash, {} of RAM, and {} instructions per character: {times:.1} times \
              as many",
             other.flash, other.ram, other.instructions
         )
@@ -276,7 +277,7 @@ mod tests {
         assert!(drawn(1).names().ends_with(":\n\n  emma\n  olivia\n"));
         assert!(drawn(60_000).needs().contains("2000 bytes static, 900 bytes of stack\n"));
         assert!(
-            drawn(60_000).against(&drawn(120_000)).ends_with("120000 instructions per character, 2.0 times as many")
+            drawn(60_000).against(&drawn(120_000)).ends_with("120000 instructions per character: 2.0 times as many")
         );
     }
 }

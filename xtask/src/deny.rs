@@ -1,4 +1,5 @@
-//! `cargo xtask deny`: licences, sources, duplicates and known vulnerabilities of all dependencies, by cargo-deny and `deny.toml`.
+//! `cargo xtask deny`: checks licences, sources, duplicates and known vulnerabilities of all dependencies with
+//! cargo-deny and `deny.toml`.
 
 use std::process::{Command, ExitCode};
 
@@ -12,12 +13,12 @@ use crate::subcommand::{Subcommand, no_options};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "deny",
-    summary: Some("licences, sources and known vulnerabilities of all dependencies"),
+    summary: Some("check licences, sources and known vulnerabilities of all dependencies"),
     help: "\
 cargo xtask deny
 
-Checks licences, sources and known vulnerabilities of all dependencies with cargo-deny, which the
-first run installs.
+Checks licences, sources and known vulnerabilities of all dependencies with cargo-deny. The first
+run installs cargo-deny.
 ",
     run: |args| {
         no_options(args)?;
@@ -25,13 +26,14 @@ first run installs.
     },
 };
 
-/// The version that is installed: another one may read `deny.toml` otherwise.
+/// Version of cargo-deny to install: other versions may read `deny.toml` differently.
 const VERSION: &str = "0.20.2";
 
 /// Runs cargo-deny.
 ///
 /// # Errors
-/// cargo-deny refuses a dependency. Without a network there is no list of vulnerabilities: the run says so and goes on.
+/// Returns an error if cargo-deny refuses a dependency. Without a network there is no list of vulnerabilities: the run
+/// prints a note and skips this check.
 fn run(repo: &Repo) -> Result<ExitCode> {
     let program = cargo_tool::ensure(repo, "deny", VERSION)?;
     let deny = |arguments: &[&str]| {
@@ -41,7 +43,7 @@ fn run(repo: &Repo) -> Result<ExitCode> {
     };
     run_command(&mut deny(&["check", "licenses", "bans", "sources"]))?;
     if let Err(error) = run_command(&mut deny(&["fetch", "db"])) {
-        eprintln!("skipped: known vulnerabilities: the list of them cannot be fetched: {error:#}");
+        eprintln!("skipped: known vulnerabilities, because the list cannot be fetched: {error:#}");
         return Ok(ExitCode::SUCCESS);
     }
     run_command(&mut deny(&["check", "--disable-fetch", "advisories"]))?;

@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what is there and what is missing.
+//! `cargo xtask doctor`: lists what is installed and what is missing.
 
 use std::process::ExitCode;
 
@@ -11,11 +11,11 @@ use crate::subcommand::{Subcommand, no_options};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "doctor",
-    summary: Some("show what is installed and what is missing; change nothing"),
+    summary: Some("show what is installed and what is missing, without changing anything"),
     help: "\
 cargo xtask doctor
 
-Shows what is installed and what is missing, and changes nothing. Exit status 1 if a piece is
+Shows what is installed and what is missing, and changes nothing. Exit status 1 if anything is
 missing.
 ",
     run: |args| {
@@ -24,7 +24,7 @@ missing.
     },
 };
 
-/// Prints the table. Fails if a piece is missing.
+/// Prints the table. Returns failure if a piece is missing.
 fn run(repo: &Repo) -> Result<ExitCode> {
     let complete = table::print(repo);
     if complete {

@@ -1,4 +1,4 @@
-//! Running a program on the emulated chip, and reading its console.
+//! Runs a program on the emulated chip and reads its console.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -17,46 +17,46 @@ use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
 use crate::streams;
 
-/// How long the emulated chip may take.
+/// Default time limit of a program on the emulated chip.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The console and the exit status of a program.
+/// Console output and exit status of a program.
 pub struct Run {
-    /// The console, line by line.
+    /// Console output, line by line.
     pub lines: Vec<String>,
-    /// `None` if it was ended because stdout is closed.
+    /// Exit status of the program; `None` if it was ended because stdout is closed.
     status: Option<ExitStatus>,
 }
 
 impl Run {
-    /// The program's exit status as this program's. Success if stdout is closed.
+    /// Returns the program's exit status as our exit code: success if stdout is closed.
     pub fn exit_code(&self) -> ExitCode {
         let Some(status) = self.status else { return ExitCode::SUCCESS };
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         code.map_or(ExitCode::FAILURE, ExitCode::from)
     }
 
-    /// Whether it ended well.
+    /// Returns whether the program succeeded.
     pub fn success(&self) -> bool {
         self.status.is_some_and(|status| status.success())
     }
 }
 
-/// A running emulator. It ends when it is dropped.
+/// A running emulator, which is ended when it is dropped.
 pub(crate) struct Emulator(pub(crate) Child);
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // Both fail where it has ended, which is the usual case.
+        // Both calls fail if the emulator has already ended, which is the usual case.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Runs a program on the emulated chip, showing its console as it goes.
+/// Runs a program on the emulated chip and shows its console as it goes.
 ///
-/// `arguments` reach it by semihosting's command line, after the program's name. It is ended where stdout takes no
-/// more.
+/// The program receives `arguments` through semihosting's command line, after its own name. The program is ended when
+/// stdout is closed.
 pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
     run_with(repo, board, elf, arguments, timeout, |line| {
         println!("{line}");
@@ -64,12 +64,12 @@ pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout
     })
 }
 
-/// [`run`], without showing the console.
+/// Does the same as [`run`] without showing the console.
 pub fn run_quietly(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Run> {
     run_with(repo, board, elf, arguments, timeout, |_| ControlFlow::Continue(()))
 }
 
-/// [`run`], with a function that is given each line of the console, and may end the program.
+/// Does the same as [`run`], but passes each line of the console to a function, which may end the program.
 pub fn run_with(
     repo: &Repo,
     board: &Board,
@@ -88,22 +88,22 @@ fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .context("cannot start qemu-system-arm: `cargo xtask setup` installs it")?;
+        .context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?;
     Ok(Emulator(child))
 }
 
-/// The emulator's command line for a program whose console is semihosting.
+/// Returns the emulator's command line for a program whose console is semihosting.
 pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments: &[String]) -> Result<Command> {
     let mut options = board.qemu_args()?;
-    let mut semihosting = options.pop().context("no options")?.to_owned();
-    let name = elf.file_stem().context("no program")?.to_string_lossy();
+    let mut semihosting = options.pop().context("the board has no QEMU options")?.to_owned();
+    let name = elf.file_stem().context("the program's path has no file name")?.to_string_lossy();
     let arguments: Vec<String> = arguments.iter().map(|argument| argument_of_guest(argument)).collect::<Result<_>>()?;
     let bytes = name.len() + arguments.iter().map(|argument| 1 + argument.len()).sum::<usize>();
-    ensure!(bytes <= MAX_BYTES, "the program's arguments take {bytes} bytes, and it reads {MAX_BYTES} at most");
-    // `arg=` instead of `-append`: that one puts the ELF file's whole path first, and where the
-    // path has a blank the program cannot tell what follows it.
+    ensure!(bytes <= MAX_BYTES, "the program's arguments take {bytes} bytes, but the program reads at most {MAX_BYTES}: shorten them");
+    // `-append` would put the ELF file's whole path first. If the path has a blank, the program cannot find its
+    // arguments after the path.
     for argument in std::iter::once(&*name).chain(arguments.iter().map(String::as_str)) {
-        // QEMU's own way to write a comma inside a value.
+        // In QEMU, a doubled comma is a comma inside a value.
         semihosting += &format!(",arg={}", argument.replace(',', ",,"));
     }
     let mut qemu = Command::new(program);
@@ -111,12 +111,12 @@ pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments:
     Ok(qemu)
 }
 
-/// Longest command line of a program in bytes, its name included: `MAX_BYTES` of `firmware-example/src/arguments.rs`,
-/// less the zero at its end.
+/// Longest command line of a program in bytes, including its name: `MAX_BYTES` of `firmware-example/src/arguments.rs`
+/// without the terminating zero.
 const MAX_BYTES: usize = 511;
 
-/// Returns an argument as the program's reader of the command line takes it, which has all arguments in one text: one
-/// with blanks is within quotation marks, of either kind. The reader knows no other way to write a blank.
+/// Quotes an argument for the program, which receives all arguments as one text. An argument with blanks is put in
+/// quotation marks of either kind; the program has no other way to read a blank.
 fn argument_of_guest(argument: &str) -> Result<String> {
     if !argument.is_empty() && !argument.contains([' ', '\t']) {
         return Ok(argument.to_owned());
@@ -124,17 +124,17 @@ fn argument_of_guest(argument: &str) -> Result<String> {
     let mark = ['"', '\''].into_iter().find(|&mark| !argument.contains(mark));
     let mark = mark.with_context(|| {
         format!(
-            "argument {argument:?} has blanks and both kinds of quotation marks, which a program on a chip cannot read"
+            "argument {argument:?} has blanks and both kinds of quotation marks: remove one kind, the program cannot read both"
         )
     })?;
     Ok(format!("{mark}{argument}{mark}"))
 }
 
-/// Reads the console until the program ends, the time is over, or `show` wants no more.
+/// Reads the console until the program ends, the time limit passes, or `show` breaks off.
 fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str) -> ControlFlow<()>) -> Result<Run> {
-    let stdout = emulator.0.stdout.take().context("no console")?;
+    let stdout = emulator.0.stdout.take().context("QEMU has no stdout to read the console from")?;
     let (sender, receiver) = mpsc::channel();
-    // A read cannot be given a timeout, waiting for a channel can.
+    // A read has no timeout, but waiting for a channel has one.
     thread::spawn(move || {
         for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
@@ -156,7 +156,7 @@ fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str) -> Contr
             }
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
-                bail!("the program did not end within {} s (--timeout gives it longer)", timeout.as_secs())
+                bail!("the program did not end within {} s: allow more with --timeout SECONDS", timeout.as_secs())
             }
         }
     }
@@ -164,7 +164,7 @@ fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str) -> Contr
     Ok(Run { lines, status: Some(status) })
 }
 
-/// Divides a console into text and the program's report: lines `key=value`.
+/// Splits a console into text and the program's report, lines of the form `key=value`.
 pub fn report(lines: &[String]) -> (Vec<&str>, BTreeMap<&str, &str>) {
     let mut text = Vec::new();
     let mut facts = BTreeMap::new();
@@ -179,7 +179,7 @@ pub fn report(lines: &[String]) -> (Vec<&str>, BTreeMap<&str, &str>) {
     (text, facts)
 }
 
-/// A report line: a key of small letters, digits and `_`, then `=`, then something.
+/// Returns the key and value of a report line: a key of lower-case letters, digits and `_`, then `=`, then a value.
 fn fact(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.split_once('=')?;
     let is_key = key.starts_with(|c: char| c.is_ascii_lowercase())
@@ -231,10 +231,10 @@ mod tests {
         let long = format!("prompt={}", "a".repeat(511 - "generate prompt=".len()));
         assert!(line(&[&long]).is_ok());
         let error = line(&[&long, "n=1"]).unwrap_err().to_string();
-        assert_eq!(error, "the program's arguments take 515 bytes, and it reads 511 at most");
+        assert_eq!(error, "the program's arguments take 515 bytes, but the program reads at most 511: shorten them");
     }
 
-    /// `cargo xtask qemu ... | head -1`.
+    /// Covers `cargo xtask qemu ... | head -1`.
     #[cfg(unix)]
     #[test]
     fn a_program_that_nobody_reads_is_ended() {
@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(run.exit_code(), ExitCode::SUCCESS);
     }
 
-    /// The timeout ends the emulator too, or a hanging program would keep a core busy for ever.
+    /// Without the timeout, a hanging program would keep a processor busy for ever.
     #[cfg(unix)]
     #[test]
     fn a_hanging_program_is_ended() {

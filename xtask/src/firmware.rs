@@ -1,4 +1,4 @@
-//! Building the firmware.
+//! Builds the firmware.
 
 mod fingerprint;
 
@@ -16,13 +16,13 @@ use crate::command::run_for_output;
 use crate::repo::Repo;
 use crate::watched;
 
-/// The program that is built where none is named: it writes words.
+/// The default program, which writes words.
 pub const DEFAULT_BIN: &str = "generate";
 
 /// The program whose console is the board's UART.
 pub const CONSOLE: &str = "console";
 
-/// The precisions of models, features of `firmware-example`.
+/// The precisions of models, which are features of `firmware-example`.
 pub const PRECISIONS: [&str; Precision::ALL.len()] = {
     let mut names = [""; Precision::ALL.len()];
     let mut at = 0;
@@ -33,43 +33,45 @@ pub const PRECISIONS: [&str; Precision::ALL.len()] = {
     names
 };
 
-/// The Cargo profile of what is flashed; see the root manifest.
+/// Cargo profile of flashed programs; see the root manifest.
 const PROFILE: &str = "firmware";
 
-/// The model that is built in where none is named, from the repository's top: single precision where the core has it,
-/// and for the console the one that fits every board.
+/// Returns the path of the default model from the repository's top: f32 if the core has an FPU. The console has the
+/// model that fits every board.
 fn default_model(board: &Board, bin: &str) -> &'static str {
     if board.has_fpu() && bin != CONSOLE { "models/names.blob" } else { "models/names.int8.blob" }
 }
 
-/// The core on which the code around the kernels takes a tenth of the time: it is compiled for speed there, elsewhere for size.
+/// The core where code outside the kernels takes a tenth of the time. That code is compiled for speed on this core and
+/// for size on all others.
 const SPEED_MATTERS: &str = "Cortex-M55";
 
-/// Programs that measure models of any size: they leave no room for another one in the flash.
+/// Programs that measure models of any size: they reserve no flash for a second model.
 const MEASURING: [&str; 2] = ["bench", "anomaly"];
 
-/// The plain layout of integers.
+/// Name of the plain layout of integers.
 pub const ROW_MAJOR: &str = Layout::RowMajor.name();
 
-/// Where finished programs are kept, from the repository's top.
+/// Folder of finished programs, from the repository's top.
 const PROGRAMS: &str = "target/elf";
 
-/// Cargo's folders for programs, one per target and core, from the repository's top: programs for two cores build at the same time.
+/// Cargo's target folders, one per target and core, from the repository's top, so that programs for two cores build in
+/// parallel.
 const BUILDS: &str = "target/chips";
 
-/// Builds a program of `firmware-example` for a board; the path of its ELF file.
+/// Builds a program of `firmware-example` for a board and returns the path of its ELF file.
 ///
-/// The model is `model`, else what the environment variable MODEL names, else the shipped one. The program gets the
-/// code of its precision and no other.
+/// The model is `model`, or the file that the environment variable MODEL names, or the shipped model. The program
+/// contains only the code for the model's precision.
 ///
-/// Cargo knows one place for a program of a target, whatever it was built with. So that tests may build at the same time, the
-/// file is copied, under a lock, to a name that tells board, precision and model apart. Where nothing that the program is made
-/// from has changed, it is not built again.
+/// Cargo has one path for a program of a target, whatever its features are. The file is therefore copied, under a lock,
+/// to a name with board, precision and model, so that tests can build in parallel. A program whose inputs have not
+/// changed is not rebuilt.
 pub fn build(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Result<PathBuf> {
     build_in_layout(repo, board, bin, model, None)
 }
 
-/// [`build`], with the integers in another layout than the board's own. Its name is that of its feature.
+/// Does the same as [`build`] with the integers in a layout named by its feature, instead of the board's own layout.
 pub fn build_in_layout(
     repo: &Repo,
     board: &Board,
@@ -80,7 +82,7 @@ pub fn build_in_layout(
     build_with_features(repo, board, bin, model, layout, &[])
 }
 
-/// [`build_in_layout`], with features of the firmware besides those of board and precision.
+/// Does the same as [`build_in_layout`] with additional features of the firmware.
 pub fn build_with_features(
     repo: &Repo,
     board: &Board,
@@ -98,7 +100,7 @@ pub fn build_with_features(
     for folder in [&programs, &folder] {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    // The lock goes with this process, however it ends.
+    // The lock is released when this process ends, for whatever reason.
     let lock = File::create(folder.join("lock")).context("cannot create a lock file")?;
     lock.lock().with_context(|| format!("cannot lock {}", folder.display()))?;
 
@@ -109,7 +111,7 @@ pub fn build_with_features(
         cargo.args(["--config", &format!("profile.{PROFILE}.package.runtime.opt-level=3")]);
     }
     let mut features = [&[board.name, precision], more].concat();
-    // The console can be given any model later, in its slot.
+    // The console accepts any model later, in its slot.
     let activations = Activation::ALL.iter().filter(|&&any| any == activation || bin == CONSOLE);
     features.extend(activations.filter_map(|activation| activation.feature()));
     let mut features = features.join(",");
@@ -121,7 +123,7 @@ pub fn build_with_features(
     if MEASURING.contains(&bin) {
         cargo.env("WITHOUT_SLOT", "1");
     }
-    // So that nobody has to guess the target folder.
+    // Cargo's messages name the program's path.
     cargo.arg("--message-format=json-render-diagnostics").env("MODEL", &model);
 
     let layout = layout.map_or_else(String::new, |layout| format!("-{layout}"));
@@ -135,39 +137,39 @@ pub fn build_with_features(
     }
 
     let messages = run_for_output(&mut cargo)?;
-    let built = executable(&messages, bin).with_context(|| format!("cargo named no program `{bin}`"))?;
-    // Renamed into place: another process may be running the one that is there.
+    let built = executable(&messages, bin).with_context(|| format!("cargo built no program named `{bin}`"))?;
+    // The rename is safe while another process runs the old program.
     let partial = place.with_extension("partial");
     fs::copy(&built, &partial).with_context(|| format!("cannot copy {}", built.display()))?;
     fs::rename(&partial, &place).with_context(|| format!("cannot write {}", place.display()))?;
-    // Last, so that it is never newer than its program.
+    // Written last, so that the fingerprint is never newer than its program.
     fs::write(&made_from, fingerprint).with_context(|| format!("cannot write {}", made_from.display()))?;
     Ok(place)
 }
 
-/// The file of the model that is asked for: `model`, else what the environment variable MODEL names, else the shipped one that
-/// suits board and program.
+/// Returns the path of the model: `model`, or the file that the environment variable MODEL names, or the shipped model
+/// that suits board and program.
 pub fn model_file(repo: &Repo, board: &Board, bin: &str, model: Option<&Path>) -> Result<PathBuf> {
     let model = match model {
         Some(model) => model.to_path_buf(),
         None => repo.root().join(env::var_os("MODEL").unwrap_or_else(|| default_model(board, bin).into())),
     };
-    // The build script runs in another folder.
-    model.canonicalize().with_context(|| format!("no model {}", model.display()))
+    // The build script runs in another folder, so the path must be absolute.
+    model.canonicalize().with_context(|| format!("cannot find the model {}", model.display()))
 }
 
-/// The shipped model in a precision.
+/// Returns the path of the shipped model in a precision.
 pub fn shipped_model(repo: &Repo, precision: &str) -> PathBuf {
     let precision = if precision == "f32" { String::new() } else { format!(".{precision}") };
     repo.root().join(format!("models/names{precision}.blob"))
 }
 
-/// What a blob says of itself.
+/// Facts from a blob's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// The feature of `firmware-example` for its precision.
+    /// Feature of `firmware-example` for the model's precision.
     pub precision: &'static str,
-    /// Its activation, which may be a feature, too.
+    /// The model's activation, which may be a feature, too.
     pub activation: Activation,
     /// Its checksum.
     pub checksum: u32,
@@ -176,12 +178,12 @@ pub struct Facts {
 /// Reads and checks a blob.
 pub fn facts(model: &Path) -> Result<Facts> {
     let (bytes, blob) = blob::read(model)?;
-    let model = Model::new(blob.as_bytes()).context("it was accepted before")?;
+    let model = Model::new(blob.as_bytes()).context("the blob is not valid")?;
     let (precision, activation) = (model.precision().name(), model.config().activation());
     Ok(Facts { precision, activation, checksum: format::checksum(&bytes) })
 }
 
-/// The file that Cargo's messages name for a program.
+/// Returns the path that Cargo's messages name for a program.
 pub(crate) fn executable(messages: &str, bin: &str) -> Option<PathBuf> {
     messages
         .lines()

@@ -1,4 +1,5 @@
-//! `cargo xtask fit`: counts networks of many shapes and fits the costs by which `exporter inspect` predicts instructions.
+//! `cargo xtask fit`: counts instructions of networks of many shapes and fits the costs that `exporter inspect`
+//! predicts with.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -14,15 +15,16 @@ use crate::subcommand::{self, Subcommand};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "fit",
-    summary: Some("fit the costs by which `exporter inspect` predicts instructions"),
+    summary: Some("fit the instruction costs that `exporter inspect` predicts with"),
     help: "\
 cargo xtask fit [--board NAME] [--counts]
 
-Counts networks of many shapes on every emulated core and writes exporter/data/costs.json, by which
-`exporter inspect` predicts instructions. Takes ten to fifteen minutes, two for one board.
+Counts the instructions of networks of many shapes on every emulated core, fits the costs and writes
+exporter/data/costs.json, which `exporter inspect` predicts with. Takes ten to fifteen minutes, or
+two minutes for one board.
 
   --board NAME    only this board
-  --counts        fit the counts of the last run again
+  --counts        fit the counts of the last run again, without counting
 ",
     run: |mut args| {
         let mut options: Vec<OsString> = Vec::new();
@@ -37,7 +39,7 @@ Counts networks of many shapes on every emulated core and writes exporter/data/c
     },
 };
 
-/// Starts the exporter's own program for it: what is fitted is what the exporter predicts with.
+/// Starts the exporter's own program, so that the fit uses the same code as the prediction.
 fn run(repo: &Repo, options: &[OsString]) -> Result<ExitCode> {
     setup::ensure(repo, Purpose::Use)?;
     let mut cargo = repo.cargo();

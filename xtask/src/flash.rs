@@ -1,4 +1,4 @@
-//! `cargo xtask flash`: a program, or a model for its slot, onto a board, by probe-rs.
+//! `cargo xtask flash`: writes a program, or a model for the slot, to a board with probe-rs.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -23,10 +23,10 @@ pub const COMMAND: Subcommand = Subcommand {
     summary: Some("build a program and write it to a board"),
     help: "\
 cargo xtask flash --board NAME [BIN] [--model FILE] [-- OPTIONS]
-    Builds a program (console, with the shipped model in 8 bits, unless others are named) and writes
-    it to the board with probe-rs, which gets the OPTIONS.
+  Builds a program and writes it to the board with probe-rs, which receives the OPTIONS. Without BIN
+  and FILE the program is console with the shipped int8 model.
 cargo xtask flash --board NAME --slot FILE
-    Writes a model to the flash region where the board's console looks for one.
+  Writes a model to the board's slot, the flash region where the console looks for a model.
 
 Boards:
 {flashed}
@@ -34,23 +34,23 @@ Boards:
     run: |args| run(&Repo::find(), &Options::parse(args)?),
 };
 
-/// The program that talks to the board's debug probe.
+/// Name of the program that talks to the board's debug probe.
 pub const PROGRAM: &str = "probe-rs";
 
-/// What to do where it is missing.
+/// Advice if probe-rs is missing.
 const INSTALL: &str = "\
 `probe-rs` is not on the PATH. It writes programs to boards:
   cargo install probe-rs-tools --locked    (or a finished one: https://probe.rs/docs/getting-started/installation)
 Then `probe-rs list` shows the probes that are plugged in. A Pico needs no probe: `cargo xtask uf2 --board pico`.";
 
-/// What to look at where it failed.
+/// Advice if probe-rs fails.
 const CHECK: &str = "\
-If there is no probe in that message, look at what is plugged in:
-  probe-rs list    shows a line for every probe: a board's own (micro:bit, nRF52840-DK), or one that is wired to it
-If the list is empty though the probe is plugged in: a cable that carries data? On Linux, the right to use it:
+If the message above names no probe, check what is plugged in:
+  probe-rs list    shows a line for every probe: one on the board (micro:bit, nRF52840-DK), or a separate one
+If the list is empty although a probe is plugged in, try a cable that carries data. On Linux, check the permissions:
   https://probe.rs/docs/getting-started/probe-setup has the rules for udev
 A Pico needs no probe: `cargo xtask uf2 --board pico`.
-Several probes: `cargo xtask flash ... -- --probe VID:PID`. A chip that is locked: `-- --allow-erase-all`, which erases it.";
+With several probes, choose one: `cargo xtask flash ... -- --probe VID:PID`. To unlock and erase a locked chip: `-- --allow-erase-all`.";
 
 /// The command line.
 struct Options {
@@ -63,7 +63,7 @@ impl Options {
     fn parse(mut args: lexopt::Parser) -> Result<Self> {
         let (mut named, mut rest) = (Named::default(), Vec::new());
         loop {
-            // After `--` there is another program's command line.
+            // The rest after `--` goes to probe-rs.
             if args.try_raw_args().is_some_and(|args| args.peek().is_some_and(|arg| arg == "--")) {
                 rest = args.raw_args()?.skip(1).collect();
                 break;
@@ -81,7 +81,7 @@ impl Options {
     }
 }
 
-/// Builds and writes.
+/// Builds a program or model and writes it to the board.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let Options { payload: Payload { board, bin, model, slot }, rest } = options;
     chip(board)?;
@@ -94,16 +94,16 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     probe_rs(&slot_command(board, address, &file, rest)?)
 }
 
-/// Flashes a program that has been built, and lets it run.
+/// Flashes a built program and lets it run.
 pub fn program(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
     let image = Image::read(elf)?;
-    // A moment before it is too late.
+    // After flashing, it would be too late for this check.
     image.check(&MemoryMap::read(repo, image.board)?).context("the chip would not start this program")?;
     probe_rs(&program_command(&image, elf, rest)?)
 }
 
-/// What probe-rs is asked for. A program with semihosting needs a debugger that stays, shows what it prints and ends with
-/// its status; any other runs by itself.
+/// Returns the arguments of probe-rs. A program with semihosting needs a debugger that stays attached, shows the
+/// program's output and ends with its status; any other program runs by itself.
 fn program_command(image: &Image, elf: &Path, rest: &[OsString]) -> Result<Vec<OsString>> {
     let how: &[&str] = if image.semihosting_calls > 0 { &["run"] } else { &["download", "--verify", "--reset"] };
     let mut args: Vec<OsString> = how.iter().map(OsString::from).collect();
@@ -123,15 +123,15 @@ fn slot_command(board: &Board, address: u64, file: &Path, rest: &[OsString]) -> 
     Ok(args)
 }
 
-/// What probe-rs calls the board's chip.
+/// Returns probe-rs's name of the board's chip.
 fn chip(board: &Board) -> Result<&'static str> {
     board.chip.with_context(|| {
         let flashable = board::names(board::flashable());
-        format!("{} is for the emulator: `cargo xtask qemu --board {0}`; boards to flash are {flashable}", board.name)
+        format!("{} runs only in the emulator: use `cargo xtask qemu --board {0}`, or flash one of {flashable}", board.name)
     })
 }
 
-/// Starts probe-rs. Where it fails, what to look at stands behind its own words.
+/// Starts probe-rs. If it fails, advice follows its own message.
 fn probe_rs(args: &[OsString]) -> Result<ExitCode> {
     let program = on_path(PROGRAM).context(INSTALL)?;
     let mut command = Command::new(program);

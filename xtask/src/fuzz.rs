@@ -1,7 +1,8 @@
-//! `cargo xtask fuzz`: any bytes into everything that reads bytes, by cargo-fuzz, and a table of what came of it.
+//! `cargo xtask fuzz`: feeds arbitrary bytes to everything that reads bytes, with cargo-fuzz, and prints a table of the
+//! results.
 //!
-//! What is fuzzed stands in `runtime/fuzz` and `exporter/fuzz`. Each target goes on from its own `corpus/`, which is not
-//! committed, and begins with the committed `seeds/` and `regressions/`.
+//! The targets are in `runtime/fuzz` and `exporter/fuzz`. Each target starts with the committed `seeds/` and
+//! `regressions/`, and continues from its own `corpus/`, which is not committed.
 
 pub mod coverage;
 mod report;
@@ -22,15 +23,16 @@ use report::Row;
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "fuzz",
-    summary: Some("any bytes into what reads models, word lists and state dicts"),
+    summary: Some("feed arbitrary bytes to the readers of models, word lists and state dicts"),
     help: "\
 cargo xtask fuzz [--target load|generate|import|words] [--minutes N | --runs N] [--json]
-    Feeds any bytes to what reads a model, runs it, or reads word lists and state dicts, with
-    AddressSanitizer: 4 minutes, shared by the targets. Fails at a crash. Needs a nightly toolchain.
+  Feeds arbitrary bytes to the readers of models (load), word lists and state dicts, and to models
+  at work (generate), with AddressSanitizer: 4 minutes, shared by the targets. Fails if a target
+  crashes. Needs a nightly toolchain.
 cargo xtask fuzz --minimize [--target NAME]
-    Replaces the committed inputs by the fewest that reach everything the fuzzers have reached.
+  Replaces the committed inputs by the smallest set with the same coverage.
 cargo xtask fuzz --coverage [--json]
-    Lists the lines of the loader that the committed inputs do not reach. Needs valgrind.
+  Lists the lines of the loader that the committed inputs do not reach. Needs valgrind.
 ",
     run: |args| match parse(args)? {
         Work::Fuzz(options) => run(&Repo::find(), &options),
@@ -38,15 +40,15 @@ cargo xtask fuzz --coverage [--json]
     },
 };
 
-/// Of cargo-fuzz.
+/// Version of cargo-fuzz.
 const VERSION: &str = "0.13.2";
 
-/// What can be fuzzed.
+/// A fuzz target.
 struct Target {
     name: &'static str,
-    /// The folder of its package.
+    /// Folder of the target's package.
     package: &'static str,
-    /// Longest input. Small models are as good as large ones, and run faster.
+    /// Longest input in bytes. Small models find as much as large ones, and run faster.
     longest: usize,
 }
 
@@ -57,7 +59,7 @@ const TARGETS: [Target; 4] = [
     Target { name: "words", package: "exporter/fuzz", longest: 600 },
 ];
 
-/// The command line: fuzzing, or its coverage.
+/// Work of a command line: fuzzing, or a coverage report.
 #[derive(Debug, PartialEq)]
 enum Work {
     Fuzz(Options),
@@ -67,15 +69,15 @@ enum Work {
 /// Options of fuzzing.
 #[derive(Debug, Clone, PartialEq)]
 struct Options {
-    /// One target; all of them otherwise.
+    /// Name of the target; `None` for all targets.
     target: Option<String>,
-    /// Minutes in all, which the targets share.
+    /// Minutes in total, which the targets share.
     minutes: f64,
-    /// Executions of each target, in place of minutes.
+    /// Executions of each target, instead of minutes.
     runs: Option<u64>,
-    /// Puts a small corpus in place of the committed one.
+    /// Replaces the committed corpus by a small one.
     minimize: bool,
-    /// The table as JSON.
+    /// Prints the table as JSON.
     json: bool,
 }
 
@@ -100,30 +102,31 @@ fn parse(mut args: lexopt::Parser) -> Result<Work> {
     }
     let limited = minutes.is_some() || options.runs.is_some();
     if coverage && (limited || options.minimize || options.target.is_some()) {
-        return Err(usage("--coverage uses the committed inputs and goes with --json only"));
+        return Err(usage("--coverage uses the committed inputs: it accepts only --json"));
     }
     if (minutes.is_some() && options.runs.is_some()) || (limited && options.minimize) {
-        return Err(usage("--minutes, --runs and --minimize: one of them"));
+        return Err(usage("--minutes, --runs and --minimize exclude each other: choose one"));
     }
     match minutes {
         Some(minutes) if !(0.0..=1e6).contains(&minutes) => {
-            return Err(usage(format!("--minutes {minutes}: 0 to 1,000,000")));
+            return Err(usage(format!("--minutes {minutes} is out of range: choose 0 to 1,000,000")));
         }
         minutes => options.minutes = minutes.unwrap_or(options.minutes),
     }
     Ok(if coverage { Work::Coverage { json: options.json } } else { Work::Fuzz(options) })
 }
 
-/// Fuzzes. Fails if a target crashes, hangs or fills the memory.
+/// Fuzzes the targets. Fails if a target crashes, hangs or runs out of memory.
 ///
 /// # Errors
-/// For a target that there is not, and for what is missing: a nightly toolchain, or cargo-fuzz where it cannot be installed.
+/// Returns an error for an unknown target, or if the nightly toolchain or cargo-fuzz is missing and cannot be
+/// installed.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let chosen = |target: &&Target| options.target.as_deref().is_none_or(|name| name == target.name);
     let targets: Vec<&Target> = TARGETS.iter().filter(chosen).collect();
     if targets.is_empty() {
         let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
-        bail!("no target `{}`; there are {}", options.target.as_deref().unwrap_or_default(), names.join(", "));
+        bail!("no target `{}`: choose one of {}", options.target.as_deref().unwrap_or_default(), names.join(", "));
     }
     need_nightly()?;
     let program = cargo_tool::ensure(repo, "fuzz", VERSION)?;
@@ -145,17 +148,17 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Only nightly compilers have the options that fuzzers need.
+/// Fails without a nightly compiler: only these have the options that fuzzers need.
 fn need_nightly() -> Result<()> {
     if ask(Command::new("rustc").args(["+nightly", "--version"])).is_none() {
         bail!(
-            "fuzzers need a nightly toolchain beside the one in rust-toolchain.toml: rustup toolchain install nightly"
+            "fuzzers need a nightly toolchain: run `rustup toolchain install nightly`"
         );
     }
     Ok(())
 }
 
-/// A target at work.
+/// A run of one target.
 struct Fuzz<'r> {
     repo: &'r Repo,
     program: &'r Path,
@@ -167,13 +170,13 @@ impl Fuzz<'_> {
         self.repo.root().join(self.target.package).join(what).join(self.target.name)
     }
 
-    /// `cargo fuzz <command>` of the target, by the nightly toolchain.
+    /// Returns `cargo fuzz <command>` for the target, with the nightly toolchain.
     fn cargo_fuzz(&self, command: &str) -> Command {
         let mut cargo = Command::new(self.program);
         cargo.current_dir(self.repo.root().join(self.target.package));
-        // rustup's: the toolchain of this program is another one.
+        // Calls rustup's cargo, because this program was started by another toolchain.
         cargo.env("RUSTUP_TOOLCHAIN", "nightly").env_remove("CARGO").env_remove("RUSTC");
-        // Two thirds of the time go into comparisons otherwise, of which the mutators make little use.
+        // Traced comparisons would take two thirds of the time, and the mutators hardly use them.
         cargo.args(["fuzz", command, "--fuzz-dir", ".", "--no-trace-compares"]).arg(self.target.name);
         cargo
     }
@@ -186,8 +189,8 @@ impl Fuzz<'_> {
         run_command(&mut self.cargo_fuzz("build"))
     }
 
-    /// The program that was built, with AddressSanitizer set to what costs little: nothing here frees what it still uses, or
-    /// leaks, without `unsafe`.
+    /// Returns the built program, with AddressSanitizer's expensive checks turned off: without `unsafe`, nothing here
+    /// can use freed memory or leak.
     fn program(&self) -> Command {
         let triple = ask(Command::new("rustc").args(["+nightly", "--print", "host-tuple"])).unwrap_or_default();
         let package = self.repo.root().join(self.target.package);
@@ -197,7 +200,7 @@ impl Fuzz<'_> {
         program
     }
 
-    /// Runs the target for so many executions, or so long, and reads what libFuzzer says of it.
+    /// Runs the target for a number of executions or seconds, and reads libFuzzer's log.
     fn fuzz(&self, runs: Option<u64>, seconds: u64) -> Result<Row> {
         let before = report::crashes(&self.folder("artifacts"))?;
         let mut program = self.program();
@@ -219,27 +222,28 @@ impl Fuzz<'_> {
         if !output.status.success() {
             eprintln!("{}", report::end(&log));
             if row.crashes.is_empty() {
-                bail!("`{}` ended with {}, and left no input behind", show(&program), output.status);
+                bail!("`{}` ended with {} without saving an input", show(&program), output.status);
             }
         }
         for crash in &row.crashes {
             let input = self.repo.short(&self.folder("artifacts").join(crash));
             let again = format!("{} -detect_leaks=0", self.repo.short(Path::new(program.get_program())));
             eprintln!("CRASH: {input}");
-            eprintln!("  again:   {again} {input}");
-            eprintln!("  smaller: {again} -minimize_crash=1 -max_total_time=60 {input}");
-            eprintln!("  to keep: copy it to {}", self.repo.short(&self.folder("regressions")));
+            eprintln!("  rerun:     {again} {input}");
+            eprintln!("  minimize:  {again} -minimize_crash=1 -max_total_time=60 {input}");
+            eprintln!("  keep: copy the file to {}", self.repo.short(&self.folder("regressions")));
         }
         Ok(row)
     }
 
-    /// The fewest inputs that reach every edge that the corpus and the committed inputs reach, in place of the committed ones.
+    /// Replaces the committed inputs by the smallest set that reaches every edge of the corpus and the committed
+    /// inputs.
     fn minimize(&self) -> Result<Row> {
         let seeds = self.folder("seeds");
         let partial = seeds.with_extension("partial");
         std::fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
         let mut program = self.program();
-        // By edges alone: how often each is taken makes ten times as many inputs.
+        // Compares only edges: with counts of each edge, ten times as many inputs would remain.
         program.args(["-merge=1", "-use_counters=0", "-max_len=4096"]).arg(&partial);
         program.args(["corpus", "seeds", "regressions"].map(|what| Path::new(what).join(self.target.name)));
         run_command(program.stderr(Stdio::null()))?;

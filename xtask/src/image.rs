@@ -1,4 +1,4 @@
-//! What a program's ELF file puts onto a chip, and whether the chip could start it: checked before anything is written.
+//! Reads what a program's ELF file writes to a chip, and checks before flashing whether the chip could start it.
 
 use std::fs;
 use std::ops::Range;
@@ -11,28 +11,30 @@ use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionKind, elf};
 use crate::board::{BOARDS, Board};
 use crate::memory::MemoryMap;
 
-/// The symbol by which the firmware's build script names the board, but for the name, in which `-` is `_`.
+/// Prefix of the symbol with which the firmware's build script names the board. The rest is the board's name with `_`
+/// for `-`.
 const BOARD_SYMBOL: &str = "_board_";
 
-/// `bkpt 0xab`, the call for the debugger: Arm's semihosting specification, 3.1.
+/// `bkpt 0xab`, the instruction that calls a debugger: Arm's semihosting specification, 3.1.
 const SEMIHOSTING: [u8; 2] = [0xab, 0xbe];
 
-/// Bytes of the RP2040's second stage of the boot loader: 252 and their checksum; RP2040 datasheet, 2.8.1.3.1.
+/// Size of the second stage of the RP2040's boot loader: 252 bytes and their checksum; RP2040 datasheet, 2.8.1.3.1.
 const BOOT2_BYTES: usize = 256;
-/// Where the RP2350's boot ROM looks for a block: in this many bytes; RP2350 datasheet, 5.1.5.1.
+/// Number of bytes at the start of flash in which the RP2350's boot ROM looks for a block; RP2350 datasheet, 5.1.5.1.
 const BLOCK_WINDOW: usize = 4096;
-/// What a block begins and ends with: RP2350 datasheet, 5.1.5.1.
+/// First and last word of a block: RP2350 datasheet, 5.1.5.1.
 const BLOCK_START: u32 = 0xffff_ded3;
 const BLOCK_END: u32 = 0xab12_3579;
-/// An item of one word for the image's type, and what it says: an Arm program, Secure, for the RP2350; the same, 5.9.3.1.
+/// Item of one word for the image's type, and its value: a Secure Arm program for the RP2350; RP2350 datasheet,
+/// 5.9.3.1.
 const IMAGE_TYPE: u32 = 0x1021_0142;
 
 /// A piece of memory that is written when a program is flashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Where it goes.
+    /// Address of the first byte.
     pub address: u64,
-    /// What.
+    /// Contents.
     pub bytes: Vec<u8>,
 }
 
@@ -42,18 +44,18 @@ impl Segment {
     }
 }
 
-/// A program, as it is flashed.
+/// A program as it is flashed.
 #[derive(Debug)]
 pub struct Image {
-    /// In the order of their addresses.
+    /// Segments in the order of their addresses.
     pub segments: Vec<Segment>,
-    /// The board it was built for.
+    /// Board that the program was built for.
     pub board: &'static Board,
-    /// Where it starts, with bit 0 set: Thumb code.
+    /// Entry point, with bit 0 set for Thumb code.
     pub entry: u64,
-    /// Where the vector table lies.
+    /// Address of the vector table.
     pub vector_table: u64,
-    /// How many calls there are for a debugger: without one attached the first stops the processor for good.
+    /// Number of calls for a debugger. Without a debugger attached, the first call stops the processor for good.
     pub semihosting_calls: usize,
 }
 
@@ -61,7 +63,7 @@ impl Image {
     /// Reads an ELF file of this firmware.
     pub fn read(file: &Path) -> Result<Self> {
         let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        Self::parse(&bytes).with_context(|| format!("{} is no program of this firmware", file.display()))
+        Self::parse(&bytes).with_context(|| format!("{} is not a program of this firmware", file.display()))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self> {
@@ -69,7 +71,7 @@ impl Image {
         let endian = file.endian();
         let mut segments = Vec::new();
         for header in file.elf_program_headers() {
-            let data = header.data(endian, bytes).map_err(|()| anyhow::anyhow!("a segment outside of the file"))?;
+            let data = header.data(endian, bytes).map_err(|()| anyhow::anyhow!("a segment lies outside the file"))?;
             if header.p_type(endian) == elf::PT_LOAD && !data.is_empty() {
                 segments.push(Segment { address: header.p_paddr(endian).into(), bytes: data.to_vec() });
             }
@@ -77,11 +79,11 @@ impl Image {
         segments.sort_by_key(|segment| segment.address);
         let mut semihosting_calls = 0;
         for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
-            // Instructions are two bytes or four, and begin at even addresses. What looks like one inside of another, or
-            // of a constant, counts, too: better once too often.
+            // Instructions take two or four bytes and begin at even addresses. Matching bytes inside another
+            // instruction or a constant also count: a false alarm is better than a missed call.
             semihosting_calls += section.data()?.chunks_exact(2).filter(|&pair| pair == SEMIHOSTING).count();
         }
-        let vectors = file.section_by_name(".vector_table").context("no vector table")?;
+        let vectors = file.section_by_name(".vector_table").context("the program has no section .vector_table")?;
         Ok(Self {
             segments,
             board: board_of(&file)?,
@@ -91,7 +93,7 @@ impl Image {
         })
     }
 
-    /// Bytes at an address.
+    /// Returns the bytes at an address.
     fn at(&self, address: u64, length: usize) -> Option<&[u8]> {
         let segment = self.segments.iter().find(|segment| segment.range().contains(&address))?;
         let start = (address - segment.address) as usize;
@@ -100,28 +102,28 @@ impl Image {
 
     fn word(&self, address: u64) -> Result<u32> {
         let bytes = self.at(address, 4).and_then(|bytes| bytes.first_chunk());
-        Ok(u32::from_le_bytes(*bytes.with_context(|| format!("nothing at {address:#010x}"))?))
+        Ok(u32::from_le_bytes(*bytes.with_context(|| format!("the program has no bytes at {address:#010x}"))?))
     }
 
-    /// Whether the chip can start it: all of it lies where the board has flash for programs, stack and entry point are
-    /// where they can be, and the boot ROM finds what it looks for.
+    /// Checks that the chip can start the program: all of it is in the board's flash for programs, stack and entry
+    /// point are in range, and the boot ROM finds the tables that it needs.
     pub fn check(&self, memory: &MemoryMap) -> Result<()> {
         let places: Vec<_> = [Some(memory.flash()), memory.region("BOOT2")].into_iter().flatten().collect();
         for segment in &self.segments {
             let Range { start, end } = segment.range();
             let fits = places.iter().any(|place| place.start <= start && end <= place.end);
-            ensure!(fits, "{start:#010x}..{end:#010x} is outside of the flash for programs, {places:#x?}");
+            ensure!(fits, "{start:#010x}..{end:#010x} is outside the flash for programs, {places:#x?}");
         }
         let (stack, reset) = (self.word(self.vector_table)?, self.word(self.vector_table + 4)?);
         let (ram, flash) = (memory.ram(), memory.flash());
-        // It grows downwards: it may begin where RAM ends.
+        // The stack grows downwards, so it may begin at the end of RAM.
         ensure!(
             ram.start < stack.into() && u64::from(stack) <= ram.end,
-            "the stack begins at {stack:#010x}, outside of RAM"
+            "the stack begins at {stack:#010x}, outside RAM"
         );
-        ensure!(stack % 8 == 0, "the stack begins at {stack:#010x}, which is no multiple of 8");
-        ensure!(reset % 2 == 1, "the reset vector {reset:#010x} says that the code is not Thumb");
-        ensure!(flash.contains(&(reset - 1).into()), "the reset vector {reset:#010x} is outside of flash");
+        ensure!(stack % 8 == 0, "the stack begins at {stack:#010x}, which is not a multiple of 8");
+        ensure!(reset % 2 == 1, "the reset vector {reset:#010x} has bit 0 clear, so the code is not Thumb");
+        ensure!(flash.contains(&(reset - 1).into()), "the reset vector {reset:#010x} is outside flash");
         ensure!(
             self.entry == u64::from(reset),
             "the entry point {:#010x} is not the reset vector {reset:#010x}",
@@ -130,7 +132,7 @@ impl Image {
         match self.board.chip {
             Some("RP2040") => self.check_boot2(memory),
             Some("RP235x") => self.check_image_definition(memory),
-            // The core reads the vector table at the start of flash.
+            // Other cores read the vector table at the start of flash.
             _ => {
                 let start = flash.start;
                 ensure!(
@@ -143,16 +145,16 @@ impl Image {
         }
     }
 
-    /// The RP2040's boot ROM runs the first 252 bytes of flash if their checksum stands behind them; they start the
-    /// program whose vector table comes next.
+    /// Checks the second stage: the RP2040's boot ROM runs the first 252 bytes of flash if the next four are their
+    /// checksum. These bytes then start the program, whose vector table follows.
     fn check_boot2(&self, memory: &MemoryMap) -> Result<()> {
-        let start = memory.region("BOOT2").context("no region BOOT2")?.start;
-        let boot2 = self.at(start, BOOT2_BYTES).context("no second stage of the boot loader")?;
+        let start = memory.region("BOOT2").context("the memory map has no region BOOT2")?.start;
+        let boot2 = self.at(start, BOOT2_BYTES).context("the program has no second stage of the boot loader")?;
         let (code, expected) = boot2.split_at(BOOT2_BYTES - 4);
         let sum = crc32_mpeg_2(code);
         ensure!(
             sum.to_le_bytes() == expected,
-            "the checksum of the second stage is {sum:#010x}, there stands {expected:x?}"
+            "the checksum of the second stage is {sum:#010x}, but the program has {expected:x?}"
         );
         let vectors = start + BOOT2_BYTES as u64;
         ensure!(
@@ -163,32 +165,34 @@ impl Image {
         Ok(())
     }
 
-    /// The RP2350's boot ROM starts what has a block near its start that says what it is.
+    /// Checks the block near the start of flash: the RP2350's boot ROM starts only a program that has one.
     fn check_image_definition(&self, memory: &MemoryMap) -> Result<()> {
         let start = memory.flash().start;
         for address in (start..start + BLOCK_WINDOW as u64).step_by(4) {
             if self.word(address).ok() != Some(BLOCK_START) {
                 continue;
             }
-            ensure!(self.word(address + 4)? == IMAGE_TYPE, "the block is for another kind of program");
-            // One word of items, then the word that says so, then the offset to the next block: this one itself.
+            ensure!(self.word(address + 4)? == IMAGE_TYPE, "the block describes another kind of program");
+            // The items take one word, the next word repeats this length, and the last is the offset to the next block:
+            // here to itself.
             let rest = [self.word(address + 8)?, self.word(address + 12)?, self.word(address + 16)?];
-            ensure!(rest == [0x0000_01ff, 0, BLOCK_END], "the block ends in {rest:#x?}");
+            ensure!(rest == [0x0000_01ff, 0, BLOCK_END], "the block has an unexpected end: {rest:#x?}");
             return Ok(());
         }
         bail!("no image definition in the first {BLOCK_WINDOW} bytes of flash")
     }
 }
 
-/// The board that a program names.
+/// Returns the board that a program names.
 fn board_of(file: &ElfFile32<'_, Endianness>) -> Result<&'static Board> {
     let mut names = file.symbols().filter_map(|symbol| symbol.name().ok()?.strip_prefix(BOARD_SYMBOL));
-    let name = names.next().with_context(|| format!("no symbol {BOARD_SYMBOL}..."))?;
+    let name = names.next().with_context(|| format!("the program has no symbol {BOARD_SYMBOL}NAME"))?;
     let board = BOARDS.iter().find(|board| board.name.replace('-', "_") == name);
-    board.with_context(|| format!("it is for `{name}`, which is no board"))
+    board.with_context(|| format!("the program is for `{name}`, which is not in firmware-example/boards.toml"))
 }
 
-/// The CRC of the RP2040's boot ROM: polynomial 0x04c11db7, from all ones, most significant bit first, nothing inverted.
+/// Returns the CRC of the RP2040's boot ROM: polynomial 0x04c11db7, initial value all ones, most significant bit first,
+/// nothing inverted.
 fn crc32_mpeg_2(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(
@@ -206,7 +210,7 @@ mod tests {
     use crate::board;
     use crate::repo::Repo;
 
-    /// A program that does nothing but start.
+    /// Returns a minimal program that only starts.
     fn image(board: &str) -> (Image, MemoryMap) {
         let board = board::find(board).unwrap();
         let memory = MemoryMap::read(&Repo::find(), board).unwrap();
@@ -234,10 +238,10 @@ mod tests {
         image.check(&memory).unwrap();
         let bytes = image.segments[0].bytes.clone();
         for (word, value, expected) in [
-            (0, 0x2000_0004_u32, "no multiple of 8"),
-            (0, 0x2004_0008, "outside of RAM"),
+            (0, 0x2000_0004_u32, "not a multiple of 8"),
+            (0, 0x2004_0008, "outside RAM"),
             (4, 0x0000_0100, "not Thumb"),
-            (4, 0x2000_0101, "outside of flash"),
+            (4, 0x2000_0101, "outside flash"),
             (4, 0x0000_0201, "is not the reset vector"),
         ] {
             image.segments[0].bytes[word..word + 4].copy_from_slice(&value.to_le_bytes());
@@ -247,14 +251,14 @@ mod tests {
         }
         image.vector_table = 0x100;
         assert!(image.check(&memory).is_err());
-        // Into the slot for models.
+        // This segment is in the slot for models.
         image.segments.push(Segment { address: memory.region("SLOT").unwrap().start, bytes: vec![0] });
-        assert!(error(&image, &memory).contains("outside of the flash for programs"));
+        assert!(error(&image, &memory).contains("outside the flash for programs"));
     }
 
     #[test]
     fn the_boot_rom_of_the_pico_wants_a_checksum() {
-        // The check value of CRC-32/MPEG-2.
+        // Check value of CRC-32/MPEG-2.
         assert_eq!(crc32_mpeg_2(b"123456789"), 0x0376_e6e7);
         let (mut image, memory) = image("pico");
         image.check(&memory).unwrap();

@@ -11,6 +11,7 @@ pub mod bench;
 pub mod blob;
 pub mod board;
 pub mod budget;
+pub mod c_package;
 pub mod call_graph;
 pub mod cases;
 pub mod command;
@@ -58,6 +59,7 @@ pub const SUBCOMMANDS: [&Subcommand; 19] = [
     &size::COMMAND,
     &bench::COMMAND,
     &fit::COMMAND,
+    &c_package::COMMAND,
     &reliability::COMMAND,
     &cases::COMMAND,
     &fuzz::COMMAND,

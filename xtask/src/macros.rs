@@ -1,4 +1,4 @@
-//! The macros that print, in place of the library's own, which panic where nothing can be written.
+//! Macros that print. The standard library's own macros panic if nothing can be written.
 
 /// Writes a line of a result to stdout.
 macro_rules! println {

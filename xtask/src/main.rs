@@ -1,6 +1,7 @@
 //! `cargo xtask …`: the one way to set up, run and test everything in this repository.
 //!
-//! Continuous integration runs the same commands as a person does. Each subcommand is a module with its own options and help.
+//! Continuous integration runs the same commands as a person. Each subcommand is a module with its own options and
+//! help.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
@@ -11,14 +12,14 @@ use xtask::SUBCOMMANDS;
 use xtask::streams::{finish, note, result};
 use xtask::subcommand::{Subcommand, is_usage};
 
-/// Exit status of a command line that makes no sense.
+/// Exit status for an invalid command line.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     finish(run())
 }
 
-/// Runs the command of the command line.
+/// Runs the subcommand that the command line names.
 fn run() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let name = args.next().unwrap_or_else(|| "help".into()).to_string_lossy().into_owned();
@@ -27,7 +28,7 @@ fn run() -> ExitCode {
         return help(rest.first().map(|name| name.to_string_lossy()).as_deref());
     }
     let Some(command) = find(&name) else { return unknown(&name) };
-    // After `--` there is another program's command line.
+    // Arguments after `--` are for another program.
     let own = rest.iter().position(|arg| arg == "--").unwrap_or(rest.len());
     if rest[..own].iter().any(|arg| arg == "--help" || arg == "-h") {
         return help(Some(&name));
@@ -35,7 +36,7 @@ fn run() -> ExitCode {
     (command.run)(lexopt::Parser::from_args(rest.drain(..))).unwrap_or_else(|error| {
         note(format_args!("error: {error:#}\n"));
         if is_usage(&error) {
-            note(format_args!("`cargo xtask help {name}` shows the options\n"));
+            note(format_args!("run `cargo xtask help {name}` for the options\n"));
             return ExitCode::from(USAGE);
         }
         ExitCode::FAILURE
@@ -47,7 +48,7 @@ fn find(name: &str) -> Option<&'static Subcommand> {
 }
 
 fn unknown(name: &str) -> ExitCode {
-    note(format_args!("error: no command `{name}`; `cargo xtask help` lists them\n"));
+    note(format_args!("error: no command `{name}`: run `cargo xtask help` for a list\n"));
     ExitCode::from(USAGE)
 }
 
@@ -58,8 +59,8 @@ fn help(name: Option<&str>) -> ExitCode {
         for Subcommand { name, summary, .. } in SUBCOMMANDS {
             summary.inspect(|summary| text += &format!("  {name:<13}{summary}\n"));
         }
-        text += &format!("  {:<13}this list, or the options of one command\n\n", "help COMMAND");
-        text += "Exit status: 0 done, 1 failed, 2 a command line that makes no sense.\n";
+        text += &format!("  {:<13}show this list, or the options of a command\n\n", "help COMMAND");
+        text += "Exit status: 0 success, 1 failure, 2 invalid command line.\n";
         result(format_args!("{text}"));
         return ExitCode::SUCCESS;
     };

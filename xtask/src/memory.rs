@@ -1,4 +1,4 @@
-//! The memory map of a board, as its linker script has it: `firmware-example/memory/<board>.x`.
+//! Reads the memory map of a board from its linker script, `firmware-example/memory/<board>.x`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,54 +16,54 @@ pub struct MemoryMap {
 }
 
 impl MemoryMap {
-    /// Reads that of a board.
+    /// Reads the memory map of a board.
     pub fn read(repo: &Repo, board: &Board) -> Result<Self> {
         let file = repo.firmware().join(format!("memory/{}.x", board.name));
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", repo.short(&file)))?;
         Self::parse(&text).with_context(|| format!("in {}", repo.short(&file)))
     }
 
-    /// Lines `NAME : ORIGIN = NUMBER, LENGTH = NUMBER`, their numbers sums and differences. All else, comments included, is the linker's alone.
+    /// Parses lines of the form `NAME : ORIGIN = NUMBER, LENGTH = NUMBER`; a number may be a sum or difference. All
+    /// other lines, including comments, are only for the linker.
     fn parse(text: &str) -> Result<Self> {
         let mut regions = BTreeMap::new();
         for line in text.lines() {
             let Some((name, rest)) = line.split_once(':') else { continue };
             let Some((origin, length)) = rest.split_once(',') else { continue };
             let (Some(origin), Some(length)) = (value(origin, "ORIGIN"), value(length, "LENGTH")) else { continue };
-            // `FLASH (rx) : ...` is allowed, too.
-            let name = name.split_whitespace().next().context("a region without a name")?;
-            let number = |text| sum(text).with_context(|| format!("`{text}` is no size"));
+            // A region may have attributes: `FLASH (rx) : ...`.
+            let name = name.split_whitespace().next().context("a region has no name")?;
+            let number = |text| sum(text).with_context(|| format!("`{text}` is not a size"));
             let origin = number(origin)?;
             regions.insert(name.to_owned(), origin..origin + number(length)?);
         }
-        ensure!(regions.contains_key("FLASH") && regions.contains_key("RAM"), "no FLASH, or no RAM");
+        ensure!(regions.contains_key("FLASH") && regions.contains_key("RAM"), "the memory map must have the regions FLASH and RAM");
         Ok(Self { regions })
     }
 
-    /// A region by its name.
+    /// Returns a region by its name.
     pub fn region(&self, name: &str) -> Option<Range<u64>> {
         self.regions.get(name).cloned()
     }
 
-    /// The flash that programs are linked into; on some chips what stands before it counts, too.
+    /// Returns the flash that programs are linked into. On some chips, tables before it are also part of a program.
     pub fn flash(&self) -> Range<u64> {
         self.regions["FLASH"].clone()
     }
 
-    /// The RAM.
+    /// Returns the RAM.
     pub fn ram(&self) -> Range<u64> {
         self.regions["RAM"].clone()
     }
 }
 
-/// What stands behind `KEY =`.
+/// Returns the text after `KEY =`, without a comment.
 fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let rest = text.trim().strip_prefix(key)?.trim_start().strip_prefix('=')?;
-    // A comment may follow.
     Some(rest.split("/*").next().unwrap_or(rest).trim())
 }
 
-/// A number, or a sum or difference of numbers.
+/// Evaluates a number, or a sum or difference of numbers.
 fn sum(text: &str) -> Option<u64> {
     let mut total = 0;
     let mut negative = false;
@@ -75,7 +75,7 @@ fn sum(text: &str) -> Option<u64> {
     Some(total)
 }
 
-/// `0x20000000`, `256K`, `4M`, `256`.
+/// Reads a number: `0x20000000`, `256K`, `4M`, `256`.
 fn number(text: &str) -> Option<u64> {
     if let Some(digits) = text.strip_prefix("0x") {
         return u64::from_str_radix(digits, 16).ok();

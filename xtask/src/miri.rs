@@ -1,7 +1,7 @@
-//! `cargo xtask miri`: the runtime's tests in Miri, an interpreter that finds undefined behaviour and data races.
+//! `cargo xtask miri`: runs the runtime's tests in Miri, an interpreter that finds undefined behaviour and data races.
 //!
-//! Miri has no vector instructions, so the tests run with the portable kernels. Miri takes about a thousand times as long as
-//! the compiled program: long tests are left out, see `LEFT_OUT`.
+//! Miri has no vector instructions, so the tests run with the portable kernels. Miri takes about a thousand times as
+//! long as the compiled program, so long tests are left out: see `LEFT_OUT`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -16,24 +16,25 @@ use crate::subcommand::Subcommand;
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "miri",
-    summary: Some("the runtime's tests in Miri, which finds undefined behaviour"),
+    summary: Some("run the runtime's tests in Miri, which finds undefined behaviour"),
     help: "\
 cargo xtask miri [OPTIONS] [-- NAME ...]
 
-Runs the runtime's tests with the portable kernels in Miri. OPTIONS go to `cargo miri test` (--test
-format), names choose tests. Needs a nightly toolchain with the components miri and rust-src.
+Runs the runtime's tests with the portable kernels in Miri. OPTIONS go to `cargo miri test` (for
+instance --test format). NAME selects tests. Needs a nightly toolchain with the components miri and
+rust-src.
 ",
     run: |mut args| run(&Repo::find(), &Options::parse(args.raw_args()?)),
 };
 
-/// Cases of each property that proptest draws, instead of 256.
+/// Number of cases that proptest draws per property, instead of 256.
 const CASES: &str = "2";
 
-/// The test programs that Miri runs. The others sweep arithmetic, draw thousands of words or start programs.
+/// Test programs that Miri runs. The others check ranges of arithmetic, draw thousands of words or start programs.
 const PROGRAMS: [&str; 4] = ["built_in", "format", "format_integer", "kernels"];
 
-/// Tests that take more than 40 seconds in Miri: sweeps of arithmetic and of whole models. Names are those of the functions, since
-/// modules move.
+/// Tests that take more than 40 seconds in Miri: sweeps of arithmetic and of whole models. The names are function names
+/// without modules, since modules move.
 const LEFT_OUT: &[&str] = &[
     "a_million_draws_follow_the_softmax",
     "a_million_draws_tell_a_temperature_that_is_off_by_one_percent",
@@ -100,14 +101,14 @@ const LEFT_OUT: &[&str] = &[
 /// Options of the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
-    /// For `cargo miri test`: before `--`.
+    /// Arguments for `cargo miri test`: those before `--`.
     cargo: Vec<OsString>,
-    /// For the tests: after `--`.
+    /// Arguments for the tests: those after `--`.
     tests: Vec<OsString>,
 }
 
 impl Options {
-    /// Divides the arguments at the first `--`.
+    /// Splits the arguments at the first `--`.
     fn parse(args: impl Iterator<Item = OsString>) -> Self {
         let mut cargo: Vec<OsString> = args.collect();
         let at = cargo.iter().position(|arg| arg == "--").unwrap_or(cargo.len());
@@ -115,17 +116,17 @@ impl Options {
         Self { cargo, tests }
     }
 
-    /// Names of the tests to leave out. A test that the command line asks for is not left out.
+    /// Returns the names of the tests to leave out. A test that the command line names is not left out.
     fn left_out(&self) -> impl Iterator<Item = &'static str> {
         let asked_for = |name: &&str| self.tests.iter().filter_map(|arg| arg.to_str()).any(|arg| name.contains(arg));
         LEFT_OUT.iter().copied().filter(move |name| !asked_for(name))
     }
 }
 
-/// Runs the tests. Fails where a test fails or Miri finds undefined behaviour.
+/// Runs the tests. Fails if a test fails or Miri finds undefined behaviour.
 ///
 /// # Errors
-/// There is no nightly toolchain, or it has no Miri.
+/// Returns an error if there is no nightly toolchain, or if it has no Miri.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     ensure_component()?;
     let mut command = command(repo, options);
@@ -134,29 +135,29 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Fails where the nightly toolchain does not have Miri, or the standard library's sources, which Miri builds for itself.
+/// Returns an error if the nightly toolchain lacks Miri, or the standard library's sources, which Miri compiles.
 fn ensure_component() -> Result<()> {
     let has_miri = ask(select_nightly(Command::new("cargo").args(["miri", "--version"]))).is_some();
     let sysroot = ask(Command::new("rustc").args(["+nightly", "--print", "sysroot"])).unwrap_or_default();
     let has_sources = Path::new(&sysroot).join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file();
     if !has_miri || !has_sources {
-        bail!("the nightly toolchain has no Miri: rustup component add --toolchain nightly miri rust-src");
+        bail!("the nightly toolchain has no Miri: run `rustup component add --toolchain nightly miri rust-src`");
     }
     Ok(())
 }
 
-/// `cargo miri test` of the runtime.
+/// Returns `cargo miri test` of the runtime.
 fn command(repo: &Repo, options: &Options) -> Command {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(repo.root());
     select_nightly(&mut cargo);
     cargo.env("RUSTFLAGS", "--cfg kernel=\"portable\"");
-    // Tests read models from files.
+    // Isolation is disabled because tests read models from files.
     let own = std::env::var_os("MIRIFLAGS").unwrap_or_default();
     let flags = [OsStr::new("-Zmiri-disable-isolation"), &own].join(OsStr::new(" "));
     cargo.env("MIRIFLAGS", flags);
     cargo.env("PROPTEST_CASES", std::env::var_os("PROPTEST_CASES").unwrap_or_else(|| CASES.into()));
-    // A folder of its own, or everything would be built again for the next check.
+    // A separate folder keeps the next check from rebuilding everything.
     cargo.args(["miri", "test", "--package", "runtime", "--features", "std", "--target-dir", "target/miri"]);
     if options.cargo.is_empty() {
         cargo.arg("--lib");
@@ -170,7 +171,7 @@ fn command(repo: &Repo, options: &Options) -> Command {
     cargo
 }
 
-/// Makes a command run with the nightly toolchain, whatever toolchain started this program.
+/// Makes a command use the nightly toolchain, whatever toolchain started this program.
 fn select_nightly(command: &mut Command) -> &mut Command {
     command.env("RUSTUP_TOOLCHAIN", "nightly").env_remove("CARGO").env_remove("RUSTC")
 }

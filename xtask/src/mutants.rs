@@ -1,7 +1,7 @@
-//! `cargo xtask mutants`: would the tests notice if the arithmetic were wrong?
+//! `cargo xtask mutants`: checks whether the tests would notice wrong arithmetic.
 //!
-//! cargo-mutants changes one operator or one function of the runtime at a time and runs the runtime's tests; a change that no
-//! test notices has survived. What is changed, and what is left out and why, stands in `.cargo/mutants.toml`.
+//! cargo-mutants changes one operator or one function of the runtime at a time and runs the runtime's tests. A mutant
+//! survives if no test fails. `.cargo/mutants.toml` lists what is changed, and what is left out and why.
 
 mod emulated;
 mod score;
@@ -21,47 +21,48 @@ use score::{Score, TARGET_PERCENT};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "mutants",
-    summary: Some("change the runtime in one place at a time: do its tests notice?"),
+    summary: Some("change the runtime in one place at a time and check that its tests fail"),
     help: "\
 cargo xtask mutants [--record] [OPTIONS]
-    Changes the runtime in one place at a time, runs its tests, and prints the score of each area
-    and what was missed. OPTIONS go to cargo-mutants (--shard 0/9, --re quant, --iterate, --jobs 2);
-    results of several runs add up.
-      --report    print what is known, run nothing
-      --record    write docs/trust/record/mutants.md
+  Changes the runtime in one place at a time, runs its tests, and prints the score of each area
+  and the changes that no test noticed. OPTIONS go to cargo-mutants (--shard 0/9, --re quant,
+  --iterate, --jobs 2). Results of several runs add up.
+    --report    print the known results without running anything
+    --record    write docs/trust/record/mutants.md
 cargo xtask mutants --emulated [WORD ...]
-    The same for the kernels of chips, in QEMU, with the faults of tests/faults.toml.
+  Checks the kernels for chips in QEMU, with the faults of tests/faults.toml. WORD selects faults by
+  their description.
 ",
     run: |mut args| run(&Repo::find(), &Options::parse(args.raw_args()?)),
 };
 
-/// The version whose options and output these are.
+/// Version of cargo-mutants that these options and this output belong to.
 const VERSION: &str = "27.1.0";
 
-/// What it knows, from the repository's top.
+/// Configuration of cargo-mutants, from the repository's top.
 const CONFIG: &str = ".cargo/mutants.toml";
-/// Where it leaves its report.
+/// Report of the last run.
 const OUTPUT: &str = "target/mutants.out/outcomes.json";
-/// What earlier runs found, so that shards add up.
+/// Results of all runs, so that shards add up.
 const KNOWN: &str = "target/mutants.json";
-/// The figures for readers.
+/// Page with the figures.
 const RECORD: &str = "docs/trust/record/mutants.md";
 
-/// What the command is told.
+/// Options of the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
-    /// Run nothing: what is known already.
+    /// Runs nothing and prints the known results.
     report: bool,
-    /// Write the figures to the repository.
+    /// Writes the figures to the repository.
     record: bool,
-    /// Faults made by hand in the kernels of chips, found or not by `kerneltest` in QEMU.
+    /// Checks hand-made faults in the kernels for chips with `kerneltest` in QEMU.
     emulated: bool,
-    /// For cargo-mutants.
+    /// Arguments for cargo-mutants.
     rest: Vec<OsString>,
 }
 
 impl Options {
-    /// Takes what is ours, and leaves all else to cargo-mutants.
+    /// Reads our own options and leaves all others to cargo-mutants.
     fn parse(args: impl Iterator<Item = OsString>) -> Self {
         let mut options = Self::default();
         for arg in args {
@@ -76,7 +77,7 @@ impl Options {
     }
 }
 
-/// Runs cargo-mutants. Fails where an area's score is too low, or a fault is not found.
+/// Runs cargo-mutants. Fails if an area's score is too low, or if a fault is not found.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     if options.emulated {
         return emulated::run(repo, &options.rest);
@@ -90,7 +91,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     if let Ok(text) = fs::read_to_string(repo.root().join(OUTPUT)) {
         score.add(&text).with_context(|| format!("cannot read {OUTPUT}"))?;
     }
-    // What has another name now, because its file has changed, is not known any more.
+    // A mutant whose name changed with its file counts as unknown.
     score.keep(&mutants.list(repo)?);
     fs::write(&known, score.to_text()).with_context(|| format!("cannot write {KNOWN}"))?;
     let text = score.text();
@@ -102,36 +103,36 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     Ok(if score.passes() {
         ExitCode::SUCCESS
     } else {
-        println!("an area is below {TARGET_PERCENT} %");
+        println!("the score of an area is below {TARGET_PERCENT} %: add tests for the missed mutants above");
         ExitCode::FAILURE
     })
 }
 
-/// cargo-mutants, installed.
+/// The installed cargo-mutants.
 struct Program(std::path::PathBuf);
 
 impl Program {
-    /// `cargo mutants --package runtime ...`.
+    /// Returns `cargo mutants --package runtime ...`.
     fn command(&self, repo: &Repo) -> Command {
         let mut command = Command::new(&self.0);
         command.current_dir(repo.root()).args(["mutants", "--package", "runtime"]);
         command
     }
 
-    /// Builds and tests mutants; some may survive.
+    /// Builds and tests mutants. Surviving mutants are no error here.
     fn run(&self, repo: &Repo, rest: &[OsString]) -> Result<()> {
         let mut command = self.command(repo);
         command.args(["--output", "target"]).args(rest);
         println!("$ {}", show(&command));
         let status = command.status().context("cannot start cargo-mutants")?;
         match status.code() {
-            // All found; some not; some by the clock.
+            // Exit statuses: all caught; some missed; some timed out.
             Some(0 | 2 | 3) => Ok(()),
             _ => bail!("cargo-mutants ended with {status}: see above, and target/mutants.out"),
         }
     }
 
-    /// The names of all mutants there are.
+    /// Returns the names of all mutants.
     fn list(&self, repo: &Repo) -> Result<Vec<String>> {
         let text = run_for_output(self.command(repo).arg("--list"))?;
         Ok(text.lines().map(str::to_owned).collect())
@@ -142,13 +143,14 @@ impl Program {
 mod tests {
     use super::*;
 
-    /// Whether a pattern has a line, as in `block\.rs:76:62: replace` or `block\.rs:(76:62|80:3): replace`.
+    /// Returns whether a pattern contains a line number, as in `block\.rs:76:62: replace` or `block\.rs:(76:62|80:3):
+    /// replace`.
     fn has_a_line(pattern: &str) -> bool {
         let after_colons = pattern.split(':').skip(1);
         after_colons.map(|rest| rest.trim_start_matches('(')).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     }
 
-    /// A line moves with any change of the file: the exclusion would then leave out another mutant.
+    /// Line numbers shift with any change of the file, so the exclusion would leave out another mutant.
     #[test]
     fn exclusions_have_functions_and_no_lines() {
         assert!(
@@ -161,7 +163,7 @@ mod tests {
         assert!(!exclusions.is_empty());
         for exclusion in exclusions {
             let pattern = exclusion.as_str().unwrap();
-            assert!(!has_a_line(pattern), "{CONFIG}: `{pattern}` has a line; write the function's name");
+            assert!(!has_a_line(pattern), "{CONFIG}: `{pattern}` contains a line number: use the function's name instead");
         }
     }
 

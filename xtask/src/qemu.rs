@@ -20,13 +20,13 @@ pub const COMMAND: Subcommand = Subcommand {
     summary: Some("build a firmware program and run it on an emulated board"),
     help: "\
 cargo xtask qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
-    Builds a firmware program (generate, name, selftest, kerneltest) and runs it on the emulated
-    board. KEY=VALUE are arguments of the program, such as seed=7 or 'prompt=Mr. M'.
+  Builds a firmware program (generate, name, selftest, kerneltest; without BIN: generate) and runs it
+  on the emulated board. KEY=VALUE are arguments of the program, such as seed=7 or 'prompt=Mr. M'.
 cargo xtask qemu console [--board NAME] [--model FILE] [--slot FILE]
-    Connects this terminal with the console on the board's UART. FILE is a model for the slot of the
-    board's flash. Ctrl-A X ends the emulator.
+  Connects this terminal to the console on the board's UART. --slot FILE puts a model into the slot
+  in the board's flash. Ctrl-A X ends the emulator.
 
-Boards, the first one where none is named:
+Boards, the default first:
 {emulated}
 ",
     run: |args| run(&Repo::find(), &Options::parse(args)?),
@@ -52,14 +52,14 @@ impl Options {
                 Long("model") => model = Some(args.value()?.into()),
                 Long("slot") => slot = Some(args.value()?.into()),
                 Long("timeout") => timeout = Duration::from_secs(args.value()?.parse()?),
-                // A program's own arguments look like key=value, its name does not, so the order and a forgotten `--` do not
-                // matter.
+                // A program's arguments look like key=value, but its name does not. So their order does not matter, and
+                // `--` may be left out.
                 Value(value) => {
                     let value = value.string()?;
                     if value.contains('=') {
                         guest.push(value);
                     } else if bin.is_some() {
-                        return Err(usage(format!("`{value}`: one program name, then `-- key=value ...`")));
+                        return Err(usage(format!("unexpected `{value}`: name one program, then its arguments as `-- key=value ...`")));
                     } else {
                         bin = Some(value);
                     }
@@ -70,10 +70,10 @@ impl Options {
         let bin = bin.unwrap_or_else(|| firmware::DEFAULT_BIN.to_owned());
         let is_console = bin == firmware::CONSOLE;
         if let Some(argument) = guest.first().filter(|_| is_console) {
-            return Err(usage(format!("`{argument}`: the console has no arguments, it is talked to")));
+            return Err(usage(format!("unexpected `{argument}`: the console takes no arguments, type its commands at its prompt")));
         }
         if slot.is_some() && !is_console {
-            return Err(usage("--slot: only the console reads a model from the slot"));
+            return Err(usage("--slot needs the program console: no other program reads the slot"));
         }
         Ok(Self { bin, board, model, slot, timeout, guest })
     }

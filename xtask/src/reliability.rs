@@ -1,4 +1,5 @@
-//! `cargo xtask reliability`: makes the faults of `docs/trust/record/reliability.md` and compares what is said, or writes it down anew.
+//! `cargo xtask reliability`: makes the faults of `docs/trust/record/reliability.md` and compares the messages, or
+//! records them.
 
 use std::process::{Command, ExitCode};
 
@@ -36,7 +37,7 @@ Makes the faults of docs/trust/record/reliability.md and compares the messages w
 /// Runs the tests that make the faults.
 ///
 /// # Errors
-/// The first test that fails.
+/// Returns an error at the first test that fails.
 fn run(repo: &Repo, record: bool) -> Result<ExitCode> {
     setup::ensure(repo, Purpose::Test)?;
     let mut slot = test(repo, "tests", "console");
@@ -44,7 +45,7 @@ fn run(repo: &Repo, record: bool) -> Result<ExitCode> {
     let mut commands = vec![test(repo, "exporter", "faults"), slot, test(repo, "tests", "panic_free")];
     match disks(repo) {
         Ok(command) => commands.push(command),
-        Err(reason) => eprintln!("skipped: full and read-only disks: {reason}; their table stays as it is"),
+        Err(reason) => eprintln!("skipped: full and read-only disks: {reason}. Their table is unchanged."),
     }
     for command in &mut commands {
         if record {
@@ -61,7 +62,7 @@ fn test(repo: &Repo, package: &str, test: &str) -> Command {
     cargo
 }
 
-/// The test on disks of its own, or why there can be none here.
+/// Returns the test with disks of its own, or the reason why it cannot run here.
 pub fn disks(repo: &Repo) -> Result<Command, String> {
     let mut probe = Command::new("unshare");
     probe.args(["--map-root-user", "--mount", "--", "mount", "-t", "tmpfs", "none", "/tmp"]);

@@ -1,4 +1,4 @@
-//! Where things lie in this repository, and how to start Cargo in it.
+//! Paths in this repository, and how to start Cargo in it.
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,72 +10,72 @@ use anyhow::{Context, Result};
 
 use crate::command::run_for_output;
 
-/// The repository this program was started in.
+/// The repository that this program was started in.
 pub struct Repo {
     root: PathBuf,
-    /// Where Cargo keeps the sources of dependencies, unless that is its own affair.
+    /// Cargo's home folder of a copied repository; `None` for Cargo's own default.
     cargo_home: Option<PathBuf>,
 }
 
 impl Repo {
-    /// Finds the repository: the folder above this crate's.
+    /// Finds the repository: the folder above this crate's folder.
     pub fn find() -> Self {
-        // Cargo tells where the crate is now; the path compiled in is where it was when built.
+        // Cargo's variable has the current path of the crate; the compiled-in path may be out of date.
         let manifest =
             env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = manifest.parent().expect("this crate lies in a folder of the repository").to_path_buf();
+        let root = manifest.parent().expect("this crate is in a folder of the repository").to_path_buf();
         Self { root, cargo_home: None }
     }
 
-    /// A copy of it; with another CARGO_HOME, if one is given.
+    /// Returns a copy of the repository, with another CARGO_HOME if one is given.
     pub fn copy(root: &Path, cargo_home: Option<&Path>) -> Self {
         Self { root: root.to_owned(), cargo_home: cargo_home.map(Path::to_owned) }
     }
 
-    /// The top folder.
+    /// Returns the top folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The ignored folder for everything that is fetched.
+    /// Returns the ignored folder of everything that is fetched.
     pub fn tools(&self) -> PathBuf {
         self.root.join(".tools")
     }
 
-    /// The firmware's folder. Cargo started in it picks up `firmware-example/.cargo/config.toml`:
-    /// the chip's target and, where set-up had to build one, the compiler for it.
+    /// Returns the firmware's folder. Cargo started here reads `firmware-example/.cargo/config.toml`: the chip's target
+    /// and, if set-up had to build one, the compiler for it.
     pub fn firmware(&self) -> PathBuf {
         self.root.join("firmware-example")
     }
 
-    /// `path` as seen from the top folder, for printing.
+    /// Returns `path` relative to the top folder, for messages.
     pub fn short(&self, path: &Path) -> String {
         let path = normalize(path);
         let short = path.strip_prefix(&self.root).unwrap_or(&path);
         short.display().to_string()
     }
 
-    /// Where Cargo keeps the sources of dependencies.
+    /// Returns the folder in which Cargo keeps the sources of dependencies.
     pub fn cargo_home(&self) -> Option<PathBuf> {
         let own = || env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
         self.cargo_home.clone().or_else(own)
     }
 
-    /// Cargo, in the top folder, with the environment it would have if started by hand.
+    /// Returns Cargo in the top folder, with the environment of a manual start.
     pub fn cargo(&self) -> Command {
         self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
     }
 
-    /// A program, in the top folder, with the environment it would have if started by hand.
+    /// Returns a program in the top folder, with the environment of a manual start.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root);
         if let Some(home) = &self.cargo_home {
             command.env("CARGO_HOME", home);
         }
-        // `cargo xtask` is a `cargo run`: it gave us variables about this crate and those of
-        // `[env]`. Handed down, they would differ from a plain command's, and a build script that
-        // watches one (torch-sys: two minutes) would run again at each change between the two.
+        // `cargo xtask` is a `cargo run`, which sets variables about this crate and those of `[env]`. If they were
+        // passed on, the environment would differ from that of a plain command. A build script that watches one of them
+        // (torch-sys: two minutes) would run again at each change between the two.
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -90,19 +90,19 @@ impl Repo {
         command
     }
 
-    /// Copies everything that Git has, or would add, as it is now. Files that are there and the same stay untouched, so that they are
-    /// not built anew.
+    /// Copies every file that Git tracks or would add, in its current state. Unchanged files of an earlier copy are not
+    /// written, so that they are not rebuilt.
     ///
     /// # Errors
-    /// Without Git, or a folder that cannot be written to.
+    /// Returns an error without Git, or if the folder is not writable.
     pub fn copy_sources(&self, to: &Path) -> Result<()> {
         let mut git = Command::new("git");
         git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(&self.root);
-        let names = run_for_output(&mut git).context("the list of sources comes from Git")?;
+        let names = run_for_output(&mut git).context("cannot list the sources with Git")?;
         names.split_terminator('\0').try_for_each(|name| self.copy_file(name, to))
     }
 
-    /// Copies one file; a name that stands for none is passed over, such as one that was removed and is still known to Git.
+    /// Copies one file. A name without a file is skipped: Git still knows a removed file.
     pub fn copy_file(&self, name: &str, to: &Path) -> Result<()> {
         let to = to.join(name);
         let Ok(bytes) = fs::read(self.root.join(name)) else { return Ok(()) };
@@ -113,7 +113,7 @@ impl Repo {
         fs::write(&to, bytes).with_context(|| format!("cannot write {}", to.display()))
     }
 
-    /// Cargo in the firmware's folder.
+    /// Returns Cargo in the firmware's folder.
     pub fn firmware_cargo(&self) -> Command {
         let mut cargo = self.cargo();
         cargo.current_dir(self.firmware());
@@ -121,8 +121,8 @@ impl Repo {
     }
 }
 
-/// Takes `.` and `x/..` out of a path without asking the file system: Cargo writes
-/// configuration-relative paths as `.cargo/../.tools/libtorch`, and the folder may not exist.
+/// Resolves `.` and `x/..` in a path without asking the file system. Cargo writes configuration-relative paths as
+/// `.cargo/../.tools/libtorch`, and the folder may not exist.
 pub fn normalize(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {

@@ -1,5 +1,5 @@
-//! `cargo xtask run-elf`: what `cargo run` starts a chip's program with. Cargo knows one runner for a target, which boards
-//! share; which board a program is for, it says itself.
+//! `cargo xtask run-elf`: the runner that `cargo run` uses for a chip's program. Cargo has one runner per target, but
+//! several boards share a target: the program itself names its board.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::repo::Repo;
 use crate::subcommand::{Subcommand, usage};
 use crate::uart;
 
-/// The subcommand. `.cargo/config.toml` names it as the runner of chips' programs.
+/// The subcommand, which `.cargo/config.toml` names as the runner of chips' programs.
 pub const COMMAND: Subcommand = Subcommand {
     name: "run-elf",
     summary: None,
@@ -26,17 +26,17 @@ Runs a built program on its board. Cargo calls this for `cargo run --target CHIP
 ",
     run: |mut args| {
         let mut args = args.raw_args()?;
-        let elf = args.next().ok_or_else(|| usage("which program? run-elf ELF [ARGUMENTS]"))?;
+        let elf = args.next().ok_or_else(|| usage("no program is named: run-elf ELF [ARGUMENTS]"))?;
         run(&Repo::find(), Path::new(&elf), &args.collect::<Vec<_>>())
     },
 };
 
-/// The program runs until it ends, or somebody ends it. A year, because a clock cannot count for ever.
+/// Time limit of a year: a program runs until it ends or the user ends it, and a clock cannot count for ever.
 const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Runs a program on its board: in the emulator where there is one, else on the board that is plugged in.
+/// Runs a program on its board: in the emulator, or on the connected board if there is no emulator.
 ///
-/// `rest` is for the program where it runs in the emulator, else for probe-rs.
+/// `rest` is passed to the program in the emulator, or to probe-rs.
 fn run(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
     let image = Image::read(elf)?;
     if image.board.machine.is_none() {

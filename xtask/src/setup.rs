@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: fetches what is missing, each piece only when needed.
 //!
-//! Every step can be interrupted: it works in a folder named `….partial`, which the next run
-//! throws away, and renames it only when it is complete.
+//! Every step can be interrupted. It works in a folder named `….partial`, which the next run deletes, and renames the
+//! folder only when it is complete.
 
 pub mod apt;
 pub mod arm_gcc;
@@ -38,7 +38,7 @@ pub const COMMAND: Subcommand = Subcommand {
 cargo xtask setup
 
 Fetches what is missing: libtorch, the ARM targets, QEMU. Files go into .tools/ where possible.
-Interrupt it at any time: the next run starts the interrupted step again.
+You can interrupt it at any time: the next run repeats the interrupted step.
 ",
     run: |args| {
         no_options(args)?;
@@ -46,21 +46,21 @@ Interrupt it at any time: the next run starts the interrupted step again.
     },
 };
 
-/// What the set-up is for.
+/// Purpose of the set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Firmware in the emulator, of a model that is there.
+    /// Running firmware in the emulator with an existing model.
     Emulate,
-    /// Training, and firmware in the emulator.
+    /// Training, and running firmware in the emulator.
     Use,
-    /// All of it, and what only the tests need.
+    /// Everything, including what only the tests need.
     Test,
 }
 
-/// A step: its title, and what it does.
+/// A step: its title and its function.
 type Step = (&'static str, fn(&Repo) -> Result<()>);
 
-/// Runs the steps, then prints the table of the pieces.
+/// Runs all steps, then prints the table of the pieces.
 fn run(repo: &Repo) -> Result<ExitCode> {
     let done = steps(repo, Purpose::Test)?;
     println!();
@@ -73,32 +73,32 @@ fn run(repo: &Repo) -> Result<ExitCode> {
     })
 }
 
-/// What other commands start with: set-up, without the table where all is well.
+/// Makes sure that everything for a purpose is set up. Other commands start with this call.
 pub fn ensure(repo: &Repo, purpose: Purpose) -> Result<()> {
     if !steps(repo, purpose)? {
         println!();
         table::print(repo);
-        bail!("set-up is not complete: see above, then `cargo xtask setup`");
+        bail!("set-up is not complete: solve the problem above, then run `cargo xtask setup`");
     }
     println!();
     Ok(())
 }
 
-/// Does all steps, going on after one that fails; whether all went well.
+/// Runs all steps, even after a failed one. Returns whether all steps succeeded.
 fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
     let tools = repo.tools();
     fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
-    // Two commands started at once must not unpack into the same folder. The lock goes with this
-    // process, however it ends.
+    // Two commands started at once must not unpack into the same folder. The lock is released when this process ends,
+    // for whatever reason.
     let lock = File::create(tools.join("lock")).context("cannot create .tools/lock")?;
     if lock.try_lock().is_err() {
-        println!("another set-up is at work; waiting for it");
+        println!("another set-up is running; waiting until it ends");
         lock.lock().context("cannot lock .tools/lock")?;
     }
-    // What an interrupted run left of its downloads.
+    // Removes unfinished downloads of an interrupted run.
     remove(&tools.join("tmp"))?;
 
-    // QEMU before the target: both may need the package lists that this one refreshes.
+    // QEMU comes first: both may need the package lists, which its step refreshes.
     let mut steps: Vec<Step> = Vec::new();
     if purpose != Purpose::Emulate {
         steps.push(("libtorch, for training", libtorch::setup));
@@ -116,7 +116,7 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
         println!("[{number}/{count}] {title}");
         if let Err(error) = step(repo) {
             ok = false;
-            // On stdout like the rest of the report, so that a log of it has all.
+            // Printed on stdout like the rest of the report, so that a log contains everything.
             say(&format!("FAILED: {error:#}"));
         }
     }
@@ -124,7 +124,7 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
     Ok(ok)
 }
 
-/// One line under a step's title.
+/// Prints one line under a step's title.
 fn say(line: &str) {
     println!("      {}", indent(line));
 }
@@ -133,7 +133,7 @@ fn indent(text: &str) -> String {
     text.trim_end().replace('\n', "\n      ")
 }
 
-/// Removes a file or a folder with all in it, or does nothing where there is none.
+/// Removes a file, or a folder with its contents. Does nothing if the path does not exist.
 fn remove(path: &Path) -> Result<()> {
     let result = match fs::symlink_metadata(path) {
         Err(_) => return Ok(()),
@@ -143,36 +143,36 @@ fn remove(path: &Path) -> Result<()> {
     result.with_context(|| format!("cannot remove {}", path.display()))
 }
 
-/// An empty folder at this path, whatever was there before.
+/// Makes an empty folder at this path and removes anything that was there.
 fn fresh(path: &Path) -> Result<()> {
     remove(path)?;
     fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
 }
 
-/// Puts a finished `….partial` in its place.
+/// Renames a finished `….partial` to its final name.
 fn finish(partial: &Path, place: &Path) -> Result<()> {
     remove(place)?;
-    fs::rename(partial, place).with_context(|| format!("cannot rename to {}", place.display()))
+    fs::rename(partial, place).with_context(|| format!("cannot rename the finished folder to {}", place.display()))
 }
 
-/// Stops before a step that the disk has no room for; says nothing where that cannot be known.
+/// Returns an error if the disk has too little space for a step. Does nothing if the free space is unknown.
 fn need_space(folder: &Path, bytes: u64) -> Result<()> {
     let free = ask(Command::new("df").arg("-Pk").arg(folder)).and_then(|text| parse_df(&text));
     match free {
         Some(free) if free < bytes => {
-            bail!("not enough room in {}: {} needed, {} free", folder.display(), size(bytes), size(free))
+            bail!("not enough space in {}: {} needed, {} free", folder.display(), size(bytes), size(free))
         }
         _ => Ok(()),
     }
 }
 
-/// Free bytes in what `df -Pk` prints: a header, then `device blocks used free …` in KiB.
+/// Reads the free bytes from the output of `df -Pk`: a header, then `device blocks used free …` in KiB.
 fn parse_df(text: &str) -> Option<u64> {
     let kib: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
     Some(kib * 1024)
 }
 
-/// Bytes for people, in the decimal units that package managers use.
+/// Formats a number of bytes in decimal units, as package managers do.
 fn size(bytes: u64) -> String {
     if bytes >= 1_000_000_000 {
         format!("{:.1} GB", bytes as f64 / 1e9)

@@ -1,4 +1,5 @@
-//! `cargo xtask size`: what a program takes of a chip, by sections and by crates, against the budget of `tests/budget.toml`.
+//! `cargo xtask size`: prints a program's flash, RAM and stack by sections and crates, against the budget in
+//! `tests/budget.toml`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,17 +29,17 @@ use crate::uart::Terminal;
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "size",
-    summary: Some("flash, RAM and stack of a firmware program, against the budget"),
+    summary: Some("show flash, RAM and stack of a firmware program, against the budget"),
     help: "\
 cargo xtask size [BIN] [--board NAME] [--model FILE] [--all] [--json]
 
-Shows flash by sections and by crates, weights, static RAM and stack of a firmware program (generate
-where none is named), against the budget of tests/budget.toml.
+Shows the flash by sections and by crates, the weights, the static RAM and the stack of a firmware
+program, against the budget in tests/budget.toml. Without BIN the program is generate.
 
   --board NAME    another board than mps2-an386
   --model FILE    another model than the shipped one
-  --all           a row for every board and precision
-  --json          JSON
+  --all           one row for every board and precision
+  --json          print JSON
 ",
     run: |args| run(&Repo::find(), &Options::parse(args)?),
 };
@@ -62,7 +63,7 @@ impl Options {
                 Long("all") => all = true,
                 Long("json") => json = true,
                 Value(value) if bin.is_none() => bin = Some(value.string()?),
-                Value(value) => return Err(usage(format!("`{}`: one program name", value.to_string_lossy()))),
+                Value(value) => return Err(usage(format!("unexpected `{}`: name only one program", value.to_string_lossy()))),
                 other => return Err(other.unexpected().into()),
             }
         }
@@ -70,37 +71,37 @@ impl Options {
     }
 }
 
-/// What a program takes.
+/// Measured sizes of a program.
 #[derive(Debug)]
 pub struct Measured {
-    /// The board's name.
+    /// Name of the board.
     pub board: &'static str,
-    /// The program.
+    /// Name of the program.
     pub bin: String,
-    /// The model's precision.
+    /// Precision of the model.
     pub precision: &'static str,
     /// Flash and static RAM by sections.
     pub size: Size,
-    /// Flash by crates, but for the model.
+    /// Flash by crates, without the model.
     pub crates: BTreeMap<String, Share>,
-    /// The model.
+    /// Bytes of the model.
     pub weights: u64,
-    /// What the board has.
+    /// Memory of the board.
     pub memory: MemoryMap,
-    /// Bytes that the stack has reached while the program ran in the emulator. `None` where there is none for the board,
-    /// or the program does not report it.
+    /// Bytes of stack that the program used in the emulator. `None` if the board has no emulator, or the program does
+    /// not report it.
     pub stack: Option<u64>,
-    /// What else a program reports that has a budget: `state_bytes`, `instructions_per_char`.
+    /// Other reported numbers with a budget: `state_bytes`, `instructions_per_char`.
     pub facts: BTreeMap<&'static str, u64>,
 }
 
 impl Measured {
-    /// Flash without the model.
+    /// Returns the bytes of flash without the model.
     pub fn code(&self) -> u64 {
         self.size.flash() - self.weights
     }
 
-    /// The figures that the budget knows, by its names for them.
+    /// Returns the numbers that have a budget, by their names there.
     pub fn figures(&self) -> BTreeMap<&'static str, u64> {
         let mut figures = self.facts.clone();
         figures.extend([("flash_bytes", self.size.flash()), ("code_bytes", self.code())]);
@@ -125,17 +126,17 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
     for board in BOARDS.iter() {
         for model in models(repo, options) {
-            // Software floating point is another matter.
+            // f32 on a core without an FPU would measure software floating point.
             if firmware::facts(&model)?.precision == "f32" && !board.has_fpu() {
                 left_out.push(format!("{} f32: no FPU", board.name));
                 continue;
             }
             match measure(repo, board, &options.bin, Some(&model)) {
                 Ok(row) => rows.push(row),
-                // The build has said why: most likely the program does not fit.
+                // The build has already printed the reason, most likely that the program does not fit.
                 Err(error) => {
                     let reason = format!("{error:#}");
-                    let reason = if reason.contains("cargo build") { "it does not build, see above" } else { &reason };
+                    let reason = if reason.contains("cargo build") { "it does not build: see the message above" } else { &reason };
                     left_out.push(format!("{} {}: {reason}", board.name, repo.short(&model)));
                 }
             }
@@ -147,12 +148,12 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         print!("{}", report::table(&rows, &budget));
     }
     for reason in &left_out {
-        eprintln!("left out: {reason}");
+        eprintln!("skipped: {reason}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The model that is asked for, else the shipped one in every precision.
+/// Returns the named model, or the shipped one in every precision.
 fn models(repo: &Repo, options: &Options) -> Vec<PathBuf> {
     match &options.model {
         Some(model) => vec![model.clone()],
@@ -160,7 +161,7 @@ fn models(repo: &Repo, options: &Options) -> Vec<PathBuf> {
     }
 }
 
-/// Builds a program and measures it; where the board has an emulator, runs it there for the stack.
+/// Builds a program and measures it. If the board has an emulator, the program runs there to measure its stack.
 pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Path>) -> Result<Measured> {
     let model = firmware::model_file(repo, board, bin, model)?;
     let elf = firmware::build(repo, board, bin, Some(&model))?;
@@ -190,7 +191,7 @@ pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Pat
     Ok(measured)
 }
 
-/// The stack that the console has used after a conversation in which it does most of what it can.
+/// Returns the stack that the console used after a conversation with most of its commands.
 fn stack_of_console(repo: &Repo, board: &Board, elf: &Path) -> Result<u64> {
     let mut terminal = Terminal::start(repo, board, elf, None, emulator::TIMEOUT)?;
     terminal.read_to_prompt()?;
@@ -200,8 +201,8 @@ fn stack_of_console(repo: &Repo, board: &Board, elf: &Path) -> Result<u64> {
         answer = terminal.read_to_prompt()?;
     }
     let answer = String::from_utf8_lossy(&answer);
-    // `stack     1234 bytes used at most, of 5678`.
+    // The line has the form `stack     1234 bytes used at most, of 5678`.
     let line = answer.lines().find_map(|line| line.strip_prefix("stack "));
     let bytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    bytes.with_context(|| format!("the console says nothing of its stack: {answer}"))
+    bytes.with_context(|| format!("the console did not report its stack: {answer}"))
 }

@@ -1,4 +1,4 @@
-//! The slot: the flash region of a board for a model apart from the program.
+//! The slot: a board's flash region for a model apart from the program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use crate::board::Board;
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
 
-/// Address of the board's slot, and the bytes of a model for it: with its integers in the layout of the board's core.
+/// Returns the address of the board's slot and a model's bytes for it, with integers in the layout of the board's core.
 pub fn model_for(board: &Board, memory: &MemoryMap, file: &Path) -> Result<(u64, Vec<u8>)> {
     let slot = memory.region("SLOT").with_context(|| format!("{} has no slot for a model", board.name))?;
     let (bytes, blob) = blob::read(file)?;
-    let model = Model::new(blob.as_bytes()).context("it was accepted before")?;
+    let model = Model::new(blob.as_bytes()).context("the blob is not valid")?;
     let bytes = if model.precision().is_integer() { relayout(&model, board.layout())? } else { bytes };
     let room = slot.end - slot.start;
-    ensure!(bytes.len() as u64 <= room, "the model has {} bytes, the slot of {} {room}", bytes.len(), board.name);
+    ensure!(bytes.len() as u64 <= room, "the model has {} bytes, but the slot of {} holds only {room}", bytes.len(), board.name);
     Ok((slot.start, bytes))
 }
 
@@ -49,7 +49,7 @@ mod tests {
         assert_eq!(address, 0x1010_0000);
         let blob = AlignedBlob::from(bytes.as_slice());
         assert_eq!(Model::new(blob.as_bytes()).unwrap().layout(), board::find("pico").unwrap().layout());
-        // Single precision, in the 128 KiB of an nRF51822.
+        // The f32 model does not fit into the 128 KiB of an nRF51822.
         assert!(
             place("microbit", &repo.root().join("models/names.blob")).unwrap_err().to_string().contains("the slot of")
         );

@@ -1,7 +1,7 @@
-//! The standard streams: a write that fails does not end the program in the middle of its work.
+//! The standard streams: a failed write does not end the program in the middle of its work.
 //!
 //! Results go to stdout, notes and progress to stderr. A note that cannot be written is dropped. A result that cannot
-//! be written is reported at the end, by [`finish`], when all files are written. The exporter compiles this file, too.
+//! be written is reported at the end by [`finish`], after all files are written. The exporter also compiles this file.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -9,15 +9,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The results of the program so far.
+/// State of the program's results.
 struct Results {
-    /// Whether a part of them was written to stdout.
+    /// True if a part of the results was written to stdout.
     is_written: bool,
-    /// The first error of stdout. Nothing is written after it.
+    /// First error of stdout. Nothing is written after it.
     stdout: Option<io::Error>,
-    /// The first error of a table on stderr.
+    /// First error of a table on stderr.
     stderr: Option<io::Error>,
-    /// Files that hold the results, too.
+    /// Files that also hold the results.
     files: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ pub fn result_bytes(bytes: &[u8]) {
     write_result(|stdout| stdout.write_all(bytes).and_then(|()| stdout.flush()));
 }
 
-/// Writes a result with a function, which is called unless stdout has failed before.
+/// Writes a result with a function, which is not called if stdout has failed before.
 pub fn write_result(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) {
     let mut results = results();
     if results.stdout.is_some() {
@@ -50,7 +50,7 @@ pub fn write_result(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()
     }
 }
 
-/// Writes a note to stderr, or drops it if stderr takes nothing.
+/// Writes a note to stderr, or drops it if stderr fails.
 pub fn note(text: Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
@@ -62,20 +62,19 @@ pub fn table(text: Arguments<'_>) {
     }
 }
 
-/// Names a file that holds the result, for the message that stdout could not be written.
+/// Records a file that holds the result, for the message about a failed stdout.
 pub fn keep(path: &Path) {
     results().files.push(path.display().to_string());
 }
 
-/// Returns whether stdout takes no more results, so that a program can end before it has made all of them.
+/// Returns whether stdout has failed, so that a program can stop making results.
 pub fn is_lost() -> bool {
     results().stdout.is_some()
 }
 
-/// Writes what is still in a buffer, and returns the exit code: `code`, or failure where a result could not be written.
+/// Flushes stdout and returns the exit code: `code`, or failure if a result could not be written.
 ///
-/// A reader that has closed the pipe wanted no more, as `head` does: that is no failure. Any other error is one line on
-/// stderr.
+/// A closed pipe is not a failure: the reader, such as `head`, wanted no more. Any other error is reported on stderr.
 pub fn finish(code: ExitCode) -> ExitCode {
     let mut results = results();
     if results.is_written && results.stdout.is_none() {
@@ -86,7 +85,7 @@ pub fn finish(code: ExitCode) -> ExitCode {
         (Some(error), _) if is_failure(error) => {
             let kept = match &results.files[..] {
                 [] => String::new(),
-                files => format!("; these are complete: {}", files.join(", ")),
+                files => format!("; these files are complete: {}", files.join(", ")),
             };
             note(format_args!("error: cannot write the result to stdout: {error}{kept}\n"));
             true
@@ -94,6 +93,6 @@ pub fn finish(code: ExitCode) -> ExitCode {
         (None, Some(error)) => !results.is_written && is_failure(error),
         _ => false,
     };
-    // Whoever was interrupted, or failed, says that.
+    // An earlier failure or interrupt keeps its own exit code.
     if failed && code == ExitCode::SUCCESS { ExitCode::FAILURE } else { code }
 }

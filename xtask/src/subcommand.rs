@@ -8,14 +8,14 @@ use lexopt::prelude::*;
 
 use crate::board::{self, Board};
 
-/// A subcommand.
 #[derive(Debug)]
 pub struct Subcommand {
-    /// The word after `cargo xtask`.
+    /// Word after `cargo xtask`.
     pub name: &'static str,
-    /// The line of `cargo xtask help`; `None` for a subcommand that only Cargo calls.
+    /// Line of `cargo xtask help`; `None` for a subcommand that only Cargo calls.
     pub summary: Option<&'static str>,
-    /// The text of `cargo xtask help NAME`. [`Subcommand::help`] replaces `{emulated}`, `{flashed}` and `{uf2}` with names of boards.
+    /// Text of `cargo xtask help NAME`. [`Subcommand::help`] replaces `{emulated}`, `{flashed}` and `{uf2}` with names
+    /// of boards.
     pub help: &'static str,
     /// Reads the options and runs the subcommand.
     pub run: fn(lexopt::Parser) -> Result<ExitCode>,
@@ -32,13 +32,13 @@ impl Subcommand {
     }
 }
 
-/// Most characters of a line of help.
+/// Longest line of a help text, in characters.
 pub const WIDTH: usize = 100;
 
-/// Columns before a list of boards.
+/// Indentation of a list of boards, in columns.
 const INDENT: usize = 2;
 
-/// A command line that makes no sense. `main` answers with exit status 2.
+/// An invalid command line. `main` returns exit status 2.
 #[derive(Debug)]
 pub struct Usage(String);
 
@@ -50,7 +50,7 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Returns the error of a command line that makes no sense.
+/// Returns the error of an invalid command line.
 pub fn usage(message: impl fmt::Display) -> Error {
     Usage(message.to_string()).into()
 }
@@ -60,10 +60,10 @@ pub fn is_usage(error: &Error) -> bool {
     error.is::<Usage>() || error.is::<lexopt::Error>()
 }
 
-/// Reads the options of a subcommand that has none.
+/// Checks that a subcommand without options has none.
 ///
 /// # Errors
-/// The first argument.
+/// Returns an error for the first argument.
 pub fn no_options(mut args: lexopt::Parser) -> Result<()> {
     match args.next()? {
         Some(arg) => Err(arg.unexpected().into()),
@@ -74,7 +74,7 @@ pub fn no_options(mut args: lexopt::Parser) -> Result<()> {
 /// Reads the value of `--board`.
 ///
 /// # Errors
-/// No value, or no board of that name.
+/// Returns an error if there is no value, or no board of that name.
 pub fn board(args: &mut lexopt::Parser) -> Result<&'static Board> {
     board::find(&args.value()?.string()?).map_err(usage)
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must hold before a change is kept.
+//! `cargo xtask test`: runs every check that a change must pass.
 
 mod checks;
 mod jobs;
@@ -23,15 +23,15 @@ use jobs::{Outcome, Verdict};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "test",
-    summary: Some("format, lints, documentation and all tests; continuous integration runs it"),
+    summary: Some("run all checks, as continuous integration does: format, lints, documentation, tests"),
     help: "\
 cargo xtask test [--quick]
 
-Checks format, lints and documentation, builds for every target, and runs all tests, those in the
-emulator included. At the end it prints how long each part took, the slowest first.
+Checks format, lints and documentation, builds for every target, and runs all tests, including those
+in the emulator. At the end it prints the time of each part, the slowest first.
 
-  --quick    only format, lints, the tests of this machine without those of faults, and one
-             emulated board
+  --quick    run only format, lints, this machine's tests without those of faults, and one emulated
+             board
 ",
     run: |mut args| {
         let mut scope = Scope::Full;
@@ -48,20 +48,20 @@ emulator included. At the end it prints how long each part took, the slowest fir
 /// Extent of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// Two minutes of checks.
+    /// About two minutes of checks.
     Quick,
-    /// Everything.
+    /// All checks.
     Full,
 }
 
-/// Seconds that each job took in the last run, from the repository's top: the longest starts first.
+/// Path of the file with each job's seconds in the last run, from the repository's top: the longest job starts first.
 const TIMES: &str = "target/test-times.json";
 
 fn run(repo: &Repo, scope: Scope) -> Result<ExitCode> {
     setup::ensure(repo, setup::Purpose::Test)?;
     let start = Instant::now();
     let times = repo.root().join(TIMES);
-    // Without the file, or with a damaged one, only the order is worse.
+    // Without the file, or with a damaged one, only the order suffers.
     let known = fs::read_to_string(&times).ok().and_then(|text| serde_json::from_str(&text).ok());
     let mut known: BTreeMap<String, f64> = known.unwrap_or_default();
     let outcomes = jobs::run(checks::all(repo, scope)?, &known);

@@ -1,4 +1,4 @@
-//! The UART of an emulated board: as a person's terminal, or a test's.
+//! Connects an emulated board's UART to a person's terminal or to a test.
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -19,20 +19,20 @@ use crate::setup::qemu::QEMU;
 use crate::slot;
 use crate::streams;
 
-/// What the console writes when it waits for a line.
+/// Bytes that the console writes when it waits for a line.
 const PROMPT: &[u8] = b"\n> ";
 
-/// The emulator's whole command line, with a model in the slot.
+/// Returns the emulator's whole command line, with a model in the slot.
 fn emulator(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>) -> Result<Command> {
     let mut qemu = Command::new(QEMU.file(repo));
     qemu.args(board.qemu_uart_args()?);
     if let Some(slot) = slot {
         let region = MemoryMap::read(repo, board)?.region("SLOT");
-        let region = region.with_context(|| format!("no SLOT in the memory map of {}", board.name))?;
+        let region = region.with_context(|| format!("the memory map of {} has no region SLOT", board.name))?;
         let (bytes, room) = (fs::metadata(slot).map(|file| file.len()), region.end - region.start);
         let bytes = bytes.with_context(|| format!("cannot read {}", slot.display()))?;
         if bytes > room {
-            bail!("{} has {bytes} bytes, the slot of {} {room}", slot.display(), board.name);
+            bail!("{} has {bytes} bytes, but the slot of {} holds only {room}", slot.display(), board.name);
         }
         let file = slot.display().to_string().replace(',', ",,");
         qemu.arg("-device").arg(format!("loader,file={file},addr={:#x},force-raw=on", region.start));
@@ -42,10 +42,10 @@ fn emulator(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>) -> Resu
     Ok(qemu)
 }
 
-/// Connects the console with whoever started us: a person at a terminal, or a file, whose lines are typed one by one.
+/// Connects the console to the user: a person at a terminal, or a file, whose lines are typed one by one.
 ///
-/// A model for the slot is put into the layout of the board's core, as `flash` does; what is no model goes there as it is, and the
-/// console says what it thinks of it.
+/// A model for the slot is converted to the layout of the board's core, as `flash` does. A file that is not a model is
+/// put into the slot unchanged, and the console reports what is wrong with it.
 pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout: Duration) -> Result<ExitCode> {
     let mut file = slot.map(Path::to_path_buf);
     if let Some(slot) = slot
@@ -56,8 +56,8 @@ pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout
     let slot = file.as_deref();
     if io::stdin().is_terminal() {
         let mut qemu = emulator(repo, board, elf, slot)?;
-        eprintln!("Ctrl-A X ends the emulator; Ctrl-C is for the console.");
-        let status = qemu.status().context("cannot start qemu-system-arm: `cargo xtask setup` installs it")?;
+        eprintln!("Ctrl-A X ends the emulator; Ctrl-C goes to the console.");
+        let status = qemu.status().context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?;
         return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let mut terminal = Terminal::start(repo, board, elf, slot, timeout)?;
@@ -82,10 +82,10 @@ pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout
 pub struct Terminal {
     stdin: ChildStdin,
     received: Receiver<Vec<u8>>,
-    /// What has been received and not been read.
+    /// Bytes that were received but not yet read.
     unread: Vec<u8>,
     timeout: Duration,
-    // Last: it is ended when nobody listens any more.
+    // The last field, so that the emulator ends after its channels are closed.
     _emulator: Emulator,
 }
 
@@ -93,15 +93,15 @@ impl Terminal {
     /// Starts the emulator. Every wait for an answer ends after the timeout.
     ///
     /// # Errors
-    /// An emulator that does not start.
+    /// Returns an error if the emulator does not start.
     pub fn start(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout: Duration) -> Result<Self> {
         let mut qemu = emulator(repo, board, elf, slot)?;
         let child = qemu.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut emulator = Emulator(child.context("cannot start qemu-system-arm: `cargo xtask setup` installs it")?);
-        let stdin = emulator.0.stdin.take().context("no keyboard")?;
-        let mut stdout = emulator.0.stdout.take().context("no screen")?;
+        let mut emulator = Emulator(child.context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?);
+        let stdin = emulator.0.stdin.take().context("QEMU has no stdin to type to")?;
+        let mut stdout = emulator.0.stdout.take().context("QEMU has no stdout to read from")?;
         let (sender, received) = mpsc::channel();
-        // A read cannot be given a timeout, waiting for a channel can.
+        // A read has no timeout, but waiting for a channel has one.
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = stdout.read(&mut bytes)
@@ -111,26 +111,26 @@ impl Terminal {
         Ok(Self { stdin, received, unread: Vec::new(), timeout, _emulator: emulator })
     }
 
-    /// Types.
+    /// Types bytes.
     ///
     /// # Errors
-    /// An emulator that has ended.
+    /// Returns an error if the emulator has ended.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
         self.stdin.write_all(bytes).and_then(|()| self.stdin.flush()).context("the emulator has ended")
     }
 
-    /// What is written up to the next prompt, and the prompt.
+    /// Returns everything up to and including the next prompt.
     ///
     /// # Errors
-    /// None within the timeout.
+    /// Returns an error if there is no prompt within the timeout.
     pub fn read_to_prompt(&mut self) -> Result<Vec<u8>> {
         self.read_to(PROMPT)
     }
 
-    /// What is written up to these bytes, and the bytes.
+    /// Returns everything up to and including these bytes.
     ///
     /// # Errors
-    /// If they are not written within the timeout.
+    /// Returns an error if the console does not write the bytes within the timeout.
     pub fn read_to(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
         let end = Instant::now() + self.timeout;
         loop {
@@ -141,11 +141,11 @@ impl Terminal {
                 Ok(more) => self.unread.extend(more),
                 Err(reason) => {
                     let why = match reason {
-                        RecvTimeoutError::Timeout => "in time",
+                        RecvTimeoutError::Timeout => "within the time limit",
                         RecvTimeoutError::Disconnected => "before the emulator ended",
                     };
                     bail!(
-                        "{:?} was not written {why}; last came {:?}",
+                        "the console did not write {:?} {why}; its last output is {:?}",
                         String::from_utf8_lossy(bytes),
                         String::from_utf8_lossy(&self.unread)
                     );

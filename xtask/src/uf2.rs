@@ -1,7 +1,7 @@
-//! `cargo xtask uf2`: a file to be dropped onto the drive that a Raspberry Pi Pico is while its button is held.
+//! `cargo xtask uf2`: makes a file to copy onto the USB drive that a Raspberry Pi Pico shows while its button is held.
 //!
-//! The format: <https://github.com/microsoft/uf2>. Blocks of 512 bytes, each for 256 bytes of flash. The published crates
-//! write one contiguous piece, or read; a program has several segments.
+//! The format is described at <https://github.com/microsoft/uf2>: blocks of 512 bytes, each for 256 bytes of flash. The
+//! published crates either write one contiguous piece or only read; a program has several segments.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,34 +23,35 @@ use crate::subcommand::{self, Subcommand};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "uf2",
-    summary: Some("the same as a file to copy onto the USB drive of a Pico"),
+    summary: Some("build a program as a file to copy onto the USB drive of a Pico"),
     help: "\
 cargo xtask uf2 --board {uf2} [BIN] [--model FILE] [--out FILE]
-    Builds a program (console, with the shipped model in 8 bits, unless others are named) as a file
-    to copy onto the board's USB drive.
+  Builds a program as a file to copy onto the board's USB drive. Without BIN and FILE the program is
+  console with the shipped int8 model.
 cargo xtask uf2 --board {uf2} --slot FILE [--out FILE]
-    Makes such a file of a model for the flash region where the board's console looks for one.
+  Makes such a file of a model for the board's slot, the flash region where the console looks for a
+  model.
 
-  --out FILE    instead of a file in target/uf2
+  --out FILE    write to FILE instead of a file in target/uf2
 ",
     run: |args| run(&Repo::find(), &Options::parse(args)?),
 };
 
-/// What a block begins with, and ends with.
+/// First and last words of a block.
 const MAGIC_START: [u32; 2] = [0x0a32_4655, 0x9e5d_5157];
 const MAGIC_END: u32 = 0x0ab1_6f30;
-/// The family's number stands in the block.
+/// Flag: the block contains the family's number.
 const FLAG_FAMILY: u32 = 0x0000_2000;
-/// Bytes of a block, and of flash in it.
+/// Bytes of a block, and of the flash that it writes.
 const BLOCK: usize = 512;
 const PAYLOAD: usize = 256;
-/// What is not written is as erased flash.
+/// Value of unwritten bytes, equal to erased flash.
 const ERASED: u8 = 0xff;
 
 /// The command line.
 struct Options {
     payload: Payload,
-    /// The file; else one in `target/uf2`.
+    /// Output file; `None` for one in `target/uf2`.
     out: Option<PathBuf>,
 }
 
@@ -71,7 +72,7 @@ impl Options {
     }
 }
 
-/// Builds and writes the file.
+/// Builds a program or model and writes the file.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let Options { payload: Payload { board, bin, model, slot }, out } = options;
     let family = family(board)?;
@@ -92,7 +93,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let file = write(&segments, family)?;
     save(&out, &file)?;
     println!("{}: {} blocks of {PAYLOAD} bytes", repo.short(&out), file.len() / BLOCK);
-    println!("hold the board's button while you plug it in, and copy the file onto the drive that appears");
+    println!("next: hold the board's button while you plug it in, then copy the file onto the drive that appears");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -103,17 +104,17 @@ fn save(out: &Path, file: &[u8]) -> Result<()> {
     fs::write(out, file).with_context(|| format!("cannot write {}", out.display()))
 }
 
-/// Returns the number by which the boot ROM of the board's chip knows its files.
+/// Returns the number by which the boot ROM of the board's chip recognizes its files.
 fn family(board: &Board) -> Result<u32> {
     board.uf2_family.with_context(|| {
         let others = board::names(board::with_uf2());
-        format!("{} takes no UF2 files: {others} do; `cargo xtask flash` for the others", board.name)
+        format!("{} accepts no UF2 files, only {others} do: use `cargo xtask flash` instead", board.name)
     })
 }
 
-/// The file for these segments.
+/// Returns the file for these segments.
 pub fn write(segments: &[Segment], family: u32) -> Result<Vec<u8>> {
-    // A block writes a whole page of flash, in which two segments may meet.
+    // A block writes a whole page of flash, which two segments may share.
     let mut pages = BTreeMap::<u64, [u8; PAYLOAD]>::new();
     for segment in segments {
         for (address, &byte) in (segment.address..).zip(&segment.bytes) {
@@ -121,7 +122,7 @@ pub fn write(segments: &[Segment], family: u32) -> Result<Vec<u8>> {
             pages.entry(address - offset).or_insert([ERASED; PAYLOAD])[offset as usize] = byte;
         }
     }
-    ensure!(!pages.is_empty(), "nothing to write");
+    ensure!(!pages.is_empty(), "there is nothing to write: the program has no segments");
     let count = u32::try_from(pages.len())?;
     let mut file = Vec::with_capacity(pages.len() * BLOCK);
     for (number, (address, payload)) in (0_u32..).zip(pages) {
@@ -136,22 +137,22 @@ pub fn write(segments: &[Segment], family: u32) -> Result<Vec<u8>> {
     Ok(file)
 }
 
-/// Reads such a file: the family, and what is written where, in the order of the blocks. Refuses what a boot ROM would.
+/// Reads a file and returns the family and the contents of each block, in order. Refuses what a boot ROM would refuse.
 pub fn read(file: &[u8]) -> Result<(u32, Vec<Segment>)> {
-    ensure!(!file.is_empty() && file.len().is_multiple_of(BLOCK), "not a whole number of blocks");
+    ensure!(!file.is_empty() && file.len().is_multiple_of(BLOCK), "the file is not a whole number of blocks");
     let count = file.len() / BLOCK;
     let mut family = None;
     let mut segments = Vec::new();
     for (number, block) in file.chunks_exact(BLOCK).enumerate() {
         let word = |index: usize| u32::from_le_bytes(*block[4 * index..].first_chunk().expect("a whole block"));
-        ensure!([word(0), word(1)] == MAGIC_START && word(BLOCK / 4 - 1) == MAGIC_END, "block {number} is none");
-        ensure!(word(2) == FLAG_FAMILY && word(4) as usize == PAYLOAD, "block {number} is of another kind");
+        ensure!([word(0), word(1)] == MAGIC_START && word(BLOCK / 4 - 1) == MAGIC_END, "block {number} has wrong first or last words");
+        ensure!(word(2) == FLAG_FAMILY && word(4) as usize == PAYLOAD, "block {number} has unexpected flags or size");
         ensure!(word(5) as usize == number && word(6) as usize == count, "block {number} says it is {}", word(5));
-        ensure!(word(3).is_multiple_of(PAYLOAD as u32), "block {number} is not for a page");
+        ensure!(word(3).is_multiple_of(PAYLOAD as u32), "block {number} does not begin at a page");
         ensure!(*family.get_or_insert(word(7)) == word(7), "block {number} is for another family");
         segments.push(Segment { address: word(3).into(), bytes: block[32..32 + PAYLOAD].to_vec() });
     }
-    Ok((family.context("no block")?, segments))
+    Ok((family.context("the file has no block")?, segments))
 }
 
 #[cfg(test)]
@@ -173,7 +174,7 @@ mod tests {
     fn blocks_are_as_the_format_has_them() {
         let segments = [
             Segment { address: 0x1000_0000, bytes: vec![1; 256] },
-            // The next page, not whole, and another segment in the same one.
+            // The next page, which is only partly filled, and another segment in the same page.
             Segment { address: 0x1000_0100, bytes: vec![2; 10] },
             Segment { address: 0x1000_0110, bytes: vec![3; 300] },
         ];

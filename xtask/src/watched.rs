@@ -1,4 +1,4 @@
-//! Programs whose output is shown as it comes and also looked at: to say why they failed.
+//! Runs programs whose output is shown as it comes and also searched for the reason of a failure.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::streams;
 
-/// Which of a program's streams a line came from.
+/// Stream that a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -17,10 +17,10 @@ pub enum Stream {
     Stderr,
 }
 
-/// Runs a program and hands each line of its output to `see`, as it comes.
+/// Runs a program and passes each line of its output to `see` as it comes.
 ///
 /// # Errors
-/// The program cannot be started, or its exit status cannot be read.
+/// Returns an error if the program cannot start, or its exit status cannot be read.
 pub fn run(command: &mut Command, mut see: impl FnMut(Stream, &str)) -> io::Result<ExitStatus> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (sender, receiver) = mpsc::channel();
@@ -61,7 +61,7 @@ pub enum Shortage {
     Processes,
 }
 
-/// Pieces of messages of the operating system, the compiler and the linker, in small letters, and the resource that is missing.
+/// Parts of messages of the operating system, the compiler and the linker, in lower case, with the missing resource.
 const SIGNS: [(&str, Shortage); 13] = [
     ("no space left on device", Shortage::Disk),
     ("os error 28)", Shortage::Disk),
@@ -87,25 +87,25 @@ impl fmt::Display for Shortage {
 impl std::error::Error for Shortage {}
 
 impl Shortage {
-    /// Returns the resource that a line of output says is missing.
+    /// Returns the missing resource that a line of output reports, if any.
     pub fn in_line(line: &str) -> Option<Self> {
         let line = line.to_lowercase();
         SIGNS.iter().find(|(sign, _)| line.contains(sign)).map(|(_, shortage)| *shortage)
     }
 
-    /// Returns what happened and what to do.
+    /// Returns a description of the shortage and what to do.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Disk => {
-                "the disk is full: a complete target/ takes 8 GB; `cargo clean` empties it. Free some space and run it again"
+                "the disk is full: free some space and try again. A complete target/ takes 8 GB; `cargo clean` empties it"
             }
             Self::Memory => {
-                "the machine ran out of memory: end other programs, or build with one job (CARGO_BUILD_JOBS=1), and run it \
+                "the machine ran out of memory: end other programs, or build with one job (CARGO_BUILD_JOBS=1), and try \
                  again"
             }
             Self::Processes => {
-                "the machine ran out of processes or threads: end other programs, or raise the limit (`ulimit -u`), and run \
-                 it again"
+                "the machine ran out of processes or threads: end other programs, or raise the limit (`ulimit -u`), and try \
+                 again"
             }
         }
     }

@@ -1,4 +1,5 @@
-//! What dependencies may be, without cargo-deny: `cargo xtask deny` looks closer. And the versions that are pinned.
+//! Checks licences and sources of dependencies without cargo-deny, and the pinned versions. `cargo xtask deny` checks
+//! more.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +16,8 @@ fn table(file: &str) -> Table {
     read(file).parse().unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// Whether an SPDX expression lets us choose from licences: `A OR B`, `(A OR B) AND C`, `A/B`, as crates write them.
+/// Returns whether an SPDX expression offers only allowed licences: `A OR B`, `(A OR B) AND C`, `A/B`, as crates write
+/// them.
 fn allows(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     let choices = |text: &str| {
         text.trim_matches(['(', ')']).replace('/', " OR ").split(" OR ").any(|name| allowed.contains(name.trim()))
@@ -23,7 +25,7 @@ fn allows(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     expression.split(" AND ").all(choices)
 }
 
-/// `deny.toml` is the list; what `cargo metadata` says of every crate of `Cargo.lock` is held against it.
+/// Compares `deny.toml` with what `cargo metadata` reports of every crate in `Cargo.lock`.
 #[test]
 fn licences_and_sources_are_those_of_deny_toml() {
     let deny = table("deny.toml");
@@ -31,7 +33,7 @@ fn licences_and_sources_are_those_of_deny_toml() {
     let allowed: BTreeSet<&str> = licences.collect();
     let excepted: Vec<&toml::Value> = deny["licenses"]["exceptions"].as_array().unwrap().iter().collect();
     let registries = deny["sources"]["allow-registry"].as_array().unwrap();
-    // Fails where Cargo.lock is not that of the manifests.
+    // Fails if Cargo.lock does not match the manifests.
     let output = Repo::find().cargo().args(["metadata", "--format-version=1", "--locked"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -41,11 +43,14 @@ fn licences_and_sources_are_those_of_deny_toml() {
         let (name, licence) = (package["name"].as_str().unwrap(), package["license"].as_str().unwrap_or_default());
         let exception = excepted.iter().find(|exception| exception["crate"].as_str() == Some(name));
         let excepted = exception.is_some_and(|exception| exception["allow"][0].as_str() == Some(licence));
-        assert!(excepted || allows(licence, &allowed), "{name} has the licence {licence:?}: see deny.toml");
-        // Ours have no source.
+        assert!(
+            excepted || allows(licence, &allowed),
+            "{name} has the licence {licence:?}, which deny.toml does not allow"
+        );
+        // Packages of this workspace have no source.
         if let Some(source) = package["source"].as_str() {
             let known = registries.iter().any(|registry| source.strip_prefix("registry+") == registry.as_str());
-            assert!(known, "{name} comes from {source}: see deny.toml");
+            assert!(known, "{name} comes from {source}, which deny.toml does not allow");
         }
     }
 }
@@ -61,7 +66,7 @@ fn expressions_of_licences() {
     }
 }
 
-/// The oldest compiler that will do is the pinned one, so that every build tests it.
+/// The oldest supported compiler is the pinned one, so that every build tests it.
 #[test]
 fn the_pinned_compiler_is_the_oldest_one() {
     let manifest = table("Cargo.toml");
@@ -75,7 +80,8 @@ fn the_pinned_compiler_is_the_oldest_one() {
     }
 }
 
-/// Everything `cargo xtask` builds has the versions of Cargo.lock: Cargo looks at the whole workspace's before it starts us.
+/// Checks that every build of `cargo xtask` uses the versions of Cargo.lock: Cargo checks the whole workspace before it
+/// starts this program.
 #[test]
 fn the_lock_is_kept() {
     let config = table(".cargo/config.toml");

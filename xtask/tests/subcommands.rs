@@ -1,4 +1,4 @@
-//! The subcommands and their help.
+//! Tests of the subcommands and their help.
 
 use xtask::SUBCOMMANDS;
 use xtask::subcommand::{WIDTH, is_usage};
@@ -29,10 +29,10 @@ fn boards_are_listed() {
     assert!(help("flash").contains("nrf52840-dk") && !help("flash").contains("mps2-an386"));
 }
 
-/// Options that are refused, per subcommand: exit status 2, before anything is built.
+/// Unknown options are refused with exit status 2 before anything is built.
 #[test]
 fn unknown_options_are_usage_errors() {
-    // These hand what they do not know to another program.
+    // These subcommands pass unknown options to another program.
     let passes_on = ["miri", "mutants", "run-elf"];
     for command in SUBCOMMANDS.iter().filter(|command| !passes_on.contains(&command.name)) {
         let error = (command.run)(lexopt::Parser::from_args(["--no-such-option"])).unwrap_err();
@@ -40,7 +40,7 @@ fn unknown_options_are_usage_errors() {
     }
 }
 
-/// `cargo xtask help > /dev/full`, and `| head -1` when `head` has ended.
+/// Covers `cargo xtask help > /dev/full`, and `| head -1` after `head` has ended.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_stream_that_takes_nothing_is_no_panic() {
@@ -66,7 +66,7 @@ fn a_stream_that_takes_nothing_is_no_panic() {
     for stderr in [full(), closed()] {
         assert_eq!(run(&["frobnicate"], Stdio::null(), stderr).0, Some(2));
     }
-    // The model is looked at before anything is built.
+    // The model is checked before anything is built.
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/tiny.safetensors");
     let (code, stderr) = run(&["qemu", "--model", model], Stdio::piped(), Stdio::piped());
     assert_eq!(code, Some(1));

@@ -1,9 +1,10 @@
-//! What others take.
+//! Figures of other libraries, for comparison.
 
-/// What libraries take for a character of wavenet-128 with random int8 weights, tanh, softmax and sampling included:
-/// measured with CMSIS-NN and TFLM (TensorFlow Lite for Microcontrollers) on the same emulator; see docs/trust/record/performance.md.
+/// Instructions per character of a library for wavenet-128 with random int8 weights, including tanh, softmax and
+/// sampling. CMSIS-NN and TFLM (TensorFlow Lite for Microcontrollers) were measured on the same emulator; see
+/// docs/trust/record/performance.md.
 pub struct Peer {
-    /// The library, and how it is used.
+    /// Name of the library and how it is used.
     pub name: &'static str,
     /// Core and instructions per character.
     instructions: &'static [(&'static str, u64)],
@@ -45,7 +46,7 @@ pub const PEERS: &[Peer] = &[
 ];
 
 impl Peer {
-    /// Instructions per character on a core, where they were measured.
+    /// Returns the instructions per character on a core, or `None` if they were not measured.
     pub fn instructions(&self, core: &str) -> Option<u64> {
         self.instructions.iter().find(|(name, _)| *name == core).map(|&(_, instructions)| instructions)
     }
@@ -59,7 +60,7 @@ pub const PUBLISHED: &[(&str, &str)] = &[
     ("Cortex-M33", "1.87"),
 ];
 
-/// The published figures for a core.
+/// Returns the published figures for a core.
 pub fn published(core: &str) -> &'static str {
     PUBLISHED.iter().find(|(name, _)| *name == core).map_or("", |(_, figures)| figures)
 }

@@ -1,4 +1,4 @@
-//! Measured figures: one row per combination, kept in `docs/trust/record/performance.json`, and what changed since.
+//! Measured figures, one row per combination, kept in `docs/trust/record/performance.json`, and their changes.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,45 +10,45 @@ use super::{GATED, PAIRS, PRECISIONS, RELU, SHIPPED, WAVENET};
 use crate::board::BOARDS;
 use crate::repo::Repo;
 
-/// The network that is no character model; see `firmware-example/build/anomaly.rs`.
+/// The anomaly detector, which is not a character model; see `firmware-example/build/anomaly.rs`.
 pub const ANOMALY: &str = "anomaly";
 
-/// What changes by less than this many per cent has not changed: other code beside it moves a compiler's choices a little.
+/// Changes below this percentage count as no change: unrelated code slightly shifts a compiler's choices.
 pub const TOLERANCE_PERCENT: f64 = 1.0;
 
 /// A measured combination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The board, by its name in `boards.toml`.
+    /// Name of the board in `boards.toml`.
     pub board: String,
-    /// Its core.
+    /// Name of the board's core.
     pub core: String,
-    /// `wavenet-128`, `gated`, `names`, [`ANOMALY`].
+    /// Model: `wavenet-128`, `gated`, `names`, [`ANOMALY`], ...
     pub model: String,
-    /// `f32`, `int8`, `int4`.
+    /// Precision: `f32`, `int8`, `int4`.
     pub precision: String,
-    /// `rows8`, `row-major`, and so on.
+    /// Layout: `rows8`, `row-major`, ...
     pub layout: String,
-    /// Whether that is what the board has unless told otherwise.
+    /// True if the layout is the board's default.
     pub is_own: bool,
-    /// Multiply-accumulates per character, tables left out; of [`ANOMALY`], per inference.
+    /// Multiply-accumulates per character, without tables; for [`ANOMALY`], per inference.
     pub macs: u64,
-    /// Instructions per character, everything included; of [`ANOMALY`], per inference.
+    /// Instructions per character, including everything; for [`ANOMALY`], per inference.
     pub instructions: u64,
-    /// The same in cycles, estimated.
+    /// Estimated cycles for the same work.
     pub cycles: Option<u64>,
     /// Instructions of each part, from the characters up.
     pub parts: Vec<(String, u64)>,
-    /// Code of the kernels.
+    /// Bytes of code of the kernels.
     pub kernel_bytes: u64,
-    /// Flash of the program that measures, the model included.
+    /// Bytes of flash of the measuring program, including the model.
     pub flash_bytes: u64,
-    /// Its static RAM.
+    /// Bytes of static RAM of the measuring program.
     pub ram_bytes: u64,
 }
 
 impl Row {
-    /// What tells rows apart.
+    /// Returns the fields that identify a row.
     pub fn key(&self) -> [&str; 4] {
         [&self.board, &self.model, &self.precision, &self.layout]
     }
@@ -63,12 +63,12 @@ impl Row {
         self.cycles.map(|cycles| cycles as f64 / self.macs as f64)
     }
 
-    /// What the counted work is.
+    /// Returns the unit of work that is counted.
     fn per(&self) -> &'static str {
         if self.model == ANOMALY { "inference" } else { "char" }
     }
 
-    /// For programs.
+    /// Returns the row as a JSON object.
     pub fn to_json(&self) -> Value {
         let rounded = (self.instructions_per_mac() * 1000.0).round() / 1000.0;
         let parts: Vec<_> = self.parts.iter().map(|(name, instructions)| json!([name, instructions])).collect();
@@ -116,9 +116,8 @@ impl Row {
 /// The recorded figures.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// When, and with what: `date`, `rustc`, `qemu`.
+    /// Date and tools of the measurement: `date`, `rustc`, `qemu`.
     pub made: String,
-    /// The rows.
     pub rows: Vec<Row>,
 }
 
@@ -127,7 +126,7 @@ impl Record {
         repo.root().join("docs/trust/record/performance.json")
     }
 
-    /// Reads the record; an empty one where there is none yet.
+    /// Reads the record, or returns an empty one if the file does not exist yet.
     pub fn read(repo: &Repo) -> Result<Self> {
         let file = Self::file(repo);
         if !file.exists() {
@@ -150,22 +149,22 @@ impl Record {
         fs::write(&file, self.to_text()).with_context(|| format!("cannot write {}", repo.short(&file)))
     }
 
-    /// A row a line, so that differences are readable.
+    /// Returns the record as JSON with one row per line, so that differences are readable.
     fn to_text(&self) -> String {
         let rows: Vec<_> = self.rows.iter().map(|row| format!("    {}", row.to_json())).collect();
         format!("{{\n  \"made\": {},\n  \"rows\": [\n{}\n  ]\n}}\n", json!(self.made), rows.join(",\n"))
     }
 
-    /// The recorded row of a combination.
+    /// Returns the recorded row of the same combination.
     pub fn find(&self, row: &Row) -> Option<&Row> {
         self.rows.iter().find(|recorded| recorded.key() == row.key())
     }
 
-    /// Takes rows in, in place of those of the same combinations. The order is that of the boards.
+    /// Adds rows, replacing those of the same combinations, and sorts them in the order of the boards.
     pub fn update(&mut self, rows: &[Row]) {
         for row in rows {
             let same_but_layout = |other: &Row| other.key()[..3] == row.key()[..3];
-            // A board that has got a layout of its own has no other.
+            // A board has only one layout of its own.
             for other in self.rows.iter_mut().filter(|other| row.is_own && same_but_layout(other)) {
                 other.is_own = false;
             }
@@ -187,20 +186,20 @@ impl Record {
     }
 }
 
-/// A row against its record.
+/// Comparison of a row with its record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Change {
-    /// Not recorded.
+    /// There is no recorded row.
     New,
-    /// Within [`TOLERANCE_PERCENT`].
+    /// The difference is within [`TOLERANCE_PERCENT`].
     Same,
-    /// More instructions, in per cent.
+    /// The row takes more instructions than recorded, in percent.
     Grown(f64),
-    /// Fewer, in per cent.
+    /// The row takes fewer instructions than recorded, in percent.
     Shrunk(f64),
 }
 
-/// What has become of a row's instructions.
+/// Compares a row's instructions with the recorded ones.
 pub fn change(recorded: Option<&Row>, row: &Row) -> Change {
     let Some(recorded) = recorded else { return Change::New };
     let percent = (row.instructions as f64 - recorded.instructions as f64) * 100.0 / recorded.instructions as f64;

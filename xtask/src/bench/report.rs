@@ -1,4 +1,4 @@
-//! The tables of `docs/trust/record/performance.md`, which are those on the console.
+//! Tables of `docs/trust/record/performance.md`, which `cargo xtask bench` also prints.
 
 use std::fs;
 
@@ -13,15 +13,15 @@ const DOCUMENT: &str = "docs/trust/record/performance.md";
 const BEGIN: &str = "<!-- bench: begin -->\n";
 const END: &str = "<!-- bench: end -->\n";
 
-/// All tables of these rows, each change against the record in a column.
+/// Returns all tables of these rows, with a column for the change against the record.
 pub fn tables(rows: &[Row], record: &Record) -> String {
     let of = |model: &str| rows.iter().filter(|row| row.model == model).collect::<Vec<_>>();
     let mut text = String::new();
     for (model, title) in [
         (WAVENET, "wavenet-128, random weights"),
-        (PAIRS, "The same, level 0 for every pair of characters (`export --pairs`)"),
+        (PAIRS, "wavenet-128 with a table of character pairs in level 0 (`export --pairs`)"),
         (RELU, "wavenet-128 with ReLU instead of tanh, random weights"),
-        (GATED, "gated, random weights: the shape of the preset `gated`"),
+        (GATED, "gated, random weights, in the shape of the preset `gated`"),
         (SHIPPED, "The shipped model"),
     ] {
         let rows = of(model);
@@ -87,7 +87,7 @@ fn parts(rows: &[&Row]) -> String {
     table(&header, 3, rows)
 }
 
-/// What others take, against the int8 row of each core in its own layout.
+/// Returns the table of other libraries, relative to the int8 row of each core in its own layout.
 fn peers(rows: &[&Row]) -> String {
     let mut header = vec!["core", "ours"];
     header.extend(PEERS.iter().map(|peer| peer.name));
@@ -115,7 +115,7 @@ fn anomaly(rows: &[&Row], record: &Record) -> String {
     table(&header, 3, rows)
 }
 
-/// What has become of a row.
+/// Returns a change as text.
 pub fn show(change: Change) -> String {
     match change {
         Change::New => "new".to_owned(),
@@ -125,7 +125,7 @@ pub fn show(change: Change) -> String {
     }
 }
 
-/// A table in Markdown whose columns line up; those from `numbers` on are flush right. A column in which nothing stands is
+/// Returns a Markdown table with aligned columns. Columns from index `numbers` on are right-aligned. Empty columns are
 /// left out.
 fn table(header: &[&str], numbers: usize, rows: impl Iterator<Item = Vec<String>>) -> String {
     let rows: Vec<_> = rows.collect();
@@ -155,7 +155,7 @@ fn table(header: &[&str], numbers: usize, rows: impl Iterator<Item = Vec<String>
     text
 }
 
-/// 12,345.
+/// Returns a number with commas between groups of three digits: `12,345`.
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -172,10 +172,10 @@ fn thousands(number: u64) -> String {
 pub fn write(repo: &Repo, record: &Record) -> Result<()> {
     let file = repo.root().join(DOCUMENT);
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {DOCUMENT}"))?;
-    // Against itself: nothing has changed.
+    // Compares the record with itself: nothing has changed.
     let tables = format!("{}\n\n{}", record.made, tables(&record.rows, record).trim_end());
     let text =
-        between_marks(&text, &tables).with_context(|| format!("{DOCUMENT} has no marks `{}`", BEGIN.trim_end()))?;
+        between_marks(&text, &tables).with_context(|| format!("{DOCUMENT} has no mark `{}`", BEGIN.trim_end()))?;
     fs::write(&file, text).with_context(|| format!("cannot write {DOCUMENT}"))
 }
 
@@ -214,7 +214,7 @@ mod tests {
         for expected in ["60,000", "+20.0 %", " new |", "0.870", "2,756", "sampling", "1.30"] {
             assert!(text.contains(expected), "no {expected} in\n{text}");
         }
-        // 170,017 / 60,000; a layout that is not the core's is not compared.
+        // 170,017 / 60,000. A layout other than the core's own is not compared.
         assert!(text.contains("2.8 |") && !text.contains("0.7 |"), "{text}");
     }
 

@@ -1,7 +1,7 @@
-//! Following a program instruction by instruction, to estimate its cycles.
+//! Traces a program instruction by instruction, to estimate its cycles.
 //!
-//! With `-singlestep` the emulator makes a block of every instruction, and with `-d exec,nochain` it writes a line for every
-//! block it runs:
+//! With `-singlestep` the emulator translates each instruction as a block of its own, and with `-d exec,nochain` it
+//! writes one line for every block that it runs:
 //!
 //! ```text
 //! Trace 0: 0x7f1f0c000240 [00800408/000035e8/00000110/ff020201] main
@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Instructions count between the calls of two functions, `trace_marks::begin` and `trace_marks::end` in
-//! `firmware-example`. A program's start is long and outside: functions that run only there are left out of the trace,
-//! for speed.
+//! `firmware-example`. A program's long start-up lies before them: functions that run only during start-up are left out
+//! of the trace, for speed.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -27,16 +27,16 @@ use crate::emulator::{self, Emulator};
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
 
-/// What the work between the two marks took.
+/// Instructions and cycles between the two marks.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
     /// Instructions.
     pub instructions: u64,
-    /// Cycles, estimated.
+    /// Estimated cycles.
     pub cycles: u64,
 }
 
-/// Parts of the names of functions that run before the first mark only: painting the stack, checking the model.
+/// Parts of the names of functions that run only before the first mark: painting the stack, checking the model.
 const BEFORE: [&str; 9] = [
     "Reset",
     "on_chip4load",
@@ -51,12 +51,12 @@ const BEFORE: [&str; 9] = [
 
 /// The code of a program.
 pub struct Code {
-    /// Where it begins.
+    /// Address of the first instruction.
     start: u32,
     bytes: Vec<u8>,
     begin: u32,
     end: u32,
-    /// Code that is traced, first and last address.
+    /// Address ranges that are traced, as first and last address.
     traced: Vec<(u32, u32)>,
 }
 
@@ -65,14 +65,14 @@ impl Code {
     pub fn read(elf: &Path) -> Result<Self> {
         let bytes = std::fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
         let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", elf.display()))?;
-        let text = file.sections().find(|section| section.kind() == SectionKind::Text).context("no code")?;
-        let start = u32::try_from(text.address()).context("code beyond 32 bits")?;
-        let bytes = text.data().context("code that cannot be read")?.to_vec();
+        let text = file.sections().find(|section| section.kind() == SectionKind::Text).context("the program has no code section")?;
+        let start = u32::try_from(text.address()).context("the code's address does not fit in 32 bits")?;
+        let bytes = text.data().context("cannot read the code section")?.to_vec();
         let mut code = Self { start, bytes, begin: 0, end: 0, traced: Vec::new() };
         let mut left_out = Vec::new();
         for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
             let name = symbol.name().unwrap_or_default();
-            // Bit 0 says that it is Thumb.
+            // Bit 0 marks Thumb code.
             let address = symbol.address() as u32 & !1;
             if name.contains("11trace_marks5begin") {
                 code.begin = address;
@@ -84,7 +84,7 @@ impl Code {
         }
         ensure!(
             code.begin != 0 && code.end != 0,
-            "the program has no marks: `trace_marks::around` in firmware-example"
+            "the program has no trace marks: call `trace_marks::around` (firmware-example) around the work"
         );
         code.traced = complement(start, start + code.bytes.len() as u32, left_out);
         Ok(code)
@@ -100,7 +100,7 @@ impl Code {
     }
 }
 
-/// What is left of `start..end`, as first and last addresses.
+/// Returns the rest of `start..end` without the given ranges, as first and last addresses.
 fn complement(start: u32, end: u32, mut left_out: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
     left_out.sort_unstable();
     let mut from = start;
@@ -117,13 +117,13 @@ fn complement(start: u32, end: u32, mut left_out: Vec<(u32, u32)>) -> Vec<(u32, 
     rest
 }
 
-/// Adds up a trace.
+/// Adds up the instructions and cycles of a trace.
 struct Counter<'c> {
     code: &'c Code,
     timing: Timing,
     work: Work,
     inside: bool,
-    /// The last address, whose instruction is counted when it is known which comes next.
+    /// The last address. Its instruction is counted when the next address is known.
     last: Option<u32>,
     previous: Kind,
 }
@@ -133,10 +133,10 @@ impl<'c> Counter<'c> {
         Self { code, timing, work: Work::default(), inside: false, last: None, previous: Kind::Other }
     }
 
-    /// Takes a line of the trace.
+    /// Processes a line of the trace.
     fn line(&mut self, line: &[u8]) {
         if line.starts_with(b"Stopped") {
-            // The block of the line before was not run after all; it comes again.
+            // The block of the previous line did not run; the trace repeats it.
             self.last = None;
         } else if let Some(address) = program_counter(line) {
             self.step(address);
@@ -162,14 +162,14 @@ impl<'c> Counter<'c> {
     }
 }
 
-/// The program counter in a line of the trace; `None` for any other line.
+/// Returns the program counter in a line of the trace; `None` for any other line.
 fn program_counter(line: &[u8]) -> Option<u32> {
     let line = std::str::from_utf8(line.strip_prefix(b"Trace ")?).ok()?;
     let (_, fields) = line.split_once('[')?;
     u32::from_str_radix(fields.split('/').nth(1)?, 16).ok()
 }
 
-/// Runs a program and follows it between its marks.
+/// Runs a program and traces it between its marks.
 pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout: Duration) -> Result<Option<Work>> {
     let Some(timing) = Timing::of(board.core) else { return Ok(None) };
     let code = Code::read(elf)?;
@@ -178,12 +178,12 @@ pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout
     qemu.args(["-singlestep", "-d", "exec,nochain", "-dfilter", &ranges.join(",")]);
     eprintln!("$ {}", show(&qemu));
     let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-    let mut emulator = Emulator(child.context("cannot start qemu-system-arm: `cargo xtask setup` installs it")?);
-    let trace = emulator.0.stderr.take().context("no trace")?;
+    let mut emulator = Emulator(child.context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?);
+    let trace = emulator.0.stderr.take().context("QEMU has no stderr to read the trace from")?;
     let work = read(trace, Counter::new(&code, timing), Instant::now() + timeout)?;
     let status = emulator.0.wait().context("cannot wait for QEMU")?;
     ensure!(status.success(), "the traced program ended with {status}");
-    ensure!(work.instructions > 0, "nothing was traced: does this QEMU write what it runs with `-d exec`?");
+    ensure!(work.instructions > 0, "the trace is empty: check that this version of QEMU supports `-d exec`");
     Ok(Some(work))
 }
 
@@ -197,7 +197,7 @@ fn read(trace: impl Read, mut counter: Counter<'_>, end: Instant) -> Result<Work
         }
         counter.line(&line);
         if index.is_multiple_of(1 << 16) && Instant::now() > end {
-            bail!("the traced program did not end in time");
+            bail!("the traced program did not end within the time limit");
         }
     }
     Ok(counter.work)
@@ -235,12 +235,13 @@ mod tests {
         for address in [100, 102, 10, 100, 102, 104, 100, 20, 100, 102] {
             counter.step(address);
             if address == 104 {
-                // As if it had not been run, and again.
+                // QEMU repeats a block that did not run.
                 counter.line(b"Stopped execution of TB chain before 0x7f [00000068] main");
                 counter.step(address);
             }
         }
-        // The mark itself (not in this code: one cycle and a jump), a load, one behind it, a jump, a load and a jump.
+        // The mark itself (outside this code: one cycle and a jump), a load, a second load after it, a jump, a load and
+        // a jump.
         assert_eq!(counter.work, Work { instructions: 5, cycles: 3 + 2 + 1 + 3 + 4 });
     }
 }

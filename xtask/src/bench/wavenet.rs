@@ -1,5 +1,5 @@
-//! The lecture's larger network, 76,195 parameters once folded, with random weights: what it takes stays comparable whatever model is shipped,
-//! and with the figures of others for this shape. And the same of gated units.
+//! Networks with random weights: the lecture's larger network (76,195 parameters once folded) and gated units of the
+//! same depth. Their figures stay comparable with earlier ones and with other libraries, whatever model is shipped.
 
 use anyhow::{Context, Result};
 use runtime::format::{Header, Layout, Precision, WeightFormat};
@@ -7,58 +7,58 @@ use runtime::quant::{LOGIT_FRACTION_BITS, MULTIPLIER_FRACTION_BITS, PRE_ACTIVATI
 use runtime::write::{EncodeError, IntegerLayer, Layers, LinearWeights, encode};
 use runtime::{Activation, Config, Level, Provenance};
 
-/// The dimensions of a network, and how its integers are stored.
+/// Dimensions of a network and the formats of its integer weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// Characters, the boundary included. The letters first, then others that take two bytes each.
+    /// Number of characters, including the boundary. The letters come first, then characters that take two bytes each.
     pub vocab_size: usize,
     /// Values per embedding.
     pub n_embd: u16,
-    /// From the characters up.
+    /// The levels, from the characters up.
     pub levels: Vec<Level>,
-    /// Of every level.
+    /// Activation of every level.
     pub activation: Activation,
-    /// Whether the output layer reads all levels.
+    /// True if the output layer reads all levels.
     pub skip: bool,
-    /// How level 0 is stored in integers: [`WeightFormat::Table`] or [`WeightFormat::Int8`].
+    /// Weight format of level 0 in integer models: [`WeightFormat::Table`] or [`WeightFormat::Int8`].
     pub first: WeightFormat,
-    /// How the output layer is stored in an int4 model.
+    /// Weight format of the output layer in an int4 model.
     pub output: WeightFormat,
 }
 
 impl Network {
-    /// Levels that fuse two characters each, level 0 a table.
+    /// Returns a network whose levels fuse two characters each and whose level 0 is a table.
     fn of_pairs(activation: Activation, widths: [u16; 3], skip: bool) -> Self {
         let levels = widths.map(|width| Level { fuse: 2, width }).to_vec();
         let (first, output) = (WeightFormat::Table, WeightFormat::Int8);
         Self { vocab_size: 27, n_embd: 24, levels, activation, skip, first, output }
     }
 
-    /// The lecture's.
+    /// Returns the lecture's network.
     pub fn wavenet() -> Self {
         Self::of_pairs(Activation::Tanh, [128; 3], false)
     }
 
-    /// The lecture's, with ReLU.
+    /// Returns the lecture's network with ReLU.
     pub fn relu() -> Self {
         Self::of_pairs(Activation::Relu, [128; 3], false)
     }
 
-    /// The shape of the preset `gated`.
+    /// Returns a network in the shape of the preset `gated`.
     pub fn gated() -> Self {
         Self::of_pairs(Activation::Gated, [64, 88, 104], true)
     }
 
-    /// The dimensions.
+    /// Returns the dimensions.
     ///
     /// # Errors
-    /// [`EncodeError`] for those that no runtime takes.
+    /// Returns [`EncodeError`] for dimensions that the runtime refuses.
     pub fn config(&self) -> Result<Config, EncodeError> {
         let config = Config::new(self.vocab_size, self.n_embd.into(), self.activation, &self.levels)?;
         Ok(config.with_skip(self.skip))
     }
 
-    /// How the layers are stored in a precision.
+    /// Returns the weight format of each layer in a precision.
     pub fn formats(&self, precision: Precision) -> Vec<WeightFormat> {
         let (first, inner, output) = match precision {
             Precision::F32 => (WeightFormat::F32, WeightFormat::F32, WeightFormat::F32),
@@ -71,8 +71,8 @@ impl Network {
         formats
     }
 
-    /// The root mean square of a level's outputs, roughly, where that of the sums is one. Gated units are a tanh times a sigmoid
-    /// around a half.
+    /// Returns the approximate root mean square of a level's outputs if that of its sums is one. A gated unit is a tanh
+    /// times a sigmoid, which is around 0.5.
     fn activation_rms(&self) -> f64 {
         match self.activation {
             Activation::Tanh => 0.63,
@@ -82,20 +82,20 @@ impl Network {
         }
     }
 
-    /// The boundary, the letters, and what comes behind them.
+    /// Returns the boundary, the letters, and the two-byte characters after them.
     fn vocab(&self) -> String {
         let others = ('\u{100}'..).filter(|character| character.is_alphabetic());
         ".".chars().chain('a'..='z').chain(others).take(self.vocab_size).collect()
     }
 }
 
-/// The network in a precision that `firmware-example` knows; integers in the plain layout.
+/// Encodes the network in a precision that `firmware-example` knows; integers are in the plain layout.
 ///
 /// # Errors
-/// For a network that the format has no room for.
+/// Returns an error if the network does not fit the format.
 pub fn blob(network: &Network, precision: &str) -> Result<Vec<u8>> {
-    let precision = Precision::from_name(precision).with_context(|| format!("no precision {precision}"))?;
-    encoded(network, precision).context("a network that is refused")
+    let precision = Precision::from_name(precision).with_context(|| format!("no precision `{precision}`: choose f32, int8 or int4"))?;
+    encoded(network, precision).context("cannot encode the network")
 }
 
 fn encoded(network: &Network, precision: Precision) -> Result<Vec<u8>, EncodeError> {
@@ -117,11 +117,11 @@ fn encoded(network: &Network, precision: Precision) -> Result<Vec<u8>, EncodeErr
         .enumerate()
         .map(|(index, (shape, &format))| {
             let fuse = network.levels.get(index).map_or(1, |level| usize::from(level.fuse));
-            // Of a table the terms of a sum, and as many entries for each of them as there are characters.
+            // A table has one term of the sum per fused character, and each term has one entry per character.
             let (columns, entries, input_rms) = match format {
                 WeightFormat::Table => (fuse, network.vocab_size, 1.0),
                 WeightFormat::Int8 | WeightFormat::Int4 => (shape.0, 1, 127.0 * network.activation_rms()),
-                WeightFormat::F32 | WeightFormat::Pairs => unreachable!("{} is no layer of integers", format.name()),
+                WeightFormat::F32 | WeightFormat::Pairs => unreachable!("{} is not an integer format", format.name()),
             };
             let one = if index == last { LOGIT_FRACTION_BITS } else { PRE_ACTIVATION_FRACTION_BITS };
             random_layer((columns, entries, shape.1), input_rms, format, one, &mut random)
@@ -173,7 +173,8 @@ fn single(
     encode(&header, &Layers::F32 { embedding: &embedding, layers }, &[1, 2, 3])
 }
 
-/// Evenly distributed weights, and a multiplier that brings sums of `columns` products to a root mean square of `one`.
+/// Returns evenly distributed weights, and a multiplier that scales sums of `columns` products to a root mean square of
+/// `one`.
 fn random_layer(
     (columns, entries, rows): (usize, usize, usize),
     input_rms: f64,
@@ -201,13 +202,13 @@ impl Random {
         self.0
     }
 
-    /// Evenly from -largest to largest.
+    /// Returns an evenly distributed weight from -largest to largest.
     fn weight(&mut self, largest: i32) -> i8 {
         let count = 2 * largest as u64 + 1;
         (((u64::from(self.next()) * count) >> 32) as i32 - largest) as i8
     }
 
-    /// Evenly, around 0, with a root mean square of one.
+    /// Returns an evenly distributed number around 0 with a root mean square of one.
     fn even(&mut self) -> f64 {
         (f64::from(self.next()) / f64::from(u32::MAX) - 0.5) * 12_f64.sqrt()
     }
@@ -219,7 +220,7 @@ mod tests {
     use runtime::Model;
     use runtime::format::AlignedBlob;
 
-    /// The multiply-accumulates that the figures of others are about, and the state that a chip keeps.
+    /// Checks the multiply-accumulates, which the figures of other libraries share, and the size of a chip's state.
     #[test]
     fn the_networks_have_their_shapes() {
         let shapes = [(Network::wavenet(), 76_195, 75_136, 68_992), (Network::gated(), 73_379, 72_192, 66_048)];

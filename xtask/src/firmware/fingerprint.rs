@@ -1,4 +1,4 @@
-//! A hash of everything that a firmware program is made from: where it is the same, the program need not be built again.
+//! Hashes everything that a firmware program is built from: a program with an unchanged hash is not rebuilt.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::command::{ask, show};
 use crate::repo::Repo;
 
-/// Files and folders that programs are built from, from the repository's top. Dependencies are in `Cargo.lock`.
+/// Files and folders that programs are built from, relative to the repository's top. `Cargo.lock` covers dependencies.
 const SOURCES: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -26,13 +26,13 @@ const SOURCES: [&str; 9] = [
     "runtime/src",
 ];
 
-/// Variables of Cargo's and the compiler's that change what is built.
+/// Prefixes of variables of Cargo and the compiler that change the program.
 const VARIABLES: [&str; 5] = ["CARGO_BUILD_", "CARGO_ENCODED_", "CARGO_PROFILE_", "CARGO_TARGET_", "RUST"];
 
 /// Returns the hash of the sources, the model, the command and its environment, and the compiler's version.
 ///
 /// # Errors
-/// A file cannot be read.
+/// Returns an error if a file cannot be read.
 pub fn of(repo: &Repo, command: &Command, model: &Path) -> Result<String> {
     static COMPILER: OnceLock<Option<String>> = OnceLock::new();
     let compiler = || ask(Command::new("rustc").arg("-vV").current_dir(repo.root()));
@@ -41,7 +41,7 @@ pub fn of(repo: &Repo, command: &Command, model: &Path) -> Result<String> {
     show(command).hash(&mut hash);
     let variables = env::vars_os().filter(|(name, _)| {
         let name = name.to_string_lossy();
-        // Set by rustup and by `RUST_BACKTRACE=1 cargo test`: of no influence on programs.
+        // rustup and `RUST_BACKTRACE=1 cargo test` set such variables, which do not affect programs.
         VARIABLES.iter().any(|start| name.starts_with(start)) && !name.starts_with("RUST_")
     });
     variables.collect::<BTreeMap<_, _>>().hash(&mut hash);
@@ -52,7 +52,7 @@ pub fn of(repo: &Repo, command: &Command, model: &Path) -> Result<String> {
     Ok(format!("{:016x}", hash.finish()))
 }
 
-/// Adds a file, or all files of a folder but Cargo's own. A path that does not exist is added as such.
+/// Adds a file, or all files of a folder except Cargo's own. A missing path is added as missing.
 fn add(path: &Path, hash: &mut DefaultHasher) -> Result<()> {
     path.hash(hash);
     if path.is_dir() {
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn sources_are_there() {
-        // Set-up writes this one.
+        // `cargo xtask setup` writes .tools/cargo.toml.
         for source in SOURCES.into_iter().filter(|source| *source != ".tools/cargo.toml") {
             assert!(Repo::find().root().join(source).exists(), "{source}");
         }

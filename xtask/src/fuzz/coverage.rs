@@ -1,8 +1,8 @@
-//! `cargo xtask fuzz --coverage`: the lines of the loader that the committed inputs do not reach.
+//! `cargo xtask fuzz --coverage`: lists the lines of the loader that the committed inputs do not reach.
 //!
-//! The test over the committed inputs (`runtime/tests/fuzz.rs`) is compiled without optimization and run by valgrind's callgrind,
-//! which counts the instructions of each source line. The program's line table has the lines that there are. A line is
-//! reached if one of its instructions was executed.
+//! The test over the committed inputs (`runtime/tests/fuzz.rs`) is compiled without optimization and run by valgrind's
+//! callgrind, which counts the executed instructions of each source line. The program's line table lists all lines with
+//! instructions. A line is reached if one of its instructions was executed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::firmware::executable;
 use crate::repo::{Repo, normalize};
 use crate::size::crates::Strings;
 
-/// What reads a blob, as seen from `runtime/src`.
+/// Files that read a blob, relative to `runtime/src`.
 const LOADER: [&str; 10] = [
     "config.rs",
     "format.rs",
@@ -32,22 +32,22 @@ const LOADER: [&str; 10] = [
     "vocab.rs",
 ];
 
-/// A line of a file, as seen from `runtime/src`.
+/// File, relative to `runtime/src`, and line number.
 type Line = (String, u64);
 
-/// Prints a table, and the lines that are not reached. Which of them may be so, `runtime/fuzz/README.md` says.
+/// Prints a table and the lines that are not reached. `runtime/fuzz/README.md` lists the lines that cannot be reached.
 ///
 /// # Errors
-/// Without valgrind.
+/// Returns an error if valgrind is missing.
 pub fn run(repo: &Repo, json: bool) -> Result<ExitCode> {
     if on_path("valgrind").is_none() {
-        bail!("valgrind is missing, which counts what is executed: apt-get install valgrind");
+        bail!("valgrind, which counts executed lines, is missing: apt-get install valgrind");
     }
     let test = build(repo)?;
     let counts = repo.root().join("target/coverage/callgrind.out");
     let mut valgrind = Command::new("valgrind");
     valgrind.current_dir(repo.root().join("runtime"));
-    // Names and lines as they are, not as differences.
+    // Writes names and line numbers in full, not as differences.
     valgrind.args(["--quiet", "--tool=callgrind", "--compress-strings=no", "--compress-pos=no", "--dump-line=yes"]);
     valgrind.arg(format!("--callgrind-out-file={}", counts.display())).arg(&test);
     run_command(valgrind.args(["the_corpus", "--test-threads=1", "--quiet"]))?;
@@ -60,26 +60,27 @@ pub fn run(repo: &Repo, json: bool) -> Result<ExitCode> {
     report(&all, &reached, &sources, json)
 }
 
-/// The test, its lines as they were written.
+/// Builds the test without optimization, so that its lines are those of the source.
 fn build(repo: &Repo) -> Result<PathBuf> {
     let mut cargo = repo.cargo();
     for plain in ["profile.dev.opt-level=0", "profile.dev.package.runtime.opt-level=0"] {
         cargo.args(["--config", plain]);
     }
-    // A folder of its own, or everything would be built anew for the next test.
+    // A separate folder keeps the next test run from rebuilding everything.
     cargo.args(["test", "--package", "runtime", "--test", "fuzz", "--no-run", "--target-dir", "target/coverage"]);
     let messages = run_for_output(cargo.arg("--message-format=json-render-diagnostics"))?;
-    executable(&messages, "fuzz").context("cargo named no test `fuzz`")
+    executable(&messages, "fuzz").context("cargo built no test named `fuzz`")
 }
 
-/// A path of the loader, as seen from `runtime/src`. The compiler names files from the top of the workspace, or in full.
+/// Returns a loader file's path relative to `runtime/src`. The compiler names files relative to the workspace, or in
+/// full.
 fn of_loader(path: &str, root: &Path, sources: &Path) -> Option<String> {
     let path = normalize(&root.join(path));
     let name = path.strip_prefix(sources).ok()?.to_str()?.to_owned();
     LOADER.contains(&&*name).then_some(name)
 }
 
-/// The lines that have instructions.
+/// Returns the lines that have instructions.
 fn lines(file: &object::File<'_>, root: &Path, sources: &Path) -> Result<BTreeSet<Line>> {
     let data = |name: &str| file.section_by_name(name).map_or(Ok(&[][..]), |section| section.data());
     let (table, strings) = (data(".debug_line")?, data(".debug_str")?);
@@ -95,7 +96,7 @@ fn lines(file: &object::File<'_>, root: &Path, sources: &Path) -> Result<BTreeSe
             .collect();
         let mut rows = program.rows();
         while let Some((_, row)) = rows.next_row().context("in .debug_line")? {
-            // What the linker left out has been moved to address 0.
+            // The linker moves removed code to address 0.
             if let (Some(line), Some(Some(name))) = (row.line(), names.get(row.file_index() as usize))
                 && row.address() > 0
                 && !row.end_sequence()
@@ -107,7 +108,8 @@ fn lines(file: &object::File<'_>, root: &Path, sources: &Path) -> Result<BTreeSe
     Ok(lines)
 }
 
-/// The lines that callgrind has counted: `fl=FILE`, or `fi=` and `fe=` where another file's lines begin, then `LINE COUNT`.
+/// Returns the lines that callgrind counted: `fl=FILE`, or `fi=` and `fe=` where another file's lines begin, then `LINE
+/// COUNT`.
 fn executed(counts: &str, root: &Path, sources: &Path) -> BTreeSet<Line> {
     let mut lines = BTreeSet::new();
     let mut file = None;
@@ -123,7 +125,7 @@ fn executed(counts: &str, root: &Path, sources: &Path) -> BTreeSet<Line> {
     lines
 }
 
-/// The table, and each line that is not reached.
+/// Prints the table and each line that is not reached.
 fn report(all: &BTreeSet<Line>, reached: &BTreeSet<Line>, sources: &Path, json: bool) -> Result<ExitCode> {
     let missed: Vec<&Line> = all.difference(reached).collect();
     let of = |lines: &mut dyn Iterator<Item = &Line>, name: &str| lines.filter(|line| line.0 == name).count();
@@ -146,7 +148,7 @@ fn report(all: &BTreeSet<Line>, reached: &BTreeSet<Line>, sources: &Path, json: 
         }
     }
     if LOADER.iter().any(|name| of(&mut all.iter(), name) == 0) {
-        bail!("the program's line table has no lines of one of these files");
+        bail!("the program's line table has no lines of one of the loader's files: update LOADER");
     }
     Ok(ExitCode::SUCCESS)
 }

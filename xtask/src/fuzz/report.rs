@@ -1,4 +1,4 @@
-//! What libFuzzer says of a run, as a row of a table.
+//! Reads libFuzzer's log of a run as a row of a table.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -6,21 +6,21 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// How a target went.
+/// Result of a target.
 #[derive(Debug, Default, PartialEq)]
 pub struct Row {
     pub target: &'static str,
     pub executions: u64,
     pub per_second: u64,
-    /// Inputs in the corpus.
+    /// Number of inputs in the corpus.
     pub corpus: u64,
-    /// Edges of the program that were taken.
+    /// Number of edges of the program that were taken.
     pub edges: u64,
-    /// Files with the inputs at which it crashed, hung or filled the memory.
+    /// Files with inputs that crashed the target, made it hang, or filled the memory.
     pub crashes: BTreeSet<String>,
 }
 
-/// Reads the log of a run: lines such as `#12 REDUCE cov: 1303 ft: 5078 corp: 519/89Kb ...`, and figures at its end.
+/// Reads the log of a run: lines such as `#12 REDUCE cov: 1303 ft: 5078 corp: 519/89Kb ...`, and statistics at the end.
 pub fn parse(target: &'static str, log: &str) -> Row {
     let mut row = Row { target, ..Row::default() };
     for line in log.lines() {
@@ -36,38 +36,38 @@ pub fn parse(target: &'static str, log: &str) -> Row {
             };
             row.edges = behind(" cov: ").unwrap_or(row.edges);
             row.corpus = behind(" corp: ").unwrap_or(row.corpus);
-            // Where it crashes there are no figures at the end.
+            // After a crash there are no statistics at the end.
             row.executions = behind("#").unwrap_or(row.executions);
         }
     }
     row
 }
 
-/// The files that runs have left, but for slow inputs: those are no failures.
+/// Returns the files that runs have saved, without slow inputs, which are not failures.
 pub fn crashes(folder: &Path) -> Result<BTreeSet<String>> {
     let entries = folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))?;
     let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
     Ok(names.filter(|name| !name.starts_with("slow-unit")).collect())
 }
 
-/// The end of a log, without the pictures of memory.
+/// Returns the end of a log, without the dump of memory.
 pub fn end(log: &str) -> String {
     let start = log.lines().position(|line| line.contains("panicked at") || line.contains("ERROR:")).unwrap_or(0);
     log.lines().skip(start).take(12).collect::<Vec<_>>().join("\n")
 }
 
-/// The table at the end.
+/// Returns the final table.
 pub fn table(rows: &[Row]) -> String {
     let mut text = "target      executions   per second   corpus    edges  crashes\n".to_owned();
     for Row { target, executions, per_second, corpus, edges, crashes } in rows {
         let crashes = crashes.len();
         writeln!(text, "{target:<10} {executions:>11} {per_second:>12} {corpus:>8} {edges:>8} {crashes:>8}")
-            .expect("a string takes everything");
+            .expect("writing to a string succeeds");
     }
     text
 }
 
-/// The same for programs.
+/// Returns the table as JSON.
 pub fn json(rows: &[Row]) -> String {
     let rows: Vec<_> = rows
         .iter()

@@ -1,4 +1,4 @@
-//! Faults made by hand in the kernels of chips, and whether `kerneltest` finds them in QEMU.
+//! Puts hand-made faults into the kernels for chips, and checks that `kerneltest` finds them in QEMU.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,16 +13,16 @@ use crate::firmware;
 use crate::repo::Repo;
 use crate::setup;
 
-/// The list, from the repository's top.
+/// Path of the list from the repository's top.
 const FAULTS: &str = "tests/faults.toml";
-/// Where the sources are copied to, with whose programs they are built.
+/// Folder of the copied sources that receive the faults.
 const COPY: &str = "target/faulty";
-/// The program that must find them.
+/// Program that must find the faults.
 const PROGRAM: &str = "kerneltest";
-/// A program for 4 bits has the kernels of 8, too.
+/// Model of the program. An int4 program also contains the int8 kernels.
 const MODEL: &str = "models/tiny.int4.blob";
 
-/// One of them.
+/// A fault from the list.
 struct Fault {
     what: String,
     file: String,
@@ -35,7 +35,7 @@ struct Fault {
 impl Fault {
     fn read(table: &Value) -> Result<Self> {
         let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
-        let needed = |key: &str| text(key).with_context(|| format!("a fault without `{key}`"));
+        let needed = |key: &str| text(key).with_context(|| format!("a fault has no `{key}`"));
         Ok(Self {
             what: needed("what")?,
             file: needed("file")?,
@@ -46,10 +46,10 @@ impl Fault {
         })
     }
 
-    /// The file's text with the fault in it.
+    /// Returns the file's text with the fault in it.
     fn put_into(&self, text: &str) -> Result<String> {
         if !text.contains(&self.from) {
-            bail!("{FAULTS}: {} has no `{}`", self.file, self.from);
+            bail!("{FAULTS}: {} does not contain `{}`", self.file, self.from);
         }
         Ok(text.replacen(&self.from, &self.to, 1))
     }
@@ -57,11 +57,12 @@ impl Fault {
 
 fn read(text: &str) -> Result<Vec<Fault>> {
     let table: Table = toml::from_str(text).with_context(|| format!("cannot read {FAULTS}"))?;
-    let faults = table.get("fault").and_then(Value::as_array).context("no faults")?;
+    let faults = table.get("fault").and_then(Value::as_array).context("the list has no faults")?;
     faults.iter().map(Fault::read).collect()
 }
 
-/// The command: those whose description contains one of `words`, or all. Fails where one is not found.
+/// Runs the command for the faults whose description contains one of `words`, or for all. Fails if a fault is not
+/// found.
 pub fn run(repo: &Repo, words: &[OsString]) -> Result<ExitCode> {
     setup::ensure(repo, setup::Purpose::Use)?;
     let list = fs::read_to_string(repo.root().join(FAULTS)).with_context(|| format!("cannot read {FAULTS}"))?;
@@ -69,9 +70,9 @@ pub fn run(repo: &Repo, words: &[OsString]) -> Result<ExitCode> {
     faults.retain(|fault| words.is_empty() || words.iter().any(|word| fault.what.contains(&*word.to_string_lossy())));
     let copy = Repo::copy(&repo.root().join(COPY), None);
     repo.copy_sources(copy.root())?;
-    // What set-up has written for Cargo, if it has.
+    // Copies the configuration that set-up wrote for Cargo, if there is any.
     repo.copy_file("firmware-example/.cargo/config.toml", copy.root())?;
-    // A test that fails anyway finds nothing.
+    // A program that already fails without a fault shows nothing.
     let mut healthy: Vec<_> = faults.iter().map(|fault| (fault.board.name, &fault.model)).collect();
     healthy.sort_unstable();
     healthy.dedup();
@@ -99,7 +100,7 @@ pub fn run(repo: &Repo, words: &[OsString]) -> Result<ExitCode> {
     Ok(if survivors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether the program fails: it reports numbers that differ, or does not come to its end.
+/// Returns whether the program notices the fault: it reports different numbers, or does not end.
 fn found(repo: &Repo, copy: &Repo, board: &Board, model: &str) -> Result<bool> {
     let elf = firmware::build(copy, board, PROGRAM, Some(&repo.root().join(model)))?;
     Ok(match emulator::run_quietly(repo, board, &elf, &[], emulator::TIMEOUT) {
@@ -109,7 +110,7 @@ fn found(repo: &Repo, copy: &Repo, board: &Board, model: &str) -> Result<bool> {
             differ.for_each(|(key, value)| println!("   {key}={value}"));
             !run.success()
         }
-        // It hangs.
+        // The program hangs, or does not build.
         Err(error) => {
             println!("   {error:#}");
             true
@@ -121,7 +122,7 @@ fn found(repo: &Repo, copy: &Repo, board: &Board, model: &str) -> Result<bool> {
 mod tests {
     use super::*;
 
-    /// A list that has fallen behind the sources is noticed before anything is built.
+    /// Finds outdated entries of the list before anything is built.
     #[test]
     fn every_fault_can_be_made() {
         let repo = Repo::find();

@@ -1,4 +1,4 @@
-//! What became of the mutants, counted by area.
+//! Counts the outcomes of mutants by area.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -6,17 +6,17 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// Of a hundred mutants that can be built, so many must be noticed, in every area.
+/// Percentage of buildable mutants that the tests must notice in every area.
 pub const TARGET_PERCENT: f64 = 95.0;
 
-/// What can become of a mutant, in cargo-mutants' words, and in the order of the table.
+/// Outcomes of a mutant in cargo-mutants' words, in the order of the table's columns.
 const OUTCOMES: [&str; 4] = ["CaughtMutant", "Timeout", "MissedMutant", "Unviable"];
 
-/// Outcomes by the names of the mutants: `runtime/src/quant.rs:41:9: replace ...`.
+/// Outcomes by mutant name: `runtime/src/quant.rs:41:9: replace ...`.
 #[derive(Default)]
 pub struct Score {
     outcomes: BTreeMap<String, String>,
-    /// Those there are, known or not.
+    /// Names of all mutants, tested or not.
     all: BTreeSet<String>,
 }
 
@@ -24,12 +24,12 @@ pub struct Score {
 #[derive(Default, Clone, Copy, PartialEq, Debug)]
 struct Row {
     all: usize,
-    /// As in [`OUTCOMES`].
+    /// Counts in the order of [`OUTCOMES`].
     counts: [usize; 4],
 }
 
 impl Row {
-    /// Of those that can be built and were tested, how many were noticed; none where there were none.
+    /// Returns the percentage of buildable, tested mutants that were noticed, or `None` if there are none.
     fn percent(self) -> Option<f64> {
         let [caught, timeout, missed, _] = self.counts;
         let noticed = caught + timeout;
@@ -38,7 +38,7 @@ impl Row {
 }
 
 impl Score {
-    /// What [`Self::to_text`] gave.
+    /// Parses the output of [`Self::to_text`].
     pub fn parse(text: &str) -> Result<Self> {
         let outcomes = serde_json::from_str(text).context("no record of mutants")?;
         Ok(Self { outcomes, ..Self::default() })
@@ -48,11 +48,11 @@ impl Score {
         format!("{:#}\n", Value::from_iter(self.outcomes.iter().map(|(name, outcome)| (name.clone(), outcome.clone()))))
     }
 
-    /// Adds a run: cargo-mutants' `outcomes.json`.
+    /// Adds a run from cargo-mutants' `outcomes.json`.
     pub fn add(&mut self, text: &str) -> Result<()> {
         let report: Value = serde_json::from_str(text)?;
         for outcome in report["outcomes"].as_array().context("no outcomes")? {
-            // The first is the test of what is not changed.
+            // The first outcome belongs to the unchanged code.
             let name = outcome["scenario"]["Mutant"]["name"].as_str();
             if let (Some(name), Some(summary)) = (name, outcome["summary"].as_str()) {
                 self.outcomes.insert(name.to_owned(), summary.to_owned());
@@ -61,7 +61,7 @@ impl Score {
         Ok(())
     }
 
-    /// Forgets what is none of these.
+    /// Removes outcomes of mutants that are not in `all`.
     pub fn keep(&mut self, all: &[String]) {
         self.all = all.iter().cloned().collect();
         self.outcomes.retain(|name, _| self.all.contains(name));
@@ -80,12 +80,12 @@ impl Score {
         rows
     }
 
-    /// Whether the tests notice enough, in every area of which some mutants are known.
+    /// Returns whether every area with tested mutants reaches the target.
     pub fn passes(&self) -> bool {
         self.rows().values().filter_map(|row| row.percent()).all(|percent| percent >= TARGET_PERCENT)
     }
 
-    /// The table and the survivors.
+    /// Returns the table and the survivors.
     pub fn text(&self) -> String {
         let mut text = String::from(
             "| area | mutants | tested | caught | timed out | missed | do not build | score |\n\
@@ -109,7 +109,7 @@ impl Score {
         text
     }
 
-    /// The page in the repository.
+    /// Returns the page for the repository.
     pub fn page(&self, config: &str) -> String {
         let left_out = config.split_once("exclude_re = [\n").and_then(|(_, rest)| rest.split_once("\n]"));
         let left_out = left_out.map_or("", |(list, _)| list);
@@ -121,8 +121,8 @@ impl Score {
              Where fewer mutants were tested than there are, the score is that of a sample. Tests were added for\n\
              the survivors of the sample, so the rest would score lower.\n\n\
              - `kernels/x86`: the kernels with intrinsics.\n\
-             - `kernels`: all others that a host compiles, which are the definitions of every layout.\n\
-             - Kernels in assembly have faults made by hand, in `tests/faults.toml`: `cargo xtask mutants --emulated`.\n\n\
+             - `kernels`: all other kernels that a host compiles: the definitions of every layout.\n\
+             - Kernels in assembly have hand-made faults in `tests/faults.toml`: `cargo xtask mutants --emulated`.\n\n\
              {}\n\
              Excluded mutants and the reason for each, from `.cargo/mutants.toml`. \"Hides N\": the entry also\n\
              excludes N mutants that a test finds, the same change elsewhere in the function.\n\n```toml\n{left_out}\n```\n",
@@ -131,11 +131,11 @@ impl Score {
     }
 }
 
-/// Area of a mutant: `kernels` for `runtime/src/kernels/dual16.rs:...`.
+/// Returns the area of a mutant: `kernels` for `runtime/src/kernels/dual16.rs:...`.
 fn area(name: &str) -> &str {
     let path = name.split(':').next().unwrap_or_default();
     let path = path.trim_start_matches("runtime/src/").trim_end_matches(".rs");
-    // In any folder of the kernels, for a file or a folder of this name.
+    // The folder or file may be anywhere below the kernels.
     if path.starts_with("kernels/") && path.split('/').any(|part| part == "x86") {
         return "kernels/x86";
     }

@@ -1,5 +1,5 @@
-//! Packages of Debian and its relatives: what an installation would take, and how to use a
-//! package without installing it (no root, nothing of the system changed).
+//! Packages of Debian and its relatives: what an installation would do, and how to use a package without installing it
+//! (no root rights needed, the system is unchanged).
 
 use std::fs;
 use std::path::Path;
@@ -10,64 +10,64 @@ use anyhow::{Context, Result, bail};
 use super::say;
 use crate::command::{ask, on_path, run};
 
-/// What apt would do to install something.
+/// Effects of an installation by apt.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan {
-    /// Packages to fetch, with their sizes.
+    /// Packages to fetch, with their sizes in bytes.
     pub packages: Vec<(String, u64)>,
-    /// Installed packages that would have to go.
+    /// Installed packages that apt would remove.
     pub removed: Vec<String>,
     /// apt's own sentence about disk space.
     pub disk: Option<String>,
 }
 
 impl Plan {
-    /// Bytes to fetch.
+    /// Returns the number of bytes to fetch.
     pub fn bytes(&self) -> u64 {
         self.packages.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Names of the packages to fetch.
+    /// Returns the names of the packages to fetch.
     pub fn names(&self) -> Vec<String> {
         self.packages.iter().map(|(name, _)| name.clone()).collect()
     }
 }
 
-/// Whether this system has apt and dpkg.
+/// Returns whether this system has apt and dpkg.
 pub fn available() -> bool {
     ["apt-get", "apt-cache", "dpkg", "tar"].iter().all(|tool| on_path(tool).is_some())
 }
 
-/// apt, speaking the language that is parsed here.
+/// Returns a command of apt that prints English, which is parsed here.
 fn apt(tool: &str) -> Command {
     let mut command = Command::new(tool);
     command.env("LC_ALL", "C");
     command
 }
 
-/// Who we are to the system.
+/// Rights of the user on this system.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Rights {
-    /// The administrator.
+    /// True for the administrator.
     pub root: bool,
-    /// Someone whom sudo asks no password.
+    /// True if sudo asks for no password.
     pub sudo: bool,
 }
 
 impl Rights {
-    /// Finds out, without asking anyone anything.
+    /// Finds out the rights without asking the user anything.
     pub fn look() -> Self {
         let root = ask(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
         let sudo = !root && ask(Command::new("sudo").args(["-n", "true"])).is_some();
         Self { root, sudo }
     }
 
-    /// Whether administrators' commands can be run.
+    /// Returns whether administrators' commands can run.
     pub fn admin(self) -> bool {
         self.root || self.sudo
     }
 
-    /// An administrator's command.
+    /// Returns a command that runs as administrator.
     pub fn command(self, line: &[&str]) -> Command {
         let mut words: Vec<&str> = Vec::new();
         if self.sudo {
@@ -80,40 +80,40 @@ impl Rights {
     }
 }
 
-/// Refreshes the package lists, where we may.
+/// Refreshes the package lists if the user has the rights.
 pub fn refresh(rights: Rights) {
     if !rights.admin() {
         return;
     }
-    say("refreshes the package lists, up to 10 MB");
-    // A list that is a little old, or one source of many out of reach, is no reason to stop.
+    say("refreshing the package lists, up to 10 MB");
+    // A slightly old list, or one unreachable source of many, is no reason to stop.
     if let Err(error) = run(&mut rights.command(&["apt-get", "update", "--quiet"])) {
-        say(&format!("{error:#}; going on with the lists as they are"));
+        say(&format!("{error:#}; continuing with the existing lists"));
     }
 }
 
-/// What installing these packages would take, or `None` where apt does not know them.
+/// Returns the plan to install these packages, or `None` if apt does not know them.
 pub fn plan(packages: &[&str]) -> Option<Plan> {
     let mut command = apt("apt-get");
     command.args(["--print-uris", "--yes", "--no-install-recommends", "install"]);
     ask(command.args(packages)).map(|text| parse_plan(&text))
 }
 
-/// The version apt would install.
+/// Returns the version that apt would install.
 pub fn candidate(package: &str) -> Option<String> {
     let text = ask(apt("apt-cache").args(["policy", package]))?;
     let version = text.lines().find_map(|line| line.trim().strip_prefix("Candidate: "))?;
     (version != "(none)").then(|| version.to_owned())
 }
 
-/// The packages that this one depends on directly.
+/// Returns the direct dependencies of a package.
 pub fn dependencies(package: &str) -> Vec<String> {
     let text = ask(apt("apt-cache").args(["depends", package])).unwrap_or_default();
     text.lines().filter_map(|line| line.trim().strip_prefix("Depends: ")).map(str::to_owned).collect()
 }
 
-/// Reads what `apt-get --print-uris install` prints: sentences for people, then a line
-/// `'address' file_name bytes checksum` for each package.
+/// Parses the output of `apt-get --print-uris install`: sentences for people, then a line `'address' file_name bytes
+/// checksum` for each package.
 fn parse_plan(text: &str) -> Plan {
     let mut plan = Plan::default();
     let mut removing = false;
@@ -140,13 +140,13 @@ fn parse_plan(text: &str) -> Plan {
     plan
 }
 
-/// Fetches packages into `debs` and unpacks them into `into`, installing nothing. Paths that match
-/// a pattern of `without` (`./usr/src/*/src`) stay packed.
+/// Fetches packages into `debs` and unpacks them into `into` without installing anything. Paths that match a pattern of
+/// `without` (`./usr/src/*/src`) are not unpacked.
 pub fn unpack(packages: &[String], debs: &Path, into: &Path, without: &[&str]) -> Result<()> {
-    // Whole packages of an interrupted run are kept: apt checks them and fetches the rest.
+    // Complete packages of an interrupted run are kept: apt checks them and fetches the rest.
     fs::create_dir_all(debs).with_context(|| format!("cannot create {}", debs.display()))?;
     let mut download = Command::new("apt-get");
-    // As root, apt would fetch as a user who may not write here.
+    // As root, apt would fetch as another user, who may not write here.
     download.args(["-o", "APT::Sandbox::User=root", "--quiet", "download"]);
     run(download.args(packages).current_dir(debs))?;
     let mut unpacked = 0;
@@ -159,12 +159,12 @@ pub fn unpack(packages: &[String], debs: &Path, into: &Path, without: &[&str]) -
         unpacked += 1;
     }
     if unpacked < packages.len() {
-        bail!("{unpacked} of {} packages arrived", packages.len());
+        bail!("only {unpacked} of {} packages were fetched: run the same command again", packages.len());
     }
     Ok(())
 }
 
-/// Unpacks one package, as `dpkg -x` does, but for what is left out.
+/// Unpacks one package, as `dpkg -x` does, except for the paths left out.
 fn unpack_one(deb: &Path, into: &Path, without: &[&str]) -> Result<()> {
     let mut contents = Command::new("dpkg")
         .arg("--fsys-tarfile")
@@ -174,10 +174,10 @@ fn unpack_one(deb: &Path, into: &Path, without: &[&str]) -> Result<()> {
         .context("cannot start dpkg")?;
     let mut tar = Command::new("tar");
     tar.args(["-x", "-f", "-", "--no-same-owner", "-C"]).arg(into);
-    // Or `*` would leave out every folder of that name below, too.
+    // Otherwise `*` would also leave out every deeper folder of that name.
     tar.arg("--no-wildcards-match-slash");
     tar.args(without.iter().map(|pattern| format!("--exclude={pattern}")));
-    tar.stdin(contents.stdout.take().context("no contents")?);
+    tar.stdin(contents.stdout.take().context("dpkg has no stdout to read")?);
     let unpacked = tar.status().context("cannot start tar")?;
     let packed = contents.wait().context("cannot wait for dpkg")?;
     if !(unpacked.success() && packed.success()) {
@@ -186,8 +186,8 @@ fn unpack_one(deb: &Path, into: &Path, without: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes a script `bin/<program>` into an unpacked tree that starts `usr/bin/<program>` with the
-/// tree's own libraries, wherever the tree lies.
+/// Writes a script `bin/<program>` into an unpacked tree. The script starts `usr/bin/<program>` with the tree's own
+/// libraries and works wherever the tree is.
 pub fn wrap(tree: &Path, program: &str) -> Result<()> {
     let mut libraries = Vec::new();
     for parent in ["usr/lib", "lib"] {
@@ -195,7 +195,7 @@ pub fn wrap(tree: &Path, program: &str) -> Result<()> {
             continue;
         };
         for folder in folders {
-            // Debian's library folders are named for a machine: x86_64-linux-gnu.
+            // Debian names its library folders after the machine: x86_64-linux-gnu.
             let name = folder?.file_name().to_string_lossy().into_owned();
             if name.contains("-linux-gnu") && !name.contains("unknown") {
                 libraries.push(format!("$tree/{parent}/{name}"));
@@ -205,7 +205,7 @@ pub fn wrap(tree: &Path, program: &str) -> Result<()> {
     let libraries = libraries.join(":");
     let script = format!(
         "#!/bin/sh\n\
-         # Starts the program beside it with the libraries that came with it.\n\
+         # Starts the program of this folder with the libraries that came with it.\n\
          tree=$(dirname \"$(dirname \"$0\")\")\n\
          LD_LIBRARY_PATH=\"{libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\n\
          export LD_LIBRARY_PATH\n\
@@ -225,7 +225,7 @@ fn make_executable(file: &Path) -> Result<()> {
         .with_context(|| format!("cannot make {} executable", file.display()))
 }
 
-/// Never reached: there is no apt elsewhere.
+/// Never called: other systems have no apt.
 #[cfg(not(unix))]
 fn make_executable(_: &Path) -> Result<()> {
     Ok(())

@@ -1,19 +1,20 @@
-//! The C compiler for Arm chips. Only the test of the C library needs it: Rust comes with a linker of its own.
+//! The C and C++ compiler for Arm chips. Only the C library needs it: its package and its tests. Rust has its own linker.
 
 use super::program::Program;
 
-/// `arm-none-eabi-gcc`, without a C library: the example does without.
+/// `arm-none-eabi-gcc` without a C library, which the example does not need.
 pub const ARM_GCC: Program = Program {
     what: "C for ARM",
     name: "arm-none-eabi-gcc",
     folder: "arm-gcc",
     apt: "gcc-arm-none-eabi",
-    dnf: "arm-none-eabi-gcc-cs",
+    // With C++, for the test of the sketch; it depends on the C compiler.
+    dnf: "arm-none-eabi-gcc-cs-c++",
     pacman: "arm-none-eabi-gcc",
     brew: "arm-none-eabi-gcc",
     by_hand: "the Arm GNU toolchain",
     download: "50 to 150 MB",
-    // Measured on Debian 12: 51 MB in 2 packages, and up to 6 of libraries, unpack to 460 MB.
+    // Measured on Debian 12: 51 MB in 2 packages, and up to 6 library packages, unpack to 460 MB.
     unpacked_factor: 10,
     // arm-none-eabi-gcc (15:12.2.rel1-1) 12.2.1 20221205
     version: |line| line.split(')').next_back()?.split_whitespace().next(),

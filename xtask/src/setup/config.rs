@@ -1,5 +1,5 @@
-//! The two ignored Cargo configuration files through which plain cargo commands find what was
-//! fetched. `.cargo/config.toml` and `firmware-example/.cargo/config.toml` include them.
+//! Writes the two ignored Cargo configuration files that tell plain cargo commands where the fetched files are.
+//! `.cargo/config.toml` and `firmware-example/.cargo/config.toml` include them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::repo::Repo;
 /// First line of both files.
 const HEADER: &str = "# Written by `cargo xtask setup`; rewritten whenever it runs.\n";
 
-/// Brings both files up to date with what is there.
+/// Updates both files from what is installed.
 pub fn write(repo: &Repo) -> Result<()> {
     let facts =
         Facts { libtorch: libtorch::home(repo), cxx: prerequisites::cxx_to_name(), rustc: thumb::uses_debian(repo) };
@@ -21,7 +21,7 @@ pub fn write(repo: &Repo) -> Result<()> {
     replace(&repo.tools().join("firmware-cargo.toml"), &facts.in_firmware())
 }
 
-/// What the files say, paths relative to the repository.
+/// Facts for the files; paths are relative to the repository.
 struct Facts {
     libtorch: Option<&'static str>,
     cxx: Option<&'static str>,
@@ -29,11 +29,11 @@ struct Facts {
 }
 
 impl Facts {
-    /// For every cargo command in the repository.
+    /// Returns the configuration of every cargo command in the repository.
     fn everywhere(&self) -> String {
         let mut env = String::new();
-        // `relative` counts from the folder above the one this file is in: the repository's top.
-        // Without `force`, a variable of the user's own wins.
+        // `relative` starts at the parent of the configuration file's folder: the repository's top. Without `force`, a
+        // variable that the user sets wins.
         if let Some(home) = self.libtorch {
             writeln!(env, "LIBTORCH = {{ value = \"{home}\", relative = true }}").unwrap();
         }
@@ -43,7 +43,7 @@ impl Facts {
         if env.is_empty() { env } else { format!("[env]\n{env}") }
     }
 
-    /// For cargo commands in `firmware-example`.
+    /// Returns the configuration of cargo commands in `firmware-example`.
     fn in_firmware(&self) -> String {
         let mut text = String::new();
         if self.rustc {
@@ -53,8 +53,8 @@ impl Facts {
     }
 }
 
-/// Writes the file where it differs, so that nothing is rebuilt for a new time stamp; a file that
-/// would say nothing is removed.
+/// Writes the file if its text changed, so that nothing is rebuilt for a new time stamp. Removes a file that would be
+/// empty.
 fn replace(file: &Path, body: &str) -> Result<()> {
     if body.is_empty() {
         return remove(file);

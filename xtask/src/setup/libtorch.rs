@@ -1,9 +1,8 @@
-//! libtorch, which the exporter trains with.
+//! Installs libtorch, which the exporter trains with.
 //!
-//! A `LIBTORCH` or `LIBTORCH_USE_PYTORCH` of the user's own wins. Otherwise the headers and the
-//! processor half of the libraries are taken out of PyTorch's Python package: for x86-64 Linux
-//! that package is built for graphics cards, and with all it depends on it is 3 GB. Two of its
-//! small dependencies are all that the processor half links to.
+//! A `LIBTORCH` or `LIBTORCH_USE_PYTORCH` set by the user wins. Otherwise the headers and the CPU half of the libraries
+//! are extracted from PyTorch's Python package. For x86-64 Linux that package is built for graphics cards and, with its
+//! dependencies, takes 3 GB. The CPU half links only to two of the small dependencies.
 
 use std::env::{self, consts};
 use std::fs;
@@ -18,21 +17,21 @@ use super::{finish, fresh, need_space, remove, say, size};
 use crate::command::{ask, run};
 use crate::repo::{Repo, normalize};
 
-/// The release that the `tch` crate in use is written for (its build script checks it).
+/// Release that the `tch` crate in use is written for (its build script checks the version).
 const VERSION: &str = "2.13.0";
 
-/// Where it is kept.
+/// Folder of libtorch, from the repository's top.
 const PLACE: &str = ".tools/libtorch";
 
-/// Written last: a folder that has it is complete. torch-sys reads the version from it.
+/// File that is written last, so that it marks a complete folder. torch-sys reads the version from it.
 const MARK: &str = "build-version";
 
-/// Python releases that PyTorch 2.13 has packages for. Nothing of Python's is used, so with any
-/// other one the package for a release in the middle is asked for by name.
+/// Minor versions of Python 3 that PyTorch 2.13 has packages for. Nothing uses Python itself, so for any other Python
+/// the package for a version in the middle is fetched.
 const PYTHON_MINORS: std::ops::RangeInclusive<u32> = 10..=14;
 
-/// Takes named files out of wheels (zip files), without the rest, which is twice as much.
-/// Arguments: folder of wheels, destination, then `prefix=replacement` for what is wanted.
+/// Extracts named files from wheels (zip files). The rest of the wheels, twice as much, stays packed. Arguments: folder
+/// of wheels, destination, then `prefix=replacement` for each wanted prefix.
 const EXTRACT: &str = r#"
 import os, shutil, sys, zipfile
 wheels, out = sys.argv[1:3]
@@ -48,26 +47,25 @@ for wheel in sorted(os.listdir(wheels)):
                         shutil.copyfileobj(source, target, 1 << 20)
 "#;
 
-/// What to fetch for a system, and what to take out of it.
+/// Packages to fetch for a system, and files to extract from them.
 #[derive(Debug, PartialEq)]
 struct Recipe {
-    /// For pip.
+    /// Packages for pip.
     packages: &'static [&'static str],
     /// Prefix in the packages = prefix in our folder.
     wanted: &'static [&'static str],
-    /// What `LIBTORCH` is set to, seen from the repository.
+    /// Value of `LIBTORCH`, relative to the repository.
     home: &'static str,
-    /// The shared library that all code is in.
+    /// Shared library that contains all code.
     library: &'static str,
-    /// Whether to make the empty `libtorch.so` and the linker's name for `libgomp.so.1`.
+    /// True if an empty `libtorch.so` and the linker's name for `libgomp.so.1` must be made.
     stubs: bool,
-    /// Bytes to fetch and bytes kept; 0: not known.
+    /// Bytes to fetch and bytes kept; 0 if not known.
     bytes: (u64, u64),
 }
 
-/// x86-64 Linux: the processor half of the CUDA build. Without `libtorch_cuda.so` beside it,
-/// torch-sys links that half alone. `libtorch.so` itself only names the other libraries, among
-/// them those left out, so an empty one takes its place.
+/// x86-64 Linux: the CPU half of the CUDA build. Without `libtorch_cuda.so` in the folder, torch-sys links only this
+/// half. `libtorch.so` itself only refers to other libraries, some of which are left out, so an empty one replaces it.
 const X86_64_LINUX: Recipe = Recipe {
     packages: &["torch==2.13.0", "nvidia-cuda-runtime==13.0.*", "nvidia-cuda-cupti==13.0.*"],
     wanted: &[
@@ -84,8 +82,8 @@ const X86_64_LINUX: Recipe = Recipe {
     bytes: (540_000_000, 510_000_000),
 };
 
-/// 64-bit ARM Linux: the package is a processor build; its libraries look for others in
-/// `../../torch.libs`, so its layout is kept. Written from the package's layout, not tried yet.
+/// 64-bit ARM Linux: the package is a CPU build. Its libraries look for others in `../../torch.libs`, so its layout is
+/// kept. Written from the package's layout, not yet tried.
 const AARCH64_LINUX: Recipe = Recipe {
     packages: &["torch==2.13.0"],
     wanted: &["torch/include/=torch/include/", "torch/lib/=torch/lib/", "torch.libs/=torch.libs/"],
@@ -95,8 +93,7 @@ const AARCH64_LINUX: Recipe = Recipe {
     bytes: (0, 0),
 };
 
-/// Apple silicon: likewise a processor build, not tried yet. (The last package for Intel Macs is
-/// PyTorch 2.2.)
+/// Apple silicon: also a CPU build, not yet tried. (The last package for Intel Macs is PyTorch 2.2.)
 const AARCH64_MACOS: Recipe = Recipe {
     packages: &["torch==2.13.0"],
     wanted: &["torch/include/=torch/include/", "torch/lib/=torch/lib/"],
@@ -106,37 +103,37 @@ const AARCH64_MACOS: Recipe = Recipe {
     bytes: (0, 0),
 };
 
-/// What the environment says.
+/// Environment variables that the user set.
 #[derive(Debug, Default)]
 struct UserEnv {
-    /// `LIBTORCH`, unless it is the folder we made.
+    /// `LIBTORCH`, unless it is the folder that set-up made.
     libtorch: Option<String>,
-    /// Whether `LIBTORCH_USE_PYTORCH` is set.
+    /// True if `LIBTORCH_USE_PYTORCH` is set.
     use_pytorch: bool,
 }
 
 impl UserEnv {
     fn read(repo: &Repo) -> Self {
-        // `cargo xtask` is a `cargo run` and so passes on the LIBTORCH of `.tools/cargo.toml`.
+        // `cargo xtask` is a `cargo run`, which passes on the LIBTORCH of `.tools/cargo.toml`.
         let ours = repo.root().join(PLACE);
         let libtorch = env::var("LIBTORCH").ok().filter(|value| !normalize(Path::new(value)).starts_with(&ours));
         Self { libtorch, use_pytorch: env::var_os("LIBTORCH_USE_PYTORCH").is_some() }
     }
 }
 
-/// Where libtorch comes from.
+/// Source of libtorch.
 #[derive(Debug, PartialEq)]
 enum Source {
-    /// The Python environment's PyTorch: `LIBTORCH_USE_PYTORCH`. torch-sys asks for it before it
-    /// looks at any `LIBTORCH`, so one in our configuration does not shadow it.
+    /// PyTorch of the Python environment: `LIBTORCH_USE_PYTORCH`. torch-sys reads this variable before `LIBTORCH`, so
+    /// our configuration does not override it.
     Pytorch,
     /// The user's `LIBTORCH`.
     Own(String),
-    /// Our folder, by this recipe.
+    /// The folder that set-up makes from this recipe.
     Ours(&'static Recipe),
-    /// torch-sys downloads it while it is built.
+    /// torch-sys downloads libtorch while it is built.
     TorchSys,
-    /// Nothing known for this system.
+    /// Nothing is known for this system.
     Unknown,
 }
 
@@ -161,23 +158,23 @@ fn source(repo: &Repo) -> Source {
     choose(UserEnv::read(repo), consts::OS, consts::ARCH)
 }
 
-/// Whether our folder is complete.
+/// Returns whether our folder is complete.
 fn ready(repo: &Repo, recipe: &Recipe) -> bool {
     let mark = repo.root().join(recipe.home).join(MARK);
     fs::read_to_string(mark).is_ok_and(|version| version.trim() == VERSION)
 }
 
-/// The folder for `LIBTORCH`, seen from the repository, where it is ours and complete.
+/// Returns the folder for `LIBTORCH`, relative to the repository, if set-up made it and it is complete.
 pub fn home(repo: &Repo) -> Option<&'static str> {
-    // Asked with an empty environment: a variable set for one command only must not take the
-    // folder out of the configuration for the others.
+    // The environment is ignored here: a variable set for only one command must not remove the folder from the
+    // configuration of the others.
     match choose(UserEnv::default(), consts::OS, consts::ARCH) {
         Source::Ours(recipe) if ready(repo, recipe) => Some(recipe.home),
         _ => None,
     }
 }
 
-/// The step of set-up.
+/// Runs this step of set-up.
 pub fn setup(repo: &Repo) -> Result<()> {
     match source(repo) {
         Source::Pytorch | Source::Own(_) => {
@@ -185,12 +182,12 @@ pub fn setup(repo: &Repo) -> Result<()> {
             if piece.state == State::Missing {
                 bail!("{}", piece.place);
             }
-            say(&format!("your own, {}: {}", piece.version, piece.place));
+            say(&format!("using your own version {}: {}", piece.version, piece.place));
             need([(&COMPILER, compiler().is_some()), (&PYTHON, true)])
         }
         Source::Ours(recipe) if ready(repo, recipe) => {
-            say(&format!("{VERSION} is there ({PLACE})"));
-            // What an interruption after the last step may have left.
+            say(&format!("{VERSION} is installed ({PLACE})"));
+            // Removes what an interruption after the last step may have left.
             remove(&repo.tools().join("wheels"))?;
             need([(&COMPILER, compiler().is_some()), (&PYTHON, true)])
         }
@@ -199,11 +196,11 @@ pub fn setup(repo: &Repo) -> Result<()> {
             fetch(repo, recipe)
         }
         Source::TorchSys => {
-            say("downloaded by the torch-sys crate when it is built; nothing to do");
+            say("nothing to do: the torch-sys crate downloads libtorch when it is built");
             Ok(())
         }
         Source::Unknown => bail!(
-            "no libtorch {VERSION} is known for this system ({} on {}): \
+            "set-up knows no libtorch {VERSION} for this system ({} on {}): \
              install one and set LIBTORCH to its folder",
             consts::OS,
             consts::ARCH
@@ -211,15 +208,15 @@ pub fn setup(repo: &Repo) -> Result<()> {
     }
 }
 
-/// Fetches the packages, takes out what is needed, throws the rest away.
+/// Fetches the packages, extracts the needed files, and deletes the rest.
 fn fetch(repo: &Repo, recipe: &Recipe) -> Result<()> {
     let tools = repo.tools();
     let (fetched, kept) = recipe.bytes;
     if fetched == 0 {
-        say("fetches PyTorch's Python package, some hundred MB, and keeps its libraries");
+        say("fetching PyTorch's Python package, some hundred MB, keeping its libraries");
     } else {
         say(&format!(
-            "fetches {}, keeps {} in {PLACE} ({} while at work)",
+            "fetching {}, keeping {} in {PLACE} ({} during the work)",
             size(fetched),
             size(kept),
             size(fetched + kept)
@@ -227,20 +224,20 @@ fn fetch(repo: &Repo, recipe: &Recipe) -> Result<()> {
     }
     need_space(&tools, fetched + kept)?;
 
-    // Whole packages of an interrupted run are kept: pip checks them and fetches the rest.
+    // Complete packages of an interrupted run are kept: pip checks them and fetches the rest.
     let wheels = tools.join("wheels");
     let tmp = tools.join("tmp");
     fresh(&tmp)?;
     let mut download = Command::new("python3");
     download.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"]);
-    // No second copy in the user's home; what is unfinished goes with our own folder.
+    // No second copy in the user's home folder. Unfinished downloads are deleted with our own folder.
     download.args(["--no-cache-dir", "--disable-pip-version-check", "--dest"]);
     download.arg(".tools/wheels").env("TMPDIR", &tmp);
     if !python().is_some_and(|version| has_packages(&version)) {
         download.args(["--python-version", "3.12"]);
     }
     download.args(recipe.packages).current_dir(repo.root());
-    run(&mut download).context("pip could not fetch PyTorch; run the same command again")?;
+    run(&mut download).context("pip could not fetch PyTorch: run the same command again")?;
     remove(&tmp)?;
 
     say("unpacking");
@@ -250,14 +247,14 @@ fn fetch(repo: &Repo, recipe: &Recipe) -> Result<()> {
     extract.args(["-c", EXTRACT]).arg(&wheels).arg(&partial);
     let status = extract.args(recipe.wanted).status();
     if !status.context("cannot start python3")?.success() {
-        // Most likely a damaged file: the next run must not trust it.
+        // A damaged file is the most likely cause: the next run must fetch it again.
         remove(&wheels)?;
-        bail!("the packages could not be unpacked; run the same command again");
+        bail!("the packages could not be unpacked: run the same command again");
     }
     let home = partial.join(Path::new(recipe.home).strip_prefix(PLACE)?);
     let lib = home.join("lib");
     if !looks_right(&home, recipe.library) {
-        bail!("the packages do not hold what was expected in them");
+        bail!("the packages of libtorch {VERSION} lack the expected headers or libraries: install it and set LIBTORCH to its folder");
     }
     if recipe.stubs {
         stubs(&lib)?;
@@ -269,13 +266,13 @@ fn fetch(repo: &Repo, recipe: &Recipe) -> Result<()> {
     Ok(())
 }
 
-/// Whether a folder has libtorch's headers and its main library.
+/// Returns whether a folder has libtorch's headers and its main library.
 fn looks_right(home: &Path, library: &str) -> bool {
     home.join("include/torch/csrc/api/include/torch/torch.h").exists() && home.join("lib").join(library).exists()
 }
 
-/// An empty `libtorch.so`, which torch-sys links by name, and the name under which a linker looks
-/// for `libgomp.so.1`.
+/// Makes an empty `libtorch.so`, which torch-sys links by name, and the name under which a linker looks for
+/// `libgomp.so.1`.
 fn stubs(lib: &Path) -> Result<()> {
     let compiler = compiler().context("no C++ compiler")?;
     let mut words = compiler.split_whitespace();
@@ -287,7 +284,7 @@ fn stubs(lib: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether PyTorch has a package for this Python (`3.11.7`).
+/// Returns whether PyTorch has a package for this Python (`3.11.7`).
 fn has_packages(version: &str) -> bool {
     let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
     match (parts.next().flatten(), parts.next().flatten()) {
@@ -296,7 +293,7 @@ fn has_packages(version: &str) -> bool {
     }
 }
 
-/// The doctor's row.
+/// Returns the doctor's row.
 pub fn piece(repo: &Repo) -> Piece {
     let what = "libtorch";
     match source(repo) {
@@ -306,21 +303,21 @@ pub fn piece(repo: &Repo) -> Piece {
         },
         Source::Own(path) => own(what, Path::new(&path)),
         Source::Ours(recipe) if ready(repo, recipe) => Piece::there(what, VERSION, recipe.home),
-        Source::Ours(_) => Piece::missing(what, "`cargo xtask setup` fetches it"),
+        Source::Ours(_) => Piece::missing(what, "run `cargo xtask setup` to fetch it"),
         Source::TorchSys => Piece::there(what, VERSION, "downloaded by torch-sys when built"),
         Source::Unknown => Piece::missing(what, "set LIBTORCH to a folder with libtorch"),
     }
 }
 
-/// The row for a LIBTORCH of the user's.
+/// Returns the row for a LIBTORCH that the user set.
 fn own(what: &'static str, path: &Path) -> Piece {
-    // LIBTORCH_LIB and LIBTORCH_INCLUDE may move either half elsewhere; then torch-sys knows best.
+    // LIBTORCH_LIB and LIBTORCH_INCLUDE may move either half elsewhere. Then only torch-sys can check the folder.
     let split = ["LIBTORCH_LIB", "LIBTORCH_INCLUDE"].iter().any(|name| env::var_os(name).is_some());
     let library = format!("{}torch_cpu{}", consts::DLL_PREFIX, if cfg!(windows) { ".lib" } else { consts::DLL_SUFFIX });
     if !split && !looks_right(path, &library) {
         return Piece::missing(
             what,
-            format!("LIBTORCH is set to `{}`, but there is no libtorch in it: correct or unset it", path.display()),
+            format!("LIBTORCH is set to `{}`, but this folder has no libtorch: correct or unset it", path.display()),
         );
     }
     let version = fs::read_to_string(path.join(MARK)).unwrap_or_default();
@@ -330,7 +327,7 @@ fn own(what: &'static str, path: &Path) -> Piece {
         return Piece::missing(
             what,
             format!(
-                "LIBTORCH is version {version}, {VERSION} is needed: unset it, or set \
+                "LIBTORCH has version {version}, but {VERSION} is needed: unset it, or set \
                  LIBTORCH_BYPASS_VERSION_CHECK"
             ),
         );
@@ -339,7 +336,7 @@ fn own(what: &'static str, path: &Path) -> Piece {
     Piece::there(what, version, format!("{} (LIBTORCH)", path.display()))
 }
 
-/// The doctor's rows for what fetching and linking need.
+/// Returns the doctor's rows for what fetching and linking need.
 pub fn prerequisites(repo: &Repo) -> Vec<Piece> {
     let compiler = match compiler() {
         Some(cxx) => {
@@ -350,7 +347,7 @@ pub fn prerequisites(repo: &Repo) -> Vec<Piece> {
         None => Piece::missing(COMPILER.what, COMPILER.hint()),
     };
     let mut rows = vec![compiler];
-    // Python is only a means to fetch libtorch, and slow to ask.
+    // Python is only needed to fetch libtorch, and its version is slow to ask for.
     if matches!(source(repo), Source::Ours(recipe) if !ready(repo, recipe)) {
         rows.push(match (python(), pip()) {
             (Some(python), Some(pip)) => Piece::there(PYTHON.what, format!("{python}, {pip}"), "python3"),
@@ -370,7 +367,7 @@ mod tests {
         let linux = |user| choose(user, "linux", "x86_64");
         assert_eq!(linux(own(None, false)), Source::Ours(&X86_64_LINUX));
         assert_eq!(linux(own(Some("/x"), false)), Source::Own("/x".to_owned()));
-        // In the order in which torch-sys looks.
+        // In torch-sys's order.
         assert_eq!(linux(own(Some("/x"), true)), Source::Pytorch);
     }
 

@@ -1,4 +1,4 @@
-//! What tests the kernels for NEON on a machine that has none: a Rust target, and QEMU for single programs of Linux.
+//! What a machine without NEON needs to test the NEON kernels: a Rust target, and QEMU for single Linux programs.
 
 use std::env::consts;
 use std::process::Command;
@@ -11,13 +11,13 @@ use super::{say, thumb};
 use crate::command::run;
 use crate::repo::Repo;
 
-/// musl: Rust brings its C library, and a linker, so that no C compiler for AArch64 is needed.
+/// The target with musl: Rust has its C library and a linker for it, so no C compiler for AArch64 is needed.
 pub const TARGET: &str = "aarch64-unknown-linux-musl";
 
-/// Rust's own linker, which every toolchain of rustup's has.
+/// Rust's own linker, which every toolchain of rustup has.
 pub const LINKER: &str = "rust-lld";
 
-/// `qemu-aarch64`, which starts a program instead of a whole machine.
+/// `qemu-aarch64`, which runs a single program instead of a whole machine.
 pub const QEMU_USER: Program = Program {
     what: "QEMU for AArch64",
     name: "qemu-aarch64",
@@ -25,7 +25,7 @@ pub const QEMU_USER: Program = Program {
     apt: "qemu-user",
     dnf: "qemu-user",
     pacman: "qemu-user",
-    // Nothing of it runs on macOS: see `skipped`.
+    // On macOS the program is never used: see `skipped`.
     brew: "qemu",
     by_hand: "QEMU 7.2 or newer for user mode",
     download: "10 to 30 MB",
@@ -35,7 +35,7 @@ pub const QEMU_USER: Program = Program {
     version: |line| line.split_whitespace().skip_while(|word| *word != "version").nth(1),
 };
 
-/// What decides whether NEON can be emulated.
+/// Facts that decide whether NEON can be emulated.
 #[derive(Clone, Copy)]
 struct Machine {
     arch: &'static str,
@@ -48,11 +48,11 @@ impl Machine {
         Self { arch: consts::ARCH, os: consts::OS, has_target: thumb::toolchain_has(repo, TARGET) }
     }
 
-    /// Why NEON is not emulated, whatever the set-up does.
+    /// Returns why NEON needs no emulation here, or cannot have one.
     fn needless(self) -> Option<&'static str> {
         match self {
-            Self { arch: "aarch64", .. } => Some("not needed: this machine is an AArch64, and its own tests use NEON"),
-            Self { os, .. } if os != "linux" => Some("QEMU runs programs of Linux on Linux only"),
+            Self { arch: "aarch64", .. } => Some("not needed: this machine is an AArch64, so its own tests use NEON"),
+            Self { os, .. } if os != "linux" => Some("QEMU runs Linux programs only on Linux"),
             _ => None,
         }
     }
@@ -63,17 +63,17 @@ impl Machine {
     }
 }
 
-/// Why the tests with NEON are left out here, if they are.
+/// Returns why the tests with NEON are left out here, or `None` if they run.
 pub fn skipped(repo: &Repo) -> Option<String> {
     Machine::look(repo).skipped()
 }
 
-/// The step of set-up. That there is no such target is no failure: the summary of the tests says that they are left out.
+/// Runs this step of set-up. A missing target is not a failure: the summary of the tests says that they are skipped.
 pub fn setup(repo: &Repo) -> Result<()> {
     let machine = Machine::look(repo);
-    // Where the compiler for chips had to come from Debian, rustup's servers are out of reach.
+    // If the compiler for chips came from Debian, rustup's servers cannot be reached.
     if machine.needless().is_none() && !machine.has_target && thumb::may_ask_rustup() && !thumb::uses_debian(repo) {
-        say("fetches some 40 MB, keeps about 140 MB in the Rust toolchain");
+        say("fetching about 40 MB into the Rust toolchain (140 MB unpacked)");
         let mut add = Command::new("rustup");
         if let Err(error) = run(add.args(["target", "add", TARGET]).current_dir(repo.root())) {
             say(&format!("{error:#}"));
@@ -81,17 +81,17 @@ pub fn setup(repo: &Repo) -> Result<()> {
     }
     match skipped(repo) {
         Some(reason) => {
-            say(&format!("left out: {reason}"));
+            say(&format!("skipped: {reason}"));
             Ok(())
         }
         None => {
-            say(&format!("{TARGET} is there (in the Rust toolchain)"));
+            say(&format!("{TARGET} is installed (in the Rust toolchain)"));
             QEMU_USER.setup(repo)
         }
     }
 }
 
-/// The doctor's row.
+/// Returns the doctor's row.
 pub fn piece(repo: &Repo) -> Piece {
     skipped(repo).map_or_else(|| QEMU_USER.piece(repo), |reason| Piece::skipped(QEMU_USER.what, reason))
 }
@@ -107,7 +107,7 @@ mod tests {
         assert!(skipped("x86_64", "linux", false).unwrap().contains("the Rust toolchain has no aarch64"));
         assert!(skipped("aarch64", "linux", true).unwrap().contains("not needed"));
         assert!(skipped("aarch64", "macos", true).unwrap().contains("not needed"));
-        assert!(skipped("x86_64", "macos", true).unwrap().contains("on Linux only"));
+        assert!(skipped("x86_64", "macos", true).unwrap().contains("only on Linux"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! A piece of the set-up, and whether it is there.
+//! A piece of the set-up and its state.
 
-/// Whether a piece is there.
+/// State of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Found, and it starts.
@@ -16,26 +16,25 @@ pub enum State {
 pub struct Piece {
     /// Its name.
     pub what: &'static str,
-    /// Whether it is there.
     pub state: State,
-    /// Its version, empty where it is missing.
+    /// Version; empty if the piece is missing.
     pub version: String,
-    /// Where it was found, or what to do.
+    /// Place of the piece, or what to do about it.
     pub place: String,
 }
 
 impl Piece {
-    /// A piece that is there.
+    /// Returns an installed piece.
     pub fn there(what: &'static str, version: impl Into<String>, place: impl Into<String>) -> Self {
         Self { what, state: State::There, version: version.into(), place: place.into() }
     }
 
-    /// A piece that is missing, and what to do about it.
+    /// Returns a missing piece with the next step.
     pub fn missing(what: &'static str, todo: impl Into<String>) -> Self {
         Self { what, state: State::Missing, version: String::new(), place: todo.into() }
     }
 
-    /// A piece that is not needed here, or cannot be had, and why.
+    /// Returns a piece that is not needed or not available here, with the reason.
     pub fn skipped(what: &'static str, reason: impl Into<String>) -> Self {
         Self { what, state: State::Skipped, version: String::new(), place: reason.into() }
     }

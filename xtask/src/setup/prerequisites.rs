@@ -1,4 +1,4 @@
-//! What has to be there before libtorch can be fetched and linked, and is not ours to install.
+//! Programs that the user must install before libtorch can be fetched and linked.
 
 use std::env;
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::command::{ask, on_path};
 
-/// The C++ compiler: the user's `CXX`, which may carry arguments (`ccache g++`), or one found.
+/// Returns the C++ compiler: the user's `CXX`, which may carry arguments (`ccache g++`), or one found on the PATH.
 pub fn compiler() -> Option<String> {
     match env::var("CXX") {
         Ok(cxx) if !cxx.is_empty() => {
@@ -23,13 +23,13 @@ fn compiler_on_path() -> Option<&'static str> {
     ["c++", "g++", "clang++"].into_iter().find(|name| on_path(name).is_some())
 }
 
-/// The compiler to name in the configuration: build scripts look for `c++` only.
+/// Returns the compiler to name in the configuration, since build scripts look only for `c++`.
 pub fn cxx_to_name() -> Option<&'static str> {
-    // CXX in the environment is not asked: it may well be what this very configuration sets.
+    // CXX in the environment is ignored: it may come from this very configuration.
     compiler_on_path().filter(|name| *name != "c++")
 }
 
-/// The bindings to libtorch are C++, compiled here whatever libtorch it is.
+/// The C++ compiler. The bindings to libtorch are C++ and are compiled here for every libtorch.
 pub const COMPILER: Need = Need {
     what: "C++ compiler",
     variable: Some("CXX"),
@@ -38,7 +38,7 @@ pub const COMPILER: Need = Need {
     macos: "xcode-select --install",
 };
 
-/// libtorch comes in Python packages.
+/// Python. libtorch comes in Python packages.
 pub const PYTHON: Need = Need {
     what: "Python 3 with pip",
     variable: None,
@@ -47,11 +47,11 @@ pub const PYTHON: Need = Need {
     macos: "brew install python",
 };
 
-/// Something that the user has to install.
+/// A program that the user has to install.
 pub struct Need {
-    /// Its name in the table.
+    /// Name in the table.
     pub what: &'static str,
-    /// The variable through which a user names another one.
+    /// Variable with which the user names another program.
     variable: Option<&'static str>,
     debian: &'static str,
     fedora: &'static str,
@@ -59,20 +59,20 @@ pub struct Need {
 }
 
 impl Need {
-    /// How to come by it.
+    /// Returns how to install the program.
     pub fn hint(&self) -> String {
         let Self { debian, fedora, macos, .. } = self;
         if let Some(variable) = self.variable
             && let Ok(value) = env::var(variable)
             && !value.is_empty()
         {
-            return format!("{variable} is set to `{value}`, which does not start: correct or unset it");
+            return format!("{variable} is set to `{value}`, which does not start: correct or unset the variable");
         }
         format!("Debian, Ubuntu: apt-get install {debian}; Fedora: dnf install {fedora}; macOS: {macos}")
     }
 }
 
-/// Fails with a line for each thing that is missing, so that one round of installing will do.
+/// Returns an error with a line for each missing program, so that the user can install all of them at once.
 pub fn need(found: [(&Need, bool); 2]) -> Result<()> {
     let missing: Vec<_> = found
         .into_iter()
@@ -85,18 +85,18 @@ pub fn need(found: [(&Need, bool); 2]) -> Result<()> {
     bail!("{}", missing.join("\n"))
 }
 
-/// Python's version.
+/// Returns Python's version.
 pub fn python() -> Option<String> {
     ask(Command::new("python3").arg("--version")).map(|text| text.replace("Python ", ""))
 }
 
-/// pip's version.
+/// Returns pip's version.
 pub fn pip() -> Option<String> {
     let text = ask(Command::new("python3").args(["-m", "pip", "--version"]))?;
     text.split_whitespace().nth(1).map(str::to_owned)
 }
 
-/// The first word that is a bare version in what a compiler prints about itself.
+/// Returns the first word of a compiler's output that is a bare version.
 pub fn version_in(text: &str) -> String {
     text.lines()
         .next()

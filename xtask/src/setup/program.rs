@@ -1,4 +1,4 @@
-//! Programs that come from the system's package manager, or from Debian's packages unpacked into `.tools/`.
+//! Installs programs with the system's package manager, or unpacks Debian's packages into `.tools/`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,34 +11,34 @@ use super::{finish, fresh, need_space, remove, say, size};
 use crate::command::{ask, on_path, run};
 use crate::repo::Repo;
 
-/// A program, and how systems call the package that has it.
+/// A program, and the names of its package on different systems.
 pub struct Program {
-    /// Its row in the doctor's table.
+    /// Name in the doctor's table.
     pub what: &'static str,
-    /// What is typed to start it.
+    /// Name of the executable.
     pub name: &'static str,
-    /// The folder it is unpacked to where it cannot be installed: `.tools/<folder>`.
+    /// Folder for an unpacked program: `.tools/<folder>`.
     pub folder: &'static str,
     /// Debian's package.
     pub apt: &'static str,
-    /// Fedora's.
+    /// Fedora's package.
     pub dnf: &'static str,
-    /// Arch's.
+    /// Arch's package.
     pub pacman: &'static str,
-    /// Homebrew's.
+    /// Homebrew's package.
     pub brew: &'static str,
-    /// What to install where none of them is, "... so that `name` is on the PATH".
+    /// What to install on other systems: "install ... so that `name` is on the PATH".
     pub by_hand: &'static str,
-    /// About how much the other package managers fetch, which do not say beforehand.
+    /// Approximate download size with package managers that do not announce it.
     pub download: &'static str,
-    /// How many times larger Debian's packages are once they are unpacked.
+    /// Ratio of the unpacked size to the size of Debian's packages.
     pub unpacked_factor: u64,
-    /// Finds the version in the first line of what `--version` prints.
+    /// Finds the version in the first line of `--version`.
     pub version: fn(&str) -> Option<&str>,
 }
 
 /// What a system offers for installing a program.
-#[derive(Debug, Default, Clone, Copy)]
+# Package managers and rights of a system.
 struct System {
     apt: bool,
     dnf: bool,
@@ -60,52 +60,52 @@ impl System {
     }
 }
 
-/// How a program comes to a system.
+/// Way to get a program.
 #[derive(Debug, PartialEq)]
 enum Way {
-    /// By this command, as administrator.
+    /// Install with this command as administrator.
     Install(Vec<&'static str>),
-    /// By Homebrew, which refuses to run as administrator.
+    /// Install with Homebrew, which refuses to run as administrator.
     Brew,
-    /// By apt as administrator, or by unpacking its packages.
+    /// Install with apt as administrator, or unpack its packages.
     Apt,
-    /// By unpacking Debian's packages into our own folder: needs no rights.
+    /// Unpack Debian's packages into our own folder, which needs no rights.
     Unpack,
-    /// Not by us: what to do.
+    /// Tell the user what to do.
     Tell(String),
 }
 
 impl Program {
-    /// The file to start: the system's, else the unpacked one, else a name for the error message.
+    /// Returns the file to start: the system's, or the unpacked one, or a name for the error message.
     pub fn file(&self, repo: &Repo) -> PathBuf {
         on_path(self.name).or_else(|| self.unpacked(repo)).unwrap_or_else(|| self.name.into())
     }
 
-    /// Where it lies when it was unpacked instead of installed, seen from the repository.
+    /// Returns the path of the unpacked program, relative to the repository.
     pub fn unpacked_place(&self) -> String {
         format!(".tools/{}/bin/{}", self.folder, self.name)
     }
 
-    /// The unpacked program, where it is there and the system has none.
+    /// Returns the unpacked program if it exists and the system has none.
     pub fn unpacked(&self, repo: &Repo) -> Option<PathBuf> {
         let file = repo.root().join(self.unpacked_place());
         (on_path(self.name).is_none() && file.exists()).then_some(file)
     }
 
-    /// The version, where it starts.
+    /// Returns the version if the program starts.
     fn version(&self, repo: &Repo) -> Option<String> {
         let text = ask(Command::new(self.file(repo)).arg("--version"))?;
         (self.version)(text.lines().next()?).map(str::to_owned)
     }
 
-    /// The step of set-up.
+    /// Runs this step of set-up.
     pub fn setup(&self, repo: &Repo) -> Result<()> {
         let debs = repo.tools().join(format!("debs-{}", self.folder));
-        // What an interrupted run may have left.
+        // Removes what an interrupted run may have left.
         remove(&repo.tools().join(format!("{}.partial", self.folder)))?;
         if let Some(version) = self.version(repo) {
             remove(&debs)?;
-            say(&format!("{version} is there ({})", repo.short(&self.file(repo))));
+            say(&format!("{version} is installed ({})", repo.short(&self.file(repo))));
             return Ok(());
         }
         let system = System::look();
@@ -113,18 +113,18 @@ impl Program {
             Way::Apt => self.by_apt(repo, system.rights)?,
             Way::Unpack => self.unpack(repo)?,
             Way::Install(command) => {
-                say(&format!("fetches some {}, as the package manager will say", self.download));
+                say(&format!("fetching about {}; the package manager shows the exact size", self.download));
                 run(&mut system.rights.command(&command))?;
             }
             Way::Brew => {
-                say(&format!("fetches some {}, as Homebrew will say", self.download));
+                say(&format!("fetching about {}; Homebrew shows the exact size", self.download));
                 run(Command::new("brew").args(["install", self.brew]))?;
             }
-            Way::Tell(what) => bail!("{} is missing, and installing it is not ours to do:\n{what}", self.what),
+            Way::Tell(what) => bail!("{} is missing, and set-up cannot install it here. Do this:\n{what}", self.what),
         }
         match self.version(repo) {
             Some(version) => say(&format!("done: {version}")),
-            None => bail!("{} still does not start; try it by hand", self.name),
+            None => bail!("{} was installed but does not start: run it by hand to see why", self.name),
         }
         Ok(())
     }
@@ -144,18 +144,18 @@ impl Program {
         }
     }
 
-    /// Installs with apt, unless that would remove something of the user's.
+    /// Installs with apt, unless that would remove a package of the user's.
     fn by_apt(&self, repo: &Repo, rights: Rights) -> Result<()> {
         apt::refresh(rights);
         let Some(plan) = apt::plan(&[self.apt]) else {
-            bail!("apt has no package {}; install {} by hand", self.apt, self.by_hand);
+            bail!("apt has no package {}: install {} by hand", self.apt, self.by_hand);
         };
         if !plan.removed.is_empty() {
-            say(&format!("installing would remove {}: not done", plan.removed.join(", ")));
+            say(&format!("not installing, because apt would remove {}", plan.removed.join(", ")));
             return self.unpack(repo);
         }
         say(&format!(
-            "fetches {} in {} packages. {}",
+            "fetching {} in {} packages. {}",
             size(plan.bytes()),
             plan.packages.len(),
             plan.disk.unwrap_or_default()
@@ -178,12 +178,12 @@ impl Program {
     fn unpack(&self, repo: &Repo) -> Result<()> {
         let by_hand = format!("as root: apt-get update && apt-get install --no-install-recommends {}", self.apt);
         let Some(plan) = apt::plan(&[self.apt]) else {
-            bail!("{} is missing, and apt knows no package of it yet:\n{by_hand}", self.what);
+            bail!("{} is missing, and apt's lists do not have it. Install it {by_hand}", self.what);
         };
         let tools = repo.tools();
         let disk = plan.bytes() * self.unpacked_factor;
         say(&format!(
-            "fetches {} in {} packages, keeps about {} in .tools/{} (nothing is installed)",
+            "fetching {} in {} packages, keeping about {} in .tools/{} (nothing is installed)",
             size(plan.bytes()),
             plan.packages.len(),
             size(disk),
@@ -194,17 +194,17 @@ impl Program {
         let partial = tools.join(format!("{}.partial", self.folder));
         fresh(&partial)?;
         apt::unpack(&plan.names(), &debs, &partial, &["./usr/share/doc"])
-            .map_err(|error| error.context(format!("{} could not be unpacked; {by_hand}", self.what)))?;
+            .map_err(|error| error.context(format!("{} could not be unpacked. Install it {by_hand}", self.what)))?;
         apt::wrap(&partial, self.name)?;
         finish(&partial, &tools.join(self.folder))?;
         remove(&debs)
     }
 
-    /// The doctor's row.
+    /// Returns the doctor's row.
     pub fn piece(&self, repo: &Repo) -> Piece {
         match self.version(repo) {
             Some(version) => Piece::there(self.what, version, repo.short(&self.file(repo))),
-            None => Piece::missing(self.what, "`cargo xtask setup` installs it"),
+            None => Piece::missing(self.what, "run `cargo xtask setup` to install it"),
         }
     }
 }
@@ -241,7 +241,7 @@ mod tests {
         );
         assert!(matches!(choose(pacman), Way::Tell(ref line) if line.contains("pacman -S")));
 
-        // Homebrew also exists on Linux; without rights it is the simplest way there.
+        // Homebrew also exists on Linux. Without administrator rights it is the simplest way there.
         let brew = System { brew: true, ..apt };
         assert_eq!(choose(brew), Way::Brew);
         assert_eq!(choose(System { rights: root, ..brew }), Way::Apt);

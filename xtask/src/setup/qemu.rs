@@ -1,4 +1,4 @@
-//! QEMU's ARM machines, on which the firmware runs without a board.
+//! QEMU's ARM machines, which run the firmware without a board.
 
 use super::program::Program;
 

@@ -1,4 +1,4 @@
-//! The table of all pieces: what is there and what is missing.
+//! Prints the table of all pieces: which are installed and which are missing.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -10,7 +10,7 @@ use super::{libtorch, neon, thumb, typos};
 use crate::command::ask;
 use crate::repo::Repo;
 
-/// Prints the table. Returns whether everything is there.
+/// Prints the table. Returns whether no piece is missing.
 pub fn print(repo: &Repo) -> bool {
     let pieces = pieces(repo);
     print!("{}", format(&pieces));
@@ -29,7 +29,7 @@ fn pieces(repo: &Repo) -> Vec<Piece> {
     pieces
 }
 
-/// The toolchain that everything but the chip's code may be compiled with. It compiled this.
+/// Returns the row of the toolchain that compiled this program. It can compile everything except the chips' code.
 fn rust(repo: &Repo) -> Piece {
     let ask = |arg: &[&str]| ask(Command::new("rustc").args(arg).current_dir(repo.root()));
     match (ask(&["--version"]), ask(&["--print", "sysroot"])) {
@@ -37,12 +37,12 @@ fn rust(repo: &Repo) -> Piece {
             let version = version.split_whitespace().nth(1).unwrap_or("?");
             Piece::there("Rust", version, place)
         }
-        _ => Piece::missing("Rust", "no `rustc` on the PATH"),
+        _ => Piece::missing("Rust", "install Rust (https://rustup.rs): there is no `rustc` on the PATH"),
     }
 }
 
 fn format(pieces: &[Piece]) -> String {
-    let header = ["what", "status", "version", "where, or what to do"];
+    let header = ["piece", "status", "version", "where, or what to do"];
     let rows: Vec<[&str; 4]> = pieces
         .iter()
         .map(|piece| {
@@ -77,13 +77,13 @@ mod tests {
     fn columns_line_up() {
         let pieces = [
             Piece::there("QEMU", "7.2.22", "/usr/bin/qemu-system-arm"),
-            Piece::missing("libtorch", "`cargo xtask setup` fetches it"),
+            Piece::missing("libtorch", "run `cargo xtask setup` to fetch it"),
             Piece::skipped("AArch64", "not needed"),
         ];
         let expected = "\
-what      status   version  where, or what to do
+piece     status   version  where, or what to do
 QEMU      ok       7.2.22   /usr/bin/qemu-system-arm
-libtorch  MISSING           `cargo xtask setup` fetches it
+libtorch  MISSING           run `cargo xtask setup` to fetch it
 AArch64   skipped           not needed
 ";
         assert_eq!(format(&pieces), expected);

@@ -1,10 +1,9 @@
-//! A compiler with `core` for the chips.
+//! Provides a compiler with `core` for the chips.
 //!
-//! `rustup target add` where rustup's servers can be reached. Where they cannot (a closed network
-//! with nothing but a mirror of Debian), Debian carries a recent compiler and, in a package of its
-//! own, the standard library's source of the same version: `core` is compiled once for each target
-//! and put where that compiler looks for it. From then on it is an ordinary compiler that has the
-//! targets; nothing is built again and no unstable option is needed.
+//! The usual way is `rustup target add`. If rustup's servers cannot be reached (a closed network that has only a mirror
+//! of Debian), Debian has a recent compiler and, in a separate package, the standard library's source of the same
+//! version. `core` is then compiled once per target into the folder where that compiler looks for it. The result is an
+//! ordinary compiler with the targets: nothing is built again and no unstable option is needed.
 
 use std::env;
 use std::fs;
@@ -20,25 +19,25 @@ use crate::board::targets;
 use crate::command::{ask, on_path, run};
 use crate::repo::Repo;
 
-/// The compiler made here, seen from the repository.
+/// Path of the compiler made here, from the repository's top.
 pub const RUSTC: &str = ".tools/rust-thumb/bin/rustc";
 
-/// Set to try the second way where the first would do.
+/// Variable that selects the second way even if the first would work.
 const NO_RUSTUP: &str = "XTASK_NO_RUSTUP";
 
 /// Crates of the standard library that a chip can use.
 const CRATES: [&str; 3] = ["core", "alloc", "compiler_builtins"];
 
-/// Where a target comes from.
+/// Compiler that has a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// The pinned toolchain has it.
+    /// The pinned toolchain.
     Toolchain,
-    /// The compiler made here has it.
+    /// The compiler made here.
     Debian,
 }
 
-/// What set-up has to do.
+/// Next step of set-up.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Nothing(Origin),
@@ -47,7 +46,7 @@ enum Step {
     Tell,
 }
 
-/// What is there, on which the step depends.
+/// Findings on which the step depends.
 #[derive(Debug, Default, Clone, Copy)]
 struct Found {
     in_toolchain: bool,
@@ -56,10 +55,10 @@ struct Found {
     apt: bool,
 }
 
-/// The next thing to try.
+/// Returns the next step to try.
 fn choose(found: Found) -> Step {
     match found {
-        // First: one compiler for everything is better than two.
+        // Tried first: one compiler for everything is better than two.
         Found { in_toolchain: true, .. } => Step::Nothing(Origin::Toolchain),
         Found { in_debian: true, .. } => Step::Nothing(Origin::Debian),
         Found { rustup: true, .. } => Step::RustupAdd,
@@ -80,55 +79,55 @@ impl Found {
     }
 }
 
-/// The toolchain's compiler, as cargo would find it.
+/// Returns the toolchain's compiler, as cargo would find it.
 fn rustc() -> PathBuf {
     env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from)
 }
 
-/// Asks a compiler; in the top folder, where rustup picks the pinned toolchain.
+/// Asks a compiler, in the top folder, where rustup selects the pinned toolchain.
 fn ask_rustc(repo: &Repo, rustc: &Path, args: &[&str]) -> Option<String> {
     ask(Command::new(rustc).args(args).current_dir(repo.root()))
 }
 
-/// Whether the toolchain has the standard library for a target.
+/// Returns whether the toolchain has the standard library for a target.
 pub(super) fn toolchain_has(repo: &Repo, target: &str) -> bool {
     env::var_os(NO_RUSTUP).is_none() && has(repo, &rustc(), target)
 }
 
-/// Whether there is a rustup that may be asked for targets.
+/// Returns whether there is a rustup that may be asked for targets.
 pub(super) fn may_ask_rustup() -> bool {
     env::var_os(NO_RUSTUP).is_none() && on_path("rustup").is_some()
 }
 
-/// Where this compiler looks for a target's libraries.
+/// Returns the folder in which this compiler looks for a target's libraries.
 fn library_folder(repo: &Repo, rustc: &Path, target: &str) -> Option<PathBuf> {
     let args = ["--print", "target-libdir", "--target", target];
     ask_rustc(repo, rustc, &args).map(PathBuf::from)
 }
 
-/// Whether this compiler has `core` for the target.
+/// Returns whether this compiler has `core` for the target.
 fn has(repo: &Repo, rustc: &Path, target: &str) -> bool {
     library_folder(repo, rustc, target).and_then(|folder| fs::read_dir(folder).ok()).is_some_and(|mut files| {
         files.any(|file| file.is_ok_and(|file| is_library(&file.file_name().to_string_lossy(), "core")))
     })
 }
 
-/// Whether a file is the library of a crate: `libcore-<hash>.rlib`.
+/// Returns whether a file is the library of a crate: `libcore-<hash>.rlib`.
 fn is_library(file: &str, krate: &str) -> bool {
     file.strip_prefix("lib")
         .and_then(|rest| rest.strip_prefix(krate))
         .is_some_and(|rest| rest.starts_with('-') && rest.ends_with(".rlib"))
 }
 
-/// Whether the firmware is compiled by the compiler made here.
+/// Returns whether the firmware is compiled by the compiler made here.
 pub fn uses_debian(repo: &Repo) -> bool {
     choose(Found::look(repo)) == Step::Nothing(Origin::Debian)
 }
 
-/// The step of set-up.
+/// Runs this step of set-up.
 pub fn setup(repo: &Repo) -> Result<()> {
     let tools = repo.tools();
-    // What an interrupted run may have left.
+    // Removes what an interrupted run may have left.
     remove(&tools.join("rust-thumb.partial"))?;
     let found = Found::look(repo);
     match choose(found) {
@@ -138,11 +137,11 @@ pub fn setup(repo: &Repo) -> Result<()> {
                 Origin::Toolchain => "in the Rust toolchain",
                 Origin::Debian => "in .tools/rust-thumb",
             };
-            say(&format!("{} is there ({origin})", targets().join(", ")));
+            say(&format!("{} are installed ({origin})", targets().join(", ")));
             Ok(())
         }
         Step::RustupAdd => {
-            say("fetches some 15 MB, keeps about 70 MB in the Rust toolchain, for each target");
+            say("fetching about 15 MB per target into the Rust toolchain (70 MB unpacked)");
             let mut add = Command::new("rustup");
             add.args(["target", "add"]).args(targets());
             match run(add.current_dir(repo.root())) {
@@ -152,7 +151,7 @@ pub fn setup(repo: &Repo) -> Result<()> {
                 }
                 Err(error) if found.apt => {
                     say(&format!("{error:#}"));
-                    say("without rustup's servers: by way of Debian's packages");
+                    say("rustup failed: trying Debian's packages instead");
                     by_debian(repo)
                 }
                 Err(error) => Err(error.context(by_hand())),
@@ -164,10 +163,10 @@ pub fn setup(repo: &Repo) -> Result<()> {
 }
 
 fn by_hand() -> String {
-    format!("the Rust toolchain lacks a target; with rustup: rustup target add {}", targets().join(" "))
+    format!("the Rust toolchain lacks a target: run `rustup target add {}`", targets().join(" "))
 }
 
-/// Makes a compiler that has the targets out of Debian's packages.
+/// Makes a compiler with the targets from Debian's packages.
 fn by_debian(repo: &Repo) -> Result<()> {
     let candidate = || apt::candidate("rustc-web").filter(|version| new_enough(version));
     let found = candidate().or_else(|| {
@@ -176,8 +175,8 @@ fn by_debian(repo: &Repo) -> Result<()> {
     });
     let Some(version) = found else {
         bail!(
-            "{}\nor, as root, refresh the package lists (apt-get update): Debian's package \
-             rustc-web of version {} or newer would do, here it is {}",
+            "{}\nor refresh the package lists as root (apt-get update): Debian's package \
+             rustc-web must have version {} or newer, but here it is {}",
             by_hand(),
             env!("CARGO_PKG_RUST_VERSION"),
             apt::candidate("rustc-web").unwrap_or_else(|| "not known".to_owned())
@@ -185,8 +184,8 @@ fn by_debian(repo: &Repo) -> Result<()> {
     };
     let source = format!("rust-web-src={version}");
     let plan = apt::plan(&["rustc-web", &source]).context("apt cannot fetch rustc-web")?;
-    // The compiler and its own libraries are wanted here even where they are installed already:
-    // a compiler looks for targets beside its libraries.
+    // The compiler and its libraries are fetched even if they are installed: a compiler looks for targets in the folder
+    // of its libraries.
     let mut packages = plan.names();
     let own = ["rustc-web", "libstd-rust-web-dev", "rust-web-src"].map(str::to_owned);
     let library = apt::dependencies("libstd-rust-web-dev");
@@ -199,15 +198,15 @@ fn by_debian(repo: &Repo) -> Result<()> {
 
     let tools = repo.tools();
     say(&format!(
-        "fetches {} in {} packages, keeps 0.5 GB in .tools/rust-thumb (0.9 GB while at work; \
-         nothing is installed), compiles `core` for half a minute per target",
+        "fetching {} in {} packages, keeping 0.5 GB in .tools/rust-thumb (0.9 GB during the work; \
+         nothing is installed); compiling `core` takes half a minute per target",
         size(plan.bytes()),
         packages.len()
     ));
     need_space(&tools, 900_000_000)?;
     let (debs, partial) = (tools.join("debs-rust"), tools.join("rust-thumb.partial"));
     fresh(&partial)?;
-    // The compiler's own source and the manuals are most of it.
+    // The compiler's own source and the manuals are the largest part.
     let without = ["./usr/src/*/src", "./usr/src/*/compiler", "./usr/share"];
     apt::unpack(&packages, &debs, &partial, &without)?;
     apt::wrap(&partial, "rustc")?;
@@ -227,7 +226,7 @@ fn by_debian(repo: &Repo) -> Result<()> {
     Ok(())
 }
 
-/// Whether a Debian version (`1.96.0+dfsg1-1`) is at least the one this workspace needs.
+/// Returns whether a Debian version (`1.96.0+dfsg1-1`) is at least the version that this workspace needs.
 fn new_enough(version: &str) -> bool {
     let number = |text: &str| -> Option<(u32, u32)> {
         let mut parts = text.split(|c: char| !c.is_ascii_digit());
@@ -236,7 +235,7 @@ fn new_enough(version: &str) -> bool {
     number(version) >= number(env!("CARGO_PKG_RUST_VERSION"))
 }
 
-/// The machine a compiler runs on.
+/// Returns the machine that a compiler runs on.
 fn host(repo: &Repo, rustc: &Path) -> Result<String> {
     let text = ask_rustc(repo, rustc, &["-vV"]).with_context(|| format!("{} does not start", rustc.display()))?;
     text.lines()
@@ -245,24 +244,24 @@ fn host(repo: &Repo, rustc: &Path) -> Result<String> {
         .context("`rustc -vV` does not name its host")
 }
 
-/// Gives the compiler the linker it looks for: the pinned toolchain's, which Debian leaves out.
+/// Links the pinned toolchain's linker to where the compiler looks for one, since Debian leaves it out.
 fn link_linker(repo: &Repo, tree: &Path, host: &str) -> Result<()> {
-    let toolchain = ask_rustc(repo, &rustc(), &["--print", "sysroot"]).context("`rustc --print sysroot` fails")?;
+    let toolchain = ask_rustc(repo, &rustc(), &["--print", "sysroot"]).context("`rustc --print sysroot` failed")?;
     let place = Path::new("lib/rustlib").join(host).join("bin");
     let own = Path::new(&toolchain).join(&place).join("rust-lld");
-    let linker = if own.exists() { own } else { on_path("ld.lld").context("no linker: install the package lld")? };
+    let linker = if own.exists() { own } else { on_path("ld.lld").context("there is no linker: install the package lld")? };
     let folder = tree.join("usr").join(place);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    // A link, not a copy: it finds its own libraries from where it really lies.
+    // A link works where a copy would not: the linker finds its libraries from its real path.
     #[cfg(unix)]
     std::os::unix::fs::symlink(&linker, folder.join("rust-lld"))
         .with_context(|| format!("cannot link {}", linker.display()))?;
     Ok(())
 }
 
-/// Compiles the standard library's part for chips and puts it where the compiler looks for it.
+/// Compiles the chips' part of the standard library into the folder where the compiler looks for it.
 fn compile_core(repo: &Repo, rustc: &Path, tree: &Path, target: &str) -> Result<()> {
-    // Cargo compiles the standard library only for some crate: an empty one.
+    // Cargo compiles the standard library only as a dependency of a crate: here of an empty one.
     let krate = tree.join("core");
     fresh(&krate.join("src"))?;
     fs::write(krate.join("src/lib.rs"), "#![no_std]\n")?;
@@ -270,13 +269,13 @@ fn compile_core(repo: &Repo, rustc: &Path, tree: &Path, target: &str) -> Result<
     let sources = tree
         .join("usr/lib/rustlib/src/rust")
         .canonicalize()
-        .context("rust-web-src does not hold the standard library's source")?;
+        .context("the package rust-web-src lacks the standard library's source")?;
     let vendor = sources.join("library/vendor");
     let flags = [
-        // Link-time optimization of the firmware needs the bitcode; Cargo would leave it out.
+        // The firmware's link-time optimization needs the bitcode, which Cargo would leave out.
         "-Cembed-bitcode=yes".to_owned(),
         "-Cdebuginfo=1".to_owned(),
-        // Panic messages hold paths: the firmware must not depend on where it was built.
+        // Panic messages contain paths: the firmware must not depend on the folder of its build.
         format!("--remap-path-prefix={}=/rust", sources.display()),
         format!("--remap-path-prefix={}/usr/lib/rustlib/src/rust=/rust", tree.display()),
     ];
@@ -286,16 +285,16 @@ fn compile_core(repo: &Repo, rustc: &Path, tree: &Path, target: &str) -> Result<
         .env("RUSTC", rustc)
         .env_remove("RUSTFLAGS")
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-        // What makes a stable cargo and compiler take the option in the next line; it ends here,
-        // once, and no firmware build needs it.
+        // Lets a stable cargo and compiler accept the option in the next line. It is set only here, and no firmware
+        // build needs it.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_UNSTABLE_BUILD_STD", "core,alloc")
-        // As the official libraries are built.
+        // The official libraries are also built with one codegen unit.
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
         .args(["build", "--offline", "--release", "--target", target])
         .arg("--target-dir")
         .arg(krate.join("target"))
-        // The few crates it depends on come with the source.
+        // The few dependencies come with the source.
         .args(["--config", "source.crates-io.replace-with='vendored'"])
         .arg("--config")
         .arg(format!("source.vendored.directory='{}'", vendor.display()));
@@ -317,15 +316,15 @@ fn compile_core(repo: &Repo, rustc: &Path, tree: &Path, target: &str) -> Result<
         }
     }
     if copied != CRATES.len() {
-        bail!("{copied} libraries for {target}, expected {}", CRATES.len());
+        bail!("Cargo built {copied} libraries for {target}, but {} were expected", CRATES.len());
     }
     Ok(())
 }
 
-/// The doctor's rows, one for each target.
+/// Returns the doctor's rows, one per target.
 pub fn pieces(repo: &Repo) -> Vec<Piece> {
     let rustc = if uses_debian(repo) { repo.root().join(RUSTC) } else { rustc() };
-    // Without rustup a target of the toolchain's may be hidden on purpose: see NO_RUSTUP.
+    // Without rustup, a target of the toolchain may be hidden on purpose: see NO_RUSTUP.
     let usable = matches!(choose(Found::look(repo)), Step::Nothing(_));
     let version = ask_rustc(repo, &rustc, &["--version"]).unwrap_or_default();
     let version = version.split_whitespace().nth(1).unwrap_or("?").to_owned();
@@ -333,7 +332,7 @@ pub fn pieces(repo: &Repo) -> Vec<Piece> {
         .filter(|_| usable && has(repo, &rustc, target))
     {
         Some(folder) => Piece::there(target, format!("rustc {version}"), repo.short(&folder)),
-        None => Piece::missing(target, "`cargo xtask setup` fetches it"),
+        None => Piece::missing(target, "run `cargo xtask setup` to fetch it"),
     };
     targets().into_iter().map(row).collect()
 }

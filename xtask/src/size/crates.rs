@@ -1,14 +1,15 @@
-//! Which crate each byte of flash comes from.
+//! Finds which crate each byte of flash comes from.
 //!
-//! Code by the line table of the debug information: each address has the source file of the instruction there, that of
-//! the innermost inlined function. So `core`'s iterators count as `core` wherever they were inlined, and a generic
-//! function as the crate that wrote it, whoever instantiated it. Where assembly has no lines, its symbol says whose it is.
+//! Code is assigned by the debug information's line table: each address has the source file of its instruction, which
+//! is that of the innermost inlined function. So `core`'s iterators count as `core` wherever they were inlined, and a
+//! generic function counts as the crate that defines it, whichever crate instantiated it. Assembly without lines is
+//! assigned by its symbol.
 //!
-//! The same code once more by functions, each with all that is inlined into it: whose they are their symbols say. The
-//! first path in a name decides, so `<core::slice::Iter<T> as ..>::next` is `core`'s.
+//! The same code is also counted by functions, each with everything inlined into it. Their symbols name the crate. The
+//! first path in a name decides, so `<core::slice::Iter<T> as ..>::next` belongs to `core`.
 //!
-//! Constants by their symbols. Texts and arrays without a name of their own have symbols that say nothing, or none: a line
-//! of the report is for them.
+//! Constants are assigned by their symbols. Unnamed texts and arrays have meaningless symbols, or none; the report has
+//! a line for them.
 
 use std::collections::BTreeMap;
 
@@ -20,34 +21,34 @@ use runtime::format::Layout;
 use super::sections::is_in_flash;
 use super::weights;
 
-/// Constants that no symbol claims.
+/// Constants without a meaningful symbol.
 pub const UNNAMED: &str = "(constants without a name)";
-/// What the processor starts from, and what boot loaders look for.
+/// Tables that the processor or a boot loader reads.
 pub const TABLES: &str = "(vector table, boot blocks)";
-/// Code that neither a line nor a symbol claims: padding, or assembly of somebody else's.
+/// Code without a line or a symbol: padding, or foreign assembly.
 pub const NOBODY: &str = "(code without a name)";
 
 pub(crate) type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
-/// What a crate takes of the flash.
+/// Flash that a crate takes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// Bytes of instructions, and of the constants between them.
+    /// Bytes of instructions and of the constants between them.
     pub code: u64,
-    /// The same code by functions: bytes of those of this crate, whatever is inlined into them.
+    /// Bytes of the same code by functions: those of this crate with everything inlined into them.
     pub functions: u64,
-    /// Bytes of constants and of variables' first values, without the model.
+    /// Bytes of constants and of variables' initial values, without the model.
     pub constants: u64,
 }
 
 impl Share {
-    /// All of it.
+    /// Returns the sum of code and constants.
     pub fn total(self) -> u64 {
         self.code + self.constants
     }
 }
 
-/// A piece of memory, and whose it is.
+/// A piece of memory and its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Range {
     start: u64,
@@ -55,7 +56,7 @@ struct Range {
     owner: String,
 }
 
-/// The flash of a program by crates, without the model. The shares and the model add up to the sections.
+/// Returns the flash of a program by crates, without the model. The shares and the model add up to the sections.
 pub fn of_elf(file: &object::File<'_>) -> Result<BTreeMap<String, Share>> {
     let lines = lines(file)?;
     let symbols = symbols(file);
@@ -76,7 +77,8 @@ pub fn of_elf(file: &object::File<'_>) -> Result<BTreeMap<String, Share>> {
             for (owner, bytes) in owners(start, end, &[&symbols], UNNAMED) {
                 crates.entry(owner).or_default().constants += bytes;
             }
-            // The model has a line of its own in the report; its symbol is that of the crate it is linked into, or none.
+            // The model has its own line in the report. Its symbol names the crate that it is linked into, or there is
+            // none.
             for blob in weights::in_section(&section) {
                 for (owner, bytes) in owners(blob.start, blob.end, &[&symbols], UNNAMED) {
                     crates.entry(owner).or_default().constants -= bytes;
@@ -88,12 +90,13 @@ pub fn of_elf(file: &object::File<'_>) -> Result<BTreeMap<String, Share>> {
     Ok(crates)
 }
 
-/// Whether a section is there for the chip's start and not for the program.
+/// Returns whether the hardware, not the program, reads a section.
 fn is_read_by_hardware(section: &Section<'_, '_>) -> bool {
     section.name().is_ok_and(|name| name == ".vector_table" || name.contains("boot") || name.ends_with("_block"))
 }
 
-/// Divides `start..end` among owners. The first list that knows an address decides; what none knows is `nobody`'s.
+/// Divides `start..end` among owners. The first list that contains an address decides. Addresses in no list belong to
+/// `nobody`.
 fn owners(start: u64, end: u64, lists: &[&[Range]], nobody: &str) -> BTreeMap<String, u64> {
     let mut bytes = BTreeMap::<String, u64>::new();
     let Some((&list, rest)) = lists.split_first() else {
@@ -109,7 +112,7 @@ fn owners(start: u64, end: u64, lists: &[&[Range]], nobody: &str) -> BTreeMap<St
         }
     };
     let mut at = start;
-    // Sorted, and where two overlap the first has what both claim.
+    // The ranges are sorted. Where two overlap, the first one gets the common part.
     for range in &list[list.partition_point(|range| range.end <= start)..] {
         if range.start >= end {
             break;
@@ -126,7 +129,7 @@ fn owners(start: u64, end: u64, lists: &[&[Range]], nobody: &str) -> BTreeMap<St
     bytes
 }
 
-/// The line table: for each stretch of code the crate of its source.
+/// Reads the line table and returns the source crate of each stretch of code.
 fn lines(file: &object::File<'_>) -> Result<Vec<Range>> {
     let data = |name: &str| -> Result<&[u8]> {
         file.section_by_name(name)
@@ -140,13 +143,13 @@ fn lines(file: &object::File<'_>) -> Result<Vec<Range>> {
     let mut ranges = Vec::new();
     let mut offset = 0;
     while offset < lines.len() {
-        // 4: the targets are 32-bit processors. (DWARF 5 says so itself.)
+        // Addresses have 4 bytes, since the targets are 32-bit processors. (DWARF 5 states this itself.)
         let program = table.program(DebugLineOffset(offset), 4, None, None).context("in .debug_line")?;
         let header = program.header().clone();
         offset += header.unit_length() + usize::from(header.format().initial_length_size());
         let mut rows = program.rows();
         let mut last: Option<(u64, u64)> = None;
-        // Only of what was linked: the rest has been moved to address 0.
+        // Only linked code counts: the linker moved the rest to address 0.
         let mut sequence_start = None;
         while let Some((_, row)) = rows.next_row().context("in .debug_line")? {
             let start = *sequence_start.get_or_insert(row.address());
@@ -167,14 +170,14 @@ fn lines(file: &object::File<'_>) -> Result<Vec<Range>> {
     Ok(ranges)
 }
 
-/// Where the line table's names are.
+/// Sections with the line table's names.
 pub(crate) struct Strings<'a> {
     pub(crate) own: DebugStr<Slice<'a>>,
     pub(crate) of_lines: &'a [u8],
 }
 
 impl<'a> Strings<'a> {
-    /// A source file's path, with its folder's.
+    /// Returns a source file's path with its folder.
     pub(crate) fn path(&self, header: &LineProgramHeader<Slice<'a>>, file: u64) -> Option<String> {
         let file = header.file(file)?;
         let name = self.text(file.path_name())?;
@@ -195,10 +198,10 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// The crate that a source file belongs to.
+/// Returns the crate that a source file belongs to.
 ///
-/// Dependencies lie in `.../registry/src/INDEX/NAME-VERSION/`, the standard library in `/rustc/HASH/library/NAME/` or under
-/// `.../lib/rustlib/src/rust/library/NAME/`, and the workspace's own files are named from its top.
+/// Dependencies are in `.../registry/src/INDEX/NAME-VERSION/`, the standard library is in `/rustc/HASH/library/NAME/`
+/// or `.../lib/rustlib/src/rust/library/NAME/`, and the workspace's own files are named from its top.
 fn crate_of_path(path: &str) -> Option<String> {
     let path = path.replace('\\', "/");
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
@@ -215,10 +218,10 @@ fn crate_of_path(path: &str) -> Option<String> {
         if library == "stdarch" { "core" } else { library }
     } else {
         let of_target = parts.iter().position(|part| *part == "target");
-        // What a build script has written: `target/.../build/NAME-HASH/out/`.
+        // Build scripts write to `target/.../build/NAME-HASH/out/`.
         match of_target.and_then(|_| behind("build", 1)) {
             Some(built) => built.rsplit_once('-').map_or(built, |(name, _)| name),
-            // Behind the top folder of the repository where that is named, too.
+            // Also skips the repository's top folder if the path contains it.
             None => {
                 let source = parts.iter().rposition(|part| ["src", "rigs"].contains(part))?;
                 parts.get(source.checked_sub(1)?)?
@@ -228,7 +231,7 @@ fn crate_of_path(path: &str) -> Option<String> {
     Some(name.replace('_', "-"))
 }
 
-/// What has a symbol with a size: functions and named constants.
+/// Returns all symbols with a size: functions and named constants.
 fn symbols(file: &object::File<'_>) -> Vec<Range> {
     let mut ranges = Vec::new();
     for symbol in file.symbols() {
@@ -237,7 +240,7 @@ fn symbols(file: &object::File<'_>) -> Vec<Range> {
         if let Some(owner) = crate_of_symbol(name)
             && is_sized
         {
-            // Bit 0 of a function's address says that it is Thumb code.
+            // Bit 0 of a function's address marks Thumb code.
             let start = if symbol.kind() == SymbolKind::Text { symbol.address() & !1 } else { symbol.address() };
             ranges.push(Range { start, end: start + symbol.size(), owner });
         }
@@ -246,13 +249,13 @@ fn symbols(file: &object::File<'_>) -> Vec<Range> {
     ranges
 }
 
-/// Whether a symbol is one of the runtime's functions in assembly: they begin with the layout they are for.
+/// Returns whether a symbol is one of the runtime's assembly functions, whose names begin with their layout.
 pub fn is_assembly_of_runtime(symbol: &str) -> bool {
     let layouts = Layout::INTEGERS.iter().map(|layout| layout.name().to_owned());
     layouts.chain(["runtime", "vfp"].map(str::to_owned)).any(|name| symbol.starts_with(&format!("{name}_")))
 }
 
-/// The crate that a symbol names, if any.
+/// Returns the crate that a symbol names, if any.
 fn crate_of_symbol(symbol: &str) -> Option<String> {
     if is_assembly_of_runtime(symbol) {
         return Some("runtime".to_owned());
@@ -266,16 +269,16 @@ fn crate_of_symbol(symbol: &str) -> Option<String> {
         return Some("cortex-m-rt".to_owned());
     }
     let name = format!("{:#}", rustc_demangle::try_demangle(symbol).ok()?);
-    // `<&mut core::str::Chars as ..>::next`: the first path's first part.
+    // For `<&mut core::str::Chars as ..>::next`, takes the first part of the first path.
     let parts = name.match_indices("::").map(|(end, _)| {
         let start = name[..end].rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
         &name[start..end]
     });
     match parts.into_iter().find(|part| !part.is_empty()) {
-        // The panic handler and the like, which the compiler names.
+        // The compiler names the panic handler and similar symbols.
         Some("__rustc") => None,
         Some(part) => Some(part.replace('_', "-")),
-        // `<[u8]>::fill`.
+        // Methods of built-in types, such as `<[u8]>::fill`.
         None => Some("core".to_owned()),
     }
 }

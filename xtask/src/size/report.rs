@@ -1,4 +1,4 @@
-//! What is printed.
+//! Formats the output of `cargo xtask size`.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Measured, Share};
 use crate::budget::Budget;
 
-/// Where flash goes, by sections, then by crates, and what the budget says.
+/// Returns the flash by sections and by crates, and the comparison with the budget.
 pub fn details(measured: &Measured, budget: &Budget) -> String {
     let Measured { board, bin, precision, size, crates, weights, memory, stack, .. } = measured;
     let mut text = format!("{bin} for {board}, {precision}\n\n{size}\n");
@@ -20,7 +20,7 @@ pub fn details(measured: &Measured, budget: &Budget) -> String {
     }
     writeln!(text, "{:28}{:>31}", "weights (the model's blob)", weights).unwrap();
     writeln!(text, "{:28}{:>31}", "total, bytes", size.flash()).unwrap();
-    text += "code: by source lines; functions: the same, by functions with all that is inlined into them\n\n";
+    text += "code: by source lines; functions: the same code by functions, with everything inlined into them\n\n";
     let of = |figure| of(measured, budget, figure);
     let length = |region: std::ops::Range<u64>| region.end - region.start;
     writeln!(text, "flash      {} of {} bytes{}", size.flash(), length(memory.flash()), of("flash_bytes")).unwrap();
@@ -29,18 +29,18 @@ pub fn details(measured: &Measured, budget: &Budget) -> String {
     writeln!(text, "static RAM {} of {} bytes{}", size.ram(), length(memory.ram()), of("ram_bytes")).unwrap();
     match stack {
         Some(stack) => writeln!(text, "stack      {stack} at most in the emulator{}", of("stack_bytes")).unwrap(),
-        None => writeln!(text, "stack      not measured: no emulator, or no report of the program").unwrap(),
+        None => writeln!(text, "stack      not measured: the board has no emulator, or the program does not report it").unwrap(),
     }
     text
 }
 
-/// ` of budget N`, where there is one.
+/// Returns `, of budget N` if the figure has a budget.
 fn of(measured: &Measured, budget: &Budget, figure: &str) -> String {
     let most = budget.most(&measured.bin, measured.board, measured.precision, figure);
     most.map_or_else(String::new, |most| format!(", of budget {most}"))
 }
 
-/// A row for each.
+/// Returns a table with one row per measured program.
 pub fn table(rows: &[Measured], budget: &Budget) -> String {
     let header = ["board", "precision", "flash", "weights", "the rest", "static RAM", "stack"];
     let cells: Vec<_> = rows
@@ -67,17 +67,17 @@ pub fn table(rows: &[Measured], budget: &Budget) -> String {
     for row in std::iter::once(&header).chain(&cells) {
         let mut line = String::new();
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            // Names to the left, numbers to the right.
+            // Names are aligned left, numbers right.
             line += &if column < 2 { format!("{cell:width$}  ") } else { format!("{cell:>width$}  ") };
         }
         text += line.trim_end();
         text.push('\n');
     }
-    text += "bytes, `of` the budget where there is one (tests/budget.toml)\n";
+    text += "in bytes; `of` is followed by the budget in tests/budget.toml, if there is one\n";
     text
 }
 
-/// For programs.
+/// Returns the sizes as JSON.
 pub fn to_json(measured: &Measured, budget: &Budget) -> serde_json::Value {
     let figures = measured.figures();
     let most = |figure: &&str| {

@@ -11,38 +11,35 @@ use serde_json::json;
 /// Sizes of a program.
 #[derive(Debug, Default)]
 pub struct Size {
-    /// Those of its sections that exist on the chip.
+    /// Sections that exist on the chip.
     pub sections: Vec<Section>,
 }
 
 /// A section that exists on the chip.
 #[derive(Debug)]
 pub struct Section {
-    /// Its name in the file.
     pub name: String,
-    /// Its size.
     pub bytes: u64,
-    /// Where it lies.
     pub place: Place,
 }
 
-/// Where a section lies on the chip.
+/// Memory that a section takes on the chip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// Its contents are stored in flash.
+    /// True if the contents are stored in flash.
     pub flash: bool,
-    /// It takes room in RAM.
+    /// True if the section takes space in RAM.
     pub ram: bool,
 }
 
-/// Decides by what the linker says about a section rather than by its name, so that a section of a
-/// board's own counts too. `.text`, `.rodata`, `.vector_table`: in flash. `.data`: in RAM, its
-/// first contents in flash. `.bss`, `.uninit`: in RAM, nothing stored. The rest is for debuggers.
+/// Returns the place of a section from the linker's flags instead of its name, so that a board's own section also
+/// counts. `.text`, `.rodata`, `.vector_table` are in flash. `.data` is in RAM, with its initial contents in flash.
+/// `.bss`, `.uninit` are in RAM without stored contents. The rest is for debuggers.
 pub fn place(allocated: bool, writable: bool, stored: bool) -> Option<Place> {
     allocated.then_some(Place { flash: stored, ram: writable })
 }
 
-/// The sections of an ELF file.
+/// Reads the sections of an ELF file.
 pub fn of_file(path: &Path) -> Result<Size> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     of_bytes(&bytes).with_context(|| format!("cannot read {}", path.display()))
@@ -52,7 +49,7 @@ fn of_bytes(bytes: &[u8]) -> Result<Size> {
     of_elf(&object::File::parse(bytes)?)
 }
 
-/// The sections of an ELF file that has been read.
+/// Returns the sections of a parsed ELF file.
 pub fn of_elf(file: &object::File<'_>) -> Result<Size> {
     let mut size = Size::default();
     for section in file.sections() {
@@ -63,12 +60,12 @@ pub fn of_elf(file: &object::File<'_>) -> Result<Size> {
     Ok(size)
 }
 
-/// Whether flash holds the contents of a section.
+/// Returns whether flash holds the contents of a section.
 pub fn is_in_flash(section: &object::Section<'_, '_>) -> bool {
     place_of(section).is_some_and(|place| place.flash)
 }
 
-/// Place of a section; `None` for one that is empty, or is not on the chip.
+/// Returns the place of a section, or `None` if it is empty or not on the chip.
 fn place_of(section: &object::Section<'_, '_>) -> Option<Place> {
     let SectionFlags::Elf { sh_flags, sh_type } = section.flags() else { return None };
     let has = |flag: elf::SectionFlags| sh_flags.contains(flag);
@@ -77,12 +74,12 @@ fn place_of(section: &object::Section<'_, '_>) -> Option<Place> {
 }
 
 impl Size {
-    /// Bytes of flash: code, constants, and first values of variables.
+    /// Returns the bytes of flash: code, constants, and initial values of variables.
     pub fn flash(&self) -> u64 {
         self.sum(|place| place.flash)
     }
 
-    /// Bytes of RAM that are taken before the program starts; the stack comes on top.
+    /// Returns the bytes of RAM that are taken before the program starts, without the stack.
     pub fn ram(&self) -> u64 {
         self.sum(|place| place.ram)
     }
@@ -91,7 +88,7 @@ impl Size {
         self.sections.iter().filter(|section| counts(section.place)).map(|section| section.bytes).sum()
     }
 
-    /// For programs.
+    /// Returns the sizes as JSON.
     pub fn to_json(&self) -> serde_json::Value {
         let sections: Vec<_> = self
             .sections
@@ -163,7 +160,7 @@ mod tests {
         assert!(text.ends_with("total, bytes          1020       320\n"), "{text}");
     }
 
-    /// The program running this test is an ELF file itself.
+    /// The program that runs this test is itself an ELF file.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_real_file() {

@@ -1,4 +1,4 @@
-//! The models in a program: found by what a blob begins with, wherever they are linked.
+//! Finds the models in a program by the first bytes of a blob, wherever they are linked.
 
 use std::ops::Range;
 
@@ -8,20 +8,21 @@ use runtime::format::{AlignedBlob, BLOB_ALIGN, MAGIC};
 
 use super::sections::is_in_flash;
 
-/// Bytes of all models in a program.
+/// Returns the bytes of all models in a program.
 pub fn of_elf(file: &object::File<'_>) -> u64 {
     let sections = file.sections().filter(is_in_flash);
     sections.flat_map(|section| in_section(&section)).map(|blob| blob.end - blob.start).sum()
 }
 
-/// The addresses of the models in a section.
+/// Returns the addresses of the models in a section.
 pub fn in_section(section: &Section<'_, '_>) -> Vec<Range<u64>> {
     let start = section.address();
     let found = section.data().map(find).unwrap_or_default();
     found.into_iter().map(|range| start + range.start as u64..start + range.end as u64).collect()
 }
 
-/// The blobs among these bytes: only whole ones that the runtime accepts count, the four letters can stand anywhere.
+/// Returns the blobs in these bytes. Only complete blobs that the runtime accepts count, since the four letters can
+/// occur anywhere.
 fn find(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -39,12 +40,12 @@ fn find(bytes: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
-/// The length of the blob that these bytes begin with.
+/// Returns the length of the blob that these bytes begin with.
 fn length(bytes: &[u8]) -> Option<usize> {
     if !bytes.starts_with(&MAGIC) {
         return None;
     }
-    // Behind the magic, the version and the header's length; see runtime/FORMAT.md.
+    // The header's length follows the magic number and the version; see runtime/FORMAT.md.
     let length = u32::from_le_bytes(*bytes.get(8..)?.first_chunk()?) as usize;
     let blob = AlignedBlob::from(bytes.get(..length)?);
     Model::new(blob.as_bytes()).is_ok().then_some(length)
@@ -61,7 +62,7 @@ mod tests {
         let mut bytes = [&MAGIC[..], &[0xff; 12], &blob, &MAGIC, &blob[..100]].concat();
         let found = find(&bytes);
         assert!(found.len() == 1 && found[0] == (16..16 + blob.len()), "{found:?}");
-        // One bit else, and it is no model.
+        // With one bit changed, the runtime refuses the model.
         bytes[200] ^= 1;
         assert_eq!(find(&bytes), []);
     }

@@ -1,4 +1,4 @@
-//! Runs jobs, as many at once as the machine has processors.
+//! Runs jobs, up to as many at the same time as the machine has processors.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use crate::command::show;
 use crate::watched::{self, Shortage};
 
-/// Something to check.
+/// A check.
 pub struct Job<'r> {
-    /// Name for people.
+    /// Name for the report.
     pub name: String,
-    /// The jobs of one folder wait for each other, as Cargo's would: it locks its target folder.
+    /// Cargo's target folder. The jobs of one folder wait for each other, since Cargo locks the folder.
     pub folder: Option<&'static str>,
     /// Its work.
     pub work: Work<'r>,
@@ -29,7 +29,7 @@ pub enum Work<'r> {
     Commands(Vec<Command>),
     /// Passes if the command succeeds. Its stdout is the input of a function that returns more jobs.
     Then(Command, Then<'r>),
-    /// Cannot be done on this machine, and why.
+    /// Cannot run on this machine, for this reason.
     Skip(String),
 }
 
@@ -38,23 +38,21 @@ pub enum Work<'r> {
 pub enum Verdict {
     /// All commands succeeded.
     Passed,
-    /// The commands that failed, as one would type them, and what the machine ran out of.
+    /// At least one command failed.
     Failed {
-        /// Commands, or the reason why there is none.
+        /// Failed commands as a user would type them, or the reason why there is no command.
         commands: Vec<String>,
-        /// The resource that was missing, if the output says so.
+        /// Resource that the machine ran out of, if the output says so.
         shortage: Option<Shortage>,
     },
-    /// Not done, and why.
+    /// Skipped for this reason.
     Skipped(String),
 }
 
 /// A job that has ended.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// Name of the job.
     pub name: String,
-    /// Result.
     pub verdict: Verdict,
     /// Wall time.
     pub time: Duration,
@@ -63,14 +61,14 @@ pub struct Outcome {
 /// State that the workers share.
 struct Board<'r> {
     waiting: Vec<Job<'r>>,
-    /// Folders in which a job runs.
+    /// Folders of the running jobs.
     busy: Vec<&'static str>,
     running: usize,
     outcomes: Vec<Outcome>,
 }
 
-/// Runs all jobs, and those that they lead to. Of the jobs that can start, the first one that leads to others goes first, then
-/// the one that took longest by `known`, in seconds; jobs that are not known go before those.
+/// Runs all jobs and the jobs that they lead to. Among the jobs that can start, the first one that leads to others is
+/// started first, then a job with unknown time, then the job that took longest by `known`, in seconds.
 pub fn run(jobs: Vec<Job<'_>>, known: &BTreeMap<String, f64>) -> Vec<Outcome> {
     let board = Mutex::new(Board { waiting: jobs, busy: Vec::new(), running: 0, outcomes: Vec::new() });
     let changed = Condvar::new();
@@ -86,7 +84,7 @@ fn lock<'b, 'r>(board: &'b Mutex<Board<'r>>) -> MutexGuard<'b, Board<'r>> {
     board.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One worker: takes jobs until none is left that could start or lead to others.
+/// Runs one worker, which takes jobs until none is left that could start or lead to others.
 fn work(board: &Mutex<Board<'_>>, changed: &Condvar, known: &BTreeMap<String, f64>) {
     let mut guard = lock(board);
     loop {
@@ -113,7 +111,7 @@ fn work(board: &Mutex<Board<'_>>, changed: &Condvar, known: &BTreeMap<String, f6
     }
 }
 
-/// Index of the job to start next; `None` while every waiting job's folder is busy.
+/// Returns the index of the job to start next, or `None` while the folders of all waiting jobs are busy.
 fn next(board: &Board<'_>, known: &BTreeMap<String, f64>) -> Option<usize> {
     let can_start = |job: &Job<'_>| job.folder.is_none_or(|folder| !board.busy.contains(&folder));
     let rank = |job: &Job<'_>| match &job.work {
@@ -121,11 +119,11 @@ fn next(board: &Board<'_>, known: &BTreeMap<String, f64>) -> Option<usize> {
         _ => known.get(&job.name).copied().unwrap_or(f64::MAX),
     };
     let startable = board.waiting.iter().enumerate().filter(|(_, job)| can_start(job));
-    // `max_by` takes the last of equals, jobs that are not known go in their order.
+    // `max_by` returns the last of equal elements; the reversed order keeps unknown jobs in their order.
     startable.rev().max_by(|(_, a), (_, b)| rank(a).total_cmp(&rank(b))).map(|(index, _)| index)
 }
 
-/// Does a job, and prints its output in one piece.
+/// Runs a job and prints its output in one piece.
 fn done(job: Job<'_>) -> (Outcome, Vec<Job<'_>>) {
     let start = Instant::now();
     let mut log = format!("== {}\n", job.name);
@@ -151,7 +149,7 @@ fn done(job: Job<'_>) -> (Outcome, Vec<Job<'_>>) {
     (Outcome { name: job.name, verdict, time: start.elapsed() }, more)
 }
 
-/// A command that failed, and what the machine ran out of.
+/// A failed command, and the resource that the machine ran out of.
 type Failure = (String, Option<Shortage>);
 
 fn all(results: Vec<Result<String, Failure>>) -> Verdict {
@@ -163,7 +161,7 @@ fn all(results: Vec<Result<String, Failure>>) -> Verdict {
     Verdict::Failed { commands: failures.into_iter().map(|(command, _)| command).collect(), shortage }
 }
 
-/// Runs a command; adds it and its output to the log, JSON messages left out. Returns its stdout.
+/// Runs a command and adds it and its output to the log, without JSON messages. Returns its stdout.
 fn output(mut command: Command, log: &mut String) -> Result<String, Failure> {
     let shown = show(&command);
     *log += &format!("$ {shown}\n");
@@ -173,7 +171,7 @@ fn output(mut command: Command, log: &mut String) -> Result<String, Failure> {
             stdout += line;
             stdout.push('\n');
         }
-        // Cargo's messages for programs.
+        // Leaves out Cargo's messages for programs.
         if !line.starts_with("{\"reason\":") {
             *log += line;
             log.push('\n');

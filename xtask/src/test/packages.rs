@@ -13,14 +13,14 @@ use crate::repo::Repo;
 pub struct Package {
     /// Name in the manifest.
     pub name: String,
-    /// Each feature, and the entries of its list in the manifest.
+    /// Each feature with the entries of its list in the manifest.
     features: BTreeMap<String, Vec<String>>,
 }
 
 /// Returns the workspace's packages.
 ///
 /// # Errors
-/// Cargo fails, for instance where `Cargo.lock` does not match the manifests.
+/// Returns an error if Cargo fails, for instance because `Cargo.lock` does not match the manifests.
 pub fn all(repo: &Repo) -> Result<Vec<Package>> {
     let mut cargo = repo.cargo();
     cargo.args(["metadata", "--no-deps", "--format-version=1", "--locked"]);
@@ -29,24 +29,24 @@ pub fn all(repo: &Repo) -> Result<Vec<Package>> {
 
 fn parse(metadata: &str) -> Result<Vec<Package>> {
     let metadata: Value = serde_json::from_str(metadata)?;
-    let packages = metadata["packages"].as_array().context("no packages")?;
+    let packages = metadata["packages"].as_array().context("the output has no packages")?;
     packages.iter().map(Package::read).collect()
 }
 
 impl Package {
     fn read(package: &Value) -> Result<Self> {
-        let name = package["name"].as_str().context("a package without a name")?.to_owned();
+        let name = package["name"].as_str().context("a package has no name")?.to_owned();
         let features =
             serde_json::from_value(package["features"].clone()).with_context(|| format!("{name}'s features"))?;
         Ok(Self { name, features })
     }
 
-    /// All features except `default`, in alphabetical order.
+    /// Returns all features except `default`, in alphabetical order.
     pub fn features(&self) -> impl Iterator<Item = &str> {
         self.features.keys().map(String::as_str).filter(|feature| *feature != "default")
     }
 
-    /// The feature itself, and all features of the same package that it enables.
+    /// Returns the feature itself and all features of the same package that it enables.
     pub fn enabled_by<'a>(&'a self, feature: &'a str) -> BTreeSet<&'a str> {
         let (mut enabled, mut next) = (BTreeSet::new(), vec![feature]);
         while let Some(feature) = next.pop() {

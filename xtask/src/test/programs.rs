@@ -1,4 +1,4 @@
-//! The test programs that Cargo has built: each is a job of its own, so that several run at once.
+//! The test programs that Cargo has built. Each is a separate job, so that several run at once.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,11 +12,11 @@ use crate::repo::Repo;
 /// A test program.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Name of the package and of the program, `exporter cli`.
+    /// Name of the package and of the program: `exporter cli`.
     pub name: String,
-    /// The package's folder, in which Cargo would run it.
+    /// The package's folder, in which Cargo would run the program.
     pub folder: PathBuf,
-    /// The file.
+    /// Path of the program.
     pub file: PathBuf,
 }
 
@@ -30,9 +30,9 @@ pub fn of_messages(messages: &str) -> Result<Vec<Program>> {
 
 impl Program {
     fn read(message: &Value) -> Result<Self> {
-        let text = |value: &Value| value.as_str().map(str::to_owned).context("a message of Cargo's without a name");
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("a message from Cargo has no name");
         let manifest = PathBuf::from(text(&message["manifest_path"])?);
-        let folder = manifest.parent().context("a manifest without a folder")?.to_owned();
+        let folder = manifest.parent().context("a manifest has no folder")?.to_owned();
         let package = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let target = text(&message["target"]["name"])?;
         let kind = text(&message["target"]["kind"][0])?;

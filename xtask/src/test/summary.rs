@@ -1,14 +1,14 @@
-//! The table at the end of `cargo xtask test`: where the time went, and what failed.
+//! The table at the end of `cargo xtask test`: the time of each job, and the failures.
 
 use std::time::Duration;
 
 use super::jobs::{Outcome, Verdict};
 
-/// Returns the table, the slowest job first, then the failures, then one line for all.
+/// Returns the table with the slowest job first, then the failures, then a summary line.
 pub fn of(outcomes: &[Outcome], total: Duration) -> String {
     let mut slowest: Vec<_> = outcomes.iter().collect();
     slowest.sort_by_key(|outcome| std::cmp::Reverse(outcome.time));
-    let mut text = String::from("== where the time went\n");
+    let mut text = String::from("== time of each job\n");
     for Outcome { name, verdict, time } in &slowest {
         let time = time.as_secs_f64();
         text += &match verdict {
@@ -54,7 +54,7 @@ mod tests {
         let failed = Verdict::Failed { commands: vec!["cargo b".to_owned()], shortage: Some(Shortage::Memory) };
         let all = [outcome("a", Verdict::Passed, 500), outcome("b", failed, 1500), skipped()];
         let expected = format!(
-            "== where the time went\n\
+            "== time of each job\n\
              FAILED      1.5 s  b\n\
              passed      0.5 s  a\n\
              skipped            c: no emulator\n\

@@ -98,7 +98,10 @@ impl Options {
                 Long("precision") => {
                     let precision = args.value()?.string()?;
                     if !PRECISIONS.contains(&&*precision) {
-                        return Err(usage(format!("no precision `{precision}`: choose one of {}", PRECISIONS.join(", "))));
+                        return Err(usage(format!(
+                            "no precision `{precision}`: choose one of {}",
+                            PRECISIONS.join(", ")
+                        )));
                     }
                     options.precision = Some(precision);
                 }
@@ -125,6 +128,7 @@ impl Options {
 /// One combination to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
+    /// Board that runs the program.
     pub board: &'static Board,
     /// [`WAVENET`], [`GATED`], [`RELU`], [`PAIRS`], [`SHIPPED`] or the anomaly detector.
     pub model: &'static str,
@@ -373,7 +377,10 @@ pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
 fn cycles_of(instructions: u64, work: trace::Work, counted: f64) -> Result<u64> {
     let traced = work.instructions as f64;
     // Both numbers must describe the same work. If they differ, the trace has too many or too few lines.
-    ensure!((traced / counted - 1.0).abs() < 0.005, "the trace has {traced} instructions, but the chip counted {counted}");
+    ensure!(
+        (traced / counted - 1.0).abs() < 0.005,
+        "the trace has {traced} instructions, but the chip counted {counted}"
+    );
     Ok((instructions as f64 * work.cycles as f64 / traced).round() as u64)
 }
 
@@ -450,7 +457,10 @@ mod tests {
         let manifest = fs::read_to_string(Repo::find().firmware().join("Cargo.toml")).unwrap();
         for &layout in Layout::INTEGERS {
             let name = layout.name();
-            assert!(manifest.contains(&format!("\n{name} = [\"runtime/{name}\"]")), "firmware-example/Cargo.toml has no feature {name}");
+            assert!(
+                manifest.contains(&format!("\n{name} = [\"runtime/{name}\"]")),
+                "firmware-example/Cargo.toml has no feature {name}"
+            );
         }
     }
 

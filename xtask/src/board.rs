@@ -163,8 +163,9 @@ impl Board {
     }
 
     fn qemu_machine(&self) -> Result<Vec<&'static str>> {
-        let machine =
-            self.machine.with_context(|| format!("QEMU does not emulate {}: choose one of {}", self.name, names(emulated())))?;
+        let machine = self
+            .machine
+            .with_context(|| format!("QEMU does not emulate {}: choose one of {}", self.name, names(emulated())))?;
         Ok(vec!["-machine", machine, "-nographic", "-monitor", "none"])
     }
 }
@@ -251,7 +252,10 @@ mod tests {
         for board @ Board { name, core, target, code, .. } in BOARDS.iter() {
             assert!(firmware.join(format!("memory/{name}.x")).exists(), "firmware-example/memory/{name}.x is missing");
             let layout = board.layout().name();
-            assert!(manifest.contains(&format!("\n{name} = [\"{layout}\"")), "firmware-example/Cargo.toml has no feature {name} with {layout}");
+            assert!(
+                manifest.contains(&format!("\n{name} = [\"{layout}\"")),
+                "firmware-example/Cargo.toml has no feature {name} with {layout}"
+            );
             let row = pages.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
             assert!(
                 row.is_some_and(|row| row.contains(core)),
@@ -259,7 +263,10 @@ mod tests {
             );
             let module = format!("#[cfg_attr(board_code = \"{code}\", path = \"board/{code}.rs\")]");
             assert!(modules.contains(&module), "{name}: src/board.rs has no line {module}");
-            assert!(firmware.join(format!("src/board/{code}.rs")).exists(), "src/board/{code}.rs is missing, for {name}");
+            assert!(
+                firmware.join(format!("src/board/{code}.rs")).exists(),
+                "src/board/{code}.rs is missing, for {name}"
+            );
             assert_eq!(board.has_fpu(), target.ends_with("eabihf"), "target and core of {name} disagree about the FPU");
         }
         assert!(manifest.contains(&format!("\ndefault = [\"{}\"", default().name)));

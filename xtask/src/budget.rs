@@ -21,7 +21,9 @@ impl Budget {
     /// Reads the file.
     pub fn read(repo: &Repo) -> Result<Self> {
         let text = fs::read_to_string(repo.root().join(FILE)).with_context(|| format!("cannot read {FILE}"))?;
-        Ok(Self(toml::from_str(&text).with_context(|| format!("{FILE} must hold tables [board.precision] of numbers"))?))
+        Ok(Self(
+            toml::from_str(&text).with_context(|| format!("{FILE} must hold tables [board.precision] of numbers"))?,
+        ))
     }
 
     /// Returns the tables: `(board or program, precision)` and limits by name.

@@ -175,7 +175,9 @@ impl Losses {
         let Self { train, dev, test } = self;
         let mut text = format!("loss, nats per character: {dev:.4} dev, {train:.4} train, {test:.4} test");
         if is_default {
-            text += &format!("\n  at most 0.03 above the loss of the preset `{FULL_PRESET}`, which trains six times as long");
+            text += &format!(
+                "\n  at most 0.03 above the loss of the preset `{FULL_PRESET}`, which trains six times as long"
+            );
         }
         text
     }

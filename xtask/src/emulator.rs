@@ -99,7 +99,10 @@ pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments:
     let name = elf.file_stem().context("the program's path has no file name")?.to_string_lossy();
     let arguments: Vec<String> = arguments.iter().map(|argument| argument_of_guest(argument)).collect::<Result<_>>()?;
     let bytes = name.len() + arguments.iter().map(|argument| 1 + argument.len()).sum::<usize>();
-    ensure!(bytes <= MAX_BYTES, "the program's arguments take {bytes} bytes, but the program reads at most {MAX_BYTES}: shorten them");
+    ensure!(
+        bytes <= MAX_BYTES,
+        "the program's arguments take {bytes} bytes, but the program reads at most {MAX_BYTES}: shorten them"
+    );
     // `-append` would put the ELF file's whole path first. If the path has a blank, the program cannot find its
     // arguments after the path.
     for argument in std::iter::once(&*name).chain(arguments.iter().map(String::as_str)) {

@@ -127,7 +127,10 @@ fn slot_command(board: &Board, address: u64, file: &Path, rest: &[OsString]) -> 
 fn chip(board: &Board) -> Result<&'static str> {
     board.chip.with_context(|| {
         let flashable = board::names(board::flashable());
-        format!("{} runs only in the emulator: use `cargo xtask qemu --board {0}`, or flash one of {flashable}", board.name)
+        format!(
+            "{} runs only in the emulator: use `cargo xtask qemu --board {0}`, or flash one of {flashable}",
+            board.name
+        )
     })
 }
 

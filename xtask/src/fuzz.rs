@@ -151,9 +151,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
 /// Fails without a nightly compiler: only these have the options that fuzzers need.
 fn need_nightly() -> Result<()> {
     if ask(Command::new("rustc").args(["+nightly", "--version"])).is_none() {
-        bail!(
-            "fuzzers need a nightly toolchain: run `rustup toolchain install nightly`"
-        );
+        bail!("fuzzers need a nightly toolchain: run `rustup toolchain install nightly`");
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ pub mod watched;
 use subcommand::Subcommand;
 
 /// The subcommands, in the order a newcomer needs them.
-pub const SUBCOMMANDS: [&Subcommand; 19] = [
+pub const SUBCOMMANDS: [&Subcommand; 20] = [
     &setup::COMMAND,
     &doctor::COMMAND,
     &demo::COMMAND,

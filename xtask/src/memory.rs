@@ -37,7 +37,10 @@ impl MemoryMap {
             let origin = number(origin)?;
             regions.insert(name.to_owned(), origin..origin + number(length)?);
         }
-        ensure!(regions.contains_key("FLASH") && regions.contains_key("RAM"), "the memory map must have the regions FLASH and RAM");
+        ensure!(
+            regions.contains_key("FLASH") && regions.contains_key("RAM"),
+            "the memory map must have the regions FLASH and RAM"
+        );
         Ok(Self { regions })
     }
 

@@ -163,7 +163,10 @@ mod tests {
         assert!(!exclusions.is_empty());
         for exclusion in exclusions {
             let pattern = exclusion.as_str().unwrap();
-            assert!(!has_a_line(pattern), "{CONFIG}: `{pattern}` contains a line number: use the function's name instead");
+            assert!(
+                !has_a_line(pattern),
+                "{CONFIG}: `{pattern}` contains a line number: use the function's name instead"
+            );
         }
     }
 

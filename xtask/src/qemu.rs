@@ -59,7 +59,9 @@ impl Options {
                     if value.contains('=') {
                         guest.push(value);
                     } else if bin.is_some() {
-                        return Err(usage(format!("unexpected `{value}`: name one program, then its arguments as `-- key=value ...`")));
+                        return Err(usage(format!(
+                            "unexpected `{value}`: name one program, then its arguments as `-- key=value ...`"
+                        )));
                     } else {
                         bin = Some(value);
                     }
@@ -70,7 +72,9 @@ impl Options {
         let bin = bin.unwrap_or_else(|| firmware::DEFAULT_BIN.to_owned());
         let is_console = bin == firmware::CONSOLE;
         if let Some(argument) = guest.first().filter(|_| is_console) {
-            return Err(usage(format!("unexpected `{argument}`: the console takes no arguments, type its commands at its prompt")));
+            return Err(usage(format!(
+                "unexpected `{argument}`: the console takes no arguments, type its commands at its prompt"
+            )));
         }
         if slot.is_some() && !is_console {
             return Err(usage("--slot needs the program console: no other program reads the slot"));

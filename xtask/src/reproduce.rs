@@ -93,10 +93,19 @@ fn segments(elf: &[u8]) -> Result<Vec<(u64, Vec<u8>)>> {
 fn same(one: &[(u64, Vec<u8>)], other: &[(u64, Vec<u8>)]) -> Result<usize> {
     for ((address, one), (other_address, other)) in one.iter().zip(other) {
         if (address, one.len()) != (other_address, other.len()) {
-            bail!("{} bytes at {address:#x} from one folder, but {} at {other_address:#x} from the other", one.len(), other.len());
+            bail!(
+                "{} bytes at {address:#x} from one folder, but {} at {other_address:#x} from the other",
+                one.len(),
+                other.len()
+            );
         }
         if let Some(at) = one.iter().zip(other).position(|(one, other)| one != other) {
-            bail!("the byte at {:#x} is {} from one folder, but {} from the other", address + at as u64, one[at], other[at]);
+            bail!(
+                "the byte at {:#x} is {} from one folder, but {} from the other",
+                address + at as u64,
+                one[at],
+                other[at]
+            );
         }
     }
     if one.len() != other.len() {
@@ -115,7 +124,10 @@ mod tests {
         assert_eq!(same(&one, &one).unwrap(), 4);
         let refused = |other: &[(u64, Vec<u8>)]| same(&one, other).unwrap_err().to_string();
         assert_eq!(refused(&[(0x100, vec![1, 2, 9])]), "the byte at 0x102 is 3 from one folder, but 9 from the other");
-        assert_eq!(refused(&[(0x104, vec![1, 2, 3])]), "3 bytes at 0x100 from one folder, but 3 at 0x104 from the other");
+        assert_eq!(
+            refused(&[(0x104, vec![1, 2, 3])]),
+            "3 bytes at 0x100 from one folder, but 3 at 0x104 from the other"
+        );
         assert_eq!(refused(&one[..1]), "2 segments from one folder, but 1 from the other");
     }
 }

@@ -63,7 +63,9 @@ impl Options {
                 Long("all") => all = true,
                 Long("json") => json = true,
                 Value(value) if bin.is_none() => bin = Some(value.string()?),
-                Value(value) => return Err(usage(format!("unexpected `{}`: name only one program", value.to_string_lossy()))),
+                Value(value) => {
+                    return Err(usage(format!("unexpected `{}`: name only one program", value.to_string_lossy())));
+                }
                 other => return Err(other.unexpected().into()),
             }
         }
@@ -136,7 +138,11 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
                 // The build has already printed the reason, most likely that the program does not fit.
                 Err(error) => {
                     let reason = format!("{error:#}");
-                    let reason = if reason.contains("cargo build") { "it does not build: see the message above" } else { &reason };
+                    let reason = if reason.contains("cargo build") {
+                        "it does not build: see the message above"
+                    } else {
+                        &reason
+                    };
                     left_out.push(format!("{} {}: {reason}", board.name, repo.short(&model)));
                 }
             }

@@ -19,7 +19,12 @@ pub fn model_for(board: &Board, memory: &MemoryMap, file: &Path) -> Result<(u64,
     let model = Model::new(blob.as_bytes()).context("the blob is not valid")?;
     let bytes = if model.precision().is_integer() { relayout(&model, board.layout())? } else { bytes };
     let room = slot.end - slot.start;
-    ensure!(bytes.len() as u64 <= room, "the model has {} bytes, but the slot of {} holds only {room}", bytes.len(), board.name);
+    ensure!(
+        bytes.len() as u64 <= room,
+        "the model has {} bytes, but the slot of {} holds only {room}",
+        bytes.len(),
+        board.name
+    );
     Ok((slot.start, bytes))
 }
 

@@ -8,6 +8,7 @@ use lexopt::prelude::*;
 
 use crate::board::{self, Board};
 
+/// A subcommand of `cargo xtask`.
 #[derive(Debug)]
 pub struct Subcommand {
     /// Word after `cargo xtask`.

@@ -97,7 +97,8 @@ impl Terminal {
     pub fn start(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout: Duration) -> Result<Self> {
         let mut qemu = emulator(repo, board, elf, slot)?;
         let child = qemu.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut emulator = Emulator(child.context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?);
+        let mut emulator =
+            Emulator(child.context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?);
         let stdin = emulator.0.stdin.take().context("QEMU has no stdin to type to")?;
         let mut stdout = emulator.0.stdout.take().context("QEMU has no stdout to read from")?;
         let (sender, received) = mpsc::channel();

@@ -145,7 +145,10 @@ pub fn read(file: &[u8]) -> Result<(u32, Vec<Segment>)> {
     let mut segments = Vec::new();
     for (number, block) in file.chunks_exact(BLOCK).enumerate() {
         let word = |index: usize| u32::from_le_bytes(*block[4 * index..].first_chunk().expect("a whole block"));
-        ensure!([word(0), word(1)] == MAGIC_START && word(BLOCK / 4 - 1) == MAGIC_END, "block {number} has wrong first or last words");
+        ensure!(
+            [word(0), word(1)] == MAGIC_START && word(BLOCK / 4 - 1) == MAGIC_END,
+            "block {number} has wrong first or last words"
+        );
         ensure!(word(2) == FLAG_FAMILY && word(4) as usize == PAYLOAD, "block {number} has unexpected flags or size");
         ensure!(word(5) as usize == number && word(6) as usize == count, "block {number} says it is {}", word(5));
         ensure!(word(3).is_multiple_of(PAYLOAD as u32), "block {number} does not begin at a page");

@@ -118,6 +118,7 @@ impl Row {
 pub struct Record {
     /// Date and tools of the measurement: `date`, `rustc`, `qemu`.
     pub made: String,
+    /// Measured combinations.
     pub rows: Vec<Row>,
 }
 

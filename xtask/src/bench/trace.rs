@@ -65,7 +65,10 @@ impl Code {
     pub fn read(elf: &Path) -> Result<Self> {
         let bytes = std::fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
         let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", elf.display()))?;
-        let text = file.sections().find(|section| section.kind() == SectionKind::Text).context("the program has no code section")?;
+        let text = file
+            .sections()
+            .find(|section| section.kind() == SectionKind::Text)
+            .context("the program has no code section")?;
         let start = u32::try_from(text.address()).context("the code's address does not fit in 32 bits")?;
         let bytes = text.data().context("cannot read the code section")?.to_vec();
         let mut code = Self { start, bytes, begin: 0, end: 0, traced: Vec::new() };

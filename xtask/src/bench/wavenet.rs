@@ -94,7 +94,8 @@ impl Network {
 /// # Errors
 /// Returns an error if the network does not fit the format.
 pub fn blob(network: &Network, precision: &str) -> Result<Vec<u8>> {
-    let precision = Precision::from_name(precision).with_context(|| format!("no precision `{precision}`: choose f32, int8 or int4"))?;
+    let precision = Precision::from_name(precision)
+        .with_context(|| format!("no precision `{precision}`: choose f32, int8 or int4"))?;
     encoded(network, precision).context("cannot encode the network")
 }
 

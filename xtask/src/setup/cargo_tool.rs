@@ -24,7 +24,8 @@ pub fn ensure(repo: &Repo, name: &str, version: &str) -> Result<PathBuf> {
         say(&format!("building {expected} into .tools/, which takes some minutes"));
         let mut cargo = repo.cargo();
         cargo.args(["install", &package, "--locked", "--force", "--version", version, "--root"]).arg(repo.tools());
-        run(&mut cargo).with_context(|| format!("cannot install {package}: check that the package registry can be reached"))?;
+        run(&mut cargo)
+            .with_context(|| format!("cannot install {package}: check that the package registry can be reached"))?;
         if !is_there() {
             bail!("{} is not {expected}", repo.short(&program));
         }

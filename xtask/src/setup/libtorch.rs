@@ -254,7 +254,9 @@ fn fetch(repo: &Repo, recipe: &Recipe) -> Result<()> {
     let home = partial.join(Path::new(recipe.home).strip_prefix(PLACE)?);
     let lib = home.join("lib");
     if !looks_right(&home, recipe.library) {
-        bail!("the packages of libtorch {VERSION} lack the expected headers or libraries: install it and set LIBTORCH to its folder");
+        bail!(
+            "the packages of libtorch {VERSION} lack the expected headers or libraries: install it and set LIBTORCH to its folder"
+        );
     }
     if recipe.stubs {
         stubs(&lib)?;

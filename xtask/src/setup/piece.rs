@@ -14,8 +14,9 @@ pub enum State {
 /// A piece: a row of the table that `cargo xtask doctor` prints.
 #[derive(Debug)]
 pub struct Piece {
-    /// Its name.
+    /// Name.
     pub what: &'static str,
+    /// State on this machine.
     pub state: State,
     /// Version; empty if the piece is missing.
     pub version: String,

@@ -37,8 +37,8 @@ pub struct Program {
     pub version: fn(&str) -> Option<&str>,
 }
 
-/// What a system offers for installing a program.
-# Package managers and rights of a system.
+/// Package managers and rights of a system.
+#[derive(Debug, Default, Clone, Copy)]
 struct System {
     apt: bool,
     dnf: bool,

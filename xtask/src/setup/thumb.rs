@@ -249,7 +249,8 @@ fn link_linker(repo: &Repo, tree: &Path, host: &str) -> Result<()> {
     let toolchain = ask_rustc(repo, &rustc(), &["--print", "sysroot"]).context("`rustc --print sysroot` failed")?;
     let place = Path::new("lib/rustlib").join(host).join("bin");
     let own = Path::new(&toolchain).join(&place).join("rust-lld");
-    let linker = if own.exists() { own } else { on_path("ld.lld").context("there is no linker: install the package lld")? };
+    let linker =
+        if own.exists() { own } else { on_path("ld.lld").context("there is no linker: install the package lld")? };
     let folder = tree.join("usr").join(place);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     // A link works where a copy would not: the linker finds its libraries from its real path.

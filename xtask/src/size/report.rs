@@ -29,7 +29,8 @@ pub fn details(measured: &Measured, budget: &Budget) -> String {
     writeln!(text, "static RAM {} of {} bytes{}", size.ram(), length(memory.ram()), of("ram_bytes")).unwrap();
     match stack {
         Some(stack) => writeln!(text, "stack      {stack} at most in the emulator{}", of("stack_bytes")).unwrap(),
-        None => writeln!(text, "stack      not measured: the board has no emulator, or the program does not report it").unwrap(),
+        None => writeln!(text, "stack      not measured: the board has no emulator, or the program does not report it")
+            .unwrap(),
     }
     text
 }

@@ -18,8 +18,11 @@ pub struct Size {
 /// A section that exists on the chip.
 #[derive(Debug)]
 pub struct Section {
+    /// Name in the ELF file.
     pub name: String,
+    /// Size in bytes.
     pub bytes: u64,
+    /// Memory that holds the section.
     pub place: Place,
 }
 

@@ -2,7 +2,7 @@
 //! `models/README.md` and `docs/trust/record/performance.json`. BLESS=1 rewrites the tables.
 
 use runtime::Model;
-use runtime::format::Layout;
+use runtime::format::{AlignedBlob, Layout, Precision};
 use runtime::write::relayout;
 use tests::{assert_section, blob, table, thousands, workspace};
 use xtask::bench::{Record, Row, SHIPPED, WAVENET};
@@ -55,6 +55,16 @@ fn cores(layout: Layout) -> String {
     cores.collect::<Vec<_>>().join(", ").replace(", Cortex-", ", ")
 }
 
+/// Returns the bytes of a model in the layout of a core; a model in f32 has one layout for all.
+fn bytes_in_flash(blob: &AlignedBlob, layout: Layout) -> u64 {
+    let model = Model::new(blob.as_bytes()).expect("a shipped model");
+    let bytes = match model.precision() {
+        Precision::F32 => blob.as_bytes().len(),
+        Precision::Int8 | Precision::Int4 => relayout(&model, layout).expect("an integer model").len(),
+    };
+    bytes as u64
+}
+
 #[test]
 fn losses_and_bytes_are_those_of_the_models() {
     let mut rows = Vec::new();
@@ -69,13 +79,8 @@ fn losses_and_bytes_are_those_of_the_models() {
     for layout in layouts {
         let bytes = SHIPPED_BLOBS.iter().map(|(precision, file)| {
             let blob = blob(file);
-            let model = Model::new(blob.as_bytes()).expect("a shipped model");
             let has_fpu = board::one_of_each_core().any(|board| board.layout() == layout && board.has_fpu());
-            match (*precision, has_fpu) {
-                ("f32", false) => NONE.to_owned(),
-                ("f32", true) => thousands(blob.as_bytes().len() as u64),
-                _ => thousands(relayout(&model, layout).expect("an integer model").len() as u64),
-            }
+            if *precision == "f32" && !has_fpu { NONE.to_owned() } else { thousands(bytes_in_flash(&blob, layout)) }
         });
         let name = format!("model in flash, bytes, {}", cores(layout));
         rows.push(std::iter::once(name).chain(bytes).collect());
@@ -112,6 +117,30 @@ fn instructions_are_those_of_the_record() {
 #[test]
 fn cycles_are_those_of_the_record() {
     assert_section(PERFORMANCE, "cycles", &by_core("cycles", |row| row.cycles));
+}
+
+/// The README has the losses, the bytes and three of the cores.
+#[test]
+fn the_readme_has_the_main_figures() {
+    let record = Record::read(&Repo::find()).expect("docs/trust/record/performance.json");
+    let cells = |name: &str, cell: &dyn Fn(&str, &str) -> String| {
+        let cells = SHIPPED_BLOBS.iter().map(|(precision, file)| cell(precision, file));
+        std::iter::once(name.to_owned()).chain(cells).collect::<Vec<_>>()
+    };
+    let mut rows = vec![
+        cells("loss on the dev words, nats per character", &|_, file| row_of_models(file).0[1].clone()),
+        cells("model in flash, bytes, in the layout for Cortex-M4F", &|_, file| {
+            let blob = blob(file);
+            thousands(bytes_in_flash(&blob, Layout::Dual16))
+        }),
+    ];
+    for core in ["Cortex-M0", "Cortex-M4F", "Cortex-M55"] {
+        rows.push(cells(&format!("instructions per character, {core}"), &|precision, _| {
+            let row = recorded(&record, core, SHIPPED, precision);
+            row.map_or_else(|| NONE.to_owned(), |row| thousands(row.instructions))
+        }));
+    }
+    assert_section("README.md", "results", &table(&["", "f32", "int8", "int4"], &rows));
 }
 
 /// `cargo xtask bench --record` computes the ratios and writes them into the record's page.

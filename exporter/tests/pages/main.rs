@@ -45,6 +45,27 @@ fn the_tutorial() {
     assert!(made.exists() && picture.exists());
 }
 
+/// The commands of the README for a user's own words are run in their order, with a short list in place of the user's, and
+/// a network that PyTorch has trained.
+#[test]
+fn the_readme() {
+    let folder = folder_with(&["models/names.int8.blob"]);
+    let copies = [
+        ("docs/learn/plants.txt", "words.txt"),
+        ("tests/fixtures/pytorch/deep16.safetensors", "notebook.safetensors"),
+        ("tests/fixtures/pytorch/deep16_golden.safetensors", "golden.safetensors"),
+    ];
+    for (file, name) in copies {
+        fs::copy(workspace(file), folder.path().join(name)).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+    transcript::check("README.md", folder.path());
+    let commands = transcript::run_shell_blocks("README.md", folder.path(), |line| {
+        // `train` ends soon on a short list; the others need a board, or run this test.
+        line.contains("-p exporter") || line.starts_with("cargo xtask qemu")
+    });
+    assert_eq!(commands.len(), 7, "{commands:?}");
+}
+
 #[test]
 fn the_page_on_inspect() {
     let folder = folder_with(&["models/names.safetensors"]);

@@ -63,6 +63,22 @@ pub fn check(page: &str, folder: &Path) -> Vec<Ran> {
     ran
 }
 
+/// Runs those lines of the blocks ```` ```sh ```` of a page that are chosen, in `folder`, and returns them. Comments are
+/// left out.
+///
+/// # Panics
+/// If a command fails.
+pub fn run_shell_blocks(page: &str, folder: &Path, is_chosen: impl Fn(&str) -> bool) -> Vec<String> {
+    let text = fs::read_to_string(workspace(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    let lines = blocks.flat_map(str::lines).map(|line| line.split(" #").next().unwrap_or(line).trim());
+    let chosen: Vec<String> = lines.filter(|line| is_chosen(line)).map(str::to_owned).collect();
+    for line in &chosen {
+        run(line, folder);
+    }
+    chosen
+}
+
 /// Splits a block into commands, `$ ` and continued lines included, and the lines that follow each.
 fn commands<'b>(block: &[&'b str]) -> Vec<(String, Vec<&'b str>)> {
     let mut commands: Vec<(String, Vec<&str>)> = Vec::new();

@@ -22,8 +22,8 @@ const LINTS_OF_CHIPS: &str = "target/lints";
 const PORTABLE: &str = "target/portable";
 const NEON: &str = "target/neon";
 
-/// Tests of package `tests` that `--quick` runs: structure, language, and the words of one emulated board.
-const QUICK: [&str; 3] = ["tests floors", "tests language", "tests qemu_generate"];
+/// Tests of package `tests` that `--quick` runs: structure, language, tables, and the words of one emulated board.
+const QUICK: [&str; 4] = ["tests floors", "tests language", "tests qemu_generate", "tests results"];
 /// Tests of the other packages that `--quick` leaves out: every emulated board, and a training per fault.
 const NOT_QUICK: [&str; 3] = ["exporter costs", "exporter faults", "exporter pages"];
 

@@ -7,9 +7,9 @@
 //!
 //! ```toml
 //! [dependencies] # the precision and the layout of the blob
-//! runtime = { version = "0.1", default-features = false, features = ["int8", "dual16"] }
+//! runtime = { version = "0.2", default-features = false, features = ["int8", "dual16"] }
 //! [build-dependencies]
-//! runtime = { version = "0.1", features = ["alloc"] }
+//! runtime = { version = "0.2", features = ["alloc"] }
 //! ```
 //!
 //! ```ignore

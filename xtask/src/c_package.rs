@@ -36,7 +36,7 @@ use crate::subcommand::Subcommand;
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "c-package",
-    summary: Some("the C library as a folder for Arduino, PlatformIO, Zephyr and ESP-IDF"),
+    summary: Some("make the C library a folder for Arduino, PlatformIO, Zephyr and ESP-IDF"),
     help: "\
 cargo xtask c-package [--out DIR] [--model FILE] [--lint]
 

@@ -20,8 +20,8 @@ pub const COMMAND: Subcommand = Subcommand {
     summary: Some("build a firmware program and run it on an emulated board"),
     help: "\
 cargo xtask qemu [BIN] [--board NAME] [--model FILE] [--timeout SECONDS] [-- KEY=VALUE ...]
-  Builds a firmware program (generate, name, selftest, kerneltest; without BIN: generate) and runs it
-  on the emulated board. KEY=VALUE are arguments of the program, such as seed=7 or 'prompt=Mr. M'.
+  Builds a firmware program (generate, name, selftest, kerneltest; without BIN: generate) and runs
+  it on the emulated board. KEY=VALUE are arguments of the program, as in seed=7 'prompt=Mr. M'.
 cargo xtask qemu console [--board NAME] [--model FILE] [--slot FILE]
   Connects this terminal to the console on the board's UART. --slot FILE puts a model into the slot
   in the board's flash. Ctrl-A X ends the emulator.

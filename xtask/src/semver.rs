@@ -12,7 +12,7 @@ use crate::subcommand::{Subcommand, no_options};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "semver",
-    summary: Some("whether the runtime's version allows what its public items have changed"),
+    summary: Some("compare the runtime's public items with the last version"),
     help: "\
 cargo xtask semver
 

@@ -82,7 +82,7 @@ fn the_firmware_keeps_its_budget() {
         "with the loader",
         "`generate`",
         "static RAM",
-        "of it state",
+        "state",
         "stack for a word",
         "stack from boot",
     ];

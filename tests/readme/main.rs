@@ -58,7 +58,7 @@ fn the_rust_is_that_of_a_project_that_runs() {
     }
 }
 
-/// Commands that need a board, or that take minutes and are run by name, are looked up; the test of the pages runs others.
+/// Looks up every command. The test of the pages runs those that need no board and no minutes.
 #[test]
 fn cargo_xtask_knows_the_commands_and_their_options() {
     let readme = readme();

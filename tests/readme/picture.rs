@@ -1,4 +1,4 @@
-//! The animated picture of the README: the console's conversation, and beside it the tree while it draws the first name.
+//! The animated picture of the README: the conversation with the console, and beside it the tree during the first name.
 //!
 //! A viewer without animation shows the last moment, which is a whole picture as well.
 

@@ -45,7 +45,7 @@ fn the_tutorial() {
     assert!(made.exists() && picture.exists());
 }
 
-/// The commands of the README for a user's own words are run in their order, with a short list in place of the user's, and
+/// Runs the commands of the README for a user's own words, in their order, with a short list in place of the user's and
 /// a network that PyTorch has trained.
 #[test]
 fn the_readme() {

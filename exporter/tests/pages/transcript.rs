@@ -63,8 +63,7 @@ pub fn check(page: &str, folder: &Path) -> Vec<Ran> {
     ran
 }
 
-/// Runs those lines of the blocks ```` ```sh ```` of a page that are chosen, in `folder`, and returns them. Comments are
-/// left out.
+/// Runs the chosen lines of the blocks ```` ```sh ```` of a page in `folder`, without their comments, and returns them.
 ///
 /// # Panics
 /// If a command fails.

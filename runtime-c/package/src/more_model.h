@@ -5,8 +5,8 @@
 
 #include "more.h"
 
-/* Memory for more_open() with this model, enough on each core. more_memory_bytes() returns the exact number: on a core with
-   an FPU it can be 1 kB less. */
+/* Memory for more_open() with this model, enough on each core. more_memory_bytes() returns the exact number: on a core
+   with an FPU it can be 1 kB less. */
 #define MORE_MODEL_MEMORY_BYTES @memory_bytes@
 
 #ifdef __cplusplus

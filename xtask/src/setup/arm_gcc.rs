@@ -1,4 +1,4 @@
-//! The C and C++ compiler for Arm chips. Only the C library needs it: its package and its tests. Rust has its own linker.
+//! The C and C++ compiler for Arm chips. Only the C library and its tests need it; Rust has its own linker.
 
 use super::program::Program;
 

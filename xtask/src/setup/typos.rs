@@ -33,7 +33,7 @@ pub fn find(repo: &Repo) -> Result<PathBuf> {
     found.with_context(|| format!("{NAME} {VERSION} is missing"))
 }
 
-/// Installs the program into [`PLACE`] where it is missing.
+/// Installs the program into `.tools/typos` where it is missing.
 ///
 /// # Errors
 /// There is no pip, or pip cannot fetch the package.

@@ -1,4 +1,4 @@
-//! Checksums by which the tests compare a chip with a host: this code runs on both.
+//! Checksums by which the tests compare a chip with a host. This code runs on both.
 
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use runtime::{Stream, Token};
@@ -6,8 +6,9 @@ use runtime::{Stream, Token};
 /// CRC-32 as in zlib and PNG, with one table of 1 KiB.
 static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
-/// Random tokens, the same everywhere: `x = x * A + C` modulo 2^64 from `x = seed`, and of each x the upper half,
-/// as a fraction of 2^32, times the size of the vocabulary. A and C are those of Knuth's MMIX.
+/// Random tokens, the same on every machine. Each step computes `x = x * A + C` modulo 2^64, starting from `x = seed`;
+/// the token is the upper half of x, as a fraction of 2^32, times the size of the vocabulary. A and C are those of
+/// Knuth's MMIX.
 ///
 /// ```
 /// use firmware_example::checksum::RandomTokens;

@@ -79,7 +79,7 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<d
     if bytes.get(8) == Some(&b'{') {
         let model = path.display();
         return Err(format!(
-            "{model} is a safetensors file, and a chip takes a blob: export it first (exporter export)"
+            "{model} is a safetensors file, but a chip needs a blob: export the model first (exporter export)"
         )
         .into());
     }
@@ -96,8 +96,8 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<d
         && !fits(bytes.len() as u64, flash)
     {
         println!(
-            "cargo::error=the model does not fit: {} takes {} bytes of flash, a program {PROGRAM_BYTES} more at least, \
-             the board has {flash}: train a smaller one, or export it in fewer bits (--precision int8)",
+            "cargo::error=the model does not fit: {} takes {} bytes of flash, a program at least {PROGRAM_BYTES} more, \
+             and the board has {flash}: train a smaller model, or export it in fewer bits (--precision int8)",
             path.display(),
             bytes.len(),
         );
@@ -130,7 +130,7 @@ fn fits(model: u64, flash: u64) -> bool {
 fn flash_bytes(boards: &[Board]) -> Result<Option<u64>, Box<dyn Error>> {
     let Some(Board { name, .. }) = boards.iter().find(|board| has_feature(board.name)) else { return Ok(None) };
     let length = length_of("FLASH", &memory_map(name)?);
-    Ok(Some(length.ok_or_else(|| format!("no FLASH that can be read in memory/{name}.x"))?))
+    Ok(Some(length.ok_or_else(|| format!("memory/{name}.x has no valid line for FLASH"))?))
 }
 
 /// Returns the length of a region in a memory map.
@@ -149,7 +149,7 @@ fn memory_map(board: &str) -> Result<String, Box<dyn Error>> {
     if env::var_os("WITHOUT_SLOT").is_none() {
         return Ok(map);
     }
-    let slot = length_of("SLOT", &map).ok_or_else(|| format!("no SLOT that can be read in memory/{board}.x"))?;
+    let slot = length_of("SLOT", &map).ok_or_else(|| format!("memory/{board}.x has no valid line for SLOT"))?;
     let change = |line: &str| match line.trim_start().split_once(char::is_whitespace) {
         Some(("FLASH", _)) => format!("{line} + {slot}\n"),
         Some(("SLOT", _)) => "  SLOT : ORIGIN = ORIGIN(FLASH) + LENGTH(FLASH), LENGTH = 0\n".to_owned(),
@@ -198,7 +198,7 @@ fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
 fn chosen(boards: &[Board]) -> Result<Option<&Board>, Box<dyn Error>> {
     let chosen: Vec<_> = boards.iter().filter(|board| has_feature(board.name)).collect();
     let [board] = chosen[..] else {
-        println!("cargo::error=a program is for exactly one board, {} are chosen. One of:", chosen.len());
+        println!("cargo::error=enable the feature of exactly one board, not of {}. One of:", chosen.len());
         for Board { name, target, .. } in boards {
             println!("cargo::error=  --target {target} --no-default-features --features {name},PRECISION");
         }
@@ -206,7 +206,7 @@ fn chosen(boards: &[Board]) -> Result<Option<&Board>, Box<dyn Error>> {
     };
     let compiled_for = env::var("TARGET")?;
     if compiled_for != board.target {
-        println!("cargo::error={} takes --target {}, not {compiled_for}", board.name, board.target);
+        println!("cargo::error={} needs --target {}, not {compiled_for}", board.name, board.target);
     }
     Ok(Some(board))
 }
@@ -215,15 +215,15 @@ fn chosen(boards: &[Board]) -> Result<Option<&Board>, Box<dyn Error>> {
 fn describe(board: &Board, out: &Path) -> Result<(), Box<dyn Error>> {
     let Board { name, core, clock_hz, code, stopwatch, .. } = board;
     let mut facts = format!(
-        "/// The board's name, which is that of its feature.\npub const NAME: &str = {name:?};\n\
-         /// The processor.\npub const CORE: &str = {core:?};\n\
-         /// The processor's clock.\npub const CLOCK_HZ: u32 = {clock_hz};\n\
-         /// Whether QEMU plays the board. Such a program may rely on semihosting; on a chip without a debugger the\n\
-         /// first call would stop it for good.\npub const EMULATED: bool = {};\n",
+        "/// Name of the board and of its feature.\npub const NAME: &str = {name:?};\n\
+         /// Name of the processor.\npub const CORE: &str = {core:?};\n\
+         /// Frequency of the processor's clock.\npub const CLOCK_HZ: u32 = {clock_hz};\n\
+         /// True if QEMU emulates the board. Only then may a program use semihosting: on a chip without a debugger\n\
+         /// the first call would hang it.\npub const EMULATED: bool = {};\n",
         board.machine.is_some(),
     );
     if let Some(uart) = board.uart {
-        facts += &format!("/// The address of the UART.\nconst UART: u32 = {uart:#010x};\n");
+        facts += &format!("/// Address of the UART.\nconst UART: u32 = {uart:#010x};\n");
     }
     fs::write(out.join("board.rs"), facts)?;
     println!("cargo::rustc-cfg=board_code={code:?}");

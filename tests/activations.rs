@@ -1,4 +1,4 @@
-//! Gated units and ReLU give the same logits and words, bit by bit, on the host and on every kind of core, in every
+//! Gated units and ReLU produce the same logits and words, bit by bit, on the host and on every kind of core, in every
 //! precision. Other tests run tanh.
 //!
 //! The models have random weights, those of `cargo xtask bench`. Their own self-test, with which every program begins,
@@ -78,8 +78,7 @@ fn relu_int4_on_host_and_every_board() {
     agree(RELU, "int4", board::one_of_each_core());
 }
 
-/// Without an FPU the compiler's routines do the arithmetic, too slow for this many characters: one board represents
-/// these cores.
+/// Cores without an FPU are left out: software floating point is too slow for this many characters.
 #[test]
 fn f32_on_host_and_every_fpu() {
     for model in [GATED, RELU] {

@@ -1,4 +1,4 @@
-//! The `generate` program: its text, its arguments, its success, and the line that gives the reason of a failure.
+//! The `generate` program: its text, its arguments, its success, and the line that explains a failure.
 
 use std::sync::LazyLock;
 

@@ -40,7 +40,7 @@ impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable => write!(f, "the command line is not UTF-8"),
-            Self::Refused { argument, usage } => write!(f, "argument {argument:?}: takes {usage}"),
+            Self::Refused { argument, usage } => write!(f, "argument {argument:?}: expected {usage}"),
         }
     }
 }
@@ -54,7 +54,7 @@ impl fmt::Display for ArgumentError {
 pub fn read<S: Settings>() -> Result<S, ArgumentError> {
     let mut settings = S::default();
     let Ok(arguments) = args::<MAX_BYTES>() else {
-        println!("note: no command line, or one over {MAX_BYTES} bytes: the defaults hold");
+        println!("note: no command line, or one over {MAX_BYTES} bytes: using the defaults");
         return Ok(settings);
     };
     let mut arguments_begun = false;

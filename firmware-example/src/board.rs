@@ -51,7 +51,7 @@ static IS_SET_UP: AtomicBool = AtomicBool::new(false);
 /// Panics if it is called a second time: there is only one UART.
 pub fn console() -> Console {
     // Load and store are enough: Cortex-M0 has no atomic exchange, and no interrupt handler asks for the console.
-    assert!(!IS_SET_UP.load(Ordering::Relaxed), "the console is taken");
+    assert!(!IS_SET_UP.load(Ordering::Relaxed), "console called twice");
     let console = chosen::set_up();
     IS_SET_UP.store(true, Ordering::Relaxed);
     console

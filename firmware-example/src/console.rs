@@ -123,16 +123,16 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
         match line.text() {
             Err(Unreadable::TooLong) => {
                 out.text("the line is too long: at most ");
-                amount(out, MAX_BYTES, " bytes; nothing is done");
+                amount(out, MAX_BYTES, " bytes; ignored");
                 out.text(NEW_LINE);
             }
-            Err(Unreadable::NotUtf8) => out.line("the line is not UTF-8: nothing is done"),
+            Err(Unreadable::NotUtf8) => out.line("the line is not UTF-8; ignored"),
             Ok(text) => match command::parse(text) {
                 Ok(command) => return self.do_command(command),
                 Err(Refusal::Unknown(name)) => {
-                    out.text("no command :");
+                    out.text("unknown command :");
                     out.text(name);
-                    out.line("; :help lists them");
+                    out.line("; try :help");
                 }
                 Err(Refusal::Takes(name, what)) => {
                     out.text(":");
@@ -239,7 +239,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
                 console.millionths((score.nll_micronats + characters / 2) / characters);
                 console.text(" per character (");
                 console.number(characters);
-                console.line(", the end included)");
+                console.line(", end included)");
             }
             Err(error) => refuse(console, model, error),
         }

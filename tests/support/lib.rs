@@ -93,7 +93,7 @@ impl Firmware {
     /// Runs the program in QEMU with a longer time limit.
     ///
     /// # Panics
-    /// Panics if QEMU is missing, or the program does not end in time: the test is never skipped silently.
+    /// Panics if QEMU is missing, or the program exceeds the time limit: the test is never skipped silently.
     pub fn run_within(&self, timeout: Duration, arguments: &[&str]) -> Run {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         // Uses `println!`, so that only a failing test shows the line.

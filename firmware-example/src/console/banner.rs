@@ -77,8 +77,8 @@ pub fn print(out: &mut impl Write, model: &Model<'_>, boot: &Boot, facts: &Facts
     amount(out, facts.model_bytes, " bytes built-in model");
     out.text(NEW_LINE);
     key(out, "RAM");
-    amount(out, facts.static_bytes, " bytes static, of these ");
-    amount(out, boot.state_bytes, " state, of which the model takes ");
+    amount(out, facts.static_bytes, " bytes static; state ");
+    amount(out, boot.state_bytes, ", used by the model ");
     amount(out, model.state_words() * size_of::<u32>(), NEW_LINE);
     key(out, "slot");
     match boot.slot {
@@ -111,7 +111,7 @@ fn refused(out: &mut impl Write, refusal: Refusal) {
         Refusal::Format(error) => format(out, error),
         Refusal::State(StateError::TooSmall { need, have }) => {
             amount(out, need, " words of state needed, ");
-            amount(out, have, " kept for it");
+            amount(out, have, " reserved");
             out.text(NEW_LINE);
         }
         Refusal::State(_) => out.line("too little state"),
@@ -133,7 +133,8 @@ fn format(out: &mut impl Write, error: FormatError) {
     match error {
         FormatError::BadMagic { .. } => out.line("not a model blob"),
         FormatError::UnsupportedVersion { found, supported } => {
-            amount(out, found.into(), " is its format version, this program reads ");
+            out.text("format version ");
+            amount(out, found.into(), ", this program reads ");
             amount(out, supported.into(), NEW_LINE);
         }
         FormatError::ChecksumMismatch { stored, computed } => {
@@ -144,7 +145,7 @@ fn format(out: &mut impl Write, error: FormatError) {
             out.text(NEW_LINE);
         }
         FormatError::UnsupportedFormat => {
-            out.text("a precision or layout that this program does not read; it reads");
+            out.text("unsupported precision or layout; this program reads");
             let precisions =
                 Precision::ALL.iter().filter(|precision| precision.is_built()).map(|precision| precision.name());
             let layouts = Layout::INTEGERS.iter().filter(|layout| layout.is_built()).map(|layout| layout.name());
@@ -164,7 +165,7 @@ fn format(out: &mut impl Write, error: FormatError) {
             amount(out, min, " to ");
             amount(out, max, NEW_LINE);
         }
-        FormatError::BadHeader => out.line("a header that this program cannot read"),
-        _ => out.line("a model that contradicts itself"),
+        FormatError::BadHeader => out.line("unreadable header"),
+        _ => out.line("inconsistent model"),
     }
 }

@@ -43,15 +43,15 @@ pub enum Refusal<'l> {
 /// Commands with their descriptions, for `:help`.
 pub const HELP: [(&str, &str); 10] = [
     ("ma", "names that begin with ma; an empty line: any names"),
-    (":n 5", "how many names a line gives, 1 to 9999"),
-    (":seed 42", "starts the random numbers anew: the same seed, the same names"),
+    (":n 5", "names per line, 1 to 9999"),
+    (":seed 42", "restarts the random numbers: same seed, same names"),
     (":temp 0.8", "temperature, 0 (always the likeliest) to 65.535"),
     (":topk 5", "only the 5 likeliest characters; 0: all"),
     (":score emma", "how surprising a name is"),
     (":info", "model, board, memory, settings"),
     (":bench", "how fast it is"),
     (":reset", "restarts the board"),
-    ("Ctrl-C", "leaves a line, stops between two names"),
+    ("Ctrl-C", "cancels a line, stops after a name"),
 ];
 
 /// Parses a line.

@@ -127,7 +127,7 @@ fn uf2_files_hold_the_program_and_nothing_else() {
         }
         for (address, &byte) in written.iter().filter(|(address, _)| !program.contains_key(address)) {
             assert_eq!(byte, 0xff, "{} at {address:#x}", board.name);
-            // Bytes that fill the rest of a page, of which the program has only a part.
+            // Bytes that fill the rest of a page, where the program has only a part of the page.
             let page = address & !0xff;
             assert!(program.range(page..page + 0x100).next().is_some(), "{}: page {page:#x}", board.name);
         }

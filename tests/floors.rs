@@ -1,9 +1,9 @@
 //! The floors of each crate, as `floors.toml` lists them: a module imports only modules of lower floors.
 //!
-//! The test reads the sources. It finds each path from the root of the crate, `crate::` or a `use` with enough `super::`,
-//! outside comments and test modules. `lib.rs` is above all floors: a module imports a name from where it is defined, not
-//! from there. A wing is a module whose folder has floors of its own, such as `exporter/train`. In that folder, `train.rs`
-//! is above all floors.
+//! The test reads the sources. It finds each path from the root of the crate, `crate::` or a `use` with enough
+//! `super::`, outside comments and test modules. `lib.rs` is above all floors: a module imports a name from where it is
+//! defined, not from there. A wing is a module whose folder has floors of its own, such as `exporter/train`. In that
+//! folder, `train.rs` is above all floors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -70,8 +70,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// Line and name of each import that does not lead to a lower floor.
 ///
-/// The text is a file of `module`. `root` is where the module is: `crate::`, or a wing such as `crate::train::`. `depth`
-/// is 1 for the module's own file, 2 for a file in its folder.
+/// The text is a file of `module`. `root` is where the module is: `crate::`, or a wing such as `crate::train::`.
+/// `depth` is 1 for the module's own file, 2 for a file in its folder.
 fn climbs(root: &str, module: &str, depth: usize, text: &str, floors: &[Vec<String>]) -> Vec<(usize, String)> {
     let floor = |name: &str| floors.iter().position(|floor| floor.iter().any(|module| module == name));
     let own = floor(module).unwrap_or(floors.len());

@@ -1,4 +1,4 @@
-//! If a chip does not compute the same as the exporting host, the program prints so and ends.
+//! Programs print an error and end if the chip does not compute the same as the exporting host.
 
 use std::path::Path;
 

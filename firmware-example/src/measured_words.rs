@@ -26,7 +26,7 @@ impl MeasuredWords {
     ///
     /// # Panics
     /// Panics if it is called a second time: there is only one [`Stopwatch`].
-    #[expect(clippy::new_without_default, reason = "takes the stopwatch, of which there is one")]
+    #[expect(clippy::new_without_default, reason = "takes the only stopwatch")]
     pub fn new() -> Self {
         Self { stack: Some([0; 2]), ..Self::with(Stopwatch::new()) }
     }

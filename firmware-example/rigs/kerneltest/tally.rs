@@ -21,7 +21,7 @@ impl Tally {
         self.also(numbers, defined);
     }
 
-    /// Like [`Self::each`], but does not count the numbers as cases.
+    /// Compares like [`Self::each`], but does not count the numbers as cases.
     pub fn also<T: PartialEq>(&mut self, numbers: &[T], defined: &[T]) {
         self.mismatches += numbers.iter().zip(defined).filter(|(number, defined)| number != defined).count() as u32;
     }

@@ -23,7 +23,7 @@ enum Style {
     Large,
     /// Any finite number, so that sums overflow.
     Finite,
-    /// Numbers of all of these ranges.
+    /// Numbers from all ranges above.
     Mixed,
 }
 

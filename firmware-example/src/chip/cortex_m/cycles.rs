@@ -25,7 +25,7 @@ impl Cycles {
         Self::start(DCB, DWT)
     }
 
-    /// Like [`Self::new`], for a caller that owns the core's peripherals.
+    /// Starts the counter like [`Self::new`], for a caller that owns the core's peripherals.
     pub fn start(mut dcb: DCB, mut dwt: DWT) -> Self {
         dcb.enable_trace();
         dwt.enable_cycle_counter();

@@ -10,7 +10,7 @@
 
 use core::arch::global_asm;
 
-// Armv6-M has all of these instructions, and therefore every Cortex-M core does.
+// All of these instructions are in Armv6-M, and therefore in every Cortex-M core.
 global_asm!(
     r#"
     .syntax unified

@@ -39,7 +39,7 @@ impl<const HZ: u32, const EMULATED: bool> Systick<HZ, EMULATED> {
         Self::start(Peripherals::take().unwrap().SYST)
     }
 
-    /// Like [`Self::new`], for a caller that owns the core's peripherals.
+    /// Starts SysTick like [`Self::new`], for a caller that owns the core's peripherals.
     pub fn start(mut syst: SYST) -> Self {
         syst.set_clock_source(SystClkSource::Core);
         syst.set_reload(RELOAD);

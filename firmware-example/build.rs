@@ -1,4 +1,4 @@
-//! Brings in the model and, on a chip, the facts about the board, its memory map and the linker script.
+//! Prepares the model and, on a chip, the facts about the board, its memory map and the linker script.
 
 use std::env;
 use std::error::Error;
@@ -16,18 +16,18 @@ use runtime::Model;
 use runtime::format::{AlignedBlob, Layout};
 use runtime::write::relayout;
 
-/// The models that are built in when the environment variable MODEL names none: the first of a precision that is enabled,
-/// and that fits.
+/// Models to build in when the environment variable MODEL names none: the first one that fits and whose precision is
+/// enabled.
 const DEFAULT_MODELS: [(&str, &str); 3] =
     [("f32", "../models/names.blob"), ("int8", "../models/names.int8.blob"), ("int4", "../models/names.int4.blob")];
 
-/// Bytes that a program takes besides its model, at least.
+/// Least number of bytes that a program takes in addition to its model.
 const PROGRAM_BYTES: u64 = 20 << 10;
 
 /// The table of boards.
 const BOARDS: &str = "boards.toml";
 
-/// Where the regions of a board's memory map lie, for the program that asks.
+/// Linker symbols for the bounds of the memory regions, which the program reads.
 const SYMBOLS: &str = "
 _flash_start = ORIGIN(FLASH);
 _slot_start = ORIGIN(SLOT);
@@ -64,22 +64,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Copies the blob to where the program includes it, after the checks it would otherwise fail on the chip, and with its
-/// integers in the layout that is fastest there. Returns the features that the model needs.
+/// Copies the blob to where the program includes it, with its integers in the layout that is fastest on the board.
+/// Checks here what the chip would otherwise refuse. Returns the features that the model needs.
 fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=MODEL");
-    // A path of the user's is relative to where the user is, which a build script cannot know: the workspace it is.
+    // MODEL is relative to the user's directory, which a build script cannot know: the workspace is the best guess.
     let path = match env::var_os("MODEL") {
         Some(path) => Path::new("..").join(path),
         None => default_model(flash)?,
     };
     println!("cargo::rerun-if-changed={}", path.display());
     let bytes = fs::read(&path).map_err(|error| format!("cannot read the model {}: {error}", path.display()))?;
-    // The header of a safetensors file: its length in eight bytes, then JSON.
+    // A safetensors file starts with the header's length in eight bytes, then JSON.
     if bytes.get(8) == Some(&b'{') {
         let model = path.display();
         return Err(format!(
-            "{model} is a safetensors file, and a chip takes a blob: export it first (exporter export)"
+            "{model} is a safetensors file, but a chip needs a blob: export the model first (exporter export)"
         )
         .into());
     }
@@ -96,8 +96,8 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<d
         && !fits(bytes.len() as u64, flash)
     {
         println!(
-            "cargo::error=the model does not fit: {} takes {} bytes of flash, a program {PROGRAM_BYTES} more at least, \
-             the board has {flash}: train a smaller one, or export it in fewer bits (--precision int8)",
+            "cargo::error=the model does not fit: {} takes {} bytes of flash, a program at least {PROGRAM_BYTES} more, \
+             and the board has {flash}: train a smaller model, or export it in fewer bits (--precision int8)",
             path.display(),
             bytes.len(),
         );
@@ -107,7 +107,7 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<d
     Ok(needed.into_iter().flatten().collect())
 }
 
-/// The shipped model that suits the features and the board.
+/// Returns the shipped model that suits the features and the board.
 fn default_model(flash: Option<u64>) -> Result<PathBuf, Box<dyn Error>> {
     for (precision, path) in DEFAULT_MODELS {
         if has_feature(precision)
@@ -116,38 +116,40 @@ fn default_model(flash: Option<u64>) -> Result<PathBuf, Box<dyn Error>> {
             return Ok(path.into());
         }
     }
-    // Whatever is wrong, this one shows it.
+    // None fits. The first one makes the build fail with the reason.
     Ok(DEFAULT_MODELS[0].1.into())
 }
 
-/// Whether flash has room for a model and a program.
+/// Returns whether flash has room for the model and a program.
 fn fits(model: u64, flash: u64) -> bool {
     model + PROGRAM_BYTES <= flash
 }
 
-/// Returns the bytes of flash that the board's memory map has for a program: in it, `FLASH : ORIGIN = a, LENGTH = b`.
+/// Returns the bytes of flash that the board's memory map has for a program, from the line `FLASH : ORIGIN = a, LENGTH
+/// = b`.
 fn flash_bytes(boards: &[Board]) -> Result<Option<u64>, Box<dyn Error>> {
     let Some(Board { name, .. }) = boards.iter().find(|board| has_feature(board.name)) else { return Ok(None) };
     let length = length_of("FLASH", &memory_map(name)?);
-    Ok(Some(length.ok_or_else(|| format!("no FLASH that can be read in memory/{name}.x"))?))
+    Ok(Some(length.ok_or_else(|| format!("memory/{name}.x has no valid line for FLASH"))?))
 }
 
-/// The length of a region in a memory map.
+/// Returns the length of a region in a memory map.
 fn length_of(region: &str, map: &str) -> Option<u64> {
     let line = map.lines().find(|line| line.trim_start().starts_with(region))?;
     let length = line.split_once("LENGTH")?.1.trim_start().strip_prefix('=')?;
     sum(length.split("/*").next().unwrap_or(length))
 }
 
-/// The board's memory map. With the environment variable WITHOUT_SLOT a program that looks for no model in the slot has all of the
-/// flash: the slot, which begins where FLASH ends, goes to its end. `cargo xtask bench` measures larger programs so.
+/// Returns the board's memory map. If the environment variable WITHOUT_SLOT is set, the map has no slot and FLASH
+/// extends to the slot's end. `cargo xtask bench` needs this to measure larger programs, which look for no model in the
+/// slot.
 fn memory_map(board: &str) -> Result<String, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=WITHOUT_SLOT");
     let map = fs::read_to_string(format!("memory/{board}.x"))?;
     if env::var_os("WITHOUT_SLOT").is_none() {
         return Ok(map);
     }
-    let slot = length_of("SLOT", &map).ok_or_else(|| format!("no SLOT that can be read in memory/{board}.x"))?;
+    let slot = length_of("SLOT", &map).ok_or_else(|| format!("memory/{board}.x has no valid line for SLOT"))?;
     let change = |line: &str| match line.trim_start().split_once(char::is_whitespace) {
         Some(("FLASH", _)) => format!("{line} + {slot}\n"),
         Some(("SLOT", _)) => "  SLOT : ORIGIN = ORIGIN(FLASH) + LENGTH(FLASH), LENGTH = 0\n".to_owned(),
@@ -156,7 +158,7 @@ fn memory_map(board: &str) -> Result<String, Box<dyn Error>> {
     Ok(map.lines().map(change).collect())
 }
 
-/// `1M`, `256K`, `0x100`, and their sums and differences.
+/// Evaluates `1M`, `256K`, `0x100`, and their sums and differences.
 fn sum(text: &str) -> Option<u64> {
     let (mut total, mut sign) = (0_i64, 1);
     for part in text.split_inclusive(['+', '-']) {
@@ -175,7 +177,7 @@ fn sum(text: &str) -> Option<u64> {
     total.try_into().ok()
 }
 
-/// The layout of integer weights: what the environment variable LAYOUT names, else that of the board.
+/// Returns the layout of integer weights: the one that the environment variable LAYOUT names, or the board's.
 fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=LAYOUT");
     match env::var("LAYOUT") {
@@ -192,12 +194,11 @@ fn layout() -> Result<Option<Layout>, Box<dyn Error>> {
     }
 }
 
-/// Returns the one board whose feature is chosen. Where there is not one, or the target is not the board's, Cargo is
-/// told.
+/// Returns the board whose feature is enabled. Fails if there is not exactly one, or if the target is not the board's.
 fn chosen(boards: &[Board]) -> Result<Option<&Board>, Box<dyn Error>> {
     let chosen: Vec<_> = boards.iter().filter(|board| has_feature(board.name)).collect();
     let [board] = chosen[..] else {
-        println!("cargo::error=a program is for exactly one board, {} are chosen. One of:", chosen.len());
+        println!("cargo::error=enable the feature of exactly one board, not of {}. One of:", chosen.len());
         for Board { name, target, .. } in boards {
             println!("cargo::error=  --target {target} --no-default-features --features {name},PRECISION");
         }
@@ -205,24 +206,24 @@ fn chosen(boards: &[Board]) -> Result<Option<&Board>, Box<dyn Error>> {
     };
     let compiled_for = env::var("TARGET")?;
     if compiled_for != board.target {
-        println!("cargo::error={} takes --target {}, not {compiled_for}", board.name, board.target);
+        println!("cargo::error={} needs --target {}, not {compiled_for}", board.name, board.target);
     }
     Ok(Some(board))
 }
 
-/// Writes the facts about the board that `src/board.rs` includes, and chooses its code and its stopwatch.
+/// Writes the facts about the board that `src/board.rs` includes, and selects the board's code and stopwatch.
 fn describe(board: &Board, out: &Path) -> Result<(), Box<dyn Error>> {
     let Board { name, core, clock_hz, code, stopwatch, .. } = board;
     let mut facts = format!(
-        "/// The board's name, which is that of its feature.\npub const NAME: &str = {name:?};\n\
-         /// The processor.\npub const CORE: &str = {core:?};\n\
-         /// The processor's clock.\npub const CLOCK_HZ: u32 = {clock_hz};\n\
-         /// Whether QEMU plays the board. Such a program may rely on semihosting; on a chip without a debugger the\n\
-         /// first call would stop it for good.\npub const EMULATED: bool = {};\n",
+        "/// Name of the board and of its feature.\npub const NAME: &str = {name:?};\n\
+         /// Name of the processor.\npub const CORE: &str = {core:?};\n\
+         /// Frequency of the processor's clock.\npub const CLOCK_HZ: u32 = {clock_hz};\n\
+         /// True if QEMU emulates the board. Only then may a program use semihosting: on a chip without a debugger\n\
+         /// the first call would hang it.\npub const EMULATED: bool = {};\n",
         board.machine.is_some(),
     );
     if let Some(uart) = board.uart {
-        facts += &format!("/// The address of the UART.\nconst UART: u32 = {uart:#010x};\n");
+        facts += &format!("/// Address of the UART.\nconst UART: u32 = {uart:#010x};\n");
     }
     fs::write(out.join("board.rs"), facts)?;
     println!("cargo::rustc-cfg=board_code={code:?}");
@@ -230,10 +231,10 @@ fn describe(board: &Board, out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Gives the linker the board's memory map and the script of the architecture.
+/// Passes the board's memory map and the architecture's linker script to the linker.
 fn link(board: &Board, out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=memory/{}.x", board.name);
-    // By this symbol `cargo run` knows the board to start the program on; see xtask/src/image.rs.
+    // `cargo run` finds the board to start the program on by this symbol; see xtask/src/image.rs.
     let symbol = format!("_board_{} = 1;\n", board.name.replace('-', "_"));
     fs::write(out.join("memory.x"), memory_map(board.name)? + SYMBOLS + &symbol)?;
     println!("cargo::rustc-link-search={}", out.display());
@@ -243,7 +244,7 @@ fn link(board: &Board, out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns what the linker is told for an architecture: the script of its start-up code, which includes memory.x.
+/// Returns the linker arguments of an architecture: the script of its start-up code, which includes memory.x.
 fn link_arguments(architecture: &str) -> Result<&'static [&'static str], Box<dyn Error>> {
     match architecture {
         // cortex-m-rt's script. `--nmagic`: no gap at the start of flash for ELF headers.
@@ -252,7 +253,7 @@ fn link_arguments(architecture: &str) -> Result<&'static [&'static str], Box<dyn
     }
 }
 
-/// Whether a feature of this package is enabled.
+/// Returns whether a feature of this package is enabled.
 fn has_feature(name: &str) -> bool {
     env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"))).is_some()
 }

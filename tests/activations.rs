@@ -1,8 +1,8 @@
-//! Gated units and ReLU on the host and on every kind of core: the same logits and words, bit by bit, in every precision.
-//! Other tests run tanh.
+//! Gated units and ReLU produce the same logits and words, bit by bit, on the host and on every kind of core, in every
+//! precision. Other tests run tanh.
 //!
-//! The models have random weights, those of `cargo xtask bench`. Their own self-test, which every program begins with, promises the
-//! logits of the host that encoded them.
+//! The models have random weights, those of `cargo xtask bench`. Their own self-test, with which every program begins,
+//! promises the logits of the host that encoded them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,11 +17,11 @@ use xtask::board::{self, Board};
 use xtask::emulator::report;
 use xtask::repo::Repo;
 
-/// Random contexts whose logits are compared.
+/// Number of random contexts whose logits are compared.
 const CONTEXTS: u32 = 200;
-/// Words that are compared.
+/// Number of words that are compared.
 const WORDS: usize = 20;
-/// Seed of both.
+/// Seed of contexts and words.
 const SEED: u64 = 1;
 
 fn file(model: &'static str, precision: &'static str) -> PathBuf {
@@ -29,7 +29,7 @@ fn file(model: &'static str, precision: &'static str) -> PathBuf {
     case.blob(&Repo::find()).expect("a place for it")
 }
 
-/// Boards at once: one program is built while another runs.
+/// Compares boards in parallel: one program is built while another runs.
 fn agree(model: &'static str, precision: &'static str, boards: impl Iterator<Item = &'static Board>) {
     let path = file(model, precision);
     let blob = AlignedBlob::from(fs::read(&path).expect("just written").as_slice());
@@ -78,7 +78,7 @@ fn relu_int4_on_host_and_every_board() {
     agree(RELU, "int4", board::one_of_each_core());
 }
 
-/// Where there is no FPU the arithmetic is the compiler's, too slow for this many characters; one board stands for those.
+/// Cores without an FPU are left out: software floating point is too slow for this many characters.
 #[test]
 fn f32_on_host_and_every_fpu() {
     for model in [GATED, RELU] {

@@ -1,5 +1,5 @@
-//! The same blob gives the same logits, and with the same seed the same words, bit by bit, on the host and on every kind
-//! of core, with an FPU or without.
+//! The same blob produces the same logits, and with the same seed the same words, bit by bit, on the host and on every
+//! kind of core, with or without an FPU.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,16 +9,17 @@ use runtime::{HeapState, Model, Sampling, Stream};
 use tests::{Firmware, blob, host_words};
 use xtask::emulator::report;
 
-/// Random contexts whose logits are compared.
+/// Number of random contexts whose logits are compared.
 const CONTEXTS: u32 = 10_000;
-/// Words that are compared.
+/// Number of words that are compared.
 const WORDS: usize = 1_000;
-/// Seed of both.
+/// Seed of contexts and words.
 const SEED: u64 = 1;
-/// 10,000 characters are up to twelve billion instructions: QEMU does about one billion in a second, a loaded machine less.
+/// Time limit. 10,000 characters take up to twelve billion instructions; QEMU runs about one billion per second, fewer
+/// on a loaded machine.
 const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// A model, and what the host computes with it, once for all boards.
+/// Model, and the host's results with it, computed once for all boards.
 struct Witness {
     blob: &'static str,
     checksums: OnceLock<[String; 2]>,
@@ -29,7 +30,7 @@ impl Witness {
         Self { blob, checksums: OnceLock::new() }
     }
 
-    /// Checksums of the logits and of the words, as the program reports them.
+    /// Returns the checksums of the logits and of the words, as the program prints them.
     fn checksums(&self) -> &[String; 2] {
         self.checksums.get_or_init(|| {
             let blob = blob(self.blob);

@@ -1,6 +1,6 @@
-//! What can be known of real boards without having them: that the chip could start the programs that are built for it.
+//! Tests of real boards that need no board: the chip could start the programs built for it.
 //!
-//! The chips' memory is what probe-rs knows of it, which writes to them: `expected/chips.txt`, printed by `probe-rs chip info`.
+//! The chips' memory comes from probe-rs, which writes to it: `expected/chips.txt`, printed by `probe-rs chip info`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,12 +13,12 @@ use xtask::memory::MemoryMap;
 use xtask::repo::Repo;
 use xtask::{firmware, flash, slot, uf2};
 
-/// The boards that can be flashed, and what probe-rs calls their chips.
+/// Returns the boards that can be flashed, and probe-rs' names for their chips.
 fn boards() -> impl Iterator<Item = (&'static Board, &'static str)> {
     BOARDS.iter().filter_map(|board| Some((board, board.chip?)))
 }
 
-/// Memory that keeps its contents without power, and RAM, neighbours as one.
+/// Non-volatile memory and RAM, with adjacent regions joined.
 #[derive(Default)]
 struct Chip {
     nvm: Vec<Range<u64>>,
@@ -31,7 +31,8 @@ impl Chip {
     }
 }
 
-/// The chips by their names: a line with the name, then lines `NVM: 0x00000000..0x00040000 (256.0 KiB)`, or `RAM`.
+/// Returns the chips by name. A chip is a line with its name, then lines `NVM: 0x00000000..0x00040000 (256.0 KiB)`, or
+/// `RAM`.
 fn chips() -> BTreeMap<String, Chip> {
     let text = std::fs::read_to_string(workspace("tests/expected/chips.txt")).expect("the chips");
     let mut chips = BTreeMap::<String, Chip>::new();
@@ -55,7 +56,7 @@ fn chips() -> BTreeMap<String, Chip> {
     chips
 }
 
-/// The console with the shipped model in 8 bits, read from its ELF file.
+/// Returns the console with the shipped int8 model, read from its ELF file.
 fn console(board: &Board) -> Image {
     let firmware = Firmware::build(board.name, firmware::CONSOLE, "names.int8.blob");
     Image::read(firmware.elf()).expect("a program")
@@ -77,7 +78,7 @@ fn memory_maps_lie_in_the_chips_memory() {
         }
         assert!(Chip::holds(&chip.ram, &memory.ram()), "{}: {:#x?} is not in RAM", board.name, memory.ram());
         assert!(flash.end <= slot.start, "{}: program and slot overlap", board.name);
-        // Largest unit that is erased at once: a sector of the STM32F405.
+        // Largest unit that is erased at once: 128 KiB in a sector of the STM32F405.
         let sector = if board.chip.is_some_and(|chip| chip.starts_with("STM32F4")) { 128 << 10 } else { 4 << 10 };
         assert_eq!(slot.start % sector, 0, "{}: erasing the slot erases the program", board.name);
     }
@@ -89,25 +90,25 @@ fn chips_can_start_the_console() {
     for (board, chip) in boards() {
         let image = console(board);
         assert_eq!(image.board, board);
-        // Vector table, entry point, what the boot ROMs look for; and all of it inside of the memory map.
+        // Checks the vector table, the entry point, the boot ROM's headers, and that everything is in the memory map.
         image.check(&memory(board)).unwrap_or_else(|error| panic!("{}: {error:#}", board.name));
         for Segment { address, bytes } in &image.segments {
             let range = *address..address + bytes.len() as u64;
             assert!(Chip::holds(&chips[chip].nvm, &range), "{}: {range:#x?} is not in flash", board.name);
         }
-        // Without a debugger the first call for one would be the program's last.
+        // Without a debugger the first semihosting call would hang the program.
         assert_eq!(image.semihosting_calls, 0, "{}: semihosting in the console", board.name);
     }
 }
 
-/// What the test above looks for is there to be found.
+/// Proves that the test above would find semihosting calls.
 #[test]
 fn semihosting_is_found() {
     let firmware = Firmware::build("nrf52840-dk", "generate", "names.int8.blob");
     assert!(Image::read(firmware.elf()).expect("a program").semihosting_calls > 0);
 }
 
-/// `address..` and bytes, page by page, as far as segments reach.
+/// Returns `address..` and bytes, page by page, as far as the segments reach.
 fn pages(segments: &[Segment]) -> BTreeMap<u64, u8> {
     let bytes = segments.iter().flat_map(|segment| (segment.address..).zip(segment.bytes.iter().copied()));
     bytes.collect()
@@ -126,7 +127,7 @@ fn uf2_files_hold_the_program_and_nothing_else() {
         }
         for (address, &byte) in written.iter().filter(|(address, _)| !program.contains_key(address)) {
             assert_eq!(byte, 0xff, "{} at {address:#x}", board.name);
-            // What fills a page, of which the program has a part.
+            // Bytes that fill the rest of a page, where the program has only a part of the page.
             let page = address & !0xff;
             assert!(program.range(page..page + 0x100).next().is_some(), "{}: page {page:#x}", board.name);
         }
@@ -144,7 +145,7 @@ fn shipped_models_fit_the_slots() {
     }
 }
 
-/// The same, from probe-rs itself; BLESS=1 writes the file.
+/// Compares `expected/chips.txt` with probe-rs itself; BLESS=1 writes the file.
 #[test]
 #[ignore = "needs probe-rs: cargo install probe-rs-tools --locked"]
 fn chips_are_as_probe_rs_knows_them() {

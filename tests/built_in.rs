@@ -1,5 +1,5 @@
-//! A model that is checked when a program is built draws what one does that is looked at when the program starts, and what the
-//! host draws.
+//! A model that is checked at build time draws the same words as a model that is checked when the program starts, and
+//! as the host.
 
 use runtime::Sampling;
 use tests::{Firmware, blob, host_words, workspace};
@@ -9,7 +9,7 @@ use xtask::board;
 fn the_same_name_built_in_loaded_and_on_the_host() {
     for board in board::one_of_each_core() {
         for name in ["names.blob", "names.int8.blob", "names.int4.blob"] {
-            // Does not fit: a test of the build script's says so.
+            // The model does not fit: a test of the build script covers this.
             if name == "names.blob" && board.name == "microbit" {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! A C program draws the words that Rust draws, on this machine and on emulated chips.
+//! A C program draws the same words as Rust, on this machine and on emulated chips.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use xtask::emulator;
 use xtask::repo::Repo;
 use xtask::setup::arm_gcc::ARM_GCC;
 
-/// What `runtime-c/example/words.c` prints for a model.
+/// Returns the output of `runtime-c/example/words.c` for a model.
 fn expected(blob: &AlignedBlob) -> String {
     let sampling = Sampling::default();
     let model = Model::new(blob.as_bytes()).unwrap();
@@ -32,14 +32,14 @@ fn example(file: &str) -> PathBuf {
     workspace("runtime-c/example").join(file)
 }
 
-/// A folder of a test's own for what it makes.
+/// Returns a folder for the files of one test.
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{name}"));
     fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// The C compiler's whole command line but for what is particular to a machine.
+/// Completes the C compiler's command line with all options that do not depend on the machine, and compiles.
 fn compile(compiler: &mut Command, folder: &Path, blob: &[u8], console: &str, library: &Path) -> PathBuf {
     let (model, program) = (folder.join("model.blob"), folder.join("words"));
     fs::write(&model, blob).unwrap();
@@ -60,7 +60,7 @@ fn run(command: &mut Command) {
 fn a_program_on_this_machine() {
     let repo = Repo::find();
     let folder = folder("host");
-    // In a target folder of its own: with the features of this package alone, not with those of the workspace.
+    // Uses its own target folder, because the workspace's folder would build other features.
     let target = folder.join("target");
     run(repo.cargo().args(["build", "--package", "runtime-c", "--release", "--target-dir"]).arg(&target));
     for model in ["names.blob", "names.int8.blob", "names.int4.blob"] {
@@ -68,7 +68,7 @@ fn a_program_on_this_machine() {
         let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
         let library = target.join("release/libmore.a");
         let mut compiler = Command::new(compiler);
-        // The state in f32 takes more than the example's 4 kB.
+        // The state in f32 takes more than the 4 kB that the example reserves.
         compiler.arg("-DMEMORY_BYTES=8192");
         let program = compile(&mut compiler, &folder, blob.as_bytes(), "host.c", &library);
         let output = Command::new(program).output().unwrap();

@@ -1,4 +1,5 @@
-//! The folder of `cargo xtask c-package`: its files by the rules of each format, and its sketch on emulated chips.
+//! The folder of `cargo xtask c-package`: its files follow the rules of each format, and its sketch runs on emulated
+//! chips.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,19 +17,19 @@ use xtask::emulator;
 use xtask::repo::Repo;
 use xtask::setup::arm_gcc::ARM_GCC;
 
-/// The package, made once for all tests.
+/// Package, made once for all tests.
 static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-package");
     c_package::make(&Repo::find(), &out, None).unwrap_or_else(|error| panic!("{}", advice(&error)));
     out
 });
 
-/// A file of the package.
+/// Returns the contents of a file of the package.
 fn read(file: &str) -> String {
     fs::read_to_string(PACKAGE.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// Arduino's library specification, "library.properties file format" and "Precompiled binaries".
+/// Checks Arduino's library specification, "library.properties file format" and "Precompiled binaries".
 #[test]
 fn arduino_finds_what_it_needs() {
     let text = read("library.properties");
@@ -50,14 +51,14 @@ fn arduino_finds_what_it_needs() {
         let is_known = ["src/more.h", "src/more_model.h"].iter().any(|header| read(header).contains(word));
         assert!(is_known, "{word} is in no header");
     }
-    // The sketch has the name of its folder.
+    // A sketch must have the name of its folder.
     assert!(PACKAGE.join("examples/DrawNames/DrawNames.ino").exists());
     for folder in c_package::folders() {
         assert!(PACKAGE.join("src").join(folder).join("libmore.a").exists(), "{folder}");
     }
 }
 
-/// PlatformIO's documentation, "library.json".
+/// Checks PlatformIO's documentation, "library.json".
 #[test]
 fn platformio_finds_what_it_needs() {
     let manifest: Value = serde_json::from_str(&read("library.json")).unwrap();
@@ -73,7 +74,7 @@ fn platformio_finds_what_it_needs() {
     }
 }
 
-/// ESP-IDF's documentation, "idf_component.yml"; Zephyr's, "Modules (External projects)".
+/// Checks ESP-IDF's documentation, "idf_component.yml", and Zephyr's, "Modules (External projects)".
 #[test]
 fn esp_idf_and_zephyr_find_what_they_need() {
     let component = read("idf_component.yml");
@@ -86,7 +87,7 @@ fn esp_idf_and_zephyr_find_what_they_need() {
         |key: &str| module.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap_or_else(|| panic!("{key}"));
     assert!(PACKAGE.join(value("cmake: ")).join("CMakeLists.txt").exists());
     assert!(PACKAGE.join(value("kconfig: ")).exists());
-    // Each core of the list has a folder without an FPU.
+    // Each core in the list has a folder without an FPU.
     let cores = read("zephyr/CMakeLists.txt");
     let cores = cores.split_once("foreach(core ").and_then(|(_, rest)| rest.split_once(')')).expect("a list of cores");
     for core in cores.0.split(' ') {
@@ -94,7 +95,7 @@ fn esp_idf_and_zephyr_find_what_they_need() {
     }
 }
 
-/// `arm-none-eabi-gcc` with the options of a board, as Arduino's cores for it have them.
+/// Returns `arm-none-eabi-gcc` with a board's options, as Arduino's cores have them.
 fn compiler(options: &[&str]) -> Command {
     let mut compiler = Command::new(ARM_GCC.file(&Repo::find()));
     compiler.args(options).args(["-mthumb", "-ffreestanding", "-Os", "-Wall", "-Wextra", "-Werror", "-I"]);
@@ -114,7 +115,7 @@ fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A program's C library may have any name but the library's own.
+/// A program's C library may define any names except the library's own.
 #[test]
 fn an_archive_shows_only_its_own_names() {
     let nm = run(compiler(&[]).arg("-print-prog-name=nm"));
@@ -159,8 +160,9 @@ fn other_processors_are_refused() {
     }
 }
 
-/// Arduino's rule, in `findExpectedPrecompiledLibFolder` of arduino-cli: `{build.mcu}/{fpu}-{float-abi}` of the
-/// compiler's options if there is such a folder, else `{build.mcu}`. Here `build.mcu` is the core.
+/// Returns the folder of the compiled library by Arduino's rule, `findExpectedPrecompiledLibFolder` of arduino-cli:
+/// `{build.mcu}/{fpu}-{float-abi}` of the compiler's options if this folder exists, else `{build.mcu}`. Here
+/// `build.mcu` is the core.
 fn folder(options: &[&str]) -> PathBuf {
     let value = |name: &str| options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
     let core = PACKAGE.join("src").join(value("-mcpu").expect("a core"));
@@ -169,7 +171,7 @@ fn folder(options: &[&str]) -> PathBuf {
     if folder.exists() { folder } else { core }
 }
 
-/// Builds a sketch as Arduino does, with a core of a few lines, and returns what it prints on the emulated board.
+/// Builds a sketch as Arduino does, with a core of a few lines. Returns the sketch's output on the emulated board.
 fn sketch(board: &str, options: &[&str], sketch: &Path) -> Vec<String> {
     let (repo, board) = (Repo::find(), board::find(board).unwrap());
     let name = format!("{}-{}{}", sketch.file_stem().unwrap().display(), board.name, options.concat());
@@ -186,7 +188,7 @@ fn sketch(board: &str, options: &[&str], sketch: &Path) -> Vec<String> {
         run(gcc.args(language).arg(file).arg("-o").arg(&object));
         object
     };
-    // The oldest standard that Arduino's cores ask for.
+    // The oldest standard that Arduino's cores use.
     let cpp = ["-std=gnu++11", "-fno-exceptions", "-fno-rtti"];
     let objects = [
         object(&[&cpp[..], &["-x", "c++", "-include", "Arduino.h"]].concat(), sketch),
@@ -232,7 +234,7 @@ fn the_sketch_on_a_cortex_m4f() {
     for abi in ["-mfloat-abi=hard", "-mfloat-abi=softfp"] {
         draws_names("mps2-an386", &["-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", abi]);
     }
-    // Without FPU, and with a folder that the package does not have: the code for Cortex-M3.
+    // Without an FPU, and for a folder that the package does not have: uses the code for Cortex-M3.
     draws_names("mps2-an386", &["-mcpu=cortex-m4", "-mfloat-abi=soft"]);
     draws_names("mps2-an386", &["-mcpu=cortex-m4", "-mfpu=vfpv4-d16", "-mfloat-abi=hard"]);
 }

@@ -1,5 +1,5 @@
-//! The console: the same conversation on the host and on every emulated board, byte by byte; what it does with slots, faults
-//! and Ctrl-C; and what it takes.
+//! The console: the same conversation on the host and on every emulated board, byte by byte; its handling of slots,
+//! faults and Ctrl-C; and its memory and speed.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -24,14 +24,14 @@ use xtask::memory::MemoryMap;
 use xtask::repo::Repo;
 use xtask::uart::Terminal;
 
-/// The model of every board.
+/// Model used on every board.
 const MODEL: &str = "names.int8.blob";
-/// Its program and the model together: the issue's 110 KiB.
+/// Limit for the console and the model together: 110 KiB of flash.
 const MAX_FLASH_BYTES: u64 = 110 << 10;
-/// How long an answer may take.
+/// Time limit of an answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is typed. Each of it ends in one prompt; the last one restarts, which empties the UART.
+/// Inputs. Each ends at a prompt; the last one restarts the board, which empties the UART.
 fn script() -> [&'static [u8]; 37] {
     [
         // Lines end in CR, LF or both; an empty line draws any names.
@@ -43,13 +43,13 @@ fn script() -> [&'static [u8]; 37] {
         b":n 20\r",
         b"\r",
         b":n 2\r",
-        // Editing.
+        // Edited lines.
         b"max\x08rr\x7fi\r",
         "ma\u{e9}\u{20ac}\x7f\x7fr\r".as_bytes(),
         b"nonsense\x15jo\r",
         b"abandoned\x03",
         b"e\x1b[A\x1b[Dm\x1bOP\x1b[3~m\r",
-        // What cannot be done.
+        // Input that is refused.
         b"mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm\r",
         b"a\xff\xfe\r",
         b"Emma\r",
@@ -78,7 +78,7 @@ fn script() -> [&'static [u8]; 37] {
     ]
 }
 
-/// A conversation as text: control characters as escapes, and without the figures that differ from board to board.
+/// Returns a conversation as text: control characters as escapes, and without the numbers that differ between boards.
 fn transcript(bytes: &[u8]) -> String {
     let mut text = String::new();
     for line in String::from_utf8_lossy(bytes).replace("\r\n", "\n").split_inclusive('\n') {
@@ -94,7 +94,7 @@ fn transcript(bytes: &[u8]) -> String {
     text + "\n"
 }
 
-/// The console program for a board, built once.
+/// Returns the console program for a board, built once.
 fn console(board: &Board) -> Firmware {
     static BUILT: LazyLock<Mutex<BTreeMap<&'static str, Firmware>>> = LazyLock::new(Mutex::default);
     let mut built = BUILT.lock().unwrap();
@@ -102,7 +102,7 @@ fn console(board: &Board) -> Firmware {
     built.entry(name).or_insert_with(|| Firmware::build(name, "console", MODEL)).clone()
 }
 
-/// Something for all emulated boards, boards at once: one program is built while another runs.
+/// Runs a check for all emulated boards in parallel: one program is built while another runs.
 fn on_every_board(check: impl Fn(&'static Board) + Sync) {
     thread::scope(|scope| {
         for board in board::emulated() {
@@ -111,7 +111,7 @@ fn on_every_board(check: impl Fn(&'static Board) + Sync) {
     });
 }
 
-/// A file for one test.
+/// Writes a file for one test.
 fn scratch(name: &str, bytes: &[u8]) -> PathBuf {
     let folder = workspace("target/console");
     fs::create_dir_all(&folder).expect("a folder for scratch files");
@@ -120,13 +120,13 @@ fn scratch(name: &str, bytes: &[u8]) -> PathBuf {
     file
 }
 
-/// The banner of a line's name.
+/// Returns the banner's line that begins with a name.
 fn fact<'t>(text: &'t str, key: &str) -> &'t str {
     let line = text.lines().find(|line| line.split_whitespace().next() == Some(key));
     line.unwrap_or_else(|| panic!("no {key} in {text}")).trim_start_matches(key).trim()
 }
 
-/// The numbers of a text.
+/// Returns the numbers in a text.
 fn numbers(text: &str) -> Vec<u64> {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
@@ -141,7 +141,7 @@ fn read(terminal: &mut Terminal) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The host as a machine with a terminal.
+/// Host as a machine with a terminal.
 struct Host<'s> {
     typed: std::slice::Iter<'s, u8>,
     written: Vec<u8>,
@@ -199,7 +199,7 @@ impl Machine for NoBoard {
     fn reset(&mut self) {}
 }
 
-/// The conversation on the host.
+/// Returns the conversation on the host.
 fn on_host() -> String {
     let script = script().concat();
     let blob = blob(MODEL);
@@ -218,7 +218,7 @@ fn on_host() -> String {
 fn the_conversation_is_as_expected() {
     let text = on_host();
     assert_expected("console.txt", &text);
-    // The same names as everywhere else.
+    // The same names as in the other tests.
     let names = host_words(&blob(MODEL), Sampling::default(), 7, "", 20);
     assert!(text.contains(&format!("> \n{}\n> ", names.join("\n"))), "{names:?}");
 }
@@ -237,12 +237,12 @@ fn boards_answer_as_the_host_does() {
     });
 }
 
-/// Nothing is lost when all is typed at once: the UARTs have room for a byte or a few, and the names take their time.
+/// Nothing is lost when all input arrives at once: the UARTs buffer only a few bytes, and drawing names takes a while.
 #[test]
 fn a_whole_script_can_be_typed_at_once() {
     let expected = on_host();
     on_every_board(|board| {
-        // Typed ahead of Ctrl-C while names are drawn, it would be gone, as it should.
+        // Input with Ctrl-C is left out: it would discard the input typed before it.
         let script: Vec<_> = script().into_iter().filter(|line| !line.contains(&0x03)).collect();
         let expected = expected.replace("> abandoned^C\n", "");
         let mut terminal = console(board).terminal(None, TIMEOUT);
@@ -266,7 +266,7 @@ fn the_banner_tells_the_truth() {
         assert!(fact(&banner, "board").starts_with(&format!("{}, {} at ", board.name, board.core)), "{banner}");
         assert!(fact(&banner, "self-test").starts_with("PASS, logits "), "{banner}");
         let [program, model] = numbers(fact(&banner, "flash"))[..] else { panic!("{banner}") };
-        // Gaps between sections.
+        // Sections may have gaps between them.
         assert!((size.flash()..size.flash() + 32).contains(&(program + model)), "{banner}{size}");
         assert!(program + model <= MAX_FLASH_BYTES, "{}: {} bytes of flash", board.name, program + model);
         let [static_bytes, state, needed] = numbers(fact(&banner, "RAM"))[..] else { panic!("{banner}") };
@@ -277,7 +277,7 @@ fn the_banner_tells_the_truth() {
         ask(&mut terminal, ":score emma\r");
         let bench = ask(&mut terminal, ":bench\r");
         let instructions = numbers(&bench)[0];
-        // What the program `generate` takes, to one part in a hundred.
+        // The program `generate` takes as many instructions, to within one per cent.
         let run = Firmware::build(board.name, "generate", MODEL).run(&["n=16"]);
         let reported: u64 = report(&run.lines).1["instructions_per_char"].parse().expect("a number");
         assert!(instructions.abs_diff(reported) <= reported / 100, "{}: {bench}, {reported}", board.name);
@@ -286,7 +286,7 @@ fn the_banner_tells_the_truth() {
         let ram = MemoryMap::read(&Repo::find(), board).expect("a memory map").ram();
         assert_eq!(static_bytes + have, ram.end - ram.start, "{info}");
         println!("{}: flash {} + {model}, RAM {static_bytes} + stack {used} of {have}", board.name, program);
-        // Twice what it takes.
+        // The stack has at least twice the space that it uses.
         assert!(2 * used <= have, "{}: {info}", board.name);
     });
 }
@@ -299,7 +299,7 @@ fn ctrl_c_stops_between_two_names() {
         ask(&mut terminal, ":n 9999\r");
         terminal.send(b"ma\r").unwrap();
         terminal.read_to(b"ma\r\nma").unwrap();
-        // What was typed before Ctrl-C goes with it.
+        // Ctrl-C discards the input before it.
         let stopped = ask(&mut terminal, "jo\r\x03");
         assert!(stopped.ends_with("\r\n^C\r\n> "), "{}: {stopped}", board.name);
         assert!(stopped.lines().count() < 5_000, "{}", board.name);
@@ -322,13 +322,13 @@ fn panics_and_faults_say_where_and_restart() {
         assert!(fault.ends_with(&format!("; reset\r\n{banner}")), "{name}: {fault}");
         assert!(ask(&mut terminal, ":n 1\r").contains(", n 1\r\n"));
     }
-    // The commands are not in what is flashed.
+    // The program that is flashed does not have these commands.
     let mut terminal = console(board::find("microbit").unwrap()).terminal(None, TIMEOUT);
     read(&mut terminal);
-    assert!(ask(&mut terminal, ":panic\r").contains("no command :panic"));
+    assert!(ask(&mut terminal, ":panic\r").contains("unknown command :panic"));
 }
 
-/// A board without a debugger would stop at the first call for ever.
+/// Semihosting without a debugger would hang the board at the first call.
 #[test]
 fn there_is_no_semihosting_in_it() {
     for board in board::emulated() {
@@ -338,7 +338,7 @@ fn there_is_no_semihosting_in_it() {
     }
 }
 
-/// Banner and a few names with a file in the slot.
+/// Returns the banner and a few names with a file in the slot.
 fn with_slot(board: &Board, name: &str, bytes: &[u8]) -> (String, String) {
     let file = scratch(&format!("{}-{name}.blob", board.name), bytes);
     let mut terminal = console(board).terminal(Some(&file), TIMEOUT);
@@ -372,7 +372,7 @@ fn a_slot_that_cannot_be_used_is_refused_with_a_reason() {
     too_long[8..12].copy_from_slice(&300_000_u32.to_le_bytes());
     let mut later = tiny.as_bytes().to_vec();
     later[4] = 9;
-    let unread = "refused: a precision or layout that this program does not read; it reads int8 lanes16";
+    let unread = "refused: unsupported precision or layout; this program reads int8 lanes16";
     let (f32, int4) = (blob("tiny.blob"), blob("tiny.int4.blob"));
     let cases: [(&str, &[u8], &str); 10] = [
         ("zeros", &vec![0; room], "empty"),
@@ -380,7 +380,7 @@ fn a_slot_that_cannot_be_used_is_refused_with_a_reason() {
         ("text", b"hello, world, this is not a model", "refused: not a model blob"),
         ("damaged", &damaged, "refused: damaged, checksum "),
         ("long", &too_long, &format!("refused: 300000 bytes, the slot has {room}")),
-        ("later", &later, "refused: 9 is its format version, this program reads 2"),
+        ("later", &later, "refused: format version 9, this program reads 2"),
         ("f32", f32.as_bytes(), unread),
         ("int4", int4.as_bytes(), unread),
         ("row-major", tiny.as_bytes(), unread),
@@ -399,7 +399,7 @@ fn a_slot_that_cannot_be_used_is_refused_with_a_reason() {
     assert_section("docs/trust/record/reliability.md", "slot", &table);
 }
 
-/// The build says it, with numbers, rather than the linker.
+/// The build reports it, with numbers, before the linker does.
 #[test]
 fn a_model_that_does_not_fit_is_refused_when_it_is_built() {
     let (repo, board) = (Repo::find(), board::find("microbit").unwrap());

@@ -1,10 +1,10 @@
-//! An integer model's program has no floating point in it: on a core without an FPU every operation would be a call of
-//! one of the compiler's routines, and none of them is there.
+//! Programs with an integer model contain no floating point. On a core without an FPU every operation would call one of
+//! the compiler's routines, and the programs have none of them.
 
 use object::{Object, ObjectSymbol};
 use tests::Firmware;
 
-/// The software floating point in a program, by the names of its routines.
+/// Returns the software floating-point routines in a program, by name.
 fn soft_float(firmware: &Firmware) -> Vec<String> {
     let bytes = std::fs::read(firmware.elf()).expect("an ELF file");
     let file = object::File::parse(&*bytes).expect("an ELF file");
@@ -13,10 +13,12 @@ fn soft_float(firmware: &Firmware) -> Vec<String> {
     names.into_iter().filter(|name| is_soft_float(name)).collect()
 }
 
-/// Whether a symbol is a floating-point routine: of Arm's run-time ABI, or of the compiler's library under its own names.
+/// Returns whether a symbol is a floating-point routine, either of Arm's run-time ABI or of the compiler's library
+/// under its own names.
 fn is_soft_float(name: &str) -> bool {
     if let Some(routine) = name.strip_prefix("__aeabi_") {
-        // `fmul`, `dadd`, comparisons `cfcmple`, conversions `i2f`, `ul2d`, `h2f`; integers are `uidiv`, `lmul`, `memcpy`.
+        // Floating point: `fmul`, `dadd`, comparisons `cfcmple`, conversions `i2f`, `ul2d`, `h2f`. Integers: `uidiv`,
+        // `lmul`, `memcpy`.
         return routine.starts_with(['f', 'd', 'h'])
             || routine.starts_with("cf")
             || routine.starts_with("cd")
@@ -53,7 +55,7 @@ fn integer_programs_have_no_floating_point() {
     }
 }
 
-/// What the test above looks for is there to be found.
+/// Proves that the test above would find floating point.
 #[test]
 fn a_program_in_single_precision_has() {
     let found = soft_float(&Firmware::build("mps2-an385", "generate", "names.blob"));

@@ -1,9 +1,9 @@
 //! The floors of each crate, as `floors.toml` lists them: a module imports only modules of lower floors.
 //!
-//! The test reads the sources. It finds each path from the root of the crate, `crate::` or a `use` with enough `super::`,
-//! outside comments and test modules. `lib.rs` is above all floors: a module imports a name from where it is defined, not
-//! from there. A wing is a module whose folder has floors of its own, such as `exporter/train`. In that folder, `train.rs`
-//! is above all floors.
+//! The test reads the sources. It finds each path from the root of the crate, `crate::` or a `use` with enough
+//! `super::`, outside comments and test modules. `lib.rs` is above all floors: a module imports a name from where it is
+//! defined, not from there. A wing is a module whose folder has floors of its own, such as `exporter/train`. In that
+//! folder, `train.rs` is above all floors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,7 +19,7 @@ fn no_import_climbs() {
     assert!(faults.is_empty(), "the rule is in tests/floors.toml:\n{}", faults.join("\n"));
 }
 
-/// A board of another architecture fits in where only `chip` names this one.
+/// A board of another architecture needs a change only in `chip`.
 #[test]
 fn only_the_chip_names_its_architecture() {
     let files = ["firmware-example/src", "firmware-example/rigs"].map(|folder| sources(&workspace(folder)));
@@ -32,8 +32,8 @@ fn only_the_chip_names_its_architecture() {
     }
 }
 
-/// A line for each climbing import of a crate or wing, for each module that is on no floor, and for each that is listed
-/// and missing.
+/// Returns a line for each climbing import of a crate or wing, for each module that is on no floor, and for each listed
+/// module that is missing.
 fn faults(name: &str, floors: &[Vec<String>]) -> Vec<String> {
     let (package, wing) = name.split_once('/').unwrap_or((name, ""));
     let (folder, root) = match wing {
@@ -70,8 +70,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// Line and name of each import that does not lead to a lower floor.
 ///
-/// The text is a file of `module`. `root` is where the module is: `crate::`, or a wing such as `crate::train::`. `depth`
-/// is 1 for the module's own file, 2 for a file in its folder.
+/// The text is a file of `module`. `root` is where the module is: `crate::`, or a wing such as `crate::train::`.
+/// `depth` is 1 for the module's own file, 2 for a file in its folder.
 fn climbs(root: &str, module: &str, depth: usize, text: &str, floors: &[Vec<String>]) -> Vec<(usize, String)> {
     let floor = |name: &str| floors.iter().position(|floor| floor.iter().any(|module| module == name));
     let own = floor(module).unwrap_or(floors.len());
@@ -83,17 +83,17 @@ fn climbs(root: &str, module: &str, depth: usize, text: &str, floors: &[Vec<Stri
         paths(&code[at + start.len()..]).into_iter().filter_map(move |path| {
             let path = format!("crate::{path}");
             let name = path.strip_prefix(root)?.split("::").next()?;
-            // A `super::` that is left leads out of the wing.
+            // A remaining `super::` leads out of the wing.
             (name != "super").then(|| (line, name.to_owned()))
         })
     });
     let mut climbs: Vec<_> = names.filter(|(_, name)| is_climb(name)).collect();
-    // Once for each group of names.
+    // Reports each group of names once.
     climbs.dedup();
     climbs
 }
 
-/// The text, without comments and test modules; a `use` that reaches the root by `super::` begins with `root`.
+/// Returns the text without comments and test modules; a `use` that reaches the root by `super::` begins with `root`.
 fn code(text: &str, root: &str, depth: usize) -> String {
     let (from, to) = (format!("use {}", "super::".repeat(depth)), format!("use {root}"));
     let mut is_test = false;
@@ -108,7 +108,7 @@ fn code(text: &str, root: &str, depth: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Each path of a tree of imports: `a::b` and `a::c` of `a::{b, c}`.
+/// Returns each path of a tree of imports: `a::b` and `a::c` of `a::{b, c}`.
 fn paths(tree: &str) -> Vec<String> {
     let tree = tree.trim_start();
     let end = tree.find(|c| !is_part_of_name(c) && c != ':').unwrap_or(tree.len());
@@ -117,7 +117,7 @@ fn paths(tree: &str) -> Vec<String> {
     branches(group).iter().flat_map(|branch| paths(branch)).map(|branch| format!("{path}{branch}")).collect()
 }
 
-/// The parts of a group, without its first brace, that commas separate.
+/// Returns the comma-separated parts of a group, without its first brace.
 fn branches(group: &str) -> Vec<&str> {
     let (mut branches, mut start, mut depth) = (Vec::new(), 0, 1);
     for (at, c) in group.char_indices() {
@@ -130,7 +130,7 @@ fn branches(group: &str) -> Vec<&str> {
             break;
         }
     }
-    // A comma at the end.
+    // Drops the empty part after a trailing comma.
     branches.retain(|branch| !branch.is_empty());
     branches
 }

@@ -1,4 +1,4 @@
-//! Flash, RAM, stack and work of the firmware stay within the budget.
+//! Flash, RAM, stack and instructions of the firmware are within the budget.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,14 +14,15 @@ use xtask::size;
 
 static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::read(&Repo::find()).expect("the budget"));
 
-/// Whose code is not the runtime's: of the programs themselves, their console, and their start.
+/// Crates whose code does not belong to the runtime: the programs themselves, their console, and their start-up code.
 const OTHERS: [&str; 5] = ["firmware-example", "name", "loaded", "semihosting", "cortex-m-rt"];
 
-/// Bytes of code that the runtime is in one of the two smallest programs, with all that it pulls in. It draws one name.
+/// Returns the bytes of the runtime's code, with everything that it links, in one of the two smallest programs, which
+/// draw one name.
 fn code_of(bin: &str, board: &Board, model: &Path) -> u64 {
     let firmware = Firmware::build_with(board.name, bin, model);
     let run = firmware.run(&[]);
-    // It begins with the prompt, and has something behind it.
+    // The output is one name, which begins with the prompt and is longer.
     let [name] = &run.lines[..] else { panic!("more than a name: {:?}", run.lines) };
     assert!(run.success() && name.starts_with("ma") && name.len() > 2, "{name}");
     let bytes = std::fs::read(firmware.elf()).expect("an ELF file");
@@ -30,8 +31,8 @@ fn code_of(bin: &str, board: &Board, model: &Path) -> u64 {
     crates.iter().filter(|(name, _)| !OTHERS.contains(&name.as_str())).map(|(_, share)| share.code).sum()
 }
 
-/// The `generate` program with the shipped model: the figures that a board's budget has lines for; and the runtime's code with a
-/// model that is built in, and with one that is looked at at boot.
+/// Returns the figures in a board's budget: those of the `generate` program with the shipped model, and the size of the
+/// runtime's code with a built-in model and with one checked at boot.
 fn measure(board: &str, precision: &str) -> BTreeMap<&'static str, u64> {
     let (repo, board) = (Repo::find(), board::find(board).expect("a board"));
     let model = shipped_model(&repo, precision);
@@ -40,14 +41,14 @@ fn measure(board: &str, precision: &str) -> BTreeMap<&'static str, u64> {
     let mut figures = measured.figures();
     figures.insert("runtime_bytes", code_of("name", board, &model));
     figures.insert("runtime_and_loader_bytes", code_of("loaded", board, &model));
-    // The sum of two that have a budget each.
+    // Removed: it is the sum of two figures that have their own budget.
     figures.remove("flash_bytes");
     figures
 }
 
 #[test]
 fn the_firmware_keeps_its_budget() {
-    // All of them: one run shows every line to change.
+    // Collects all faults, so that one run shows every line to change.
     let (mut broken, mut rows) = (Vec::new(), Vec::new());
     for ((board, precision), budget) in BUDGET.of_boards() {
         let measured = measure(board, precision);
@@ -56,7 +57,7 @@ fn the_firmware_keeps_its_budget() {
         assert!(measured.keys().eq(budget.keys()), "[{board}.{precision}] has other lines: {budget:?}");
         for (&key, &value) in &measured {
             let most = budget[key];
-            // A budget that nobody would notice breaking is none.
+            // A budget that is far above the use would not detect growth.
             if value > most || value * 10 < most * 8 {
                 broken.push(format!("{key} is {value} on {board} in {precision}, the budget is {most}"));
             }
@@ -65,7 +66,7 @@ fn the_firmware_keeps_its_budget() {
             keeps_its_promise(board, precision, &measured);
         }
         if precision == "int8" {
-            // What is promised of its code, on the smallest cores and on those with DSP instructions.
+            // Promised size of the code, on the smallest cores and on those with DSP instructions.
             let most = match board::find(board).expect("a board").target {
                 "thumbv6m-none-eabi" => 8 << 10,
                 "thumbv7em-none-eabihf" => 6 << 10,
@@ -88,11 +89,11 @@ fn the_firmware_keeps_its_budget() {
     ];
     rows.sort_by_key(|(place, _)| *place);
     let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
-    // A small change of the code or another patch of the compiler moves these figures a little.
+    // A small change of the code or another patch of the compiler changes these figures a little.
     tests::assert_section_within(2.0, "docs/trust/results.md", "footprint", &tests::table(&header, &rows));
 }
 
-/// Returns a row of the table in `docs/trust/results.md`, and its place there: in the order of the boards, f32 first.
+/// Returns a row of the table in `docs/trust/results.md`, and its sort key: in the order of the boards, f32 first.
 fn row(board: &str, precision: &str, measured: &BTreeMap<&str, u64>) -> ((usize, usize), Vec<String>) {
     let keys = [
         "runtime_bytes",
@@ -110,7 +111,7 @@ fn row(board: &str, precision: &str, measured: &BTreeMap<&str, u64>) -> ((usize,
     ((place, precision), cells)
 }
 
-/// On every board, those without an emulator included.
+/// Includes the boards that QEMU does not emulate.
 #[test]
 fn the_console_keeps_its_budget() {
     for board in BOARDS.iter() {
@@ -122,8 +123,8 @@ fn the_console_keeps_its_budget() {
     }
 }
 
-/// What is promised of the integer path, whatever the budget says: a model of this size works in 2.5 kB of RAM, what is kept of
-/// the model included, and takes 1 KiB of stack for a word.
+/// Checks the promise for integer models of this size, independent of the budget: 2.5 kB of RAM, including the
+/// [`runtime::Model`], and 1 KiB of stack per word.
 fn keeps_its_promise(board: &str, precision: &str, measured: &BTreeMap<&str, u64>) {
     let ram = measured["state_bytes"] + measured["model_ram_bytes"];
     assert!(ram <= 2_560, "{board} {precision}: {ram} bytes of RAM");

@@ -1,4 +1,4 @@
-//! The kernels in assembly compute, on their chip, what their definitions in Rust do.
+//! The assembly kernels compute the same as their definitions in Rust, on each core.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -7,10 +7,10 @@ use tests::Firmware;
 use xtask::board::{self, Board};
 use xtask::emulator::report;
 
-/// Numbers compared at least, of every kernel that computes rows.
+/// Least number of values compared, for every kernel that computes rows.
 const ENOUGH: u32 = 10_000;
 
-/// Runs the program with a model's precision: none of the numbers differs, and these kernels are among the tested.
+/// Runs the program with a model's precision: no number may differ, and these kernels must be among those tested.
 fn check(board: &Board, blob: &str, kernels: &[String]) {
     let run = Firmware::build(board.name, "kerneltest", blob).run(&[]);
     assert!(run.success(), "{}: {:?}", board.name, run.lines);
@@ -31,12 +31,12 @@ fn check(board: &Board, blob: &str, kernels: &[String]) {
 
 #[test]
 fn integer_kernels() {
-    // Boards at once: one program is built while another runs.
+    // Boards in parallel: one program is built while another runs.
     thread::scope(|scope| {
         for board in board::one_of_each_core() {
             scope.spawn(|| {
                 let layout = board.layout().name();
-                // An int4 program has the kernels of both widths.
+                // An int4 program contains the kernels of both widths.
                 let mut kernels = vec![format!("{layout}_i8"), format!("{layout}_i4"), "copies".to_owned()];
                 if layout == "dual16" {
                     kernels.extend(["smmulr", "halves"].map(str::to_owned));

@@ -1,5 +1,5 @@
-//! Projects that begin with `cargo new`, outside the workspace, and are made from the lines of the documents: on this
-//! machine, for a chip in QEMU, and with the dependency under another name.
+//! Projects made with `cargo new` outside the workspace from the lines in the documents: on this machine, for a chip in
+//! QEMU, and with the dependency renamed.
 
 use std::env;
 use std::fs;
@@ -16,10 +16,10 @@ use xtask::repo::Repo;
 use xtask::setup::qemu::QEMU;
 use xtask::setup::thumb;
 
-/// The runtime's folder as the documents write it, for a reader to replace.
+/// Placeholder for the runtime's folder in the documents.
 const PATH: &str = "path/to/runtime";
 
-/// The block of code of a document that begins with this line.
+/// Returns the block of code of a document that begins with this line.
 fn block(document: &str, fence: &str) -> String {
     let text = fs::read_to_string(workspace(document)).unwrap();
     let start = format!("\n```{fence}\n");
@@ -28,7 +28,7 @@ fn block(document: &str, fence: &str) -> String {
     code.to_owned() + "\n"
 }
 
-/// A package outside the workspace. Its dependencies are built once, in `target/new-project`.
+/// Package outside the workspace. Its dependencies are built once, in `target/new-project`.
 struct Project {
     folder: PathBuf,
 }
@@ -37,7 +37,7 @@ impl Project {
     /// Runs `cargo new`.
     fn new(name: &str) -> Self {
         let root = workspace(".").canonicalize().unwrap();
-        // The same folder in every run, or Cargo would keep what it has built for each.
+        // The folder must be the same in every run, or Cargo would keep a build for each folder.
         let mut hasher = DefaultHasher::new();
         root.hash(&mut hasher);
         let top = env::temp_dir().join(format!("new-project-{:016x}", hasher.finish()));
@@ -48,12 +48,12 @@ impl Project {
         }
         let made = project.cargo().current_dir(&top).args(["new", "--quiet", "--vcs", "none", name]).status();
         assert!(made.unwrap().success());
-        // The versions of the workspace's dependencies: nothing new is fetched.
+        // Uses the versions of the workspace's dependencies, so that nothing is fetched.
         project.copy("Cargo.lock", "Cargo.lock");
         project
     }
 
-    /// Writes a file. In a document's lines the path of the runtime is a placeholder.
+    /// Writes a file. Replaces the placeholder for the runtime's path.
     fn write(&self, file: &str, text: &str) {
         let path = self.folder.join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -61,7 +61,7 @@ impl Project {
         fs::write(path, text.replace(PATH, runtime.to_str().unwrap())).unwrap();
     }
 
-    /// Puts tables in place of the manifest's last line, `[dependencies]`.
+    /// Replaces the manifest's last line, `[dependencies]`, with tables.
     fn depend(&self, tables: &str) {
         let manifest = fs::read_to_string(self.folder.join("Cargo.toml")).unwrap();
         let rest = manifest.strip_suffix("[dependencies]\n").expect("cargo new ends with [dependencies]");
@@ -74,7 +74,8 @@ impl Project {
         fs::copy(workspace(from), to).unwrap();
     }
 
-    /// Cargo in the project's folder. Flags in the environment would replace those of its configuration.
+    /// Returns Cargo in the project's folder, without the environment's flags, which would override those of the
+    /// project's configuration.
     fn cargo(&self) -> Command {
         let mut cargo = Repo::find().cargo();
         cargo.current_dir(&self.folder).env("CARGO_TARGET_DIR", workspace("target/new-project"));
@@ -83,14 +84,14 @@ impl Project {
     }
 }
 
-/// Runs Cargo, which builds the program and starts it: lines that the program prints.
+/// Runs Cargo, which builds and starts the program. Returns the program's lines.
 fn lines(cargo: &mut Command) -> Vec<String> {
     let output = run_within(cargo, 10 * TIMEOUT);
     assert!(output.status.success(), "{cargo:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Runs a command that writes little, and ends it if it takes too long.
+/// Runs a command that prints little, and ends it if it takes too long.
 fn run_within(command: &mut Command, limit: Duration) -> Output {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let end = Instant::now() + limit;
@@ -108,7 +109,7 @@ fn expected() -> Vec<String> {
     host_words(&blob("names.int8.blob"), Sampling::default(), 42, "ma", 1)
 }
 
-/// The lines of the runtime's README.
+/// Follows the runtime's README.
 #[test]
 fn on_this_machine() {
     let project = Project::new("host");
@@ -118,7 +119,7 @@ fn on_this_machine() {
     assert_eq!(lines(project.cargo().args(["run", "--quiet"])), expected());
 }
 
-/// The lines of in-your-firmware.md.
+/// Follows in-your-firmware.md.
 #[test]
 fn in_firmware() {
     let document = "docs/use/in-your-firmware.md";
@@ -129,7 +130,7 @@ fn in_firmware() {
         let (_, file) = fence.split_once(' ').unwrap();
         project.write(file, &block(document, fence));
     }
-    // The section about slots has a module that no line of the program names.
+    // The section about slots has a module that no line of the program uses.
     project.write("src/main.rs", &(block(document, "rust src/main.rs") + "\n#[allow(dead_code)]\nmod slot;\n"));
     project.copy("models/names.int8.blob", "names.int8.blob");
 
@@ -137,7 +138,7 @@ fn in_firmware() {
     let (typed, printed) = console.split_once('\n').unwrap();
     let arguments = typed.strip_prefix("$ cargo ").expect("a command of Cargo's").split(' ');
     let mut cargo = project.cargo();
-    // As set-up has it: the compiler that has `core` for the chip, and an emulator that may not be on the PATH.
+    // As set-up does: the compiler that has `core` for the chip, and an emulator that may not be on the PATH.
     if thumb::uses_debian(&repo) {
         cargo.env("RUSTC", repo.root().join(thumb::RUSTC));
     }
@@ -149,7 +150,7 @@ fn in_firmware() {
     assert_eq!(printed.trim_end(), expected()[0]);
 }
 
-/// The macros and the source of a built-in model work where the dependency has another name.
+/// The macros and the source of a built-in model work with a renamed dependency.
 #[test]
 fn under_another_name() {
     let project = Project::new("renamed");

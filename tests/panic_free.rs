@@ -1,12 +1,12 @@
-//! Nothing that `runtime` offers for inference can panic, allocate or recurse: the program that calls all of it holds no code
-//! that does. So much stack it takes at most; and run, it takes no more.
+//! `runtime` contains no panic, allocation or recursion in anything it offers for inference: the program that calls all
+//! of it contains none. The computed bound of its stack holds when the program runs.
 
 use tests::{Firmware, workspace};
 use xtask::board;
 use xtask::call_graph::CallGraph;
 
-/// Parts of names that must not be there: panics (checks of bounds, of overflow and of division by zero end in one), the
-/// formatting of their messages, `unwrap`, memory from a heap, and unwinding.
+/// Parts of names that the program must not contain: panics (of checks of bounds, overflow and division by zero),
+/// formatting of messages, `unwrap`, heap memory, and unwinding.
 const FORBIDDEN: [&str; 9] = [
     "panic",
     "rust_begin_unwind",
@@ -19,14 +19,14 @@ const FORBIDDEN: [&str; 9] = [
     "__aeabi_unwind",
 ];
 
-/// A program that panics in every way that is looked for is seen to.
+/// Proves that the test above would find each kind of panic.
 #[test]
 fn a_panic_would_be_found() {
     let firmware = Firmware::build("mps2-an386", "generate", "names.int8.blob");
     let graph = graph(&firmware);
     let found: Vec<_> = FORBIDDEN.iter().filter(|part| graph.names().any(|name| name.contains(*part))).collect();
     assert!(found.contains(&&"panic") && found.contains(&&"core::fmt"), "{found:?}");
-    // Its panics print, and what prints may panic.
+    // The panics print a message, and printing may panic.
     let recursion = graph.bound("main").unwrap_err().to_string();
     assert!(recursion.contains("recursion"), "{recursion}");
 }
@@ -36,35 +36,35 @@ fn nothing_panics_allocates_or_recurses() {
     let mut table = "| core | precision | bound of the stack, bytes | measured |\n|---|---|---|---|\n".to_owned();
     for board in board::one_of_each_core() {
         for (precision, blob) in [("f32", "names.blob"), ("int8", "names.int8.blob"), ("int4", "names.int4.blob")] {
-            // Does not fit: a test of the build script's says so.
+            // The model does not fit: a test of the build script covers this.
             if precision == "f32" && board.name == "microbit" {
                 continue;
             }
             let firmware = Firmware::build_with(board.name, "panic_free", &workspace("models").join(blob));
             let graph = graph(&firmware);
             for name in graph.names() {
-                // The program's own name has it.
+                // The program's own name contains a forbidden part.
                 let rest = name.replace("panic_free::", "");
                 let forbidden = FORBIDDEN.iter().find(|part| rest.contains(**part));
                 assert!(forbidden.is_none(), "{} in {precision}: {name}", board.name);
             }
-            // Fails where functions call each other in a circle.
+            // Fails if functions call each other in a circle.
             let bound = graph.bound("main").unwrap_or_else(|error| panic!("{} in {precision}: {error:#}", board.name));
             let taken = stack_taken(&firmware);
             table += &format!("| {} | {precision} | {} | {taken} |\n", board.core, bound.bytes);
             assert!(taken <= bound.bytes, "{bound:?}");
-            // A bound that is far away says nothing.
+            // A bound far above the real use would be worthless.
             assert!(bound.bytes <= taken + taken / 4, "{taken} bytes of {bound:?}");
         }
     }
     println!("{table}");
-    // Not compared: another compiler, which set-up takes where it must, gives other numbers.
+    // Not compared: set-up may have installed another compiler, whose code uses another amount of stack.
     if std::env::var_os("BLESS").is_some() {
         tests::assert_section("docs/trust/record/reliability.md", "stack", &table);
     }
 }
 
-/// Runs the program; the bytes of stack that are not as they were painted before.
+/// Runs the program, and returns the bytes of stack that it wrote to.
 fn stack_taken(firmware: &Firmware) -> u64 {
     let run = firmware.run(&[]);
     let [line] = &run.lines[..] else { panic!("more than a line, or none: {:?}", run.lines) };

@@ -1,11 +1,12 @@
-//! A character takes as many instructions as recorded in `docs/trust/record/performance.json`, to within one per cent, on every board.
+//! On every board a character takes as many instructions as `docs/trust/record/performance.json` records, to within one
+//! per cent.
 
 use xtask::bench::{self, Case, Change, Record, SHIPPED, change, show};
 use xtask::board::{self, Board};
 use xtask::command::advice;
 use xtask::repo::Repo;
 
-/// The shipped model in the board's own layout.
+/// Checks the shipped model in the board's own layout.
 fn is_as_recorded(board: &'static Board, precision: &'static str) {
     let repo = Repo::find();
     let record = Record::read(&repo).expect("docs/trust/record/performance.json");

@@ -1,4 +1,4 @@
-//! The `generate` program: its text, its arguments, and that it ends well or in a line that says why.
+//! The `generate` program: its text, its arguments, its success, and the line that explains a failure.
 
 use std::sync::LazyLock;
 
@@ -6,14 +6,14 @@ use runtime::Sampling;
 use tests::{Firmware, assert_expected, blob, host_words};
 use xtask::emulator::{Run, report};
 
-/// The program with the shipped model for the default board, built once.
+/// Program with the shipped model for the default board, built once.
 static FIRMWARE: LazyLock<Firmware> = LazyLock::new(|| Firmware::build("mps2-an386", "generate", "names.blob"));
 
 fn generate(arguments: &[&str]) -> Run {
     FIRMWARE.run(arguments)
 }
 
-/// The words of a run, and that it ended well.
+/// Returns the words of a run that must succeed.
 fn words(arguments: &[&str]) -> Vec<String> {
     let run = generate(arguments);
     assert!(run.success(), "{arguments:?}: {:?}", run.lines);

@@ -1,4 +1,4 @@
-//! A chip that does not compute what the exporting host did refuses to work, and says so.
+//! Programs print an error and end if the chip does not compute the same as the exporting host.
 
 use std::path::Path;
 
@@ -7,7 +7,8 @@ use runtime::format::{AlignedBlob, PREAMBLE_BYTES, SLAB_ALIGN, checksum};
 use tests::{Firmware, blob};
 use xtask::emulator::report;
 
-/// `tiny.int8.blob` with another first character in its golden text: a valid blob whose logits are not those promised.
+/// Returns `tiny.int8.blob` with another first character in its golden text: a valid blob whose logits differ from the
+/// promised ones.
 fn broken_promise() -> Vec<u8> {
     let blob = blob("tiny.int8.blob");
     let model = Model::new(blob.as_bytes()).expect("a shipped model");

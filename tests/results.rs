@@ -12,11 +12,11 @@ use xtask::repo::Repo;
 const RESULTS: &str = "docs/trust/results.md";
 const PERFORMANCE: &str = "docs/trust/performance.md";
 
-/// Precisions and blobs of the shipped model.
+/// Precision and file of each shipped model.
 const SHIPPED_BLOBS: [(&str, &str); 3] =
     [("f32", "names.blob"), ("int8", "names.int8.blob"), ("int4", "names.int4.blob")];
 
-/// The cell of a combination of core and precision without a measurement.
+/// Cell for a combination of core and precision without a measurement.
 const NONE: &str = "–";
 
 /// Returns the last two cells of a file's row in `models/README.md`: losses of train, dev and test, and bytes.
@@ -40,7 +40,7 @@ fn the_table_of_models_has_the_files_bytes() {
     }
 }
 
-/// The blob's header holds the loss that the exporter measured in f32.
+/// Compares the loss in the blob's header, which the exporter measured in f32.
 #[test]
 fn the_dev_loss_is_that_of_the_header() {
     let blob = blob(SHIPPED_BLOBS[0].1);

@@ -1,6 +1,6 @@
-//! A dense network with random weights, in the shape of MLPerf Tiny's anomaly detector (an autoencoder of spectrograms,
+//! Dense network with random weights, in the shape of MLPerf Tiny's anomaly detector (an autoencoder of spectrograms,
 //! <https://github.com/mlcommons/tiny>): 640-128-128-128-128-8-128-128-128-128-640, 264,192 multiply-accumulates. The
-//! result is a Rust source that `rigs/anomaly` includes: weights in the layout of the board, an input, and the outputs
+//! result is Rust source that `rigs/anomaly` includes: weights in the layout of the board, an input, and the outputs
 //! that plain loops compute.
 
 use std::fmt::Write as _;
@@ -9,17 +9,17 @@ use runtime::format::{Layout, WeightFormat};
 use runtime::kernels::layout::PackedKernel;
 use runtime::quant::{ACTIVATION_MAX, MULTIPLIER_FRACTION_BITS, requantize};
 
-/// Values of a spectrogram, of a hidden layer, and of the layer in the middle.
+/// Number of values of a spectrogram, of a hidden layer, and of the layer in the middle.
 const SPECTROGRAM: usize = 640;
 const HIDDEN: usize = 128;
 const MIDDLE: usize = 8;
 
-/// The root mean square of weights drawn evenly from -127 to 127, and of the input, drawn alike.
+/// Root mean square of weights drawn uniformly from -127 to 127. The input is drawn in the same way.
 const UNIFORM_RMS: f64 = 73.3;
-/// What the root mean square of a layer's sums should be once requantized: about one in thirty saturates.
+/// Intended root mean square of a layer's sums after requantization: about one sum in thirty saturates.
 const TARGET_RMS: f64 = 60.0;
 
-/// A matrix with its biases; a multiplier for all rows.
+/// Weight matrix with its biases, and one multiplier for all rows.
 struct Dense {
     name: &'static str,
     rows: usize,
@@ -29,12 +29,13 @@ struct Dense {
     multiplier: i32,
 }
 
-/// The source. The six layers of 128 x 128 share one matrix: together they would not fit the smallest board's flash.
+/// Returns the source. The six layers of 128 x 128 share one matrix: six of them would not fit the smallest board's
+/// flash.
 pub fn source(layout: Layout) -> String {
     let mut random = Random(0x9e37_79b9);
     let input: Vec<i8> = (0..SPECTROGRAM).map(|_| random.weight()).collect();
     let mut dense = |name, columns, rows, input_rms| Dense::random(name, columns, rows, input_rms, &mut random);
-    // Behind a ReLU, half of what is symmetrical is zero.
+    // After a ReLU, half of the values of a symmetrical distribution are zero.
     let relu_rms = TARGET_RMS / 2_f64.sqrt();
     let matrices = [
         dense("FIRST", SPECTROGRAM, HIDDEN, UNIFORM_RMS),
@@ -76,12 +77,12 @@ impl Dense {
         Self { name, rows, columns, weights, bias, multiplier }
     }
 
-    /// Whether negative outputs are cut off: the last layer's are not.
+    /// Returns whether the layer has a ReLU: each has one, except the last.
     fn is_rectified(&self) -> bool {
         self.name != "LAST"
     }
 
-    /// The layer, too plain to be wrong.
+    /// Computes the layer with loops as plain as possible, as the reference.
     fn compute(&self, x: &[i8]) -> Vec<i8> {
         let lowest = if self.is_rectified() { 0 } else { -ACTIVATION_MAX };
         let mut out = Vec::new();
@@ -138,7 +139,7 @@ impl Random {
         self.0
     }
 
-    /// Evenly from -127 to 127.
+    /// Returns a weight, uniformly from -127 to 127.
     fn weight(&mut self) -> i8 {
         (((u64::from(self.next()) * 255) >> 32) as i32 - 127) as i8
     }

@@ -1,42 +1,41 @@
-//! The table of boards, `boards.toml`. Two crates compile this file: the firmware's build script and xtask.
+//! Table of boards, `boards.toml`. Two crates compile this file: the firmware's build script and xtask.
 
 use toml::{Table, Value};
 
-/// A board, as Cargo, the compiler, QEMU and probe-rs know it.
+/// Board, with its names for Cargo, the compiler, QEMU and probe-rs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Board {
-    /// Its feature of `firmware-example`, and its memory map: `firmware-example/memory/<name>.x`.
+    /// Feature of `firmware-example`; also the name of the memory map, `firmware-example/memory/<name>.x`.
     pub name: &'static str,
-    /// The processor.
+    /// Name of the processor core.
     pub core: &'static str,
-    /// The compiler's name for its architecture.
+    /// Target triple of the compiler.
     pub target: &'static str,
-    /// The compiler's `target-cpu`, where the core has instructions that the architecture leaves open: they choose the
-    /// kernels, too.
+    /// `target-cpu` of the compiler, for cores with instructions that the target leaves out. Selects the kernels, too.
     pub cpu: Option<&'static str>,
-    /// The processor's clock, once the board's code has set it up.
+    /// Frequency of the processor's clock after the board's code has set it up.
     pub clock_hz: u32,
-    /// The board's code: `firmware-example/src/board/<code>.rs`.
+    /// File with the board's code: `firmware-example/src/board/<code>.rs`.
     pub code: &'static str,
-    /// The address of the UART, where boards share the code but not the address.
+    /// Address of the UART, for boards that share code but have different addresses.
     pub uart: Option<u32>,
-    /// What the stopwatch counts with, one of [`STOPWATCHES`].
+    /// Stopwatch, one of [`STOPWATCHES`].
     pub stopwatch: &'static str,
-    /// QEMU's name for the board; `None` for one that QEMU does not have.
+    /// QEMU's name for the board, or `None` if QEMU does not emulate the board.
     pub machine: Option<&'static str>,
-    /// probe-rs' name for the chip; `None` where there is nothing to flash.
+    /// probe-rs' name for the chip, or `None` if there is no chip to flash.
     pub chip: Option<&'static str>,
-    /// The number of the chip in UF2 files; `None` where the boot ROM takes no such files.
+    /// Family number of the chip in UF2 files, or `None` if the boot ROM does not accept UF2 files.
     pub uf2_family: Option<u32>,
 }
 
-/// The stopwatches, of which `firmware-example/src/board.rs` has one each.
+/// Stopwatches that `firmware-example/src/board.rs` knows.
 pub const STOPWATCHES: [&str; 3] = ["systick", "cycles", "either"];
 
-/// Reads the table. Texts are kept until the process ends: a process reads one table.
+/// Reads the table. The strings are leaked: a process reads only one table.
 ///
 /// # Errors
-/// The fault, with the board and the field.
+/// Returns the fault, with the board and the field.
 pub fn read(text: &str) -> Result<Vec<Board>, String> {
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
     let rows = match table.remove("board") {
@@ -81,7 +80,7 @@ fn board(fields: Table, index: usize) -> Result<Board, String> {
     }
 }
 
-/// The fields of a board that are not read yet.
+/// Fields of a board that have not been read yet.
 struct Row {
     board: String,
     fields: Table,

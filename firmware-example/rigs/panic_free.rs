@@ -1,6 +1,6 @@
-//! Calls everything that `runtime` offers for inference, and nothing else. A test looks in it for a panic, a division that is
-//! checked, an allocation, and recursion, and finds none; and runs it, to compare the stack it takes with the bound that its code
-//! has: `tests/panic_free.rs`.
+//! Calls everything that `runtime` offers for inference, and nothing else. The test `tests/panic_free.rs` checks that
+//! the program contains no panic, no checked division, no allocation and no recursion. It also runs the program, to
+//! compare the stack used with the bound computed from the code.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]
@@ -23,13 +23,13 @@ mod on_chip {
     use semihosting::io::{self, Write};
     use semihosting::process::exit;
 
-    /// Everything with one blob, whose bytes nobody knows when this is compiled.
+    /// Calls everything with one blob, whose bytes are not known at compile time.
     #[inline(never)]
     fn load(blob: &[u8], text: &str, number: u32) -> Result<u32, Error> {
         every_call(&Model::new(blob)?, text, number)
     }
 
-    /// Everything with a model: that of a blob, or one that is built in.
+    /// Calls everything with a model, from a blob or built in.
     #[inline(never)]
     fn every_call(model: &Model<'_>, text: &str, number: u32) -> Result<u32, Error> {
         let mut sum = describe(model);
@@ -61,7 +61,7 @@ mod on_chip {
         Ok(sum ^ u32::from(characters.end().is_some()))
     }
 
-    /// What a model says of itself.
+    /// Reads the facts about a model.
     fn describe(model: &Model<'_>) -> u32 {
         let config = model.config();
         let provenance = model.provenance();
@@ -87,7 +87,7 @@ mod on_chip {
         sum
     }
 
-    /// The parts that a program may check without a model.
+    /// Calls the parts that work without a model.
     #[inline(never)]
     fn parts(text: &str) -> Result<usize, FormatError> {
         let vocab = Vocab::new(text)?;
@@ -97,7 +97,7 @@ mod on_chip {
 
     #[firmware_example::chip::entry]
     fn entry() -> ! {
-        // The same bytes, so that they are in flash once.
+        // Uses the bytes of the blob, so that they are in flash only once.
         let words = black_box(&BLOB.0[..]);
         let (text, number) = (black_box("ma"), black_box(1000));
         let succeeded = load(bytemuck::cast_slice(words), text, number).is_ok()
@@ -108,7 +108,7 @@ mod on_chip {
         exit(if succeeded { 0 } else { 1 })
     }
 
-    /// Writes the line that tells how much stack was taken, in hexadecimal: what formats may panic, and so may `write_all`.
+    /// Prints the stack used, in hexadecimal. Does not use formatting or `write_all`, which may panic.
     fn report(bytes: u32) {
         let mut line = *b"stack_bytes=00000000\n";
         let digits = line.iter_mut().rev().skip(1).take(8);
@@ -117,12 +117,12 @@ mod on_chip {
             *to = if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
         });
         if let Ok(mut console) = io::stdout() {
-            // Where nothing comes, the test fails.
+            // If the line is missing, the test fails.
             let _ = console.write(&line);
         }
     }
 
-    /// What the linker throws away where nobody calls it: the test looks for its name.
+    /// Panic handler, which the linker removes if no code can panic: the test looks for its name.
     #[panic_handler]
     fn panic(_: &PanicInfo<'_>) -> ! {
         exit(101)

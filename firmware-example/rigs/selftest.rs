@@ -1,5 +1,5 @@
-//! Whether the chip computes what the host does: the blob's own self-test, then checksums of logits and words for the
-//! tests to compare.
+//! Checks that the chip computes the same as the host: the blob's own self-test, then checksums of logits and words for
+//! the tests to compare.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]
@@ -19,7 +19,7 @@ mod on_chip {
     use runtime::{Generator, Sampling, Stream};
 
     pub fn selftest(Booted { model, state }: Booted) -> Result<(), Error> {
-        // A program that has not passed it does not come this far.
+        // `boot` has run the self-test, and ends the program if it fails.
         println!("self_test=pass");
         let SelfTest { seed, contexts, n } = arguments::read()?;
 

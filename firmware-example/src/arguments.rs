@@ -1,4 +1,4 @@
-//! `key=value` arguments that the emulator hands over: `cargo xtask qemu generate -- seed=7 n=3 prompt=ma`.
+//! Arguments `key=value` from the emulator's command line: `cargo xtask qemu generate -- seed=7 n=3 prompt=ma`.
 
 use core::fmt;
 use core::str::FromStr;
@@ -7,31 +7,31 @@ use runtime::Sampling;
 use semihosting::experimental::env::args;
 use semihosting::println;
 
-/// Longest command line in bytes, the program's name included.
+/// Length limit of the command line in bytes, including the program's name.
 const MAX_BYTES: usize = 512;
 
-/// A text from the command line.
+/// Text from the command line.
 pub type Text = heapless::String<64>;
 
-/// What a program can be told. The defaults are those of a command line without arguments.
+/// Settings of a program. The defaults apply if there are no arguments.
 pub trait Settings: Default {
-    /// The arguments, for the message about one that is not among them.
+    /// List of the arguments, for the message about an unknown one.
     const USAGE: &'static str;
 
-    /// Takes an argument; `None` for an unknown key or a value that does not fit.
+    /// Sets one argument. Returns `None` if the key is unknown or the value is out of range.
     fn set(&mut self, key: &str, value: &str) -> Option<()>;
 }
 
-/// An argument that is not understood.
+/// Error in the command line.
 #[derive(Debug)]
 pub enum ArgumentError {
     /// The command line is too long, or not UTF-8.
     Unreadable,
-    /// Unknown, or with a value that does not fit.
+    /// The argument is unknown, or its value is out of range.
     Refused {
-        /// The argument, as much of it as there is room for.
+        /// The argument, cut to the buffer's length.
         argument: Text,
-        /// What would be understood.
+        /// The arguments that the program knows.
         usage: &'static str,
     },
 }
@@ -40,27 +40,27 @@ impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable => write!(f, "the command line is not UTF-8"),
-            Self::Refused { argument, usage } => write!(f, "argument {argument:?}: takes {usage}"),
+            Self::Refused { argument, usage } => write!(f, "argument {argument:?}: expected {usage}"),
         }
     }
 }
 
-/// Reads the command line. Where there is none, as with some debuggers, the defaults hold, and a line says so.
+/// Reads the command line. If there is none, as with some debuggers, prints a note and returns the defaults.
 ///
 /// # Errors
-/// [`ArgumentError`] for an argument that is unknown or out of range.
-// Not in the caller's frame: the buffer would stay on the stack while the program runs.
+/// Returns [`ArgumentError`] if an argument is unknown or out of range.
+// Not inlined: otherwise the buffer would stay on the stack while the program runs.
 #[inline(never)]
 pub fn read<S: Settings>() -> Result<S, ArgumentError> {
     let mut settings = S::default();
     let Ok(arguments) = args::<MAX_BYTES>() else {
-        println!("note: no command line, or one over {MAX_BYTES} bytes: the defaults hold");
+        println!("note: no command line, or one over {MAX_BYTES} bytes: using the defaults");
         return Ok(settings);
     };
     let mut arguments_begun = false;
     for argument in &arguments {
         let argument = argument.map_err(|_| ArgumentError::Unreadable)?;
-        // The program's name comes first: several words where it is a path with blanks, which nothing marks as one.
+        // The program's name comes first. If it is a path with blanks, it is several words, and nothing marks its end.
         arguments_begun |= argument.contains('=');
         if !arguments_begun {
             continue;
@@ -79,20 +79,20 @@ fn number<T: FromStr>(value: &str) -> Option<T> {
     value.parse().ok()
 }
 
-/// What the `generate` program can be told.
+/// Settings of the `generate` program.
 #[derive(Debug)]
 pub struct Generate {
-    /// Seed of the words.
+    /// Seed of the random numbers.
     pub seed: u64,
-    /// How many words.
+    /// Number of words.
     pub n: u32,
-    /// Thousandths; 0 takes the most probable character always.
+    /// Temperature in thousandths; 0 always takes the most probable character.
     pub temperature_milli: u16,
-    /// Draw from so many characters only; 0 for all.
+    /// Number of most probable characters to draw from; 0 for all.
     pub top_k: u16,
-    /// Most characters of a word.
+    /// Length limit of a word in characters.
     pub max_len: usize,
-    /// What every word begins with.
+    /// Beginning of every word.
     pub prompt: Text,
 }
 
@@ -103,7 +103,7 @@ impl Default for Generate {
 }
 
 impl Generate {
-    /// Temperature and top-k for the runtime.
+    /// Returns temperature and top-k for the runtime.
     pub fn sampling(&self) -> Sampling {
         Sampling::default().temperature_milli(self.temperature_milli).top_k(self.top_k)
     }
@@ -127,14 +127,14 @@ impl Settings for Generate {
     }
 }
 
-/// What the `selftest` program can be told.
+/// Settings of the `selftest` program.
 #[derive(Debug)]
 pub struct SelfTest {
-    /// Seed of the contexts, and of the words.
+    /// Seed of the contexts and of the words.
     pub seed: u64,
-    /// How many contexts.
+    /// Number of contexts.
     pub contexts: u32,
-    /// How many words.
+    /// Number of words.
     pub n: u32,
 }
 
@@ -158,14 +158,14 @@ impl Settings for SelfTest {
     }
 }
 
-/// What the `bench` program can be told.
+/// Settings of the `bench` program.
 #[derive(Debug)]
 pub struct Bench {
-    /// Seed of the words.
+    /// Seed of the random numbers.
     pub seed: u64,
-    /// How many words.
+    /// Number of words.
     pub n: u32,
-    /// Over how many characters the parts are measured.
+    /// Number of characters over which the parts of the model are measured.
     pub parts: u32,
 }
 

@@ -1,16 +1,16 @@
-//! What differs from board to board: a row in `boards.toml`, a feature, a memory map (`memory/<board>.x`) and a file in
-//! `board/`. How to add one: `docs/change/adding-a-board.md`.
+//! Board support. Each board has a row in `boards.toml`, a feature, a memory map (`memory/<board>.x`) and a file in
+//! `board/`. `docs/change/adding-a-board.md` explains how to add a board.
 //!
-//! A board's file has, for all programs:
+//! A board's file defines, for all programs:
 //!
-//! - `Console`: a UART, polled, as [`embedded_io::Read`], [`embedded_io::ReadReady`] and [`embedded_io::Write`], which
-//!   never fail. [`serial::Polled`] makes one of four functions.
-//! - `fn set_up() -> Console`: clocks, pins and the UART, 115,200 baud, 8 bits, no parity, from the state of a reset.
-//! - `fn steal() -> Console`: the same UART once more, as `set_up` left it, for who reports a fault.
+//! - `Console`: a polled UART that implements [`embedded_io::Read`], [`embedded_io::ReadReady`] and
+//!   [`embedded_io::Write`] and never fails. [`serial::Polled`] makes one from four functions.
+//! - `fn set_up() -> Console`: sets up clocks, pins and the UART (115,200 baud, 8 bits, no parity) after a reset.
+//! - `fn steal() -> Console`: returns a second handle of the UART, as `set_up` left it, for fault handlers.
 //!
-//! Drivers of UARTs that several boards have are modules of those files.
+//! Drivers of UARTs that several boards share are modules of the boards' files.
 //!
-//! The build script sees to it that exactly one board is chosen.
+//! The build script ensures that exactly one board is selected.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,38 +27,38 @@ pub mod serial;
 
 pub use chosen::Console;
 
-// NAME, CORE, CLOCK_HZ and EMULATED, and UART where the board's row has it.
+// Defines NAME, CORE, CLOCK_HZ and EMULATED, and UART if the board's row has it.
 include!(concat!(env!("OUT_DIR"), "/board.rs"));
 
-/// The stopwatch: `new` (once), `count`, `now`, `interrupts`, and `unit`, which says what it counts: "instructions" in
-/// the emulator, "cycles" on a chip.
+/// Stopwatch with `new` (callable once), `count`, `now`, `interrupts`, and `unit`, which returns "instructions" in the
+/// emulator and "cycles" on a chip.
 #[cfg(stopwatch = "systick")]
 pub type Stopwatch = chip::Systick<CLOCK_HZ, EMULATED>;
-/// The stopwatch: `new` (once), `count`, `now`, `interrupts`, and `unit`, which says what it counts.
+/// Stopwatch with `new` (callable once), `count`, `now`, `interrupts`, and `unit`, the name of the unit.
 #[cfg(stopwatch = "cycles")]
 pub type Stopwatch = chip::Cycles;
-/// The stopwatch: `new` (once), `count`, `now`, `interrupts`, and `unit`, which says what it counts: "instructions" in
-/// the emulator, "cycles" on a chip.
+/// Stopwatch with `new` (callable once), `count`, `now`, `interrupts`, and `unit`, which returns "instructions" in the
+/// emulator and "cycles" on a chip.
 #[cfg(stopwatch = "either")]
 pub type Stopwatch = chip::Either<CLOCK_HZ>;
 
-/// Whether [`console`] has been called, and has returned.
+/// True after [`console`] has returned.
 static IS_SET_UP: AtomicBool = AtomicBool::new(false);
 
-/// Sets up clocks and UART.
+/// Sets up the clocks and the UART.
 ///
 /// # Panics
-/// If it has been called before: there is one.
+/// Panics if it is called a second time: there is only one UART.
 pub fn console() -> Console {
-    // Loads and stores: Cortex-M0 has no atomic exchange, and no interrupt asks for the console.
-    assert!(!IS_SET_UP.load(Ordering::Relaxed), "the console is taken");
+    // Load and store are enough: Cortex-M0 has no atomic exchange, and no interrupt handler asks for the console.
+    assert!(!IS_SET_UP.load(Ordering::Relaxed), "console called twice");
     let console = chosen::set_up();
     IS_SET_UP.store(true, Ordering::Relaxed);
     console
 }
 
-/// The console, whoever has it: for panics and faults, after which nobody uses the other one. `None` where nothing has
-/// been set up yet.
+/// Returns a second handle of the console, for panics and faults: the first one is not used afterwards. `None` if the
+/// console has not been set up yet.
 pub fn console_for_last_words() -> Option<Console> {
     IS_SET_UP.load(Ordering::Relaxed).then(chosen::steal)
 }

@@ -1,13 +1,13 @@
-//! What belongs to the processor's architecture. Programs, the console and boards reach it only here, so that a board
-//! of another architecture is a second folder beside `chip/cortex_m`, with the same names in it:
+//! Code that depends on the processor's architecture. Programs, the console and boards use it only through this module.
+//! A board of another architecture needs a second folder beside `chip/cortex_m` that defines the same names:
 //!
-//! - `entry`: the attribute of the function that a program begins with.
-//! - `fault_handler!`: makes a function that takes a [`Fault`] the handler of faults.
-//! - `fault`: causes one, for tests.
+//! - `entry`: the attribute of a program's main function.
+//! - `fault_handler!`: makes a function that takes a [`Fault`] the fault handler.
+//! - `fault`: causes a fault, for tests.
 //! - `reset`: restarts the chip.
-//! - `singleton!`: a static that is taken once.
+//! - `singleton!`: a static that can be taken once.
 //! - `sections`: flash and RAM of the running program, from the linker's symbols.
-//! - `Systick`, `Cycles`, `Either`: stopwatches, of which the board chooses one.
+//! - `Systick`, `Cycles`, `Either`: stopwatches, one of which the board selects.
 //! - `PAINT` and `stack_pointer`, for [`stack`].
 //! - memcpy and memset, which the compiler calls.
 
@@ -18,12 +18,12 @@ pub mod stack;
 #[cfg(target_arch = "arm")]
 pub use self::cortex_m::*;
 
-/// Where a fault was.
+/// Location of a fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
-    /// The address of the instruction.
+    /// Address of the instruction.
     pub at: u32,
-    /// The address to which the function returns.
+    /// Return address of the function.
     pub called_from: u32,
 }
 

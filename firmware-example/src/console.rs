@@ -1,13 +1,13 @@
-//! A console for people at a serial terminal: names, scores and settings, line by line.
+//! Console for people at a serial terminal: names, scores and settings, line by line.
 //!
-//! It knows nothing of boards: what it runs on is a [`Machine`], and the terminal whatever implements `embedded_io`'s
-//! traits. So the tests hold the same conversation on the host as on every board.
+//! The console does not depend on a board: it runs on a [`Machine`], and its terminal is any type that implements the
+//! traits of `embedded_io`. So the tests hold the same conversation on the host as on every board.
 //!
 //! ```text
-//!  UART -> keyboard   bytes typed ahead, Ctrl-C        banner, print -> UART
+//!  UART -> keyboard   type-ahead, Ctrl-C               banner, print -> UART
 //!          line       echo, backspace, line ends
-//!          command    what the line asks for
-//!          Session    does it
+//!          command    parses the line
+//!          Session    executes the command
 //! ```
 
 pub mod banner;
@@ -31,19 +31,19 @@ use line::{Event, Line, MAX_BYTES, Unreadable};
 use machine::Machine;
 use print::{NEW_LINE, Print};
 
-/// What stands in front of a line.
+/// Prompt at the beginning of a line.
 pub const PROMPT: &str = "> ";
 
-/// The seed when the console starts, and that of `:bench`.
+/// Seed when the console starts, and for `:bench`.
 const SEED: u64 = 42;
-/// Names per line when the console starts.
+/// Number of names per line when the console starts.
 const WORDS: u16 = 5;
-/// Names that `:bench` draws.
+/// Number of names that `:bench` draws.
 const BENCH_WORDS: u16 = 16;
-/// Bytes of a name: the longest word in characters of four bytes.
+/// Size of the buffer for a name: the longest word, in characters of four bytes.
 const WORD_BYTES: usize = 4 * runtime::DEFAULT_MAX_LEN;
 
-/// What a line gives.
+/// Settings that apply to every line.
 #[derive(Clone, Copy, Debug)]
 struct Settings {
     sampling: Sampling,
@@ -59,16 +59,16 @@ impl Default for Settings {
     }
 }
 
-/// What comes after a line.
+/// Next step after a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
-    /// The next one.
+    /// Read the next line.
     Line,
-    /// The banner.
+    /// Start again with the banner.
     Restart,
 }
 
-/// A conversation.
+/// Conversation at a terminal.
 pub struct Session<'m, C, M, const STATE_WORDS: usize> {
     console: Keyboard<C>,
     machine: M,
@@ -80,7 +80,7 @@ pub struct Session<'m, C, M, const STATE_WORDS: usize> {
 }
 
 impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Session<'m, C, M, STATE_WORDS> {
-    /// With a model that fits the state.
+    /// Returns a session with a model that fits the state.
     pub fn new(console: C, machine: M, model: &'m Model<'m>, state: &'m mut State<STATE_WORDS>, slot: Slot) -> Self {
         let self_test = match model.self_test(&mut *state) {
             Err(runtime::Error::SelfTest(error)) => Err(error),
@@ -91,8 +91,8 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
         Self { console, machine, model, state, boot, rng, settings: Settings::default() }
     }
 
-    /// Prints the banner, then does what the lines ask for. Returns where a board would restart, and where there are no more
-    /// lines: on a UART there always are.
+    /// Prints the banner, then executes line after line. Returns when the board would restart, or when the input ends,
+    /// which never happens on a UART.
     pub fn run(&mut self) {
         self.console.text(NEW_LINE);
         self.banner();
@@ -123,16 +123,16 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
         match line.text() {
             Err(Unreadable::TooLong) => {
                 out.text("the line is too long: at most ");
-                amount(out, MAX_BYTES, " bytes; nothing is done");
+                amount(out, MAX_BYTES, " bytes; ignored");
                 out.text(NEW_LINE);
             }
-            Err(Unreadable::NotUtf8) => out.line("the line is not UTF-8: nothing is done"),
+            Err(Unreadable::NotUtf8) => out.line("the line is not UTF-8; ignored"),
             Ok(text) => match command::parse(text) {
                 Ok(command) => return self.do_command(command),
                 Err(Refusal::Unknown(name)) => {
-                    out.text("no command :");
+                    out.text("unknown command :");
                     out.text(name);
-                    out.line("; :help lists them");
+                    out.line("; try :help");
                 }
                 Err(Refusal::Takes(name, what)) => {
                     out.text(":");
@@ -208,11 +208,11 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
         amount(out, settings.words.into(), NEW_LINE);
     }
 
-    /// Prints words.
+    /// Draws words that begin with `prompt`, and prints them.
     fn draw(&mut self, prompt: &str) {
         let Self { console, model, state, rng, settings, .. } = self;
         let mut word = heapless::String::<WORD_BYTES>::new();
-        // Of a model that fits the state, as that has been tested with it.
+        // Never fails: the model fits the state, as the self-test has shown.
         let Ok(mut generator) = Generator::with_rng(model, &mut **state, settings.sampling, rng) else { return };
         for _ in 0..settings.words {
             match generator.word(prompt, &mut word) {
@@ -226,7 +226,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
         }
     }
 
-    /// Prints how surprising a word is.
+    /// Prints how surprising a word is to the model.
     fn score(&mut self, word: &str) {
         let Self { console, model, state, .. } = self;
         let Ok(mut stream) = Stream::new(model, &mut **state) else { return };
@@ -239,7 +239,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
                 console.millionths((score.nll_micronats + characters / 2) / characters);
                 console.text(" per character (");
                 console.number(characters);
-                console.line(", the end included)");
+                console.line(", end included)");
             }
             Err(error) => refuse(console, model, error),
         }
@@ -255,7 +255,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
         self.say_settings();
     }
 
-    /// Prints how long a character takes, on the average of some words that are the same everywhere.
+    /// Prints the average time of a character, measured over the same words on every board.
     fn bench(&mut self) {
         let Self { console, machine, model, state, .. } = self;
         let mut word = heapless::String::<WORD_BYTES>::new();
@@ -265,7 +265,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
             let before = machine.now();
             let end = generator.word("", &mut word);
             ticks += machine.now() - before;
-            // The end of a word was drawn, too.
+            // The boundary at the end of a word was drawn, too.
             let letters = word.bytes().filter(|&byte| !line::is_continuation(byte)).count();
             characters += letters as u64 + u64::from(end == Ok(End::Boundary));
             if console.is_interrupted() {
@@ -289,14 +289,14 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
     }
 }
 
-/// Says why a text cannot be given to the model, and what could.
+/// Prints why the model cannot read a text, and which characters it knows.
 fn refuse(out: &mut impl Write, model: &Model<'_>, error: PromptError) {
     match error {
         PromptError::UnknownCharacter { character } => {
             out.text("the model does not know '");
             out.character(character);
             out.text("', only ");
-            // The boundary's sign comes first, and is none of them.
+            // The first character is the sign for the boundary, which is no character of a name.
             let mut known = model.vocab().as_str().chars();
             known.next();
             out.line(known.as_str());

@@ -4,12 +4,12 @@ use runtime::{FormatError, PromptError, StateError};
 
 use crate::arguments::ArgumentError;
 
-/// Why a program gives up: one line on the console and a status other than zero.
+/// Error that ends a program with one line on the console and a status other than zero.
 #[derive(Debug)]
 pub enum Error {
-    /// The command line.
+    /// Error in the command line.
     Arguments(ArgumentError),
-    /// The model, the state or the prompt.
+    /// Error of the model, the state or the prompt.
     Runtime(runtime::Error),
 }
 

@@ -1,11 +1,11 @@
-//! Handlers of panics and faults in a program with semihosting: they say where it was, and exit with a status. The
-//! console has its own: [`crate::console::last_words`].
+//! Panic and fault handlers of programs with semihosting: they print the location, and exit with a status. The console
+//! has its own handlers: [`crate::console::last_words`].
 
 use core::fmt;
 
 use crate::chip::Fault;
 
-/// Exit status after a panic, as Rust programs on a host have it.
+/// Exit status after a panic, the same as of Rust programs on a host.
 pub const PANICKED: i32 = 101;
 /// Exit status after a fault: 128 + SIGSEGV.
 pub const FAULTED: i32 = 139;
@@ -16,14 +16,14 @@ pub fn give_up(what: fmt::Arguments<'_>, status: i32) -> ! {
     semihosting::process::exit(status)
 }
 
-/// Prints where the fault was, and exits.
+/// Prints the location of the fault, and exits.
 pub fn faulted(Fault { at, called_from }: Fault) -> ! {
     give_up(format_args!("hard fault at {at:#010x}, called from {called_from:#010x}"), FAULTED)
 }
 
-/// The handlers of panics and faults, for programs whose console is semihosting.
+/// Defines the panic and fault handlers, for programs whose console is semihosting.
 ///
-/// Not simply in this library: a program can have one handler, and `console` must have no semihosting in it.
+/// The handlers are a macro because a program can have only one of each, and `console` must not contain semihosting.
 #[macro_export]
 macro_rules! semihosting_handlers {
     () => {

@@ -1,6 +1,6 @@
-//! What every program of this crate needs once: the chip, the board, the console, panic and fault handlers, the model.
+//! Shared code of this crate's programs: the chip, the board, the console, panic and fault handlers, the model.
 //!
-//! The crate is an ordinary member of the workspace: on a host its programs are a `main` that says how to run them.
+//! The crate is an ordinary member of the workspace: on a host its programs only print how to run them.
 
 #![cfg_attr(target_os = "none", no_std)]
 
@@ -30,7 +30,7 @@ pub use error::Error;
 #[cfg(target_os = "none")]
 pub use semihosting::println;
 
-/// Ends the program with its result: an error is a line on the console and a status other than zero.
+/// Ends the program with its result: prints an error on the console, and exits with a status other than zero.
 #[cfg(target_os = "none")]
 pub fn finish(result: Result<(), Error>) -> ! {
     match result {
@@ -42,8 +42,8 @@ pub fn finish(result: Result<(), Error>) -> ! {
     }
 }
 
-/// Makes a function the program's entry point on a chip. It gets the model and its state from [`model::boot`], and
-/// returns `Result<(), Error>`.
+/// Makes a function the program's entry point on a chip. The function gets the model and its state from
+/// [`model::boot`], and returns `Result<(), Error>`.
 #[cfg(target_os = "none")]
 #[macro_export]
 macro_rules! program {
@@ -52,7 +52,7 @@ macro_rules! program {
 
         #[$crate::chip::entry]
         fn entry() -> ! {
-            // A frame of its own, which does not exist while `boot` runs: that needs the most stack.
+            // Not inlined: this frame must not exist while `boot` runs, which needs the most stack.
             #[inline(never)]
             fn run(booted: $crate::model::Booted) -> Result<(), $crate::Error> {
                 $run(booted)
@@ -62,7 +62,7 @@ macro_rules! program {
     };
 }
 
-/// What a program does on a host: say how to run it.
+/// Prints how to run a program: its `main` on a host.
 #[cfg(not(target_os = "none"))]
 pub fn how_to_run(program: &str) {
     println!("{program} is a program for a microcontroller. To run it in QEMU:");

@@ -1,4 +1,4 @@
-//! Words with a count of the instructions, the stack and the RAM that drawing them takes.
+//! Draws words, and counts the instructions, the stack and the RAM that this takes.
 
 use runtime::{End, Generator, Model};
 use semihosting::println;
@@ -16,22 +16,22 @@ pub struct MeasuredWords {
     cut: u32,
     characters: u32,
     instructions: u64,
-    /// Bytes of stack up to the first word, and the most that a word took without an interrupt. `None`, not measured,
-    /// after [`Self::with`].
+    /// Bytes of stack used up to the first word, and the largest number that a word without an interrupt took. `None`
+    /// if not measured: after [`Self::with`].
     stack: Option<[usize; 2]>,
 }
 
 impl MeasuredWords {
-    /// No words yet.
+    /// Returns an empty count.
     ///
     /// # Panics
-    /// If it has been called before: there is one [`Stopwatch`].
-    #[expect(clippy::new_without_default, reason = "takes the stopwatch, of which there is one")]
+    /// Panics if it is called a second time: there is only one [`Stopwatch`].
+    #[expect(clippy::new_without_default, reason = "takes the only stopwatch")]
     pub fn new() -> Self {
         Self { stack: Some([0; 2]), ..Self::with(Stopwatch::new()) }
     }
 
-    /// No words yet, with a stopwatch that has been used before. The stack is not measured.
+    /// Returns an empty count with a stopwatch that has been used before. The stack is not measured.
     pub fn with(stopwatch: Stopwatch) -> Self {
         let word = heapless::String::new();
         Self { stopwatch, word, words: 0, cut: 0, characters: 0, instructions: 0, stack: None }
@@ -40,20 +40,20 @@ impl MeasuredWords {
     /// Draws a word that begins with `prompt`.
     ///
     /// # Errors
-    /// The model cannot read the prompt.
+    /// Fails if the model cannot read the prompt.
     pub fn draw(&mut self, generator: &mut Generator<'_>, prompt: &str) -> Result<&str, Error> {
-        // First: `Painted::new` paints over the stack that was painted at the start.
+        // Must come first: `Painted::new` paints over the stack that was painted at the start.
         let before =
             self.stack.map(|[before, word]| (before.max(stack::high_water_mark_bytes()), word, Painted::new()));
         let interrupts = self.stopwatch.interrupts();
         let (instructions, end) = self.stopwatch.count(|| generator.word(prompt, &mut self.word));
-        // An interrupt's frame would count where the stack is deepest in some word. The first word always counts: it
-        // has an interrupt only where every word has one.
+        // An interrupt's frame would count where a word's use of the stack is deepest. The first word always counts: if
+        // an interrupt hits it, one hits every word.
         let is_interrupted = self.stopwatch.interrupts() != interrupts;
         self.stack = before.map(|(before, word, painted)| {
             [before, if is_interrupted && word > 0 { word } else { word.max(painted.used_bytes()) }]
         });
-        // The boundary counts as a character: it was drawn.
+        // The boundary was drawn, so it counts as a character.
         let boundary = match end? {
             End::Boundary => 1,
             End::Limit => 0,
@@ -65,7 +65,7 @@ impl MeasuredWords {
         Ok(&self.word)
     }
 
-    /// Prints the report of [`Self::report_work`], then stack, state and model in bytes, and the board.
+    /// Prints the lines of [`Self::report_work`], then stack, state and model in bytes, and the board.
     pub fn report(&self) {
         self.report_work();
         let [before, word] = self.stack.unwrap_or_default();

@@ -1,20 +1,20 @@
-//! The model that is linked into flash.
+//! Model that is linked into flash.
 
 use runtime::State;
 
-/// The blob chosen at build time by the environment variable MODEL (default: `models/names.blob`).
+/// Blob chosen at build time by the environment variable MODEL (default: `models/names.blob`).
 pub static BLOB: &[u8] = runtime::include_blob!(concat!(env!("OUT_DIR"), "/model.blob"));
 
-/// The same, checked when this was built: nothing is left to be done when the program starts.
+/// Model of [`BLOB`], checked at build time: no check is left for the start of the program.
 #[cfg(target_os = "none")]
 pub mod built_in {
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
 }
 
-/// Words of state the blob asks for.
+/// Number of words of state that the blob needs.
 pub const STATE_WORDS: usize = runtime::state_words(BLOB);
 
-/// RAM the model runs in.
+/// Bytes of RAM that the model's state takes.
 pub const STATE_BYTES: usize = size_of::<State<STATE_WORDS>>();
 
 #[cfg(target_os = "none")]
@@ -28,21 +28,21 @@ mod on_chip {
     use crate::chip::singleton;
     use crate::error::Error;
 
-    /// What a program works with.
+    /// Model and state of a program.
     pub struct Booted {
-        /// The model, checked.
+        /// Checked model.
         pub model: &'static Model<'static>,
-        /// Its state.
+        /// State of the model.
         pub state: &'static mut State<STATE_WORDS>,
     }
 
-    /// Checks the model and tests it: what every program begins with.
+    /// Checks and self-tests the model; every program begins with this.
     ///
     /// # Errors
-    /// A blob that is refused, or that gives other logits here than on the host that exported it.
+    /// Fails if the blob is refused, or if its logits differ from those of the host that exported it.
     ///
     /// # Panics
-    /// If it has been called before: there is one model and one state.
+    /// Panics if it is called a second time: there is only one model and one state.
     #[inline(never)]
     pub fn boot() -> Result<Booted, Error> {
         let model = load()?;
@@ -51,7 +51,7 @@ mod on_chip {
         Ok(Booted { model, state })
     }
 
-    // A frame of its own: checking a blob takes more stack than running a model, and gives it back.
+    // Not inlined: checking a blob takes more stack than running a model, and this frame is gone when the model runs.
     #[inline(never)]
     fn load() -> Result<&'static Model<'static>, Error> {
         let model = Model::new(BLOB)?;

@@ -1,43 +1,43 @@
-//! A model that lies in flash beside the program, in the region SLOT of the board's memory map: flashed by itself, it
-//! takes the place of the one that is linked in.
+//! Model in the flash region SLOT of the board's memory map, apart from the program. It is flashed by itself, and
+//! replaces the built-in model.
 
 use runtime::format::{MAGIC, PREAMBLE_BYTES};
 use runtime::{Error, FormatError, Model, SelfTestError, State, StateError};
 
-/// Words of state that are kept for a model in the slot: enough for each of `models/` in any precision and layout. More
-/// of them let larger models run; every word is four bytes of RAM.
+/// Words of state that are reserved for a model in the slot: enough for each model of `models/` in any precision and
+/// layout. With more words, larger models run; each takes four bytes of RAM.
 pub const STATE_WORDS_FOR_SLOT: usize = 1_024;
 
-/// Words of state that the console has: for the model that is linked in, and for one in the slot.
+/// Words of state of the console: enough for the built-in model and for one in the slot.
 pub const STATE_WORDS: usize = {
     let built_in = crate::model::STATE_WORDS;
     if built_in > STATE_WORDS_FOR_SLOT { built_in } else { STATE_WORDS_FOR_SLOT }
 };
 
-/// Why what lies in the slot is not used.
+/// Reason why the slot's contents are not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It says that it is longer than the slot.
+    /// The length in the blob's header is larger than the slot.
     TooLarge {
-        /// Bytes it says it has.
+        /// Length in the blob's header, in bytes.
         need: usize,
-        /// Bytes of the slot.
+        /// Size of the slot in bytes.
         have: usize,
     },
-    /// No model, or none that this program reads.
+    /// The contents are not a model, or not one that this program can read.
     Format(FormatError),
-    /// It needs more state than there is.
+    /// The model needs more state than is reserved.
     State(StateError),
-    /// It computes something else here than on the host that exported it.
+    /// The model's logits differ from those of the host that exported it.
     SelfTest(SelfTestError),
 }
 
-/// The bytes that the slot's contents say they have; `None` for an empty slot.
+/// Returns as many bytes of the slot as its contents claim to have; `None` if the slot is empty.
 ///
-/// Flash is all ones where it has been erased, and the emulator's all zeros.
+/// Erased flash is all ones, and the emulator's flash is all zeros.
 ///
 /// # Errors
-/// Bytes that cannot be a model.
+/// Fails if the bytes cannot be a model.
 pub fn contents(slot: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     let Some(preamble) = slot.first_chunk::<PREAMBLE_BYTES>() else { return Ok(None) };
     if preamble.iter().all(|byte| *byte == 0xff) || preamble.iter().all(|byte| *byte == 0) {
@@ -52,24 +52,24 @@ pub fn contents(slot: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     slot.get(..need).map(Some).ok_or(Refusal::TooLarge { need, have: slot.len() })
 }
 
-/// The model in the slot; `None` for an empty one. It has passed its self-test.
+/// Returns the model in the slot, after its self-test; `None` if the slot is empty.
 ///
 /// # Errors
-/// Why what is there cannot be used.
+/// Returns why the contents cannot be used.
 pub fn model<'a, const WORDS: usize>(slot: &'a [u8], state: &mut State<WORDS>) -> Result<Option<Model<'a>>, Refusal> {
     let Some(blob) = contents(slot)? else { return Ok(None) };
     let model = Model::new(blob).map_err(Refusal::Format)?;
     model.self_test(state).map_err(|error| match error {
         Error::State(error) => Refusal::State(error),
         Error::SelfTest(error) => Refusal::SelfTest(error),
-        // It has been read already.
+        // Never happens: `Model::new` has accepted the blob.
         Error::Format(error) => Refusal::Format(error),
         _ => Refusal::Format(FormatError::BadHeader),
     })?;
     Ok(Some(model))
 }
 
-/// The region SLOT.
+/// Returns the bytes of the region SLOT.
 #[cfg(target_os = "none")]
 pub fn region() -> &'static [u8] {
     #![allow(unsafe_code, reason = "reads memory between two addresses of the linker script")]
@@ -78,8 +78,8 @@ pub fn region() -> &'static [u8] {
         static _slot_end: u8;
     }
     let (start, end) = (&raw const _slot_start, &raw const _slot_end);
-    // SAFETY: the memory map puts flash between the two symbols, which can be read and holds a byte of some value
-    // everywhere; nothing is linked there, and the program does not write flash. It begins in front of its end.
+    // SAFETY: the memory map puts readable flash between the two symbols, and each byte of flash has some value.
+    // Nothing is linked there, and the program does not write flash. The start is before the end.
     unsafe { core::slice::from_raw_parts(start, end.addr() - start.addr()) }
 }
 
@@ -89,10 +89,10 @@ mod tests {
     use runtime::Aligned;
     use runtime::format::checksum;
 
-    /// A slot.
+    /// Slot for the tests.
     type Slot = Aligned<[u8; 64 * 1_024]>;
 
-    /// A slot with a blob in it, behind which there is erased flash.
+    /// Returns a slot with a blob in it, followed by erased flash.
     fn slot(blob: &[u8]) -> Box<Slot> {
         let mut slot = Box::new(Aligned([0xff; 64 * 1_024]));
         slot.0[..blob.len()].copy_from_slice(blob);
@@ -135,7 +135,7 @@ mod tests {
         huge[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(matches!(refusal::<1_024>(&huge), Refusal::TooLarge { .. }));
         assert!(matches!(refusal::<4>(&tiny()), Refusal::State(StateError::TooSmall { have: 4, .. })));
-        // Shorter than any blob, as its length says.
+        // The length in the header is shorter than that of any blob.
         let mut short = tiny();
         short[8..12].copy_from_slice(&3_u32.to_le_bytes());
         assert!(matches!(refusal::<1_024>(&short), Refusal::Format(FormatError::Truncated { have: 3, .. })));
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn other_logits_are_refused() {
         let mut other = tiny();
-        // The last byte of the golden text, which is a token, then the blob's checksum.
+        // Changes the last byte of the golden text, which is a token, then corrects the blob's checksum.
         let golden = other.iter().rposition(|&byte| byte != 0).unwrap();
         other[golden] -= 1;
         let crc = checksum(&other);

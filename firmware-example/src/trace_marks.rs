@@ -1,5 +1,5 @@
-//! Marks around the work that is measured: `cargo xtask bench` finds the calls of [`begin`] and [`end`] in the
-//! emulator's trace, and counts the instructions between them.
+//! Marks around the measured work: `cargo xtask bench` finds the calls of [`begin`] and [`end`] in the emulator's
+//! trace, and counts the instructions between them.
 
 use core::hint::black_box;
 
@@ -11,15 +11,15 @@ pub fn around<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-// The two numbers differ: the compiler would merge two functions that do the same.
+// The two numbers must differ: the compiler would merge functions that do the same.
 
-/// The work begins.
+/// Marks the beginning of the work.
 #[inline(never)]
 fn begin() {
     black_box(1);
 }
 
-/// The work is done.
+/// Marks the end of the work.
 #[inline(never)]
 fn end() {
     black_box(2);

@@ -1,4 +1,4 @@
-//! What the witnesses share: firmware, built and run in QEMU, and the same words drawn on the host.
+//! Shared code of these tests: builds firmware and runs it in QEMU, and draws the same words on the host.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,22 +14,22 @@ use xtask::firmware;
 use xtask::repo::Repo;
 use xtask::uart::Terminal;
 
-/// A file of the workspace.
+/// Returns the path of a file of the workspace.
 pub fn workspace(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// A blob of `models/`.
+/// Returns a blob of `models/`.
 ///
 /// # Panics
-/// If it is not there.
+/// Panics if the file is missing.
 pub fn blob(name: &str) -> AlignedBlob {
     let path = workspace("models").join(name);
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     AlignedBlob::from(bytes.as_slice())
 }
 
-/// A program for a board, with a model in it.
+/// Program for a board, with a model in it.
 #[derive(Clone)]
 pub struct Firmware {
     board: &'static Board,
@@ -40,7 +40,7 @@ impl Firmware {
     /// Builds a program with a blob of `models/`.
     ///
     /// # Panics
-    /// If it does not build: `cargo xtask setup` brings what is missing.
+    /// Panics if it does not build: `cargo xtask setup` installs the missing tools.
     pub fn build(board: &str, bin: &str, blob: &str) -> Self {
         Self::build_with(board, bin, &workspace("models").join(blob))
     }
@@ -48,7 +48,7 @@ impl Firmware {
     /// Builds a program with any blob.
     ///
     /// # Panics
-    /// If it does not build: `cargo xtask setup` brings what is missing.
+    /// Panics if it does not build: `cargo xtask setup` installs the missing tools.
     pub fn build_with(board: &str, bin: &str, blob: &Path) -> Self {
         let board = board::find(board).expect("a board");
         let elf = firmware::build(&Repo::find(), board, bin, Some(blob));
@@ -56,10 +56,10 @@ impl Firmware {
         Self { board, elf }
     }
 
-    /// Builds a program with a blob of `models/` and features besides those of board and precision.
+    /// Builds a program with a blob of `models/` and features in addition to those of board and precision.
     ///
     /// # Panics
-    /// If it does not build: `cargo xtask setup` brings what is missing.
+    /// Panics if it does not build: `cargo xtask setup` installs the missing tools.
     pub fn build_with_features(board: &str, bin: &str, blob: &str, more: &[&str]) -> Self {
         let board = board::find(board).expect("a board");
         let model = workspace("models").join(blob);
@@ -68,35 +68,35 @@ impl Firmware {
         Self { board, elf }
     }
 
-    /// The ELF file.
+    /// Returns the path of the ELF file.
     pub fn elf(&self) -> &Path {
         &self.elf
     }
 
-    /// Starts it in QEMU with a terminal on its UART, and a file in the slot of its flash.
+    /// Starts the program in QEMU with a terminal on its UART, and a file in the slot of its flash.
     ///
     /// # Panics
-    /// If QEMU is missing: never a silent skip.
+    /// Panics if QEMU is missing: the test is never skipped silently.
     pub fn terminal(&self, slot: Option<&Path>, timeout: Duration) -> Terminal {
         Terminal::start(&Repo::find(), self.board, &self.elf, slot, timeout)
             .unwrap_or_else(|error| panic!("{}", advice(&error)))
     }
 
-    /// Runs it in QEMU.
+    /// Runs the program in QEMU.
     ///
     /// # Panics
-    /// If QEMU is missing, or the program does not end in a minute: never a silent skip.
+    /// Panics if QEMU is missing, or the program does not end in a minute: the test is never skipped silently.
     pub fn run(&self, arguments: &[&str]) -> Run {
         self.run_within(emulator::TIMEOUT, arguments)
     }
 
-    /// Runs it in QEMU for longer.
+    /// Runs the program in QEMU with a longer time limit.
     ///
     /// # Panics
-    /// If QEMU is missing, or the program does not end in time: never a silent skip.
+    /// Panics if QEMU is missing, or the program exceeds the time limit: the test is never skipped silently.
     pub fn run_within(&self, timeout: Duration, arguments: &[&str]) -> Run {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        // The test's own macro, so that only a test that fails shows it.
+        // Uses `println!`, so that only a failing test shows the line.
         let show = |line: &str| {
             println!("{line}");
             ControlFlow::Continue(())
@@ -106,10 +106,10 @@ impl Firmware {
     }
 }
 
-/// Words drawn on the host.
+/// Returns words drawn on the host.
 ///
 /// # Panics
-/// If the model cannot read the prompt.
+/// Panics if the model cannot read the prompt.
 pub fn host_words(blob: &AlignedBlob, sampling: Sampling, seed: u64, prompt: &str, count: usize) -> Vec<String> {
     let model = Model::new(blob.as_bytes()).expect("a shipped model");
     let mut state = HeapState::new(&model);
@@ -117,10 +117,10 @@ pub fn host_words(blob: &AlignedBlob, sampling: Sampling, seed: u64, prompt: &st
     (0..count).map(|_| generator.start(prompt).expect("a prompt it can read").collect()).collect()
 }
 
-/// Compares text with a file in `expected/`, or rewrites the file where the environment variable BLESS is set.
+/// Compares text with a file in `expected/`. If the environment variable BLESS is set, rewrites the file.
 ///
 /// # Panics
-/// If they differ.
+/// Panics if they differ.
 pub fn assert_expected(file: &str, text: &str) {
     let path = workspace("tests/expected").join(file);
     if std::env::var_os("BLESS").is_some() {
@@ -130,13 +130,13 @@ pub fn assert_expected(file: &str, text: &str) {
     assert_eq!(text, expected, "{} differs; if that is meant, run the test with BLESS=1", path.display());
 }
 
-/// Compares a table with what stands in a document between `<!-- NAME -->` and `<!-- /NAME -->`, or rewrites it there where the
-/// environment variable BLESS is set.
+/// Compares a table with the text between `<!-- NAME -->` and `<!-- /NAME -->` in a document. If the environment
+/// variable BLESS is set, rewrites the text.
 ///
 /// # Panics
-/// If they differ, or there is no such place.
+/// Panics if they differ, or if the document has no such marks.
 pub fn assert_section(document: &str, name: &str, table: &str) {
-    // Tests of one program write at the same time.
+    // Tests of one program may write at the same time.
     static LOCK: Mutex<()> = Mutex::new(());
     let _lock = LOCK.lock();
     let path = workspace(document);
@@ -150,11 +150,11 @@ pub fn assert_section(document: &str, name: &str, table: &str) {
     assert_eq!(table, found, "{} differs; if that is meant, run the test with BLESS=1", path.display());
 }
 
-/// Compares a table with the one in a document between `<!-- NAME -->` and `<!-- /NAME -->`, or rewrites it there where the
-/// environment variable BLESS is set. Numbers may differ by `percent`; all other words must be equal.
+/// Compares a table with the text between `<!-- NAME -->` and `<!-- /NAME -->` in a document. If the environment
+/// variable BLESS is set, rewrites the text. Numbers may differ by `percent`; all other words must be equal.
 ///
 /// # Panics
-/// If they differ by more, or there is no such place.
+/// Panics if they differ by more, or if the document has no such marks.
 pub fn assert_section_within(percent: f64, document: &str, name: &str, table: &str) {
     if std::env::var_os("BLESS").is_some() {
         return assert_section(document, name, table);

@@ -1,5 +1,5 @@
-//! Counts the instructions of a dense network in the shape of MLPerf Tiny's anomaly detector, by which kernels can be
-//! compared with the published results of others.
+//! Counts the instructions of a dense network in the shape of MLPerf Tiny's anomaly detector, to compare the kernels
+//! with published results of other projects.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
@@ -26,7 +26,7 @@ mod on_chip {
 
     use crate::network::{INPUT, LAYOUT, MACS, Network, OUTPUT};
 
-    // A frame of its own, as with the programs that have a model.
+    // Not inlined, as in the programs that have a model.
     #[inline(never)]
     pub fn anomaly() -> Result<(), Error> {
         let mut network = Network::new();

@@ -1,34 +1,34 @@
-//! The network; weights, input and expected outputs are written by `build/anomaly.rs`.
+//! Dense network; `build/anomaly.rs` writes its weights, input and expected outputs.
 
 use runtime::format::{Layout, WeightFormat};
 use runtime::kernels::dot_i8;
 use runtime::kernels::layout::PackedKernel;
 use runtime::quant::{ACTIVATION_MAX, requantize};
 
-/// Rows computed by one call: enough to make a call's cost small, few enough for a small stack.
+/// Number of rows computed per call: enough to make the cost of a call small, few enough for a small stack.
 const ROWS_AT_ONCE: usize = 64;
 
 /// `y = clamp(requantize(W x + b), lowest, 127)`.
 pub struct Layer {
     rows: usize,
     columns: usize,
-    /// 0 where the layer has a ReLU.
+    /// Lower limit of the outputs: 0 if the layer has a ReLU.
     lowest: i32,
     weights: Weights,
 }
 
-/// Weights in one of the layouts; a program has one of them.
+/// Weights in one of the layouts; each program uses only one.
 #[allow(dead_code, reason = "which one depends on the layout")]
 enum Weights {
     /// Blocks of a packed layout.
     Packed(&'static [u32]),
-    /// Bias, multiplier, weights.
+    /// Biases, multipliers and weights.
     RowMajor(&'static [i32], &'static [i32], &'static [i8]),
 }
 
 include!(concat!(env!("OUT_DIR"), "/anomaly.rs"));
 
-/// The buffers, and the kernel of packed layouts.
+/// Buffers, and the kernel of packed layouts.
 pub struct Network {
     kernel: Option<PackedKernel>,
     values: [i8; INPUT.len()],
@@ -42,14 +42,14 @@ impl Network {
         Self { kernel, values: [0; INPUT.len()], prepared: [0; PREPARED], rows: [0; ROWS_AT_ONCE] }
     }
 
-    /// The outputs.
+    /// Runs the network and returns its outputs.
     pub fn run(&mut self, input: &[i8]) -> &[i8] {
         self.values.iter_mut().zip(input).for_each(|(to, &from)| *to = from);
         for layer in &LAYERS {
             match (&layer.weights, self.kernel) {
                 (Weights::Packed(blocks), Some(kernel)) => self.packed(layer, kernel, blocks),
                 (Weights::RowMajor(bias, multiplier, weights), _) => self.row_major(layer, bias, multiplier, weights),
-                // The build script packs what there is a kernel for.
+                // The build script packs weights only for layouts that have a kernel here.
                 _ => {}
             }
         }
@@ -59,7 +59,7 @@ impl Network {
     fn packed(&mut self, layer: &Layer, kernel: PackedKernel, blocks: &[u32]) {
         let columns = kernel.padded(layer.columns, true);
         let prepared = &mut self.prepared[..kernel.prepared_words(columns)];
-        // The outputs may take the place of the input: it is not read again.
+        // The outputs may overwrite the input, which is not read again.
         let constant = kernel.prepare(&self.values[..layer.columns], prepared);
         let (per_block, words) = (kernel.rows_per_block(), kernel.block_words(columns));
         let blocks = blocks.chunks(ROWS_AT_ONCE / per_block * words);

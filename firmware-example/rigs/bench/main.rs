@@ -1,4 +1,4 @@
-//! Counts the instructions of a character, and of each part of the model. Prints the words, which `cargo xtask bench`
+//! Counts the instructions per character, and of each part of the model. Prints the words, which `cargo xtask bench`
 //! compares with the host's.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 

@@ -1,4 +1,4 @@
-//! Instructions of each part of a model: its levels, its output layer, and drawing.
+//! Counts the instructions of each part of a model: its levels, its output layer, and drawing.
 
 use firmware_example::board::Stopwatch;
 use firmware_example::println;
@@ -9,9 +9,9 @@ use runtime::{Sampling, Stream};
 
 /// Draws characters and prints the average instructions of each level, of the output layer and of drawing.
 ///
-/// A level begins with fetching its older inputs and ends with its activation. Reading the stopwatch is not counted. The
-/// compiler makes a second copy of [`Stream::push`] with the observer in it, so that the sum is not exactly
-/// `instructions_per_char`.
+/// A level begins with fetching its older inputs and ends with its activation. Reading the stopwatch is not counted.
+/// The sum is not exactly `instructions_per_char`, because the compiler makes a second copy of [`Stream::push`] with
+/// the observer in it.
 pub fn report(stream: &mut Stream<'_>, stopwatch: &mut Stopwatch, seed: u64, characters: u32) {
     let levels = stream.model().config().levels().len();
     let mut rng = Xoshiro128PlusPlus::seed_from_u64(seed);
@@ -31,7 +31,7 @@ pub fn report(stream: &mut Stream<'_>, stopwatch: &mut Stopwatch, seed: u64, cha
             if let Some(sum) = layers.get_mut(layer) {
                 *sum += (now - last).saturating_sub(reading);
             }
-            // Not `now`: the code since then is no part of the next level.
+            // Reads the stopwatch again: the code since `now` does not belong to the next level.
             last = stopwatch.now();
         };
         stream.push_observed(token, &mut |level, _| lap(stopwatch, level));

@@ -1,21 +1,21 @@
-//! Copying and clearing, which are routines of `firmware_example` in assembly, against byte after byte.
+//! Compares the assembly routines of `firmware_example` that copy and clear memory with loops over single bytes.
 
 use core::hint::black_box;
 
 use crate::tally::Tally;
 
-/// Longer than any loop of theirs takes at once, several times.
+/// Length of the buffers: several times what any loop of the routines handles at once.
 const LEN: usize = 80;
 
-/// Compares, and reports; how many bytes differ.
+/// Compares, and prints the result. Returns how many bytes differ.
 pub fn run() -> u32 {
     let mut tally = Tally::default();
     let source: [u8; LEN + 8] = core::array::from_fn(|at| (at * 37 + 11) as u8);
     for len in 0..=LEN {
         for (from, to) in (0..16).map(|at| (at / 4, at % 4)) {
-            // What lies around is left alone.
+            // The bytes before and after must not change.
             let mut copied = [0x55; LEN + 8];
-            // The compiler must not know the length, or it would make code of its own of it.
+            // Hides the length from the compiler, which would otherwise generate its own code for the copy.
             copied[to..to + black_box(len)].copy_from_slice(&source[from..from + black_box(len)]);
             let mut filled = [0x55; LEN + 8];
             filled[to..to + black_box(len)].fill(black_box(from as u8 + 0xf0));

@@ -1,4 +1,4 @@
-//! Layout `Dual16`: the DSP instructions against their definitions.
+//! Compares the DSP instructions of layout `Dual16` with their definitions.
 
 use runtime::insn::{
     smmulr, smmulr_portable, smulwb, smulwb_portable, sxtab16, sxtab16_portable, sxtab16_ror8, sxtab16_ror8_portable,
@@ -11,10 +11,10 @@ use crate::random::Random;
 use crate::rows;
 use crate::tally::Tally;
 
-/// Whether the kernels are assembly in this build.
+/// True if the kernels are assembly in this build.
 pub const ASSEMBLY: bool = <dual16::Dual16I8 as PackedLayout>::ASSEMBLY;
 
-/// Compares, and reports. Returns how many numbers differ.
+/// Compares, and prints the result. Returns how many numbers differ.
 pub fn run() -> u32 {
     let mismatches = rows::run::<dual16::Dual16I8>();
     #[cfg(feature = "int4")]
@@ -22,7 +22,7 @@ pub fn run() -> u32 {
     mismatches + multiplication() + halves() + gate::run()
 }
 
-/// The instruction that requantizes.
+/// Compares the instruction that requantizes.
 fn multiplication() -> u32 {
     const EDGES: [i32; 12] =
         [0, 1, -1, 2, -2, 0x7fff, 0x8000, 0x1_0000, i32::MAX, i32::MIN, i32::MAX - 1, i32::MIN + 1];
@@ -39,7 +39,7 @@ fn multiplication() -> u32 {
     for _ in 0..20_000 {
         compare(random.any_magnitude(), random.any_magnitude());
     }
-    // Products at the point where rounding turns: a multiple of 2^31 that is none of 2^32, and its neighbours.
+    // Products where rounding turns: odd multiples of 2^31, and their neighbours.
     for bit in 1..31 {
         for odd in (1..64).step_by(2) {
             for near in -1..=1 {
@@ -52,7 +52,7 @@ fn multiplication() -> u32 {
     tally.report("smmulr")
 }
 
-/// The instructions on half words.
+/// Compares the instructions on half words.
 fn halves() -> u32 {
     let mut tally = Tally::default();
     let mut random = Random::new();

@@ -1,4 +1,4 @@
-//! Gates, by this core's instructions, against their definition.
+//! Compares the core's instructions for gates with their definition.
 
 use runtime::kernels::gate_i8;
 use runtime::kernels::routine::portable;
@@ -6,10 +6,10 @@ use runtime::kernels::routine::portable;
 use crate::random::Random;
 use crate::tally::Tally;
 
-/// Values a case has at most, with some behind them that are not its own.
+/// Largest number of values of a case, plus some after it that must not change.
 const LEN: usize = 308;
 
-/// The kernel and its definition on the same values and gates; `begin` and `other` are places in memory.
+/// Runs the kernel and its definition on the same values and gates; `begin` and `other` are offsets in memory.
 fn compare(tally: &mut Tally, values: &[i8], gates: &[i8], [begin, other]: [usize; 2]) {
     let mut out = [[9; LEN]; 2];
     let mut gates_at = [9; LEN];
@@ -23,7 +23,7 @@ fn compare(tally: &mut Tally, values: &[i8], gates: &[i8], [begin, other]: [usiz
     tally.also(&out[0], &out[1]);
 }
 
-/// Compares, and reports; how many numbers differ.
+/// Compares, and prints the result. Returns how many numbers differ.
 pub fn run() -> u32 {
     let mut tally = Tally::default();
     let all: [i8; 255] = core::array::from_fn(|at| (at as i32 - 127) as i8);
@@ -32,7 +32,7 @@ pub fn run() -> u32 {
     }
     let mut random = Random::new();
     for len in 0..=LEN - 8 {
-        // All places in memory while that is few numbers, then one in turn.
+        // All offsets in memory for short cases, one offset in turn for the others.
         let places = |turn: usize| if len <= 40 { 0..4 } else { turn % 4..turn % 4 + 1 };
         for begin in places(len) {
             for other in places(len / 4) {
@@ -40,7 +40,7 @@ pub fn run() -> u32 {
                 bytes.as_flattened_mut().iter_mut().for_each(|byte| *byte = all[random.below(255)]);
                 let [values, gates] = &bytes;
                 compare(&mut tally, &values[..len], &gates[..len], [begin, other]);
-                // What has no gate is left alone.
+                // Values without a gate must not change.
                 compare(&mut tally, &values[..len + 5], &gates[..len], [begin, other]);
             }
         }

@@ -1,13 +1,13 @@
-//! Layout `Lanes16`: the core's kernels against their definitions.
+//! Compares the core's kernels of layout `Lanes16` with their definitions.
 
 use runtime::kernels::layout::lanes16;
 
 use crate::rows;
 
-/// Whether the kernels are assembly in this build.
+/// True if the kernels are assembly in this build.
 pub const ASSEMBLY: bool = <lanes16::Lanes16I8 as runtime::kernels::layout::PackedLayout>::ASSEMBLY;
 
-/// Compares, and reports. Returns how many numbers differ.
+/// Compares, and prints the result. Returns how many numbers differ.
 pub fn run() -> u32 {
     let mismatches = rows::run::<lanes16::Lanes16I8>();
     #[cfg(feature = "int4")]

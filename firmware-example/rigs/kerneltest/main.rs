@@ -1,7 +1,7 @@
-//! Whether the kernels in assembly compute what their definitions in Rust do, on this core.
+//! Checks that the assembly kernels compute the same as their definitions in Rust on this core.
 //!
-//! The features of the build decide which: the board's layout of integer weights, in four bits as well with `int4`, and
-//! the floating-point kernel with `f32`.
+//! The features of the build select the kernels: those of the board's layout of integer weights, also in four bits with
+//! `int4`, and the floating-point kernel with `f32`.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(all(target_os = "none", feature = "int8"))]
@@ -36,7 +36,7 @@ firmware_example::semihosting_handlers!();
 #[cfg(target_os = "none")]
 #[firmware_example::chip::entry]
 fn entry() -> ! {
-    // The report says what is wrong.
+    // The report names the kernels that failed.
     semihosting::process::exit(i32::from(!on_chip::passes()))
 }
 
@@ -44,11 +44,12 @@ fn entry() -> ! {
 mod on_chip {
     use firmware_example::{board, println};
 
-    /// Whether a set of kernels is assembly in this build, and what compares it: how many numbers differ.
+    /// Set of kernels: whether it is assembly in this build, and the function that compares it and returns how many
+    /// numbers differ.
     type Kernels = (bool, fn() -> u32);
 
     const KERNELS: &[Kernels] = &[
-        // The feature `int8` has them in assembly on every core.
+        // With the feature `int8` these routines are assembly on every core.
         #[cfg(feature = "int8")]
         (true, crate::copies::run),
         #[cfg(all(feature = "int8", feature = "dual16"))]
@@ -61,7 +62,8 @@ mod on_chip {
         (runtime::kernels::ASSEMBLY_F32, crate::vfp::run),
     ];
 
-    /// Compares, and reports: whether it is assembly that runs, and computes what it should.
+    /// Compares all kernels, and prints the results. Returns whether all of them are assembly and compute the same as
+    /// their definitions.
     pub fn passes() -> bool {
         println!("board={}", board::NAME);
         let assembly = !KERNELS.is_empty() && KERNELS.iter().all(|(assembly, _)| *assembly);

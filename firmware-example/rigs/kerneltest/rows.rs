@@ -1,5 +1,5 @@
-//! The test of every layout: activations prepared, and rows of whole blocks, by the core's kernels and by their
-//! definitions. All of it within what a model may contain, up to its limits.
+//! Test of every layout: the core's kernels and their definitions prepare activations and compute rows of whole blocks.
+//! The cases cover all values that a model may contain, up to its limits.
 
 use runtime::activation::TANH;
 use runtime::kernels::layout::PackedLayout;
@@ -9,19 +9,19 @@ use runtime::rows::LANES;
 use crate::random::Random;
 use crate::tally::Tally;
 
-/// Rows and columns of the largest case: what the board's memory holds beside the stack.
+/// Rows and columns of the largest case, as far as the board's memory allows.
 const ROWS: usize = if cfg!(feature = "microbit") { 8 } else { 24 };
 const COLUMNS: usize = if cfg!(feature = "microbit") { 320 } else { 640 };
-/// Up to here every length is a case.
+/// Longest length up to which every length is a case.
 const EVERY: usize = 300;
-/// Words of the blocks and of the prepared input of such a case, in the layout that has most of them.
+/// Number of words of the blocks and of the prepared input of the largest case, in the layout that needs most.
 const BLOCKS: usize = ROWS * (COLUMNS / 4 + 2);
 const PREPARED: usize = COLUMNS * 3 / 2;
-/// Groups of the widest case beyond, where they fit: twice what the loops unroll, and more.
+/// Number of groups of the widest case beyond `EVERY`, if it fits: more than twice the unrolling of the loops.
 const GROUPS: usize = 40;
-/// Fewest rows of a layout.
+/// Least number of rows to test per layout.
 const ENOUGH: u32 = 10_000;
-/// Kinds of weights and activations: see [`Case::draw`].
+/// Number of kinds of weights and activations: see [`Case::draw`].
 const STYLES: usize = 12;
 /// Compares the kernels of a layout with their definitions, and reports. Returns how many numbers differ.
 pub fn run<L: PackedLayout>() -> u32 {
@@ -33,7 +33,7 @@ pub fn run<L: PackedLayout>() -> u32 {
         blocks: [0; BLOCKS],
         prepared: [[0; PREPARED]; 2],
     };
-    // No sum of a row can reach the limit.
+    // Limits the columns so that no row's sum can reach the limit.
     let columns = COLUMNS.min((ACC_LIMIT - 1) as usize / (127 * L::FORMAT.weight_max() as usize));
     let columns = EVERY.max(GROUPS * L::GROUP).next_multiple_of(L::GROUP).min(columns / L::GROUP * L::GROUP);
     let mut tally = Tally::default();
@@ -52,14 +52,14 @@ struct Case {
     random: Random,
     weights: [[i8; COLUMNS]; ROWS],
     x: [i8; COLUMNS + 3],
-    /// Where the activations begin: they need not be aligned.
+    /// Offset of the activations, which need not be aligned.
     begin: usize,
     blocks: [u32; BLOCKS],
     prepared: [[u32; PREPARED]; 2],
 }
 
 impl Case {
-    /// Weights and activations, more or less extreme.
+    /// Draws weights and activations, more or less extreme.
     #[inline(never)]
     fn draw(&mut self, largest: i32, style: usize, columns: usize) {
         let Self { random, weights, x, begin, .. } = self;
@@ -75,11 +75,11 @@ impl Case {
                 *weight = (match style / 2 {
                     0 => random.below(2 * largest as usize + 1) as i32 - largest,
                     1 => [largest, -largest][random.below(2)],
-                    // The largest sums there are, in both directions.
+                    // The largest possible sums, positive and negative.
                     2 => largest * sign * i32::from(x.signum()),
                     3 => largest * sign,
                     4 => largest * [sign, -sign][column % 2],
-                    // The sum is the bias, and may be anything.
+                    // The sum is the bias, and may have any value.
                     _ => 0,
                 }) as i8;
             }
@@ -98,7 +98,7 @@ impl Case {
             for ((bias, multiplier), weights) in bias.iter_mut().zip(&mut multiplier).zip(weights) {
                 let magnitude: i32 =
                     weights[..columns].iter().map(|weight| 127 * i32::from(weight.unsigned_abs())).sum();
-                // Up to the last one that the loader lets pass.
+                // Up to the last sum that the loader accepts.
                 let room = ACC_LIMIT - 1 - magnitude;
                 *bias = match random.below(4) {
                     0 => room,

@@ -1,4 +1,4 @@
-//! How many numbers were compared, and how many differ.
+//! Counts how many numbers were compared, and how many differ.
 
 use firmware_example::println;
 
@@ -9,24 +9,24 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// One number, or some that belong together.
+    /// Counts one number, or several that belong together.
     pub fn one(&mut self, equal: bool) {
         self.cases += 1;
         self.mismatches += u32::from(!equal);
     }
 
-    /// Numbers of a kernel and what they should be.
+    /// Counts numbers of a kernel, compared with those of the definition.
     pub fn each<T: PartialEq>(&mut self, numbers: &[T], defined: &[T]) {
         self.cases += numbers.len() as u32;
         self.also(numbers, defined);
     }
 
-    /// As [`Self::each`], but they are no cases of their own.
+    /// Compares like [`Self::each`], but does not count the numbers as cases.
     pub fn also<T: PartialEq>(&mut self, numbers: &[T], defined: &[T]) {
         self.mismatches += numbers.iter().zip(defined).filter(|(number, defined)| number != defined).count() as u32;
     }
 
-    /// Prints both; how many differ.
+    /// Prints both counts. Returns how many numbers differ.
     pub fn report(self, name: &str) -> u32 {
         println!("{name}_cases={}", self.cases);
         println!("{name}_mismatches={}", self.mismatches);

@@ -1,5 +1,5 @@
-//! Layout `Vector128` and the routines of the vector extension against their definitions. Rows once more with random words, which
-//! need not be a model's: sums wrap alike.
+//! Compares layout `Vector128` and the routines of the vector extension with their definitions. Also compares rows of
+//! random words that need not come from a model: their sums wrap in the same way.
 
 use runtime::activation::TANH;
 use runtime::kernels::layout::PackedLayout;
@@ -15,10 +15,10 @@ use crate::random::Random;
 use crate::rows;
 use crate::tally::Tally;
 
-/// Whether the kernels are assembly in this build.
+/// True if the kernels are assembly in this build.
 pub const ASSEMBLY: bool = Vector128I8::ASSEMBLY;
 
-/// Compares, and reports. Returns how many numbers differ.
+/// Compares, and prints the result. Returns how many numbers differ.
 pub fn run() -> u32 {
     let mismatches = rows::run::<Vector128I8>() + words::<Vector128I8>();
     #[cfg(feature = "int4")]
@@ -30,10 +30,10 @@ pub fn run() -> u32 {
 const GROUP: usize = Vector128I8::GROUP;
 const COLUMNS: usize = 40 * GROUP;
 const ROWS: usize = 3 * LANES;
-/// Words of its blocks, with their start values and multipliers.
+/// Number of words of its blocks, including start values and multipliers.
 const BLOCKS: usize = 3 * (COLUMNS * LANES / 4 + 2 * LANES);
 
-/// The kernels and their definitions on the same words.
+/// Runs the kernels and their definitions on the same words.
 fn all_rows<L: PackedLayout>(tally: &mut Tally, words: &[u32; BLOCKS], x: &[u32], rows: usize) {
     let blocks = &words[..L::block_words(4 * x.len()) * rows / LANES];
     // The values after them must not change.
@@ -47,7 +47,7 @@ fn all_rows<L: PackedLayout>(tally: &mut Tally, words: &[u32; BLOCKS], x: &[u32]
     tally.each(&out[0], &out[1]);
 }
 
-/// Random words, then bytes at both ends in many patterns.
+/// Compares random words, then bytes at both ends in many patterns.
 fn words<L: PackedLayout>() -> u32 {
     let mut tally = Tally::default();
     let mut random = Random::new();
@@ -55,7 +55,7 @@ fn words<L: PackedLayout>() -> u32 {
     for columns in (0..=COLUMNS).step_by(GROUP) {
         for rows in (0..=ROWS).step_by(LANES) {
             for _ in 0..2 {
-                // Multipliers of all magnitudes among them.
+                // Includes multipliers of all magnitudes.
                 let shift = random.below(24);
                 for (at, word) in words[..L::block_words(columns) * rows / LANES].iter_mut().enumerate() {
                     *word = (random.next() as i32 >> if at.is_multiple_of(3) { shift } else { 0 }) as u32;
@@ -99,10 +99,10 @@ fn exchange() -> u32 {
     let mut random = Random::new();
     for len in 0..LEN {
         for odd in 0..5 {
-            // One of them at an address that is no multiple of four, or none.
+            // At most one of them is at an address that is not a multiple of four.
             let [newest_at, slot_at, input_at, last] =
                 [0, 1, 2, 3].map(|which| usize::from(which == odd) * (1 + len % 3));
-            // Behind the first, with a gap or none.
+            // After the first buffer, with or without a gap.
             let last = len.next_multiple_of(4) + last;
             let (mut newest, mut slot) = (Bytes([9; 304]), Bytes([9; 304]));
             newest.0.iter_mut().chain(&mut slot.0).for_each(|byte| *byte = random.next() as i8);
@@ -117,7 +117,7 @@ fn exchange() -> u32 {
     tally.report("vector128_exchange")
 }
 
-/// Aligned to words.
+/// Array aligned to words.
 #[derive(Clone, Copy, PartialEq)]
 #[repr(align(4))]
 struct Bytes<const LEN: usize>([i8; LEN]);
@@ -130,7 +130,7 @@ fn table() -> u32 {
     for case in 0..2_000 {
         let len = case % (ROWS + 1);
         let mut words = [[0; ROWS]; 2];
-        // Sums up to the limit with whatever is in the table.
+        // Sums up to the limit, for any entries of the table.
         words[0].iter_mut().for_each(|bias| *bias = random.any_magnitude() % (ACC_LIMIT - 2 * 128));
         words[1].iter_mut().for_each(|multiplier| *multiplier = random.any_magnitude() & i32::MAX);
         let mut bytes = [[0; ROWS]; 2];
@@ -163,8 +163,8 @@ fn weigh() -> u32 {
             (routine::weigh(&mut out[0][..len], temperature), portable::weigh(&mut out[1][..len], temperature));
         tally.one(out[0] == out[1] && totals.0 == totals.1);
     }
-    // Every exponent up to where the weights end, and the ends of the table's steps: at this temperature a difference of 1
-    // is one of 2^-1.4 steps.
+    // Every exponent to the end of the weights, and the ends of the table's steps: at this temperature a difference of
+    // 1 is 2^-1.4 steps.
     for first in 0..2_000 {
         let mut out = [[0; 16]; 2];
         for (at, logit) in out[0].iter_mut().enumerate().skip(1) {
@@ -184,14 +184,14 @@ fn pick() -> u32 {
     let mut weights = [0; 256];
     for case in 0..5_000_usize {
         let len = case % 257;
-        // Zeros among them, many or few.
+        // Includes zeros, many or few.
         let most = random.below(20);
         weights.iter_mut().for_each(|weight| {
             *weight = if random.below(20) < most { 0 } else { (random.next() >> (9 + random.below(23))) as i32 };
         });
         let total = weights[..len].iter().fold(0_u32, |sum, &weight| sum + weight as u32);
         for share in [0, random.next(), u32::MAX] {
-            // A total that is too large: none has the share.
+            // A total that is too large: the search finds no share.
             for total in [total, u32::MAX] {
                 let drawn = routine::pick(&weights[..len], total, share);
                 tally.one(drawn == portable::pick(&weights[..len], total, share));

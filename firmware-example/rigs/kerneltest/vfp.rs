@@ -1,4 +1,4 @@
-//! Layout `Rows8`: the floating-point kernel against its definition, bit by bit.
+//! Compares the floating-point kernel of layout `Rows8` with its definition, bit by bit.
 
 use runtime::kernels::routine::portable;
 use runtime::kernels::vec_mat_f32;
@@ -12,18 +12,18 @@ const BLOCKS: usize = 3;
 const COLUMNS: usize = 300;
 const ROWS: usize = BLOCKS * LANES;
 
-/// What numbers are like.
+/// Range of random numbers.
 #[derive(Clone, Copy)]
 enum Style {
     /// Between -1 and 1, as in a model.
     Unit,
-    /// 0, subnormal, or just not so.
+    /// 0, subnormal, or slightly above subnormal.
     Tiny,
-    /// Up to 2^40 in magnitude, which is what the loader lets pass.
+    /// Up to 2^40 in magnitude, the limit of the loader.
     Large,
-    /// Any finite number: sums overflow.
+    /// Any finite number, so that sums overflow.
     Finite,
-    /// All of the above.
+    /// Numbers from all ranges above.
     Mixed,
 }
 
@@ -44,7 +44,7 @@ impl Random {
     }
 }
 
-/// Compares, and reports; how many numbers differ.
+/// Compares, and prints the result. Returns how many numbers differ.
 pub fn run() -> u32 {
     use Style::{Finite, Large, Mixed, Tiny, Unit};
     let mut tally = Tally::default();
@@ -59,7 +59,7 @@ pub fn run() -> u32 {
                 weights.iter_mut().take(rows * columns).for_each(|weight| *weight = random.float(weights_style));
                 bias.iter_mut().for_each(|bias| *bias = random.float(weights_style));
                 x.iter_mut().for_each(|x| *x = random.float(x_style));
-                // The values behind them are not theirs.
+                // The values after the outputs must not change.
                 let mut y = [[1.0; ROWS + 1]; 2];
                 for (run, y) in [vec_mat_f32, portable::vec_mat_f32].into_iter().zip(&mut y) {
                     run(&weights[..rows * columns], &bias[..rows], &x[..columns], &mut y[..rows]);

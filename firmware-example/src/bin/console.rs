@@ -1,5 +1,5 @@
-//! A console on the board's UART: names, scores and settings at a serial terminal, 115,200 baud. No debugger is needed,
-//! and there is no semihosting in it.
+//! Console on the board's UART: names, scores and settings at a serial terminal, 115,200 baud. The program uses neither
+//! a debugger nor semihosting.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]
@@ -21,7 +21,7 @@ mod on_chip {
     use firmware_example::slot;
     use runtime::{Model, State};
 
-    // `unwrap` and no `expect`: a message of its own would bring `core::fmt`, which is as large as the console.
+    // `unwrap` or `expect` would link `core::fmt` for its message, and `core::fmt` is as large as the console.
 
     #[chip::entry]
     fn entry() -> ! {
@@ -34,7 +34,7 @@ mod on_chip {
         }
     }
 
-    // A frame of its own: checking a blob takes more stack than running a model, and gives it back.
+    // Not inlined: checking a blob takes more stack than running a model, and this frame is gone when the model runs.
     #[inline(never)]
     fn load(state: &mut State<{ slot::STATE_WORDS }>) -> (&'static Model<'static>, Slot) {
         let (model, slot) = match slot::model(slot::region(), state) {
@@ -46,12 +46,12 @@ mod on_chip {
     }
 
     fn built_in() -> Model<'static> {
-        // The build script has read it, so that other bytes than those are the flash's fault.
+        // The build script has checked the blob. If it is refused here, the flash is damaged.
         let Ok(model) = Model::new(BLOB) else { panic!("the built-in model is damaged") };
         model
     }
 
-    /// The board that the program is built for.
+    /// Board that the program is built for.
     struct Board(Stopwatch);
 
     impl Machine for Board {

@@ -1,4 +1,4 @@
-//! Draws words from the model in flash, one a line, then reports what it took.
+//! Draws words from the model in flash, prints one per line, then reports time and memory.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]

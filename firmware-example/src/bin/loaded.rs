@@ -1,5 +1,5 @@
-//! As `name`, with a model that is checked when the program starts, as a model from elsewhere has to be: from a slot in
-//! flash, over a wire. `tests/footprint.rs` measures the code that this takes.
+//! Like `name`, but checks the model when the program starts, as is necessary for a model that comes from a slot in
+//! flash or over a wire. `tests/footprint.rs` measures how much code the check takes.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]
@@ -11,7 +11,7 @@ fn main() {
 mod on_chip {
     use core::panic::PanicInfo;
 
-    // On Cortex-M the attribute of cortex-m-rt. `chip` also has small routines that copy and clear memory.
+    // The attribute is cortex-m-rt's on Cortex-M. `chip` also contains small routines that copy and clear memory.
     use firmware_example::chip::entry;
     use runtime::{Generator, Model, Sampling, State, state_words};
     use semihosting::io::{self, Write};
@@ -42,10 +42,11 @@ mod on_chip {
         }
     }
 
-    /// Writes a line on the emulator's console. In bytes: formatting would be larger than the model's code.
+    /// Writes a line to the emulator's console. Takes a string, because formatting would be larger than the model's
+    /// code.
     fn print(line: &str) {
         if let Ok(mut console) = io::stdout() {
-            // Nobody could be told.
+            // There is no other place to report an error to.
             let _ = console.write_all(line.as_bytes()).and_then(|()| console.write_all(b"\n"));
         }
     }

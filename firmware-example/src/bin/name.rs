@@ -1,6 +1,6 @@
-//! The smallest firmware: draws one name and prints it. The rest of the program is the board's memory map, `build.rs`,
-//! which checks the model and writes it as Rust, and the start-up code of `chip`. `tests/footprint.rs` measures the
-//! code.
+//! The smallest firmware: draws one name and prints it. Further parts of the program are the board's memory map,
+//! `build.rs`, which checks the model and writes it as Rust, and the start-up code in `chip`. `tests/footprint.rs`
+//! measures the code.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]
@@ -12,13 +12,13 @@ fn main() {
 mod on_chip {
     use core::panic::PanicInfo;
 
-    // On Cortex-M the attribute of cortex-m-rt. `chip` also has small routines that copy and clear memory.
+    // The attribute is cortex-m-rt's on Cortex-M. `chip` also contains small routines that copy and clear memory.
     use firmware_example::chip::entry;
     use runtime::{Generator, Sampling, State};
     use semihosting::io::{self, Write};
     use semihosting::process::exit;
 
-    // MODEL, checked by build.rs, and STATE_WORDS.
+    // Defines MODEL, which build.rs has checked, and STATE_WORDS.
     include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
     fn name(seed: u64) -> Result<heapless::String<32>, runtime::Error> {
@@ -43,10 +43,11 @@ mod on_chip {
         }
     }
 
-    /// Writes a line on the emulator's console. In bytes: formatting would be larger than the model's code.
+    /// Writes a line to the emulator's console. Takes a string, because formatting would be larger than the model's
+    /// code.
     fn print(line: &str) {
         if let Ok(mut console) = io::stdout() {
-            // Nobody could be told.
+            // There is no other place to report an error to.
             let _ = console.write_all(line.as_bytes()).and_then(|()| console.write_all(b"\n"));
         }
     }

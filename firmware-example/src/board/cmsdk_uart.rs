@@ -1,49 +1,49 @@
-//! The UART of Arm's Cortex-M System Design Kit, which its FPGA images have; no crate describes them.
+//! UART of Arm's Cortex-M System Design Kit, found in Arm's FPGA images. There is no crate for its registers.
 #![allow(unsafe_code, reason = "reads and writes the UART's registers")]
 
 use crate::board::serial::Uart;
 
-/// Registers, in words from the first; Cortex-M System Design Kit Technical Reference Manual (DDI 0479), 4.3.1.
+/// Word offsets of the registers; Cortex-M System Design Kit Technical Reference Manual (DDI 0479), 4.3.1.
 const DATA: usize = 0;
 const STATE: usize = 1;
 const CTRL: usize = 2;
 const BAUDDIV: usize = 4;
 
-/// STATE: no room for a byte to send.
+/// Bit of STATE: the transmit buffer is full.
 const TX_FULL: u32 = 1 << 0;
-/// STATE: a byte has come.
+/// Bit of STATE: a byte has been received.
 const RX_FULL: u32 = 1 << 1;
-/// CTRL: sender and receiver on.
+/// Bits of CTRL: transmitter and receiver enabled.
 const TX_RX_ENABLE: u32 = 0b11;
 
-/// UART 0 of an image, whose registers begin at `ADDRESS`.
+/// UART 0 of an image, with its registers at `ADDRESS`.
 pub struct CmsdkUart<const ADDRESS: usize> {
     _private: (),
 }
 
 impl<const ADDRESS: usize> CmsdkUart<ADDRESS> {
-    /// The UART as it is.
+    /// Returns a handle of the UART without setting it up.
     ///
     /// # Safety
-    /// At `ADDRESS` there is such a UART. No other `CmsdkUart` for it is used from now on.
+    /// There must be such a UART at `ADDRESS`. No other `CmsdkUart` for it may be used from now on.
     pub const unsafe fn new() -> Self {
         Self { _private: () }
     }
 
-    /// Switches it on, with the divider for a clock.
+    /// Enables the UART, with the divider for a clock.
     pub fn enable(&mut self, clock_hz: u32, baud: u32) {
         self.write(BAUDDIV, clock_hz / baud);
         self.write(CTRL, TX_RX_ENABLE);
     }
 
     fn read(&self, register: usize) -> u32 {
-        // SAFETY: a valid, aligned address of a register of the UART, as `new` was promised; reading DATA takes the byte
-        // away, which nobody else waits for.
+        // SAFETY: `new` was promised that this is a valid, aligned address of a register of the UART. Reading DATA
+        // removes the byte, and no other code waits for it.
         unsafe { core::ptr::with_exposed_provenance::<u32>(ADDRESS + 4 * register).read_volatile() }
     }
 
     fn write(&mut self, register: usize, value: u32) {
-        // SAFETY: as above; none of the four registers makes the UART touch memory.
+        // SAFETY: as above; none of the four registers makes the UART access memory.
         unsafe { core::ptr::with_exposed_provenance_mut::<u32>(ADDRESS + 4 * register).write_volatile(value) }
     }
 }

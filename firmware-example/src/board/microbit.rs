@@ -1,36 +1,37 @@
 //! BBC micro:bit: nRF51822 (Cortex-M0), in QEMU.
 //!
-//! The chip itself has no SysTick: on a real board the stopwatch counts nothing.
+//! The chip itself has no SysTick, so that on a real board the stopwatch does not count.
 
 use nrf51_pac::{Peripherals, UART0};
 
 use super::serial::{Polled, Uart};
 
-/// Pins of the interface chip, which is the USB serial port: micro:bit schematics, "TGT_TX", "TGT_RX".
+/// Pins that lead to the interface chip, which is the USB serial port: micro:bit schematics, "TGT_TX", "TGT_RX".
 const TX_PIN: u32 = 24;
 const RX_PIN: u32 = 25;
 
 /// UART 0.
 pub type Console = Polled<Uart0>;
 
-/// The clock from the crystal: the internal one, which runs after a reset, is not meant for a UART.
+/// Sets up the clock and UART 0. The clock comes from the crystal: the internal oscillator, which runs after a reset,
+/// is too inaccurate for a UART.
 pub fn set_up() -> Console {
     let Peripherals { UART0: uart, GPIO: gpio, CLOCK: clock, .. } = peripherals();
     #[allow(unsafe_code, reason = "numbers for whole registers")]
     // SAFETY: 1 starts the task.
     clock.tasks_hfclkstart.write(|w| unsafe { w.bits(1) });
     while clock.events_hfclkstarted.read().bits() == 0 {}
-    // High before it is an output: a line at rest.
+    // Set high before the pin becomes an output: an idle line is high.
     #[allow(unsafe_code, reason = "numbers for whole registers")]
-    // SAFETY: a bit of a pin that nobody else has.
+    // SAFETY: the bit of a pin that only the UART uses.
     gpio.outset.write(|w| unsafe { w.bits(1 << TX_PIN) });
     gpio.pin_cnf[TX_PIN as usize].write(|w| w.dir().output());
     gpio.pin_cnf[RX_PIN as usize].write(|w| w.dir().input().input().connect());
     #[allow(unsafe_code, reason = "numbers for whole registers")]
-    // SAFETY: a pin's number.
+    // SAFETY: a valid pin number.
     uart.pseltxd.write(|w| unsafe { w.bits(TX_PIN) });
     #[allow(unsafe_code, reason = "numbers for whole registers")]
-    // SAFETY: a pin's number.
+    // SAFETY: a valid pin number.
     uart.pselrxd.write(|w| unsafe { w.bits(RX_PIN) });
     uart.baudrate.write(|w| w.baudrate().baud115200());
     uart.enable.write(|w| w.enable().enabled());
@@ -38,20 +39,21 @@ pub fn set_up() -> Console {
     Polled(Uart0(uart))
 }
 
-/// UART 0 as it is.
+/// Returns a second handle of UART 0.
 pub fn steal() -> Console {
     Polled(Uart0(peripherals().UART0))
 }
 
 fn peripherals() -> Peripherals {
     #[allow(unsafe_code, reason = "may be called a second time")]
-    // SAFETY: this file alone uses peripherals of this chip; who steals the console no longer uses the first one.
+    // SAFETY: only this file uses peripherals of this chip. A caller that steals the console no longer uses the first
+    // handle.
     unsafe {
         Peripherals::steal()
     }
 }
 
-/// Sender and receiver on.
+/// Starts transmitter and receiver.
 fn start(uart: &UART0) {
     #[allow(unsafe_code, reason = "numbers for whole registers")]
     // SAFETY: 1 starts the task.
@@ -61,7 +63,7 @@ fn start(uart: &UART0) {
     uart.tasks_startrx.write(|w| unsafe { w.bits(1) });
 }
 
-/// The UART, with the six bytes that wait in it.
+/// UART 0, which buffers six received bytes.
 pub struct Uart0(UART0);
 
 impl Uart for Uart0 {
@@ -71,7 +73,7 @@ impl Uart for Uart0 {
 
     fn receive(&mut self) -> u8 {
         while !self.has_received() {}
-        // Cleared first: reading the byte raises it again where another waits.
+        // Cleared before the byte is read: reading raises the event again if another byte is waiting.
         self.0.events_rxdrdy.reset();
         self.0.rxd.read().rxd().bits()
     }

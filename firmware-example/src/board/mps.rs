@@ -1,5 +1,5 @@
-//! Arm MPS2 and MPS3 in QEMU, with the FPGA images that boards.toml lists: they differ in the clock and in the address
-//! of UART 0. Nobody has tried the FPGA boards themselves.
+//! Arm MPS2 and MPS3 in QEMU, with the FPGA images that boards.toml lists. They differ in the clock and in the address
+//! of UART 0. The FPGA boards themselves are untested.
 
 mod cmsdk_uart;
 
@@ -10,16 +10,17 @@ use cmsdk_uart::CmsdkUart;
 /// UART 0.
 pub type Console = Polled<CmsdkUart<{ UART as usize }>>;
 
-/// The image has set clocks and pins up.
+/// Sets up UART 0. The image has set up clocks and pins.
 pub fn set_up() -> Console {
     let mut console = steal();
     console.0.enable(CLOCK_HZ, 115_200);
     console
 }
 
-/// UART 0 as it is.
+/// Returns a second handle of UART 0.
 pub fn steal() -> Console {
     #[allow(unsafe_code, reason = "names an address")]
-    // SAFETY: the UART is where the application note has it; who calls this a second time no longer uses the first.
+    // SAFETY: the application note has the UART at this address. A caller that steals the console no longer uses the
+    // first handle.
     Polled(unsafe { CmsdkUart::new() })
 }

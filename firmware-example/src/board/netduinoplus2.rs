@@ -1,7 +1,7 @@
-//! Netduino Plus 2: STM32F405 (Cortex-M4F), in QEMU, which connects USART 1, and any other board with that chip.
+//! Netduino Plus 2: STM32F405 (Cortex-M4F), in QEMU, which connects USART 1. Suits any other board with this chip.
 //!
-//! The emulator has the core's clock at 168 MHz from the start, and a clock control that reads as zeros. The chip's is set
-//! to as much, from the internal oscillator: the crystals of such boards differ.
+//! In the emulator the core runs at 168 MHz from the start, and the clock control reads as zeros. On the chip the code
+//! sets the clock to 168 MHz from the internal oscillator, because boards have different crystals.
 
 use stm32f4::stm32f405::{FLASH, Peripherals, RCC, USART1};
 
@@ -11,19 +11,20 @@ use super::serial::{Polled, Uart};
 /// USART 1.
 pub type Console = Polled<Usart1>;
 
-/// The internal oscillator, which a chip runs on after a reset; STM32F405 reference manual (RM0090), 7.2.2. At room
-/// temperature it is right to 1 %, which a UART takes.
+/// Frequency of the internal oscillator, which the chip runs on after a reset; STM32F405 reference manual (RM0090),
+/// 7.2.2. At room temperature it is accurate to 1 %, which is enough for a UART.
 const AFTER_RESET_HZ: u32 = 16_000_000;
-/// The bus of USART 1, once the PLL runs: its most.
+/// Frequency of the bus of USART 1 after the PLL has started: the highest that the bus allows.
 const BUS_HZ: u32 = CLOCK_HZ / 2;
-/// From the internal oscillator 16 MHz / 8 * 168 / 2 = 168 MHz, and / 7 = 48 MHz for USB: RM0090, 7.3.2, fields M, N, Q; P is
-/// 0 for / 2.
+/// PLL factors, from the internal oscillator: 16 MHz / 8 * 168 / 2 = 168 MHz, and / 7 = 48 MHz for USB. RM0090, 7.3.2,
+/// fields M, N, Q; P is 0 for / 2.
 const PLL: u32 = 8 | 168 << 6 | 7 << 24;
 const _: () = assert!(CLOCK_HZ == 168_000_000, "the PLL is set to 168 MHz");
-/// How often the PLL is asked whether it runs: it takes 300 us at most (datasheet, table 38), this a few times as long.
+/// Number of polls until the PLL is given up. It takes 300 us at most (datasheet, table 38); the polls take several
+/// times as long.
 const PATIENCE: u32 = 10_000;
 
-/// USART 1, on the pins PA9 and PA10.
+/// Sets up USART 1 on pins PA9 and PA10.
 pub fn set_up() -> Console {
     let Peripherals { RCC: rcc, FLASH: flash, GPIOA: gpio, USART1: usart, .. } = peripherals();
     let bus_hz = if speed_up(&rcc, &flash) { BUS_HZ } else { AFTER_RESET_HZ };
@@ -33,22 +34,22 @@ pub fn set_up() -> Console {
     gpio.afrh().modify(|_, w| w.afrh9().af7().afrh10().af7());
     gpio.moder().modify(|_, w| w.moder9().alternate().moder10().alternate());
     #[allow(unsafe_code, reason = "a number for a whole register")]
-    // SAFETY: any divider may be set. Sampled 16 times a bit, it is the number of clocks of a bit.
+    // SAFETY: any divider is valid. With 16 samples per bit, the divider is the number of clock cycles per bit.
     usart.brr().write(|w| unsafe { w.bits((bus_hz / 115_200) as u16) });
     usart.cr1().write(|w| w.ue().enabled().te().enabled().re().enabled());
     Polled(Usart1(usart))
 }
 
-/// The clock from the PLL: whether it runs. In the emulator nothing seems to.
+/// Sets the clock to 168 MHz by the PLL. Returns whether the PLL has started; in the emulator it seems never to start.
 fn speed_up(rcc: &RCC, flash: &FLASH) -> bool {
     #[allow(unsafe_code, reason = "a number for a whole register")]
-    // SAFETY: the PLL does not run, and all on the way from 16 to 168 MHz is inside of what the manual allows.
+    // SAFETY: the PLL is off, and every clock on the way from 16 to 168 MHz is within the limits of the manual.
     rcc.pllcfgr().write(|w| unsafe { w.bits(PLL) });
     rcc.cr().modify(|_, w| w.pllon().on());
     if !(0..PATIENCE).any(|_| rcc.cr().read().pllrdy().is_ready()) {
         return false;
     }
-    // As many waits as flash needs at this clock and 3.3 V, and what hides them: RM0090, 3.5.1.
+    // Flash wait states for this clock at 3.3 V, and the caches that hide them: RM0090, 3.5.1.
     flash.acr().write(|w| w.latency().ws5().prften().enabled().icen().enabled().dcen().enabled());
     while !flash.acr().read().latency().is_ws5() {}
     rcc.cfgr().write(|w| w.ppre1().div4().ppre2().div2().sw().pll());
@@ -56,20 +57,21 @@ fn speed_up(rcc: &RCC, flash: &FLASH) -> bool {
     true
 }
 
-/// USART 1 as it is.
+/// Returns a second handle of USART 1.
 pub fn steal() -> Console {
     Polled(Usart1(peripherals().USART1))
 }
 
 fn peripherals() -> Peripherals {
     #[allow(unsafe_code, reason = "may be called a second time")]
-    // SAFETY: this file alone uses peripherals of this chip; who steals the console no longer uses the first one.
+    // SAFETY: only this file uses peripherals of this chip. A caller that steals the console no longer uses the first
+    // handle.
     unsafe {
         Peripherals::steal()
     }
 }
 
-/// The UART.
+/// USART 1.
 pub struct Usart1(USART1);
 
 impl Uart for Usart1 {

@@ -1,8 +1,8 @@
-//! BBC micro:bit v2 (nRF52833) and Nordic's nRF52840-DK: Cortex-M4F at 64 MHz, the UART on the USB port of the board's own
-//! debugger.
+//! BBC micro:bit v2 (nRF52833) and Nordic's nRF52840-DK: Cortex-M4F at 64 MHz, with the UART on the USB port of the
+//! board's debugger.
 //!
-//! The UART is the one without DMA: it holds six bytes until they are asked for, where the newer UARTE would have to be
-//! told beforehand how many will come.
+//! The UART is the one without DMA: it buffers six received bytes. The newer UARTE would need to know the number of
+//! bytes beforehand.
 
 use nrf_pac::gpio::vals::{Dir, Input};
 use nrf_pac::shared::vals::Connect;
@@ -11,13 +11,13 @@ use nrf_pac::{CLOCK, P0, P1, UART0, gpio};
 
 use super::serial::{Polled, Uart};
 
-/// A pin: whether it is of port 1, not 0, and its number there.
+/// Pin: whether it belongs to port 1 rather than port 0, and its number in the port.
 struct Pin {
     port: bool,
     number: u8,
 }
 
-/// To the debugger, and from there. micro:bit v2 schematics, "UART_INT"; nRF52840-DK user guide, "Virtual serial port".
+/// Pins to and from the debugger. micro:bit v2 schematics, "UART_INT"; nRF52840-DK user guide, "Virtual serial port".
 #[cfg(feature = "microbit-v2")]
 const PINS: (Pin, Pin) = (Pin { port: false, number: 6 }, Pin { port: true, number: 8 });
 #[cfg(feature = "nrf52840-dk")]
@@ -39,13 +39,14 @@ impl Pin {
 /// UART 0.
 pub type Console = Polled<Uart0>;
 
-/// The clock from the crystal (32 MHz on both boards): the internal one, which runs after a reset, is not meant for a UART.
+/// Sets up the clock and UART 0. The clock comes from the crystal (32 MHz on both boards): the internal oscillator,
+/// which runs after a reset, is too inaccurate for a UART.
 pub fn set_up() -> Console {
     CLOCK.tasks_hfclkstart().write_value(1);
     while CLOCK.events_hfclkstarted().read() == 0 {}
 
     let (tx, rx) = PINS;
-    // High before it is an output: a line at rest.
+    // Set high before the pin becomes an output: an idle line is high.
     tx.gpio().outset().write(|w| w.set_pin(tx.number.into(), true));
     tx.cnf(Dir::Output, Input::Disconnect);
     rx.cnf(Dir::Input, Input::Connect);
@@ -66,12 +67,12 @@ pub fn set_up() -> Console {
     steal()
 }
 
-/// UART 0 as it is.
+/// Returns a second handle of UART 0.
 pub fn steal() -> Console {
     Polled(Uart0)
 }
 
-/// The UART, with the six bytes that wait in it.
+/// UART 0, which buffers six received bytes.
 pub struct Uart0;
 
 impl Uart for Uart0 {
@@ -81,7 +82,7 @@ impl Uart for Uart0 {
 
     fn receive(&mut self) -> u8 {
         while !self.has_received() {}
-        // Cleared first: reading the byte raises it again where another waits.
+        // Cleared before the byte is read: reading raises the event again if another byte is waiting.
         UART0.events_rxdrdy().write_value(0);
         UART0.rxd().read().rxd()
     }

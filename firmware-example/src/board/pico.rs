@@ -1,5 +1,5 @@
-//! Raspberry Pi Pico (RP2040, Cortex-M0+) and Pico 2 (RP2350, Cortex-M33): UART 0 on the pins GP0 (sends) and GP1
-//! (receives). The two support crates have the same names for clocks, pins and UART.
+//! Raspberry Pi Pico (RP2040, Cortex-M0+) and Pico 2 (RP2350, Cortex-M33): UART 0 on pins GP0 (transmit) and GP1
+//! (receive). The two support crates use the same names for clocks, pins and UART.
 
 mod pl011;
 
@@ -18,34 +18,34 @@ use super::UART;
 use super::serial::Polled;
 use pl011::Pl011;
 
-/// The crystal on both boards.
+/// Frequency of the crystal on both boards.
 const CRYSTAL_HZ: u32 = 12_000_000;
 
 /// UART 0.
 pub type Console = Polled<Pl011>;
 
-/// The boot ROM of the RP2040 copies these 256 bytes into RAM and runs them; they set up the flash that the program
-/// then runs from. For the chip on the board, W25Q16JV.
+/// Second-stage boot code. The RP2040's boot ROM copies these 256 bytes into RAM and runs them; they set up the flash
+/// chip, here W25Q16JV, from which the program then runs.
 #[cfg(feature = "pico")]
 #[allow(unsafe_code, reason = "the boot ROM looks for it at the start of flash")]
-// SAFETY: only the boot ROM reads the section.
+// SAFETY: only the boot ROM reads this section.
 #[unsafe(link_section = ".boot2")]
 #[used]
 static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
 
-/// By this the boot ROM of the RP2350 knows a program for the Arm cores in their Secure state.
+/// Header by which the RP2350's boot ROM recognizes a program for the Arm cores in Secure state.
 #[cfg(feature = "pico2")]
 #[allow(unsafe_code, reason = "the boot ROM looks for it in the first 4 KiB of flash")]
-// SAFETY: only the boot ROM reads the section.
+// SAFETY: only the boot ROM reads this section.
 #[unsafe(link_section = ".start_block")]
 #[used]
 static IMAGE_DEF: hal::block::ImageDef = hal::block::ImageDef::secure_exe();
 
-/// Clocks from the crystal and its PLLs, the pins, and UART 0.
+/// Sets up the crystal, the PLLs, the pins and UART 0.
 pub fn set_up() -> Console {
     let Some(mut chip) = pac::Peripherals::take() else { panic!("the only taker") };
     let mut watchdog = Watchdog::new(chip.WATCHDOG);
-    // Not `expect`, which would bring in all that shows the errors.
+    // `expect` would link the code that formats the errors.
     let Ok(clocks) = init_clocks_and_plls(
         CRYSTAL_HZ,
         chip.XOSC,
@@ -65,9 +65,10 @@ pub fn set_up() -> Console {
     steal()
 }
 
-/// UART 0 as it is.
+/// Returns a second handle of UART 0.
 pub fn steal() -> Console {
     #[allow(unsafe_code, reason = "names an address")]
-    // SAFETY: the UART is where the data sheet has it; who calls this a second time no longer uses the first.
+    // SAFETY: the data sheet has a PL011 at this address. A caller that steals the console no longer uses the first
+    // handle.
     Polled(unsafe { Pl011::new(UART as usize) })
 }

@@ -1,4 +1,4 @@
-//! Arm's UART PL011, by Arm's own driver.
+//! Arm's PL011 UART, on top of Arm's driver.
 
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 
@@ -6,18 +6,18 @@ use arm_pl011_uart::{PL011Registers, UniqueMmioPointer};
 
 use crate::board::serial::Uart;
 
-/// A PL011 that stays on.
+/// PL011 that stays enabled.
 pub struct Pl011(pub arm_pl011_uart::Uart<'static>);
 
 impl Pl011 {
-    /// The UART as it is.
+    /// Returns a handle of the UART without setting it up.
     ///
     /// # Safety
-    /// At `address` there is a PL011. No other `Pl011` for it is used from now on.
+    /// There must be a PL011 at `address`. No other `Pl011` for it may be used from now on.
     #[allow(unsafe_code, reason = "names an address")]
     pub unsafe fn new(address: usize) -> Self {
         let registers = NonNull::new(with_exposed_provenance_mut::<PL011Registers>(address)).unwrap();
-        // SAFETY: it is there, as promised, for ever, and nobody else uses it.
+        // SAFETY: the caller promises that the UART is there, and that no other code uses it.
         let registers = unsafe { UniqueMmioPointer::new(registers) };
         Self(arm_pl011_uart::Uart::new(registers))
     }
@@ -30,7 +30,7 @@ impl Uart for Pl011 {
 
     fn receive(&mut self) -> u8 {
         loop {
-            // One that was garbled on the line is skipped.
+            // Bytes with a line error are skipped.
             if let Ok(Some(byte)) = self.0.read_word() {
                 return byte;
             }

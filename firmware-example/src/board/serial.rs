@@ -1,22 +1,23 @@
-//! A polled UART as `embedded_io`'s console.
+//! Polled UART with the traits of `embedded_io`.
 
 use core::convert::Infallible;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 
-/// What a UART does with one byte. None of it fails: a character that was garbled on the line is a wrong character.
+/// Operations of a UART on one byte. None of them fails: a byte garbled on the line is read as a wrong character, or
+/// skipped.
 pub trait Uart {
-    /// Whether [`Uart::receive`] would return at once.
+    /// Returns whether [`Uart::receive`] would return at once.
     fn has_received(&mut self) -> bool;
-    /// The next byte, as soon as there is one.
+    /// Waits for the next byte and returns it.
     fn receive(&mut self) -> u8;
-    /// Hands over a byte to send, as soon as there is room for it.
+    /// Waits for room in the transmit buffer, then sends a byte.
     fn send(&mut self, byte: u8);
-    /// Waits until the last byte is on the line. The emulator's are at once.
+    /// Waits until the last byte is on the line. In the emulator that is at once.
     fn flush(&mut self) {}
 }
 
-/// A console that waits by polling.
+/// Console that waits by polling.
 pub struct Polled<U>(pub U);
 
 impl<U> ErrorType for Polled<U> {

@@ -1,4 +1,4 @@
-//! Cortex-M, by the crates cortex-m-rt and cortex-m.
+//! Cortex-M, on top of the crates cortex-m-rt and cortex-m.
 
 #[cfg(any(stopwatch = "cycles", stopwatch = "either"))]
 mod cycles;
@@ -7,7 +7,7 @@ mod either;
 #[cfg(feature = "int8")]
 mod memcpy;
 pub mod sections;
-// Only where the board uses it: its handler would be in every program.
+// Compiled only for boards that use it: otherwise every program would contain its interrupt handler.
 #[cfg(any(stopwatch = "systick", stopwatch = "either"))]
 mod systick;
 
@@ -26,7 +26,7 @@ pub use self::either::Either;
 #[cfg(any(stopwatch = "systick", stopwatch = "either"))]
 pub use self::systick::Systick;
 
-/// What cortex-m-rt's `paint-stack` writes.
+/// Pattern that cortex-m-rt's `paint-stack` writes.
 pub(super) const PAINT: u32 = 0xcccc_cccc;
 
 /// Returns the stack pointer.
@@ -45,9 +45,9 @@ pub fn fault() -> ! {
     asm::udf()
 }
 
-/// Makes a function the handler of faults; it takes a [`Fault`](crate::chip::Fault) and does not return.
+/// Makes a function the fault handler. The function takes a [`Fault`](crate::chip::Fault) and does not return.
 ///
-/// A program can have one handler, so that programs choose it, and not this library.
+/// A program can have only one fault handler, so the program chooses it, not this library.
 #[macro_export]
 macro_rules! fault_handler {
     ($handler:path) => {

@@ -1,4 +1,4 @@
-//! What the console says of itself: a line per fact, the name of which comes first.
+//! Banner of the console: one line per fact, which begins with the fact's name.
 
 use embedded_io::Write;
 use runtime::format::{Layout, Precision};
@@ -8,29 +8,29 @@ use super::machine::Facts;
 use super::print::{NEW_LINE, Print};
 use crate::slot::Refusal;
 
-/// Where the model lies, and what is in the slot.
+/// Contents of the slot. They decide which model is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// Nothing is; the model that is linked in is used.
+    /// The slot is empty; the built-in model is used.
     Empty,
-    /// The model that is used.
+    /// The model in the slot is used.
     Used,
-    /// Something that cannot be used; the model that is linked in is.
+    /// The slot has contents that cannot be used; the built-in model is used.
     Refused(Refusal),
 }
 
-/// What has been found out when the program started.
+/// Facts found when the program started.
 #[derive(Clone, Copy, Debug)]
 pub struct Boot {
-    /// Where the model comes from.
+    /// Contents of the slot.
     pub slot: Slot,
-    /// Whether the model computes what it did on the host.
+    /// Result of the model's self-test.
     pub self_test: Result<(), SelfTestError>,
-    /// Bytes of state kept, of which the model may need fewer.
+    /// Bytes of the state; the model may need fewer.
     pub state_bytes: usize,
 }
 
-/// The beginning of a fact's line.
+/// Prints the name at the beginning of a fact's line.
 #[inline(never)]
 fn key(out: &mut impl Write, key: &str) {
     const COLUMN: &str = "          ";
@@ -38,14 +38,14 @@ fn key(out: &mut impl Write, key: &str) {
     out.text(COLUMN.get(key.len()..).unwrap_or(" "));
 }
 
-/// A number, and what it counts.
+/// Prints a number and its unit.
 #[inline(never)]
 pub fn amount(out: &mut impl Write, number: usize, unit: &str) {
     out.number(number as u64);
     out.text(unit);
 }
 
-/// Prints all of it.
+/// Prints the banner.
 pub fn print(out: &mut impl Write, model: &Model<'_>, boot: &Boot, facts: &Facts) {
     let provenance = model.provenance();
     key(out, "model");
@@ -59,7 +59,7 @@ pub fn print(out: &mut impl Write, model: &Model<'_>, boot: &Boot, facts: &Facts
         micronats => {
             out.millionths(micronats.into());
             out.text(" nats per character");
-            // It was measured before the weights were rounded.
+            // The value was measured before the weights were rounded.
             out.line(if model.precision().is_integer() { ", of the f32 model" } else { "" });
         }
     }
@@ -77,8 +77,8 @@ pub fn print(out: &mut impl Write, model: &Model<'_>, boot: &Boot, facts: &Facts
     amount(out, facts.model_bytes, " bytes built-in model");
     out.text(NEW_LINE);
     key(out, "RAM");
-    amount(out, facts.static_bytes, " bytes static, of these ");
-    amount(out, boot.state_bytes, " state, of which the model takes ");
+    amount(out, facts.static_bytes, " bytes static; state ");
+    amount(out, boot.state_bytes, ", used by the model ");
     amount(out, model.state_words() * size_of::<u32>(), NEW_LINE);
     key(out, "slot");
     match boot.slot {
@@ -100,7 +100,7 @@ pub fn print(out: &mut impl Write, model: &Model<'_>, boot: &Boot, facts: &Facts
     }
 }
 
-/// Why the slot is not used.
+/// Prints why the slot is not used.
 fn refused(out: &mut impl Write, refusal: Refusal) {
     out.text("refused: ");
     match refusal {
@@ -111,7 +111,7 @@ fn refused(out: &mut impl Write, refusal: Refusal) {
         Refusal::Format(error) => format(out, error),
         Refusal::State(StateError::TooSmall { need, have }) => {
             amount(out, need, " words of state needed, ");
-            amount(out, have, " kept for it");
+            amount(out, have, " reserved");
             out.text(NEW_LINE);
         }
         Refusal::State(_) => out.line("too little state"),
@@ -119,7 +119,7 @@ fn refused(out: &mut impl Write, refusal: Refusal) {
     }
 }
 
-/// Two checksums that should be one.
+/// Prints the two checksums of a failed self-test.
 fn logits(out: &mut impl Write, SelfTestError { expected, computed }: SelfTestError) {
     out.text("logits ");
     out.hex(computed);
@@ -128,12 +128,13 @@ fn logits(out: &mut impl Write, SelfTestError { expected, computed }: SelfTestEr
     out.text(NEW_LINE);
 }
 
-/// Why bytes are no model, in as much detail as helps who put them there.
+/// Prints why bytes are not a model, in enough detail for the person who flashed them.
 fn format(out: &mut impl Write, error: FormatError) {
     match error {
         FormatError::BadMagic { .. } => out.line("not a model blob"),
         FormatError::UnsupportedVersion { found, supported } => {
-            amount(out, found.into(), " is its format version, this program reads ");
+            out.text("format version ");
+            amount(out, found.into(), ", this program reads ");
             amount(out, supported.into(), NEW_LINE);
         }
         FormatError::ChecksumMismatch { stored, computed } => {
@@ -144,7 +145,7 @@ fn format(out: &mut impl Write, error: FormatError) {
             out.text(NEW_LINE);
         }
         FormatError::UnsupportedFormat => {
-            out.text("a precision or layout that this program does not read; it reads");
+            out.text("unsupported precision or layout; this program reads");
             let precisions =
                 Precision::ALL.iter().filter(|precision| precision.is_built()).map(|precision| precision.name());
             let layouts = Layout::INTEGERS.iter().filter(|layout| layout.is_built()).map(|layout| layout.name());
@@ -164,7 +165,7 @@ fn format(out: &mut impl Write, error: FormatError) {
             amount(out, min, " to ");
             amount(out, max, NEW_LINE);
         }
-        FormatError::BadHeader => out.line("a header that this program cannot read"),
-        _ => out.line("a model that contradicts itself"),
+        FormatError::BadHeader => out.line("unreadable header"),
+        _ => out.line("inconsistent model"),
     }
 }

@@ -1,63 +1,63 @@
-//! What a line asks for.
+//! Commands of the console.
 
-/// What can be asked for.
+/// Command in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'l> {
-    /// Words that begin with this.
+    /// Draw words with this beginning.
     Draw(&'l str),
-    /// Random numbers from the start.
+    /// Restart the random numbers from a seed.
     Seed(u64),
-    /// Thousandths.
+    /// Set the temperature, in thousandths.
     Temperature(u16),
-    /// Draw from so many characters only; 0 for all.
+    /// Draw from this number of most probable characters; 0 for all.
     TopK(u16),
-    /// How many words a line gives.
+    /// Set the number of words per line.
     Words(u16),
-    /// How probable a word is.
+    /// Print how probable a word is.
     Score(&'l str),
-    /// The banner, and the settings.
+    /// Print the banner and the settings.
     Info,
-    /// How fast it is.
+    /// Measure the speed.
     Bench,
-    /// Start anew.
+    /// Restart.
     Reset,
-    /// The list of commands.
+    /// Print the list of commands.
     Help,
-    /// A panic, to see what becomes of it.
+    /// Panic, to test the handler.
     #[cfg(feature = "faults")]
     Panic,
-    /// A fault, to see what becomes of it.
+    /// Cause a fault, to test the handler.
     #[cfg(feature = "faults")]
     Fault,
 }
 
-/// Why a line asks for nothing.
+/// Reason why a line is not a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal<'l> {
-    /// No such command.
+    /// The command is unknown.
     Unknown(&'l str),
-    /// A command, and what it takes.
+    /// The argument does not suit the command: the command, and the arguments that it takes.
     Takes(&'l str, &'static str),
 }
 
-/// The commands, for `:help`.
+/// Commands with their descriptions, for `:help`.
 pub const HELP: [(&str, &str); 10] = [
     ("ma", "names that begin with ma; an empty line: any names"),
-    (":n 5", "how many names a line gives, 1 to 9999"),
-    (":seed 42", "starts the random numbers anew: the same seed, the same names"),
+    (":n 5", "names per line, 1 to 9999"),
+    (":seed 42", "restarts the random numbers: same seed, same names"),
     (":temp 0.8", "temperature, 0 (always the likeliest) to 65.535"),
     (":topk 5", "only the 5 likeliest characters; 0: all"),
     (":score emma", "how surprising a name is"),
     (":info", "model, board, memory, settings"),
     (":bench", "how fast it is"),
     (":reset", "restarts the board"),
-    ("Ctrl-C", "leaves a line, stops between two names"),
+    ("Ctrl-C", "cancels a line, stops after a name"),
 ];
 
-/// Reads a line.
+/// Parses a line.
 ///
 /// # Errors
-/// What it does not understand, with what it would.
+/// Returns the part of the line that is not understood, and what would be.
 pub fn parse(line: &str) -> Result<Command<'_>, Refusal<'_>> {
     let Some(command) = line.strip_prefix(':') else {
         return Ok(Command::Draw(line));
@@ -96,13 +96,13 @@ pub fn parse(line: &str) -> Result<Command<'_>, Refusal<'_>> {
     }
 }
 
-/// What stands in front of a sign in ASCII, and what behind it. Smaller than `split_once`, which searches word by word.
+/// Splits a text at the first occurrence of an ASCII sign. Smaller than `split_once`, which searches word by word.
 fn split_at(text: &str, sign: u8) -> Option<(&str, &str)> {
     let at = text.bytes().position(|byte| byte == sign)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// A whole number: digits and nothing else.
+/// Parses a whole number: only digits are allowed.
 fn number(text: &str) -> Option<u64> {
     if text.is_empty() {
         return None;
@@ -113,7 +113,7 @@ fn number(text: &str) -> Option<u64> {
     })
 }
 
-/// A decimal fraction in thousandths.
+/// Parses a decimal fraction. Returns thousandths.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, decimals) = split_at(text, b'.').unwrap_or((text, "0"));
     let decimals_in_thousandths = match decimals.len() {
@@ -122,7 +122,7 @@ fn thousandths(text: &str) -> Option<u16> {
         3 => number(decimals)?,
         _ => return None,
     };
-    // ".5" is a number, too.
+    // ".5" is also valid.
     let whole = if whole.is_empty() && text.starts_with('.') { 0 } else { number(whole)? };
     u16::try_from(whole.checked_mul(1_000)?.checked_add(decimals_in_thousandths)?).ok()
 }

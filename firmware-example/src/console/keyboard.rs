@@ -1,25 +1,25 @@
-//! The console with what has been typed ahead, so that Ctrl-C is seen while words are drawn.
+//! Console with type-ahead, so that Ctrl-C is noticed while words are drawn.
 
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 
 use super::line::CTRL_C;
 
-/// Bytes typed ahead that are kept. Further ones wait in the UART, which on a chip has room for a few at most.
+/// Number of bytes of type-ahead that are buffered. Further bytes wait in the UART, which on a chip holds only a few.
 const MAX_AHEAD: usize = 64;
 
-/// A console, and what came from it before anybody asked.
+/// Console with the bytes received but not yet read.
 pub struct Keyboard<C> {
     console: C,
     ahead: heapless::Deque<u8, MAX_AHEAD>,
 }
 
 impl<C: Read + ReadReady> Keyboard<C> {
-    /// Nothing has been typed.
+    /// Returns a keyboard with nothing typed ahead.
     pub fn new(console: C) -> Self {
         Self { console, ahead: heapless::Deque::new() }
     }
 
-    /// The next byte, as soon as there is one; `None` from a console that has ended, as a file may.
+    /// Waits for the next byte and returns it. `None` if the console has ended, as a file may.
     pub fn next_byte(&mut self) -> Option<u8> {
         if let Some(byte) = self.ahead.pop_front() {
             return Some(byte);
@@ -28,7 +28,7 @@ impl<C: Read + ReadReady> Keyboard<C> {
         matches!(self.console.read(&mut byte), Ok(1)).then_some(byte[0])
     }
 
-    /// Whether Ctrl-C has been typed. What was typed before it is gone then, as with a terminal's own.
+    /// Returns whether Ctrl-C has been typed. If so, discards the bytes typed before it, as a terminal does.
     pub fn is_interrupted(&mut self) -> bool {
         while !self.ahead.is_full() && matches!(self.console.read_ready(), Ok(true)) {
             let mut byte = [0];

@@ -1,5 +1,5 @@
-//! What the console says before a restart that nobody asked for: where it happened. Then it restarts, and the banner shows
-//! that it did; it never just stops.
+//! Last output of the console before an unplanned restart: the location of a panic or a fault. Then the program
+//! restarts, and the banner shows it; the program never just stops.
 
 use core::panic::PanicInfo;
 
@@ -10,12 +10,12 @@ use super::print::{NEW_LINE, Print};
 use crate::board;
 use crate::chip::{self, Fault};
 
-/// Says where the panic was, and restarts.
+/// Prints the location of the panic, and restarts.
 ///
-/// Not its message: once anybody looks at one, all that formats messages is linked in, 8 kB of it.
+/// The message is left out: formatting it would link 8 kB of code.
 #[inline(always)]
 pub fn panic(info: &PanicInfo<'_>) -> ! {
-    // There always is one, says its documentation.
+    // The documentation says that there always is a location.
     let (file, line) = info.location().map_or(("?", 0), |place| (place.file(), place.line()));
     panic_at(file, line)
 }
@@ -32,7 +32,7 @@ fn panic_at(file: &str, line: u32) -> ! {
     end(out)
 }
 
-/// Says where the fault was, and restarts.
+/// Prints the location of the fault, and restarts.
 pub fn fault(fault: Fault) -> ! {
     let mut out = begin();
     if let Some(out) = &mut out {
@@ -44,10 +44,10 @@ pub fn fault(fault: Fault) -> ! {
     end(out)
 }
 
-/// What the session writes to: the same type, so that printing exists once.
+/// Output of the session. Uses the session's type, so that the printing code exists once.
 type Out = Keyboard<board::Console>;
 
-/// The console on a line of its own; `None` before it is set up, when there is nobody to tell.
+/// Returns the console at the start of a line; `None` before it is set up.
 fn begin() -> Option<Out> {
     let mut out = board::console_for_last_words().map(Keyboard::new);
     if let Some(out) = &mut out {

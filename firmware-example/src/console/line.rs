@@ -1,10 +1,10 @@
-//! Editing a line on a serial terminal: what is typed comes byte by byte, and is shown only as it is echoed.
+//! Line editor for a serial terminal, which sends a line byte by byte and shows only the echo.
 
 use embedded_io::Write;
 
 use super::print::{NEW_LINE, Print};
 
-/// Most bytes of a line.
+/// Length limit of a line in bytes.
 pub const MAX_BYTES: usize = 64;
 
 /// Ctrl-C.
@@ -13,57 +13,57 @@ const BACKSPACE: u8 = 0x08;
 /// Ctrl-U.
 const CTRL_U: u8 = 0x15;
 const ESCAPE: u8 = 0x1b;
-/// What most terminals send for the backspace key.
+/// Byte that most terminals send for the backspace key.
 const DELETE: u8 = 0x7f;
 const BELL: &str = "\x07";
-/// Back, over the character, and back again.
+/// Moves back, overwrites the character with a blank, and moves back again.
 const RUB_OUT: &str = "\x08 \x08";
 
-/// What a byte has brought about.
+/// Effect of a byte.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The line goes on.
+    /// The line continues.
     None,
-    /// The line has ended: ask [`Line::text`].
+    /// The line has ended; [`Line::text`] returns it.
     Ended,
     /// Ctrl-C: the line is abandoned.
     Abandoned,
 }
 
-/// Why a line is no text.
+/// Reason why a line is not text.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// More than [`MAX_BYTES`].
+    /// The line has more than [`MAX_BYTES`] bytes.
     TooLong,
-    /// Not UTF-8.
+    /// The line is not UTF-8.
     NotUtf8,
 }
 
-/// Where in an escape sequence the input is: the keys that move the cursor send some.
+/// Position of the input in an escape sequence. The cursor keys send such sequences.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Escape {
     #[default]
     None,
-    /// Behind ESC.
+    /// After ESC.
     Begun,
-    /// Behind ESC `[`: parameters, then a letter or `~`.
+    /// After ESC `[`: parameters, then a letter or `~`.
     Csi,
-    /// Behind ESC `O`: one letter.
+    /// After ESC `O`: one letter.
     Ss3,
 }
 
-/// A line as it is typed.
+/// Line that is being typed.
 #[derive(Debug, Default)]
 pub struct Line {
     bytes: heapless::Vec<u8, MAX_BYTES>,
     is_too_long: bool,
     escape: Escape,
-    /// The last byte ended a line with CR: an LF behind it belongs to it.
+    /// True if the last byte ended a line with CR: an LF after it belongs to the same line end.
     is_behind_cr: bool,
 }
 
 impl Line {
-    /// Takes a byte, and echoes what it does.
+    /// Takes a byte, and echoes its effect.
     pub fn take_byte(&mut self, byte: u8, echo: &mut impl Write) -> Event {
         let is_second_half = core::mem::take(&mut self.is_behind_cr) && byte == b'\n';
         if is_second_half || self.is_of_escape(byte) {
@@ -102,10 +102,10 @@ impl Line {
         Event::None
     }
 
-    /// The line that has ended; [`Line::clear`] begins the next one.
+    /// Returns the line that has ended; [`Line::clear`] begins the next one.
     ///
     /// # Errors
-    /// One that cannot be read.
+    /// Returns why the line cannot be read.
     pub fn text(&self) -> Result<&str, Unreadable> {
         if self.is_too_long {
             return Err(Unreadable::TooLong);
@@ -113,16 +113,16 @@ impl Line {
         str::from_utf8(&self.bytes).map_err(|_| Unreadable::NotUtf8)
     }
 
-    /// An empty line.
+    /// Empties the line.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.is_too_long = false;
         self.escape = Escape::None;
     }
 
-    /// Takes the last character away, all bytes of it. Whether there was one.
+    /// Removes the last character with all of its bytes. Returns whether there was one.
     fn rub_out(&mut self, echo: &mut impl Write) -> bool {
-        // A line that was too long stays so: what did not fit is not known any more.
+        // A line that was too long stays so: the rest of it was not stored.
         if self.bytes.is_empty() || self.is_too_long {
             return false;
         }
@@ -133,9 +133,9 @@ impl Line {
         true
     }
 
-    /// Whether the byte belongs to an escape sequence, all of which are swallowed.
+    /// Returns whether the byte belongs to an escape sequence. All of them are ignored.
     fn is_of_escape(&mut self, byte: u8) -> bool {
-        // Enter and Ctrl-C are themselves everywhere: a lone ESC key must not eat them.
+        // Enter and Ctrl-C always take effect: a lone ESC key must not swallow them.
         let is_control = byte < b' ' || byte == DELETE;
         self.escape = match (&self.escape, byte) {
             (_, ESCAPE) => Escape::Begun,
@@ -153,7 +153,7 @@ impl Line {
     }
 }
 
-/// Whether a byte of UTF-8 belongs to the character before it.
+/// Returns whether a byte of UTF-8 continues the character before it.
 pub fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
@@ -162,7 +162,7 @@ pub fn is_continuation(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// Types bytes; the lines that end, and what was echoed.
+    /// Types bytes. Returns the lines that ended, and the echo.
     fn typed(bytes: &[u8]) -> (Vec<Result<String, Unreadable>>, Vec<u8>) {
         let (mut line, mut lines, mut echo) = (Line::default(), Vec::new(), vec![0; 4 * bytes.len()]);
         let mut rest = &mut echo[..];
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(lines("\x08a€\x08\x08\x08b\r".as_bytes()), ok(&["b"]));
         assert_eq!(typed(b"ab\x7f\r").1, b"ab\x08 \x08\r\n");
         assert_eq!(typed(b"\x7f\r").1, b"\r\n");
-        // What is no UTF-8 can be rubbed out, too.
+        // Bytes that are not UTF-8 can be rubbed out, too.
         assert_eq!(lines(b"\x80\xff\xa0\x7f\x7f\r"), ok(&[""]));
     }
 

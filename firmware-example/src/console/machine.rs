@@ -1,38 +1,38 @@
-//! What the console asks of what it runs on: a board, or a host that tests it.
+//! Interface between the console and the machine it runs on: a board, or a host that tests it.
 
-/// The board and what the program takes of it.
+/// Facts about the board, and the memory that the program takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
-    /// The board's name.
+    /// Name of the board.
     pub board: &'static str,
-    /// Its processor.
+    /// Name of the processor.
     pub core: &'static str,
-    /// The processor's clock.
+    /// Frequency of the processor's clock.
     pub clock_hz: u32,
-    /// Bytes of flash, the model that is linked in included.
+    /// Bytes of flash in use, including the built-in model.
     pub flash_bytes: usize,
-    /// Bytes of that model.
+    /// Bytes of the built-in model.
     pub model_bytes: usize,
-    /// Bytes of RAM that are taken all the time, the state included.
+    /// Bytes of RAM that statics take, including the state.
     pub static_bytes: usize,
-    /// Bytes of RAM that the stack has.
+    /// Bytes of RAM that are left for the stack.
     pub stack_bytes: usize,
 }
 
-/// What the console runs on.
+/// Machine that the console runs on.
 pub trait Machine {
-    /// The board, and what the program takes of it.
+    /// Returns the facts about the board and the program.
     fn facts(&self) -> Facts;
 
-    /// The most bytes the stack has had.
+    /// Returns the largest number of bytes that the stack has used.
     fn stack_used(&self) -> usize;
 
-    /// What [`Machine::now`] counts: "instructions" or "cycles".
+    /// Returns the unit of [`Machine::now`]: "instructions" or "cycles".
     fn unit(&self) -> &'static str;
 
-    /// The stopwatch.
+    /// Reads the stopwatch.
     fn now(&mut self) -> u64;
 
-    /// Restarts. Returns only on a host.
+    /// Restarts the board. Returns only on a host.
     fn reset(&mut self);
 }

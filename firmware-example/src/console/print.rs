@@ -1,42 +1,42 @@
-//! Text and whole numbers on a console, without the machinery of `core::fmt`, which takes as much flash as all else of
-//! the console.
+//! Prints text and whole numbers on a console, without `core::fmt`, which takes as much flash as the rest of the
+//! console.
 
 use embedded_io::Write;
 
-/// Ends a line: a serial terminal takes both.
+/// Line end with CR and LF: a serial terminal needs both.
 pub const NEW_LINE: &str = "\r\n";
 
-/// Digits of the largest number.
+/// Number of digits of the largest number.
 const MAX_DIGITS: usize = 20;
 
-/// What can be printed. Errors are not: a console that cannot be written to has nobody to tell.
+/// Printing functions. They ignore errors: if the console cannot be written to, there is nowhere to report the error.
 pub trait Print: Write {
-    /// Text.
+    /// Prints text.
     #[inline(never)]
     fn text(&mut self, text: &str) {
         let _ = self.write_all(text.as_bytes());
     }
 
-    /// Text, and the end of the line.
+    /// Prints text and a line end.
     #[inline(never)]
     fn line(&mut self, text: &str) {
         self.text(text);
         self.text(NEW_LINE);
     }
 
-    /// A character.
+    /// Prints a character.
     #[inline(never)]
     fn character(&mut self, character: char) {
         self.text(character.encode_utf8(&mut [0; 4]));
     }
 
-    /// A number.
+    /// Prints a number.
     #[inline(never)]
     fn number(&mut self, number: u64) {
         self.digits(number, 1);
     }
 
-    /// A number with zeros in front, up to so many digits.
+    /// Prints a number with leading zeros, with at least `least` digits.
     #[inline(never)]
     fn digits(&mut self, mut number: u64, least: usize) {
         let mut digits = [b'0'; MAX_DIGITS];
@@ -52,7 +52,7 @@ pub trait Print: Write {
         let _ = self.write_all(last(&digits, count.max(least)));
     }
 
-    /// A number of thousandths, as a decimal fraction with all three of them.
+    /// Prints a number of thousandths as a decimal fraction with three places.
     #[inline(never)]
     fn thousandths(&mut self, number: u32) {
         self.number((number / 1_000).into());
@@ -60,7 +60,7 @@ pub trait Print: Write {
         self.digits((number % 1_000).into(), 3);
     }
 
-    /// A number of millionths, rounded to four places.
+    /// Prints a number of millionths, rounded to four places.
     #[inline(never)]
     fn millionths(&mut self, number: u64) {
         let rounded = number.saturating_add(50) / 100;
@@ -69,7 +69,7 @@ pub trait Print: Write {
         self.digits(rounded % 10_000, 4);
     }
 
-    /// 32 bits as eight hexadecimal digits.
+    /// Prints 32 bits as eight hexadecimal digits.
     #[inline(never)]
     fn hex(&mut self, number: u32) {
         let digits = core::array::from_fn::<_, 8, _>(|place| {
@@ -82,7 +82,7 @@ pub trait Print: Write {
 
 impl<W: Write + ?Sized> Print for W {}
 
-/// The last so many bytes. Without an index: a panic that names one would bring `core::fmt`.
+/// Returns the last `count` bytes. Does not index: the panic of an index would link `core::fmt`.
 fn last(bytes: &[u8], count: usize) -> &[u8] {
     bytes.get(bytes.len().saturating_sub(count)..).unwrap_or(bytes)
 }

@@ -1,4 +1,4 @@
-//! A stopwatch for a program that runs on a chip and, the same file, in the emulator.
+//! Stopwatch for one program file that runs both on a chip and in the emulator.
 
 use cortex_m::Peripherals;
 use cortex_m::asm;
@@ -6,19 +6,19 @@ use cortex_m::asm;
 use super::cycles::Cycles;
 use super::systick::Systick;
 
-/// Counts cycles on a chip, and instructions in the emulator with a SysTick that runs at `HZ`.
+/// Counts cycles on a chip. In the emulator, counts instructions with a SysTick that runs at `HZ`.
 pub enum Either<const HZ: u32> {
-    /// On a chip.
+    /// Stopwatch on a chip.
     Chip(Cycles),
-    /// In the emulator.
+    /// Stopwatch in the emulator.
     Emulator(Systick<HZ, true>),
 }
 
 impl<const HZ: u32> Either<HZ> {
-    /// Starts the counter that there is: the emulator's counter of cycles never moves.
+    /// Starts the cycle counter, or SysTick if the cycle counter does not move, as in the emulator.
     ///
     /// # Panics
-    /// If it has been called before: there is one of each.
+    /// Panics if it is called a second time: there is only one of each counter.
     #[expect(clippy::new_without_default, reason = "there is one, which this takes")]
     pub fn new() -> Self {
         let Peripherals { DCB, DWT, SYST, .. } = Peripherals::take().unwrap();
@@ -28,7 +28,7 @@ impl<const HZ: u32> Either<HZ> {
         if cycles.now() == before { Self::Emulator(Systick::start(SYST)) } else { Self::Chip(cycles) }
     }
 
-    /// What it counts.
+    /// Returns the name of the unit.
     pub const fn unit(&self) -> &'static str {
         match self {
             Self::Chip(cycles) => cycles.unit(),
@@ -36,7 +36,7 @@ impl<const HZ: u32> Either<HZ> {
         }
     }
 
-    /// What `run` takes, reading the counter included.
+    /// Returns the count that `run` takes, including reading the counter, and its result.
     pub fn count<T>(&mut self, run: impl FnOnce() -> T) -> (u64, T) {
         match self {
             Self::Chip(cycles) => cycles.count(run),
@@ -44,7 +44,7 @@ impl<const HZ: u32> Either<HZ> {
         }
     }
 
-    /// What has been counted since the start: for laps.
+    /// Returns the count since the start, for lap times.
     pub fn now(&mut self) -> u64 {
         match self {
             Self::Chip(cycles) => cycles.now(),
@@ -52,7 +52,7 @@ impl<const HZ: u32> Either<HZ> {
         }
     }
 
-    /// Interrupts since the start.
+    /// Returns the number of interrupts since the start.
     pub fn interrupts(&self) -> u32 {
         match self {
             Self::Chip(cycles) => cycles.interrupts(),

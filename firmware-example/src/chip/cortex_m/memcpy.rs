@@ -1,16 +1,16 @@
-//! Copying and clearing memory in a few instructions, for the whole program.
+//! Copies and clears memory in a few instructions, for the whole program.
 //!
-//! The compiler's own routines are written for speed and take 1.2 kB of flash. No other file may define these symbols, as
-//! a C library would. The compiler calls them for whatever it moves, the rings' entries included: those lie at whole words,
-//! and are copied four words at a time.
+//! The compiler's own routines are written for speed and take 1.2 kB of flash. No other file, such as a C library, may
+//! define these symbols. The compiler calls them for all data it moves, including the rings' entries, which are aligned
+//! to words and copied four words at a time.
 //!
-//! A library must not choose such routines for the programs that use it: hence they are here and not in `runtime`.
+//! The routines are here and not in `runtime`, because a library must not choose them for the programs that use it.
 
 #![allow(unsafe_code, reason = "assembly")]
 
 use core::arch::global_asm;
 
-// Armv6-M has all of these instructions, and with it every core.
+// All of these instructions are in Armv6-M, and therefore in every Cortex-M core.
 global_asm!(
     r#"
     .syntax unified

@@ -1,8 +1,8 @@
-//! Flash and RAM of the running program, from the symbols of the linker script.
+//! Flash and RAM of the running program, from the linker script's symbols.
 #![allow(unsafe_code, reason = "names symbols of the linker script")]
 
 unsafe extern "C" {
-    // Of cortex-m-rt's script.
+    // From cortex-m-rt's script.
     static __sidata: u8;
     static __sdata: u8;
     static __edata: u8;
@@ -10,17 +10,17 @@ unsafe extern "C" {
     static _ram_start: u8;
     static _stack_start: u8;
     static _stack_end: u8;
-    // Of the memory map; see `SYMBOLS` in build.rs.
+    // From the memory map; see `SYMBOLS` in build.rs.
     static _flash_start: u8;
 }
 
-/// Returns the bytes of flash: vectors, code, constants and first values of variables.
+/// Returns the bytes of flash in use: vectors, code, constants and initial values of variables.
 pub fn flash_bytes() -> usize {
     let first_values = (&raw const __edata).addr() - (&raw const __sdata).addr();
     (&raw const __sidata).addr() + first_values - (&raw const _flash_start).addr()
 }
 
-/// Returns the bytes of RAM that are taken before the program starts.
+/// Returns the bytes of RAM that statics take.
 pub fn static_bytes() -> usize {
     (&raw const __sheap).addr() - (&raw const _ram_start).addr()
 }
@@ -30,7 +30,7 @@ pub fn stack_bytes() -> usize {
     stack_top() - (&raw const __sheap).addr()
 }
 
-/// Returns the address at which the stack begins; it grows downwards.
+/// Returns the address where the stack begins; the stack grows downwards.
 #[inline(always)]
 pub fn stack_top() -> usize {
     &raw const _stack_start as usize

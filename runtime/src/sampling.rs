@@ -85,8 +85,8 @@ impl Sampling {
     }
 }
 
-/// Sets all logits except the `k` largest to `lowest`, or none if `k` is 0. Among equals, the earlier logit counts as
-/// larger.
+/// Sets all logits except the `k` largest to `lowest`. If `k` is 0, changes nothing. Among equals, the earlier logit
+/// counts as larger.
 ///
 /// For each logit, searches for `k` larger ones, which needs no second buffer. For the small `k` in use that is as fast
 /// as any other way, because a logit far below the largest soon finds them. The search covers logits not yet examined

@@ -58,12 +58,12 @@ fn the_rust_is_that_of_a_project_that_runs() {
     }
 }
 
-/// Looks up every command. The test of the pages runs those that need no board and no minutes.
+/// Looks up every command. The test of the pages runs the commands that need no board and no minutes.
 #[test]
 fn cargo_xtask_knows_the_commands_and_their_options() {
     let readme = readme();
     let commands: Vec<&str> = readme.match_indices("cargo xtask ").map(|(at, _)| &readme[at + 12..]).collect();
-    assert!(commands.len() > 10, "{} commands", commands.len());
+    assert!(commands.len() >= 8, "{} commands", commands.len());
     for rest in commands {
         let command = rest.split(['`', '#', '\n']).next().expect("a command");
         let words: Vec<&str> = command.split_whitespace().take_while(|word| *word != "--").collect();

@@ -89,8 +89,8 @@ fn tree(svg: &mut Svg, conversation: &Conversation<'_>) {
             svg.add(&format!(r#"<line class="{class}" x1="{x1:.1}" y1="{y1}" x2="{x2:.1}" y2="{y2}"/>"#));
         }
     }
-    for row in 1..rows.len() - 1 {
-        for index in 0..rows[row] {
+    for (row, &nodes) in rows.iter().enumerate().take(4).skip(1) {
+        for index in 0..nodes {
             let class = if is_new(row, index) { "o new" } else { "o" };
             svg.add(&format!(r#"<circle class="{class}" cx="{:.1}" cy="{}" r="13"/>"#, x(row, index), y(row)));
         }

@@ -106,12 +106,12 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
 /// Makes the folder `out`, with the model of a blob or with the shipped one.
 ///
 /// # Errors
-/// A folder that is no such package, a blob that is refused, or a compiler that is missing or fails.
+/// Returns an error if the folder has other files, if the blob is not valid, or if the compiler is missing or fails.
 pub fn make(repo: &Repo, out: &Path, model: Option<&Path>) -> Result<()> {
     let shipped = repo.root().join(MODEL);
     let path = model.unwrap_or(&shipped);
     let (_, blob) = blob::read(path)?;
-    let model = Model::new(blob.as_bytes()).context("it was accepted before")?;
+    let model = Model::new(blob.as_bytes()).context("the blob is not valid")?;
     let archives = archives::make(repo, &model, blob.as_bytes())?;
     let memory_bytes = memory_bytes(&model, blob.as_bytes())?;
 

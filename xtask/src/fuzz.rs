@@ -187,8 +187,8 @@ impl Fuzz<'_> {
         run_command(&mut self.cargo_fuzz("build"))
     }
 
-    /// Returns the built program, with AddressSanitizer's expensive checks turned off: without `unsafe`, nothing here
-    /// can use freed memory or leak.
+    /// Returns the built program, with AddressSanitizer's expensive checks turned off: code without
+    /// `unsafe` cannot use freed memory, and leaks are not searched for.
     fn program(&self) -> Command {
         let triple = ask(Command::new("rustc").args(["+nightly", "--print", "host-tuple"])).unwrap_or_default();
         let package = self.repo.root().join(self.target.package);

@@ -1,4 +1,4 @@
-//! `cargo xtask semver`: what the runtime's public items have changed since the last release, by cargo-semver-checks.
+//! `cargo xtask semver`: compares the runtime's public items with those of the last release.
 
 use std::process::{Command, ExitCode};
 
@@ -12,7 +12,7 @@ use crate::subcommand::{Subcommand, no_options};
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "semver",
-    summary: Some("compare the runtime's public items with the last version"),
+    summary: Some("compare the runtime's public items with those of the last release"),
     help: "\
 cargo xtask semver
 
@@ -26,7 +26,7 @@ cargo-semver-checks, which takes some minutes.
     },
 };
 
-/// The version that is installed: it must know the compiler's format of documentation in JSON.
+/// Version of cargo-semver-checks to install: it must know the compiler's format of documentation in JSON.
 const VERSION: &str = "0.51.0";
 
 /// Runs cargo-semver-checks.

@@ -29,8 +29,8 @@ use row::{Rounded, Rows};
 
 /// Most contexts for calibration: enough for the statistics of 256 inputs, few enough to be evaluated in a moment.
 const CALIBRATION_CONTEXTS: usize = 20_000;
-/// Share of the Hessian's mean diagonal that is added to its diagonal: without, an input that is always zero would make
-/// the Hessian singular.
+/// Share of the Hessian's mean diagonal that is added to its diagonal: without it, inputs that hardly
+/// change or are always zero would make the Hessian singular or nearly so.
 const DAMPING: f64 = 0.01;
 
 /// Most inputs of a layer: the Hessian of so many takes 0.5 GB, and a few such matrices are needed at once.

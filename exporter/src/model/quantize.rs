@@ -146,7 +146,7 @@ pub fn nearest(value: f64, max: f64) -> i8 {
 
 /// Level 0 and the embedding that it reads, before the weights are rounded.
 ///
-/// The level becomes a table of pre-activations if [`table_pays`].
+/// The level becomes a table of pre-activations if [`table_pays`] returns true.
 #[derive(Clone, Debug)]
 pub struct InputLayer {
     /// The embedding, `[vocab_size][n_embd]`, in units of `real.input_scale`; empty if the level is a table.

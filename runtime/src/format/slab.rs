@@ -89,7 +89,7 @@ impl<'a> Slab<'a> {
         // No overflow: dimensions are limited (see `config`), so this is far below 2^32.
         let padded = bytes + padding;
         let Some((part, rest)) = self.rest.split_at_checked(padded) else {
-            // No wrap matters: the bytes taken are in memory, and `padded` is below 2^31.
+            // No overflow: the bytes taken are in memory, and `padded` is below 2^31.
             let need = self.taken().wrapping_add(padded);
             return self.refuse(FormatError::SlabSizeMismatch { need, have: self.len });
         };

@@ -89,8 +89,8 @@ pub trait PackedLayout {
     /// Definition of [`Self::rows_curve`].
     fn rows_curve_portable(blocks: &[u32], prepared: &[u32], constant: i32, curve: &Curve, out: &mut [i8]);
 
-    /// Returns a weight of a block, or 0 outside the block. If no writer makes the word, the weight may be one that is
-    /// not allowed.
+    /// Returns a weight of a block, or 0 outside the block. For a word that no writer produces, the weight may be
+    /// out of range.
     fn weight(block: &[u32], columns: usize, row: usize, column: usize) -> i8;
 
     /// Returns the bias of a row of a block, or `None` if no bias has the row's start value.
@@ -303,7 +303,7 @@ impl PackedKernel {
         for_layout!(self, L => L::GROUP)
     }
 
-    /// Returns a number of columns with padding: to whole parts, or to whole groups if they include the layer's last
+    /// Rounds a number of columns up: to whole parts, or to whole groups if the columns include the layer's last
     /// position.
     #[inline]
     pub fn padded(self, columns: usize, last: bool) -> usize {

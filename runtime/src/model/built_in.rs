@@ -14,7 +14,7 @@ use crate::limits::MAX_LAYERS;
 use crate::vocab::Token;
 
 /// Results of loading a blob with `LEVELS` levels and `LAYERS` layers, as `source` writes them. Nothing checks them:
-/// with other values a program may panic or have arbitrary results.
+/// with values from elsewhere a program may panic or compute arbitrary results.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "as in the header")]
 pub struct Parts<const LEVELS: usize, const LAYERS: usize> {

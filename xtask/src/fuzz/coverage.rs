@@ -35,7 +35,7 @@ const LOADER: [&str; 10] = [
 /// File, relative to `runtime/src`, and line number.
 type Line = (String, u64);
 
-/// Prints a table and the lines that are not reached. `runtime/fuzz/README.md` lists the lines that cannot be reached.
+/// Prints a table and the lines not reached. `runtime/fuzz/README.md` lists the lines that need not be reached.
 ///
 /// # Errors
 /// Returns an error if valgrind is missing.

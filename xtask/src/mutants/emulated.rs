@@ -110,7 +110,7 @@ fn found(repo: &Repo, copy: &Repo, board: &Board, model: &str) -> Result<bool> {
             differ.for_each(|(key, value)| println!("   {key}={value}"));
             !run.success()
         }
-        // The program hangs, or does not build.
+        // The program hangs, or QEMU cannot be started.
         Err(error) => {
             println!("   {error:#}");
             true

@@ -1,4 +1,4 @@
-//! What a machine without NEON needs to test the NEON kernels: a Rust target, and QEMU for single Linux programs.
+//! Installs the tools to test the NEON kernels on a machine without NEON: a Rust target, and QEMU for Linux programs.
 
 use std::env::consts;
 use std::process::Command;

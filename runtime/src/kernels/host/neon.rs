@@ -242,8 +242,8 @@ fn narrow([low, high]: [int32x4_t; 2]) -> int16x8_t {
 
 /// Returns [`Curve::at`] of 16 lanes.
 ///
-/// `tbl` and `tbx` look up an index in 64 entries and keep the lane as it is if the index is larger. Four lookups cover
-/// the half of the curve for indices that are not negative, four the other half.
+/// `tbl` and `tbx` look up an index in 64 entries. For a larger index, `tbl` writes 0 and `tbx` keeps the lane. Four
+/// lookups cover the half of the curve for indices that are not negative, four the other half.
 #[inline]
 #[target_feature(enable = "neon")]
 fn look_up_curve(curve: &Curve, [low, high]: [int16x8_t; 2]) -> int8x16_t {

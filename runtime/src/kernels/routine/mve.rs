@@ -283,8 +283,8 @@ unsafe extern "C" {
         end: u32,
     ) -> u32;
 
-    /// Returns the index of the weight at which the sum of the `count` weights exceeds the threshold, or 0 if none
-    /// does. `count` is not 0; the sum of all weights fits 32 bits.
+    /// Returns the index of the first of `count` weights at which the running sum exceeds the threshold, or 0 if there
+    /// is none. `count` is not 0; the sum of all weights fits 32 bits.
     fn runtime_v128_pick(weights: *const i32, count: usize, threshold: u32) -> usize;
 }
 

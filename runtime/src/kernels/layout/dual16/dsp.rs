@@ -12,10 +12,11 @@
 //!         c1, c2, y1, y2 = 4 words of x                      one LDM, for all rows
 //!         for each row, two per LDM of weights:
 //!             v, w = 2 words
-//!             acc = SMLAD(v, c1, acc)                        raw words ...
 //!             acc = SMLAD(v, c1, acc)                        products of raw words
-//!             v = SXTAB16(y2, v)                             ... and what they lack, in place
+//!             acc = SMLAD(w, c2, acc)
 //!             v = SXTAB16(y2, v)                             the remaining factors, in place
+//!             w = SXTAB16(y1, w)
+//!             acc = SMLAD(v, w, acc)
 //!     out[0..4] = SMMULR(acc, multiplier)                    (256 acc * m + 2^31) >> 32: `requantize`
 //!                 or its entry of the curve: saturated, looked up
 //! ```

@@ -5,7 +5,7 @@ use super::MIDDLE;
 /// Prepares a position: passes the whole parts, of `PART` columns and `WORDS` words each, to `convert`. Zeros fill an
 /// incomplete part, and further parts if `prepared` has words for them.
 ///
-/// Does nothing if `prepared` has too few words, has a part of a part, or has `group` or more words too many.
+/// Does nothing if `prepared` has too few words, has an incomplete last part, or has `group` or more words too many.
 #[inline]
 pub(super) fn segment<const PART: usize, const WORDS: usize>(
     x: &[i8],

@@ -17,7 +17,7 @@
 //! r1  block: weights, start values, multipliers        r7  out: a low register, as a narrowing VSTRB requires
 //! r3  activations                                       r9  label after a turn of the loop: 5, 6 or 7
 //! r5  curve                                             r11 end of out
-//! [sp]     first activation                             [sp, 4]  label where a block begins: 3, 4, 6 or 7
+//! [sp]     first activation                             [sp, 4]  label where a block begins: 3, in turn 4, 6 or 7
 //! [sp, 8]  label where its fours of groups begin        [sp, 12] end of the groups before them
 //! [sp, 16] curve, [sp, 20] end of the activations       [sp, 24] label after the last of several turns
 //! ```

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use runtime::format::AlignedBlob;
 use runtime::{Generator, HeapState, Model, Sampling};
+pub use xtask::bench::thousands;
 use xtask::board::{self, Board};
 use xtask::command::advice;
 use xtask::emulator::{self, Run};
@@ -141,8 +142,7 @@ pub fn assert_section(document: &str, name: &str, table: &str) {
     let _lock = LOCK.lock();
     let path = workspace(document);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let (before, rest) = text.split_once(&format!("<!-- {name} -->\n")).expect("a place for the table");
-    let (found, after) = rest.split_once(&format!("<!-- /{name} -->\n")).expect("an end of it");
+    let (before, found, after) = around_section(&text, name);
     if std::env::var_os("BLESS").is_some() {
         let text = format!("{before}<!-- {name} -->\n{table}<!-- /{name} -->\n{after}");
         return std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -161,14 +161,22 @@ pub fn assert_section_within(percent: f64, document: &str, name: &str, table: &s
     }
     let path = workspace(document);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let begin = text.split_once(&format!("<!-- {name} -->\n")).map(|(_, rest)| rest);
-    let found = begin.and_then(|rest| rest.split_once(&format!("<!-- /{name} -->\n"))).map(|(found, _)| found);
-    let found = found.unwrap_or_else(|| panic!("{document} has no section {name}"));
+    let (_, found, _) = around_section(&text, name);
     assert!(
         agrees(percent, found, table),
         "{document} differs by more than {percent} %; if that is meant, run the test with BLESS=1. Found:\n{found}\n\
          Expected:\n{table}"
     );
+}
+
+/// Splits a document into the text before a section's mark, the section, and the text after its closing mark.
+///
+/// # Panics
+/// Panics if the document has no such marks.
+fn around_section<'t>(text: &'t str, name: &str) -> (&'t str, &'t str, &'t str) {
+    let (before, rest) = text.split_once(&format!("<!-- {name} -->\n")).expect("a place for the table");
+    let (found, after) = rest.split_once(&format!("<!-- /{name} -->\n")).expect("the end of the table");
+    (before, found, after)
 }
 
 /// Returns whether two tables have the same words, and numbers that differ by at most `percent`.
@@ -192,14 +200,6 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         text += &line(&row.iter().map(String::as_str).collect::<Vec<_>>());
     }
     text
-}
-
-/// Returns a number as 12,345.
-pub fn thousands(number: u64) -> String {
-    match number {
-        0..1_000 => number.to_string(),
-        _ => format!("{},{:03}", thousands(number / 1_000), number % 1_000),
-    }
 }
 
 #[cfg(test)]

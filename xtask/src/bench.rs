@@ -20,7 +20,7 @@ mod trace;
 mod wavenet;
 
 pub use record::{ANOMALY, Change, Record, Row, TOLERANCE_PERCENT, change};
-pub use report::show;
+pub use report::{show, thousands};
 pub use wavenet::{Network, blob as random_blob};
 
 use crate::board::{self, Board};

@@ -168,7 +168,7 @@ fn header(repo: &Repo) -> Result<String> {
 /// Removes the folder of an earlier run.
 ///
 /// # Errors
-/// A folder with other files, which stay.
+/// Returns an error if the folder has other files; they are not removed.
 fn remove_package(out: &Path) -> Result<()> {
     let Ok(mut files) = fs::read_dir(out) else { return Ok(()) };
     if files.next().is_some() && !out.join("src/more_cores.h").exists() {

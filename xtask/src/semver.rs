@@ -32,7 +32,7 @@ const VERSION: &str = "0.51.0";
 /// Runs cargo-semver-checks.
 ///
 /// # Errors
-/// The version does not allow a change, or the tool cannot be installed.
+/// Returns an error if the version number does not allow a change, or if the tool cannot be installed.
 fn run(repo: &Repo) -> Result<ExitCode> {
     let Some(tag) = last_release(repo) else {
         println!("nothing to compare with: no commit before this one has a tag v*, as in v0.1.0");

@@ -42,7 +42,7 @@ const WORDS_AT_ONCE: usize = 1 << 16;
 
 /// Draws words as [`words`] does, many at once on all cores.
 ///
-/// The same seed draws other words than [`words`] does: see [`runtime::batch`].
+/// With the same seed, [`words`] draws different words: see [`runtime::batch`].
 ///
 /// # Errors
 /// [`PromptError`] if the model cannot read the prompt, or it is longer than `max_len`.

@@ -33,7 +33,7 @@ const CALIBRATION_CONTEXTS: usize = 20_000;
 /// change or are always zero would make the Hessian singular or nearly so.
 const DAMPING: f64 = 0.01;
 
-/// Most inputs of a layer: the Hessian of so many takes 0.5 GB, and a few such matrices are needed at once.
+/// Most inputs of a layer: a Hessian of this size takes 0.5 GB, and a few such matrices are needed at once.
 pub const MAX_FAN_IN: usize = 8_192;
 
 /// Returns the largest number of inputs of a layer; a table has an input for each position and token.

@@ -156,7 +156,7 @@ fn table(header: &[&str], numbers: usize, rows: impl Iterator<Item = Vec<String>
 }
 
 /// Returns a number with commas between groups of three digits: `12,345`.
-fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

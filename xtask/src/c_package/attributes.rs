@@ -23,7 +23,7 @@ const EITHER: u8 = 3;
 /// Returns the section with `Tag_ABI_VFP_args` = 3: compatible with both conventions.
 ///
 /// # Errors
-/// A section of another form: another vendor's attributes, or those of a part of the file.
+/// Returns an error if the section has another vendor's attributes, or attributes of only a part of the file.
 pub fn with_either_float_abi(section: &[u8]) -> Result<Vec<u8>> {
     let cut = "the section is cut short";
     let (&version, rest) = section.split_first().context(cut)?;

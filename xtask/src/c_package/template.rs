@@ -66,7 +66,7 @@ pub fn fill_folder(from: &Path, to: &Path, values: &[(&str, String)]) -> Result<
 /// Returns the text with the values in place of their names.
 ///
 /// # Errors
-/// A name that has no value.
+/// Returns an error if a name has no value.
 fn fill(text: &str, values: &[(&str, String)]) -> Result<String> {
     let filled = values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value));
     match filled.split('@').nth(1) {

@@ -24,7 +24,7 @@ const PLACE: &str = ".tools/typos";
 /// Returns the program: the one on the PATH if it has the right version, or the one that set-up fetched.
 ///
 /// # Errors
-/// There is none of that version.
+/// Returns an error if there is no program of that version.
 pub fn find(repo: &Repo) -> Result<PathBuf> {
     let fetched = repo.root().join(PLACE).join("bin").join(format!("{NAME}{EXE_SUFFIX}"));
     let is_right =
@@ -36,7 +36,7 @@ pub fn find(repo: &Repo) -> Result<PathBuf> {
 /// Installs the program into `.tools/typos` where it is missing.
 ///
 /// # Errors
-/// There is no pip, or pip cannot fetch the package.
+/// Returns an error if there is no pip, or if pip cannot fetch the package.
 pub fn setup(repo: &Repo) -> Result<()> {
     if let Ok(file) = find(repo) {
         say(&format!("{VERSION} is installed ({})", repo.short(&file)));

@@ -30,6 +30,7 @@ const BOARDS: &str = "boards.toml";
 /// Linker symbols for the bounds of the memory regions, which the program reads.
 const SYMBOLS: &str = "
 _flash_start = ORIGIN(FLASH);
+_ram_begin = ORIGIN(RAM);
 _slot_start = ORIGIN(SLOT);
 _slot_end = ORIGIN(SLOT) + LENGTH(SLOT);
 ";
@@ -249,6 +250,8 @@ fn link_arguments(architecture: &str) -> Result<&'static [&'static str], Box<dyn
     match architecture {
         // cortex-m-rt's script. `--nmagic`: no gap at the start of flash for ELF headers.
         "arm" => Ok(&["-Tlink.x", "--nmagic"]),
+        // riscv-rt's script, which does not include memory.x.
+        "riscv32" => Ok(&["-Tmemory.x", "-Tlink.x", "--nmagic"]),
         other => Err(format!("no start-up code for {other}: add it to src/chip and to `link_arguments`").into()),
     }
 }

@@ -13,7 +13,7 @@ use runtime::Sampling;
 use tests::{blob, host_words, workspace};
 use xtask::emulator::TIMEOUT;
 use xtask::repo::Repo;
-use xtask::setup::qemu::QEMU;
+use xtask::setup::qemu;
 use xtask::setup::thumb;
 
 /// Placeholder for the runtime's folder in the documents.
@@ -142,7 +142,7 @@ fn in_firmware() {
     if thumb::uses_debian(&repo) {
         cargo.env("RUSTC", repo.root().join(thumb::RUSTC));
     }
-    let emulator = QEMU.file(&repo);
+    let emulator = qemu::ARM.file(&repo);
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = emulator.parent().map(Path::to_owned).into_iter().chain(env::split_paths(&path));
     cargo.env("PATH", env::join_paths(folders).unwrap());

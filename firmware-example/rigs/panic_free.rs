@@ -95,6 +95,7 @@ mod on_chip {
         Ok(vocab.len() + usize::from(refused))
     }
 
+    /// Runs after start-up.
     #[firmware_example::chip::entry]
     fn entry() -> ! {
         // Uses the bytes of the blob, so that they are in flash only once.

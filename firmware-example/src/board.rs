@@ -7,6 +7,7 @@
 //!   [`embedded_io::Write`] and never fails. [`serial::Polled`] makes one from four functions.
 //! - `fn set_up() -> Console`: sets up clocks, pins and the UART (115,200 baud, 8 bits, no parity) after a reset.
 //! - `fn steal() -> Console`: returns a second handle of the UART, as `set_up` left it, for fault handlers.
+//! - `fn reset() -> !`: restarts the chip. Only boards with RISC-V: Cortex-M has a common way.
 //!
 //! Drivers of UARTs that several boards share are modules of the boards' files.
 //!
@@ -22,10 +23,15 @@ use crate::chip;
 #[cfg_attr(board_code = "netduinoplus2", path = "board/netduinoplus2.rs")]
 #[cfg_attr(board_code = "nrf52", path = "board/nrf52.rs")]
 #[cfg_attr(board_code = "pico", path = "board/pico.rs")]
+#[cfg_attr(board_code = "riscv_virt", path = "board/riscv_virt.rs")]
 mod chosen;
 pub mod serial;
 
+#[cfg(target_arch = "arm")]
+pub use chip::reset;
 pub use chosen::Console;
+#[cfg(target_arch = "riscv32")]
+pub use chosen::reset;
 
 // Defines NAME, CORE, CLOCK_HZ and EMULATED, and UART if the board's row has it.
 include!(concat!(env!("OUT_DIR"), "/board.rs"));
@@ -41,6 +47,10 @@ pub type Stopwatch = chip::Cycles;
 /// emulator and "cycles" on a chip.
 #[cfg(stopwatch = "either")]
 pub type Stopwatch = chip::Either<CLOCK_HZ>;
+/// Stopwatch with `new`, `count`, `now`, `interrupts`, and `unit`, which returns "instructions" in the emulator and
+/// "cycles" on a chip.
+#[cfg(stopwatch = "mcycle")]
+pub type Stopwatch = chip::Mcycle<EMULATED>;
 
 /// True after [`console`] has returned.
 static IS_SET_UP: AtomicBool = AtomicBool::new(false);

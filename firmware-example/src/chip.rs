@@ -1,22 +1,26 @@
 //! Code that depends on the processor's architecture. Programs, the console and boards use it only through this module.
-//! A board of another architecture needs a second folder beside `chip/cortex_m` that defines the same names:
+//! `chip/cortex_m` and `chip/riscv` define the same names:
 //!
 //! - `entry`: the attribute of a program's main function.
 //! - `fault_handler!`: makes a function that takes a [`Fault`] the fault handler.
 //! - `fault`: causes a fault, for tests.
-//! - `reset`: restarts the chip.
+//! - `reset`: restarts the chip. RISC-V has no common way to do it, so there the board's file defines it.
 //! - `singleton!`: a static that can be taken once.
 //! - `sections`: flash and RAM of the running program, from the linker's symbols.
-//! - `Systick`, `Cycles`, `Either`: stopwatches, one of which the board selects.
+//! - `Systick`, `Cycles`, `Either`, `Mcycle`: stopwatches, one of which the board selects.
 //! - `PAINT` and `stack_pointer`, for [`stack`].
 //! - memcpy and memset, which the compiler calls.
 
 #[cfg(target_arch = "arm")]
 mod cortex_m;
+#[cfg(target_arch = "riscv32")]
+mod riscv;
 pub mod stack;
 
 #[cfg(target_arch = "arm")]
 pub use self::cortex_m::*;
+#[cfg(target_arch = "riscv32")]
+pub use self::riscv::*;
 
 /// Location of a fault.
 #[derive(Clone, Copy, Debug)]
@@ -27,5 +31,5 @@ pub struct Fault {
     pub called_from: u32,
 }
 
-#[cfg(not(target_arch = "arm"))]
+#[cfg(not(any(target_arch = "arm", target_arch = "riscv32")))]
 compile_error!("src/chip has no folder for this architecture");

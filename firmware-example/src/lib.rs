@@ -50,6 +50,7 @@ macro_rules! program {
     ($run:path) => {
         $crate::semihosting_handlers!();
 
+        /// Runs after start-up.
         #[$crate::chip::entry]
         fn entry() -> ! {
             // Not inlined: this frame must not exist while `boot` runs, which needs the most stack.

@@ -28,7 +28,7 @@ use crate::command::{ask, run as run_command};
 use crate::emulator;
 use crate::firmware::{self, PRECISIONS, ROW_MAJOR};
 use crate::repo::Repo;
-use crate::setup::qemu::QEMU;
+use crate::setup::qemu;
 use crate::size;
 use crate::subcommand::{self, Subcommand, usage};
 
@@ -426,7 +426,7 @@ pub fn made(repo: &Repo) -> String {
     let first_line = |text: Option<String>| text.and_then(|text| text.lines().next().map(str::to_owned));
     let date = ask(Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
     let rustc = ask(Command::new("rustc").arg("--version").current_dir(repo.root())).unwrap_or_default();
-    let qemu = first_line(ask(Command::new(QEMU.file(repo)).arg("--version"))).unwrap_or_default();
+    let qemu = first_line(ask(Command::new(qemu::ARM.file(repo)).arg("--version"))).unwrap_or_default();
     // Leaves out the distribution's version, which follows in parentheses.
     let qemu = qemu.split(" (").next().unwrap_or_default();
     format!("Measured on {date} with {rustc} and {qemu}.")

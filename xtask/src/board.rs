@@ -126,6 +126,11 @@ impl Board {
         self.built_for().layout()
     }
 
+    /// Returns whether the core is a RISC-V, and not an Arm.
+    pub fn is_riscv(&self) -> bool {
+        self.target.starts_with("riscv")
+    }
+
     /// Returns whether the core computes single precision in hardware.
     pub fn has_fpu(&self) -> bool {
         self.built_for().has_fpu()
@@ -166,7 +171,12 @@ impl Board {
         let machine = self
             .machine
             .with_context(|| format!("QEMU does not emulate {}: choose one of {}", self.name, names(emulated())))?;
-        Ok(vec!["-machine", machine, "-nographic", "-monitor", "none"])
+        let mut args = vec!["-machine", machine, "-nographic", "-monitor", "none"];
+        if self.is_riscv() {
+            // Without it, QEMU would start firmware of its own before the program.
+            args.extend(["-bios", "none"]);
+        }
+        Ok(args)
     }
 }
 
@@ -205,7 +215,7 @@ mod tests {
             ("'Cortex-M3'", "3", "board `a`: `core` must be a text"),
             ("8_000_000", "'8 MHz'", "board `a`: `clock_hz` must be a number from 0 to 0xffff_ffff"),
             ("8_000_000", "-1", "board `a`: `clock_hz` must be a number from 0 to 0xffff_ffff"),
-            ("'systick'", "'hourglass'", "board `a`: `stopwatch` must be one of systick, cycles, either"),
+            ("'systick'", "'hourglass'", "board `a`: `stopwatch` must be one of systick, cycles, either, mcycle"),
             ("target", "traget", "board `a`: `target` is missing"),
             ("code = 'a'\n", "code = 'a'\nuarts = 1\n", "board `a`: `uarts` is unknown"),
             ("name = 'a'\n", "", "board 1: `name` is missing"),
@@ -239,7 +249,10 @@ mod tests {
     #[test]
     fn each_core_once() {
         let boards: Vec<_> = one_of_each_core().map(|board| board.name).collect();
-        assert_eq!(boards, ["mps2-an386", "mps2-an385", "microbit", "mps2-an500", "mps2-an505", "mps3-an547"]);
+        assert_eq!(
+            boards,
+            ["mps2-an386", "mps2-an385", "microbit", "mps2-an500", "mps2-an505", "mps3-an547", "riscv-virt"]
+        );
     }
 
     /// Checks that `firmware-example` and the documentation have what each board needs in addition to its row.

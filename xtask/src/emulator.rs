@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::board::Board;
 use crate::command::show;
 use crate::repo::Repo;
-use crate::setup::qemu::QEMU;
+use crate::setup::qemu;
 use crate::streams;
 
 /// Default time limit of a program on the emulated chip.
@@ -82,14 +82,15 @@ pub fn run_with(
 }
 
 fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result<Emulator> {
-    let mut qemu = command_line(&QEMU.file(repo), board, elf, arguments)?;
+    let mut qemu = command_line(&qemu::of(board).file(repo), board, elf, arguments)?;
     eprintln!("$ {}", show(&qemu));
-    let child = qemu
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?;
+    let child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| cannot_start(board))?;
     Ok(Emulator(child))
+}
+
+/// Returns the message for an emulator that does not start.
+pub(crate) fn cannot_start(board: &Board) -> String {
+    format!("cannot start {}: run `cargo xtask setup` to install it", qemu::of(board).name)
 }
 
 /// Returns the emulator's command line for a program whose console is semihosting.

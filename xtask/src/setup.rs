@@ -28,16 +28,15 @@ use crate::repo::Repo;
 use crate::subcommand::{Subcommand, no_options};
 
 use arm_gcc::ARM_GCC;
-use qemu::QEMU;
 
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
     name: "setup",
-    summary: Some("fetch what is missing: libtorch, the ARM targets, QEMU"),
+    summary: Some("fetch what is missing: libtorch, the chips' targets, QEMU"),
     help: "\
 cargo xtask setup
 
-Fetches what is missing: libtorch, the ARM targets, QEMU. Files go into .tools/ where possible.
+Fetches what is missing: libtorch, the chips' targets, QEMU. Files go into .tools/ where possible.
 You can interrupt it at any time: the next run repeats the interrupted step.
 ",
     run: |args| {
@@ -103,9 +102,10 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
     if purpose != Purpose::Emulate {
         steps.push(("libtorch, for training", libtorch::setup));
     }
-    steps.push(("QEMU, the emulated chip", |repo| QEMU.setup(repo)));
-    steps.push(("ARM targets, for the firmware", thumb::setup));
+    steps.push(("QEMU, the emulated chip", |repo| qemu::ARM.setup(repo)));
+    steps.push(("targets of the chips, for the firmware", thumb::setup));
     if purpose == Purpose::Test {
+        steps.push(("QEMU for RISC-V, the other emulated chip", |repo| qemu::RISCV.setup(repo)));
         steps.push(("C for ARM, for the test of the C library", |repo| ARM_GCC.setup(repo)));
         steps.push(("AArch64, for the test of NEON", neon::setup));
         steps.push(("typos, for the test of the language", typos::setup));

@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::board::Board;
 use crate::command::show;
-use crate::emulator::Emulator;
+use crate::emulator::{Emulator, cannot_start};
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
-use crate::setup::qemu::QEMU;
+use crate::setup::qemu;
 use crate::slot;
 use crate::streams;
 
@@ -24,7 +24,7 @@ const PROMPT: &[u8] = b"\n> ";
 
 /// Returns the emulator's whole command line, with a model in the slot.
 fn emulator(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>) -> Result<Command> {
-    let mut qemu = Command::new(QEMU.file(repo));
+    let mut qemu = Command::new(qemu::of(board).file(repo));
     qemu.args(board.qemu_uart_args()?);
     if let Some(slot) = slot {
         let region = MemoryMap::read(repo, board)?.region("SLOT");
@@ -57,7 +57,7 @@ pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout
     if io::stdin().is_terminal() {
         let mut qemu = emulator(repo, board, elf, slot)?;
         eprintln!("Ctrl-A X ends the emulator; Ctrl-C goes to the console.");
-        let status = qemu.status().context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?;
+        let status = qemu.status().with_context(|| cannot_start(board))?;
         return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let mut terminal = Terminal::start(repo, board, elf, slot, timeout)?;
@@ -97,8 +97,7 @@ impl Terminal {
     pub fn start(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout: Duration) -> Result<Self> {
         let mut qemu = emulator(repo, board, elf, slot)?;
         let child = qemu.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut emulator =
-            Emulator(child.context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?);
+        let mut emulator = Emulator(child.with_context(|| cannot_start(board))?);
         let stdin = emulator.0.stdin.take().context("QEMU has no stdin to type to")?;
         let mut stdout = emulator.0.stdout.take().context("QEMU has no stdout to read from")?;
         let (sender, received) = mpsc::channel();

@@ -14,6 +14,7 @@ fn main() {
 firmware_example::semihosting_handlers!();
 
 #[cfg(target_os = "none")]
+/// Runs after start-up.
 #[firmware_example::chip::entry]
 fn entry() -> ! {
     firmware_example::finish(on_chip::anomaly())

@@ -34,6 +34,7 @@ fn main() {
 firmware_example::semihosting_handlers!();
 
 #[cfg(target_os = "none")]
+/// Runs after start-up.
 #[firmware_example::chip::entry]
 fn entry() -> ! {
     // The report names the kernels that failed.

@@ -23,6 +23,7 @@ mod on_chip {
 
     // `unwrap` or `expect` would link `core::fmt` for its message, and `core::fmt` is as large as the console.
 
+    /// Runs after start-up.
     #[chip::entry]
     fn entry() -> ! {
         let console = board::console();
@@ -80,7 +81,7 @@ mod on_chip {
         }
 
         fn reset(&mut self) {
-            chip::reset()
+            board::reset()
         }
     }
 

@@ -29,6 +29,7 @@ mod on_chip {
         Ok(name)
     }
 
+    /// Runs after start-up.
     #[entry]
     fn main() -> ! {
         match name(42) {

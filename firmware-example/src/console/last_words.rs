@@ -8,7 +8,7 @@ use embedded_io::Write;
 use super::keyboard::Keyboard;
 use super::print::{NEW_LINE, Print};
 use crate::board;
-use crate::chip::{self, Fault};
+use crate::chip::Fault;
 
 /// Prints the location of the panic, and restarts.
 ///
@@ -61,5 +61,5 @@ fn end(out: Option<Out>) -> ! {
         out.line("; reset");
         let _ = out.flush();
     }
-    chip::reset()
+    board::reset()
 }

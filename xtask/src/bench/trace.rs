@@ -25,7 +25,7 @@ use crate::command::show;
 use crate::cycles::{Instruction, Kind, Timing, decode};
 use crate::emulator::{self, Emulator};
 use crate::repo::Repo;
-use crate::setup::qemu::QEMU;
+use crate::setup::qemu;
 
 /// Instructions and cycles between the two marks.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -177,11 +177,11 @@ pub fn run(repo: &Repo, board: &Board, elf: &Path, arguments: &[String], timeout
     let Some(timing) = Timing::of(board.core) else { return Ok(None) };
     let code = Code::read(elf)?;
     let ranges: Vec<_> = code.traced.iter().map(|(first, last)| format!("{first:#x}..{last:#x}")).collect();
-    let mut qemu = emulator::command_line(&QEMU.file(repo), board, elf, arguments)?;
+    let mut qemu = emulator::command_line(&qemu::of(board).file(repo), board, elf, arguments)?;
     qemu.args(["-singlestep", "-d", "exec,nochain", "-dfilter", &ranges.join(",")]);
     eprintln!("$ {}", show(&qemu));
     let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-    let mut emulator = Emulator(child.context("cannot start qemu-system-arm: run `cargo xtask setup` to install it")?);
+    let mut emulator = Emulator(child.with_context(|| emulator::cannot_start(board))?);
     let trace = emulator.0.stderr.take().context("QEMU has no stderr to read the trace from")?;
     let work = read(trace, Counter::new(&code, timing), Instant::now() + timeout)?;
     let status = emulator.0.wait().context("cannot wait for QEMU")?;

@@ -7,7 +7,7 @@ pub const ARM_GCC: Program = Program {
     what: "C for ARM",
     name: "arm-none-eabi-gcc",
     folder: "arm-gcc",
-    apt: "gcc-arm-none-eabi",
+    apt: &["gcc-arm-none-eabi"],
     // With C++, for the test of the sketch; it depends on the C compiler.
     dnf: "arm-none-eabi-gcc-cs-c++",
     pacman: "arm-none-eabi-gcc",
@@ -16,6 +16,7 @@ pub const ARM_GCC: Program = Program {
     download: "50 to 150 MB",
     // Measured on Debian 12: 51 MB in 2 packages, and up to 6 library packages, unpack to 460 MB.
     unpacked_factor: 10,
+    leave_out: &[],
     // arm-none-eabi-gcc (15:12.2.rel1-1) 12.2.1 20221205
     version: |line| line.split(')').next_back()?.split_whitespace().next(),
 };

@@ -22,7 +22,7 @@ pub const QEMU_USER: Program = Program {
     what: "QEMU for AArch64",
     name: "qemu-aarch64",
     folder: "qemu-user",
-    apt: "qemu-user",
+    apt: &["qemu-user"],
     dnf: "qemu-user",
     pacman: "qemu-user",
     // On macOS the program is never used: see `skipped`.
@@ -31,6 +31,7 @@ pub const QEMU_USER: Program = Program {
     download: "10 to 30 MB",
     // Measured on Debian 12: 12 MB unpack to 97 MB.
     unpacked_factor: 9,
+    leave_out: &[],
     // qemu-aarch64 version 7.2.22 (Debian ...)
     version: |line| line.split_whitespace().skip_while(|word| *word != "version").nth(1),
 };

@@ -19,8 +19,8 @@ pub struct Program {
     pub name: &'static str,
     /// Folder for an unpacked program: `.tools/<folder>`.
     pub folder: &'static str,
-    /// Debian's package.
-    pub apt: &'static str,
+    /// Debian's packages: apt installs the first that it has.
+    pub apt: &'static [&'static str],
     /// Fedora's package.
     pub dnf: &'static str,
     /// Arch's package.
@@ -33,6 +33,8 @@ pub struct Program {
     pub download: &'static str,
     /// Ratio of the unpacked size to the size of Debian's packages.
     pub unpacked_factor: u64,
+    /// Patterns of files in Debian's packages that are not unpacked.
+    pub leave_out: &'static [&'static str],
     /// Finds the version in the first line of `--version`.
     pub version: fn(&str) -> Option<&str>,
 }
@@ -147,8 +149,8 @@ impl Program {
     /// Installs with apt, unless that would remove a package of the user's.
     fn by_apt(&self, repo: &Repo, rights: Rights) -> Result<()> {
         apt::refresh(rights);
-        let Some(plan) = apt::plan(&[self.apt]) else {
-            bail!("apt has no package {}: install {} by hand", self.apt, self.by_hand);
+        let Some((package, plan)) = self.plan() else {
+            bail!("apt has no package {}: install {} by hand", self.apt.join(" or "), self.by_hand);
         };
         if !plan.removed.is_empty() {
             say(&format!("not installing, because apt would remove {}", plan.removed.join(", ")));
@@ -169,17 +171,20 @@ impl Program {
             "--quiet",
             "--no-remove",
             "--no-install-recommends",
-            self.apt,
+            package,
         ];
         run(&mut rights.command(&command))
     }
 
     /// Unpacks Debian's packages into our own folder.
     fn unpack(&self, repo: &Repo) -> Result<()> {
-        let by_hand = format!("as root: apt-get update && apt-get install --no-install-recommends {}", self.apt);
-        let Some(plan) = apt::plan(&[self.apt]) else {
+        let by_hand =
+            |package: &str| format!("as root: apt-get update && apt-get install --no-install-recommends {package}");
+        let Some((package, plan)) = self.plan() else {
+            let by_hand = by_hand(&self.apt.join(" or "));
             bail!("{} is missing, and apt's lists do not have it. Install it {by_hand}", self.what);
         };
+        let by_hand = by_hand(package);
         let tools = repo.tools();
         let disk = plan.bytes() * self.unpacked_factor;
         say(&format!(
@@ -193,11 +198,16 @@ impl Program {
         let debs = tools.join(format!("debs-{}", self.folder));
         let partial = tools.join(format!("{}.partial", self.folder));
         fresh(&partial)?;
-        apt::unpack(&plan.names(), &debs, &partial, &["./usr/share/doc"])
+        apt::unpack(&plan.names(), &debs, &partial, &[&["./usr/share/doc"], self.leave_out].concat())
             .map_err(|error| error.context(format!("{} could not be unpacked. Install it {by_hand}", self.what)))?;
         apt::wrap(&partial, self.name)?;
         finish(&partial, &tools.join(self.folder))?;
         remove(&debs)
+    }
+
+    /// Returns the package that apt has, and its plan.
+    fn plan(&self) -> Option<(&'static str, apt::Plan)> {
+        self.apt.iter().find_map(|&package| Some((package, apt::plan(&[package])?)))
     }
 
     /// Returns the doctor's row.
@@ -212,11 +222,11 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::setup::qemu::QEMU;
+    use crate::setup::qemu::ARM;
 
     #[test]
     fn every_system_has_a_way() {
-        let choose = |system| QEMU.choose(system);
+        let choose = |system| ARM.choose(system);
         let none = System::default();
         let root = Rights { root: true, sudo: false };
         let sudo = Rights { root: false, sudo: true };
@@ -230,14 +240,14 @@ mod tests {
         let dnf = System { dnf: true, ..none };
         assert_eq!(
             choose(System { rights: sudo, ..dnf }),
-            Way::Install(vec!["dnf", "install", "--assumeyes", QEMU.dnf])
+            Way::Install(vec!["dnf", "install", "--assumeyes", ARM.dnf])
         );
         assert!(matches!(choose(dnf), Way::Tell(ref line) if line.contains("sudo dnf")));
 
         let pacman = System { pacman: true, ..none };
         assert_eq!(
             choose(System { rights: root, ..pacman }),
-            Way::Install(vec!["pacman", "--sync", "--noconfirm", QEMU.pacman])
+            Way::Install(vec!["pacman", "--sync", "--noconfirm", ARM.pacman])
         );
         assert!(matches!(choose(pacman), Way::Tell(ref line) if line.contains("pacman -S")));
 

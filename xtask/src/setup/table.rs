@@ -5,8 +5,7 @@ use std::process::Command;
 
 use super::arm_gcc::ARM_GCC;
 use super::piece::{Piece, State};
-use super::qemu::QEMU;
-use super::{libtorch, neon, thumb, typos};
+use super::{libtorch, neon, qemu, thumb, typos};
 use crate::command::ask;
 use crate::repo::Repo;
 
@@ -22,7 +21,8 @@ fn pieces(repo: &Repo) -> Vec<Piece> {
     pieces.extend(libtorch::prerequisites(repo));
     pieces.push(libtorch::piece(repo));
     pieces.extend(thumb::pieces(repo));
-    pieces.push(QEMU.piece(repo));
+    pieces.push(qemu::ARM.piece(repo));
+    pieces.push(qemu::RISCV.piece(repo));
     pieces.push(ARM_GCC.piece(repo));
     pieces.push(neon::piece(repo));
     pieces.push(typos::piece(repo));

@@ -112,6 +112,11 @@ fn int8_on_host_and_cortex_m55() {
 }
 
 #[test]
+fn int8_on_host_and_rv32imc() {
+    INT8.agrees_with("riscv-virt");
+}
+
+#[test]
 fn int4_on_host_and_cortex_m4f() {
     INT4.agrees_with("mps2-an386");
 }
@@ -134,4 +139,9 @@ fn int4_on_host_and_cortex_m33() {
 #[test]
 fn int4_on_host_and_cortex_m55() {
     INT4.agrees_with("mps3-an547");
+}
+
+#[test]
+fn int4_on_host_and_rv32imc() {
+    INT4.agrees_with("riscv-virt");
 }

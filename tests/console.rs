@@ -310,7 +310,7 @@ fn ctrl_c_stops_between_two_names() {
 
 #[test]
 fn panics_and_faults_say_where_and_restart() {
-    for name in ["microbit", "mps3-an547"] {
+    for name in ["microbit", "mps3-an547", "riscv-virt"] {
         let firmware = Firmware::build_with_features(name, "console", MODEL, &["faults"]);
         let mut terminal = firmware.terminal(None, TIMEOUT);
         let banner = read(&mut terminal);

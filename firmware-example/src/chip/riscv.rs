@@ -2,6 +2,8 @@
 
 #[cfg(stopwatch = "mcycle")]
 mod mcycle;
+#[cfg(feature = "int8")]
+mod memcpy;
 pub mod sections;
 
 use core::arch::asm;

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use gimli::{AttributeValue, DebugLine, DebugLineOffset, DebugStr, EndianSlice, LineProgramHeader, LittleEndian};
-use object::{Object, ObjectSection, ObjectSymbol, Section, SectionKind, SymbolKind};
+use object::{Architecture, Object, ObjectSection, ObjectSymbol, Section, SectionKind, SymbolKind};
 use runtime::format::Layout;
 
 use super::sections::is_in_flash;
@@ -237,7 +237,7 @@ fn symbols(file: &object::File<'_>) -> Vec<Range> {
     for symbol in file.symbols() {
         let is_sized = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data) && symbol.size() > 0;
         let Ok(name) = symbol.name() else { continue };
-        if let Some(owner) = crate_of_symbol(name)
+        if let Some(owner) = crate_of_symbol(name, file.architecture())
             && is_sized
         {
             // Bit 0 of a function's address marks Thumb code.
@@ -255,8 +255,8 @@ pub fn is_assembly_of_runtime(symbol: &str) -> bool {
     layouts.chain(["runtime", "vfp"].map(str::to_owned)).any(|name| symbol.starts_with(&format!("{name}_")))
 }
 
-/// Returns the crate that a symbol names, if any.
-fn crate_of_symbol(symbol: &str) -> Option<String> {
+/// Returns the crate that a symbol of a program names, if any.
+fn crate_of_symbol(symbol: &str, architecture: Architecture) -> Option<String> {
     if is_assembly_of_runtime(symbol) {
         return Some("runtime".to_owned());
     }
@@ -266,7 +266,8 @@ fn crate_of_symbol(symbol: &str) -> Option<String> {
     if ["Reset", "DefaultHandler_", "HardFaultTrampoline", "__INTERRUPTS", "__EXCEPTIONS", "__pre_init"]
         .contains(&symbol)
     {
-        return Some("cortex-m-rt".to_owned());
+        let start_up = if architecture == Architecture::Riscv32 { "riscv-rt" } else { "cortex-m-rt" };
+        return Some(start_up.to_owned());
     }
     let name = format!("{:#}", rustc_demangle::try_demangle(symbol).ok()?);
     // For `<&mut core::str::Chars as ..>::next`, takes the first part of the first path.
@@ -316,8 +317,9 @@ mod tests {
             ("Reset", Some("cortex-m-rt")),
             (".Lanon.88b94e7312261267de5bd5db2f6d1e4d.185", None),
         ] {
-            assert_eq!(crate_of_symbol(symbol).as_deref(), expected, "{symbol}");
+            assert_eq!(crate_of_symbol(symbol, Architecture::Arm).as_deref(), expected, "{symbol}");
         }
+        assert_eq!(crate_of_symbol("__EXCEPTIONS", Architecture::Riscv32).as_deref(), Some("riscv-rt"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!   [`embedded_io::Write`] and never fails. [`serial::Polled`] makes one from four functions.
 //! - `fn set_up() -> Console`: sets up clocks, pins and the UART (115,200 baud, 8 bits, no parity) after a reset.
 //! - `fn steal() -> Console`: returns a second handle of the UART, as `set_up` left it, for fault handlers.
-//! - `fn reset() -> !`: restarts the chip. Only boards with RISC-V: Cortex-M has a common way.
+//! - `fn reset() -> !`: restarts the chip. For Cortex-M it is `chip::reset`; RISC-V has no common way.
 //!
 //! Drivers of UARTs that several boards share are modules of the boards' files.
 //!
@@ -27,11 +27,7 @@ use crate::chip;
 mod chosen;
 pub mod serial;
 
-#[cfg(target_arch = "arm")]
-pub use chip::reset;
-pub use chosen::Console;
-#[cfg(target_arch = "riscv32")]
-pub use chosen::reset;
+pub use chosen::{Console, reset};
 
 // Defines NAME, CORE, CLOCK_HZ and EMULATED, and UART if the board's row has it.
 include!(concat!(env!("OUT_DIR"), "/board.rs"));

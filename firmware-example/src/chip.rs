@@ -4,7 +4,7 @@
 //! - `entry`: the attribute of a program's main function.
 //! - `fault_handler!`: makes a function that takes a [`Fault`] the fault handler.
 //! - `fault`: causes a fault, for tests.
-//! - `reset`: restarts the chip. RISC-V has no common way to do it, so there the board's file defines it.
+//! - `reset`: restarts the chip. Only Cortex-M has a common way to do it; for RISC-V, the board's file defines it.
 //! - `singleton!`: a static that can be taken once.
 //! - `sections`: flash and RAM of the running program, from the linker's symbols.
 //! - `Systick`, `Cycles`, `Either`, `Mcycle`: stopwatches, one of which the board selects.

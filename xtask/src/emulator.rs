@@ -135,7 +135,7 @@ fn argument_of_guest(argument: &str) -> Result<String> {
 }
 
 /// Reads the console until the program ends, the time limit passes, or `show` breaks off.
-fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str) -> ControlFlow<()>) -> Result<Run> {
+pub(crate) fn watch(mut emulator: Emulator, timeout: Duration, show: impl Fn(&str) -> ControlFlow<()>) -> Result<Run> {
     let stdout = emulator.0.stdout.take().context("QEMU has no stdout to read the console from")?;
     let (sender, receiver) = mpsc::channel();
     // A read has no timeout, but waiting for a channel has one.

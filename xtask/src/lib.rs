@@ -29,6 +29,7 @@ pub mod memory;
 pub mod miri;
 pub mod mutants;
 mod payload;
+pub mod peers;
 pub mod qemu;
 pub mod reliability;
 pub mod repo;
@@ -48,7 +49,7 @@ pub mod watched;
 use subcommand::Subcommand;
 
 /// The subcommands, in the order a newcomer needs them.
-pub const SUBCOMMANDS: [&Subcommand; 20] = [
+pub const SUBCOMMANDS: [&Subcommand; 21] = [
     &setup::COMMAND,
     &doctor::COMMAND,
     &demo::COMMAND,
@@ -58,6 +59,7 @@ pub const SUBCOMMANDS: [&Subcommand; 20] = [
     &uf2::COMMAND,
     &size::COMMAND,
     &bench::COMMAND,
+    &peers::COMMAND,
     &fit::COMMAND,
     &c_package::COMMAND,
     &reliability::COMMAND,

@@ -11,6 +11,8 @@ use super::CLOCK_HZ;
 use super::serial::Polled;
 use pl011::Pl011;
 
+pub use crate::chip::reset;
+
 /// UART 0.
 pub type Console = Polled<Pl011>;
 

@@ -6,6 +6,8 @@ use nrf51_pac::{Peripherals, UART0};
 
 use super::serial::{Polled, Uart};
 
+pub use crate::chip::reset;
+
 /// Pins that lead to the interface chip, which is the USB serial port: micro:bit schematics, "TGT_TX", "TGT_RX".
 const TX_PIN: u32 = 24;
 const RX_PIN: u32 = 25;

@@ -7,6 +7,8 @@ use super::serial::Polled;
 use super::{CLOCK_HZ, UART};
 use cmsdk_uart::CmsdkUart;
 
+pub use crate::chip::reset;
+
 /// UART 0.
 pub type Console = Polled<CmsdkUart<{ UART as usize }>>;
 

@@ -8,6 +8,8 @@ use stm32f4::stm32f405::{FLASH, Peripherals, RCC, USART1};
 use super::CLOCK_HZ;
 use super::serial::{Polled, Uart};
 
+pub use crate::chip::reset;
+
 /// USART 1.
 pub type Console = Polled<Usart1>;
 

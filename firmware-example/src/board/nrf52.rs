@@ -11,6 +11,8 @@ use nrf_pac::{CLOCK, P0, P1, UART0, gpio};
 
 use super::serial::{Polled, Uart};
 
+pub use crate::chip::reset;
+
 /// Pin: whether it belongs to port 1 rather than port 0, and its number in the port.
 struct Pin {
     port: bool,

@@ -18,6 +18,8 @@ use super::UART;
 use super::serial::Polled;
 use pl011::Pl011;
 
+pub use crate::chip::reset;
+
 /// Frequency of the crystal on both boards.
 const CRYSTAL_HZ: u32 = 12_000_000;
 

@@ -2,7 +2,7 @@
 
 /// Instructions per character of a library for wavenet-128 with random int8 weights, including tanh, softmax and
 /// sampling. CMSIS-NN and TFLM (TensorFlow Lite for Microcontrollers) were measured on the same emulator; see
-/// docs/trust/record/performance.md.
+/// docs/trust/record/performance.md. Those for RISC-V are counted by `cargo xtask peers`, with `-O2`.
 pub struct Peer {
     /// Name of the library and how it is used.
     pub name: &'static str,
@@ -43,6 +43,10 @@ pub const PEERS: &[Peer] = &[
             ("Cortex-M55", 20_906),
         ],
     },
+    Peer { name: "ESP-NN", instructions: &[("RV32IMC", 1_184_177)] },
+    Peer { name: "ESP-NN, streaming", instructions: &[("RV32IMC", 701_979)] },
+    Peer { name: "muRISCV-NN", instructions: &[("RV32IMC", 654_706)] },
+    Peer { name: "muRISCV-NN, streaming", instructions: &[("RV32IMC", 388_698)] },
 ];
 
 impl Peer {

@@ -31,10 +31,11 @@ pub fn tables(rows: &[Row], record: &Record) -> String {
         text += &format!("### {title}\n\n{}\n", characters(&rows, record));
         text += &format!("Instructions by part:\n\n{}\n", parts(&rows));
         if model == WAVENET {
-            text += &format!(
-                "Instructions of int8 in the core's layout; the other columns are multiples of ours:\n\n{}\n",
-                peers(&rows)
-            );
+            text += "Instructions of int8 in the core's layout; the other columns are multiples of ours:\n\n";
+            // Each table leaves out the libraries of the other architecture.
+            let (riscv, arm): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.core.starts_with("RV32"));
+            let tables = [arm, riscv].into_iter().filter(|rows: &Vec<&Row>| !rows.is_empty());
+            tables.for_each(|rows| text += &format!("{}\n", peers(&rows)));
         }
     }
     let rows = of(ANOMALY);

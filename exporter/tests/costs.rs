@@ -52,7 +52,7 @@ fn board_of(core: Core) -> &'static str {
 }
 
 /// The cores that are emulated; the others run the code of one of them.
-const CORES: [Core; 5] = [Core::M0, Core::M3, Core::M4, Core::M33, Core::M55];
+const CORES: [Core; 6] = [Core::M0, Core::M3, Core::M4, Core::M33, Core::M55, Core::Rv32imc];
 
 /// Checks the shipped model and the models of `cargo xtask bench`, whose counts are on record. `tests/performance.rs`
 /// and the bench itself check the record.
@@ -168,4 +168,9 @@ fn random_networks_on_cortex_m33() {
 #[test]
 fn random_networks_on_cortex_m55() {
     is_predicted_on(Core::M55);
+}
+
+#[test]
+fn random_networks_on_rv32imc() {
+    is_predicted_on(Core::Rv32imc);
 }

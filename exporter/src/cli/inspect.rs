@@ -118,18 +118,18 @@ fn print_bytes(inspection: &Inspection) {
 
 fn print_cores(inspection: &Inspection) {
     println!(
-        "\ncore  precision     flash = code + model       RAM = state + rest   stack  instructions     cycles  chars/s"
+        "\ncore     precision     flash = code + model       RAM = state + rest   stack  instructions     cycles  chars/s"
     );
     for row in &inspection.cores {
         let Some(needs) = &row.needs else {
             let missing = row.missing.as_deref().unwrap_or_default();
-            println!("{:<4}  {:<9}  {missing}", row.core, row.precision);
+            println!("{:<7}  {:<9}  {missing}", row.core, row.precision);
             continue;
         };
         let of = |number: u64| count(usize::try_from(number).unwrap_or(usize::MAX));
         let too_large = if needs.fits { "" } else { "  does not fit" };
         println!(
-            "{:<4}  {:<9} {:>9} = {:>6} + {:>7}  {:>8} = {:>6} + {:>5}  {:>5}  {:>12}  {:>9}  {:>7}{too_large}",
+            "{:<7}  {:<9} {:>9} = {:>6} + {:>7}  {:>8} = {:>6} + {:>5}  {:>5}  {:>12}  {:>9}  {:>7}{too_large}",
             row.core,
             row.precision,
             of(needs.flash()),
@@ -147,7 +147,7 @@ fn print_cores(inspection: &Inspection) {
     println!("\nchips:");
     for chip in costs::predicted().filter_map(Chip::of) {
         println!(
-            "  {:<4}  {:<15}  {:>3} MHz, {} wait states per {:>2} bytes, {:>4} KiB of flash, {:>3} KiB of RAM",
+            "  {:<7}  {:<16}  {:>3} MHz, {:>3} wait states per {:>2} bytes, {:>4} KiB of flash, {:>3} KiB of RAM",
             chip.core.name(),
             chip.name,
             chip.clock_hz / 1_000_000,

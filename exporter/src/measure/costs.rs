@@ -24,7 +24,7 @@ const SHIPPED: &str = include_str!("../../data/costs.json");
 
 /// Returns the emulated board on which a core's instructions are counted, or `None` for a core that is not predicted.
 ///
-/// Cortex-M0+ runs the code of M0, Cortex-M7 that of M4. Cortex-M85 runs the code of M55, but no chip with it is in
+/// Cortex-M0+ runs the code of M0, Cortex-M7 that of M4, Hazard3 that of RV32IMC. Cortex-M85 runs the code of M55, but no chip with it is in
 /// `chip::CHIPS`.
 pub const fn counted_on(core: Core) -> Option<&'static str> {
     match core {
@@ -34,10 +34,11 @@ pub const fn counted_on(core: Core) -> Option<&'static str> {
         Core::M33 => Some("mps2-an505"),
         Core::M55 => Some("mps3-an547"),
         Core::M85 => None,
+        Core::Rv32imc | Core::Hazard3 => Some("riscv-virt"),
     }
 }
 
-/// Returns the cores that are predicted, the smallest first.
+/// Returns the cores that are predicted, in the order of [`Core::ALL`].
 pub fn predicted() -> impl Iterator<Item = Core> {
     Core::ALL.iter().copied().filter(|&core| counted_on(core).is_some())
 }

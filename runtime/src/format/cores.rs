@@ -19,14 +19,26 @@ pub enum Core {
     M55,
     /// Cortex-M85, with the vector extension.
     M85,
-    /// RISC-V with 32 bits, multiplication and compressed instructions, such as ESP32-C3 and the Hazard3 of RP2350.
+    /// RISC-V with 32 bits, multiplication and compressed instructions, such as the ESP32-C3.
     Rv32imc,
+    /// RISC-V core of the RP2350. Runs the code of [`Self::Rv32imc`].
+    Hazard3,
 }
 
 impl Core {
     /// All cores: those of Arm, the smallest first, then RISC-V.
-    pub const ALL: &'static [Self] =
-        &[Self::M0, Self::M0Plus, Self::M3, Self::M4, Self::M7, Self::M33, Self::M55, Self::M85, Self::Rv32imc];
+    pub const ALL: &'static [Self] = &[
+        Self::M0,
+        Self::M0Plus,
+        Self::M3,
+        Self::M4,
+        Self::M7,
+        Self::M33,
+        Self::M55,
+        Self::M85,
+        Self::Rv32imc,
+        Self::Hazard3,
+    ];
 
     /// Returns the name that commands, messages and files use.
     pub const fn name(self) -> &'static str {
@@ -40,6 +52,7 @@ impl Core {
             Self::M55 => "m55",
             Self::M85 => "m85",
             Self::Rv32imc => "rv32imc",
+            Self::Hazard3 => "hazard3",
         }
     }
 
@@ -51,7 +64,7 @@ impl Core {
     /// Returns the layout of integer weights that is fastest on the core.
     pub const fn layout(self) -> Layout {
         match self {
-            Self::M0 | Self::M0Plus | Self::M3 | Self::Rv32imc => Layout::Lanes16,
+            Self::M0 | Self::M0Plus | Self::M3 | Self::Rv32imc | Self::Hazard3 => Layout::Lanes16,
             Self::M4 | Self::M7 | Self::M33 => Layout::Dual16,
             Self::M55 | Self::M85 => Layout::Vector128,
         }
@@ -60,7 +73,7 @@ impl Core {
     /// Returns whether the core computes single precision in hardware.
     pub const fn has_fpu(self) -> bool {
         match self {
-            Self::M0 | Self::M0Plus | Self::M3 | Self::Rv32imc => false,
+            Self::M0 | Self::M0Plus | Self::M3 | Self::Rv32imc | Self::Hazard3 => false,
             Self::M4 | Self::M7 | Self::M33 | Self::M55 | Self::M85 => true,
         }
     }
@@ -78,7 +91,8 @@ impl Core {
             ("thumbv8m.main", Some("cortex-m55")) => Some(Self::M55),
             ("thumbv8m.main", Some("cortex-m85")) => Some(Self::M85),
             ("thumbv8m.main", _) => Some(Self::M33),
-            ("riscv32imc" | "riscv32imac", _) => Some(Self::Rv32imc),
+            ("riscv32imc", _) => Some(Self::Rv32imc),
+            ("riscv32imac", _) => Some(Self::Hazard3),
             _ => None,
         }
     }

@@ -23,7 +23,7 @@ pub struct Chip {
 
 /// A chip for each predicted core, from the manufacturer's data sheet and reference manual.
 #[rustfmt::skip]
-pub const CHIPS: [Chip; 7] = [
+pub const CHIPS: [Chip; 9] = [
     // nRF51822 product specification, chapter 8: no wait states at 16 MHz. The chip of the micro:bit.
     Chip { name: "nRF51822", core: Core::M0, clock_hz: 16_000_000, wait_states: 0, flash_read_bytes: 4, flash_bytes: 256 << 10, ram_bytes: 16 << 10 },
     // RM0444, table of flash latencies: two wait states above 48 MHz; reads of 64 bits.
@@ -38,6 +38,13 @@ pub const CHIPS: [Chip; 7] = [
     Chip { name: "STM32U575ZI", core: Core::M33, clock_hz: 160_000_000, wait_states: 4, flash_read_bytes: 16, flash_bytes: 2 << 20, ram_bytes: 768 << 10 },
     // The high-efficiency core; program and model are in its tightly coupled memory, which has no wait states.
     Chip { name: "Alif Ensemble E7", core: Core::M55, clock_hz: 160_000_000, wait_states: 0, flash_read_bytes: 16, flash_bytes: 256 << 10, ram_bytes: 256 << 10 },
+    // ESP32-C3 data sheet and Technical Reference Manual, chapter 3: a module with 4 MiB of flash, read through a cache
+    // of 16 KiB in lines of 32 bytes. A line takes 152 clocks of 80 MHz in dual mode (8 command, 12 address, 4 dummy,
+    // 128 data).
+    Chip { name: "ESP32-C3", core: Core::Rv32imc, clock_hz: 160_000_000, wait_states: 304, flash_read_bytes: 32, flash_bytes: 4 << 20, ram_bytes: 384 << 10 },
+    // RP2350 data sheet, 4.4 and 12.14: a cache of 16 KiB in lines of 8 bytes, before 4 MiB of flash on a Pico 2. A line
+    // takes 28 clocks in quad mode (6 address, 2 mode, 4 dummy, 16 data), each two cycles.
+    Chip { name: "RP2350", core: Core::Hazard3, clock_hz: 150_000_000, wait_states: 56, flash_read_bytes: 8, flash_bytes: 4 << 20, ram_bytes: 512 << 10 },
 ];
 
 impl Chip {

@@ -34,7 +34,7 @@ pub const RISCV: Program = Program {
     download: "10 to 200 MB",
     // Measured on Debian 12: 24 packages, 53 MB, unpack to 75 MB without the other emulators.
     unpacked_factor: 2,
-    leave_out: &["./usr/bin/qemu-system-[!r]*", "./usr/bin/qemu-system-riscv64"],
+    leave_out: &["./usr/bin/qemu-system-[!r]*", "./usr/bin/qemu-system-riscv64", "./usr/bin/qemu-system-rx"],
     version,
 };
 

@@ -45,7 +45,7 @@ fn symbols_are_told_apart() {
 
 #[test]
 fn integer_programs_have_no_floating_point() {
-    for board in ["mps2-an385", "microbit"] {
+    for board in ["mps2-an385", "microbit", "riscv-virt"] {
         for blob in ["names.int8.blob", "names.int4.blob"] {
             for bin in ["generate", "selftest"] {
                 let found = soft_float(&Firmware::build(board, bin, blob));
@@ -58,8 +58,12 @@ fn integer_programs_have_no_floating_point() {
 /// Proves that the test above would find floating point.
 #[test]
 fn a_program_in_single_precision_has() {
-    let found = soft_float(&Firmware::build("mps2-an385", "generate", "names.blob"));
-    for routine in ["__aeabi_fmul", "__aeabi_fadd"] {
-        assert!(found.iter().any(|name| name == routine), "no {routine} in {found:?}");
+    for (board, routines) in
+        [("mps2-an385", ["__aeabi_fmul", "__aeabi_fadd"]), ("riscv-virt", ["__mulsf3", "__addsf3"])]
+    {
+        let found = soft_float(&Firmware::build(board, "generate", "names.blob"));
+        for routine in routines {
+            assert!(found.iter().any(|name| name == routine), "no {routine} in {found:?}");
+        }
     }
 }

@@ -25,6 +25,7 @@ pub mod fit;
 pub mod flash;
 pub mod fuzz;
 pub mod image;
+pub mod isa;
 pub mod memory;
 pub mod miri;
 pub mod mutants;

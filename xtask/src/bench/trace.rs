@@ -22,8 +22,9 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
 use crate::board::Board;
 use crate::command::show;
-use crate::cycles::{Instruction, Kind, Timing, decode};
+use crate::cycles::Timing;
 use crate::emulator::{self, Emulator};
+use crate::isa::{Instruction, Isa, Kind};
 use crate::repo::Repo;
 use crate::setup::qemu;
 
@@ -37,7 +38,7 @@ pub struct Work {
 }
 
 /// Parts of the names of functions that run only before the first mark: painting the stack, checking the model.
-const BEFORE: [&str; 9] = [
+const BEFORE: [&str; 11] = [
     "Reset",
     "on_chip4load",
     "5model4load",
@@ -47,10 +48,13 @@ const BEFORE: [&str; 9] = [
     "Stored9magnitude",
     "stored10has_lowest",
     "NetF323new",
+    "__pre_init",
+    "_start_rust",
 ];
 
 /// The code of a program.
 pub struct Code {
+    isa: Isa,
     /// Address of the first instruction.
     start: u32,
     bytes: Vec<u8>,
@@ -67,15 +71,16 @@ impl Code {
         let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", elf.display()))?;
         let text = file
             .sections()
-            .find(|section| section.kind() == SectionKind::Text)
+            .find(|section| section.kind() == SectionKind::Text && section.size() > 0)
             .context("the program has no code section")?;
         let start = u32::try_from(text.address()).context("the code's address does not fit in 32 bits")?;
         let bytes = text.data().context("cannot read the code section")?.to_vec();
-        let mut code = Self { start, bytes, begin: 0, end: 0, traced: Vec::new() };
+        let isa = Isa::of(&file)?;
+        let mut code = Self { isa, start, bytes, begin: 0, end: 0, traced: Vec::new() };
         let mut left_out = Vec::new();
         for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
             let name = symbol.name().unwrap_or_default();
-            // Bit 0 marks Thumb code.
+            // On Arm, bit 0 marks Thumb code.
             let address = symbol.address() as u32 & !1;
             if name.contains("11trace_marks5begin") {
                 code.begin = address;
@@ -99,7 +104,7 @@ impl Code {
     }
 
     fn instruction(&self, address: u32) -> Instruction {
-        decode(self.halfword(address), self.halfword(address + 2))
+        self.isa.decode(self.halfword(address), self.halfword(address + 2))
     }
 }
 
@@ -228,6 +233,7 @@ mod tests {
     fn work_between_the_marks() {
         // At 100: ldr r0, [r1]; ldr r0, [r1]; b.n back to 100.
         let code = Code {
+            isa: Isa::Thumb,
             start: 100,
             bytes: [0x6808_u16, 0x6808, 0xe7fc].iter().flat_map(|half| half.to_le_bytes()).collect(),
             begin: 10,

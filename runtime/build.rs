@@ -8,7 +8,7 @@
 use std::env;
 
 /// Names of all kernels. `src/kernels` has a file for each name, with assembly for chips or intrinsics for hosts.
-const KERNELS: [&str; 7] = ["v6m", "v7m", "dsp", "mve", "neon", "x86", "portable"];
+const KERNELS: [&str; 8] = ["v6m", "v7m", "rv32im", "dsp", "mve", "neon", "x86", "portable"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -24,7 +24,7 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(keeps_layers)");
     let forced = KERNELS.iter().copied().find(|name| flags.contains(&format!("kernel=\"{name}\"")));
     // Where memory is plentiful, the prepared layers are kept. Small chips prepare a layer each time that they use it.
-    if !["v6m", "v7m", "dsp"].contains(&forced.unwrap_or(kernel(&target, &flags))) {
+    if !["v6m", "v7m", "rv32im", "dsp"].contains(&forced.unwrap_or(kernel(&target, &flags))) {
         println!("cargo::rustc-cfg=keeps_layers");
     }
     if forced.is_none() {
@@ -61,6 +61,8 @@ fn kernel(target: &str, flags: &str) -> &'static str {
         "thumbv8m.main" if has_core(flags, &["cortex-m33", "cortex-m35p"]) && !flags.contains("-dsp") => "dsp",
         // In Armv8-M the DSP instructions are optional, and the flags name no core.
         "thumbv8m.main" => "v7m",
+        // With the extension for multiplication. Cores with 16 registers (riscv32em) are too small for the kernels.
+        riscv if riscv.starts_with("riscv32im") => "rv32im",
         "aarch64" => "neon",
         "x86_64" => "x86",
         _ => "portable",

@@ -65,8 +65,9 @@
 //! cores. A matrix has at least one group of columns, and at most [`LIMIT`] columns and [`LIMIT`] blocks; otherwise
 //! `out` remains unchanged. For any values, nothing panics, and only the memory of the arguments is touched.
 
-#[cfg(any(kernel = "v6m", kernel = "v7m"))]
+#[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "rv32im"))]
 mod assembly;
+mod basis;
 mod block;
 #[cfg(feature = "int4")]
 mod int4;
@@ -77,9 +78,9 @@ mod sizes;
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(kernel = "v6m", kernel = "v7m"))]
+#[cfg(any(kernel = "v6m", kernel = "v7m", kernel = "rv32im"))]
 use assembly as chosen;
-#[cfg(not(any(kernel = "v6m", kernel = "v7m")))]
+#[cfg(not(any(kernel = "v6m", kernel = "v7m", kernel = "rv32im")))]
 use portable as chosen;
 
 #[cfg(feature = "int4")]
@@ -91,7 +92,7 @@ use crate::activation::Curve;
 /// Rows of a block, for both widths of the weights.
 const ROWS: usize = 4;
 /// True if this build computes in assembly.
-const ASSEMBLY: bool = cfg!(any(kernel = "v6m", kernel = "v7m"));
+const ASSEMBLY: bool = cfg!(any(kernel = "v6m", kernel = "v7m", kernel = "rv32im"));
 /// Maximum number of columns and of blocks of a matrix, so that the product of both fits 32 bits.
 pub const LIMIT: usize = 0x7fff;
 

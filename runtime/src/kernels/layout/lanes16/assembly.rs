@@ -7,6 +7,8 @@
 #[cfg(feature = "int4")]
 pub mod int4;
 pub mod int8;
+#[cfg(kernel = "rv32im")]
+mod rv32im;
 #[cfg(kernel = "v6m")]
 mod v6m;
 #[cfg(kernel = "v7m")]

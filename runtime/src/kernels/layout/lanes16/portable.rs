@@ -7,18 +7,6 @@ pub mod int8;
 use super::ROWS;
 use crate::quant::requantize;
 
-/// Swaps the bytes of both halves, like the instruction of this name.
-#[inline]
-fn rev16(word: u32) -> u32 {
-    ((word & 0x00ff_00ff) << 8) | ((word >> 8) & 0x00ff_00ff)
-}
-
-/// Returns `c word + d rev16(word)`.
-#[inline]
-fn dot([c, d]: [u32; 2], word: u32) -> u32 {
-    c.wrapping_mul(word).wrapping_add(d.wrapping_mul(rev16(word)))
-}
-
 /// Accumulators of two rows.
 #[derive(Clone, Copy)]
 struct Pair {

@@ -40,27 +40,10 @@ pub(super) fn segment<const PART: usize, const WORDS: usize>(
     }
 }
 
-/// Returns `[c, d]` with `c + 2^8 d = low` and `2^8 c + d = high`.
-#[inline]
-pub(super) fn coefficients(low: i32, high: i32) -> [u32; 2] {
-    let difference = low.wrapping_sub(high << 8) as u32;
-    // Multiplies by 1 + 2^16, the inverse of 1 - 2^16.
-    let c = difference.wrapping_add(difference << 16);
-    [c, (high as u32).wrapping_sub(c << 8)]
-}
-
 /// Returns the term that, for activations with this sum, subtracts an offset of `2^shift` per weight from both lanes
 /// and centres the low lane.
 #[inline]
 pub(super) fn constant(sum: i32, shift: u32) -> u32 {
     let offset = (sum as u32) << shift;
     MIDDLE.wrapping_sub(offset).wrapping_sub(offset << 16)
-}
-
-/// Returns the prepared words of two columns, for 8-bit weights.
-#[inline]
-pub(super) fn pair(x: [i8; 2]) -> [u32; 3] {
-    let [x0, x1] = x.map(i32::from);
-    let [c, d] = coefficients(x0, x1);
-    [c, d, constant(x0 + x1, 7)]
 }

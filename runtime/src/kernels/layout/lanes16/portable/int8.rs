@@ -1,9 +1,10 @@
 //! Rows of 8-bit weights.
 
-use super::{blocks_of, dot};
+use super::blocks_of;
 use crate::activation::Curve;
+use crate::kernels::layout::lanes16::basis::{Basis, Chosen};
 use crate::kernels::layout::lanes16::each_entry;
-use crate::kernels::layout::lanes16::prepare::{pair, segment};
+use crate::kernels::layout::lanes16::prepare::{constant, segment};
 use crate::kernels::layout::lanes16::sizes::int8::{PART, PART_WORDS, WORDS, block_words, block_words_for, matches};
 
 /// Prepares the activations of a position: three words for two values.
@@ -14,17 +15,31 @@ use crate::kernels::layout::lanes16::sizes::int8::{PART, PART_WORDS, WORDS, bloc
 // Not inlined, so that the compiled code does not depend on the caller.
 #[inline(never)]
 pub fn prepare(x: &[i8], prepared: &mut [u32]) -> i32 {
+    prepare_in::<Chosen>(x, prepared);
+    0
+}
+
+/// Prepares the activations of a position in a basis.
+#[inline]
+pub(in super::super) fn prepare_in<B: Basis>(x: &[i8], prepared: &mut [u32]) {
     segment::<PART, PART_WORDS>(x, prepared, WORDS, |x, prepared| {
-        for (&x, words) in x.as_chunks().0.iter().zip(prepared.as_chunks_mut().0) {
-            *words = pair(x);
+        for (x, words) in x.as_chunks::<2>().0.iter().zip(prepared.as_chunks_mut().0) {
+            let x = x.map(i32::from);
+            let [c, d] = B::pair(x);
+            *words = [c, d, constant(x[0] + x[1], 7)];
         }
     });
-    0
 }
 
 /// Computes the rows of whole blocks, with input from [`prepare`]. Does nothing if lengths do not match.
 #[inline(never)]
 pub fn rows(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
+    rows_in::<Chosen>(blocks, prepared, out);
+}
+
+/// Computes the rows of whole blocks, with input that was prepared in the same basis.
+#[inline]
+pub(in super::super) fn rows_in<B: Basis>(blocks: &[u32], prepared: &[u32], out: &mut [i32]) {
     if !matches(blocks, prepared, out) {
         return;
     }
@@ -32,7 +47,7 @@ pub fn rows(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
     blocks_of(blocks, block_words(2 * prepared.len()), out, |weights, pairs| {
         for (words, &[c, d, k]) in weights.iter().zip(prepared) {
             for (pair, &word) in pairs.iter_mut().zip(words) {
-                pair.add(dot([c, d], word).wrapping_add(k));
+                pair.add(B::sum_pair([c, d], word).wrapping_add(k));
             }
         }
     });

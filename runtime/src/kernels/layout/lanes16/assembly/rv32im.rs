@@ -1,0 +1,440 @@
+//! Layout `Lanes16` for RISC-V with 32 bits and multiplication (RV32IM, with or without compressed instructions): the
+//! algorithm of `portable`, in the basis `Masked`, in assembly.
+//!
+//! The loop of `rows_i8`, for two columns of 16 rows, where the pointers `w` move through four blocks, and `x` through
+//! the prepared input:
+//!
+//! ```text
+//! c, d, k = x[0..3]
+//! for each block w:
+//!     R, S = w[0..2]
+//!     P = c * R + d * ((R >> 8) & 0x00ff00ff) + k; total01 += P; high01 += P >> 16
+//!     P = c * S + d * ((S >> 8) & 0x00ff00ff) + k; total23 += P; high23 += P >> 16
+//! ```
+//!
+//! Why and how it is written in assembly:
+//!
+//! 1. There are no loads of several words, and no shift is free. So the number of loads counts: 16 rows share the
+//!    input, and their 16 accumulators remain in registers. All of x1 and x5 to x31 are in use; compilers do not
+//!    manage that without going through memory.
+//! 2. A word is loaded three instructions before its use, because the loads of most cores have a latency.
+//! 3. Instructions of two bytes reach only x8 to x15. These are the registers of the words, the mask and the pointers.
+//! 4. Rows beyond a multiple of 16 are computed one block at a time, by a second, shorter loop.
+//! 5. Accumulators are stored in `out`, which has a word for each, and a third loop requantizes them there.
+//!
+//! x3 and x4 (gp, tp) remain unchanged, because an interrupt may rely on them.
+//!
+//! Requantizing: `acc * m / 2^24 = (2^8 acc) (2 m) / 2^33`, and both factors fit 32 bits, because `|acc| < 2^23` and
+//! `0 <= m < 2^31`. So the rounded result is half of the upper half of one long multiplication plus 1.
+#![allow(unsafe_code, reason = "the kernels are assembly")]
+
+use core::arch::global_asm;
+
+mod prepare;
+
+/// Tells the assembler which instructions it may use; it does not know the compiler's target. To be followed by
+/// `.option pop`.
+#[cfg(target_feature = "c")]
+macro_rules! architecture {
+    () => {
+        ".option push\n.option arch, +m, +c"
+    };
+}
+#[cfg(not(target_feature = "c"))]
+macro_rules! architecture {
+    () => {
+        ".option push\n.option arch, +m"
+    };
+}
+use architecture;
+
+// Frame of both kernels: prepared, end of prepared, end of out, bytes of a block, out, then the caller's registers.
+//
+// LANES16_RV32_ENTER inverse, shift: saves registers; stride = (prepared bytes) * inverse << shift + 32, where
+// `inverse` is that of an odd number modulo 2^32. s1 = out.
+//
+// LANES16_RV32_FINISH: requantizes the rows of whole blocks from s1 to a1 in place. a0 = multipliers of the first
+// block; afterwards the block after the last one. Uses a2 to a5 and t6. 9.75 instructions per row.
+global_asm!(
+    architecture!(),
+    r#"
+    .macro LANES16_RV32_ENTER inverse, shift
+    addi    sp, sp, -80
+    sw      ra, 20(sp)
+    sw      s0, 24(sp)
+    sw      s1, 28(sp)
+    sw      s2, 32(sp)
+    sw      s3, 36(sp)
+    sw      s4, 40(sp)
+    sw      s5, 44(sp)
+    sw      s6, 48(sp)
+    sw      s7, 52(sp)
+    sw      s8, 56(sp)
+    sw      s9, 60(sp)
+    sw      s10, 64(sp)
+    sw      s11, 68(sp)
+    mv      s1, a2
+    sub     a5, a3, a1
+    li      a2, \inverse
+    mul     a5, a5, a2
+    slli    a5, a5, \shift
+    addi    a5, a5, 32
+    sw      a1, 0(sp)
+    sw      a3, 4(sp)
+    sw      a4, 8(sp)
+    sw      a5, 12(sp)
+    .endm
+
+    .macro LANES16_RV32_LEAVE
+    lw      ra, 20(sp)
+    lw      s0, 24(sp)
+    lw      s1, 28(sp)
+    lw      s2, 32(sp)
+    lw      s3, 36(sp)
+    lw      s4, 40(sp)
+    lw      s5, 44(sp)
+    lw      s6, 48(sp)
+    lw      s7, 52(sp)
+    lw      s8, 56(sp)
+    lw      s9, 60(sp)
+    lw      s10, 64(sp)
+    lw      s11, 68(sp)
+    addi    sp, sp, 80
+    ret
+    .endm
+
+    .macro LANES16_RV32_REQUANTIZE at
+    lw      a4, \at(s1)
+    lw      a5, \at+4(s1)
+    lw      a2, \at(a0)
+    lw      a3, \at+4(a0)
+    slli    a4, a4, 8
+    slli    t5, a5, 24
+    sub     a4, a4, t5
+    slli    a5, a5, 8
+    slli    a2, a2, 1
+    slli    a3, a3, 1
+    mulhsu  a4, a4, a2
+    mulhsu  a5, a5, a3
+    addi    a4, a4, 1
+    addi    a5, a5, 1
+    srai    a4, a4, 1
+    srai    a5, a5, 1
+    sw      a4, \at(s1)
+    sw      a5, \at+4(s1)
+    .endm
+
+    .macro LANES16_RV32_FINISH
+    lw      t6, 12(sp)
+8:  LANES16_RV32_REQUANTIZE 0
+    LANES16_RV32_REQUANTIZE 8
+    addi    s1, s1, 16
+    add     a0, a0, t6
+    bne     s1, a1, 8b
+    sub     a0, a0, t6
+    addi    a0, a0, 16
+    .endm
+    .option pop
+    "#,
+    options(raw)
+);
+
+// runtime_lanes16_i8(blocks, prepared, out, prepared_end, out_end)
+//
+// a0 a1 a2 a3 = w of four blocks, s1 x; a6 a7 t6 = c d k; a4 = R, a5 = P; s0 mask, ra = end of prepared;
+// s2 to s11, t0 to t5 = total01 high01 total23 high23 of each block.
+//
+// 83 instructions for 32 products, and 6 per turn of 128 products: 2.64 per product. For the last blocks, one at a
+// time: 23 for 8 products, and 3 per turn of 16 products: 3.06.
+global_asm!(
+    architecture!(),
+    r#"
+    .macro LANES16_RV32_WORD
+    mul     a5, a4, a6
+    srli    a4, a4, 8
+    and     a4, a4, s0
+    mul     a4, a4, a7
+    add     a5, a5, t6
+    add     a5, a5, a4
+    .endm
+
+    .macro LANES16_RV32_ADD total, high
+    add     \total, \total, a5
+    srai    a5, a5, 16
+    add     \high, \high, a5
+    .endm
+
+    // The next word is loaded before the sums are added.
+    .macro LANES16_RV32_NEXT total, high, at, pointer
+    LANES16_RV32_WORD
+    lw      a4, \at(\pointer)
+    LANES16_RV32_ADD \total, \high
+    .endm
+
+    .macro LANES16_RV32_INPUT at
+    lw      a6, \at(s1)
+    lw      a7, \at+4(s1)
+    lw      t6, \at+8(s1)
+    .endm
+
+    .macro LANES16_RV32_BLOCK pointer, total01, high01, total23, high23
+    lw      \total01, 0(\pointer)
+    lw      \high01, 4(\pointer)
+    lw      \total23, 8(\pointer)
+    lw      \high23, 12(\pointer)
+    .endm
+
+    .macro LANES16_RV32_PAIR turn
+    lw      a4, 8*\turn+16(a0)
+    LANES16_RV32_INPUT 12*\turn
+    LANES16_RV32_NEXT s2, s3, 8*\turn+20, a0
+    LANES16_RV32_NEXT s4, s5, 8*\turn+16, a1
+    LANES16_RV32_NEXT s6, s7, 8*\turn+20, a1
+    LANES16_RV32_NEXT s8, s9, 8*\turn+16, a2
+    LANES16_RV32_NEXT s10, s11, 8*\turn+20, a2
+    LANES16_RV32_NEXT t0, t1, 8*\turn+16, a3
+    LANES16_RV32_NEXT t2, t3, 8*\turn+20, a3
+    LANES16_RV32_WORD
+    LANES16_RV32_ADD t4, t5
+    .endm
+
+    .macro LANES16_RV32_SINGLE turn
+    lw      a4, 8*\turn+16(a0)
+    LANES16_RV32_INPUT 12*\turn
+    LANES16_RV32_NEXT s2, s3, 8*\turn+20, a0
+    LANES16_RV32_WORD
+    LANES16_RV32_ADD s4, s5
+    .endm
+
+    .section .text.runtime_lanes16_i8,"ax",%progbits
+    .global runtime_lanes16_i8
+    .type   runtime_lanes16_i8,%function
+    .p2align 2
+runtime_lanes16_i8:
+    LANES16_RV32_ENTER 0xaaaaaaab, 1
+    li      s0, 0x00ff00ff
+1:  sw      s1, 16(sp)
+    lw      a4, 8(sp)
+    sub     a4, a4, s1
+    lw      ra, 4(sp)
+    li      a5, 64
+    bltu    a4, a5, 3f
+    lw      a5, 12(sp)
+    lw      s1, 0(sp)
+    add     a1, a0, a5
+    add     a2, a1, a5
+    add     a3, a2, a5
+    LANES16_RV32_BLOCK a0, s2, s3, s4, s5
+    LANES16_RV32_BLOCK a1, s6, s7, s8, s9
+    LANES16_RV32_BLOCK a2, s10, s11, t0, t1
+    LANES16_RV32_BLOCK a3, t2, t3, t4, t5
+2:  LANES16_RV32_PAIR 0
+    LANES16_RV32_PAIR 1
+    LANES16_RV32_PAIR 2
+    LANES16_RV32_PAIR 3
+    addi    s1, s1, 48
+    addi    a0, a0, 32
+    addi    a1, a1, 32
+    addi    a2, a2, 32
+    addi    a3, a3, 32
+    bne     s1, ra, 2b
+    lw      s1, 16(sp)
+    addi    a1, s1, 64
+    sw      s6, 16(s1)
+    sw      s7, 20(s1)
+    sw      s8, 24(s1)
+    sw      s9, 28(s1)
+    sw      s10, 32(s1)
+    sw      s11, 36(s1)
+    sw      t0, 40(s1)
+    sw      t1, 44(s1)
+    sw      t2, 48(s1)
+    sw      t3, 52(s1)
+    sw      t4, 56(s1)
+    sw      t5, 60(s1)
+    j       5f
+3:  lw      s1, 0(sp)
+    LANES16_RV32_BLOCK a0, s2, s3, s4, s5
+4:  LANES16_RV32_SINGLE 0
+    LANES16_RV32_SINGLE 1
+    addi    s1, s1, 24
+    addi    a0, a0, 16
+    bne     s1, ra, 4b
+    lw      s1, 16(sp)
+    addi    a1, s1, 16
+5:  sw      s2, 0(s1)
+    sw      s3, 4(s1)
+    sw      s4, 8(s1)
+    sw      s5, 12(s1)
+    addi    a0, a0, 16
+    LANES16_RV32_FINISH
+    lw      a4, 8(sp)
+    bne     s1, a4, 1b
+    LANES16_RV32_LEAVE
+    .size   runtime_lanes16_i8, . - runtime_lanes16_i8
+    .text
+    .option pop
+    "#,
+    options(raw)
+);
+
+// runtime_lanes16_i4(blocks, prepared, out, prepared_end, out_end)
+//
+// A turn is 32 columns: k starts the sums of eight pairs of rows, then eight times four columns, then the sums are
+// added to the accumulators, which are in `out`.
+//
+// a0 a1 a2 a3 = w of four blocks, s10 x; a6 a7 t0 t1 = c0 to c3; a4 = R, a5 t6 = products; s0 t2 t3 t4 = masks;
+// s2 to s9 = sums; s1 out, s11 = end of the turn, ra = end of prepared.
+//
+// 116 instructions for 64 products, 6 per turn of 64 products, and 68 per 512 products: 2.04 per product. For the last
+// blocks, one at a time: 32 for 16 products, 3 per turn of 16 products, 17 per 128 products: 2.32.
+global_asm!(
+    architecture!(),
+    r#"
+    .macro LANES16_RV32_QUAD_WORD sum
+    and     a5, a4, t2
+    mul     a5, a5, a6
+    and     t6, a4, t3
+    mulhsu  t6, t0, t6
+    add     \sum, \sum, a5
+    and     a5, a4, t4
+    mulhsu  a5, t1, a5
+    srli    a4, a4, 4
+    and     a4, a4, s0
+    add     \sum, \sum, t6
+    mul     t6, a4, a7
+    .endm
+
+    .macro LANES16_RV32_QUAD_NEXT sum, at, pointer
+    LANES16_RV32_QUAD_WORD \sum
+    lw      a4, \at(\pointer)
+    add     \sum, \sum, a5
+    add     \sum, \sum, t6
+    .endm
+
+    .macro LANES16_RV32_COEFFICIENTS at
+    lw      a6, \at(s10)
+    lw      a7, \at+4(s10)
+    lw      t0, \at+8(s10)
+    lw      t1, \at+12(s10)
+    .endm
+
+    .macro LANES16_RV32_QUAD turn
+    lw      a4, 8*\turn+16(a0)
+    LANES16_RV32_COEFFICIENTS 16*\turn
+    LANES16_RV32_QUAD_NEXT s2, 8*\turn+20, a0
+    LANES16_RV32_QUAD_NEXT s3, 8*\turn+16, a1
+    LANES16_RV32_QUAD_NEXT s4, 8*\turn+20, a1
+    LANES16_RV32_QUAD_NEXT s5, 8*\turn+16, a2
+    LANES16_RV32_QUAD_NEXT s6, 8*\turn+20, a2
+    LANES16_RV32_QUAD_NEXT s7, 8*\turn+16, a3
+    LANES16_RV32_QUAD_NEXT s8, 8*\turn+20, a3
+    LANES16_RV32_QUAD_WORD s9
+    add     s9, s9, a5
+    add     s9, s9, t6
+    .endm
+
+    // Adds a sum to the accumulators of two rows.
+    .macro LANES16_RV32_SPLIT sum, at
+    lw      a4, \at(s1)
+    lw      a5, \at+4(s1)
+    add     a4, a4, \sum
+    srai    \sum, \sum, 16
+    add     a5, a5, \sum
+    sw      a4, \at(s1)
+    sw      a5, \at+4(s1)
+    .endm
+
+    .macro LANES16_RV32_COPY pointer, at
+    lw      t0, 0(\pointer)
+    lw      t1, 4(\pointer)
+    lw      a6, 8(\pointer)
+    lw      a7, 12(\pointer)
+    sw      t0, \at(s1)
+    sw      t1, \at+4(s1)
+    sw      a6, \at+8(s1)
+    sw      a7, \at+12(s1)
+    .endm
+
+    .section .text.runtime_lanes16_i4,"ax",%progbits
+    .global runtime_lanes16_i4
+    .type   runtime_lanes16_i4,%function
+    .p2align 2
+runtime_lanes16_i4:
+    LANES16_RV32_ENTER 0x3e0f83e1, 4
+    li      s0, 0x000f000f
+    li      t2, 0x00ff00ff
+    slli    t3, s0, 8
+    slli    t4, s0, 12
+1:  lw      a4, 8(sp)
+    lw      s10, 0(sp)
+    lw      ra, 4(sp)
+    sub     a4, a4, s1
+    li      a5, 64
+    LANES16_RV32_COPY a0, 0
+    bltu    a4, a5, 4f
+    lw      a5, 12(sp)
+    add     a1, a0, a5
+    add     a2, a1, a5
+    add     a3, a2, a5
+    LANES16_RV32_COPY a1, 16
+    LANES16_RV32_COPY a2, 32
+    LANES16_RV32_COPY a3, 48
+2:  lw      s2, 0(s10)
+    addi    s10, s10, 4
+    addi    s11, s10, 128
+    mv      s3, s2
+    mv      s4, s2
+    mv      s5, s2
+    mv      s6, s2
+    mv      s7, s2
+    mv      s8, s2
+    mv      s9, s2
+3:  LANES16_RV32_QUAD 0
+    LANES16_RV32_QUAD 1
+    addi    s10, s10, 32
+    addi    a0, a0, 16
+    addi    a1, a1, 16
+    addi    a2, a2, 16
+    addi    a3, a3, 16
+    bne     s10, s11, 3b
+    LANES16_RV32_SPLIT s2, 0
+    LANES16_RV32_SPLIT s3, 8
+    LANES16_RV32_SPLIT s4, 16
+    LANES16_RV32_SPLIT s5, 24
+    LANES16_RV32_SPLIT s6, 32
+    LANES16_RV32_SPLIT s7, 40
+    LANES16_RV32_SPLIT s8, 48
+    LANES16_RV32_SPLIT s9, 56
+    bne     s10, ra, 2b
+    addi    a1, s1, 64
+    j       7f
+4:
+5:  lw      s2, 0(s10)
+    addi    s10, s10, 4
+    addi    s11, s10, 128
+    mv      s3, s2
+6:  lw      a4, 16(a0)
+    LANES16_RV32_COEFFICIENTS 0
+    LANES16_RV32_QUAD_NEXT s2, 20, a0
+    LANES16_RV32_QUAD_WORD s3
+    addi    s10, s10, 16
+    addi    a0, a0, 8
+    add     s3, s3, a5
+    add     s3, s3, t6
+    bne     s10, s11, 6b
+    LANES16_RV32_SPLIT s2, 0
+    LANES16_RV32_SPLIT s3, 8
+    bne     s10, ra, 5b
+    addi    a1, s1, 16
+7:  addi    a0, a0, 16
+    LANES16_RV32_FINISH
+    lw      a4, 8(sp)
+    bne     s1, a4, 1b
+    LANES16_RV32_LEAVE
+    .size   runtime_lanes16_i4, . - runtime_lanes16_i4
+    .text
+    .option pop
+    "#,
+    options(raw)
+);

@@ -119,7 +119,7 @@ fn cycles_are_those_of_the_record() {
     assert_section(PERFORMANCE, "cycles", &by_core("cycles", |row| row.cycles));
 }
 
-/// The README has the losses, the bytes and three of the cores.
+/// The README has the losses, the bytes and some of the cores.
 #[test]
 fn the_readme_has_the_main_figures() {
     let record = Record::read(&Repo::find()).expect("docs/trust/record/performance.json");
@@ -134,7 +134,7 @@ fn the_readme_has_the_main_figures() {
             thousands(bytes_in_flash(&blob, Layout::Dual16))
         }),
     ];
-    for core in ["Cortex-M0", "Cortex-M4F", "Cortex-M55"] {
+    for core in ["Cortex-M0", "Cortex-M4F", "Cortex-M55", "RV32IMC"] {
         rows.push(cells(&format!("instructions per character, {core}"), &|precision, _| {
             let row = recorded(&record, core, SHIPPED, precision);
             row.map_or_else(|| NONE.to_owned(), |row| thousands(row.instructions))
@@ -145,12 +145,17 @@ fn the_readme_has_the_main_figures() {
 
 /// `cargo xtask bench --record` computes the ratios and writes them into the record's page.
 #[test]
-fn the_comparison_is_that_of_the_record() {
+fn the_comparisons_are_those_of_the_record() {
+    compares_with("CMSIS-NN", "comparison");
+    compares_with("ESP-NN", "comparison on RISC-V");
+}
+
+fn compares_with(library: &str, section: &str) {
     let page = std::fs::read_to_string(workspace("docs/trust/record/performance.md")).expect("the record's page");
-    let lines = page.lines().skip_while(|line| !line.contains("| CMSIS-NN |"));
+    let lines = page.lines().skip_while(|line| !line.contains(&format!("| {library} |")));
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let mut rows = lines.take_while(|line| !line.is_empty()).map(cells);
-    let header = rows.next().expect("a table of CMSIS-NN");
+    let header = rows.next().unwrap_or_else(|| panic!("the record has no table of {library}"));
     let rows: Vec<_> = rows.skip(1).collect();
     let record = Record::read(&Repo::find()).expect("docs/trust/record/performance.json");
     for row in &rows {
@@ -158,5 +163,5 @@ fn the_comparison_is_that_of_the_record() {
         assert_eq!(row[1], thousands(ours.instructions), "{} in the record's page", row[0]);
     }
     let header: Vec<_> = header.iter().map(String::as_str).collect();
-    assert_section(PERFORMANCE, "comparison", &table(&header, &rows));
+    assert_section(PERFORMANCE, section, &table(&header, &rows));
 }

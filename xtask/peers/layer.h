@@ -1,4 +1,4 @@
-/* What network.c asks of a library. */
+/* The function that network.c calls, which an adapter defines for each library. */
 #include <stdint.h>
 #include <string.h>
 

@@ -61,7 +61,7 @@ impl Isa {
 /// Class of an instruction, which determines its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Everything else: arithmetic, moves, branches.
+    /// All others: arithmetic, moves, branches.
     Other,
     /// BL, JAL, JALR.
     Call,
@@ -100,7 +100,7 @@ pub enum Kind {
 pub struct Instruction {
     /// Length in bytes: 2 or 4.
     pub bytes: u32,
-    /// What it is.
+    /// Its class.
     pub kind: Kind,
 }
 

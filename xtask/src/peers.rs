@@ -28,9 +28,10 @@ pub const COMMAND: Subcommand = Subcommand {
     help: "\
 cargo xtask peers [--esp-nn FOLDER] [--muriscv-nn FOLDER]
 
-Counts instructions of a layer of 256 -> 128 and of a character of wavenet-128, in int8: other
-libraries, compiled from their source in FOLDER with riscv64-unknown-elf-gcc, and the runtime, all on
-the same emulated RISC-V. docs/trust/record/performance.md has the sources and the results.
+Counts instructions of a layer of 256 -> 128 and of a character of wavenet-128, in int8, on the
+emulated RISC-V: those of other libraries, compiled from their source in FOLDER with
+riscv64-unknown-elf-gcc, and those of the runtime. docs/trust/record/performance.md has the sources
+and the results.
 ",
     run: |args| run(&Repo::find(), &Options::parse(args)?),
 };
@@ -93,7 +94,7 @@ impl Options {
             }
         }
         if folders.iter().all(Option::is_none) {
-            return Err(usage("no library is named: give the folder of at least one, --esp-nn or --muriscv-nn"));
+            return Err(usage("no library is named: add --esp-nn FOLDER or --muriscv-nn FOLDER"));
         }
         Ok(Self(folders))
     }

@@ -24,8 +24,8 @@ const SHIPPED: &str = include_str!("../../data/costs.json");
 
 /// Returns the emulated board on which a core's instructions are counted, or `None` for a core that is not predicted.
 ///
-/// Cortex-M0+ runs the code of M0, Cortex-M7 that of M4, Hazard3 that of RV32IMC. Cortex-M85 runs the code of M55, but no chip with it is in
-/// `chip::CHIPS`.
+/// Cortex-M0+ runs the code of M0, Cortex-M7 that of M4, Hazard3 that of RV32IMC. Cortex-M85 runs the code of M55, but
+/// no chip with it is in `chip::CHIPS`.
 pub const fn counted_on(core: Core) -> Option<&'static str> {
     match core {
         Core::M0 | Core::M0Plus => Some("microbit"),

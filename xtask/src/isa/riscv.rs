@@ -1,5 +1,5 @@
-//! RISC-V: RV32I with multiplication, atomics and compressed instructions. Encodings: The RISC-V Instruction Set Manual,
-//! Volume I, chapters "RV32I", "M", "A" and "C".
+//! RISC-V: RV32I with multiplication, atomics and compressed instructions. Encodings: The RISC-V Instruction Set
+//! Manual, Volume I, chapters "RV32I", "M", "A" and "C".
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ enum Operation {
     MoveStack { by: usize, sign: i64 },
     /// The first instruction of a call for a debugger.
     Debugger,
-    /// Anything else.
+    /// All other operations.
     Other,
 }
 

@@ -73,7 +73,7 @@ fn place_of(section: &object::Section<'_, '_>) -> Option<Place> {
     let SectionFlags::Elf { sh_flags, sh_type } = section.flags() else { return None };
     let has = |flag: elf::SectionFlags| sh_flags.contains(flag);
     let place = place(has(elf::SHF_ALLOC), has(elf::SHF_WRITE), sh_type != elf::SHT_NOBITS);
-    // The linker script for RISC-V has sections for what remains of RAM.
+    // The linker script for RISC-V puts the unused RAM into two sections.
     let is_the_rest = matches!(section.name(), Ok(".stack" | ".heap"));
     place.filter(|_| section.size() > 0 && !is_the_rest)
 }

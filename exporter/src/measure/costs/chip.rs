@@ -42,8 +42,8 @@ pub const CHIPS: [Chip; 9] = [
     // of 16 KiB in lines of 32 bytes. A line takes 152 clocks of 80 MHz in dual mode (8 command, 12 address, 4 dummy,
     // 128 data).
     Chip { name: "ESP32-C3", core: Core::Rv32imc, clock_hz: 160_000_000, wait_states: 304, flash_read_bytes: 32, flash_bytes: 4 << 20, ram_bytes: 384 << 10 },
-    // RP2350 data sheet, 4.4 and 12.14: a cache of 16 KiB in lines of 8 bytes, before 4 MiB of flash on a Pico 2. A line
-    // takes 28 clocks in quad mode (6 address, 2 mode, 4 dummy, 16 data), each two cycles.
+    // RP2350 data sheet, 4.4 and 12.14: a cache of 16 KiB in lines of 8 bytes, before 4 MiB of flash on a Pico 2. A
+    // line takes 28 clocks in quad mode (6 address, 2 mode, 4 dummy, 16 data), each two cycles.
     Chip { name: "RP2350", core: Core::Hazard3, clock_hz: 150_000_000, wait_states: 56, flash_read_bytes: 8, flash_bytes: 4 << 20, ram_bytes: 512 << 10 },
 ];
 

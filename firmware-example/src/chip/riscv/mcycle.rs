@@ -16,7 +16,7 @@ pub struct Mcycle<const EMULATED: bool> {
 
 impl<const EMULATED: bool> Mcycle<EMULATED> {
     /// Starts the counter.
-    #[expect(clippy::new_without_default, reason = "as the other stopwatches, of which there is one")]
+    #[expect(clippy::new_without_default, reason = "the other stopwatches can be made only once")]
     pub fn new() -> Self {
         // SAFETY: lets all counters run. Some chips stop them at reset.
         unsafe { asm!("csrw mcountinhibit, zero", options(nomem, nostack)) }

@@ -38,6 +38,8 @@ pub mod layout;
 #[cfg(feature = "int8")]
 mod out;
 pub mod routine;
+#[cfg(kernel = "rv32im")]
+mod rv32im;
 
 // These names hide the routines of the same names.
 #[cfg(feature = "std")]

@@ -7,6 +7,8 @@ pub mod gate_dsp;
 #[cfg(kernel = "mve")]
 pub mod mve;
 pub mod portable;
+#[cfg(kernel = "rv32im")]
+mod rv32im;
 #[cfg(feature = "int8")]
 pub mod softmax;
 #[cfg(fpu)]
@@ -24,8 +26,10 @@ mod dsp {
 use dsp as chosen;
 #[cfg(kernel = "mve")]
 use mve as chosen;
-#[cfg(not(any(kernel = "dsp", kernel = "mve")))]
+#[cfg(not(any(kernel = "dsp", kernel = "mve", kernel = "rv32im")))]
 use portable as chosen;
+#[cfg(kernel = "rv32im")]
+use rv32im as chosen;
 
 pub use chosen::*;
 #[cfg(fpu)]

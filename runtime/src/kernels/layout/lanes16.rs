@@ -147,22 +147,22 @@ fn groups<const WORDS: usize>(len: usize) -> usize {
     ((len as u32) >> twos).wrapping_mul(inverse) as usize
 }
 
-/// Returns whether blocks, prepared input and output match, for `GROUP` columns in `WORDS` prepared words. [`groups`]
+/// Returns whether blocks, prepared input and the number of rows match, for `GROUP` columns in `WORDS` prepared words. [`groups`]
 /// requires the [`LIMIT`]s.
 #[inline]
 fn matches<const GROUP: usize, const WORDS: usize>(
     blocks: &[u32],
     prepared: &[u32],
-    out: &[i32],
+    rows: usize,
     block_words: impl Fn(usize) -> usize,
 ) -> bool {
     let Ok(len) = u32::try_from(prepared.len()) else { return false };
     let groups = groups::<WORDS>(prepared.len());
-    let count = out.len() / ROWS;
+    let count = rows / ROWS;
     len & const { (1 << WORDS.trailing_zeros()) - 1 } == 0
         && groups != 0
         && groups <= const { LIMIT / GROUP }
         && count <= LIMIT
-        && out.len().is_multiple_of(ROWS)
+        && rows.is_multiple_of(ROWS)
         && blocks.len() >= count * block_words(groups * GROUP)
 }

@@ -1,11 +1,12 @@
 //! Calls of the assembly. They have the functions of [`super::portable`]; each checks every length, then calls.
 //!
-//! They are the same for all cores: each core's file defines the same symbols, and a build includes only one of the
-//! files.
+//! They are the same for all Cortex-M: each core's file defines the same symbols, and a build includes only one of the
+//! files. `rv32im` has its own calls, because its kernels look up the curve.
 #![allow(unsafe_code, reason = "the kernels are assembly")]
 
-#[cfg(feature = "int4")]
+#[cfg(all(feature = "int4", not(kernel = "rv32im")))]
 pub mod int4;
+#[cfg(not(kernel = "rv32im"))]
 pub mod int8;
 #[cfg(kernel = "rv32im")]
 mod rv32im;
@@ -14,9 +15,15 @@ mod v6m;
 #[cfg(kernel = "v7m")]
 mod v7m;
 
+#[cfg(all(feature = "int4", kernel = "rv32im"))]
+pub use rv32im::int4;
+#[cfg(kernel = "rv32im")]
+pub use rv32im::int8;
+
 use super::prepare::segment;
 
 /// Function that computes whole blocks.
+#[cfg(not(kernel = "rv32im"))]
 type Kernel =
     unsafe extern "C" fn(blocks: *const u32, prepared: *const u32, out: *mut i32, end: *const u32, out_end: *mut i32);
 
@@ -24,6 +31,7 @@ type Kernel =
 ///
 /// # Safety
 /// The slices match according to the kernel's `matches` function, and neither `prepared` nor `out` is empty.
+#[cfg(not(kernel = "rv32im"))]
 #[inline]
 unsafe fn call(kernel: Kernel, blocks: &[u32], prepared: &[u32], out: &mut [i32]) {
     let (prepared, out) = (prepared.as_ptr_range(), out.as_mut_ptr_range());

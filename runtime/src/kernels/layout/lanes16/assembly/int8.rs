@@ -19,7 +19,7 @@ unsafe extern "C" {
 }
 
 pub fn rows(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
-    if !out.is_empty() && matches(blocks, prepared, out) {
+    if !out.is_empty() && matches(blocks, prepared, out.len()) {
         // SAFETY: checked above; `matches` refuses empty input.
         unsafe { call(runtime_lanes16_i8, blocks, prepared, out) }
     }

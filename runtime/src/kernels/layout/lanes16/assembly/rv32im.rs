@@ -29,81 +29,104 @@
 #![allow(unsafe_code, reason = "the kernels are assembly")]
 
 use core::arch::global_asm;
+use core::ptr;
 
+use crate::kernels::Out;
+use crate::kernels::rv32im::architecture;
+
+#[cfg(feature = "int4")]
+pub mod int4;
+pub mod int8;
 mod prepare;
 
-/// Tells the assembler which instructions it may use; it does not know the compiler's target. To be followed by
-/// `.option pop`.
-#[cfg(target_feature = "c")]
-macro_rules! architecture {
-    () => {
-        ".option push\n.option arch, +m, +c"
-    };
-}
-#[cfg(not(target_feature = "c"))]
-macro_rules! architecture {
-    () => {
-        ".option push\n.option arch, +m"
-    };
-}
-use architecture;
+/// Function that computes whole blocks. Without a curve, `curve` is null.
+type Kernel = unsafe extern "C" fn(
+    blocks: *const u32,
+    prepared: *const u32,
+    out: *mut u8,
+    end: *const u32,
+    rows: usize,
+    curve: *const i8,
+);
 
-// Frame of both kernels: prepared, end of prepared, end of out, bytes of a block, out, then the caller's registers.
+/// Calls a kernel.
+///
+/// # Safety
+/// The slices match according to the kernel's `matches` function, and neither `prepared` nor `out` is empty.
+#[inline]
+unsafe fn call(kernel: Kernel, blocks: &[u32], prepared: &[u32], out: Out<'_>) {
+    let (rows, prepared) = (out.len(), prepared.as_ptr_range());
+    let (out, curve) = match out {
+        Out::Rows(out) => (out.as_mut_ptr().cast(), ptr::null()),
+        Out::Curve(out, curve) => (out.as_mut_ptr().cast(), curve.0.as_ptr()),
+    };
+    // SAFETY: 1. the caller ensured whole groups, at least one, and a slice is readable. 2. `out` is borrowed mutably;
+    // without a curve it has words. 3. The caller ensured whole blocks, at least one. 4. The caller ensured that
+    // `blocks` has the length that matches the other two. 5. A curve has 512 entries.
+    unsafe { kernel(blocks.as_ptr(), prepared.start, out, prepared.end, rows, curve) }
+}
+
+// Frame of both kernels: prepared, its end, rows left, bytes of a block, out, curve; from 24(sp) on the caller's
+// registers, and from 80(sp) on the accumulators of 16 rows.
 //
-// LANES16_RV32_ENTER inverse, shift: saves registers; stride = (prepared bytes) * inverse << shift + 32, where
-// `inverse` is that of an odd number modulo 2^32. s1 = out.
+// LANES16_RV32_ENTER inverse, shift: saves registers; bytes of a block = (prepared bytes) * inverse << shift + 32,
+// where `inverse` is that of an odd number modulo 2^32.
 //
-// LANES16_RV32_FINISH: requantizes the rows of whole blocks from s1 to a1 in place. a0 = multipliers of the first
-// block; afterwards the block after the last one. Uses a2 to a5 and t6. 9.75 instructions per row.
+// LANES16_RV32_SUMS at: a4, a5 = requantized rows of a pair; uses a2, a3, t5.
+//
+// runtime_lanes16_finish: called by both kernels. Requantizes the rows whose accumulators end at t4, and writes them, or their entries of the
+// curve, to `out`. a0 = multipliers of the first block; afterwards the block after the last one. Uses s1, a1 to a5, t2,
+// t3, t5, t6. 10 instructions per row; with a curve 15, and 3 more for a row beyond its ends.
 global_asm!(
     architecture!(),
     r#"
     .macro LANES16_RV32_ENTER inverse, shift
-    addi    sp, sp, -80
-    sw      ra, 20(sp)
-    sw      s0, 24(sp)
-    sw      s1, 28(sp)
-    sw      s2, 32(sp)
-    sw      s3, 36(sp)
-    sw      s4, 40(sp)
-    sw      s5, 44(sp)
-    sw      s6, 48(sp)
-    sw      s7, 52(sp)
-    sw      s8, 56(sp)
-    sw      s9, 60(sp)
-    sw      s10, 64(sp)
-    sw      s11, 68(sp)
-    mv      s1, a2
-    sub     a5, a3, a1
-    li      a2, \inverse
-    mul     a5, a5, a2
-    slli    a5, a5, \shift
-    addi    a5, a5, 32
+    addi    sp, sp, -144
+    sw      ra, 24(sp)
+    sw      s0, 28(sp)
+    sw      s1, 32(sp)
+    sw      s2, 36(sp)
+    sw      s3, 40(sp)
+    sw      s4, 44(sp)
+    sw      s5, 48(sp)
+    sw      s6, 52(sp)
+    sw      s7, 56(sp)
+    sw      s8, 60(sp)
+    sw      s9, 64(sp)
+    sw      s10, 68(sp)
+    sw      s11, 72(sp)
     sw      a1, 0(sp)
     sw      a3, 4(sp)
     sw      a4, 8(sp)
-    sw      a5, 12(sp)
+    sub     a3, a3, a1
+    li      a4, \inverse
+    mul     a3, a3, a4
+    slli    a3, a3, \shift
+    addi    a3, a3, 32
+    sw      a3, 12(sp)
+    sw      a2, 16(sp)
+    sw      a5, 20(sp)
     .endm
 
     .macro LANES16_RV32_LEAVE
-    lw      ra, 20(sp)
-    lw      s0, 24(sp)
-    lw      s1, 28(sp)
-    lw      s2, 32(sp)
-    lw      s3, 36(sp)
-    lw      s4, 40(sp)
-    lw      s5, 44(sp)
-    lw      s6, 48(sp)
-    lw      s7, 52(sp)
-    lw      s8, 56(sp)
-    lw      s9, 60(sp)
-    lw      s10, 64(sp)
-    lw      s11, 68(sp)
-    addi    sp, sp, 80
+    lw      ra, 24(sp)
+    lw      s0, 28(sp)
+    lw      s1, 32(sp)
+    lw      s2, 36(sp)
+    lw      s3, 40(sp)
+    lw      s4, 44(sp)
+    lw      s5, 48(sp)
+    lw      s6, 52(sp)
+    lw      s7, 56(sp)
+    lw      s8, 60(sp)
+    lw      s9, 64(sp)
+    lw      s10, 68(sp)
+    lw      s11, 72(sp)
+    addi    sp, sp, 144
     ret
     .endm
 
-    .macro LANES16_RV32_REQUANTIZE at
+    .macro LANES16_RV32_SUMS at
     lw      a4, \at(s1)
     lw      a5, \at+4(s1)
     lw      a2, \at(a0)
@@ -120,26 +143,81 @@ global_asm!(
     addi    a5, a5, 1
     srai    a4, a4, 1
     srai    a5, a5, 1
-    sw      a4, \at(s1)
-    sw      a5, \at+4(s1)
     .endm
 
-    .macro LANES16_RV32_FINISH
-    lw      t6, 12(sp)
-8:  LANES16_RV32_REQUANTIZE 0
-    LANES16_RV32_REQUANTIZE 8
-    addi    s1, s1, 16
-    add     a0, a0, t6
-    bne     s1, a1, 8b
-    sub     a0, a0, t6
-    addi    a0, a0, 16
+    .macro LANES16_RV32_ROWS at
+    LANES16_RV32_SUMS \at
+    sw      a4, \at(a1)
+    sw      a5, \at+4(a1)
     .endm
+
+    // Continues at `back`, with the index of the first or the last entry.
+    .macro LANES16_RV32_BEYOND row, back
+    srai    \row, \row, 31
+    xori    \row, \row, 255
+    j       \back
+    .endm
+
+    .macro LANES16_RV32_ENTRIES at, first, second, beyond_first, beyond_second
+    addi    a2, a4, 256
+    bgeu    a2, t3, \beyond_first
+\first:
+    andi    a4, a4, 511
+    add     a4, a4, t2
+    lbu     a4, 0(a4)
+    addi    a2, a5, 256
+    bgeu    a2, t3, \beyond_second
+\second:
+    andi    a5, a5, 511
+    add     a5, a5, t2
+    lbu     a5, 0(a5)
+    sb      a4, \at(a1)
+    sb      a5, \at+1(a1)
+    .endm
+
+    .section .text.runtime_lanes16_finish,"ax",@progbits
+    .type   runtime_lanes16_finish,@function
+    .p2align 2
+runtime_lanes16_finish:
+    lw      a1, 16(sp)
+    lw      t2, 20(sp)
+    lw      t6, 12(sp)
+    addi    s1, sp, 80
+    bnez    t2, 2f
+1: LANES16_RV32_ROWS 0
+    LANES16_RV32_ROWS 8
+    addi    s1, s1, 16
+    addi    a1, a1, 16
+    add     a0, a0, t6
+    bne     s1, t4, 1b
+    j       14f
+2: li      t3, 512
+3: LANES16_RV32_SUMS 0
+    LANES16_RV32_ENTRIES 0, 4, 5, 10f, 11f
+    LANES16_RV32_SUMS 8
+    LANES16_RV32_ENTRIES 2, 6, 7, 12f, 13f
+    addi    s1, s1, 16
+    addi    a1, a1, 4
+    add     a0, a0, t6
+    bne     s1, t4, 3b
+    j       14f
+10: LANES16_RV32_BEYOND a4, 4b
+11: LANES16_RV32_BEYOND a5, 5b
+12: LANES16_RV32_BEYOND a4, 6b
+13: LANES16_RV32_BEYOND a5, 7b
+14: sub     a0, a0, t6
+    addi    a0, a0, 16
+    sw      a1, 16(sp)
+    lw      a4, 8(sp)
+    ret
+    .size   runtime_lanes16_finish, . - runtime_lanes16_finish
+    .text
     .option pop
     "#,
     options(raw)
 );
 
-// runtime_lanes16_i8(blocks, prepared, out, prepared_end, out_end)
+// runtime_lanes16_i8(blocks, prepared, out, prepared_end, rows, curve)
 //
 // a0 a1 a2 a3 = w of four blocks, s1 x; a6 a7 t6 = c d k; a4 = R, a5 = P; s0 mask, ra = end of prepared;
 // s2 to s11, t0 to t5 = total01 high01 total23 high23 of each block.
@@ -198,7 +276,20 @@ global_asm!(
     LANES16_RV32_ADD t4, t5
     .endm
 
-    .macro LANES16_RV32_SINGLE turn
+    // The same for three blocks, and for one.
+    .macro LANES16_RV32_THREE turn
+    lw      a4, 8*\turn+16(a0)
+    LANES16_RV32_INPUT 12*\turn
+    LANES16_RV32_NEXT s2, s3, 8*\turn+20, a0
+    LANES16_RV32_NEXT s4, s5, 8*\turn+16, a1
+    LANES16_RV32_NEXT s6, s7, 8*\turn+20, a1
+    LANES16_RV32_NEXT s8, s9, 8*\turn+16, a2
+    LANES16_RV32_NEXT s10, s11, 8*\turn+20, a2
+    LANES16_RV32_WORD
+    LANES16_RV32_ADD t0, t1
+    .endm
+
+    .macro LANES16_RV32_ONE turn
     lw      a4, 8*\turn+16(a0)
     LANES16_RV32_INPUT 12*\turn
     LANES16_RV32_NEXT s2, s3, 8*\turn+20, a0
@@ -206,29 +297,36 @@ global_asm!(
     LANES16_RV32_ADD s4, s5
     .endm
 
-    .section .text.runtime_lanes16_i8,"ax",%progbits
+    .section .text.runtime_lanes16_i8,"ax",@progbits
     .global runtime_lanes16_i8
-    .type   runtime_lanes16_i8,%function
+    .type   runtime_lanes16_i8,@function
     .p2align 2
 runtime_lanes16_i8:
     LANES16_RV32_ENTER 0xaaaaaaab, 1
     li      s0, 0x00ff00ff
-1:  sw      s1, 16(sp)
-    lw      a4, 8(sp)
-    sub     a4, a4, s1
-    lw      ra, 4(sp)
-    li      a5, 64
-    bltu    a4, a5, 3f
-    lw      a5, 12(sp)
+1:  lw      a4, 8(sp)
     lw      s1, 0(sp)
+    lw      ra, 4(sp)
+    addi    a5, a4, -16
+    bgez    a5, 2f
+    addi    a5, a4, -12
+    beqz    a5, 2f
+    addi    a5, a4, -4
+2:  sw      a5, 8(sp)
+    LANES16_RV32_BLOCK a0, s2, s3, s4, s5
+    sub     a4, a4, a5
+    andi    a4, a4, 12              # rows of this turn: 0 for 16
+    addi    a4, a4, -4
+    beqz    a4, 7f
+    lw      a5, 12(sp)
     add     a1, a0, a5
     add     a2, a1, a5
-    add     a3, a2, a5
-    LANES16_RV32_BLOCK a0, s2, s3, s4, s5
     LANES16_RV32_BLOCK a1, s6, s7, s8, s9
     LANES16_RV32_BLOCK a2, s10, s11, t0, t1
+    bgtz    a4, 5f
+    add     a3, a2, a5
     LANES16_RV32_BLOCK a3, t2, t3, t4, t5
-2:  LANES16_RV32_PAIR 0
+3:  LANES16_RV32_PAIR 0
     LANES16_RV32_PAIR 1
     LANES16_RV32_PAIR 2
     LANES16_RV32_PAIR 3
@@ -237,39 +335,43 @@ runtime_lanes16_i8:
     addi    a1, a1, 32
     addi    a2, a2, 32
     addi    a3, a3, 32
-    bne     s1, ra, 2b
-    lw      s1, 16(sp)
-    addi    a1, s1, 64
-    sw      s6, 16(s1)
-    sw      s7, 20(s1)
-    sw      s8, 24(s1)
-    sw      s9, 28(s1)
-    sw      s10, 32(s1)
-    sw      s11, 36(s1)
-    sw      t0, 40(s1)
-    sw      t1, 44(s1)
-    sw      t2, 48(s1)
-    sw      t3, 52(s1)
-    sw      t4, 56(s1)
-    sw      t5, 60(s1)
-    j       5f
-3:  lw      s1, 0(sp)
-    LANES16_RV32_BLOCK a0, s2, s3, s4, s5
-4:  LANES16_RV32_SINGLE 0
-    LANES16_RV32_SINGLE 1
+    bne     s1, ra, 3b
+    sw      t2, 128(sp)
+    sw      t3, 132(sp)
+    sw      t4, 136(sp)
+    sw      t5, 140(sp)
+    addi    t4, sp, 144
+    j       9f
+5:  LANES16_RV32_THREE 0
+    LANES16_RV32_THREE 1
     addi    s1, s1, 24
     addi    a0, a0, 16
-    bne     s1, ra, 4b
-    lw      s1, 16(sp)
-    addi    a1, s1, 16
-5:  sw      s2, 0(s1)
-    sw      s3, 4(s1)
-    sw      s4, 8(s1)
-    sw      s5, 12(s1)
+    addi    a1, a1, 16
+    addi    a2, a2, 16
+    bne     s1, ra, 5b
+    addi    t4, sp, 128
+    j       9f
+7:  LANES16_RV32_ONE 0
+    LANES16_RV32_ONE 1
+    addi    s1, s1, 24
     addi    a0, a0, 16
-    LANES16_RV32_FINISH
-    lw      a4, 8(sp)
-    bne     s1, a4, 1b
+    bne     s1, ra, 7b
+    addi    t4, sp, 96
+9:  sw      s2, 80(sp)
+    sw      s3, 84(sp)
+    sw      s4, 88(sp)
+    sw      s5, 92(sp)
+    sw      s6, 96(sp)
+    sw      s7, 100(sp)
+    sw      s8, 104(sp)
+    sw      s9, 108(sp)
+    sw      s10, 112(sp)
+    sw      s11, 116(sp)
+    sw      t0, 120(sp)
+    sw      t1, 124(sp)
+    addi    a0, a0, 16
+    jal     runtime_lanes16_finish
+    bnez    a4, 1b
     LANES16_RV32_LEAVE
     .size   runtime_lanes16_i8, . - runtime_lanes16_i8
     .text
@@ -278,7 +380,7 @@ runtime_lanes16_i8:
     options(raw)
 );
 
-// runtime_lanes16_i4(blocks, prepared, out, prepared_end, out_end)
+// runtime_lanes16_i4(blocks, prepared, out, prepared_end, rows, curve)
 //
 // A turn is 32 columns: k starts the sums of eight pairs of rows, then eight times four columns, then the sums are
 // added to the accumulators, which are in `out`.
@@ -336,50 +438,50 @@ global_asm!(
 
     // Adds a sum to the accumulators of two rows.
     .macro LANES16_RV32_SPLIT sum, at
-    lw      a4, \at(s1)
-    lw      a5, \at+4(s1)
+    lw      a4, \at(sp)
+    lw      a5, \at+4(sp)
     add     a4, a4, \sum
     srai    \sum, \sum, 16
     add     a5, a5, \sum
-    sw      a4, \at(s1)
-    sw      a5, \at+4(s1)
+    sw      a4, \at(sp)
+    sw      a5, \at+4(sp)
     .endm
 
     .macro LANES16_RV32_COPY pointer, at
-    lw      t0, 0(\pointer)
-    lw      t1, 4(\pointer)
+    lw      a4, 0(\pointer)
+    lw      a5, 4(\pointer)
     lw      a6, 8(\pointer)
     lw      a7, 12(\pointer)
-    sw      t0, \at(s1)
-    sw      t1, \at+4(s1)
-    sw      a6, \at+8(s1)
-    sw      a7, \at+12(s1)
+    sw      a4, \at(sp)
+    sw      a5, \at+4(sp)
+    sw      a6, \at+8(sp)
+    sw      a7, \at+12(sp)
     .endm
 
-    .section .text.runtime_lanes16_i4,"ax",%progbits
+    .section .text.runtime_lanes16_i4,"ax",@progbits
     .global runtime_lanes16_i4
-    .type   runtime_lanes16_i4,%function
+    .type   runtime_lanes16_i4,@function
     .p2align 2
 runtime_lanes16_i4:
     LANES16_RV32_ENTER 0x3e0f83e1, 4
     li      s0, 0x000f000f
-    li      t2, 0x00ff00ff
+1:  li      t2, 0x00ff00ff
     slli    t3, s0, 8
     slli    t4, s0, 12
-1:  lw      a4, 8(sp)
+    lw      s1, 8(sp)
     lw      s10, 0(sp)
     lw      ra, 4(sp)
-    sub     a4, a4, s1
-    li      a5, 64
-    LANES16_RV32_COPY a0, 0
-    bltu    a4, a5, 4f
+    LANES16_RV32_COPY a0, 80
+    addi    a5, s1, -16
+    bltz    a5, 4f
+    sw      a5, 8(sp)
     lw      a5, 12(sp)
     add     a1, a0, a5
     add     a2, a1, a5
     add     a3, a2, a5
-    LANES16_RV32_COPY a1, 16
-    LANES16_RV32_COPY a2, 32
-    LANES16_RV32_COPY a3, 48
+    LANES16_RV32_COPY a1, 96
+    LANES16_RV32_COPY a2, 112
+    LANES16_RV32_COPY a3, 128
 2:  lw      s2, 0(s10)
     addi    s10, s10, 4
     addi    s11, s10, 128
@@ -398,18 +500,19 @@ runtime_lanes16_i4:
     addi    a2, a2, 16
     addi    a3, a3, 16
     bne     s10, s11, 3b
-    LANES16_RV32_SPLIT s2, 0
-    LANES16_RV32_SPLIT s3, 8
-    LANES16_RV32_SPLIT s4, 16
-    LANES16_RV32_SPLIT s5, 24
-    LANES16_RV32_SPLIT s6, 32
-    LANES16_RV32_SPLIT s7, 40
-    LANES16_RV32_SPLIT s8, 48
-    LANES16_RV32_SPLIT s9, 56
+    LANES16_RV32_SPLIT s2, 80
+    LANES16_RV32_SPLIT s3, 88
+    LANES16_RV32_SPLIT s4, 96
+    LANES16_RV32_SPLIT s5, 104
+    LANES16_RV32_SPLIT s6, 112
+    LANES16_RV32_SPLIT s7, 120
+    LANES16_RV32_SPLIT s8, 128
+    LANES16_RV32_SPLIT s9, 136
     bne     s10, ra, 2b
-    addi    a1, s1, 64
+    addi    t4, sp, 144
     j       7f
-4:
+4:  addi    s1, s1, -4
+    sw      s1, 8(sp)
 5:  lw      s2, 0(s10)
     addi    s10, s10, 4
     addi    s11, s10, 128
@@ -423,14 +526,13 @@ runtime_lanes16_i4:
     add     s3, s3, a5
     add     s3, s3, t6
     bne     s10, s11, 6b
-    LANES16_RV32_SPLIT s2, 0
-    LANES16_RV32_SPLIT s3, 8
+    LANES16_RV32_SPLIT s2, 80
+    LANES16_RV32_SPLIT s3, 88
     bne     s10, ra, 5b
-    addi    a1, s1, 16
+    addi    t4, sp, 96
 7:  addi    a0, a0, 16
-    LANES16_RV32_FINISH
-    lw      a4, 8(sp)
-    bne     s1, a4, 1b
+    jal     runtime_lanes16_finish
+    bnez    a4, 1b
     LANES16_RV32_LEAVE
     .size   runtime_lanes16_i4, . - runtime_lanes16_i4
     .text

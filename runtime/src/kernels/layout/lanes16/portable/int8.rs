@@ -40,7 +40,7 @@ pub fn rows(blocks: &[u32], prepared: &[u32], _constant: i32, out: &mut [i32]) {
 /// Computes the rows of whole blocks, with input that was prepared in the same basis.
 #[inline]
 pub(in super::super) fn rows_in<B: Basis>(blocks: &[u32], prepared: &[u32], out: &mut [i32]) {
-    if !matches(blocks, prepared, out) {
+    if !matches(blocks, prepared, out.len()) {
         return;
     }
     let (prepared, _) = prepared.as_chunks::<3>();

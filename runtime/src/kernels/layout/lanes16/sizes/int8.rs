@@ -16,10 +16,10 @@ pub const fn block_words(columns: usize) -> usize {
     columns.saturating_add(EDGE_WORDS)
 }
 
-/// Returns whether blocks, prepared input and output match.
+/// Returns whether blocks, prepared input and the number of rows match.
 #[inline]
-pub fn matches(blocks: &[u32], prepared: &[u32], out: &[i32]) -> bool {
-    super::super::matches::<GROUP, WORDS>(blocks, prepared, out, block_words)
+pub fn matches(blocks: &[u32], prepared: &[u32], rows: usize) -> bool {
+    super::super::matches::<GROUP, WORDS>(blocks, prepared, rows, block_words)
 }
 
 /// Returns the words of a block that matches prepared input of this number of words.

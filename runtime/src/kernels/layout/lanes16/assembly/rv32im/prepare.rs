@@ -3,7 +3,7 @@
 
 use core::arch::global_asm;
 
-use super::architecture;
+use crate::kernels::rv32im::architecture;
 
 // runtime_lanes16_prepare_i8(x, prepared, end of x), whole groups
 //
@@ -27,9 +27,9 @@ global_asm!(
     sw      a5, 6*\column+8(a1)
     .endm
 
-    .section .text.runtime_lanes16_prepare_i8,"ax",%progbits
+    .section .text.runtime_lanes16_prepare_i8,"ax",@progbits
     .global runtime_lanes16_prepare_i8
-    .type   runtime_lanes16_prepare_i8,%function
+    .type   runtime_lanes16_prepare_i8,@function
     .p2align 2
 runtime_lanes16_prepare_i8:
     li      a6, 0xff7fff80
@@ -54,9 +54,9 @@ runtime_lanes16_prepare_i8:
 global_asm!(
     architecture!(),
     r#"
-    .section .text.runtime_lanes16_prepare_i4,"ax",%progbits
+    .section .text.runtime_lanes16_prepare_i4,"ax",@progbits
     .global runtime_lanes16_prepare_i4
-    .type   runtime_lanes16_prepare_i4,%function
+    .type   runtime_lanes16_prepare_i4,@function
     .p2align 2
 runtime_lanes16_prepare_i4:
     li      a6, 0xfff7fff8

@@ -25,12 +25,17 @@ pub struct Board {
     pub machine: Option<&'static str>,
     /// probe-rs' name for the chip, or `None` if there is no chip to flash.
     pub chip: Option<&'static str>,
+    /// Program that writes to the chip, one of [`FLASHERS`]; `None` if there is no chip to flash.
+    pub flasher: Option<&'static str>,
     /// Family number of the chip in UF2 files, or `None` if the boot ROM does not accept UF2 files.
     pub uf2_family: Option<u32>,
 }
 
 /// Stopwatches that `firmware-example/src/board.rs` knows.
 pub const STOPWATCHES: [&str; 4] = ["systick", "cycles", "either", "mcycle"];
+
+/// Ways to write programs to a chip, the default first.
+pub const FLASHERS: [&str; 2] = ["probe-rs", "uf2"];
 
 /// Reads the table. The strings are leaked: a process reads only one table.
 ///
@@ -58,6 +63,7 @@ fn board(fields: Table, index: usize) -> Result<Board, String> {
     let mut row = Row { board: format!("board {}", index + 1), fields };
     let name = row.text("name")?;
     row.board = format!("board `{name}`");
+    let chip = row.optional_text("chip")?;
     let board = Board {
         name,
         core: row.text("core")?,
@@ -68,11 +74,19 @@ fn board(fields: Table, index: usize) -> Result<Board, String> {
         uart: row.optional_number("uart")?,
         stopwatch: row.text("stopwatch")?,
         machine: row.optional_text("machine")?,
-        chip: row.optional_text("chip")?,
+        chip,
+        flasher: row.optional_text("flasher")?.or(chip.map(|_| FLASHERS[0])),
         uf2_family: row.optional_number("uf2_family")?,
     };
     if !STOPWATCHES.contains(&board.stopwatch) {
         return Err(row.error("stopwatch", &format!("must be one of {}", STOPWATCHES.join(", "))));
+    }
+    match board.flasher {
+        Some(flasher) if !FLASHERS.contains(&flasher) => {
+            return Err(row.error("flasher", &format!("must be one of {}", FLASHERS.join(", "))));
+        }
+        Some(_) if chip.is_none() => return Err(row.error("flasher", "needs a `chip`")),
+        _ => {}
     }
     match row.fields.keys().next() {
         Some(unknown) => Err(row.error(unknown, "is unknown")),

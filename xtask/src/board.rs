@@ -41,9 +41,9 @@ pub fn emulated() -> impl Iterator<Item = &'static Board> {
     BOARDS.iter().filter(|board| board.machine.is_some())
 }
 
-/// Returns the boards that probe-rs can flash.
+/// Returns the boards that `cargo xtask flash` writes to.
 pub fn flashable() -> impl Iterator<Item = &'static Board> {
-    BOARDS.iter().filter(|board| board.chip.is_some())
+    BOARDS.iter().filter(|board| board.flasher.is_some_and(|flasher| flasher != "uf2"))
 }
 
 /// Returns the boards whose boot ROM accepts UF2 files.
@@ -219,6 +219,8 @@ mod tests {
             ("target", "traget", "board `a`: `target` is missing"),
             ("code = 'a'\n", "code = 'a'\nuarts = 1\n", "board `a`: `uarts` is unknown"),
             ("name = 'a'\n", "", "board 1: `name` is missing"),
+            ("core =", "flasher = 'uf2'\ncore =", "board `a`: `flasher` needs a `chip`"),
+            ("core =", "chip = 'c'\nflasher = 'dfu'\ncore =", "board `a`: `flasher` must be one of probe-rs, uf2"),
             ("[[board]]", "[[boards]]", "it must hold tables `[[board]]` and nothing else"),
         ] {
             assert_eq!(table::read(&ROW.replace(from, to)).unwrap_err(), expected);
@@ -242,7 +244,7 @@ mod tests {
     #[test]
     fn boards_are_chosen_by_what_takes_them() {
         assert!(names(emulated()).starts_with("mps2-an386, mps2-an385, microbit, "));
-        assert_eq!(names(with_uf2()), "pico, pico2");
+        assert_eq!(names(with_uf2()), "pico, pico2, pico2-riscv");
         assert!(flashable().all(|board| board.chip.is_some()) && with_uf2().all(|board| board.chip.is_some()));
     }
 

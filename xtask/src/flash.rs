@@ -125,6 +125,9 @@ fn slot_command(board: &Board, address: u64, file: &Path, rest: &[OsString]) -> 
 
 /// Returns probe-rs's name of the board's chip.
 fn chip(board: &Board) -> Result<&'static str> {
+    if board.flasher == Some("uf2") {
+        bail!("probe-rs cannot write the flash of {}: use `cargo xtask uf2 --board {0}`", board.name);
+    }
     board.chip.with_context(|| {
         let flashable = board::names(board::flashable());
         format!(
@@ -169,6 +172,8 @@ mod tests {
     fn boards_without_a_chip_are_refused() {
         let error = chip(board::find("mps2-an386").unwrap()).unwrap_err().to_string();
         assert!(error.contains("cargo xtask qemu --board mps2-an386") && error.contains("nrf52840-dk"), "{error}");
+        let error = chip(board::find("pico2-riscv").unwrap()).unwrap_err().to_string();
+        assert!(error.contains("cargo xtask uf2 --board pico2-riscv"), "{error}");
     }
 
     #[test]
@@ -182,7 +187,7 @@ mod tests {
             words(slot_command(board, 0x1010_0000, Path::new("m.bin"), &rest).unwrap()),
             "download --verify --reset --binary-format bin --base-address 0x10100000 --chip RP2040 --probe 2e8a:000c m.bin"
         );
-        let mut image = Image { segments: Vec::new(), board, entry: 0, vector_table: 0, semihosting_calls: 0 };
+        let mut image = Image { segments: Vec::new(), board, entry: 0, vector_table: Some(0), semihosting_calls: 0 };
         let command = |image: &Image| words(program_command(image, Path::new("p.elf"), &[]).unwrap());
         assert_eq!(command(&image), "download --verify --reset --chip RP2040 p.elf");
         image.semihosting_calls = 1;

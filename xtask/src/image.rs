@@ -17,6 +17,8 @@ const BOARD_SYMBOL: &str = "_board_";
 
 /// `bkpt 0xab`, the instruction that calls a debugger: Arm's semihosting specification, 3.1.
 const SEMIHOSTING: [u8; 2] = [0xab, 0xbe];
+/// `slli x0, x0, 0x1f`, `ebreak`, `srai x0, x0, 7`, which call a debugger on RISC-V: RISC-V Semihosting 1.0, 2.1.
+const SEMIHOSTING_RISCV: [u8; 12] = [0x13, 0x10, 0xf0, 0x01, 0x73, 0, 0x10, 0, 0x13, 0x50, 0x70, 0x40];
 
 /// Size of the second stage of the RP2040's boot loader: 252 bytes and their checksum; RP2040 datasheet, 2.8.1.3.1.
 const BOOT2_BYTES: usize = 256;
@@ -25,9 +27,10 @@ const BLOCK_WINDOW: usize = 4096;
 /// First and last word of a block: RP2350 datasheet, 5.1.5.1.
 const BLOCK_START: u32 = 0xffff_ded3;
 const BLOCK_END: u32 = 0xab12_3579;
-/// Item of one word for the image's type, and its value: a Secure Arm program for the RP2350; RP2350 datasheet,
-/// 5.9.3.1.
-const IMAGE_TYPE: u32 = 0x1021_0142;
+/// Item of one word for the image's type, and its value: a program for the RP2350's Arm cores in Secure state, or for
+/// its RISC-V cores; RP2350 datasheet, 5.9.5.
+const IMAGE_TYPE_ARM: u32 = 0x1021_0142;
+const IMAGE_TYPE_RISCV: u32 = 0x1101_0142;
 
 /// A piece of memory that is written when a program is flashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +56,8 @@ pub struct Image {
     pub board: &'static Board,
     /// Entry point, with bit 0 set for Thumb code.
     pub entry: u64,
-    /// Address of the vector table.
-    pub vector_table: u64,
+    /// Address of the vector table, which only Arm cores have.
+    pub vector_table: Option<u64>,
     /// Number of calls for a debugger. Without a debugger attached, the first call stops the processor for good.
     pub semihosting_calls: usize,
 }
@@ -69,6 +72,7 @@ impl Image {
     fn parse(bytes: &[u8]) -> Result<Self> {
         let file = ElfFile32::<Endianness>::parse(bytes)?;
         let endian = file.endian();
+        let board = board_of(&file)?;
         let mut segments = Vec::new();
         for header in file.elf_program_headers() {
             let data = header.data(endian, bytes).map_err(|()| anyhow::anyhow!("a segment lies outside the file"))?;
@@ -81,16 +85,13 @@ impl Image {
         for section in file.sections().filter(|section| section.kind() == SectionKind::Text) {
             // Instructions take two or four bytes and begin at even addresses. Matching bytes inside another
             // instruction or a constant also count: a false alarm is better than a missed call.
-            semihosting_calls += section.data()?.chunks_exact(2).filter(|&pair| pair == SEMIHOSTING).count();
+            let calls: &[u8] = if board.is_riscv() { &SEMIHOSTING_RISCV } else { &SEMIHOSTING };
+            let code = section.data()?;
+            semihosting_calls += (0..code.len()).step_by(2).filter(|&at| code[at..].starts_with(calls)).count();
         }
-        let vectors = file.section_by_name(".vector_table").context("the program has no section .vector_table")?;
-        Ok(Self {
-            segments,
-            board: board_of(&file)?,
-            entry: file.entry(),
-            vector_table: vectors.address(),
-            semihosting_calls,
-        })
+        let vectors = file.section_by_name(".vector_table").map(|section| section.address());
+        ensure!(vectors.is_some() || board.is_riscv(), "the program has no section .vector_table");
+        Ok(Self { segments, board, entry: file.entry(), vector_table: vectors, semihosting_calls })
     }
 
     /// Returns the bytes at an address.
@@ -114,7 +115,31 @@ impl Image {
             let fits = places.iter().any(|place| place.start <= start && end <= place.end);
             ensure!(fits, "{start:#010x}..{end:#010x} is outside the flash for programs, {places:#x?}");
         }
-        let (stack, reset) = (self.word(self.vector_table)?, self.word(self.vector_table + 4)?);
+        match self.vector_table {
+            Some(vectors) => self.check_vector_table(memory, vectors)?,
+            None => ensure!(
+                self.entry.is_multiple_of(2) && memory.flash().contains(&self.entry),
+                "the entry point {:#010x} is not in flash",
+                self.entry
+            ),
+        }
+        match (self.board.chip, self.vector_table) {
+            (Some("RP2040"), Some(vectors)) => self.check_boot2(memory, vectors),
+            (Some("RP235x"), _) => self.check_image_definition(memory),
+            // Other Arm cores read the vector table at the start of flash.
+            (_, Some(vectors)) => {
+                let start = memory.flash().start;
+                ensure!(vectors == start, "the vector table is at {vectors:#010x}, not at {start:#010x}");
+                Ok(())
+            }
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Checks the first two words of an Arm core's vector table: the stack pointer, and the address of the first
+    /// instruction.
+    fn check_vector_table(&self, memory: &MemoryMap, vectors: u64) -> Result<()> {
+        let (stack, reset) = (self.word(vectors)?, self.word(vectors + 4)?);
         let (ram, flash) = (memory.ram(), memory.flash());
         // The stack grows downwards, so it may begin at the end of RAM.
         ensure!(
@@ -129,25 +154,12 @@ impl Image {
             "the entry point {:#010x} is not the reset vector {reset:#010x}",
             self.entry
         );
-        match self.board.chip {
-            Some("RP2040") => self.check_boot2(memory),
-            Some("RP235x") => self.check_image_definition(memory),
-            // Other cores read the vector table at the start of flash.
-            _ => {
-                let start = flash.start;
-                ensure!(
-                    self.vector_table == start,
-                    "the vector table is at {:#010x}, not at {start:#010x}",
-                    self.vector_table
-                );
-                Ok(())
-            }
-        }
+        Ok(())
     }
 
     /// Checks the second stage: the RP2040's boot ROM runs the first 252 bytes of flash if the next four are their
     /// checksum. These bytes then start the program, whose vector table follows.
-    fn check_boot2(&self, memory: &MemoryMap) -> Result<()> {
+    fn check_boot2(&self, memory: &MemoryMap, vector_table: u64) -> Result<()> {
         let start = memory.region("BOOT2").context("the memory map has no region BOOT2")?.start;
         let boot2 = self.at(start, BOOT2_BYTES).context("the program has no second stage of the boot loader")?;
         let (code, expected) = boot2.split_at(BOOT2_BYTES - 4);
@@ -157,22 +169,26 @@ impl Image {
             "the checksum of the second stage is {sum:#010x}, but the program has {expected:x?}"
         );
         let vectors = start + BOOT2_BYTES as u64;
-        ensure!(
-            self.vector_table == vectors,
-            "the vector table is at {:#010x}, not at {vectors:#010x}",
-            self.vector_table
-        );
+        ensure!(vector_table == vectors, "the vector table is at {vector_table:#010x}, not at {vectors:#010x}");
         Ok(())
     }
 
-    /// Checks the block near the start of flash: the RP2350's boot ROM starts only a program that has one.
+    /// Checks the block near the start of flash: the RP2350's boot ROM starts only a program that has one, on the kind
+    /// of core that the block names. It enters a RISC-V program at the start of flash; RP2350 datasheet, 5.9.5.2.
     fn check_image_definition(&self, memory: &MemoryMap) -> Result<()> {
         let start = memory.flash().start;
+        let is_riscv = self.board.is_riscv();
+        let image_type = if is_riscv { IMAGE_TYPE_RISCV } else { IMAGE_TYPE_ARM };
+        ensure!(
+            !is_riscv || self.entry == start,
+            "the entry point {:#010x} is not the start of flash, {start:#010x}",
+            self.entry
+        );
         for address in (start..start + BLOCK_WINDOW as u64).step_by(4) {
             if self.word(address).ok() != Some(BLOCK_START) {
                 continue;
             }
-            ensure!(self.word(address + 4)? == IMAGE_TYPE, "the block describes another kind of program");
+            ensure!(self.word(address + 4)? == image_type, "the block describes another kind of program");
             // The items take one word, the next word repeats this length, and the last is the offset to the next block:
             // here to itself.
             let rest = [self.word(address + 8)?, self.word(address + 12)?, self.word(address + 16)?];
@@ -224,8 +240,8 @@ mod tests {
             let bytes = [&code[..], &crc32_mpeg_2(&code).to_le_bytes()].concat();
             segments.insert(0, Segment { address: boot2.start, bytes });
         }
-        let image = Image { segments, board, entry: start + 0x101, vector_table: start, semihosting_calls: 0 };
-        (image, memory)
+        let (entry, vector_table) = if board.is_riscv() { (start, None) } else { (start + 0x101, Some(start)) };
+        (Image { segments, board, entry, vector_table, semihosting_calls: 0 }, memory)
     }
 
     fn error(image: &Image, memory: &MemoryMap) -> String {
@@ -249,7 +265,7 @@ mod tests {
             assert!(error.contains(expected), "{error}");
             image.segments[0].bytes.clone_from(&bytes);
         }
-        image.vector_table = 0x100;
+        image.vector_table = Some(0x100);
         assert!(image.check(&memory).is_err());
         // This segment is in the slot for models.
         image.segments.push(Segment { address: memory.region("SLOT").unwrap().start, bytes: vec![0] });
@@ -270,12 +286,25 @@ mod tests {
 
     #[test]
     fn the_boot_rom_of_the_pico_2_wants_a_block() {
-        let (mut image, memory) = image("pico2");
-        assert!(error(&image, &memory).contains("no image definition"));
-        let block = [BLOCK_START, IMAGE_TYPE, 0x0000_01ff, 0, BLOCK_END].map(u32::to_le_bytes).concat();
-        image.segments[0].bytes[0x110..0x124].copy_from_slice(&block);
-        image.check(&memory).unwrap();
-        image.segments[0].bytes[0x115] = 0x80;
-        assert!(error(&image, &memory).contains("another kind"));
+        for (board, own, other) in
+            [("pico2", IMAGE_TYPE_ARM, IMAGE_TYPE_RISCV), ("pico2-riscv", IMAGE_TYPE_RISCV, IMAGE_TYPE_ARM)]
+        {
+            let (mut image, memory) = image(board);
+            assert!(error(&image, &memory).contains("no image definition"));
+            let block = [BLOCK_START, own, 0x0000_01ff, 0, BLOCK_END].map(u32::to_le_bytes).concat();
+            image.segments[0].bytes[0x110..0x124].copy_from_slice(&block);
+            image.check(&memory).unwrap();
+            image.segments[0].bytes[0x114..0x118].copy_from_slice(&other.to_le_bytes());
+            assert!(error(&image, &memory).contains("another kind"), "{board}");
+        }
+    }
+
+    #[test]
+    fn the_boot_rom_of_the_pico_2_enters_riscv_programs_at_the_start() {
+        let (mut image, memory) = image("pico2-riscv");
+        image.entry += 4;
+        assert!(error(&image, &memory).contains("is not the start of flash"));
+        image.entry = memory.ram().start;
+        assert!(error(&image, &memory).contains("is not in flash"));
     }
 }

@@ -1,9 +1,9 @@
-//! Raspberry Pi Pico (RP2040, Cortex-M0+) and Pico 2 (RP2350, Cortex-M33): UART 0 on pins GP0 (transmit) and GP1
-//! (receive). The two support crates use the same names for clocks, pins and UART.
+//! Raspberry Pi Pico (RP2040, Cortex-M0+) and Pico 2 (RP2350, Cortex-M33 or its RISC-V core Hazard3): UART 0 on pins
+//! GP0 (transmit) and GP1 (receive). The two support crates use the same names for clocks, pins and UART.
 
 mod pl011;
 
-#[cfg(feature = "pico2")]
+#[cfg(any(feature = "pico2", feature = "pico2-riscv"))]
 use rp235x_hal as hal;
 #[cfg(feature = "pico")]
 use rp2040_hal as hal;
@@ -18,7 +18,11 @@ use super::UART;
 use super::serial::Polled;
 use pl011::Pl011;
 
+#[cfg(target_arch = "arm")]
 pub use crate::chip::reset;
+// Restarts the chip by its watchdog.
+#[cfg(target_arch = "riscv32")]
+pub use hal::reset;
 
 /// Frequency of the crystal on both boards.
 const CRYSTAL_HZ: u32 = 12_000_000;
@@ -35,13 +39,18 @@ pub type Console = Polled<Pl011>;
 #[used]
 static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
 
-/// Header by which the RP2350's boot ROM recognizes a program for the Arm cores in Secure state.
-#[cfg(feature = "pico2")]
+/// Header by which the RP2350's boot ROM recognizes a program for the Arm cores in Secure state, or for the RISC-V
+/// cores. The boot ROM starts the kind of core that the header names.
+#[cfg(any(feature = "pico2", feature = "pico2-riscv"))]
 #[allow(unsafe_code, reason = "the boot ROM looks for it in the first 4 KiB of flash")]
 // SAFETY: only the boot ROM reads this section.
 #[unsafe(link_section = ".start_block")]
 #[used]
-static IMAGE_DEF: hal::block::ImageDef = hal::block::ImageDef::secure_exe();
+static IMAGE_DEF: hal::block::ImageDef = {
+    use hal::block::{ImageDef, Security};
+    // RISC-V has no Secure state: RP2350 datasheet, 5.9.5.
+    ImageDef::exe(if cfg!(target_arch = "arm") { Security::Secure } else { Security::Unspecified })
+};
 
 /// Sets up the crystal, the PLLs, the pins and UART 0.
 pub fn set_up() -> Console {

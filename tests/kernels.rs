@@ -41,8 +41,11 @@ fn integer_kernels() {
                 if layout == "dual16" {
                     kernels.extend(["smmulr", "halves"].map(str::to_owned));
                 }
-                if layout != "lanes16" {
+                if layout != "lanes16" || board.is_riscv() {
                     kernels.push("gate".to_owned());
+                }
+                if layout == "vector128" || board.is_riscv() {
+                    kernels.push("pairs".to_owned());
                 }
                 check(board, "tiny.int4.blob", &kernels);
             });

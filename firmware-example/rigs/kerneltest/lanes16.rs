@@ -1,4 +1,5 @@
-//! Compares the core's kernels of layout `Lanes16` with their definitions.
+//! Compares the core's kernels of layout `Lanes16` with their definitions; on RISC-V also its routines for gates and
+//! pairs of characters.
 
 use runtime::kernels::layout::lanes16;
 
@@ -12,5 +13,7 @@ pub fn run() -> u32 {
     let mismatches = rows::run::<lanes16::Lanes16I8>();
     #[cfg(feature = "int4")]
     let mismatches = mismatches + rows::run::<lanes16::Lanes16I4>();
+    #[cfg(target_arch = "riscv32")]
+    let mismatches = mismatches + crate::gate::run() + crate::pairs::run();
     mismatches
 }

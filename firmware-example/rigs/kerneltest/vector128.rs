@@ -7,10 +7,10 @@ use runtime::kernels::layout::PackedLayout;
 use runtime::kernels::layout::vector128::Vector128I4;
 use runtime::kernels::layout::vector128::Vector128I8;
 use runtime::kernels::routine::{self, portable};
-use runtime::quant::ACC_LIMIT;
 use runtime::rows::LANES;
 
 use crate::gate;
+use crate::pairs;
 use crate::random::Random;
 use crate::rows;
 use crate::tally::Tally;
@@ -23,7 +23,7 @@ pub fn run() -> u32 {
     let mismatches = rows::run::<Vector128I8>() + words::<Vector128I8>();
     #[cfg(feature = "int4")]
     let mismatches = mismatches + rows::run::<Vector128I4>() + words::<Vector128I4>();
-    mismatches + copy() + exchange() + gate::run() + table() + weigh() + pick()
+    mismatches + copy() + exchange() + gate::run() + pairs::run() + weigh() + pick()
 }
 
 /// Columns and rows of the largest case of words.
@@ -121,28 +121,6 @@ fn exchange() -> u32 {
 #[derive(Clone, Copy, PartialEq)]
 #[repr(align(4))]
 struct Bytes<const LEN: usize>([i8; LEN]);
-
-fn table() -> u32 {
-    /// Rows of the largest case.
-    const ROWS: usize = 300;
-    let mut tally = Tally::default();
-    let mut random = Random::new();
-    for case in 0..2_000 {
-        let len = case % (ROWS + 1);
-        let mut words = [[0; ROWS]; 2];
-        // Sums up to the limit, for any entries of the table.
-        words[0].iter_mut().for_each(|bias| *bias = random.any_magnitude() % (ACC_LIMIT - 2 * 128));
-        words[1].iter_mut().for_each(|multiplier| *multiplier = random.any_magnitude() & i32::MAX);
-        let mut bytes = [[0; ROWS]; 2];
-        bytes.as_flattened_mut().iter_mut().for_each(|byte| *byte = random.next() as i8);
-        let entries = [&bytes[0][..len], &bytes[1][..len]];
-        let mut out = [[9; ROWS]; 2];
-        routine::look_up_pair(&words[0][..len], &words[1][..len], entries, &TANH, &mut out[0][..len]);
-        portable::look_up_pair(&words[0][..len], &words[1][..len], entries, &TANH, &mut out[1][..len]);
-        tally.one(out[0] == out[1]);
-    }
-    tally.report("vector128_table")
-}
 
 fn weigh() -> u32 {
     let mut tally = Tally::default();

@@ -1,6 +1,6 @@
 //! Layout `Lanes16`: four rows to a block, two rows to a 32-bit word, for cores that multiply 32 by 32 bits to 32 bits
-//! and have no wider multiplication. Cortex-M0 and Cortex-M3 have kernels in assembly. The definition, `portable`, is
-//! the same algorithm in plain Rust and runs on all other cores.
+//! and have no instruction for two products. Cortex-M0, Cortex-M3 and RISC-V (RV32IM) have kernels in assembly. The
+//! definition, `portable`, is the same algorithm in plain Rust and runs on all other cores.
 //!
 //! Everything below is modulo 2^32. A word has two 16-bit lanes: row A is the low one, row B the high one.
 //!
@@ -49,6 +49,27 @@
 //! A lane can sum 32 columns: `32 * 7 * 127 = 28,448 < 2^15`. So the sum of 32 columns starts with one
 //! `k = 2^15 - 8 (1 + 2^16) (x0 + ... + x31)`, and is added to `total` and `high` at its end. Prepared input: `k`, then
 //! eight times `c0 c1 c2 c3`.
+//!
+//! # Another basis, for cores without `REV16`
+//!
+//! RISC-V has no instruction that swaps bytes. Its kernels multiply other parts of the same words, so that only the
+//! coefficients differ. Eight bits, with the odd columns `S = (R >> 8) & 0x00ff00ff`:
+//!
+//! ```text
+//! c R + d S = (a0 x0 + a1 x1) + 2^16 (b0 x0 + b1 x1)        where c = x0 and 2^8 c + d = x1
+//! ```
+//!
+//! Four bits: the columns 2 and 3 remain where they are. The upper half of a product with a coefficient that is shifted
+//! to the left is a product that is shifted to the right, which saves a shift of each word:
+//!
+//! ```text
+//! sum = c0 (R & 0x00ff00ff)                  c0 = x0              columns 0 and 1, column 1 16 times
+//!     + c1 ((R >> 4) & 0x000f000f)           c1 = x1 - 16 x0      column 1
+//!     + c2 (R & 0x0f000f00) / 2^32           c2 = 2^24 x2         column 2, 2^8 times
+//!     + c3 (R & 0xf000f000) / 2^32           c3 = 2^20 x3         column 3, 2^12 times
+//! ```
+//!
+//! Both quotients are whole numbers. `basis` has the definitions of both bases; the tests run both.
 //!
 //! # Block
 //!

@@ -5,6 +5,9 @@ extern crate std;
 use std::vec;
 use std::vec::Vec;
 
+use super::basis::Basis;
+use super::basis::masked::Masked;
+use super::basis::swapped::Swapped;
 use super::*;
 use crate::kernels::layout::PackedLayout;
 use crate::quant::{ACC_LIMIT, requantize};
@@ -33,14 +36,18 @@ impl Kind {
         width.next_multiple_of(self.columns)
     }
 
-    const fn of<L: PackedLayout>() -> Self {
+    /// Returns the kind of a layout, computed by its definition in one of the bases.
+    const fn of<L: PackedLayout>(
+        prepare: fn(&[i8], &mut [u32]) -> i32,
+        rows: fn(&[u32], &[u32], i32, &mut [i32]),
+    ) -> Self {
         Self {
             largest: L::FORMAT.weight_max() as i8,
             columns: L::GROUP,
             block_words: L::block_words,
             prepared_words: L::prepared_words,
-            prepare: L::prepare,
-            rows: L::rows,
+            prepare,
+            rows,
             write: |block, columns, bias, multiplier, weight| {
                 L::write_block(block, columns, &bias, &multiplier, weight)
             },
@@ -49,12 +56,40 @@ impl Kind {
             multiplier: L::multiplier,
         }
     }
+
+    const fn int8<B: Basis>() -> Self {
+        Self::of::<Lanes16I8>(
+            |x, prepared| {
+                portable::int8::prepare_in::<B>(x, prepared);
+                0
+            },
+            |blocks, prepared, _, out| portable::int8::rows_in::<B>(blocks, prepared, out),
+        )
+    }
+
+    #[cfg(feature = "int4")]
+    const fn int4<B: Basis>() -> Self {
+        Self::of::<Lanes16I4>(
+            |x, prepared| {
+                portable::int4::prepare_in::<B>(x, prepared);
+                0
+            },
+            |blocks, prepared, _, out| portable::int4::rows_in::<B>(blocks, prepared, out),
+        )
+    }
 }
 
 const KINDS: &[Kind] = &[
-    Kind::of::<Lanes16I8>(),
+    // As in this build.
+    Kind::of::<Lanes16I8>(Lanes16I8::prepare, Lanes16I8::rows),
     #[cfg(feature = "int4")]
-    Kind::of::<Lanes16I4>(),
+    Kind::of::<Lanes16I4>(Lanes16I4::prepare, Lanes16I4::rows),
+    Kind::int8::<Swapped>(),
+    Kind::int8::<Masked>(),
+    #[cfg(feature = "int4")]
+    Kind::int4::<Swapped>(),
+    #[cfg(feature = "int4")]
+    Kind::int4::<Masked>(),
 ];
 
 /// Linear congruential generator. Every message names its seed.
@@ -291,6 +326,28 @@ fn start_values_that_stand_for_no_bias() {
         (kind.write)(&mut block, columns, [0, ACC_LIMIT, 0, 0], [0; 4], &|_, _| 0);
         assert_eq!((kind.bias)(&block, columns, 1), None);
         assert_eq!((kind.bias)(&block, columns, 2), Some(0));
+    }
+}
+
+/// The steps by which the assembly for RV32IM requantizes.
+#[test]
+fn requantize_by_one_product() {
+    let by_one_product = |acc: i32, m: i32| {
+        // Tests check for overflow, so an overflow would panic here.
+        let upper = (i64::from(acc * 256) * i64::from(m as u32 * 2)) >> 32;
+        (i32::try_from(upper).expect("32 bits") + 1) >> 1
+    };
+    let mut random = Random(6);
+    let largest = ACC_LIMIT - 1;
+    for acc in [0, 1, -1, 255, -256, 65_536, largest, -largest] {
+        for m in [0, 1, 2, (1 << 23) - 1, 1 << 23, (1 << 23) + 1, 1 << 24, i32::MAX - 1, i32::MAX] {
+            assert_eq!(by_one_product(acc, m), requantize(acc, m), "{acc} * {m}");
+        }
+    }
+    for _ in 0..1_000_000 {
+        let acc = random.below(2 * ACC_LIMIT as u32 - 1) as i32 - largest;
+        let m = random.below(1 << 31) as i32 >> random.below(31);
+        assert_eq!(by_one_product(acc, m), requantize(acc, m), "{acc} * {m}");
     }
 }
 

@@ -168,8 +168,8 @@ fn groups<const WORDS: usize>(len: usize) -> usize {
     ((len as u32) >> twos).wrapping_mul(inverse) as usize
 }
 
-/// Returns whether blocks, prepared input and the number of rows match, for `GROUP` columns in `WORDS` prepared words. [`groups`]
-/// requires the [`LIMIT`]s.
+/// Returns whether blocks, prepared input and the number of rows match, for `GROUP` columns in `WORDS` prepared words.
+/// [`groups`] requires the [`LIMIT`]s.
 #[inline]
 fn matches<const GROUP: usize, const WORDS: usize>(
     blocks: &[u32],

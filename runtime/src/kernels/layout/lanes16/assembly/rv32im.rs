@@ -14,18 +14,17 @@
 //!
 //! Why and how it is written in assembly:
 //!
-//! 1. There are no loads of several words, and no shift is free. So the number of loads counts: 16 rows share the
-//!    input, and their 16 accumulators remain in registers. All of x1 and x5 to x31 are in use; compilers do not
-//!    manage that without going through memory.
+//! 1. A load takes a single word. Therefore 16 rows share the three words of input, and their 16 accumulators remain in
+//!    registers. The loop uses all of x1 and x5 to x31, which compilers do not manage without going through memory. x3
+//!    and x4 (gp, tp) remain unchanged, because an interrupt may need them.
 //! 2. A word is loaded three instructions before its use, because the loads of most cores have a latency.
 //! 3. Instructions of two bytes reach only x8 to x15. These are the registers of the words, the mask and the pointers.
-//! 4. Rows beyond a multiple of 16 are computed one block at a time, by a second, shorter loop.
-//! 5. Accumulators are stored in `out`, which has a word for each, and a third loop requantizes them there.
-//!
-//! x3 and x4 (gp, tp) remain unchanged, because an interrupt may rely on them.
+//! 4. The last 12 rows, which the 27 characters of English names leave, have a loop for three blocks. Other remaining
+//!    blocks are computed one at a time.
+//! 5. The kernels look up the curve, too, so that a row needs no word of memory outside the frame.
 //!
 //! Requantizing: `acc * m / 2^24 = (2^8 acc) (2 m) / 2^33`, and both factors fit 32 bits, because `|acc| < 2^23` and
-//! `0 <= m < 2^31`. So the rounded result is half of the upper half of one long multiplication plus 1.
+//! `0 <= m < 2^31`. So the rounded result is half of the upper half of one long multiplication, plus one half.
 #![allow(unsafe_code, reason = "the kernels are assembly")]
 
 use core::arch::global_asm;
@@ -74,9 +73,13 @@ unsafe fn call(kernel: Kernel, blocks: &[u32], prepared: &[u32], out: Out<'_>) {
 //
 // LANES16_RV32_SUMS at: a4, a5 = requantized rows of a pair; uses a2, a3, t5.
 //
-// runtime_lanes16_finish: called by both kernels. Requantizes the rows whose accumulators end at t4, and writes them, or their entries of the
-// curve, to `out`. a0 = multipliers of the first block; afterwards the block after the last one. Uses s1, a1 to a5, t2,
-// t3, t5, t6. 10 instructions per row; with a curve 15, and 3 more for a row beyond its ends.
+// LANES16_RV32_ENTRIES at, ...: writes the curve's entries of both rows; uses a2. The labels are for rows beyond the
+// ends of the curve: where the other rows continue, and where these go.
+//
+// runtime_lanes16_finish, called by both kernels: requantizes the rows whose accumulators end at t4, and writes them,
+// or their entries of the curve, to `out`. a0 = multipliers of the first block; afterwards the block after the last
+// one. a4 = rows left. Uses s1, a1 to a5, t2, t3, t5, t6. 10 instructions per row; with a curve 15, and 3 more for a
+// row beyond its ends.
 global_asm!(
     architecture!(),
     r#"
@@ -184,15 +187,15 @@ runtime_lanes16_finish:
     lw      t6, 12(sp)
     addi    s1, sp, 80
     bnez    t2, 2f
-1: LANES16_RV32_ROWS 0
+1:  LANES16_RV32_ROWS 0
     LANES16_RV32_ROWS 8
     addi    s1, s1, 16
     addi    a1, a1, 16
     add     a0, a0, t6
     bne     s1, t4, 1b
     j       14f
-2: li      t3, 512
-3: LANES16_RV32_SUMS 0
+2:  li      t3, 512
+3:  LANES16_RV32_SUMS 0
     LANES16_RV32_ENTRIES 0, 4, 5, 10f, 11f
     LANES16_RV32_SUMS 8
     LANES16_RV32_ENTRIES 2, 6, 7, 12f, 13f
@@ -222,8 +225,8 @@ runtime_lanes16_finish:
 // a0 a1 a2 a3 = w of four blocks, s1 x; a6 a7 t6 = c d k; a4 = R, a5 = P; s0 mask, ra = end of prepared;
 // s2 to s11, t0 to t5 = total01 high01 total23 high23 of each block.
 //
-// 83 instructions for 32 products, and 6 per turn of 128 products: 2.64 per product. For the last blocks, one at a
-// time: 23 for 8 products, and 3 per turn of 16 products: 3.06.
+// 83 instructions for 32 products, and 6 per turn of 128 products: 2.64 per product. Three blocks: 63 for 24, and 5 per
+// 48: 2.73. One block: 23 for 8, and 3 per 16: 3.06.
 global_asm!(
     architecture!(),
     r#"
@@ -383,13 +386,16 @@ runtime_lanes16_i8:
 // runtime_lanes16_i4(blocks, prepared, out, prepared_end, rows, curve)
 //
 // A turn is 32 columns: k starts the sums of eight pairs of rows, then eight times four columns, then the sums are
-// added to the accumulators, which are in `out`.
+// added to the accumulators, which are in the frame.
 //
-// a0 a1 a2 a3 = w of four blocks, s10 x; a6 a7 t0 t1 = c0 to c3; a4 = R, a5 t6 = products; s0 t2 t3 t4 = masks;
-// s2 to s9 = sums; s1 out, s11 = end of the turn, ra = end of prepared.
+//     sum += c0 * (R & 0x00ff00ff) + (c2 * (R & 0x0f000f00) >> 32) + (c3 * (R & 0xf000f000) >> 32)
+//     R = (R >> 4) & 0x000f000f; sum += c1 * R
 //
-// 116 instructions for 64 products, 6 per turn of 64 products, and 68 per 512 products: 2.04 per product. For the last
-// blocks, one at a time: 32 for 16 products, 3 per turn of 16 products, 17 per 128 products: 2.32.
+// a0 a1 a2 a3 = w of four blocks, s10 x; a6 a7 t0 t1 = c0 c1 c2 c3; a4 = R, a5 t6 = products;
+// t2 t3 t4 s0 = masks of c0 c2 c3 c1; s2 to s9 = sums; s1 = rows left, s11 = end of the turn, ra = end of prepared.
+//
+// 116 instructions for 64 products, 6 per 128 products, and 67 per turn of 512 products: 1.99 per product. For the
+// last blocks, one at a time: 32 for 16 products, 3 per 16, and 19 per turn of 128 products: 2.34.
 global_asm!(
     architecture!(),
     r#"

@@ -52,6 +52,9 @@ use crate::rows::LANES;
 /// True if `vec_mat_f32` is assembly in this build; otherwise it is its definition in [`routine::portable`].
 pub const ASSEMBLY_F32: bool = cfg!(fpu);
 
+/// True if the routines for gates and for pairs of characters are assembly in this build.
+pub const ASSEMBLY_ROUTINES: bool = cfg!(any(kernel = "mve", kernel = "rv32im"));
+
 /// Returns the index of `weight[row][column]` in a matrix of `fan_in` columns in layout `Rows8`.
 pub const fn rows8_index(row: usize, column: usize, fan_in: usize) -> usize {
     (row / LANES * fan_in + column) * LANES + row % LANES

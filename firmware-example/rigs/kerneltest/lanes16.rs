@@ -1,8 +1,11 @@
-//! Compares the core's kernels of layout `Lanes16` with their definitions; on RISC-V also its routines for gates and
-//! pairs of characters.
+//! Compares the core's kernels of layout `Lanes16` with their definitions, and also its routines for gates and
+//! pairs of characters if they are assembly.
 
+use runtime::kernels::ASSEMBLY_ROUTINES;
 use runtime::kernels::layout::lanes16;
 
+use crate::gate;
+use crate::pairs;
 use crate::rows;
 
 /// True if the kernels are assembly in this build.
@@ -13,7 +16,5 @@ pub fn run() -> u32 {
     let mismatches = rows::run::<lanes16::Lanes16I8>();
     #[cfg(feature = "int4")]
     let mismatches = mismatches + rows::run::<lanes16::Lanes16I4>();
-    #[cfg(target_arch = "riscv32")]
-    let mismatches = mismatches + crate::gate::run() + crate::pairs::run();
-    mismatches
+    mismatches + if ASSEMBLY_ROUTINES { gate::run() + pairs::run() } else { 0 }
 }

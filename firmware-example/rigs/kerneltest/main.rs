@@ -8,19 +8,11 @@
 mod copies;
 #[cfg(all(target_os = "none", feature = "int8", feature = "dual16"))]
 mod dual16;
-#[cfg(all(
-    target_os = "none",
-    feature = "int8",
-    any(feature = "dual16", feature = "vector128", all(feature = "lanes16", target_arch = "riscv32"))
-))]
+#[cfg(all(target_os = "none", feature = "int8"))]
 mod gate;
 #[cfg(all(target_os = "none", feature = "int8", feature = "lanes16"))]
 mod lanes16;
-#[cfg(all(
-    target_os = "none",
-    feature = "int8",
-    any(feature = "vector128", all(feature = "lanes16", target_arch = "riscv32"))
-))]
+#[cfg(all(target_os = "none", feature = "int8", any(feature = "lanes16", feature = "vector128")))]
 mod pairs;
 #[cfg(target_os = "none")]
 #[allow(dead_code, reason = "no build needs all of it")]

@@ -9,7 +9,8 @@ table! {
         RowMajor = "row-major",
         /// Integers for cores with dual 16-bit multiplications: Cortex-M4, M7, M33.
         Dual16 = "dual16",
-        /// Integers for cores whose multiplication returns the low 32 bits of a product: Cortex-M0, M0+, M3.
+        /// Integers for cores whose multiplication returns the low 32 bits of a product: Cortex-M0, M0+, M3 and
+        /// RISC-V (RV32IM).
         Lanes16 = "lanes16",
         /// Integers for cores with vectors of 128 bits: Cortex-M55, M85.
         Vector128 = "vector128",

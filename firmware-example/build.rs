@@ -13,7 +13,7 @@ mod boards;
 
 use boards::Board;
 use runtime::Model;
-use runtime::format::{AlignedBlob, Layout};
+use runtime::format::{AlignedBlob, Layout, WeightFormat};
 use runtime::write::relayout;
 
 /// Models to build in when the environment variable MODEL names none: the first one that fits and whose precision is
@@ -87,7 +87,11 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<d
     let aligned = AlignedBlob::from(bytes.as_slice());
     let model =
         Model::new(aligned.as_bytes()).map_err(|error| format!("the model {} is refused: {error}", path.display()))?;
-    let needed = [Some(model.precision().name()), model.config().activation().feature()];
+    let formats = model.weight_formats();
+    let precision_and_activation = [Some(model.precision().name()), model.config().activation().feature()];
+    let needed = precision_and_activation.into_iter().chain(formats.iter().map(|format| format.feature())).flatten();
+    let needed = needed.collect();
+    let is_tabulated = formats.iter().any(|format| matches!(format, WeightFormat::Pairs | WeightFormat::Halves));
     let layout = layout()?;
     let bytes = match layout {
         Some(layout) if model.precision().is_integer() => relayout(&model, layout)?,
@@ -96,16 +100,21 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<d
     if let Some(flash) = flash
         && !fits(bytes.len() as u64, flash)
     {
+        let advice = if is_tabulated {
+            "export it without --tables"
+        } else {
+            "train a smaller model, or export it in fewer bits (--precision int8)"
+        };
         println!(
             "cargo::error=the model does not fit: {} takes {} bytes of flash, a program at least {PROGRAM_BYTES} more, \
-             and the board has {flash}: train a smaller model, or export it in fewer bits (--precision int8)",
+             and the board has {flash}: {advice}",
             path.display(),
             bytes.len(),
         );
     }
     fs::write(out.join("model.rs"), runtime::built_in::source(&bytes, "model.blob")?)?;
     fs::write(out.join("model.blob"), bytes)?;
-    Ok(needed.into_iter().flatten().collect())
+    Ok(needed)
 }
 
 /// Returns the shipped model that suits the features and the board.
@@ -142,17 +151,27 @@ fn length_of(region: &str, map: &str) -> Option<u64> {
 }
 
 /// Returns the board's memory map. If the environment variable WITHOUT_SLOT is set, the map has no slot and FLASH
-/// extends to the slot's end. `cargo xtask bench` needs this to measure larger programs, which look for no model in the
-/// slot.
+/// extends to the slot's end, or has the length that the environment variable FLASH says. `cargo xtask bench` needs this
+/// to measure larger programs, which look for no model in the slot.
 fn memory_map(board: &str) -> Result<String, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=WITHOUT_SLOT");
+    println!("cargo::rerun-if-env-changed=FLASH");
     let map = fs::read_to_string(format!("memory/{board}.x"))?;
     if env::var_os("WITHOUT_SLOT").is_none() {
         return Ok(map);
     }
     let slot = length_of("SLOT", &map).ok_or_else(|| format!("memory/{board}.x has no valid line for SLOT"))?;
+    let more = match env::var("FLASH") {
+        Ok(flash) => {
+            let own =
+                length_of("FLASH", &map).ok_or_else(|| format!("memory/{board}.x has no valid line for FLASH"))?;
+            let flash = sum(&flash).ok_or_else(|| format!("FLASH={flash} is no number of bytes"))?;
+            flash.checked_sub(own).ok_or_else(|| format!("FLASH={flash} is less than the board's {own} bytes"))?
+        }
+        Err(_) => slot,
+    };
     let change = |line: &str| match line.trim_start().split_once(char::is_whitespace) {
-        Some(("FLASH", _)) => format!("{line} + {slot}\n"),
+        Some(("FLASH", _)) => format!("{line} + {more}\n"),
         Some(("SLOT", _)) => "  SLOT : ORIGIN = ORIGIN(FLASH) + LENGTH(FLASH), LENGTH = 0\n".to_owned(),
         _ => format!("{line}\n"),
     };

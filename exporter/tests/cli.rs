@@ -546,22 +546,40 @@ fn a_blob_changes_its_layout_and_nothing_else() {
     succeeds(&["export", "--model", &folded, "--precision", "int8", "--core", "m4", "--out", "direct.blob"], at);
     succeeds(&["export", "--model", &int8, "--layout", "dual16", "--out", "packed.blob"], at);
     assert_eq!(fs::read(at.join("direct.blob")).unwrap(), fs::read(at.join("packed.blob")).unwrap());
-    // Tables of pairs are larger and draw the same words.
+    // Tables are larger and draw the same words.
     for blob in [&int8, &int4] {
-        succeeds(&["export", "--model", blob, "--pairs", "--out", "pairs.blob"], at);
-        assert!(fs::metadata(at.join("pairs.blob")).unwrap().len() > fs::metadata(blob).unwrap().len());
         let words = |model: &str| succeeds(&["sample", "--model", model, "--count", "20"], at);
-        assert_eq!(words("pairs.blob"), words(blob));
+        let export = |tables: &[&str], out: &str| {
+            succeeds(&[&["export", "--model", blob, "--out", out], tables].concat(), at);
+            assert_eq!(words(out), words(blob), "{tables:?}");
+            fs::read(at.join(out)).unwrap()
+        };
+        let plain = fs::read(blob).unwrap();
+        let (pairs, halves) = (export(&["--pairs"], "pairs.blob"), export(&["--tables"], "halves.blob"));
+        assert!(halves.len() > pairs.len() && pairs.len() > plain.len());
+        assert_eq!(export(&["--tables", "pairs"], "same.blob"), pairs);
+        assert_eq!(export(&["--tables", "halves"], "same.blob"), halves);
+        succeeds(&["export", "--model", "pairs.blob", "--tables", "--out", "both.blob"], at);
+        assert_eq!(fs::read(at.join("both.blob")).unwrap(), halves, "in two steps");
     }
 
     for (arguments, expected) in [
         (&["--model", &f32, "--core", "m4"][..], "has only one layout"),
         (&["--model", &folded, "--layout", "dual16"], "--layout is only for integers"),
-        (&["--model", &folded, "--pairs"], "--pairs is only for integers"),
+        (&["--model", &folded, "--pairs"], "--tables and --pairs are only for integers"),
+        (&["--model", &folded, "--tables"], "--tables and --pairs are only for integers"),
         (&["--model", &int8, "--precision", "int4"], "for another precision, export the model"),
         (&["--model", &int4, "--nearest", "--precision", "int4"], "rounded already"),
     ] {
         fails(&[&["export", "--out", "no.blob"], arguments].concat(), at, expected);
+    }
+    for (arguments, expected) in [
+        (&["--pairs", "--tables"][..], "cannot be used with"),
+        (&["--tables", "quarters"], "possible values: pairs, halves"),
+    ] {
+        let output = exporter(&[&["export", "--model", &int8, "--out", "no.blob"], arguments].concat(), at);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(expected), "{arguments:?}: {}", text(&output.stderr));
     }
     assert!(!at.join("no.blob").exists());
 }
@@ -585,6 +603,7 @@ fn gated_units_go_the_whole_way() {
     export("f32", &[], "f32.blob");
     export("int8", &[], "int8.blob");
     export("int8", &["--core", "m55", "--pairs"], "pairs.blob");
+    export("int8", &["--core", "m0", "--tables"], "halves.blob");
     export("int4", &["--core", "m4"], "int4.blob");
     let files = ["g.safetensors", "f32.blob", "int8.blob", "int4.blob"];
     let models: Vec<&str> = files.iter().flat_map(|file| ["--model", file]).collect();
@@ -603,6 +622,8 @@ fn gated_units_go_the_whole_way() {
     };
     assert_eq!(words("g.safetensors", &[]), words("f32.blob", &[]));
     assert_eq!(words("int8.blob", &[]), words("pairs.blob", &[]));
+    assert_eq!(words("int8.blob", &[]), words("halves.blob", &[]));
+    assert_eq!(words("int8.blob", &["--parallel"]), words("halves.blob", &["--parallel"]));
     for file in files {
         assert_eq!(words(file, &["--parallel"]).lines().count(), 40, "{file}");
     }

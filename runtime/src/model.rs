@@ -176,13 +176,12 @@ impl<'a> Model<'a> {
         self.header.golden_crc32
     }
 
-    /// Returns the multiply-accumulates per generated character: [`Config::macs_streaming`], without a level 0 that is
+    /// Returns the multiply-accumulates per generated character: [`Config::macs_streaming`], without levels that are
     /// looked up.
     #[cfg(feature = "alloc")]
     pub fn macs_streaming(&self) -> usize {
-        let is_looked_up = self.header.weights.first().is_some_and(|format| format.reads_tokens());
-        let first = self.config().linear_shapes().next().filter(|_| is_looked_up);
-        self.config().macs_streaming() - first.map_or(0, |shape| shape.fan_in() * shape.fan_out)
+        let layers = self.config().linear_shapes().zip(&self.header.weights);
+        layers.filter(|(_, format)| !format.reads_tokens()).map(|(shape, _)| shape.fan_in() * shape.fan_out).sum()
     }
 
     /// Returns the storage format of the weights of each level and of the output layer.

@@ -8,5 +8,5 @@ mod relayout;
 pub use self::built_in::source;
 pub use self::encode::{Layers, LinearWeights, encode};
 pub use self::error::EncodeError;
-pub use self::relayout::{relayout, tabulate_pairs};
+pub use self::relayout::{relayout, tabulate_halves, tabulate_pairs};
 pub use crate::layers::IntegerLayer;

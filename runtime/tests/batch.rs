@@ -57,7 +57,7 @@ fn every_word_is_that_of_its_own_seed() {
 #[cfg(feature = "int8")]
 fn the_form_of_the_weights_does_not_matter() {
     use runtime::format::Layout;
-    use runtime::write::{relayout, tabulate_pairs};
+    use runtime::write::{relayout, tabulate_halves, tabulate_pairs};
 
     let integer = |(_, blob): &(String, AlignedBlob)| {
         Model::new(blob.as_bytes()).is_ok_and(|model| relayout(&model, Layout::RowMajor).is_ok())
@@ -72,7 +72,9 @@ fn the_form_of_the_weights_does_not_matter() {
             let plain = Model::new(plain.as_bytes()).unwrap();
             let pairs = AlignedBlob::from(tabulate_pairs(&plain).unwrap().as_slice());
             let pairs = Model::new(pairs.as_bytes()).unwrap();
-            for model in [&plain, &pairs] {
+            let halves = AlignedBlob::from(tabulate_halves(&plain).unwrap().as_slice());
+            let halves = Model::new(halves.as_bytes()).unwrap();
+            for model in [&plain, &pairs, &halves] {
                 let words = Batch::new(model, Sampling::default()).words(3, 0..60, 2);
                 assert_eq!(words, expected, "{name}, {layout:?}");
                 assert_eq!(alone(model, Sampling::default(), "", 32, 3, 7), expected[7], "{name}, {layout:?}");

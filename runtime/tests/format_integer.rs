@@ -263,6 +263,91 @@ fn pairs_come_alone() {
     assert_eq!(short.encode(), refused("entries of pairs", entries - 1, entries));
 }
 
+/// Model whose level 1 is stored in halves, for three rows and one of padding.
+fn halves() -> Draft {
+    let pairs = vec![1; VOCAB_SIZE * VOCAB_SIZE * usize::from(LEVELS[0].width)];
+    let layer = |format, multiplier, weights| IntegerLayer { format, bias: Vec::new(), multiplier, weights };
+    table().with(|draft| {
+        draft.layers[0] = layer(WeightFormat::Pairs, Vec::new(), pairs);
+        draft.layers[1] = layer(WeightFormat::Halves, vec![1 << 20; 3], vec![0; 2 * PAIRS * HALF]);
+        for pair in 0..PAIRS {
+            for row in 0..3 {
+                set(draft, [0, pair, row], 1000 * pair as i32);
+                set(draft, [1, pair, row], ACC_LIMIT + 500 * pair as i32 - 9000);
+            }
+        }
+    })
+}
+
+/// Number of pairs of characters, and bytes of a half of four sums.
+const PAIRS: usize = VOCAB_SIZE * VOCAB_SIZE;
+const HALF: usize = 12;
+
+/// Sets a number of level 1: of the older or newer half, a pair and a row.
+fn set(draft: &mut Draft, [half, pair, row]: [usize; 3], number: i32) {
+    let [low, middle, high, _] = number.to_le_bytes().map(|byte| byte as i8);
+    draft.layers[1].weights[(half * PAIRS + pair) * HALF + 3 * row..][..3].copy_from_slice(&[low, middle, high]);
+}
+
+/// The sum of any two halves must be a sum that other formats allow, and there is only one way to divide it.
+#[test]
+fn sums_of_halves_are_checked() {
+    let draft = halves();
+    assert_eq!(draft.error(), None);
+    let with = |places: &[([usize; 3], i32)]| {
+        draft.with(|draft| places.iter().for_each(|&(place, number)| set(draft, place, number))).error()
+    };
+    let bad = Some(FormatError::BadValue { layer: 1 });
+    for row in 0..3 {
+        let overflow = Some(FormatError::AccumulatorOverflow { layer: 1, row });
+        let last = [0, PAIRS - 1, row];
+        // The largest newer half belongs to the last pair.
+        let room = 2 * ACC_LIMIT - 1 - (ACC_LIMIT + 500 * (PAIRS as i32 - 1) - 9000);
+        assert_eq!((with(&[(last, room)]), with(&[(last, room + 1)])), (None, overflow));
+        assert_eq!((with(&[([1, 4, row], 1)]), with(&[([1, 4, row], 0)])), (None, overflow));
+        assert_eq!(with(&[([0, 0, row], 1)]), bad, "no older half is zero");
+        assert_eq!(with(&[([0, 0, row], 1), ([0, 7, row], 0)]), None, "another one is");
+        for (multiplier, expected) in [(0, None), (i32::MAX, None), (-1, bad), (i32::MIN, bad)] {
+            assert_eq!(draft.with(|draft| draft.layers[1].multiplier[row] = multiplier).error(), expected);
+        }
+    }
+    for half in 0..2 {
+        for pair in [0, 5, PAIRS - 1] {
+            assert_eq!(with(&[([half, pair, 3], 1)]), bad, "padding of half {half}, pair {pair}");
+        }
+    }
+}
+
+/// Halves are only for level 1, above pairs.
+#[test]
+fn halves_elsewhere_are_refused() {
+    let unsupported = Some(FormatError::UnsupportedFormat);
+    let below = |layer: &IntegerLayer, embedding: &[i8]| {
+        halves()
+            .with(|draft| {
+                draft.layers[0] = layer.clone();
+                draft.embedding = embedding.to_vec();
+            })
+            .error()
+    };
+    assert_eq!(below(&table().layers[0], &[]), unsupported, "above a table");
+    assert_eq!(below(&int8().layers[0], &int8().embedding), unsupported, "above weights");
+    assert_eq!(table().with(|draft| draft.layers[0].format = WeightFormat::Halves).error(), unsupported, "level 0");
+    assert_eq!(halves().with(|draft| draft.layers[2].format = WeightFormat::Halves).error(), unsupported, "output");
+}
+
+#[test]
+fn halves_of_another_length_are_refused() {
+    let refused = |what, found, expected| Err(EncodeError::WrongLength { what, found, expected });
+    let bytes = 2 * PAIRS * HALF;
+    let short = halves().with(|draft| draft.layers[1].weights.truncate(bytes - 1));
+    assert_eq!(short.encode(), refused("bytes of halves", bytes - 1, bytes));
+    let biased = halves().with(|draft| draft.layers[1].bias.push(0));
+    assert_eq!(biased.encode(), refused("biases of halves", 1, 0));
+    let long = halves().with(|draft| draft.layers[1].multiplier.push(0));
+    assert_eq!(long.encode(), refused("multipliers of a layer", 4, 3));
+}
+
 #[test]
 fn arrays_of_another_length_are_refused() {
     let what = |draft: Draft| match draft.encode() {

@@ -442,6 +442,39 @@ mod integer {
         }
     }
 
+    /// Compares level 1 of two pairs by its definition with the routine that this core uses. The routine writes whole
+    /// blocks of four rows.
+    #[test]
+    fn halves_of_sums() {
+        let random = &mut Random(9);
+        let largest = 2 * ACC_LIMIT - 1;
+        for rows in (0..=120).step_by(4) {
+            for patterns in 0..4 {
+                let mut below = |limit: i32| random.below(limit as usize) as i32;
+                let halves = |at: usize| {
+                    let older = [0, largest - 1, at as i32, below(largest)][patterns];
+                    let newer = [largest - older, 1, 1 + below(largest - older)][below(3) as usize];
+                    (older, newer)
+                };
+                let (older, newer): (Vec<i32>, Vec<i32>) = (0..rows).map(halves).unzip();
+                let Case { multiplier, .. } = Case::new(random, rows, 0, [5, 5], 127);
+                let packed = |numbers: &[i32]| -> Vec<u32> {
+                    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()[..3].to_vec()).collect();
+                    bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
+                };
+                let sum = |row: usize| older[row] + newer[row] - ACC_LIMIT;
+                let expected = |row: usize| oracle::tanh(oracle::row(sum(row), &[], &[], multiplier[row]));
+                let expected: Vec<i8> = (0..rows).map(expected).collect();
+                for run in [portable::add_halves, runtime::kernels::add_halves] {
+                    let mut out = vec![99; rows + 4];
+                    run(&packed(&older), &packed(&newer), &multiplier, &TANH, &mut out);
+                    assert_eq!(out[..rows], expected, "{rows} rows");
+                    assert_eq!(out[rows..], [99; 4], "after {rows} rows");
+                }
+            }
+        }
+    }
+
     /// Compares level 0 of two characters by its definition with the routine that this core uses.
     #[test]
     fn a_table_of_pairs() {

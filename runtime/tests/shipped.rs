@@ -194,21 +194,26 @@ fn layouts_are_exchangeable() {
     }
 }
 
-/// Level 0 stored for all pairs of characters has the same logits as level 0 computed.
+/// Level 0 stored for all pairs of characters, and level 1 in halves, have the same logits as levels that are computed.
 #[cfg(feature = "int8")]
 #[test]
-fn pairs_give_the_same_logits() {
+fn tables_have_the_same_logits() {
     use runtime::format::{Layout, Precision, WeightFormat};
-    use runtime::write::{relayout, tabulate_pairs};
+    use runtime::write::{relayout, tabulate_halves, tabulate_pairs};
 
     for (name, blob) in all() {
         let model = Model::new(blob.as_bytes()).unwrap();
         if model.precision() == Precision::F32 {
+            assert_eq!(tabulate_halves(&model), Err(runtime::write::EncodeError::NotInteger), "{name}");
             assert_eq!(tabulate_pairs(&model), Err(runtime::write::EncodeError::NotInteger), "{name}");
             continue;
         }
         let checksum = model.golden_checksum(&mut HeapState::new(&model));
         let pairs = AlignedBlob::from(tabulate_pairs(&model).unwrap().as_slice());
+        let halves = AlignedBlob::from(tabulate_halves(&model).unwrap().as_slice());
+        let halves = Model::new(halves.as_bytes()).unwrap();
+        assert_eq!(halves.self_test(&mut HeapState::new(&halves)), Ok(()), "{name}");
+        assert!(halves.state_words() < model.state_words(), "{name}: no ring of level 0's values");
         for &layout in Layout::INTEGERS {
             let packed = AlignedBlob::from(relayout(&model, layout).unwrap().as_slice());
             let tabulated = tabulate_pairs(&Model::new(packed.as_bytes()).unwrap()).unwrap();
@@ -217,7 +222,13 @@ fn pairs_give_the_same_logits() {
             let tabulated = AlignedBlob::from(tabulated.as_slice());
             let tabulated = Model::new(tabulated.as_bytes()).unwrap();
             assert_eq!(tabulated.golden_checksum(&mut HeapState::new(&tabulated)), checksum, "{name} as {layout:?}");
-            assert!(format!("{tabulated:?}").contains(&format!("{:?}", WeightFormat::Pairs)), "{name}");
+            assert_eq!(tabulated.weight_formats()[0], WeightFormat::Pairs, "{name}");
+            let tabulated = tabulate_halves(&Model::new(packed.as_bytes()).unwrap()).unwrap();
+            assert_eq!(tabulated, relayout(&halves, layout).unwrap(), "{name} as {layout:?}: in either order");
+            let tabulated = AlignedBlob::from(tabulated.as_slice());
+            let tabulated = Model::new(tabulated.as_bytes()).unwrap();
+            assert_eq!(tabulated.golden_checksum(&mut HeapState::new(&tabulated)), checksum, "{name} as {layout:?}");
+            assert_eq!(tabulated.weight_formats()[1], WeightFormat::Halves, "{name}");
         }
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use lexopt::prelude::*;
 use object::{Object, ObjectSymbol};
 use runtime::format::{AlignedBlob, Layout};
-use runtime::write::tabulate_pairs;
+use runtime::write::{tabulate_halves, tabulate_pairs};
 use runtime::{Generator, HeapState, Model, Sampling};
 
 mod peers;
@@ -57,6 +57,10 @@ pub const GATED: &str = "gated";
 pub const RELU: &str = "wavenet-128-relu";
 /// [`WAVENET`] with a table for every pair of characters in level 0.
 pub const PAIRS: &str = "wavenet-128-pairs";
+/// [`WAVENET`] with levels 0 and 1 in tables.
+pub const TABLES: &str = "wavenet-128-tables";
+/// [`SHIPPED`] with levels 0 and 1 in tables.
+pub const SHIPPED_TABLES: &str = "names-tables";
 /// The shipped model, in `models/`.
 pub const SHIPPED: &str = "names";
 
@@ -130,7 +134,7 @@ impl Options {
 pub struct Case {
     /// Board that runs the program.
     pub board: &'static Board,
-    /// [`WAVENET`], [`GATED`], [`RELU`], [`PAIRS`], [`SHIPPED`] or the anomaly detector.
+    /// [`WAVENET`], [`GATED`], [`RELU`], [`PAIRS`], [`TABLES`], [`SHIPPED`], [`SHIPPED_TABLES`] or the anomaly detector.
     pub model: &'static str,
     /// Precision of the model.
     pub precision: &'static str,
@@ -207,6 +211,11 @@ fn cases(options: &Options) -> Vec<Case> {
             if precision == "int8" {
                 cases.extend([case(PAIRS, None), case(ANOMALY, None)]);
             }
+            // The flash of the emulated board with a Cortex-M55 is too small.
+            if !is_float && board.layout() != Layout::Vector128 {
+                cases.push(case(SHIPPED_TABLES, None));
+                cases.extend((precision == "int8").then(|| case(TABLES, None)));
+            }
             if options.all && !is_float {
                 cases.extend(layouts().map(|layout| case(WAVENET, Some(layout))));
             } else if precision == "int8" {
@@ -245,21 +254,29 @@ impl Case {
 
     /// Returns the path of the blob. The anomaly detector is part of the program, which is built as for an int8 model.
     pub fn blob(&self, repo: &Repo) -> Result<PathBuf> {
-        if ![WAVENET, GATED, RELU, PAIRS].contains(&self.model) {
+        if [SHIPPED, ANOMALY].contains(&self.model) {
             return Ok(firmware::shipped_model(repo, self.precision));
         }
         let folder = repo.root().join(BLOBS);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", repo.short(&folder)))?;
         let file = folder.join(format!("{}.{}.blob", self.model, self.precision));
-        let network = match self.model {
-            GATED => Network::gated(),
-            RELU => Network::relu(),
-            _ => Network::wavenet(),
+        let mut blob = match self.model {
+            GATED => wavenet::blob(&Network::gated(), self.precision)?,
+            RELU => wavenet::blob(&Network::relu(), self.precision)?,
+            SHIPPED_TABLES => {
+                let file = firmware::shipped_model(repo, self.precision);
+                fs::read(&file).with_context(|| format!("cannot read {}", repo.short(&file)))?
+            }
+            _ => wavenet::blob(&Network::wavenet(), self.precision)?,
         };
-        let mut blob = wavenet::blob(&network, self.precision)?;
-        if self.model == PAIRS {
+        let tabulate = match self.model {
+            PAIRS => Some(tabulate_pairs as fn(&Model<'_>) -> _),
+            TABLES | SHIPPED_TABLES => Some(tabulate_halves as fn(&Model<'_>) -> _),
+            _ => None,
+        };
+        if let Some(tabulate) = tabulate {
             let plain = AlignedBlob::from(blob.as_slice());
-            blob = tabulate_pairs(&Model::new(plain.as_bytes())?)?;
+            blob = tabulate(&Model::new(plain.as_bytes())?)?;
         }
         // Cargo would rebuild the program for a newer file.
         if fs::read(&file).ok().as_ref() != Some(&blob) {

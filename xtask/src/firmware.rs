@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use runtime::format::{self, Layout, Precision};
+use runtime::format::{self, Layout, Precision, WeightFormat};
 use runtime::{Activation, Model};
 
 use crate::blob;
@@ -33,6 +33,9 @@ pub const PRECISIONS: [&str; Precision::ALL.len()] = {
     names
 };
 
+/// The precision without integers.
+const F32: &str = Precision::F32.name();
+
 /// Cargo profile of flashed programs; see the root manifest.
 const PROFILE: &str = "firmware";
 
@@ -48,6 +51,13 @@ const SPEED_MATTERS: &str = "Cortex-M55";
 
 /// Programs that measure models of any size: they reserve no flash for a second model.
 const MEASURING: [&str; 2] = ["bench", "anomaly"];
+
+/// Bytes of flash with which programs are measured on the emulated Cortex-M0 if their model has tables. Real chips with
+/// that core have too little flash, and those with a Cortex-M0+ and enough of it are not emulated.
+pub const LARGE_FLASH: u64 = 2 << 20;
+
+/// The core of [`LARGE_FLASH`].
+const SMALL_FLASH: &str = "Cortex-M0";
 
 /// Name of the plain layout of integers.
 pub const ROW_MAJOR: &str = Layout::RowMajor.name();
@@ -92,7 +102,7 @@ pub fn build_with_features(
     more: &[&str],
 ) -> Result<PathBuf> {
     let model = model_file(repo, board, bin, model)?;
-    let Facts { precision, activation, checksum } = facts(&model)?;
+    let Facts { precision, activation, has_halves, checksum } = facts(&model)?;
 
     let core = board.cpu.map_or_else(|| board.target.to_owned(), |cpu| format!("{}-{cpu}", board.target));
     let folder = repo.root().join(BUILDS).join(core);
@@ -114,6 +124,7 @@ pub fn build_with_features(
     // The console accepts any model later, in its slot.
     let activations = Activation::ALL.iter().filter(|&&any| any == activation || bin == CONSOLE);
     features.extend(activations.filter_map(|activation| activation.feature()));
+    features.extend(WeightFormat::Halves.feature().filter(|_| has_halves || bin == CONSOLE && precision != F32));
     let mut features = features.join(",");
     if let Some(layout) = layout {
         cargo.env("LAYOUT", layout);
@@ -122,6 +133,9 @@ pub fn build_with_features(
     cargo.arg("--no-default-features").args(["--features", &features]);
     if MEASURING.contains(&bin) {
         cargo.env("WITHOUT_SLOT", "1");
+        if has_halves && board.core == SMALL_FLASH {
+            cargo.env("FLASH", LARGE_FLASH.to_string());
+        }
     }
     // Cargo's messages name the program's path.
     cargo.arg("--message-format=json-render-diagnostics").env("MODEL", &model);
@@ -171,6 +185,8 @@ pub struct Facts {
     pub precision: &'static str,
     /// The model's activation, which may be a feature, too.
     pub activation: Activation,
+    /// True if its level 1 is stored in [`WeightFormat::Halves`], which is a feature.
+    pub has_halves: bool,
     /// Its checksum.
     pub checksum: u32,
 }
@@ -180,7 +196,8 @@ pub fn facts(model: &Path) -> Result<Facts> {
     let (bytes, blob) = blob::read(model)?;
     let model = Model::new(blob.as_bytes()).context("the blob is not valid")?;
     let (precision, activation) = (model.precision().name(), model.config().activation());
-    Ok(Facts { precision, activation, checksum: format::checksum(&bytes) })
+    let has_halves = model.weight_formats().contains(&WeightFormat::Halves);
+    Ok(Facts { precision, activation, has_halves, checksum: format::checksum(&bytes) })
 }
 
 /// Returns the path that Cargo's messages name for a program.

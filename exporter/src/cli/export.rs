@@ -13,7 +13,7 @@ use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::model::quantize::{Range, quantize_nearest};
 use runtime::Model;
 use runtime::format::{AlignedBlob, Core, Layout, Precision};
-use runtime::write::{relayout, tabulate_pairs};
+use runtime::write::{relayout, tabulate_halves, tabulate_pairs};
 use tch::Tensor;
 
 use super::calibration::{self, Calibration};
@@ -34,9 +34,14 @@ pub struct Args {
     /// Pack for this core [default: host; for a blob, keep its layout]
     #[arg(long, value_parser = named_or("host", Core::ALL, Core::name))]
     core: Option<Choice<Core>>,
-    /// Store the output of level 0 for every pair of characters (int8, int4): faster, but larger by the square of the
-    /// vocabulary size
-    #[arg(long)]
+    /// Look levels up in tables (int8, int4): the same words faster, for more flash. `pairs` stores the output of level 0
+    /// for every pair of characters; `halves` also stores the sums of level 1, in two halves, for every pair. Both grow
+    /// with the square of the vocabulary size [default without a value: halves]
+    #[arg(long, value_name = "TABLES", num_args = 0..=1, default_missing_value = "halves", hide_default_value = true,
+          value_parser = named(Tables::ALL, Tables::name))]
+    tables: Option<Tables>,
+    /// Same as `--tables pairs`
+    #[arg(long, conflicts_with = "tables")]
     pairs: bool,
     /// Calibrate the rounding on this word list, ideally the list of the training (int8, int4) [default: the shipped
     /// list of names if the model was trained on it, otherwise words drawn from the model]
@@ -51,6 +56,26 @@ pub struct Args {
     /// Write the blob to this file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+/// Levels that are looked up in tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tables {
+    /// Level 0.
+    Pairs,
+    /// Levels 0 and 1.
+    Halves,
+}
+
+impl Tables {
+    const ALL: &[Self] = &[Self::Pairs, Self::Halves];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pairs => "pairs",
+            Self::Halves => "halves",
+        }
+    }
 }
 
 /// Returns the layout that the options ask for, or `own` if they ask for none.
@@ -171,13 +196,17 @@ fn rescaled<'m>(model: &'m FoldedModel, contexts: &Tensor) -> Cow<'m, FoldedMode
     Cow::Owned(scaled)
 }
 
-/// Returns the blob with the outputs of level 0 tabulated.
-fn with_pairs(blob: &AlignedBlob) -> anyhow::Result<AlignedBlob> {
+/// Returns the blob with these tables.
+fn tabulated(blob: &AlignedBlob, tables: Tables) -> anyhow::Result<AlignedBlob> {
     let model = Model::new(blob.as_bytes())?;
     if !model.precision().is_integer() {
-        bail!("--pairs is only for integers: add --precision int8 or int4");
+        bail!("--tables and --pairs are only for integers: add --precision int8 or int4");
     }
-    let tabulated = tabulate_pairs(&model).context("--pairs needs a model whose level 0 fuses two characters")?;
+    let tabulated = match tables {
+        Tables::Pairs => tabulate_pairs(&model).context("tables need a model whose level 0 fuses two characters")?,
+        Tables::Halves => tabulate_halves(&model)
+            .context("tables of halves need a model whose levels 0 and 1 both fuse two: try --tables pairs")?,
+    };
     Ok(AlignedBlob::from(tabulated.as_slice()))
 }
 
@@ -192,7 +221,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("--int4-output needs --precision int4");
     }
     let (blob, lost) = pack(args)?;
-    let blob = if args.pairs { with_pairs(&blob)? } else { blob };
+    let tables = args.tables.or(args.pairs.then_some(Tables::Pairs));
+    let blob = tables.map_or_else(|| Ok(blob.clone()), |tables| tabulated(&blob, tables))?;
     write_atomically(&args.out, blob.as_bytes())?;
     let packed = Model::new(blob.as_bytes())?;
     eprintln!("wrote {}", quoted(&args.out));

@@ -5,7 +5,7 @@ use rand_xoshiro::Xoshiro128PlusPlus;
 use runtime::activation::LARGEST_F32;
 use runtime::batch::{Batch, word_seed};
 use runtime::format::{Layout, Precision};
-use runtime::write::{relayout, tabulate_pairs};
+use runtime::write::{relayout, tabulate_halves, tabulate_pairs};
 use runtime::{
     Activation, Activations, BOUNDARY, COUNTER_WORDS, End, Error, Generator, Logits, Model, Sampling, StateError,
     StateMut, Stream, Token,
@@ -216,6 +216,11 @@ fn check_moved(model: &Model<'_>, layout: Layout, tokens: &[Token], logits: &[Ve
         let blob = Exact::new(&pairs, 0);
         let pairs = Model::new(blob.bytes()).expect("the loader reads an encoded model");
         assert_eq!(stream(&pairs, tokens), logits, "{:?} as pairs in {layout:?}", model.layout());
+    }
+    if let Ok(halves) = tabulate_halves(&other) {
+        let blob = Exact::new(&halves, 0);
+        let halves = Model::new(blob.bytes()).expect("the loader reads an encoded model");
+        assert_eq!(stream(&halves, tokens), logits, "{:?} as halves in {layout:?}", model.layout());
     }
 }
 

@@ -39,6 +39,10 @@ fn dimensions(u: &mut Unstructured<'_>) -> Result<Option<Vec<u8>>> {
         let format = match (precision, index) {
             (Precision::F32, _) => WeightFormat::F32,
             (_, 0) => *u.choose(&[WeightFormat::Table, WeightFormat::Int8, small, WeightFormat::Pairs])?,
+            // Refused if either of the two levels does not fuse two. Larger vocabularies make large tables.
+            (_, 1) if weights[0] == WeightFormat::Pairs && vocab_size <= MAX_HALVES && levels.len() > 1 => {
+                *u.choose(&[small, WeightFormat::Halves])?
+            }
             _ => *u.choose(&[small, WeightFormat::Int8])?,
         };
         weights.push(format).expect("there is room for nine");
@@ -70,6 +74,9 @@ fn dimensions(u: &mut Unstructured<'_>) -> Result<Option<Vec<u8>>> {
     };
     Ok(numbers.model(&config, &header, &golden))
 }
+
+/// Largest vocabulary of a model whose level 1 is stored in halves.
+const MAX_HALVES: usize = 30;
 
 /// Source of random numbers of all kinds, the largest allowed ones included.
 struct Numbers(Xoshiro128PlusPlus);
@@ -119,6 +126,7 @@ impl Numbers {
                     let weights = self.weights(config.vocab_size().pow(2) * width_out, 127);
                     IntegerLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights }
                 }
+                WeightFormat::Halves => self.halves(shape.fan_out, config.vocab_size().pow(2)),
                 WeightFormat::Table => self.layer(format, shape.fan_out, shape.positions * config.vocab_size(), 1),
                 _ => self.layer(format, shape.fan_out, shape.fan_in(), ACTIVATION_MAX),
             })
@@ -142,13 +150,46 @@ impl Numbers {
             bias as i32
         });
         let bias = bias.collect();
+        IntegerLayer { format, bias, multiplier: self.multipliers(rows), weights }
+    }
+
+    fn multipliers(&mut self, rows: usize) -> Vec<i32> {
         let multiplier = |numbers: &mut Self| match numbers.within(0, 5) {
             0 => numbers.within(0, i32::MAX.into()),
             1 => i32::MAX.into(),
             2 => numbers.within(0, 2),
             _ => numbers.within(0, 1 << 20),
         };
-        let multiplier = (0..rows).map(|_| multiplier(self) as i32).collect();
-        IntegerLayer { format, bias, multiplier, weights }
+        (0..rows).map(|_| multiplier(self) as i32).collect()
+    }
+
+    /// Returns the halves of a level's sums, up to the largest allowed.
+    fn halves(&mut self, rows: usize, pairs: usize) -> IntegerLayer {
+        let row_bytes = 3 * rows.next_multiple_of(4);
+        let mut bytes = vec![0; 2 * pairs * row_bytes];
+        for row in 0..rows {
+            let largest = 2 * i64::from(ACC_LIMIT) - 1;
+            let most_older = [0, 1, 1000, largest - 1, self.within(0, largest - 1)][self.within(0, 4) as usize];
+            for pair in 0..2 * pairs {
+                let (older, first) = (pair < pairs, pair % pairs == 0);
+                // Each bound is reached: the first pair of each half has the smallest number.
+                let number = match (older, first, self.within(0, 2)) {
+                    (true, true, _) => 0,
+                    (false, true, _) => 1,
+                    (true, _, 0) => most_older,
+                    (true, ..) => self.within(0, most_older),
+                    (false, _, 0) => largest - most_older,
+                    (false, ..) => self.within(1, largest - most_older),
+                };
+                let number = (number as u32).to_le_bytes().map(|byte| byte as i8);
+                bytes[pair * row_bytes + 3 * row..][..3].copy_from_slice(&number[..3]);
+            }
+        }
+        IntegerLayer {
+            format: WeightFormat::Halves,
+            bias: Vec::new(),
+            multiplier: self.multipliers(rows),
+            weights: bytes,
+        }
     }
 }

@@ -79,9 +79,8 @@ fn with_another_header(blob: &[u8], start: usize, rng: &mut Xoshiro128PlusPlus) 
         7 => pick(&mut header.levels, rng)?.fuse = number as u8,
         8 => header.skip = !header.skip,
         9 => {
-            let formats =
-                [WeightFormat::Table, WeightFormat::Int8, WeightFormat::Int4, WeightFormat::Pairs, WeightFormat::F32];
-            *pick(&mut header.weights, rng)? = formats[usize::from(donor[2] % 5)];
+            let formats = WeightFormat::ALL;
+            *pick(&mut header.weights, rng)? = formats[usize::from(donor[2]) % formats.len()];
         }
         10 => header.vocab = text,
         _ => header.golden_len = number,

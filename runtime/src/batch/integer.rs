@@ -7,8 +7,9 @@ use super::lanes::{Cells, Network, of_lanes};
 use super::pairs::Pairs;
 use crate::activation::Activation;
 use crate::config::LinearShape;
+use crate::format::WeightFormat;
 use crate::format::header::Fields;
-use crate::kernels::host::{BlockScaling, Tile, VectorUnit};
+use crate::kernels::host::{BlockScaling, STREAMS, Tile, VectorUnit};
 use crate::layers::IntegerLayer;
 use crate::model::net_int::NetInt;
 use crate::model::numbers::{Layer, Numbers};
@@ -26,8 +27,17 @@ pub struct Integer<'m> {
     net: &'m NetInt<'m>,
     pairs: Pairs<u32>,
     width_0: usize,
+    /// Rows of level 1.
+    rows_1: usize,
     /// Levels from level 1 on, then the output layer.
-    layers: Vec<TileWeights>,
+    layers: Vec<Weights>,
+}
+
+/// Weights of a layer.
+enum Weights {
+    Tiles(TileWeights),
+    /// Halves of the sums of level 1, which are read from the blob.
+    Halves,
 }
 
 impl<'m> Integer<'m> {
@@ -36,14 +46,26 @@ impl<'m> Integer<'m> {
         let config = &header.config;
         let (_, layers) = net.unpack(header);
         let shape_0 = config.shapes().next().expect("every network has a level");
+        let rows_1 = config.shapes().nth(1).map_or(0, |shape| shape.fan_out);
         let first = |tokens: &[Token]| Self::level_0(header, net, tokens);
         let pairs = Pairs::new(config.vocab_size(), shape_0.fuse, Self::cells(shape_0.width_out), first);
         let values =
             |rows: usize, is_level: bool| if is_level { rows / config.activation().rows_per_value() } else { rows };
         let layers = layers.iter().zip(config.linear_shapes()).enumerate().skip(1).map(|(index, (layer, shape))| {
-            TileWeights::new(layer, &shape, values(shape.fan_out, index < config.levels().len()))
+            if layer.format == WeightFormat::Halves {
+                return Weights::Halves;
+            }
+            Weights::Tiles(TileWeights::new(layer, &shape, values(shape.fan_out, index < config.levels().len())))
         });
-        Self { unit: VectorUnit::best(), layers: layers.collect(), width_0: shape_0.width_out, header, net, pairs }
+        Self {
+            unit: VectorUnit::best(),
+            layers: layers.collect(),
+            width_0: shape_0.width_out,
+            rows_1,
+            header,
+            net,
+            pairs,
+        }
     }
 }
 
@@ -62,6 +84,27 @@ fn cells_of(values: &[i8]) -> impl Iterator<Item = u32> {
 }
 
 impl Integer<'_> {
+    /// Returns whether level 1 reads characters, which follow the values of level 0.
+    fn has_halves(&self) -> bool {
+        matches!(self.layers.first(), Some(Weights::Halves))
+    }
+
+    /// Computes level 1 from the halves of its sums, lane by lane.
+    fn level_1(&self, input: &[Tile<u32>], out: &mut [Tile<u32>]) {
+        let cells = input.len() / 2;
+        let mut rows = vec![0; padded(self.rows_1)];
+        for lane in 0..STREAMS {
+            let pair = |position: usize| {
+                let [older, newer, ..] = input[(position + 1) * cells - 1].0[lane].to_le_bytes();
+                [older, newer]
+            };
+            let width = self.net.level_1(self.header, [pair(0), pair(1)], &mut rows);
+            cells_of(&rows[..width.next_multiple_of(PER_CELL)])
+                .zip(&mut *out)
+                .for_each(|(value, out)| out.0[lane] = value);
+        }
+    }
+
     /// Calls `each` with the cells of level 0 of one lane.
     fn first(&self, tokens: &[Token], mut each: impl FnMut(usize, u32)) {
         match self.pairs.get(tokens) {
@@ -93,13 +136,18 @@ impl Numbers for Integer<'_> {
     fn embed(&self, _: &Fields<'_>, recent: &[Token], out: &mut [Tile<u32>]) -> usize {
         for (lane, recent) in of_lanes(recent).enumerate() {
             self.first(recent, |cell, value| out[cell].0[lane] = value);
+            if self.has_halves()
+                && let &[older, newer] = recent
+            {
+                out[Self::cells(self.width_0)].0[lane] = u32::from_le_bytes([older, newer, 0, 0]);
+            }
         }
-        Self::cells(self.width_0)
+        self.cells_of_level_0(self.width_0)
     }
 
     fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> TileLayer<'_> {
         let activation = header.config.activation();
-        TileLayer { unit: self.unit, weights: &self.layers[index - 1], activation, fan_out }
+        TileLayer { network: self, weights: &self.layers[index - 1], activation, fan_out }
     }
 }
 
@@ -111,6 +159,10 @@ impl Network for Integer<'_> {
         self.header
     }
 
+    fn cells_of_level_0(&self, width: usize) -> usize {
+        Self::cells(width) + usize::from(self.has_halves())
+    }
+
     fn cells_written(rows_per_value: usize, width: usize) -> usize {
         rows_per_value * padded(width) / PER_CELL
     }
@@ -118,8 +170,8 @@ impl Network for Integer<'_> {
 
 /// Layer for tiles.
 pub struct TileLayer<'l> {
-    unit: VectorUnit,
-    weights: &'l TileWeights,
+    network: &'l Integer<'l>,
+    weights: &'l Weights,
     activation: Activation,
     fan_out: usize,
 }
@@ -139,27 +191,33 @@ impl Layer for TileLayer<'_> {
     }
 
     fn level(&self, input: &Cells<'_, u32>, out: &mut [Tile<u32>]) {
+        let unit = self.network.unit;
+        let weights = match self.weights {
+            Weights::Tiles(weights) => weights,
+            Weights::Halves => return self.network.level_1(input.cells(), out),
+        };
         let rows_per_value = self.activation.rows_per_value();
         let cells = padded(self.fan_out / rows_per_value) / PER_CELL;
         let out = &mut out[..rows_per_value * cells];
         let (pairs, _) = out.as_chunks_mut::<{ LANES / PER_CELL }>();
-        self.weights.blocks().zip(pairs).for_each(|((weights, scaling), out)| {
+        weights.blocks().zip(pairs).for_each(|((weights, scaling), out)| {
             let mut sums = [Tile::default(); LANES];
-            self.unit.tile_i8(weights, scaling, input.cells(), &mut sums);
-            self.unit.curve_tile_i8(self.activation.curve(), &sums, out);
+            unit.tile_i8(weights, scaling, input.cells(), &mut sums);
+            unit.curve_tile_i8(self.activation.curve(), &sums, out);
         });
         if self.activation.is_gated() {
             let (values, gates) = out.split_at_mut(cells);
             for (Tile(values), Tile(gates)) in values.iter_mut().zip(gates) {
-                self.unit.gate_i8(bytemuck::cast_slice_mut(values), bytemuck::cast_slice(gates));
+                unit.gate_i8(bytemuck::cast_slice_mut(values), bytemuck::cast_slice(gates));
             }
         }
     }
 
     fn output(&self, input: &Cells<'_, u32>, logits: &mut [Tile<i32>]) {
+        let Weights::Tiles(weights) = self.weights else { return };
         let (blocks, _) = logits.as_chunks_mut::<LANES>();
-        let blocks = self.weights.blocks().zip(blocks);
-        blocks.for_each(|((weights, scaling), logits)| self.unit.tile_i8(weights, scaling, input.cells(), logits));
+        let (unit, blocks) = (self.network.unit, weights.blocks().zip(blocks));
+        blocks.for_each(|((weights, scaling), logits)| unit.tile_i8(weights, scaling, input.cells(), logits));
     }
 }
 

@@ -37,6 +37,11 @@ pub trait Network:
     /// Returns the sizes of the network.
     fn header(&self) -> &Fields<'_>;
 
+    /// Returns the number of cells that [`Numbers::embed`] writes: level 0, which has `width` values.
+    fn cells_of_level_0(&self, width: usize) -> usize {
+        Self::cells(width)
+    }
+
     /// Returns the number of cells that the kernels write, in blocks, for a level of `rows_per_value * width` rows.
     fn cells_written(rows_per_value: usize, width: usize) -> usize;
 }
@@ -76,19 +81,26 @@ impl<'n, N: Network> Lanes<'n, N> {
         let rows_per_value = config.activation().rows_per_value();
         let fuse = config.levels().first().map_or(1, |level| usize::from(level.fuse));
         let mut place = 0;
+        // Cells per position of the input of a level from level 1 on.
+        let width = |level: usize, width_in: usize| {
+            if level == 1 { network.cells_of_level_0(width_in) } else { N::cells(width_in) }
+        };
         let shapes: Vec<Ring> = config
             .shapes()
+            .enumerate()
             .skip(1)
-            .map(|shape| {
-                let ring = Ring { start: place, width: N::cells(shape.width_in), len: shape.ring_len };
+            .map(|(level, shape)| {
+                let ring = Ring { start: place, width: width(level, shape.width_in), len: shape.ring_len };
                 place += ring.len * ring.width;
                 ring
             })
             .collect();
-        let inputs = config.shapes().skip(1).map(|shape| shape.fuse * N::cells(shape.width_in));
+        let levels = config.shapes().enumerate().skip(1);
+        let inputs = levels.map(|(level, shape)| shape.fuse * width(level, shape.width_in));
         let output = config.output_shape();
         let widest_input = inputs.chain([output.start(output.positions, N::cells)]).max().unwrap_or(0);
         let widths = config.levels().iter().map(|level| N::cells_written(rows_per_value, level.width.into()));
+        let width_0 = config.levels().first().map_or(0, |level| network.cells_of_level_0(level.width.into()));
         let vocab_size = config.vocab_size();
         let mut lanes = Self {
             network,
@@ -97,7 +109,7 @@ impl<'n, N: Network> Lanes<'n, N> {
             oldest: [0; MAX_LEVELS],
             shapes,
             input: vec![Tile::default(); widest_input],
-            hidden: vec![Tile::default(); widths.max().unwrap_or(0)],
+            hidden: vec![Tile::default(); widths.chain([width_0]).max().unwrap_or(0)],
             logits: vec![Tile::default(); padded(vocab_size)],
             start: Start { recent: Vec::new(), rings: Vec::new(), logits: Vec::new() },
             drawn_from: vec![N::LaneLogit::default(); vocab_size],

@@ -15,6 +15,9 @@ table! {
         /// Output of level 0 for every pair of characters, in 8 bits, so that nothing is computed. Only for a level 0
         /// with a fuse of two.
         Pairs = "pairs",
+        /// Sums of level 1 in two halves, one for every pair of the older characters and one for every pair of the newer
+        /// characters, in 24 bits. Only for a level 1 with a fuse of two, above a level 0 in [`Self::Pairs`].
+        Halves = "halves",
     }
 }
 
@@ -22,8 +25,24 @@ impl WeightFormat {
     /// Returns whether a layer in this format reads characters instead of their embeddings.
     pub const fn reads_tokens(self) -> bool {
         match self {
-            Self::Table | Self::Pairs => true,
+            Self::Table | Self::Pairs | Self::Halves => true,
             Self::F32 | Self::Int8 | Self::Int4 => false,
+        }
+    }
+
+    /// Returns the feature that a build needs for this format in addition to that of the precision, or `None`.
+    pub const fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::F32 | Self::Table | Self::Int8 | Self::Int4 | Self::Pairs => None,
+            Self::Halves => Some("tables"),
+        }
+    }
+
+    /// Returns whether this build of the runtime has that feature.
+    pub const fn is_built(self) -> bool {
+        match self {
+            Self::F32 | Self::Table | Self::Int8 | Self::Int4 | Self::Pairs => true,
+            Self::Halves => cfg!(feature = "tables"),
         }
     }
 
@@ -31,7 +50,7 @@ impl WeightFormat {
     pub const fn weight_max(self) -> u32 {
         match self {
             Self::Int4 => 7,
-            Self::F32 | Self::Table | Self::Int8 | Self::Pairs => 127,
+            Self::F32 | Self::Table | Self::Int8 | Self::Pairs | Self::Halves => 127,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::activation::Activation;
 use crate::config::Config;
 use crate::format::{Layout, Precision, SLAB_ALIGN, WeightFormat};
 use crate::kernels::layout::PackedKernel;
-use crate::kernels::{self, Out, copy_i8, dot_i4, dot_i8, look_up_pair};
+use crate::kernels::{self, Out, add_halves, copy_i8, dot_i4, dot_i8, half_words, look_up_pair};
 use crate::quant::requantize;
 use crate::rows::{part, round_up};
 use crate::vocab::Token;
@@ -28,6 +28,8 @@ const ARRAY_WORDS: usize = SLAB_ALIGN / size_of::<u32>();
 const ROW_MAJOR: bool = Layout::RowMajor.is_built();
 /// True if this build reads 4-bit weights row after row.
 const ROW_MAJOR_I4: bool = ROW_MAJOR && Precision::Int4.is_built();
+/// True if this build reads sums in halves.
+const HALVES: bool = WeightFormat::Halves.is_built();
 
 /// Linear layer in integers: `acc = W x + bias`, then `requantize(acc, multiplier)` per row.
 ///
@@ -109,9 +111,26 @@ impl<'n> LinearInt<'n> {
     fn bytes(&self) -> &'n [i8] {
         let scaling = match self.format {
             WeightFormat::Pairs => 0,
-            _ => 2 * round_up(self.fan_out, ARRAY_WORDS),
+            WeightFormat::F32
+            | WeightFormat::Table
+            | WeightFormat::Int8
+            | WeightFormat::Int4
+            | WeightFormat::Halves => 2 * round_up(self.fan_out, ARRAY_WORDS),
         };
         bytemuck::cast_slice(self.words.get(scaling..).unwrap_or(&[]))
+    }
+
+    /// Returns the values of a pair of characters, from a layer in [`WeightFormat::Pairs`], or an empty slice.
+    #[inline]
+    pub(crate) fn pair(&self, pair: [Token; 2]) -> &'n [i8] {
+        let width = self.width_out();
+        part(self.bytes(), self.pair_index(pair) * width, width)
+    }
+
+    /// Returns the index of a pair of characters among all pairs.
+    #[inline]
+    fn pair_index(&self, [older, newer]: [Token; 2]) -> usize {
+        usize::from(older) * self.vocab_size + usize::from(newer)
     }
 
     /// Computes the layer's requantized sums of an input. `out` has room for `fan_out` rounded up to whole blocks; the
@@ -137,8 +156,15 @@ impl<'n> LinearInt<'n> {
             self.run(input, Out::Curve(out, self.activation.curve()));
         }
         // Pairs are stored with their gates applied.
-        if self.format != WeightFormat::Pairs
-            && self.activation.is_gated()
+        if self.format != WeightFormat::Pairs {
+            self.gate(out);
+        }
+    }
+
+    /// Applies the gates of a level, if it has any.
+    #[inline]
+    fn gate(&self, out: &mut [i8]) {
+        if self.activation.is_gated()
             && let Some((values, gates)) = out.split_at_mut_checked(self.width_out())
         {
             kernels::gate_i8(values, gates);
@@ -153,9 +179,7 @@ impl<'n> LinearInt<'n> {
         if let &[older, newer] = tokens
             && self.format == WeightFormat::Pairs
         {
-            let width = self.width_out();
-            let pair = (usize::from(older) * vocab_size + usize::from(newer)) * width;
-            return copy_i8(part(bytes, pair, width), out);
+            return copy_i8(self.pair([older, newer]), out);
         }
         if self.look_up_on_unit(tokens, out) {
             return;
@@ -176,6 +200,21 @@ impl<'n> LinearInt<'n> {
             }
             *to = curve.at(requantize(sum, multiplier));
         }
+    }
+
+    /// Computes a level in [`WeightFormat::Halves`] for two pairs of characters, the older pair first. `out` has room as
+    /// for [`Self::forward`]; the values after the level's width are unspecified.
+    #[cfg_attr(kernel = "mve", inline(always))]
+    pub(crate) fn forward_pairs(&self, [older, newer]: [[Token; 2]; 2], out: &mut [i8]) {
+        let Some((multiplier, entries)) = self.words.split_at_checked(round_up(self.fan_out, ARRAY_WORDS)) else {
+            return;
+        };
+        let words = half_words(self.fan_out);
+        let half = |pair: usize| part(entries, pair * words, words);
+        let older = half(self.pair_index(older));
+        let newer = half(self.vocab_size * self.vocab_size + self.pair_index(newer));
+        add_halves(older, newer, bytemuck::cast_slice(multiplier), self.activation.curve(), out);
+        self.gate(out);
     }
 
     /// Computes all rows.

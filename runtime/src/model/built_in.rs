@@ -78,6 +78,14 @@ impl Model<'static> {
             "the blob is not the one that was checked: run the build script again"
         );
         assert!(parts.activation.is_built(), "enable the feature of runtime with the name of the model's activation");
+        let mut layer = 0;
+        while layer < LAYERS {
+            assert!(
+                parts.weights[layer].is_built(),
+                "the model looks up its level 1: enable the feature tables of runtime"
+            );
+            layer += 1;
+        }
         let (_, slab) = blob.split_at(parts.slab);
         let config = Config {
             vocab_size: parts.vocab_size,

@@ -10,6 +10,7 @@ mod layers;
 use self::layers::{Layers, Linear};
 use super::numbers::{self, Layer, Numbers, Scratch};
 use super::state::{Buffers, StateMut};
+use super::walk::Walk;
 use crate::config::{Config, LinearShape, StateLayout};
 use crate::error::{FormatError, StateError};
 use crate::format::header::Fields;
@@ -75,11 +76,10 @@ impl<'a> NetInt<'a> {
         sum: &mut Sizes<'_>,
     ) -> Option<()> {
         let (config, format) = (&header.config, *header.weights.get(index)?);
-        if index > 0 {
-            if format.reads_tokens() {
-                return slab.refuse(FormatError::UnsupportedFormat);
-            }
-        } else if !format.reads_tokens() {
+        if !is_allowed(header, index, format) {
+            return slab.refuse(FormatError::UnsupportedFormat);
+        }
+        if index == 0 && !format.reads_tokens() {
             // The embedding is before the first layer.
             if has_lowest(slab.take(config.vocab_size() * config.n_embd())?) {
                 return slab.refuse(FormatError::BadValue { layer: 0 });
@@ -99,6 +99,13 @@ impl<'a> NetInt<'a> {
     #[inline]
     fn linear(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> Linear<'_> {
         self.layers.get(self.slab, header, index, fan_out)
+    }
+
+    /// Returns the output of a level 0 in [`WeightFormat::Pairs`].
+    #[inline]
+    fn pair(&self, header: &Fields<'_>, pair: [Token; PAIR]) -> &[i8] {
+        let width = header.config.levels().first().map_or(0, |level| usize::from(level.width));
+        self.linear(header, 0, width * header.config.activation().rows_per_value()).pair(pair)
     }
 
     /// Returns the embedding, and the numbers of all levels and of the output layer.
@@ -143,6 +150,16 @@ impl<'a> NetInt<'a> {
         activations.truncate(shape.fan_out / header.config.activation().rows_per_value());
         activations
     }
+
+    /// Writes the output of level 1, which is stored in halves, to the front of `out`, which has room for whole blocks of
+    /// rows. Returns its width.
+    #[cfg_attr(kernel = "mve", inline(always))]
+    pub fn level_1(&self, header: &Fields<'_>, pairs: [[Token; PAIR]; 2], out: &mut [i8]) -> usize {
+        let width = header.config.levels().get(1).map_or(0, |level| level.width.into());
+        let rows = width * header.config.activation().rows_per_value();
+        self.linear(header, 1, rows).forward_pairs(pairs, out);
+        width
+    }
 }
 
 impl Numbers for NetInt<'_> {
@@ -162,7 +179,7 @@ impl Numbers for NetInt<'_> {
     /// number. A token outside the vocabulary counts as the boundary.
     #[inline]
     fn embed(&self, header: &Fields<'_>, &token: &Token, out: &mut [i8]) -> usize {
-        let token = if usize::from(token) < header.config.vocab_size() { token } else { BOUNDARY };
+        let token = known(header, token);
         if reads_tokens(&header.weights) {
             out.first_mut().into_iter().for_each(|out| *out = token as i8);
             return 1;
@@ -175,6 +192,56 @@ impl Numbers for NetInt<'_> {
     #[inline]
     fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> Linear<'_> {
         self.linear(header, index, fan_out)
+    }
+
+    /// Looks up levels 0 and 1 if level 1 is stored in halves. The ring of level 0 holds the last character, that of level 1
+    /// the last two pairs of characters.
+    #[inline]
+    fn look_up(
+        &self,
+        header: &Fields<'_>,
+        &token: &Token,
+        start: bool,
+        buffers: &mut Buffers<'_, Self>,
+        observe: &mut impl FnMut(usize, &[i8]),
+    ) -> Option<Walk> {
+        if !has_halves(&header.weights) {
+            return None;
+        }
+        let token = known(header, token);
+        let Buffers { rings, oldest: [_, oldest, ..], newest_at: [_, newest_at, ..], hidden, .. } = buffers;
+        let (ring_0, rest) = rings.split_first_chunk_mut::<WORD>()?;
+        let (ring_1, _) = rest.split_first_chunk_mut::<WORD>()?;
+        let ([last, ..], ring_1) = (bytemuck::cast_mut::<_, [Token; WORD]>(ring_0), bytemuck::cast_mut(ring_1));
+        let [first, second]: &mut [[Token; PAIR]; 2] = ring_1;
+        if start {
+            (*last, *first, *second) = (token, [token; PAIR], [token; PAIR]);
+        }
+        let newer = [core::mem::replace(last, token), token];
+        let is_second = *oldest & 1 != 0;
+        let slot = if is_second { second } else { first };
+        let older = core::mem::replace(slot, newer);
+        (*newest_at, *oldest) = (if is_second { WORD + PAIR } else { WORD }, u16::from(!is_second));
+        observe(0, self.pair(header, newer));
+        let width = self.level_1(header, [older, newer], hidden);
+        observe(1, part(hidden, 0, width));
+        Some(Walk { index: 2, width, ring_start: 2 * WORD, dilation: 2 * PAIR })
+    }
+
+    #[inline]
+    fn cells_of(&self, header: &Fields<'_>, index: usize, values: usize) -> usize {
+        if index == 0 && has_halves(&header.weights) { PAIR } else { values }
+    }
+
+    #[inline]
+    fn output_of<'c>(&'c self, header: &Fields<'_>, index: usize, cells: &'c [i8]) -> &'c [i8] {
+        if let &[older, newer] = cells
+            && index == 0
+            && has_halves(&header.weights)
+        {
+            return self.pair(header, [older as Token, newer as Token]);
+        }
+        cells
     }
 
     #[inline]
@@ -247,6 +314,32 @@ fn reads_tokens(formats: &[WeightFormat]) -> bool {
     formats.first().is_some_and(|format| format.reads_tokens())
 }
 
+/// Number of characters in an entry of the ring of a level 1 that is stored in halves.
+const PAIR: usize = 2;
+/// Bytes of each of the rings of levels 0 and 1 if level 1 is stored in halves: one character, or two pairs.
+const WORD: usize = size_of::<u32>();
+
+/// Returns whether level 1 is stored in halves.
+#[inline]
+fn has_halves(formats: &[WeightFormat]) -> bool {
+    WeightFormat::Halves.is_built() && formats.get(1) == Some(&WeightFormat::Halves)
+}
+
+/// Returns the token, or the boundary if the token is not in the vocabulary.
+#[inline]
+fn known(header: &Fields<'_>, token: Token) -> Token {
+    if usize::from(token) < header.config.vocab_size() { token } else { BOUNDARY }
+}
+
+/// Returns whether a layer may have this format, considering its place.
+fn is_allowed(header: &Fields<'_>, index: usize, format: WeightFormat) -> bool {
+    if WeightFormat::Halves.is_built() && format == WeightFormat::Halves {
+        let is_level = index < header.config.levels().len();
+        return index == 1 && is_level && header.weights.first() == Some(&WeightFormat::Pairs);
+    }
+    index == 0 || !format.reads_tokens()
+}
+
 /// Returns the number of values that level 0 reads per character.
 fn width_in(config: &Config, formats: &[WeightFormat]) -> usize {
     if reads_tokens(formats) { 1 } else { config.n_embd() }
@@ -296,7 +389,14 @@ pub(crate) fn allows(precision: Precision, weights: &[WeightFormat]) -> bool {
 
 /// Returns the shape of a layer.
 fn shape<'c>(header: &'c Fields<'_>, index: usize) -> LinearShape<'c> {
-    header.config.linear_shape(index, width_in(&header.config, &header.weights))
+    shape_of(&header.config, &header.weights, index)
+}
+
+/// Returns the shape of a layer, from the formats of all layers.
+fn shape_of<'c>(config: &'c Config, formats: &[WeightFormat], index: usize) -> LinearShape<'c> {
+    let shape = config.linear_shape(index, width_in(config, formats));
+    // Halves are looked up by characters.
+    if index == 1 && has_halves(formats) { LinearShape { width: PAIR, ..shape } } else { shape }
 }
 
 /// Returns the bytes of a ring. Whole words, so that every ring begins at one.
@@ -337,7 +437,7 @@ pub(crate) fn state_layout(config: &Config, layout: Layout, formats: &[WeightFor
     let mut layout_of_state = StateLayout::NONE;
     let mut sum = Sizes::new(&mut layout_of_state, config, formats);
     for (index, &format) in formats.iter().enumerate().take(config.levels().len() + 1) {
-        let shape = config.linear_shape(index, width_in(config, formats));
+        let shape = shape_of(config, formats, index);
         let linear = LinearInt::new(config, layout, format, shape.fan_out, &[]);
         sum.add(&shape, Stored::new(&linear, &shape).input_words(), index == config.levels().len());
     }

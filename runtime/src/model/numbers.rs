@@ -1,6 +1,8 @@
 //! The kinds of number that the walk computes with: f32, integers, and tiles of many words on a host. A *cell* is one
 //! element of a ring: an f32, an i8, or a tile.
 
+use super::state::Buffers;
+use super::walk::Walk;
 use crate::format::header::Fields;
 
 /// Network in one kind of number. Its sizes follow from the header, which must always be the same one.
@@ -34,6 +36,32 @@ pub(crate) trait Numbers {
 
     /// Returns layer `index`, counted from the characters up; the output layer is the last.
     fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> Self::Layer<'_>;
+
+    /// Takes a character through the first levels if they are looked up together, and passes their outputs to `observe`.
+    /// Returns the progress after them, or `None` if they are computed one by one.
+    #[inline]
+    fn look_up(
+        &self,
+        _header: &Fields<'_>,
+        _characters: &Self::Characters,
+        _start: bool,
+        _buffers: &mut Buffers<'_, Self>,
+        _observe: &mut impl FnMut(usize, &[Self::Cell]),
+    ) -> Option<Walk> {
+        None
+    }
+
+    /// Returns the number of cells of each entry in the ring above a level of `values` values.
+    #[inline]
+    fn cells_of(&self, _header: &Fields<'_>, _index: usize, values: usize) -> usize {
+        Self::cells(values)
+    }
+
+    /// Returns the output of a level from an entry in the ring above.
+    #[inline]
+    fn output_of<'c>(&'c self, _header: &Fields<'_>, _index: usize, cells: &'c [Self::Cell]) -> &'c [Self::Cell] {
+        cells
+    }
 
     /// Copies cells. The longer slice keeps its rest.
     #[inline]

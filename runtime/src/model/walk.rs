@@ -33,10 +33,15 @@ pub(crate) fn step<N: Numbers>(
     mut observe: impl FnMut(usize, &[N::Cell]),
 ) {
     let levels = header.config.levels();
-    let dilation = levels.iter().take(N::FIRST_LEVEL).map(|level| usize::from(level.fuse)).product();
-    let width = net.embed(header, characters, buffers.hidden);
-    let mut walk = Walk { index: N::FIRST_LEVEL, width, ring_start: 0, dilation };
-    for level in levels.get(N::FIRST_LEVEL..).unwrap_or(&[]) {
+    let mut walk = match net.look_up(header, characters, start, buffers, &mut observe) {
+        Some(walk) => walk,
+        None => {
+            let dilation = levels.iter().take(N::FIRST_LEVEL).map(|level| usize::from(level.fuse)).product();
+            let width = net.embed(header, characters, buffers.hidden);
+            Walk { index: N::FIRST_LEVEL, width, ring_start: 0, dilation }
+        }
+    };
+    for level in levels.get(walk.index..).unwrap_or(&[]) {
         walk.level(net, header, buffers, level, start);
         observe(walk.index - 1, part(buffers.hidden, 0, walk.width));
     }
@@ -47,15 +52,15 @@ pub(crate) fn step<N: Numbers>(
 pub(crate) fn unobserved<C>(_level: usize, _values: &[C]) {}
 
 /// Progress of a step.
-struct Walk {
+pub(crate) struct Walk {
     /// Index of the next layer.
-    index: usize,
+    pub index: usize,
     /// Cells at the front of `hidden`: the input of the next layer.
-    width: usize,
+    pub width: usize,
     /// First cell of the next level's ring.
-    ring_start: usize,
+    pub ring_start: usize,
     /// Distance in characters between the inputs of the next level.
-    dilation: usize,
+    pub dilation: usize,
 }
 
 impl Walk {
@@ -122,8 +127,9 @@ impl Walk {
             // The output of a level is the newest entry in the ring of the level above.
             let [_, above @ ..] = newest_at;
             let below = config.levels().split_last().map_or(&[][..], |(_, below)| below);
-            for (level, &mut at) in below.iter().zip(above) {
-                input.push(part(rings, at, N::cells(level.width.into())), false);
+            for (index, (level, &mut at)) in below.iter().zip(above).enumerate() {
+                let cells = part(rings, at, net.cells_of(header, index, level.width.into()));
+                input.push(net.output_of(header, index, cells), false);
             }
             input.push(last, true);
             input

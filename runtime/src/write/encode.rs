@@ -8,7 +8,7 @@ use crate::format::{
     AlignedBlob, Header, Layout, PREAMBLE_BYTES, Preamble, SLAB_ALIGN, WeightFormat, checksum, slab_offset,
 };
 use crate::kernels::layout::PackedKernel;
-use crate::kernels::rows8_index;
+use crate::kernels::{half_words, rows8_index};
 use crate::layers::IntegerLayer;
 use crate::model::{HeapState, Model, state_words_of};
 use crate::rows::padded;
@@ -108,6 +108,10 @@ fn encode_with_checksum(header: &Header<'_>, layers: &Layers<'_>, golden: &[Toke
                     push_pairs(&mut slab, layer, width, config.vocab_size())?;
                     continue;
                 }
+                if index == 1 && layer.format == WeightFormat::Halves {
+                    push_halves(&mut slab, layer, shape.fan_out, config.vocab_size())?;
+                    continue;
+                }
                 push_integer(&mut slab, layer, header.layout, shape, config.vocab_size(), index)?;
             }
         }
@@ -182,6 +186,17 @@ fn push_linear(
 fn push_pairs(slab: &mut SlabWriter, layer: &IntegerLayer, width: usize, vocab_size: usize) -> Result<(), EncodeError> {
     expect("entries of pairs", layer.weights.len(), vocab_size * vocab_size * width)?;
     expect("biases of pairs", layer.bias.len() + layer.multiplier.len(), 0)?;
+    slab.push_i8(&layer.weights);
+    Ok(())
+}
+
+/// Writes the multipliers and both halves of the sums of level 1.
+fn push_halves(slab: &mut SlabWriter, layer: &IntegerLayer, rows: usize, vocab_size: usize) -> Result<(), EncodeError> {
+    let bytes = 2 * vocab_size * vocab_size * half_words(rows) * size_of::<u32>();
+    expect("bytes of halves", layer.weights.len(), bytes)?;
+    expect("biases of halves", layer.bias.len(), 0)?;
+    expect("multipliers of a layer", layer.multiplier.len(), rows)?;
+    slab.push_i32(&layer.multiplier);
     slab.push_i8(&layer.weights);
     Ok(())
 }

@@ -28,6 +28,8 @@ pub enum EncodeError {
     NotInteger,
     /// Pairs need a level 0 that fuses two characters, and this model's fuses more.
     NotPairs,
+    /// Halves need a level 1 that fuses two pairs, and this model has none.
+    NotHalves,
 }
 
 impl fmt::Display for EncodeError {
@@ -40,6 +42,7 @@ impl fmt::Display for EncodeError {
             Self::TooLong { what, len } => write!(f, "{what} is too long for a blob: {len}"),
             Self::NotInteger => write!(f, "the model or the layout is in f32: only integer models can be rearranged"),
             Self::NotPairs => write!(f, "level 0 of the model fuses more than two characters: it has no pairs"),
+            Self::NotHalves => write!(f, "the model has no level 1 that fuses two: it has no halves"),
         }
     }
 }

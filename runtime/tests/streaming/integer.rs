@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
-use runtime::write::{IntegerLayer, Layers, encode, relayout, tabulate_pairs};
+use runtime::write::{EncodeError, IntegerLayer, Layers, encode, relayout, tabulate_halves, tabulate_pairs};
 use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
 
 use super::{NO_PROVENANCE, fuses, vocab};
@@ -334,7 +334,45 @@ proptest! {
             let pairs = Model::new(pairs.as_bytes()).unwrap();
             super::check_same(&model, &pairs, &tokens);
             super::check_batch(&pairs);
+            check_halves(&model, &pairs, &tokens);
+        } else {
+            prop_assert_eq!(tabulate_halves(&model), Err(EncodeError::NotPairs));
         }
+    }
+}
+
+/// Checks the model with both levels as tables, made from the model itself and from the one with pairs: its logits, the
+/// outputs of its levels, and its sizes.
+fn check_halves(model: &Model<'_>, pairs: &Model<'_>, tokens: &[u8]) {
+    let levels = model.config().levels();
+    let blob = tabulate_halves(model);
+    if levels.get(1).is_none_or(|level| level.fuse != 2) {
+        assert_eq!(blob, Err(EncodeError::NotHalves));
+        return;
+    }
+    let blob = AlignedBlob::from(blob.unwrap().as_slice());
+    let halves = Model::new(blob.as_bytes()).unwrap();
+    assert_eq!(halves.weight_formats()[..2], [WeightFormat::Pairs, WeightFormat::Halves]);
+    assert_eq!(tabulate_halves(pairs).unwrap(), blob.as_bytes(), "from pairs");
+    assert_eq!(tabulate_halves(&halves).unwrap(), blob.as_bytes(), "again");
+    assert!(tabulate_pairs(&halves).unwrap() == blob.as_bytes(), "pairs are part of it");
+    super::check_same(model, &halves, tokens);
+    super::check_batch(&halves);
+    let (mut plain, mut looked_up) = (HeapState::new(model), HeapState::new(&halves));
+    let mut plain = Stream::new(model, &mut plain).unwrap();
+    let mut looked_up = Stream::new(&halves, &mut looked_up).unwrap();
+    for &token in tokens {
+        assert_eq!(push_observed(&mut looked_up, token), push_observed(&mut plain, token));
+    }
+    let shapes: Vec<_> = model.config().linear_shapes().collect();
+    let saved: usize = shapes[..2].iter().map(|shape| shape.fan_in() * shape.fan_out).sum();
+    assert_eq!(halves.macs_streaming(), model.config().macs_streaming() - saved);
+    assert!(halves.state_words() <= pairs.state_words());
+    for &layout in Layout::INTEGERS {
+        let moved = AlignedBlob::from(relayout(&halves, layout).unwrap().as_slice());
+        let moved = Model::new(moved.as_bytes()).unwrap();
+        super::check_same(model, &moved, tokens);
+        assert_eq!(relayout(&moved, model.layout()).unwrap(), blob.as_bytes(), "there and back");
     }
 }
 

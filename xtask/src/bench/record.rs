@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::{GATED, PAIRS, PRECISIONS, RELU, SHIPPED, WAVENET};
+use super::{GATED, PAIRS, PRECISIONS, RELU, SHIPPED, SHIPPED_TABLES, TABLES, WAVENET};
 use crate::board::BOARDS;
 use crate::repo::Repo;
 
@@ -179,7 +179,7 @@ impl Record {
         self.rows.sort_by_key(|row| {
             (
                 place(&boards, &row.board),
-                place(&[WAVENET, RELU, PAIRS, GATED, SHIPPED, ANOMALY], &row.model),
+                place(&[WAVENET, RELU, PAIRS, TABLES, GATED, SHIPPED, SHIPPED_TABLES, ANOMALY], &row.model),
                 place(&PRECISIONS, &row.precision),
                 !row.is_own,
             )

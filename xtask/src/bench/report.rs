@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::peers::{PEERS, published};
 use super::record::{ANOMALY, Change, Record, Row, change};
-use super::{GATED, PAIRS, RELU, SHIPPED, WAVENET};
+use super::{GATED, PAIRS, RELU, SHIPPED, SHIPPED_TABLES, TABLES, WAVENET};
 use crate::repo::Repo;
 
 const DOCUMENT: &str = "docs/trust/record/performance.md";
@@ -19,10 +19,12 @@ pub fn tables(rows: &[Row], record: &Record) -> String {
     let mut text = String::new();
     for (model, title) in [
         (WAVENET, "wavenet-128, random weights"),
-        (PAIRS, "wavenet-128 with a table of character pairs in level 0 (`export --pairs`)"),
+        (PAIRS, "wavenet-128 with a table of character pairs in level 0 (`export --tables pairs`)"),
+        (TABLES, "wavenet-128 with tables for levels 0 and 1 (`export --tables halves`)"),
         (RELU, "wavenet-128 with ReLU instead of tanh, random weights"),
         (GATED, "gated, random weights, in the shape of the preset `gated`"),
         (SHIPPED, "The shipped model"),
+        (SHIPPED_TABLES, "The shipped model with tables for levels 0 and 1 (`export --tables halves`)"),
     ] {
         let rows = of(model);
         if rows.is_empty() {

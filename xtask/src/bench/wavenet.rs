@@ -107,7 +107,7 @@ fn encoded(network: &Network, precision: Precision) -> Result<Vec<u8>, EncodeErr
         return single(network, shapes.collect(), &formats, &mut random);
     }
     let embedding: Vec<i8> = match network.first {
-        WeightFormat::Table | WeightFormat::Pairs => Vec::new(),
+        WeightFormat::Table | WeightFormat::Pairs | WeightFormat::Halves => Vec::new(),
         WeightFormat::F32 | WeightFormat::Int8 | WeightFormat::Int4 => {
             (0..network.vocab_size * config.n_embd()).map(|_| random.weight(127)).collect()
         }
@@ -122,7 +122,9 @@ fn encoded(network: &Network, precision: Precision) -> Result<Vec<u8>, EncodeErr
             let (columns, entries, input_rms) = match format {
                 WeightFormat::Table => (fuse, network.vocab_size, 1.0),
                 WeightFormat::Int8 | WeightFormat::Int4 => (shape.0, 1, 127.0 * network.activation_rms()),
-                WeightFormat::F32 | WeightFormat::Pairs => unreachable!("{} is not an integer format", format.name()),
+                WeightFormat::F32 | WeightFormat::Pairs | WeightFormat::Halves => {
+                    unreachable!("{} is not an integer format", format.name())
+                }
             };
             let one = if index == last { LOGIT_FRACTION_BITS } else { PRE_ACTIVATION_FRACTION_BITS };
             random_layer((columns, entries, shape.1), input_rms, format, one, &mut random)

@@ -5,6 +5,7 @@
 //!                                 prepare the input for the kernel), per value that goes into the ring,
 //!                                 per block of rows, per block and group, per block and round of the unrolled loop
 //! level 0 as a table              per call, per row; if it fuses other than two characters, per row and character
+//! level 1 in halves               per call, per block of four rows; and per call of the level 0 that is passed on
 //! gated units                     per call, per value
 //! the output layer                as a level, without an activation; per skip connection
 //! drawing                         per call, per character of the vocabulary
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 
 use runtime::config::LinearShape;
 use runtime::format::{Core, Layout, Precision, WeightFormat};
+use runtime::kernels::half_words;
 use runtime::kernels::layout::PackedKernel;
 use runtime::rows::{LANES, padded};
 use runtime::{Config, Model};
@@ -89,6 +91,8 @@ impl Network {
     fn filled(&self) -> f64 {
         let values = |(level, shape): (usize, runtime::config::LevelShape)| match self.precision {
             Precision::Int8 | Precision::Int4 if level == 0 => shape.ring_len,
+            // Of characters, two for each node of level 0.
+            Precision::Int8 | Precision::Int4 if self.formats[level] == WeightFormat::Halves => 2 * shape.ring_len,
             Precision::F32 | Precision::Int8 | Precision::Int4 => shape.ring_len * shape.width_in,
         };
         real(self.config.shapes().enumerate().map(values).sum())
@@ -125,7 +129,12 @@ impl Network {
                 let (rows, entries) = (real(shape.fan_out), real(shape.fan_out * shape.fuse));
                 Terms::from([("table", 1.0), ("table.row", rows), ("table.entry", entries)])
             }
+            // The level above reads the characters instead.
+            WeightFormat::Pairs if self.formats[1] == WeightFormat::Halves => Terms::from([("pairs.passed_on", 1.0)]),
             WeightFormat::Pairs => Terms::from([("pairs", 1.0), ("pairs.value", real(shape.width_out))]),
+            WeightFormat::Halves => {
+                Terms::from([("halves", 1.0), ("halves.block", real(half_words(shape.fan_out) / half_words(1)))])
+            }
             WeightFormat::Int8 | WeightFormat::Int4 => {
                 let (mut terms, kernel) =
                     self.packed(&linear, format, if level == 0 { Place::First } else { Place::Inner });
@@ -141,7 +150,11 @@ impl Network {
         };
         let has_rows = match format {
             WeightFormat::Pairs => false,
-            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Int8 | WeightFormat::Int4 => true,
+            WeightFormat::F32
+            | WeightFormat::Table
+            | WeightFormat::Int8
+            | WeightFormat::Int4
+            | WeightFormat::Halves => true,
         };
         if activation::is_gated(self.config.activation()) && has_rows {
             terms.extend([("gate", 1.0), ("gate.value", real(shape.width_out))]);
@@ -161,7 +174,9 @@ impl Network {
                 terms
             }
             WeightFormat::Int8 | WeightFormat::Int4 => self.packed(&linear, format, Place::Output).0,
-            WeightFormat::Table | WeightFormat::Pairs => unreachable!("the output layer reads no characters"),
+            WeightFormat::Table | WeightFormat::Pairs | WeightFormat::Halves => {
+                unreachable!("the output layer reads no characters")
+            }
         };
         terms.insert("output", 1.0);
         // A single level that is read in place, with no part to prepare, takes no work for skip connections.
@@ -185,7 +200,9 @@ impl Network {
         let is_i4 = match format {
             WeightFormat::Int4 => true,
             WeightFormat::Int8 => false,
-            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Pairs => unreachable!("not in blocks"),
+            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Pairs | WeightFormat::Halves => {
+                unreachable!("not in blocks")
+            }
         };
         let names = match (is_i4, place == Place::Output) {
             (false, false) => ["int8", "int8.block"],

@@ -3,6 +3,7 @@
 use runtime::Model;
 use runtime::config::LinearShape;
 use runtime::format::{Layout, PREAMBLE_BYTES, SLAB_ALIGN, WeightFormat, slab_offset};
+use runtime::kernels::half_words;
 use runtime::kernels::layout::PackedKernel;
 use runtime::rows::padded;
 
@@ -26,7 +27,13 @@ impl LayerBytes {
             },
             (_, WeightFormat::Pairs) => {
                 let width = rows / model.config().activation().rows_per_value();
-                Self { arrays: vec![vocab_size * vocab_size * width], read: width }
+                // Where the level above is looked up as well, only skip connections read the level's values.
+                let is_read = !model.weight_formats().contains(&WeightFormat::Halves) || model.config().skip();
+                Self { arrays: vec![vocab_size * vocab_size * width], read: if is_read { width } else { 0 } }
+            }
+            (_, WeightFormat::Halves) => {
+                let half = half_words(rows) * size_of::<u32>();
+                Self { arrays: vec![4 * rows, 2 * vocab_size * vocab_size * half], read: 4 * rows + 2 * half }
             }
             (layout, WeightFormat::Int8 | WeightFormat::Int4) => match PackedKernel::new(layout, format) {
                 Some(kernel) => {
@@ -37,7 +44,11 @@ impl LayerBytes {
                     let row_bytes = match format {
                         // Two weights share a byte.
                         WeightFormat::Int4 => columns.div_ceil(2),
-                        WeightFormat::F32 | WeightFormat::Table | WeightFormat::Int8 | WeightFormat::Pairs => columns,
+                        WeightFormat::F32
+                        | WeightFormat::Table
+                        | WeightFormat::Int8
+                        | WeightFormat::Pairs
+                        | WeightFormat::Halves => columns,
                     };
                     Self::whole([&scaling[..], &[row_bytes * rows]].concat())
                 }
@@ -56,7 +67,7 @@ fn embedding_bytes(model: &Model<'_>, formats: &[WeightFormat]) -> (usize, usize
     let fuse = model.config().levels().first().map_or(1, |level| usize::from(level.fuse));
     match formats.first() {
         Some(WeightFormat::F32) => (4 * vocab_size * n_embd, 4 * n_embd),
-        Some(WeightFormat::Table | WeightFormat::Pairs) => (0, 0),
+        Some(WeightFormat::Table | WeightFormat::Pairs | WeightFormat::Halves) => (0, 0),
         Some(WeightFormat::Int8 | WeightFormat::Int4) | None => (vocab_size * n_embd, fuse * n_embd),
     }
 }

@@ -3,12 +3,12 @@
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-use super::{LinearInt, ROW_MAJOR, ROW_MAJOR_I4};
+use super::{HALVES, LinearInt, ROW_MAJOR, ROW_MAJOR_I4};
 use crate::config::LinearShape;
 use crate::error::FormatError;
 use crate::format::WeightFormat;
 use crate::format::slab::Slab;
-use crate::kernels::unpack_i4;
+use crate::kernels::{HALF_BYTES, half_words, unpack_i4};
 use crate::quant::{ACC_LIMIT, ACTIVATION_MAX};
 use crate::rows::round_up;
 
@@ -27,12 +27,13 @@ pub struct Stored<'n, 'c> {
 pub struct IntegerLayer {
     /// Storage format of the weights in a blob.
     pub format: WeightFormat,
-    /// Bias of each row; empty for pairs.
+    /// Bias of each row; empty for pairs and for halves.
     pub bias: Vec<i32>,
     /// Multiplier of each row, not negative; empty for pairs.
     pub multiplier: Vec<i32>,
     /// Weights: `[fan_out][fan_in]` row by row; for a table `[fuse][vocab_size][fan_out]`; for pairs
-    /// `[vocab_size][vocab_size][width_out]`. 4-bit weights, -7 to 7, are one per byte here too.
+    /// `[vocab_size][vocab_size][width_out]`. 4-bit weights, -7 to 7, are one per byte here too. For halves, the bytes
+    /// of the sums as a blob has them, `[2][vocab_size][vocab_size][fan_out, rounded up to 4][3]`.
     pub weights: Vec<i8>,
 }
 
@@ -92,6 +93,7 @@ impl<'n, 'c> Stored<'n, 'c> {
             (_, WeightFormat::Pairs) if self.shape.positions == 2 => {
                 (0, 0, vocab_size * vocab_size * self.linear.width_out())
             }
+            (_, WeightFormat::Halves) if HALVES && self.shape.positions == 2 => return self.take_halves(layer, slab),
             (_, WeightFormat::Int8) if ROW_MAJOR => (fan_out, fan_out, columns * fan_out),
             (_, WeightFormat::Int4) if ROW_MAJOR_I4 => (fan_out, fan_out, columns / 2 * fan_out),
             _ => return slab.refuse(FormatError::UnsupportedFormat),
@@ -101,7 +103,7 @@ impl<'n, 'c> Stored<'n, 'c> {
         }
         let weights = slab.take(weights)?;
         let bad = FormatError::BadValue { layer };
-        if format.reads_tokens() && has_lowest(weights) {
+        if matches!(format, WeightFormat::Table | WeightFormat::Pairs) && has_lowest(weights) {
             return slab.refuse(bad);
         }
         // Each row has its block and its place in the block.
@@ -122,6 +124,36 @@ impl<'n, 'c> Stored<'n, 'c> {
             at += 1;
             if kernel.is_some_and(|kernel| at == kernel.rows_per_block()) {
                 (block, at) = (block.get(block_words..).unwrap_or(&[]), 0);
+            }
+        }
+        Some(())
+    }
+
+    /// Takes multipliers and the halves of sums, and checks them: for any two pairs of characters, the sum of each row
+    /// must remain below [`ACC_LIMIT`]. The smallest older half of each row must be zero, so that there is only one way
+    /// to divide a sum.
+    // The checks also ensure that the sum of two halves fits their 24 bits, which `add_halves` requires.
+    #[inline(never)]
+    fn take_halves(&self, layer: usize, slab: &mut Slab<'_>) -> Option<()> {
+        let LinearInt { fan_out, vocab_size, .. } = *self.linear;
+        let pairs = vocab_size * vocab_size;
+        let bytes = half_words(fan_out) * size_of::<u32>();
+        slab.take(fan_out * size_of::<i32>())?;
+        let (older, newer) = slab.take(2 * pairs * bytes)?.split_at_checked(pairs * bytes)?;
+        for row in 0..bytes / HALF_BYTES {
+            let ([low, high], [newer_low, newer_high]) = (range(older, bytes, row), range(newer, bytes, row));
+            let is_wrong = if row < fan_out {
+                // All multipliers are in the slab, because they were taken.
+                low != 0 || self.linear.words.get(row).is_none_or(|&multiplier| multiplier > i32::MAX as u32)
+            } else {
+                high | newer_high != 0
+            };
+            if is_wrong {
+                return slab.refuse(FormatError::BadValue { layer });
+            }
+            // No overflow: both have 24 bits.
+            if row < fan_out && (newer_low == 0 || high + newer_high >= 2 * ACC_LIMIT as u32) {
+                return slab.refuse(FormatError::AccumulatorOverflow { layer, row });
             }
         }
         Some(())
@@ -210,6 +242,13 @@ impl<'n, 'c> Stored<'n, 'c> {
             let weights = bytes(linear.vocab_size.pow(2) * linear.width_out());
             return IntegerLayer { format, bias: Vec::new(), multiplier: Vec::new(), weights };
         }
+        if linear.format == WeightFormat::Halves {
+            let multiplier = linear.words[..linear.fan_out].iter().map(|&word| word as i32).collect();
+            let entries = &linear.words[round_up(linear.fan_out, super::ARRAY_WORDS)..];
+            let words = 2 * linear.vocab_size.pow(2) * half_words(linear.fan_out);
+            let weights = bytemuck::cast_slice(&entries[..words]).to_vec();
+            return IntegerLayer { format, bias: Vec::new(), multiplier, weights };
+        }
         let rows = || (0..linear.fan_out).map(|row| self.row(row));
         let weights = match linear.format {
             WeightFormat::Table => bytes(self.columns * linear.vocab_size * linear.fan_out),
@@ -230,6 +269,15 @@ impl<'n, 'c> Stored<'n, 'c> {
             weights,
         }
     }
+}
+
+/// Returns the smallest and the largest number of 24 bits of a row, whose entries are `bytes` apart.
+fn range(entries: &[u8], bytes: usize, row: usize) -> [u32; 2] {
+    let numbers = entries.chunks_exact(bytes).filter_map(|entry| {
+        let &[low, middle, high] = entry.get(row * HALF_BYTES..)?.first_chunk()?;
+        Some(u32::from_le_bytes([low, middle, high, 0]))
+    });
+    numbers.fold([u32::MAX, 0], |[low, high], number| [low.min(number), high.max(number)])
 }
 
 /// Place of a row.

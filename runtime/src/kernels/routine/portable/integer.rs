@@ -3,7 +3,7 @@
 pub use crate::kernels::routine::softmax::{pick, weigh};
 
 use crate::activation::Curve;
-use crate::quant::{gate, requantize};
+use crate::quant::{ACC_LIMIT, gate, requantize};
 
 /// Returns `sum(w[i] * x[i])` of 8-bit weights and activations, which is exact. Ignores values beyond the end of the
 /// shorter slice.
@@ -88,6 +88,65 @@ pub fn look_up_pair(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], curve
     for (out, ((&bias, &multiplier), (&older, &newer))) in out.iter_mut().zip(rows) {
         *out = curve.at(requantize(bias.wrapping_add(i32::from(older) + i32::from(newer)), multiplier));
     }
+}
+
+/// Rows whose sums are stored together, in [`BLOCK_WORDS`].
+const BLOCK_ROWS: usize = 4;
+/// Words of a block of sums.
+const BLOCK_WORDS: usize = 3;
+// The bit that is the offset of a sum, after a shift by 8.
+const _: () = assert!(ACC_LIMIT << 8 == i32::MIN);
+/// Bytes of a number of a half.
+pub const HALF_BYTES: usize = BLOCK_WORDS * size_of::<u32>() / BLOCK_ROWS;
+
+/// Returns the number of words of a half of the sums of `rows` rows.
+#[inline]
+pub const fn half_words(rows: usize) -> usize {
+    rows.div_ceil(BLOCK_ROWS) * BLOCK_WORDS
+}
+
+/// Looks up level 1 for two pairs of characters:
+/// `out[row] = curve(requantize(older[row] + newer[row] - ACC_LIMIT, multiplier[row]))`.
+///
+/// `older` and `newer` hold numbers of 24 bits, one after the other, in whole blocks of four; the other slices have a
+/// value for each of them. Values beyond the shortest remain unchanged. The sum of two numbers must fit 24 bits, so that
+/// no sum carries into the next.
+#[inline(never)]
+pub fn add_halves(older: &[u32], newer: &[u32], multiplier: &[i32], curve: &Curve, out: &mut [i8]) {
+    let halves = older.as_chunks::<BLOCK_WORDS>().0.iter().zip(newer.as_chunks::<BLOCK_WORDS>().0);
+    let rows = out.as_chunks_mut::<BLOCK_ROWS>().0.iter_mut().zip(multiplier.as_chunks::<BLOCK_ROWS>().0);
+    for ((out, multiplier), (older, newer)) in rows.zip(halves) {
+        let sums = add_block(older, newer);
+        // No loop: compiled for size, it would go through memory.
+        *out = [
+            level_1(sums[0], multiplier[0], curve),
+            level_1(sums[1], multiplier[1], curve),
+            level_1(sums[2], multiplier[2], curve),
+            level_1(sums[3], multiplier[3], curve),
+        ];
+    }
+}
+
+/// Returns the activation of a sum of halves, which is in the upper 24 bits of a word.
+#[inline(always)]
+fn level_1(sum: u32, multiplier: i32, curve: &Curve) -> i8 {
+    curve.at(requantize((sum ^ 1 << 31) as i32 >> 8, multiplier))
+}
+
+/// Returns the sums of a block, each in the upper 24 bits of a word.
+#[inline(always)]
+fn add_block(&[a, b, c]: &[u32; BLOCK_WORDS], &[d, e, f]: &[u32; BLOCK_WORDS]) -> [u32; BLOCK_ROWS] {
+    // One addition of 96 bits adds four numbers of 24.
+    let (low, carry) = word_pair(a, b).overflowing_add(word_pair(d, e));
+    let (first, second) = (low as u32, (low >> u32::BITS) as u32);
+    let third = c.wrapping_add(f).wrapping_add(carry.into());
+    [first << 8, first >> 24 << 8 | second << 16, second >> 16 << 8 | third << 24, third & !0xff]
+}
+
+/// Returns two words as one number, the first as its lower half.
+#[inline(always)]
+fn word_pair(low: u32, high: u32) -> u64 {
+    u64::from(high) << u32::BITS | u64::from(low)
 }
 
 /// Returns the two weights of a byte, the low half first.

@@ -138,7 +138,7 @@ impl Layer for TileLayer<'_> {
         Cells { len: x.len(), cells: x }
     }
 
-    fn level(&self, input: &Cells<'_, u32>, out: &mut [Tile<u32>]) {
+    fn level(&self, input: Cells<'_, u32>, out: &mut [Tile<u32>]) {
         let rows_per_value = self.activation.rows_per_value();
         let cells = padded(self.fan_out / rows_per_value) / PER_CELL;
         let out = &mut out[..rows_per_value * cells];
@@ -156,7 +156,7 @@ impl Layer for TileLayer<'_> {
         }
     }
 
-    fn output(&self, input: &Cells<'_, u32>, logits: &mut [Tile<i32>]) {
+    fn output(&self, input: Cells<'_, u32>, logits: &mut [Tile<i32>]) {
         let (blocks, _) = logits.as_chunks_mut::<LANES>();
         let blocks = self.weights.blocks().zip(blocks);
         blocks.for_each(|((weights, scaling), logits)| self.unit.tile_i8(weights, scaling, input.cells(), logits));

@@ -296,8 +296,8 @@ impl LinearShape<'_> {
 
     /// Returns the number of values of an input.
     #[inline]
-    pub fn width_of(&self, position: usize) -> usize {
-        self.levels.get(position).map_or(self.width, |level| level.width.into())
+    pub const fn width_of(&self, position: usize) -> usize {
+        if position < self.levels.len() { self.levels[position].width as usize } else { self.width }
     }
 
     /// Returns the first column of an input, where `padded` pads the width of each input before it.
@@ -315,8 +315,13 @@ impl LinearShape<'_> {
     /// `group`. Both are powers of two.
     // Not inlined, so that small chips have the code once.
     #[inline(never)]
-    pub fn columns(&self, part: usize, group: usize) -> usize {
-        round_up(self.start(self.positions, |width| round_up(width, part)), group)
+    pub const fn columns(&self, part: usize, group: usize) -> usize {
+        let (mut columns, mut position) = (0, 0);
+        while position < self.positions {
+            columns += round_up(self.width_of(position), part);
+            position += 1;
+        }
+        round_up(columns, group)
     }
 }
 

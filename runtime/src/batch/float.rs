@@ -144,7 +144,7 @@ impl Layer for FloatLayer<'_> {
         Cells { len: x.len(), cells: x }
     }
 
-    fn level(&self, input: &Cells<'_, f32>, out: &mut [Tile<f32>]) {
+    fn level(&self, input: Cells<'_, f32>, out: &mut [Tile<f32>]) {
         let Float { unit, levels, .. } = self.network;
         let out = &mut out[..padded(self.fan_out)];
         self.network.blocks(&levels[self.index], input.cells(), out);
@@ -157,7 +157,7 @@ impl Layer for FloatLayer<'_> {
         }
     }
 
-    fn output(&self, input: &Cells<'_, f32>, logits: &mut [Tile<f32>]) {
+    fn output(&self, input: Cells<'_, f32>, logits: &mut [Tile<f32>]) {
         self.network.blocks(&self.network.output, input.cells(), logits);
     }
 }

@@ -190,7 +190,7 @@ impl Layer for TileLayer<'_> {
         Cells { len: x.len(), cells: x }
     }
 
-    fn level(&self, input: &Cells<'_, u32>, out: &mut [Tile<u32>]) {
+    fn level(&self, input: Cells<'_, u32>, out: &mut [Tile<u32>]) {
         let unit = self.network.unit;
         let weights = match self.weights {
             Weights::Tiles(weights) => weights,
@@ -213,7 +213,7 @@ impl Layer for TileLayer<'_> {
         }
     }
 
-    fn output(&self, input: &Cells<'_, u32>, logits: &mut [Tile<i32>]) {
+    fn output(&self, input: Cells<'_, u32>, logits: &mut [Tile<i32>]) {
         let Weights::Tiles(weights) = self.weights else { return };
         let (blocks, _) = logits.as_chunks_mut::<LANES>();
         let (unit, blocks) = (self.network.unit, weights.blocks().zip(blocks));

@@ -269,7 +269,7 @@ impl PackedKernel {
     }
 
     /// Returns [`PackedLayout::LAYOUT`].
-    pub fn layout(self) -> Layout {
+    pub const fn layout(self) -> Layout {
         for_layout!(self, L => L::LAYOUT)
     }
 
@@ -294,12 +294,12 @@ impl PackedKernel {
     }
 
     /// Returns [`PackedLayout::PART`].
-    pub fn part(self) -> usize {
+    pub const fn part(self) -> usize {
         for_layout!(self, L => L::PART)
     }
 
     /// Returns [`PackedLayout::GROUP`].
-    pub fn group(self) -> usize {
+    pub const fn group(self) -> usize {
         for_layout!(self, L => L::GROUP)
     }
 
@@ -330,11 +330,11 @@ impl PackedKernel {
 
     /// Calls [`PackedLayout::prepared_words`].
     #[inline]
-    pub fn prepared_words(self, columns: usize) -> usize {
+    pub const fn prepared_words(self, columns: usize) -> usize {
         columns / self.part() * self.part_words()
     }
 
-    fn part_words(self) -> usize {
+    const fn part_words(self) -> usize {
         for_layout!(self, L => L::PART_WORDS)
     }
 

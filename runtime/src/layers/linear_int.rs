@@ -136,8 +136,10 @@ impl<'n> LinearInt<'n> {
     /// Computes the layer's requantized sums of an input. `out` has room for `fan_out` rounded up to whole blocks; the
     /// values after `fan_out` are unspecified.
     #[cfg_attr(kernel = "mve", inline(always))]
-    pub(crate) fn forward(&self, input: &Input<'_>, out: &mut [i32]) {
-        self.run(input, Out::Rows(out));
+    pub(crate) fn forward(&self, input: Input<'_>, out: &mut [i32]) {
+        if let Some(out) = self.run_on_unit(&input, Out::Rows(out)) {
+            self.run(&input.moved(), out);
+        }
     }
 
     /// Returns the number of values after the activation.
@@ -149,11 +151,9 @@ impl<'n> LinearInt<'n> {
     /// Computes a level: the layer, then its activation. `out` has room as for [`Self::forward`]; the values after the
     /// level's width are unspecified.
     #[cfg_attr(kernel = "mve", inline(always))]
-    pub(crate) fn forward_level(&self, input: &Input<'_>, out: &mut [i8]) {
-        if self.format.reads_tokens() {
-            self.look_up(input.tokens(), out);
-        } else {
-            self.run(input, Out::Curve(out, self.activation.curve()));
+    pub(crate) fn forward_level(&self, input: Input<'_>, out: &mut [i8]) {
+        if !self.level_on_unit(&input, out) {
+            self.level_in_rust(&input.moved(), out);
         }
         // Pairs are stored with their gates applied.
         if self.format != WeightFormat::Pairs {
@@ -171,9 +171,23 @@ impl<'n> LinearInt<'n> {
         }
     }
 
+    /// Computes [`Self::forward_level`] without gates, where the vector unit did not compute it.
+    // Not inlined on the core whose unit nearly always does: the rare case would take registers from the frequent one.
+    #[cfg_attr(kernel = "mve", inline(never))]
+    #[cfg_attr(not(kernel = "mve"), inline(always))]
+    fn level_in_rust(&self, input: &Input<'_>, out: &mut [i8]) {
+        if self.format.reads_tokens() {
+            self.look_up(input.tokens(), out);
+        } else {
+            let out = Out::Curve(out, self.activation.curve());
+            if let Some(out) = self.run_on_unit(input, out) {
+                self.run(input, out);
+            }
+        }
+    }
+
     /// Computes [`Self::forward_level`] of characters, oldest first, from a table or from all pairs, without gates.
-    #[cfg_attr(kernel = "mve", inline(always))]
-    #[cfg_attr(not(kernel = "mve"), inline(never))]
+    #[inline(never)]
     fn look_up(&self, tokens: &[Token], out: &mut [i8]) {
         let (vocab_size, rows, bytes) = (self.vocab_size, self.fan_out, self.bytes());
         if let &[older, newer] = tokens
@@ -217,11 +231,9 @@ impl<'n> LinearInt<'n> {
         self.gate(out);
     }
 
-    /// Computes all rows.
-    #[cfg_attr(kernel = "mve", inline(always))]
-    #[cfg_attr(not(kernel = "mve"), inline(never))]
-    fn run(&self, input: &Input<'_>, out: Out<'_>) {
-        let Some(mut out) = self.run_on_unit(input, out) else { return };
+    /// Computes all rows, where the vector unit did not compute them.
+    #[inline(never)]
+    fn run(&self, input: &Input<'_>, mut out: Out<'_>) {
         if let Some(kernel) = self.kernel {
             let count = self.fan_out.div_ceil(kernel.rows_per_block());
             return kernel.run(count, self.words, input.words(), input.constant(), out);

@@ -7,6 +7,8 @@ use super::net_int::NetInt;
 use super::{Model, Net};
 use crate::activation::Activation;
 use crate::config::Config;
+#[cfg(feature = "int8")]
+use crate::config::LinearShape;
 use crate::config::{Level, StateLayout};
 use crate::format::header::Fields;
 use crate::format::{Aligned, Layout, PREAMBLE_BYTES, Precision, WeightFormat, checksum};
@@ -63,6 +65,28 @@ pub fn is_intact(blob: &[u32]) -> bool {
 /// Index of the word with the checksum; see [`crate::format::Preamble`].
 const CHECKSUM_WORD: usize = PREAMBLE_BYTES / 4 - 1;
 
+/// Returns the shapes of the levels and of the output layer, as [`Config::linear_shape`] does.
+#[cfg(feature = "int8")]
+const fn shapes<const LEVELS: usize, const LAYERS: usize>(
+    parts: &Parts<LEVELS, LAYERS>,
+) -> [LinearShape<'_>; MAX_LAYERS] {
+    // Level 0 reads either characters or their embeddings.
+    let reads_tokens = LAYERS > 0 && parts.weights[0].reads_tokens();
+    let mut width = if reads_tokens { 1 } else { parts.n_embd as usize };
+    let mut shapes = [LinearShape::new(0, 0, 0); MAX_LAYERS];
+    let mut index = 0;
+    while index < LEVELS {
+        let Level { fuse, width: width_out } = parts.levels[index];
+        let rows = width_out as usize * parts.activation.rows_per_value();
+        shapes[index] = LinearShape::new(fuse as usize, width, rows);
+        width = width_out as usize;
+        index += 1;
+    }
+    let (positions, levels): (_, &[Level]) = if parts.skip { (LEVELS, &parts.levels) } else { (1, &[]) };
+    shapes[LEVELS] = LinearShape { positions, width, levels, fan_out: parts.vocab_size as usize };
+    shapes
+}
+
 impl Model<'static> {
     /// Returns the model that `source` describes.
     ///
@@ -94,12 +118,6 @@ impl Model<'static> {
             activation: parts.activation,
             skip: parts.skip,
         };
-        // Rows of each level and of the output layer.
-        let (mut rows, mut index) = ([parts.vocab_size as usize; MAX_LAYERS], 0);
-        while index < LEVELS {
-            rows[index] = parts.levels[index].width as usize * parts.activation.rows_per_value();
-            index += 1;
-        }
         let net = match (parts.precision, parts.layout) {
             #[cfg(feature = "f32")]
             (Precision::F32, _) => Net::F32(NetF32::built_in(slab, parts.layers)),
@@ -109,7 +127,7 @@ impl Model<'static> {
                     matches!(parts.precision, Precision::Int8) || cfg!(feature = "int4"),
                     "the model has weights in 4 bits: enable the feature int4 of runtime"
                 );
-                Net::Int(NetInt::built_in(slab, &config, layout, &parts.weights, &rows, &parts.layers))
+                Net::Int(NetInt::built_in(slab, &config, layout, &parts.weights, &shapes(&parts), &parts.layers))
             }
             _ => panic!("the feature of runtime for the model's precision or layout is not enabled"),
         };

@@ -120,13 +120,13 @@ impl Layer for LayerF32<'_> {
     }
 
     #[inline]
-    fn level(&self, input: &SideBySide<'_, f32>, out: &mut [f32]) {
+    fn level(&self, input: SideBySide<'_, f32>, out: &mut [f32]) {
         self.output(input, out);
         activate_f32(self.activation, out.get_mut(..self.fan_out).unwrap_or(&mut []));
     }
 
     #[inline]
-    fn output(&self, input: &SideBySide<'_, f32>, logits: &mut [f32]) {
+    fn output(&self, input: SideBySide<'_, f32>, logits: &mut [f32]) {
         let x = input.cells();
         LinearF32::new(self.values, x.len(), self.fan_out).forward(x, logits);
     }

@@ -39,17 +39,17 @@ impl<'a> NetInt<'a> {
         Self { slab: &[], layers: Layers::none() }
     }
 
-    /// Returns a network whose weights were checked when the program was built, from the rows and the first word of
+    /// Returns a network whose weights were checked when the program was built, from the shape and the first word of
     /// each layer.
     pub const fn built_in(
         slab: &'a [u32],
         config: &Config,
         layout: Layout,
         formats: &[WeightFormat],
-        rows: &[usize; MAX_LAYERS],
+        shapes: &[LinearShape<'_>; MAX_LAYERS],
         starts: &[u32; MAX_LAYERS],
     ) -> Self {
-        Self { slab, layers: Layers::built_in(slab, config, layout, formats, rows, starts) }
+        Self { slab, layers: Layers::built_in(slab, config, layout, formats, shapes, starts) }
     }
 
     /// Returns the first word of each layer in the slab.
@@ -89,10 +89,10 @@ impl<'a> NetInt<'a> {
         let shape = shape(header, index);
         let linear = LinearInt::new(config, header.layout, format, shape.fan_out, self.slab.get(start..)?);
         let stored = Stored::new(&linear, &shape);
-        let input_words = stored.input_words();
+        let (input_words, columns) = (stored.input_words(), stored.columns());
         stored.take(index, slab)?;
         sum.add(&shape, input_words, index == config.levels().len());
-        self.layers.set(index, start, linear, input_words)
+        self.layers.set(index, start, linear, columns)
     }
 
     /// Returns layer `index`, which has `fan_out` rows.
@@ -146,7 +146,7 @@ impl<'a> NetInt<'a> {
             input.push(&value, position + 1 == tokens.len());
         }
         let mut activations = alloc::vec![0; padded(shape.fan_out)];
-        linear.forward_level(&input, &mut activations);
+        linear.forward_level(input, &mut activations);
         activations.truncate(shape.fan_out / header.config.activation().rows_per_value());
         activations
     }
@@ -256,9 +256,16 @@ impl Layer for LinearInt<'_> {
     type Logit = i32;
     type Input<'x> = Input<'x>;
 
-    #[inline]
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline)]
     fn input<'x>(&self, words: &'x mut [u32]) -> Input<'x> {
         Input::new(self, words)
+    }
+
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline)]
+    fn exchange<'x>(&self, newest: &[i8], slot: &mut [i8], words: &'x mut [u32]) -> Result<Input<'x>, &'x mut [u32]> {
+        if layers::EXCHANGES { Input::exchange(self, newest, slot, words) } else { Err(words) }
     }
 
     #[inline]
@@ -271,13 +278,15 @@ impl Layer for LinearInt<'_> {
         input
     }
 
-    #[inline]
-    fn level(&self, input: &Input<'_>, out: &mut [i8]) {
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline)]
+    fn level(&self, input: Input<'_>, out: &mut [i8]) {
         self.forward_level(input, out);
     }
 
-    #[inline]
-    fn output(&self, input: &Input<'_>, logits: &mut [i32]) {
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline)]
+    fn output(&self, input: Input<'_>, logits: &mut [i32]) {
         self.forward(input, logits);
     }
 }
@@ -288,11 +297,6 @@ impl numbers::Input for Input<'_> {
     #[inline]
     fn push(&mut self, x: &[i8], last: bool) {
         self.push(x, last);
-    }
-
-    #[inline]
-    fn exchange(&mut self, newest: &[i8], slot: &mut [i8]) -> bool {
-        layers::EXCHANGES && self.exchange(newest, slot)
     }
 }
 

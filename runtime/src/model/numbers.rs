@@ -81,14 +81,27 @@ pub(crate) trait Layer {
     /// Returns an empty input in `words`.
     fn input<'x>(&self, words: &'x mut [Self::Word]) -> Self::Input<'x>;
 
+    /// Returns the input of a level that fuses two: the entry at the front of `slot`, then `newest`, which replaces
+    /// that entry. Does nothing and returns `words` if that is not faster than adding the two one by one.
+    #[inline]
+    fn exchange<'x>(
+        &self,
+        newest: &[Self::Cell],
+        slot: &mut [Self::Cell],
+        words: &'x mut [Self::Word],
+    ) -> Result<Self::Input<'x>, &'x mut [Self::Word]> {
+        let _ = (newest, slot);
+        Err(words)
+    }
+
     /// Returns the input that has `x` as its only position, in `x` itself if that saves a copy.
     fn input_of<'x>(&self, x: &'x mut [Self::Cell], words: &'x mut [Self::Word]) -> Self::Input<'x>;
 
     /// Writes the activations of a level to the front of `out`; cells after its width are unspecified.
-    fn level(&self, input: &Self::Input<'_>, out: &mut [Self::Cell]);
+    fn level(&self, input: Self::Input<'_>, out: &mut [Self::Cell]);
 
     /// Writes the logits.
-    fn output(&self, input: &Self::Input<'_>, logits: &mut [Self::Logit]);
+    fn output(&self, input: Self::Input<'_>, logits: &mut [Self::Logit]);
 }
 
 /// Input of a layer, to which positions are added one by one, oldest first.
@@ -97,14 +110,6 @@ pub(crate) trait Input {
 
     /// Adds a position.
     fn push(&mut self, x: &[Self::Cell], last: bool);
-
-    /// Adds the two positions of a level that fuses two: the entry at the front of `slot`, then `newest`, which
-    /// replaces that entry. Does nothing and returns `false` if that is not faster than adding them one by one.
-    #[inline]
-    fn exchange(&mut self, newest: &[Self::Cell], slot: &mut [Self::Cell]) -> bool {
-        let _ = (newest, slot);
-        false
-    }
 }
 
 /// Buffers of a layer's input and of the logits.

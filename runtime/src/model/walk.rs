@@ -51,6 +51,49 @@ pub(crate) fn step<N: Numbers>(
 /// Observer that does nothing.
 pub(crate) fn unobserved<C>(_level: usize, _values: &[C]) {}
 
+/// Inputs of a level.
+#[derive(Clone, Copy)]
+struct Inputs {
+    ring: Ring,
+    /// Slot of the oldest entry.
+    slot: usize,
+    fuse: usize,
+    dilation: usize,
+    /// True at the start of a word.
+    start: bool,
+}
+
+/// Computes a level whose positions are added one by one. `hidden` begins with the newest input, which replaces the
+/// oldest in the ring. Returns the first cell of the newest entry, and the slot of the oldest.
+// Not inlined where `exchange` does this, so that the rare case takes no registers from the frequent one.
+#[cfg_attr(kernel = "mve", inline(never))]
+#[cfg_attr(not(kernel = "mve"), inline(always))]
+fn one_by_one<L: Layer>(
+    layer: &L,
+    Inputs { ring, mut slot, fuse, dilation, start }: Inputs,
+    words: &mut [L::Word],
+    rings: &mut [L::Cell],
+    hidden: &mut [L::Cell],
+    copy: impl Fn(&[L::Cell], &mut [L::Cell]),
+) -> (usize, usize) {
+    let (mut input, newest) = (layer.input(words), part(hidden, 0, ring.width));
+    // At the start the level has seen nothing else: every older input equals this one, and every entry of the ring
+    // becomes it.
+    let (mut older, mut at) = (slot, ring.entry(slot));
+    for _ in 1..fuse {
+        input.push(if start { newest } else { ring.get(rings, older) }, false);
+        older = ring.after(older, dilation);
+    }
+    input.push(newest, true);
+    for _ in 0..if start { ring.len } else { 1 } {
+        at = ring.entry(slot);
+        copy(newest, rings.get_mut(at..).unwrap_or(&mut []));
+        slot = ring.after(slot, 1);
+    }
+    layer.level(input, hidden);
+    (at, slot)
+}
+
 /// Progress of a step.
 pub(crate) struct Walk {
     /// Index of the next layer.
@@ -83,28 +126,23 @@ impl Walk {
         let Buffers { rings, oldest, newest_at, scratch, hidden } = buffers;
         let (Some(oldest), Some(newest_at)) = (oldest.get_mut(index), newest_at.get_mut(index)) else { return };
         let newest = part(hidden, 0, width);
-        let mut input = layer.input(scratch.input());
-        let mut slot = if start { 0 } else { usize::from(*oldest) };
-        let mut at = ring.entry(slot);
-        if !start && fuse == 2 && input.exchange(newest, rings.get_mut(at..).unwrap_or(&mut [])) {
-            slot = ring.after(slot, 1);
-        } else {
-            // At the start the level has seen nothing else: every older input equals this one, and every entry of the
-            // ring becomes it.
-            let mut older = slot;
-            for _ in 1..fuse {
-                input.push(if start { newest } else { ring.get(rings, older) }, false);
-                older = ring.after(older, dilation);
+        let slot = if start { 0 } else { usize::from(*oldest) };
+        let (words, at) = (scratch.input(), ring.entry(slot));
+        let exchanged = match !start && fuse == 2 {
+            true => layer.exchange(newest, rings.get_mut(at..).unwrap_or(&mut []), words),
+            false => Err(words),
+        };
+        (*newest_at, *oldest) = match exchanged {
+            Ok(input) => {
+                layer.level(input, hidden);
+                (at, ring.after(slot, 1) as u16)
             }
-            input.push(newest, true);
-            for _ in 0..if start { ring.len } else { 1 } {
-                at = ring.entry(slot);
-                N::copy(newest, rings.get_mut(at..).unwrap_or(&mut []));
-                slot = ring.after(slot, 1);
+            Err(words) => {
+                let inputs = Inputs { ring, slot, fuse, dilation, start };
+                let (at, slot) = one_by_one(&layer, inputs, words, rings, hidden, N::copy);
+                (at, slot as u16)
             }
-        }
-        (*newest_at, *oldest) = (at, slot as u16);
-        layer.level(&input, hidden);
+        };
         *self = Self {
             index: index + 1,
             width: N::cells(values),
@@ -136,6 +174,6 @@ impl Walk {
         } else {
             layer.input_of(last, words)
         };
-        layer.output(&input, logits);
+        layer.output(input, logits);
     }
 }

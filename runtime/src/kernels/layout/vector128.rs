@@ -64,21 +64,20 @@ const ROWS: usize = 8;
 /// Columns of a group, for both widths of the weights: the bytes of a vector.
 const COLUMNS: usize = 16;
 
-/// Returns the columns of a matrix whose prepared input has `prepared` words, or `None` if lengths do not match or
-/// there are no rows.
+/// Returns the columns of a matrix whose prepared input has `prepared` words, or `None` if these are not whole groups.
 #[inline]
-fn columns(block_words: fn(usize) -> usize, blocks: &[u32], prepared: usize, rows: usize) -> Option<usize> {
-    // Limits that no layer exceeds. The product fits 32 bits.
+const fn columns(prepared: usize) -> Option<usize> {
+    // No layer has more columns.
     const MAX_COLUMNS: usize = 1 << 17;
+    if prepared > MAX_COLUMNS / 4 || !prepared.is_multiple_of(COLUMNS / 4) { None } else { Some(4 * prepared) }
+}
+
+/// Returns whether `blocks` contains the blocks of that many rows. Each block has `block_words` words.
+#[inline]
+const fn contains_rows(blocks: &[u32], block_words: usize, rows: usize) -> bool {
+    // No layer has more rows. The product fits 32 bits.
     const MAX_ROWS: usize = 1 << 13;
-    let columns = 4 * prepared.min(MAX_COLUMNS);
-    let fits = columns <= MAX_COLUMNS
-        && rows <= MAX_ROWS
-        && prepared.is_multiple_of(COLUMNS / 4)
-        && rows.is_multiple_of(ROWS)
-        && rows > 0
-        && block_words(columns) * (rows / ROWS) <= blocks.len();
-    fits.then_some(columns)
+    rows <= MAX_ROWS && rows.is_multiple_of(ROWS) && rows > 0 && block_words * (rows / ROWS) <= blocks.len()
 }
 
 /// Returns a byte of a block's weights.

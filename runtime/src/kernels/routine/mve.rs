@@ -343,6 +343,57 @@ pub fn look_up_pair(bias: &[i32], multiplier: &[i32], entries: [&[i8]; 2], curve
     }
 }
 
+/// Table of level 0 for two characters. The constructor checks everything that the assembly requires.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    /// `rows` words of bias, `rows` words of multipliers, and `2 * vocab_size * rows` bytes of entries.
+    words: &'a [u32],
+    vocab_size: u16,
+    /// A multiple of [`EIGHT`].
+    rows: u16,
+}
+
+impl<'a> Table<'a> {
+    /// Returns the table at the beginning of `words`, or `None` if the words are too few or the rows are not eights.
+    #[inline]
+    pub const fn new(words: &'a [u32], vocab_size: usize, rows: usize) -> Option<Self> {
+        // Limits that no table exceeds. The product fits 32 bits.
+        const MAX_VOCAB: usize = 1 << 9;
+        const MAX_ROWS: usize = 1 << 13;
+        if vocab_size > MAX_VOCAB || rows > MAX_ROWS || !rows.is_multiple_of(EIGHT) {
+            return None;
+        }
+        // Biases and multipliers, then a byte for each character, position and row.
+        let need = 2 * rows + 2 * vocab_size * rows / size_of::<u32>();
+        // No truncation: checked above.
+        if need > words.len() { None } else { Some(Self { words, vocab_size: vocab_size as u16, rows: rows as u16 }) }
+    }
+
+    /// Computes [`portable::look_up_pair`] of two characters, older first. Returns `false` if `out` is too short or a
+    /// character is not in the vocabulary.
+    #[inline]
+    pub fn look_up(&self, tokens: [Token; 2], curve: &Curve, out: &mut [i8]) -> bool {
+        let (vocab_size, rows) = (usize::from(self.vocab_size), usize::from(self.rows));
+        let [older, newer] = tokens.map(usize::from);
+        if out.len() < rows || older >= vocab_size || newer >= vocab_size {
+            return false;
+        }
+        let (bias, out, eights, curve) =
+            (self.words.as_ptr().cast::<i32>(), out.as_mut_ptr(), rows / EIGHT, curve.0.as_ptr());
+        // SAFETY: the words begin with the biases, which `rows` multipliers follow.
+        let multiplier = unsafe { bias.add(rows) };
+        // SAFETY: the entries follow the multipliers.
+        let entries = unsafe { multiplier.add(rows) }.cast::<i8>();
+        // SAFETY: each character of the vocabulary has `rows` entries at each of two positions.
+        let first = unsafe { entries.add(older * rows) };
+        // SAFETY: as above; the entries of the second position follow those of the first.
+        let second = unsafe { entries.add((vocab_size + newer) * rows) };
+        // SAFETY: all have `rows` values, which are `eights` eights; the curve has 512 entries.
+        unsafe { runtime_v128_table(bias, multiplier, first, second, out, eights, curve) };
+        true
+    }
+}
+
 /// Computes [`portable::weigh`].
 #[inline]
 pub fn weigh(logits: &mut [i32], temperature_milli: u16) -> u32 {

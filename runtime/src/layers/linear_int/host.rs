@@ -26,7 +26,7 @@ impl Kept<'_> {
 impl<'n> LinearInt<'n> {
     /// Adds the data that the vector unit keeps. On hosts that happens at the first use.
     #[inline]
-    pub(crate) fn keep(self, _input_words: usize) -> Self {
+    pub(crate) const fn keep(self, _columns: usize) -> Self {
         self
     }
 
@@ -57,6 +57,13 @@ impl<'n> LinearInt<'n> {
             _ => return Some(out),
         }
         None
+    }
+
+    /// Computes a level on the vector unit, without gates. Returns whether the unit can: here it cannot, as the
+    /// functions below compute rows and tables.
+    #[inline]
+    pub(super) fn level_on_unit(&self, _input: &Input<'_>, _out: &mut [i8]) -> bool {
+        false
     }
 
     /// Computes level 0 from a table on the vector unit. Returns whether the unit can.

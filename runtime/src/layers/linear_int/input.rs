@@ -5,6 +5,10 @@ use crate::kernels::layout::PackedKernel;
 use crate::kernels::{copy_i8, exchange_i8};
 use crate::vocab::Token;
 
+/// True if [`Input::exchange`] leaves the padding of the columns to [`Input::words`], which is rarely called where the
+/// vector unit knows the number of columns.
+const PADS_LATE: bool = cfg!(kernel = "mve");
+
 /// Input of a layer, to which positions are added one by one.
 ///
 /// With a kernel, it holds activations as the kernel prepares them, padded according to [`PackedKernel::padded`].
@@ -13,7 +17,7 @@ use crate::vocab::Token;
 pub struct Input<'x> {
     kernel: Option<PackedKernel>,
     words: &'x mut [u32],
-    /// Columns of all positions so far, with their padding.
+    /// Columns of all positions so far, with their padding; see also [`PADS_LATE`].
     columns: usize,
     /// Number that the kernel adds to each row.
     constant: i32,
@@ -59,20 +63,39 @@ impl<'x> Input<'x> {
         }
     }
 
-    /// Adds two positions: the oldest, from the start of `slot`, and the newest, which replaces the oldest there.
+    /// Returns the input of two positions: the oldest, from the start of `slot`, and the newest, which replaces the
+    /// oldest there.
     ///
     /// Requires that the kernel reads activations as they are, without padding between them; otherwise does nothing and
-    /// returns `false`.
+    /// returns `words`.
     #[inline]
-    pub fn exchange(&mut self, newest: &[i8], slot: &mut [i8]) -> bool {
-        let len = newest.len();
-        let reads_bytes = self.kernel.is_none_or(|kernel| kernel.reads_bytes() && kernel.padded(len, false) == len);
-        let done = reads_bytes && exchange_i8(newest, slot, bytemuck::cast_slice_mut(self.words), len);
-        if done {
-            // A kernel that reads activations may find anything in the padding, because the weights there are 0.
-            self.columns = self.kernel.map_or(2 * len, |kernel| kernel.padded(2 * len, true));
+    pub fn exchange(
+        linear: &LinearInt<'_>,
+        newest: &[i8],
+        slot: &mut [i8],
+        words: &'x mut [u32],
+    ) -> Result<Self, &'x mut [u32]> {
+        let (kernel, len) = (linear.kernel, newest.len());
+        let reads_bytes = kernel.is_none_or(|kernel| kernel.reads_bytes() && kernel.padded(len, false) == len);
+        if !reads_bytes || !exchange_i8(newest, slot, bytemuck::cast_slice_mut(words), len) {
+            return Err(words);
         }
-        done
+        // A kernel that reads activations may find anything in the padding, because the weights there are 0.
+        let columns = match kernel {
+            Some(kernel) if !PADS_LATE => kernel.padded(2 * len, true),
+            _ => 2 * len,
+        };
+        Ok(Self { kernel, words, columns, constant: 0 })
+    }
+
+    /// Returns the input at another place in memory, so that the compiler can keep this one in registers.
+    #[inline]
+    pub(super) fn moved(self) -> Self {
+        if cfg!(not(kernel = "mve")) {
+            return self;
+        }
+        let Self { kernel, words, columns, constant } = self;
+        Self { kernel, words, columns, constant }
     }
 
     /// Returns the prepared input, not cut to length, for kernels that know the length.
@@ -85,7 +108,9 @@ impl<'x> Input<'x> {
     /// Returns the prepared input.
     #[inline]
     pub(super) fn words(&self) -> &[u32] {
-        let words = self.kernel.map_or(0, |kernel| kernel.prepared_words(self.columns));
+        let words = self.kernel.map_or(0, |kernel| {
+            kernel.prepared_words(if PADS_LATE { kernel.padded(self.columns, true) } else { self.columns })
+        });
         self.words.get(..words).unwrap_or(&[])
     }
 

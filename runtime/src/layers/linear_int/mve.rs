@@ -1,30 +1,47 @@
 //! Layers on the vector extension of Cortex-M55 and M85.
 
 use super::{Input, LinearInt};
-use crate::format::Layout;
+use crate::format::{Layout, WeightFormat};
 use crate::kernels::Out;
 use crate::kernels::layout::vector128::mve::Matrix;
+use crate::kernels::routine::mve::Table;
 use crate::rows::padded;
 use crate::vocab::Token;
 
-/// Weights in blocks, checked for the vector unit.
+/// Weights, checked for the vector unit.
 #[derive(Clone, Copy, Debug)]
-pub struct Kept<'n>(Option<Matrix<'n>>);
+pub struct Kept<'n>(Weights<'n>);
+
+#[derive(Clone, Copy, Debug)]
+enum Weights<'n> {
+    None,
+    Matrix(Matrix<'n>),
+    Table(Table<'n>),
+}
 
 impl Kept<'_> {
     /// Returns an empty value: nothing is kept yet.
     #[inline]
     pub const fn none() -> Self {
-        Self(None)
+        Self(Weights::None)
     }
 }
 
 impl LinearInt<'_> {
-    /// Adds the data that the vector unit keeps. The layer's input has `input_words` words.
-    pub(crate) fn keep(mut self, input_words: usize) -> Self {
-        let rows = padded(self.fan_out);
-        if self.kernel.is_some_and(|kernel| kernel.layout() == Layout::Vector128) {
-            self.kept.0 = Matrix::new(self.format, self.words, input_words, rows);
+    /// Adds the data that the vector unit keeps. The layer's rows have `columns` columns.
+    pub(crate) const fn keep(mut self, columns: usize) -> Self {
+        if let Some(kernel) = self.kernel
+            && matches!(kernel.layout(), Layout::Vector128)
+            && let Some(matrix) = Matrix::new(self.format, self.words, columns / size_of::<u32>(), padded(self.fan_out))
+        {
+            self.kept.0 = Weights::Matrix(matrix);
+        }
+        // A table has a column for each character.
+        if matches!(self.format, WeightFormat::Table)
+            && columns == 2
+            && let Some(table) = Table::new(self.words, self.vocab_size, self.fan_out)
+        {
+            self.kept.0 = Weights::Table(table);
         }
         self
     }
@@ -32,13 +49,31 @@ impl LinearInt<'_> {
     /// Computes all rows on the vector unit. Returns `out` if the unit cannot.
     #[inline(always)]
     pub(super) fn run_on_unit<'o>(&self, input: &Input<'_>, out: Out<'o>) -> Option<Out<'o>> {
-        let Some(matrix) = &self.kept.0 else { return Some(out) };
+        let Weights::Matrix(matrix) = &self.kept.0 else { return Some(out) };
         matrix.run(input.words_and_more(), out);
         None
     }
 
-    /// Computes level 0 from a table on the vector unit. Returns whether the unit can: here it cannot, as its routine
-    /// for pairs is used.
+    /// Computes a level on the vector unit, without gates. Returns whether the unit can.
+    #[inline(always)]
+    pub(super) fn level_on_unit(&self, input: &Input<'_>, out: &mut [i8]) -> bool {
+        let curve = self.activation.curve();
+        // Not a `match`, which would first compute the variant's number.
+        if let Weights::Matrix(matrix) = &self.kept.0 {
+            matrix.run(input.words_and_more(), Out::Curve(out, curve));
+            return true;
+        }
+        match (&self.kept.0, input.words_and_more()) {
+            (Weights::Table(table), [tokens, ..]) => {
+                let [older, newer, _, _] = tokens.to_le_bytes();
+                table.look_up([older, newer], curve, out)
+            }
+            _ => false,
+        }
+    }
+
+    /// Computes level 0 from a table on the vector unit. Returns whether the unit can: here it cannot, as
+    /// [`Self::level_on_unit`] has tried.
     #[inline(always)]
     pub(super) fn look_up_on_unit(&self, _tokens: &[Token], _out: &mut [i8]) -> bool {
         false

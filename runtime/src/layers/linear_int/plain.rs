@@ -19,10 +19,10 @@ impl Kept<'_> {
 }
 
 impl LinearInt<'_> {
-    /// Adds the data that the vector unit keeps, here none. The layer's input has that many words.
+    /// Adds the data that the vector unit keeps, here none. The layer's rows have that many columns.
     #[inline]
     #[allow(dead_code, reason = "small chips store no layers")]
-    pub(crate) fn keep(self, _input_words: usize) -> Self {
+    pub(crate) const fn keep(self, _columns: usize) -> Self {
         self
     }
 
@@ -31,6 +31,12 @@ impl LinearInt<'_> {
     pub(super) fn run_on_unit<'o>(&self, _input: &Input<'_>, out: Out<'o>) -> Option<Out<'o>> {
         let Kept(PhantomData) = self.kept;
         Some(out)
+    }
+
+    /// Computes a level on the vector unit. Returns whether the unit can.
+    #[inline]
+    pub(super) fn level_on_unit(&self, _input: &Input<'_>, _out: &mut [i8]) -> bool {
+        false
     }
 
     /// Computes level 0 from a table on the vector unit. Returns whether the unit can.

@@ -45,19 +45,25 @@ pub(crate) fn has_lowest(values: &[u8]) -> bool {
 
 impl<'n, 'c> Stored<'n, 'c> {
     #[inline]
-    pub(crate) fn new(linear: &'c LinearInt<'n>, shape: &'c LinearShape<'c>) -> Self {
+    pub(crate) const fn new(linear: &'c LinearInt<'n>, shape: &'c LinearShape<'c>) -> Self {
         let (part, group) = match linear.kernel {
             Some(kernel) => (kernel.part(), kernel.group()),
             // Two to a byte.
-            None if ROW_MAJOR_I4 && linear.format == WeightFormat::Int4 => (1, 2),
+            None if ROW_MAJOR_I4 && matches!(linear.format, WeightFormat::Int4) => (1, 2),
             None => (1, 1),
         };
         Self { linear, shape, columns: shape.columns(part, group) }
     }
 
+    /// Returns the columns of a row, with all padding. In a table, each position is one column.
+    #[inline]
+    pub(crate) const fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// Returns the words of the layer's [`super::Input`].
     #[inline]
-    pub(crate) fn input_words(&self) -> usize {
+    pub(crate) const fn input_words(&self) -> usize {
         match self.linear.kernel {
             Some(kernel) => kernel.prepared_words(self.columns),
             None => round_up(self.columns, size_of::<u32>()) / size_of::<u32>(),

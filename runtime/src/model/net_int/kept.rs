@@ -2,10 +2,10 @@
 
 use core::mem::ManuallyDrop;
 
-use crate::config::Config;
+use crate::config::{Config, LinearShape};
 use crate::format::header::Fields;
 use crate::format::{Layout, WeightFormat};
-use crate::layers::LinearInt;
+use crate::layers::{LinearInt, Stored};
 use crate::limits::MAX_LAYERS;
 use crate::model::numbers::Layer;
 
@@ -31,24 +31,26 @@ impl<'a> Layers<'a> {
         config: &Config,
         layout: Layout,
         formats: &[WeightFormat],
-        rows: &[usize; MAX_LAYERS],
+        shapes: &[LinearShape<'_>; MAX_LAYERS],
         starts: &[u32; MAX_LAYERS],
     ) -> Self {
         let mut layers = [const { LinearInt::none() }; MAX_LAYERS];
         let mut index = 0;
         while index < formats.len() {
             let (_, words) = slab.split_at(starts[index] as usize);
-            let linear = LinearInt::new(config, layout, formats[index], rows[index], words);
+            let shape = &shapes[index];
+            let linear = LinearInt::new(config, layout, formats[index], shape.fan_out, words);
+            let columns = Stored::new(&linear, shape).columns();
             // An empty layer owns nothing. Not a plain assignment, because no destructor can run at compile time.
-            let _ = ManuallyDrop::new(core::mem::replace(&mut layers[index], linear));
+            let _ = ManuallyDrop::new(core::mem::replace(&mut layers[index], linear.keep(columns)));
             index += 1;
         }
         Self(layers)
     }
 
     /// Sets a layer whose weights begin at word `start` of the slab.
-    pub fn set(&mut self, index: usize, _start: usize, linear: LinearInt<'a>, input_words: usize) -> Option<()> {
-        *self.0.get_mut(index)? = linear.keep(input_words);
+    pub fn set(&mut self, index: usize, _start: usize, linear: LinearInt<'a>, columns: usize) -> Option<()> {
+        *self.0.get_mut(index)? = linear.keep(columns);
         Some(())
     }
 
@@ -72,23 +74,38 @@ impl<'n> Layer for &LinearInt<'n> {
     type Logit = i32;
     type Input<'x> = crate::layers::Input<'x>;
 
-    #[inline]
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline)]
     fn input<'x>(&self, words: &'x mut [u32]) -> Self::Input<'x> {
         Layer::input(*self, words)
     }
 
-    #[inline]
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline)]
+    fn exchange<'x>(
+        &self,
+        newest: &[i8],
+        slot: &mut [i8],
+        words: &'x mut [u32],
+    ) -> Result<Self::Input<'x>, &'x mut [u32]> {
+        Layer::exchange(*self, newest, slot, words)
+    }
+
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline)]
     fn input_of<'x>(&self, x: &'x mut [i8], words: &'x mut [u32]) -> Self::Input<'x> {
         Layer::input_of(*self, x, words)
     }
 
-    #[inline]
-    fn level(&self, input: &Self::Input<'_>, out: &mut [i8]) {
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline)]
+    fn level(&self, input: Self::Input<'_>, out: &mut [i8]) {
         Layer::level(*self, input, out);
     }
 
-    #[inline]
-    fn output(&self, input: &Self::Input<'_>, logits: &mut [i32]) {
+    #[cfg_attr(kernel = "mve", inline(always))]
+    #[cfg_attr(not(kernel = "mve"), inline)]
+    fn output(&self, input: Self::Input<'_>, logits: &mut [i32]) {
         Layer::output(*self, input, logits);
     }
 }

@@ -1,6 +1,6 @@
 //! Makes layers for each use, for chips whose RAM is scarce. A model keeps only the place where each layer begins.
 
-use crate::config::Config;
+use crate::config::{Config, LinearShape};
 use crate::format::header::Fields;
 use crate::format::{Layout, WeightFormat};
 use crate::layers::LinearInt;
@@ -28,14 +28,14 @@ impl<'a> Layers<'a> {
         _config: &Config,
         _layout: Layout,
         _formats: &[WeightFormat],
-        _rows: &[usize; MAX_LAYERS],
+        _shapes: &[LinearShape<'_>; MAX_LAYERS],
         starts: &[u32; MAX_LAYERS],
     ) -> Self {
         Self(*starts, core::marker::PhantomData)
     }
 
     /// Stores the place where a layer begins.
-    pub fn set(&mut self, index: usize, start: usize, _linear: LinearInt<'a>, _input_words: usize) -> Option<()> {
+    pub fn set(&mut self, index: usize, start: usize, _linear: LinearInt<'a>, _columns: usize) -> Option<()> {
         *self.0.get_mut(index)? = start as u32;
         Some(())
     }

@@ -45,7 +45,7 @@
 //! remaining vector arithmetic are each busy for two), without wait states. They have not been measured.
 #![allow(unsafe_code, reason = "vector instructions: assembly, and calls of it")]
 
-use super::{COLUMNS, columns};
+use super::{COLUMNS, columns, contains_rows};
 use crate::format::WeightFormat;
 use crate::kernels::Out;
 
@@ -167,15 +167,20 @@ impl<'a> Matrix<'a> {
     /// Returns a matrix of `rows` rows in this format that reads `x` words of activations, or `None` if `blocks` is too
     /// short.
     #[inline]
-    pub fn new(format: WeightFormat, blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
-        let columns = match format {
-            WeightFormat::Int8 => columns(super::sizes::int8::block_words, blocks, x, rows)?,
+    pub const fn new(format: WeightFormat, blocks: &'a [u32], x: usize, rows: usize) -> Option<Self> {
+        let Some(columns) = columns(x) else { return None };
+        let (block_words, is_i4) = match format {
+            WeightFormat::Int8 => (super::sizes::int8::block_words(columns), false),
             #[cfg(feature = "int4")]
-            WeightFormat::Int4 => columns(super::sizes::int4::block_words, blocks, x, rows)?,
-            _ => return None,
+            WeightFormat::Int4 => (super::sizes::int4::block_words(columns), true),
+            #[cfg(not(feature = "int4"))]
+            WeightFormat::Int4 => return None,
+            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Pairs => return None,
         };
-        // No truncation: `columns` has checked that the rows fit 16 bits.
-        let is_i4 = matches!(format, WeightFormat::Int4);
+        if !contains_rows(blocks, block_words, rows) {
+            return None;
+        }
+        // No truncation: `contains_rows` has checked that the rows fit 16 bits.
         Some(Self { blocks, groups: columns / COLUMNS, rows: rows as u16, is_i4 })
     }
 

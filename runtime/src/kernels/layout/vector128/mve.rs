@@ -175,7 +175,7 @@ impl<'a> Matrix<'a> {
             WeightFormat::Int4 => (super::sizes::int4::block_words(columns), true),
             #[cfg(not(feature = "int4"))]
             WeightFormat::Int4 => return None,
-            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Pairs => return None,
+            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Pairs | WeightFormat::Halves => return None,
         };
         if !contains_rows(blocks, block_words, rows) {
             return None;

@@ -156,17 +156,15 @@ impl<'n> LinearInt<'n> {
             self.level_in_rust(&input.moved(), out);
         }
         // Pairs are stored with their gates applied.
-        if self.format != WeightFormat::Pairs {
+        if self.activation.is_gated() && self.format != WeightFormat::Pairs {
             self.gate(out);
         }
     }
 
-    /// Applies the gates of a level, if it has any.
+    /// Applies the gates of a level.
     #[inline]
     fn gate(&self, out: &mut [i8]) {
-        if self.activation.is_gated()
-            && let Some((values, gates)) = out.split_at_mut_checked(self.width_out())
-        {
+        if let Some((values, gates)) = out.split_at_mut_checked(self.width_out()) {
             kernels::gate_i8(values, gates);
         }
     }
@@ -228,7 +226,9 @@ impl<'n> LinearInt<'n> {
         let older = half(self.pair_index(older));
         let newer = half(self.vocab_size * self.vocab_size + self.pair_index(newer));
         add_halves(older, newer, bytemuck::cast_slice(multiplier), self.activation.curve(), out);
-        self.gate(out);
+        if self.activation.is_gated() {
+            self.gate(out);
+        }
     }
 
     /// Computes all rows, where the vector unit did not compute them.

@@ -18,10 +18,10 @@ use super::UART;
 use super::serial::Polled;
 use pl011::Pl011;
 
-#[cfg(target_arch = "arm")]
+#[cfg(not(feature = "pico2-riscv"))]
 pub use crate::chip::reset;
 // Restarts the chip by its watchdog.
-#[cfg(target_arch = "riscv32")]
+#[cfg(feature = "pico2-riscv")]
 pub use hal::reset;
 
 /// Frequency of the crystal on both boards.
@@ -49,7 +49,7 @@ static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
 static IMAGE_DEF: hal::block::ImageDef = {
     use hal::block::{ImageDef, Security};
     // RISC-V has no Secure state: RP2350 datasheet, 5.9.5.
-    ImageDef::exe(if cfg!(target_arch = "arm") { Security::Secure } else { Security::Unspecified })
+    ImageDef::exe(if cfg!(feature = "pico2") { Security::Secure } else { Security::Unspecified })
 };
 
 /// Sets up the crystal, the PLLs, the pins and UART 0.

@@ -29,7 +29,7 @@ const BOARDS: &str = "boards.toml";
 
 /// Linker symbols for the bounds of the memory regions, which the program reads.
 const SYMBOLS: &str = "
-_flash_start = ORIGIN(FLASH);
+PROVIDE(_flash_start = ORIGIN(FLASH));
 _ram_begin = ORIGIN(RAM);
 _slot_start = ORIGIN(SLOT);
 _slot_end = ORIGIN(SLOT) + LENGTH(SLOT);

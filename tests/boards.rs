@@ -1,8 +1,10 @@
 //! Tests of real boards that need no board: the chip could start the programs built for it.
 //!
 //! The chips' memory comes from probe-rs, which writes to it: `expected/chips.txt`, printed by `probe-rs chip info`.
+//! That of Espressif's chips is in `expected/espressif.txt`, from Espressif's program esptool.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::ops::Range;
 use std::process::Command;
 
@@ -31,10 +33,21 @@ impl Chip {
     }
 }
 
+/// Returns whether espflash writes the board's programs: the boot loader then loads the initial values of variables.
+fn is_espressif(board: &Board) -> bool {
+    board.flasher == Some("espflash")
+}
+
+/// Returns the region for a model, which some boards lack.
+fn slot_of(board: &Board) -> Option<Range<u64>> {
+    memory(board).region("SLOT").filter(|slot| !slot.is_empty())
+}
+
 /// Returns the chips by name. A chip is a line with its name, then lines `NVM: 0x00000000..0x00040000 (256.0 KiB)`, or
 /// `RAM`.
 fn chips() -> BTreeMap<String, Chip> {
-    let text = std::fs::read_to_string(workspace("tests/expected/chips.txt")).expect("the chips");
+    let read = |file: &str| std::fs::read_to_string(workspace("tests/expected").join(file)).expect("the chips");
+    let text = read("chips.txt") + &read("espressif.txt");
     let mut chips = BTreeMap::<String, Chip>::new();
     let mut name = "";
     for line in text.lines() {
@@ -70,14 +83,18 @@ fn memory(board: &Board) -> MemoryMap {
 fn memory_maps_lie_in_the_chips_memory() {
     let chips = chips();
     for (board, chip) in boards() {
-        let chip = chips.get(chip).unwrap_or_else(|| panic!("no {chip} in chips.txt"));
+        let chip = chips.get(chip).unwrap_or_else(|| panic!("no {chip} in chips.txt and espressif.txt"));
         let memory = memory(board);
-        let (flash, slot) = (memory.flash(), memory.region("SLOT").expect("a slot"));
-        for region in [Some(&flash), Some(&slot), memory.region("BOOT2").as_ref()].into_iter().flatten() {
-            assert!(Chip::holds(&chip.nvm, region), "{}: {region:#x?} is not in flash", board.name);
+        let regions = ["FLASH", "SLOT", "BOOT2", "IROM"].map(|name| memory.region(name));
+        for region in regions.into_iter().flatten().filter(|region| !region.is_empty()) {
+            assert!(Chip::holds(&chip.nvm, &region), "{}: {region:#x?} is not in flash", board.name);
         }
         assert!(Chip::holds(&chip.ram, &memory.ram()), "{}: {:#x?} is not in RAM", board.name, memory.ram());
-        assert!(flash.end <= slot.start, "{}: program and slot overlap", board.name);
+        let Some(slot) = slot_of(board) else {
+            assert_eq!(board.name, "esp32c3", "no other board lacks a slot");
+            continue;
+        };
+        assert!(memory.flash().end <= slot.start, "{}: program and slot overlap", board.name);
         // Largest unit that is erased at once: 128 KiB in a sector of the STM32F405.
         let sector = if board.chip.is_some_and(|chip| chip.starts_with("STM32F4")) { 128 << 10 } else { 4 << 10 };
         assert_eq!(slot.start % sector, 0, "{}: erasing the slot erases the program", board.name);
@@ -94,7 +111,8 @@ fn chips_can_start_the_console() {
         image.check(&memory(board)).unwrap_or_else(|error| panic!("{}: {error:#}", board.name));
         for Segment { address, bytes } in &image.segments {
             let range = *address..address + bytes.len() as u64;
-            assert!(Chip::holds(&chips[chip].nvm, &range), "{}: {range:#x?} is not in flash", board.name);
+            let is_loaded = is_espressif(board) && Chip::holds(&chips[chip].ram, &range);
+            assert!(is_loaded || Chip::holds(&chips[chip].nvm, &range), "{}: {range:#x?} is not in flash", board.name);
         }
         // Without a debugger the first semihosting call would hang the program.
         assert_eq!(image.semihosting_calls, 0, "{}: semihosting in the console", board.name);
@@ -136,13 +154,66 @@ fn uf2_files_hold_the_program_and_nothing_else() {
 
 #[test]
 fn shipped_models_fit_the_slots() {
-    for (board, _) in boards() {
+    for (board, slot) in boards().filter_map(|(board, _)| Some((board, slot_of(board)?))) {
         for precision in ["int8", "int4"] {
             let model = workspace(&format!("models/names.{precision}.blob"));
             let (address, _) = slot::model_for(board, &memory(board), &model).expect("a model that fits");
-            assert_eq!(address, memory(board).region("SLOT").expect("a slot").start);
+            assert_eq!(address, slot.start);
         }
     }
+}
+
+/// Proves that the bytes of the model are in flash, not in RAM.
+#[test]
+fn the_model_stays_in_flash() {
+    let board = xtask::board::find("esp32c3").expect("a board");
+    let ram = memory(board).ram();
+    let in_ram: usize = console(board).segments.iter().filter(|segment| ram.contains(&segment.address)).map(size).sum();
+    assert!(in_ram < 1 << 10, "{in_ram} bytes are loaded into RAM");
+}
+
+fn size(segment: &Segment) -> usize {
+    segment.bytes.len()
+}
+
+/// Proves that espflash accepts the console of the ESP32-C3, that esptool finds a valid file, and that the console runs
+/// as Espressif's boot loader starts it: `fixtures/esp32c3.py` models the chip, its two serial ports and its watchdogs.
+#[test]
+#[ignore = "needs espflash and Python: cargo install espflash --locked; pip install esptool unicorn"]
+fn the_boot_loader_of_the_esp32c3_starts_the_console() {
+    let firmware = Firmware::build("esp32c3", firmware::CONSOLE, "names.int8.blob");
+    let run = |program: &str, args: &[&OsStr]| {
+        let output = Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{program}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    };
+    let [program, flash] = ["console-esp32c3.bin", "flash-esp32c3.bin"].map(|name| workspace("target/elf").join(name));
+    let save = ["save-image", "--chip", "esp32c3", "--merge", "--skip-padding"].map(OsStr::new);
+    let elf = firmware.elf().as_os_str();
+    run("espflash", &[&save[..3], &[elf, program.as_os_str()]].concat());
+    run("espflash", &[&save[..], &[elf, flash.as_os_str()]].concat());
+    let info = run("esptool", &[OsStr::new("image-info"), program.as_os_str()]);
+    assert_eq!(info.matches("(valid)").count(), 2, "checksum and hash:\n{info}");
+    let model = workspace("tests/fixtures/esp32c3.py");
+    let text = run("python3", &[model.as_os_str(), flash.as_os_str()]);
+    assert!(text.contains("self-test PASS") && text.contains("> ma\nma"), "{text}");
+}
+
+/// Compares `expected/espressif.txt` with esptool itself; BLESS=1 writes the file.
+#[test]
+#[ignore = "needs esptool: pip install esptool"]
+fn chips_are_as_esptool_knows_them() {
+    const PROGRAM: &str = "
+from esptool.targets.esp32c3 import ESP32C3ROM
+print('esp32c3')
+for start, end, name in sorted(ESP32C3ROM.MEMORY_MAP):
+    if name in ('DROM', 'IROM', 'DRAM', 'IRAM'):
+        print(f\"{'NVM' if 'ROM' in name else 'RAM'}: {start:#x}..{end:#x} {name}\")
+";
+    let output = Command::new("python3").args(["-c", PROGRAM]).output().expect("python3");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_expected("espressif.txt", &String::from_utf8(output.stdout).expect("text"));
 }
 
 /// Compares `expected/chips.txt` with probe-rs itself; BLESS=1 writes the file.
@@ -156,7 +227,7 @@ fn chips_are_as_probe_rs_knows_them() {
     };
     // Two boards may have the same chip.
     let mut chips = Vec::new();
-    for (_, chip) in boards() {
+    for (_, chip) in boards().filter(|(board, _)| !is_espressif(board)) {
         if !chips.contains(&chip) {
             chips.push(chip);
         }

@@ -23,7 +23,7 @@ pub struct Board {
     pub stopwatch: &'static str,
     /// QEMU's name for the board, or `None` if QEMU does not emulate the board.
     pub machine: Option<&'static str>,
-    /// probe-rs' name for the chip, or `None` if there is no chip to flash.
+    /// The flasher's name for the chip, or `None` if there is no chip to flash.
     pub chip: Option<&'static str>,
     /// Program that writes to the chip, one of [`FLASHERS`]; `None` if there is no chip to flash.
     pub flasher: Option<&'static str>,
@@ -32,10 +32,10 @@ pub struct Board {
 }
 
 /// Stopwatches that `firmware-example/src/board.rs` knows.
-pub const STOPWATCHES: [&str; 4] = ["systick", "cycles", "either", "mcycle"];
+pub const STOPWATCHES: [&str; 5] = ["systick", "cycles", "either", "mcycle", "mpccr"];
 
 /// Ways to write programs to a chip, the default first.
-pub const FLASHERS: [&str; 2] = ["probe-rs", "uf2"];
+pub const FLASHERS: [&str; 3] = ["probe-rs", "espflash", "uf2"];
 
 /// Reads the table. The strings are leaked: a process reads only one table.
 ///

@@ -17,6 +17,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::chip;
 
+#[cfg_attr(board_code = "esp32c3", path = "board/esp32c3.rs")]
 #[cfg_attr(board_code = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
 #[cfg_attr(board_code = "microbit", path = "board/microbit.rs")]
 #[cfg_attr(board_code = "mps", path = "board/mps.rs")]
@@ -47,6 +48,10 @@ pub type Stopwatch = chip::Either<CLOCK_HZ>;
 /// "cycles" on a chip.
 #[cfg(stopwatch = "mcycle")]
 pub type Stopwatch = chip::Mcycle<EMULATED>;
+
+/// Stopwatch with `new`, `count`, `now`, `interrupts`, and `unit`, the name of the unit.
+#[cfg(stopwatch = "mpccr")]
+pub type Stopwatch = chip::Mpccr;
 
 /// True after [`console`] has returned.
 static IS_SET_UP: AtomicBool = AtomicBool::new(false);

@@ -7,7 +7,7 @@
 //! - `reset`: restarts the chip. Only Cortex-M has a common way to do it; for RISC-V, the board's file defines it.
 //! - `singleton!`: a static that can be taken once.
 //! - `sections`: flash and RAM of the running program, from the linker's symbols.
-//! - `Systick`, `Cycles`, `Either`, `Mcycle`: stopwatches, one of which the board selects.
+//! - `Systick`, `Cycles`, `Either`, `Mcycle`, `Mpccr`: stopwatches, one of which the board selects.
 //! - `PAINT` and `stack_pointer`, for [`stack`].
 //! - memcpy and memset, which the compiler calls.
 

@@ -215,12 +215,20 @@ mod tests {
             ("'Cortex-M3'", "3", "board `a`: `core` must be a text"),
             ("8_000_000", "'8 MHz'", "board `a`: `clock_hz` must be a number from 0 to 0xffff_ffff"),
             ("8_000_000", "-1", "board `a`: `clock_hz` must be a number from 0 to 0xffff_ffff"),
-            ("'systick'", "'hourglass'", "board `a`: `stopwatch` must be one of systick, cycles, either, mcycle"),
+            (
+                "'systick'",
+                "'hourglass'",
+                "board `a`: `stopwatch` must be one of systick, cycles, either, mcycle, mpccr",
+            ),
             ("target", "traget", "board `a`: `target` is missing"),
             ("code = 'a'\n", "code = 'a'\nuarts = 1\n", "board `a`: `uarts` is unknown"),
             ("name = 'a'\n", "", "board 1: `name` is missing"),
             ("core =", "flasher = 'uf2'\ncore =", "board `a`: `flasher` needs a `chip`"),
-            ("core =", "chip = 'c'\nflasher = 'dfu'\ncore =", "board `a`: `flasher` must be one of probe-rs, uf2"),
+            (
+                "core =",
+                "chip = 'c'\nflasher = 'dfu'\ncore =",
+                "board `a`: `flasher` must be one of probe-rs, espflash, uf2",
+            ),
             ("[[board]]", "[[boards]]", "it must hold tables `[[board]]` and nothing else"),
         ] {
             assert_eq!(table::read(&ROW.replace(from, to)).unwrap_err(), expected);

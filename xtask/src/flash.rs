@@ -1,10 +1,10 @@
-//! `cargo xtask flash`: writes a program, or a model for the slot, to a board with probe-rs.
+//! `cargo xtask flash`: writes a program, or a model for the slot, to a board with probe-rs or espflash.
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use lexopt::prelude::*;
 
 use crate::board::{self, Board};
@@ -23,8 +23,8 @@ pub const COMMAND: Subcommand = Subcommand {
     summary: Some("build a program and write it to a board"),
     help: "\
 cargo xtask flash --board NAME [BIN] [--model FILE] [-- OPTIONS]
-  Builds a program and writes it to the board with probe-rs, which receives the OPTIONS. Without BIN
-  and FILE the program is console with the shipped int8 model.
+  Builds a program and writes it to the board with probe-rs, or an esp32c3 with espflash, which
+  receives the OPTIONS. Without BIN and FILE the program is console with the shipped int8 model.
 cargo xtask flash --board NAME --slot FILE
   Writes a model to the board's slot, the flash region where the console looks for a model.
 
@@ -37,25 +37,49 @@ Boards:
 /// Name of the program that talks to the board's debug probe.
 pub const PROGRAM: &str = "probe-rs";
 
-/// Advice if probe-rs is missing.
-const INSTALL: &str = "\
+/// Program that writes to boards.
+struct Flasher {
+    program: &'static str,
+    /// Advice if the program is missing.
+    install: &'static str,
+    /// Advice if the program fails.
+    check: &'static str,
+}
+
+/// Writes through a debug probe.
+const PROBE_RS: Flasher = Flasher {
+    program: PROGRAM,
+    install: "\
 `probe-rs` is not on the PATH. It writes programs to boards:
   cargo install probe-rs-tools --locked    (or a finished one: https://probe.rs/docs/getting-started/installation)
-Then `probe-rs list` shows the probes that are plugged in. A Pico needs no probe: `cargo xtask uf2 --board pico`.";
-
-/// Advice if probe-rs fails.
-const CHECK: &str = "\
+Then `probe-rs list` shows the probes that are plugged in. A Pico needs no probe: `cargo xtask uf2 --board pico`.",
+    check: "\
 If the message above names no probe, check what is plugged in:
   probe-rs list    shows a line for every probe: one on the board (micro:bit, nRF52840-DK), or a separate one
 If the list is empty although a probe is plugged in, try a cable that carries data. On Linux, check the permissions:
   https://probe.rs/docs/getting-started/probe-setup has the rules for udev
 A Pico needs no probe: `cargo xtask uf2 --board pico`.
-With several probes, choose one: `cargo xtask flash ... -- --probe VID:PID`. To unlock and erase a locked chip: `-- --allow-erase-all`.";
+With several probes, choose one: `cargo xtask flash ... -- --probe VID:PID`. To unlock and erase a locked chip: `-- --allow-erase-all`.",
+};
+
+/// Writes through the boot ROM of Espressif's chips, at the serial port of the board's USB connector.
+const ESPFLASH: Flasher = Flasher {
+    program: "espflash",
+    install: "\
+`espflash` is not on the PATH. It writes programs to Espressif's chips:
+  cargo install espflash --locked    (or a finished one: https://github.com/esp-rs/espflash/releases)",
+    check: "\
+If the message above names no serial port, check what is plugged in:
+  espflash list-ports    shows a line for every port
+If the list is empty although a board is plugged in, try a cable that carries data. On Linux, check the permissions:
+your user must be in the group that owns the port, often `dialout`. With several ports, choose one: `cargo xtask flash
+... -- --port /dev/ttyACM0`. If the board does not answer, hold its button BOOT while you press and release RESET.",
+};
 
 /// The command line.
 struct Options {
     payload: Payload,
-    /// Options of probe-rs.
+    /// Options of the program that writes to the board.
     rest: Vec<OsString>,
 }
 
@@ -63,7 +87,7 @@ impl Options {
     fn parse(mut args: lexopt::Parser) -> Result<Self> {
         let (mut named, mut rest) = (Named::default(), Vec::new());
         loop {
-            // The rest after `--` goes to probe-rs.
+            // The rest after `--` goes to the program that writes to the board.
             if args.try_raw_args().is_some_and(|args| args.peek().is_some_and(|arg| arg == "--")) {
                 rest = args.raw_args()?.skip(1).collect();
                 break;
@@ -91,7 +115,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     };
     let (address, bytes) = slot::model_for(board, &MemoryMap::read(repo, board)?, slot)?;
     let file = slot::write(repo, board, &bytes)?;
-    probe_rs(&slot_command(board, address, &file, rest)?)
+    PROBE_RS.start(&slot_command(board, address, &file, rest)?)
 }
 
 /// Flashes a built program and lets it run.
@@ -99,7 +123,24 @@ pub fn program(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
     let image = Image::read(elf)?;
     // After flashing, it would be too late for this check.
     image.check(&MemoryMap::read(repo, image.board)?).context("the chip would not start this program")?;
-    probe_rs(&program_command(&image, elf, rest)?)
+    if image.board.flasher == Some("espflash") {
+        return ESPFLASH.start(&espflash_command(&image, elf, rest)?);
+    }
+    PROBE_RS.start(&program_command(&image, elf, rest)?)
+}
+
+/// Returns the arguments of espflash, which makes the file that Espressif's boot loader starts, and adds the boot
+/// loader.
+fn espflash_command(image: &Image, elf: &Path, rest: &[OsString]) -> Result<Vec<OsString>> {
+    ensure!(
+        image.semihosting_calls == 0,
+        "{} would stop at its first line: it prints through a debugger, which espflash is not. Flash `console`",
+        elf.display()
+    );
+    let mut args = ["flash", "--chip", chip(image.board)?].map(OsString::from).to_vec();
+    args.extend_from_slice(rest);
+    args.push(elf.into());
+    Ok(args)
 }
 
 /// Returns the arguments of probe-rs. A program with semihosting needs a debugger that stays attached, shows the
@@ -123,7 +164,7 @@ fn slot_command(board: &Board, address: u64, file: &Path, rest: &[OsString]) -> 
     Ok(args)
 }
 
-/// Returns probe-rs's name of the board's chip.
+/// Returns the name that probe-rs or espflash has for the board's chip.
 fn chip(board: &Board) -> Result<&'static str> {
     if board.flasher == Some("uf2") {
         bail!("probe-rs cannot write the flash of {}: use `cargo xtask uf2 --board {0}`", board.name);
@@ -137,18 +178,20 @@ fn chip(board: &Board) -> Result<&'static str> {
     })
 }
 
-/// Starts probe-rs. If it fails, advice follows its own message.
-fn probe_rs(args: &[OsString]) -> Result<ExitCode> {
-    let program = on_path(PROGRAM).context(INSTALL)?;
-    let mut command = Command::new(program);
-    command.args(args);
-    eprintln!("$ {}", show(&command));
-    let status: ExitStatus = command.status().with_context(|| format!("cannot start {PROGRAM}"))?;
-    if !status.success() {
-        eprintln!("\n{CHECK}");
-        bail!("{PROGRAM} ended with {status}");
+impl Flasher {
+    /// Starts the program. If it fails, advice follows its own message.
+    fn start(&self, args: &[OsString]) -> Result<ExitCode> {
+        let program = on_path(self.program).context(self.install)?;
+        let mut command = Command::new(program);
+        command.args(args);
+        eprintln!("$ {}", show(&command));
+        let status: ExitStatus = command.status().with_context(|| format!("cannot start {}", self.program))?;
+        if !status.success() {
+            eprintln!("\n{}", self.check);
+            bail!("{} ended with {status}", self.program);
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -192,5 +235,17 @@ mod tests {
         assert_eq!(command(&image), "download --verify --reset --chip RP2040 p.elf");
         image.semihosting_calls = 1;
         assert_eq!(command(&image), "run --chip RP2040 p.elf");
+    }
+
+    #[test]
+    fn espflash_is_told_the_chip() {
+        let board = board::find("esp32c3").unwrap();
+        let mut image = Image { segments: Vec::new(), board, entry: 0, vector_table: None, semihosting_calls: 0 };
+        let rest = [OsString::from("--monitor")];
+        let args = espflash_command(&image, Path::new("p.elf"), &rest).unwrap();
+        assert_eq!(args, ["flash", "--chip", "esp32c3", "--monitor", "p.elf"]);
+        image.semihosting_calls = 1;
+        let error = espflash_command(&image, Path::new("p.elf"), &rest).unwrap_err().to_string();
+        assert!(error.contains("Flash `console`"), "{error}");
     }
 }

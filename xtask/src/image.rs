@@ -1,5 +1,6 @@
 //! Reads what a program's ELF file writes to a chip, and checks before flashing whether the chip could start it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -31,6 +32,15 @@ const BLOCK_END: u32 = 0xab12_3579;
 /// its RISC-V cores; RP2350 datasheet, 5.9.5.
 const IMAGE_TYPE_ARM: u32 = 0x1021_0142;
 const IMAGE_TYPE_RISCV: u32 = 0x1101_0142;
+
+/// Size of the pages in which Espressif's boot loader maps flash, and the bits of an address that the mapping decides:
+/// ESP32-C3 Technical Reference Manual, 3.3.2.2.
+const ESPRESSIF_PAGE: u64 = 64 << 10;
+const ESPRESSIF_WINDOW: u64 = 0x7f_ffff;
+/// First word of the description of a program, and the place of the base-2 logarithm of the page size: `esp_app_desc_t`
+/// of ESP-IDF.
+const DESCRIPTION_MAGIC: u32 = 0xabcd_5432;
+const DESCRIPTION_PAGE_LOG2: u64 = 180;
 
 /// A piece of memory that is written when a program is flashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +119,9 @@ impl Image {
     /// Checks that the chip can start the program: all of it is in the board's flash for programs, stack and entry
     /// point are in range, and the boot ROM finds the tables that it needs.
     pub fn check(&self, memory: &MemoryMap) -> Result<()> {
+        if self.board.chip == Some("esp32c3") {
+            return self.check_espressif(memory);
+        }
         let places: Vec<_> = [Some(memory.flash()), memory.region("BOOT2")].into_iter().flatten().collect();
         for segment in &self.segments {
             let Range { start, end } = segment.range();
@@ -196,6 +209,43 @@ impl Image {
             return Ok(());
         }
         bail!("no image definition in the first {BLOCK_WINDOW} bytes of flash")
+    }
+}
+
+impl Image {
+    /// Checks what Espressif's boot loader requires: each segment is in RAM or in one of the two mappings of flash, no
+    /// page of flash is in both mappings, and the description is at the start of the constants.
+    fn check_espressif(&self, memory: &MemoryMap) -> Result<()> {
+        let (constants, ram) = (memory.flash(), memory.ram());
+        let code = memory.region("IROM").context("the memory map has no region IROM")?;
+        let mut pages = [BTreeSet::new(), BTreeSet::new()];
+        for segment in &self.segments {
+            let range = segment.range();
+            let is_in = |place: &Range<u64>| place.start <= range.start && range.end <= place.end;
+            let mapping = match (is_in(&constants), is_in(&code)) {
+                (true, _) => &mut pages[0],
+                (_, true) => &mut pages[1],
+                _ if is_in(&ram) => continue,
+                _ => bail!("{:#010x}..{:#010x} is in neither flash nor RAM", range.start, range.end),
+            };
+            let page = |address: u64| (address & ESPRESSIF_WINDOW) / ESPRESSIF_PAGE;
+            mapping.extend(page(range.start)..=page(range.end - 1));
+        }
+        let shared = pages[0].intersection(&pages[1]).next();
+        ensure!(shared.is_none(), "code and constants are both in page {shared:?} of flash");
+        let first = self.segments.iter().map(|segment| segment.address).find(|address| constants.contains(address));
+        let first = first.context("the program has no constants")?;
+        ensure!(
+            self.word(first)? == DESCRIPTION_MAGIC
+                && self.word(first + DESCRIPTION_PAGE_LOG2)? & 0xff == ESPRESSIF_PAGE.ilog2(),
+            "the program has no description at {first:#010x}, the start of its constants"
+        );
+        ensure!(
+            self.entry.is_multiple_of(2) && code.contains(&self.entry) && self.at(self.entry, 2).is_some(),
+            "the entry point {:#010x} is not in the program's code",
+            self.entry
+        );
+        Ok(())
     }
 }
 
@@ -306,5 +356,41 @@ mod tests {
         assert!(error(&image, &memory).contains("is not the start of flash"));
         image.entry = memory.ram().start;
         assert!(error(&image, &memory).contains("is not in flash"));
+    }
+
+    #[test]
+    fn the_boot_loader_of_espressif_wants_pages_and_a_description() {
+        let board = board::find("esp32c3").unwrap();
+        let memory = MemoryMap::read(&Repo::find(), board).unwrap();
+        let mut description = vec![0; 256];
+        description[..4].copy_from_slice(&DESCRIPTION_MAGIC.to_le_bytes());
+        description[180] = 16;
+        let good = || Image {
+            segments: vec![
+                Segment { address: 0x3c01_0020, bytes: description.clone() },
+                Segment { address: 0x3fc8_0000, bytes: vec![0; 8] },
+                Segment { address: 0x4200_0020, bytes: vec![0; 0x1_0000 - 0x20] },
+            ],
+            board,
+            entry: 0x4200_0020,
+            vector_table: None,
+            semihosting_calls: 0,
+        };
+        good().check(&memory).unwrap();
+        type Fault = fn(&mut Image);
+        let faults: [(Fault, &str); 6] = [
+            (|image| image.segments[2].bytes.push(0), "both in page Some(1)"),
+            (|image| image.segments[0].address -= 0x1_0000, "both in page Some(0)"),
+            (|image| image.segments[1].address = 0x4038_0000, "neither flash nor RAM"),
+            (|image| image.segments[0].bytes[0] ^= 1, "no description"),
+            (|image| image.segments[0].bytes[180] = 15, "no description"),
+            (|image| image.entry = 0x4201_0000, "not in the program's code"),
+        ];
+        for (fault, expected) in faults {
+            let mut image = good();
+            fault(&mut image);
+            let error = error(&image, &memory);
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

@@ -36,7 +36,7 @@ const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Runs a program on its board: in the emulator, or on the connected board if there is no emulator.
 ///
-/// `rest` is passed to the program in the emulator, or to probe-rs.
+/// `rest` is passed to the program in the emulator, or to the program that writes to the board.
 fn run(repo: &Repo, elf: &Path, rest: &[OsString]) -> Result<ExitCode> {
     let image = Image::read(elf)?;
     if image.board.machine.is_none() {

@@ -14,7 +14,10 @@ use crate::repo::Repo;
 
 /// Returns the address of the board's slot and a model's bytes for it, with integers in the layout of the board's core.
 pub fn model_for(board: &Board, memory: &MemoryMap, file: &Path) -> Result<(u64, Vec<u8>)> {
-    let slot = memory.region("SLOT").with_context(|| format!("{} has no slot for a model", board.name))?;
+    let slot = memory.region("SLOT").filter(|slot| !slot.is_empty());
+    let slot = slot.with_context(|| {
+        format!("{} has no slot for a model: build a program with the model, `--model FILE`", board.name)
+    })?;
     let (bytes, blob) = blob::read(file)?;
     let model = Model::new(blob.as_bytes()).context("the blob is not valid")?;
     let bytes = if model.precision().is_integer() { relayout(&model, board.layout())? } else { bytes };
@@ -59,5 +62,6 @@ mod tests {
             place("microbit", &repo.root().join("models/names.blob")).unwrap_err().to_string().contains("the slot of")
         );
         assert!(place("pico", Path::new("README.md")).is_err());
+        assert!(place("esp32c3", &model).unwrap_err().to_string().contains("esp32c3 has no slot"));
     }
 }

@@ -4,6 +4,8 @@
 mod mcycle;
 #[cfg(feature = "int8")]
 mod memcpy;
+#[cfg(stopwatch = "mpccr")]
+mod mpccr;
 pub mod sections;
 
 use core::arch::asm;
@@ -13,6 +15,8 @@ pub use riscv_rt::{TrapFrame, entry};
 
 #[cfg(stopwatch = "mcycle")]
 pub use self::mcycle::Mcycle;
+#[cfg(stopwatch = "mpccr")]
+pub use self::mpccr::Mpccr;
 
 /// Pattern that [`paint`] writes.
 pub(super) const PAINT: u32 = 0xcccc_cccc;

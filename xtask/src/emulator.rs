@@ -11,12 +11,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::board::Board;
+use crate::board::{Board, LARGE_FLASH, MEASURING};
 use crate::command::show;
-use crate::firmware;
 use crate::repo::Repo;
 use crate::setup::qemu;
-use crate::size;
 use crate::streams;
 
 /// Default time limit of a program on the emulated chip.
@@ -115,16 +113,12 @@ pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments:
     let mut qemu = Command::new(program);
     qemu.args(options).arg(semihosting);
     // `cargo xtask bench` also measures programs that no chip with this core has flash for.
-    if board.machine == Some(MICROBIT) && size::of_file(elf)?.flash() > MICROBIT_FLASH {
-        qemu.args(["-global", &format!("nrf51-soc.flash-size={}", firmware::LARGE_FLASH)]);
+    if board.machine == Some("microbit") && MEASURING.iter().any(|bin| name.starts_with(bin)) {
+        qemu.args(["-global", &format!("nrf51-soc.flash-size={LARGE_FLASH}")]);
     }
     qemu.arg("-kernel").arg(elf);
     Ok(qemu)
 }
-
-/// QEMU's name for the micro:bit, and bytes of its flash.
-const MICROBIT: &str = "microbit";
-const MICROBIT_FLASH: u64 = 256 << 10;
 
 /// Longest command line of a program in bytes, including its name: `MAX_BYTES` of `firmware-example/src/arguments.rs`
 /// without the terminating zero.

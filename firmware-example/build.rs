@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let boards = boards::read(&fs::read_to_string(BOARDS)?).map_err(|error| format!("{BOARDS}: {error}"))?;
     let is_for_chip = env::var("CARGO_CFG_TARGET_OS")? == "none";
-    let flash = if is_for_chip { flash_bytes(&boards)? } else { None };
+    let flash = if is_for_chip { Flash::of_board(&boards)? } else { None };
     let needed = copy_model(&out, flash)?;
     if has_feature("int8") {
         fs::write(out.join("anomaly.rs"), anomaly::source(layout()?.unwrap_or(Layout::RowMajor)))?;
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Copies the blob to where the program includes it, with its integers in the layout that is fastest on the board.
 /// Checks here what the chip would otherwise refuse. Returns the features that the model needs.
-fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<dyn Error>> {
+fn copy_model(out: &Path, flash: Option<Flash>) -> Result<Vec<&'static str>, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=MODEL");
     // MODEL is relative to the user's directory, which a build script cannot know: the workspace is the best guess.
     let path = match env::var_os("MODEL") {
@@ -97,13 +97,18 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<d
         Some(layout) if model.precision().is_integer() => relayout(&model, layout)?,
         _ => bytes,
     };
-    if let Some(flash) = flash
+    if let Some(Flash { program: flash, slot }) = flash
         && !fits(bytes.len() as u64, flash)
     {
-        let advice = if is_tabulated {
+        let smaller = if is_tabulated {
             "export it without --tables"
         } else {
             "train a smaller model, or export it in fewer bits (--precision int8)"
+        };
+        let advice = if fits(bytes.len() as u64, flash + slot) {
+            format!("{smaller}, or set WITHOUT_SLOT=1 for {slot} more bytes, those of the slot for a second model")
+        } else {
+            smaller.to_owned()
         };
         println!(
             "cargo::error=the model does not fit: {} takes {} bytes of flash, a program at least {PROGRAM_BYTES} more, \
@@ -118,10 +123,10 @@ fn copy_model(out: &Path, flash: Option<u64>) -> Result<Vec<&'static str>, Box<d
 }
 
 /// Returns the shipped model that suits the features and the board.
-fn default_model(flash: Option<u64>) -> Result<PathBuf, Box<dyn Error>> {
+fn default_model(flash: Option<Flash>) -> Result<PathBuf, Box<dyn Error>> {
     for (precision, path) in DEFAULT_MODELS {
         if has_feature(precision)
-            && flash.is_none_or(|flash| fs::metadata(path).is_ok_and(|file| fits(file.len(), flash)))
+            && flash.is_none_or(|flash| fs::metadata(path).is_ok_and(|file| fits(file.len(), flash.program)))
         {
             return Ok(path.into());
         }
@@ -135,18 +140,32 @@ fn fits(model: u64, flash: u64) -> bool {
     model + PROGRAM_BYTES <= flash
 }
 
-/// Returns the bytes of flash that the board's memory map has for a program, from the line `FLASH : ORIGIN = a, LENGTH
-/// = b`.
-fn flash_bytes(boards: &[Board]) -> Result<Option<u64>, Box<dyn Error>> {
-    let Some(Board { name, .. }) = boards.iter().find(|board| has_feature(board.name)) else { return Ok(None) };
-    let length = length_of("FLASH", &memory_map(name)?);
-    Ok(Some(length.ok_or_else(|| format!("memory/{name}.x has no valid line for FLASH"))?))
+/// Bytes of a board's flash.
+#[derive(Clone, Copy)]
+struct Flash {
+    /// For the program, with its model.
+    program: u64,
+    /// For a second model.
+    slot: u64,
+}
+
+impl Flash {
+    /// Reads the lengths of the chosen board's regions from its memory map: `FLASH : ORIGIN = a, LENGTH = b`.
+    fn of_board(boards: &[Board]) -> Result<Option<Self>, Box<dyn Error>> {
+        let Some(Board { name, .. }) = boards.iter().find(|board| has_feature(board.name)) else { return Ok(None) };
+        let map = memory_map(name)?;
+        let length = |region: &str| {
+            length_of(region, &map).ok_or_else(|| format!("memory/{name}.x has no valid line for {region}"))
+        };
+        Ok(Some(Self { program: length("FLASH")?, slot: length("SLOT")? }))
+    }
 }
 
 /// Returns the length of a region in a memory map.
 fn length_of(region: &str, map: &str) -> Option<u64> {
     let line = map.lines().find(|line| line.trim_start().starts_with(region))?;
-    let length = line.split_once("LENGTH")?.1.trim_start().strip_prefix('=')?;
+    // The last one: a region may begin after another, at `ORIGIN(FLASH) + LENGTH(FLASH)`.
+    let length = line.rsplit_once("LENGTH")?.1.trim_start().strip_prefix('=')?;
     sum(length.split("/*").next().unwrap_or(length))
 }
 

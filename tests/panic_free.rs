@@ -1,7 +1,7 @@
 //! `runtime` contains no panic, allocation or recursion in anything it offers for inference: the program that calls all
 //! of it contains none. The computed bound of its stack holds when the program runs.
 
-use tests::{Firmware, workspace};
+use tests::{Firmware, with_tables, workspace};
 use xtask::board;
 use xtask::call_graph::CallGraph;
 
@@ -44,12 +44,7 @@ fn nothing_panics_allocates_or_recurses() {
             }
             let firmware = Firmware::build_with(board.name, "panic_free", &workspace("models").join(blob));
             let graph = graph(&firmware);
-            for name in graph.names() {
-                // The program's own name contains a forbidden part.
-                let rest = name.replace("panic_free::", "");
-                let forbidden = FORBIDDEN.iter().find(|part| rest.contains(**part));
-                assert!(forbidden.is_none(), "{} in {precision}: {name}", board.name);
-            }
+            assert_nothing_is_forbidden(&graph, &format!("{} in {precision}", board.name));
             // Fails if functions call each other in a circle. On RISC-V, the function that starts `main` has a frame.
             let first = if board.is_riscv() { "_start_rust" } else { "main" };
             let bound = graph.bound(first).unwrap_or_else(|error| panic!("{} in {precision}: {error:#}", board.name));
@@ -64,6 +59,29 @@ fn nothing_panics_allocates_or_recurses() {
     // Not compared: set-up may have installed another compiler, whose code uses another amount of stack.
     if std::env::var_os("BLESS").is_some() {
         tests::assert_section("docs/trust/record/reliability.md", "stack", &table);
+    }
+}
+
+/// Proves the same of a program for a model with tables, whose code other programs do not contain.
+#[test]
+fn tables_neither_panic_nor_allocate_nor_recurse() {
+    let blob = with_tables("panic_free", "tiny.int8.blob");
+    for board in board::one_of_each_core() {
+        let firmware = Firmware::build_with(board.name, "panic_free", &blob);
+        let graph = graph(&firmware);
+        assert!(graph.names().any(|name| name.contains("add_halves")), "{}: the code of tables is missing", board.name);
+        assert_nothing_is_forbidden(&graph, &format!("{} with tables", board.name));
+        let bound = graph.bound("main").unwrap_or_else(|error| panic!("{} with tables: {error:#}", board.name));
+        assert!(stack_taken(&firmware) <= bound.bytes, "{bound:?}");
+    }
+}
+
+fn assert_nothing_is_forbidden(graph: &CallGraph, program: &str) {
+    for name in graph.names() {
+        // The program's own name contains a forbidden part.
+        let rest = name.replace("panic_free::", "");
+        let forbidden = FORBIDDEN.iter().find(|part| rest.contains(**part));
+        assert!(forbidden.is_none(), "{program}: {name}");
     }
 }
 

@@ -20,7 +20,7 @@ use exporter::io::write::write_atomically;
 use exporter::measure::costs::fit::{Observation, least_squares};
 use exporter::measure::costs::{Costs, Network, PROGRAM, Row, counted_on, is_predicted, predicted};
 use runtime::format::{AlignedBlob, Precision, WeightFormat};
-use runtime::write::tabulate_pairs;
+use runtime::write::{tabulate_halves, tabulate_pairs};
 use runtime::{Activation, Level, Model};
 use serde::{Deserialize, Serialize};
 use xtask::bench::{self, SHIPPED};
@@ -38,6 +38,7 @@ struct Shape {
     levels: &'static [(u8, u16)],
     gated: bool,
     skip: bool,
+    /// Format of level 0; with [`WeightFormat::Halves`], level 1 has that format, above pairs.
     first: WeightFormat,
     int4_output: bool,
 }
@@ -59,6 +60,9 @@ impl Shape {
     const fn pairs(self) -> Self {
         Self { first: WeightFormat::Pairs, ..self }
     }
+    const fn halves(self) -> Self {
+        Self { first: WeightFormat::Halves, ..self }
+    }
     const fn int4_output(self) -> Self {
         Self { int4_output: true, ..self }
     }
@@ -71,20 +75,27 @@ impl Shape {
             levels: self.levels.iter().map(|&(fuse, width)| Level { fuse, width }).collect(),
             activation: if self.gated { Activation::Gated } else { Activation::Tanh },
             skip: self.skip,
-            first: if self.first == WeightFormat::Pairs { WeightFormat::Table } else { self.first },
+            first: if self.is_tabulated() { WeightFormat::Table } else { self.first },
             output: if self.int4_output { WeightFormat::Int4 } else { WeightFormat::Int8 },
         };
         let blob = bench::random_blob(&network, precision)?;
-        if self.first != WeightFormat::Pairs {
-            return Ok(blob);
-        }
         let plain = AlignedBlob::from(blob.as_slice());
-        Ok(tabulate_pairs(&Model::new(plain.as_bytes())?)?)
+        let tabulated = match self.first {
+            WeightFormat::Pairs => tabulate_pairs(&Model::new(plain.as_bytes())?)?,
+            WeightFormat::Halves => tabulate_halves(&Model::new(plain.as_bytes())?)?,
+            WeightFormat::F32 | WeightFormat::Table | WeightFormat::Int8 | WeightFormat::Int4 => blob,
+        };
+        Ok(tabulated)
+    }
+
+    /// Returns whether the blob is made from one with other weight formats.
+    fn is_tabulated(&self) -> bool {
+        matches!(self.first, WeightFormat::Pairs | WeightFormat::Halves)
     }
 }
 
 /// Networks that are counted. Every term occurs in several networks, together with different other terms.
-const SHAPES: [Shape; 22] = [
+const SHAPES: [Shape; 25] = [
     shape(27, 24, &[(2, 32), (2, 32), (2, 32)]),
     shape(27, 16, &[(2, 48), (2, 24), (2, 64)]).gated().skip(),
     shape(40, 12, &[(3, 40), (2, 36)]).embedding(),
@@ -102,6 +113,9 @@ const SHAPES: [Shape; 22] = [
     shape(27, 24, &[(2, 40), (2, 48)]).pairs(),
     shape(30, 12, &[(2, 64), (3, 30)]).gated().skip().pairs().int4_output(),
     shape(20, 8, &[(2, 16), (2, 24), (2, 20)]).pairs(),
+    shape(20, 8, &[(2, 16), (2, 24), (2, 20)]).halves(),
+    shape(18, 12, &[(2, 20), (2, 30)]).gated().skip().halves(),
+    shape(16, 10, &[(2, 24), (2, 52), (3, 16)]).halves().int4_output(),
     // More columns than any kernel computes in one round.
     shape(27, 24, &[(2, 112), (3, 48)]),
     // Long rings, which the beginning of a word fills.
@@ -231,8 +245,8 @@ fn combinations() -> Vec<(&'static str, &'static str)> {
 fn count(repo: &Repo, combinations: impl Iterator<Item = (&'static str, &'static str)>) -> Result<Vec<Count>> {
     let mut work = Vec::new();
     for (board, precision) in combinations {
-        // Single precision has no tables, so a shape with pairs is the same as one without.
-        let shapes = (0..SHAPES.len()).filter(|&at| precision != "f32" || SHAPES[at].first != WeightFormat::Pairs);
+        // Single precision has no tables, so such a shape is the same as one without.
+        let shapes = (0..SHAPES.len()).filter(|&at| precision != "f32" || !SHAPES[at].is_tabulated());
         work.extend(shapes.map(|shape| (board, precision, shape)));
     }
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use runtime::format::AlignedBlob;
+use runtime::write::tabulate_halves;
 use runtime::{Generator, HeapState, Model, Sampling};
 pub use xtask::bench::thousands;
 use xtask::board::{self, Board};
@@ -28,6 +29,23 @@ pub fn blob(name: &str) -> AlignedBlob {
     let path = workspace("models").join(name);
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     AlignedBlob::from(bytes.as_slice())
+}
+
+/// Writes a blob of `models/` with tables for levels 0 and 1 to a folder of the test program, and returns the file's
+/// path.
+///
+/// # Panics
+/// Panics if the file cannot be written, or if the model is not in integers.
+pub fn with_tables(program: &str, name: &str) -> PathBuf {
+    let plain = blob(name);
+    let tabulated = tabulate_halves(&Model::new(plain.as_bytes()).expect("a shipped model")).expect("fuses of two");
+    let path = workspace("target/tests").join(program).join(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    // Programs with a newer file would be built again.
+    if std::fs::read(&path).ok().as_ref() != Some(&tabulated) {
+        std::fs::write(&path, &tabulated).expect("a file");
+    }
+    path
 }
 
 /// Program for a board, with a model in it.

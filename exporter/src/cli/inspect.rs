@@ -6,6 +6,7 @@ use exporter::measure::costs::{self, Chip, Costs};
 use exporter::measure::inspect::{Inspection, inspect};
 use exporter::model::pack::ModelFile;
 use runtime::Model;
+use runtime::format::WeightFormat;
 
 use super::count;
 
@@ -65,7 +66,9 @@ fn print_network(inspection: &Inspection) {
     row("MACs per character, whole window", count(network.macs_window));
     row("  streaming (one node per level)", count(network.macs_streaming));
     for blob in inspection.blobs.iter().filter(|blob| blob.macs != network.macs_streaming) {
-        row(&format!("  streaming, level 0 looked up ({})", blob.precision), count(blob.macs));
+        let has_halves = blob.formats.iter().any(|format| format == WeightFormat::Halves.name());
+        let levels = if has_halves { "levels 0 and 1" } else { "level 0" };
+        row(&format!("  streaming, {levels} looked up ({})", blob.precision), count(blob.macs));
     }
 }
 

@@ -112,11 +112,17 @@ pub const fn half_words(rows: usize) -> usize {
 /// value for each of them. Values beyond the shortest remain unchanged. The sum of two numbers must fit 24 bits, so that
 /// no sum carries into the next.
 #[inline(never)]
-pub fn add_halves(older: &[u32], newer: &[u32], multiplier: &[i32], curve: &Curve, out: &mut [i8]) {
-    let halves = older.as_chunks::<BLOCK_WORDS>().0.iter().zip(newer.as_chunks::<BLOCK_WORDS>().0);
+pub fn add_halves(mut older: &[u32], mut newer: &[u32], multiplier: &[i32], curve: &Curve, out: &mut [i8]) {
     let rows = out.as_chunks_mut::<BLOCK_ROWS>().0.iter_mut().zip(multiplier.as_chunks::<BLOCK_ROWS>().0);
-    for ((out, multiplier), (older, newer)) in rows.zip(halves) {
-        let sums = add_block(older, newer);
+    for (out, multiplier) in rows {
+        // Not `as_chunks`, which divides by three: Cortex-M0 has no instruction for that.
+        let (Some((older_block, older_rest)), Some((newer_block, newer_rest))) =
+            (older.split_first_chunk(), newer.split_first_chunk())
+        else {
+            return;
+        };
+        (older, newer) = (older_rest, newer_rest);
+        let sums = add_block(older_block, newer_block);
         // No loop: compiled for size, it would go through memory.
         *out = [
             level_1(sums[0], multiplier[0], curve),

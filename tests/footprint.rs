@@ -15,7 +15,7 @@ use xtask::size;
 static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::read(&Repo::find()).expect("the budget"));
 
 /// Crates whose code does not belong to the runtime: the programs themselves, their console, and their start-up code.
-const OTHERS: [&str; 5] = ["firmware-example", "name", "loaded", "semihosting", "cortex-m-rt"];
+const OTHERS: [&str; 7] = ["firmware-example", "name", "loaded", "semihosting", "cortex-m-rt", "riscv-rt", "riscv"];
 
 /// Returns the bytes of the runtime's code, with everything that it links, in one of the two smallest programs, which
 /// draw one name.

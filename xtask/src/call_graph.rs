@@ -36,6 +36,8 @@ struct Function {
     calls_pointer: bool,
     /// True if it calls a debugger.
     calls_debugger: bool,
+    /// True if its stack cannot be read from its instructions.
+    is_unknown: bool,
 }
 
 /// Upper bound of the stack that a call takes.
@@ -69,8 +71,9 @@ impl CallGraph {
             let read = isa.read(start, code, &data);
             constants.extend(&read.constants);
             let frame = frames.get(&start).copied().unwrap_or(0).max(read.pushed);
-            let Read { calls, calls_pointer, calls_debugger, .. } = read;
-            let function = Function { name, end: start + size, frame, calls, calls_pointer, calls_debugger };
+            let Read { calls, calls_pointer, calls_debugger, is_unknown, .. } = read;
+            let function =
+                Function { name, end: start + size, frame, calls, calls_pointer, calls_debugger, is_unknown };
             // If two names share one function, either name will do.
             functions.insert(start, function);
         }
@@ -132,6 +135,7 @@ impl CallGraph {
             "recursion: {}",
             cycle.unwrap_or(&[]).iter().map(|at| self.functions[at].name.as_str()).collect::<Vec<_>>().join(" -> ")
         );
+        ensure!(!function.is_unknown, "the stack of {} is unknown: an instruction is not understood", function.name);
         callers.push(start);
         let (mut most, mut through) = (0, None);
         let pointed_to = function.calls_pointer.then_some(&self.pointed_to).into_iter().flatten();
@@ -202,8 +206,8 @@ mod tests {
 
     fn function(name: &str, start: u64, frame: u64, calls: &[u64]) -> (u64, Function) {
         let calls = calls.iter().copied().collect();
-        let (name, calls_pointer) = (name.to_owned(), name == "d");
-        (start, Function { name, end: start + 16, frame, calls, calls_pointer, calls_debugger: false })
+        let (name, calls_pointer, is_unknown) = (name.to_owned(), name == "d", name == "u");
+        (start, Function { name, end: start + 16, frame, calls, calls_pointer, calls_debugger: false, is_unknown })
     }
 
     #[test]
@@ -233,5 +237,7 @@ mod tests {
         assert_eq!(graph.bound("a").unwrap_err().to_string(), "recursion: b -> d");
         graph.functions.extend([function("d", 48, 12, &[99])]);
         assert!(graph.bound("a").unwrap_err().to_string().contains("which is in no function"));
+        graph.functions.extend([function("u", 48, 12, &[])]);
+        assert!(graph.bound("a").unwrap_err().to_string().contains("stack of u is unknown"));
     }
 }

@@ -117,6 +117,8 @@ pub struct Read {
     pub constants: BTreeSet<u64>,
     /// Bytes of everything that the function pushes, as if nothing were popped in between.
     pub pushed: u64,
+    /// True if an instruction changes the stack pointer by an unknown amount, or cannot be read.
+    pub is_unknown: bool,
 }
 
 /// Returns where data lies between instructions, from the mapping symbols `$d` and `$t` or `$x` (Arm, "ELF for the Arm

@@ -59,6 +59,8 @@ enum Operation {
     MoveStack { by: usize, sign: i64 },
     /// The first instruction of a call for a debugger.
     Debugger,
+    /// Another change of the stack pointer, or an instruction of more than 32 bits.
+    Unknown,
     /// All other operations.
     Other,
 }
@@ -99,6 +101,8 @@ fn operation(half: u16) -> Operation {
             Operation::JumpRegister { link: bits(12, 1) == 1, register, offset: 0 }
         }
         (2, 0b100) if bits(12, 1) == 1 && register == SP => Operation::MoveStack { by: other, sign: 1 },
+        // C.LI; C.SLLI, C.LWSP and C.MV.
+        (1, 0b010) | (2, 0b000 | 0b010 | 0b100) if register == SP => Operation::Unknown,
         _ => Operation::Other,
     }
 }
@@ -108,6 +112,8 @@ fn long_operation(word: u32) -> Operation {
     let bits = |at: u32, count: u32| u64::from(word >> at) & ((1 << count) - 1);
     let (to, from, by) = (bits(7, 5) as usize, bits(15, 5) as usize, bits(20, 5) as usize);
     let number = signed(bits(20, 12), 12);
+    // Stores and branches have no register for a result.
+    let has_result = !matches!(word & 0x7f, 0x23 | 0x63 | 0x0f);
     match (word & 0x7f, bits(12, 3), bits(25, 7)) {
         (0x6f, _, _) => {
             let offset = bits(31, 1) << 20 | bits(12, 8) << 12 | bits(20, 1) << 11 | bits(21, 10) << 1;
@@ -118,15 +124,16 @@ fn long_operation(word: u32) -> Operation {
             let offset = bits(31, 1) << 12 | bits(7, 1) << 11 | bits(25, 6) << 5 | bits(8, 4) << 1;
             Operation::Branch { offset: signed(offset, 13) }
         }
-        (0x37 | 0x17, _, _) => {
+        (0x37 | 0x17, _, _) if to != SP => {
             Operation::Upper { to, value: signed(bits(12, 20) << 12, 32), relative: word & 0x7f == 0x17 }
         }
         // `slli x0, x0, 31`: RISC-V Semihosting, "Call".
         _ if word == 0x01f0_1013 => Operation::Debugger,
-        (0x13, 0, _) => Operation::AddNumber { to, from, number },
+        (0x13, 0, _) if to != SP || from == SP => Operation::AddNumber { to, from, number },
         (0x33, 0, 0 | 0x20) if to == SP && from == SP => {
             Operation::MoveStack { by, sign: if bits(25, 7) == 0 { 1 } else { -1 } }
         }
+        _ if word & 0x1f == 0x1f || (has_result && to == SP) => Operation::Unknown,
         _ => Operation::Other,
     }
 }
@@ -181,6 +188,7 @@ pub fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
             }
             Operation::MoveStack { by, sign } => read.pushed += (sign * sum[by]).min(0).unsigned_abs(),
             Operation::Debugger => read.calls_debugger = true,
+            Operation::Unknown => read.is_unknown = true,
             Operation::Other => {}
         }
         if let Some(target) = target
@@ -290,6 +298,23 @@ mod tests {
         assert_eq!(of(&words(&[0x0000_12b7, 0x4051_0133])).pushed, 4096);
         // lui t0, 0xfffff; addi t0, t0, -16; add sp, sp, t0
         assert_eq!(of(&words(&[0xffff_f2b7, 0xff02_8293, 0x0051_0133])).pushed, 4112);
+    }
+
+    #[test]
+    fn an_unknown_stack_is_noticed() {
+        // andi sp, sp, -64; addi sp, s0, -16; mv sp, a0 (in 32 bits: addi sp, a0, 0); lw sp, 0(a0); lui sp, 1
+        for word in [0xfc01_7113_u32, 0xff04_0113, 0x0005_0113, 0x0005_2103, 0x0000_1137] {
+            assert!(of(&words(&[word])).is_unknown, "{word:08x}");
+        }
+        // c.mv sp, a0; c.lwsp sp, 0(sp); c.li sp, 0; c.slli sp, 1
+        for half in [0x812a, 0x4102, 0x4101, 0x0106] {
+            assert!(of(&halves(&[half])).is_unknown, "{half:04x}");
+        }
+        // An instruction of 48 bits.
+        assert!(of(&halves(&[0x001f, 0, 0])).is_unknown);
+        // addi sp, sp, -16; sw sp, 0(a0); c.swsp sp, 0(sp); mv a0, sp; addi s0, sp, 16; bne sp, a0, +0
+        let known = [0x1141, 0x2023, 0x0025, 0xc00a, 0x850a, 0x0800, 0x1063, 0x00a1];
+        assert!(!of(&halves(&known)).is_unknown);
     }
 
     #[test]

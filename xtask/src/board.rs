@@ -25,6 +25,10 @@ pub static BOARDS: LazyLock<Vec<Board>> = LazyLock::new(|| {
 /// Advances virtual time by 2^6 ns per instruction, independent of the host's time.
 const ICOUNT: &str = "shift=6,align=off,sleep=off";
 
+/// Bytes of flash with which programs are measured on the emulated Cortex-M0 if their model has tables. Real chips with
+/// that core have too little flash, and those with a Cortex-M0+ and enough of it are not emulated.
+pub const LARGE_FLASH: u64 = 2 << 20;
+
 /// Returns the default board.
 pub fn default() -> &'static Board {
     &BOARDS[0]

@@ -1,6 +1,7 @@
 //! Runs a program on the emulated chip and reads its console.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,13 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use object::{Object, ObjectSegment};
 
-use crate::board::Board;
+use crate::board::{Board, LARGE_FLASH};
 use crate::command::show;
-use crate::firmware;
 use crate::repo::Repo;
 use crate::setup::qemu::QEMU;
-use crate::size;
 use crate::streams;
 
 /// Default time limit of a program on the emulated chip.
@@ -114,8 +114,8 @@ pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments:
     let mut qemu = Command::new(program);
     qemu.args(options).arg(semihosting);
     // `cargo xtask bench` also measures programs that no chip with this core has flash for.
-    if board.machine == Some(MICROBIT) && size::of_file(elf)?.flash() > MICROBIT_FLASH {
-        qemu.args(["-global", &format!("nrf51-soc.flash-size={}", firmware::LARGE_FLASH)]);
+    if board.machine == Some(MICROBIT) && end_in_flash(elf)? > MICROBIT_FLASH {
+        qemu.args(["-global", &format!("nrf51-soc.flash-size={LARGE_FLASH}")]);
     }
     qemu.arg("-kernel").arg(elf);
     Ok(qemu)
@@ -124,6 +124,14 @@ pub(crate) fn command_line(program: &Path, board: &Board, elf: &Path, arguments:
 /// QEMU's name for the micro:bit, and bytes of its flash.
 const MICROBIT: &str = "microbit";
 const MICROBIT_FLASH: u64 = 256 << 10;
+
+/// Returns the address after the last byte of a program that is in flash, which begins at 0; RAM is at 0x2000_0000.
+fn end_in_flash(elf: &Path) -> Result<u64> {
+    let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", elf.display()))?;
+    let ends = file.segments().map(|segment| segment.address() + segment.size());
+    Ok(ends.filter(|&end| end < 0x2000_0000).max().unwrap_or(0))
+}
 
 /// Longest command line of a program in bytes, including its name: `MAX_BYTES` of `firmware-example/src/arguments.rs`
 /// without the terminating zero.

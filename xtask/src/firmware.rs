@@ -11,7 +11,7 @@ use runtime::format::{self, Layout, Precision, WeightFormat};
 use runtime::{Activation, Model};
 
 use crate::blob;
-use crate::board::Board;
+use crate::board::{Board, LARGE_FLASH};
 use crate::command::run_for_output;
 use crate::repo::Repo;
 use crate::watched;
@@ -51,10 +51,6 @@ const SPEED_MATTERS: &str = "Cortex-M55";
 
 /// Programs that measure models of any size: they reserve no flash for a second model.
 const MEASURING: [&str; 2] = ["bench", "anomaly"];
-
-/// Bytes of flash with which programs are measured on the emulated Cortex-M0 if their model has tables. Real chips with
-/// that core have too little flash, and those with a Cortex-M0+ and enough of it are not emulated.
-pub const LARGE_FLASH: u64 = 2 << 20;
 
 /// The core of [`LARGE_FLASH`].
 const SMALL_FLASH: &str = "Cortex-M0";

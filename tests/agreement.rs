@@ -23,8 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(900);
 /// Model, and the host's results with it, computed once for all boards.
 struct Witness {
     blob: &'static str,
-    /// True if levels 0 and 1 are tables on the chip, in a blob that the host makes. The host's results are those of the
-    /// model without tables.
+    /// True if levels 0 and 1 are tables on the chip, in a blob that the host makes. The host's results are those of
+    /// the model without tables.
     tables: bool,
     /// File for the chip, which tests may ask for at the same time.
     file: OnceLock<PathBuf>,
@@ -78,7 +78,7 @@ static INT8: Witness = Witness::new("names.int8.blob");
 static INT4: Witness = Witness::new("names.int4.blob");
 static INT8_TABLES: Witness = Witness::with_tables("names.int8.blob");
 static INT4_TABLES: Witness = Witness::with_tables("names.int4.blob");
-/// For boards whose flash is too small for the tables of the shipped model.
+/// Model for boards whose flash is too small for the tables of the shipped model.
 static TINY_TABLES: Witness = Witness::with_tables("tiny.int8.blob");
 
 #[test]

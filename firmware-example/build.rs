@@ -143,9 +143,9 @@ fn fits(model: u64, flash: u64) -> bool {
 /// Bytes of a board's flash.
 #[derive(Clone, Copy)]
 struct Flash {
-    /// For the program, with its model.
+    /// Bytes for the program, with its model.
     program: u64,
-    /// For a second model.
+    /// Bytes for a second model.
     slot: u64,
 }
 
@@ -170,8 +170,8 @@ fn length_of(region: &str, map: &str) -> Option<u64> {
 }
 
 /// Returns the board's memory map. If the environment variable WITHOUT_SLOT is set, the map has no slot and FLASH
-/// extends to the slot's end, or has the length that the environment variable FLASH says. `cargo xtask bench` needs this
-/// to measure larger programs, which look for no model in the slot.
+/// extends to the slot's end, or has the length that the environment variable FLASH says. `cargo xtask bench` needs
+/// this to measure larger programs, which look for no model in the slot.
 fn memory_map(board: &str) -> Result<String, Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=WITHOUT_SLOT");
     println!("cargo::rerun-if-env-changed=FLASH");

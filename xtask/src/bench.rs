@@ -134,7 +134,8 @@ impl Options {
 pub struct Case {
     /// Board that runs the program.
     pub board: &'static Board,
-    /// [`WAVENET`], [`GATED`], [`RELU`], [`PAIRS`], [`TABLES`], [`SHIPPED`], [`SHIPPED_TABLES`] or the anomaly detector.
+    /// [`WAVENET`], [`GATED`], [`RELU`], [`PAIRS`], [`TABLES`], [`SHIPPED`], [`SHIPPED_TABLES`] or the anomaly
+    /// detector.
     pub model: &'static str,
     /// Precision of the model.
     pub precision: &'static str,

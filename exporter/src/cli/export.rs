@@ -34,9 +34,9 @@ pub struct Args {
     /// Pack for this core [default: host; for a blob, keep its layout]
     #[arg(long, value_parser = named_or("host", Core::ALL, Core::name))]
     core: Option<Choice<Core>>,
-    /// Look levels up in tables (int8, int4): the same words faster, for more flash. `pairs` stores the output of level 0
-    /// for every pair of characters; `halves` also stores the sums of level 1, in two halves, for every pair. Both grow
-    /// with the square of the vocabulary size [default without a value: halves]
+    /// Look levels up in tables (int8, int4): the same words faster, for more flash. `pairs` stores the output of level
+    /// 0 for every pair of characters; `halves` also stores the sums of level 1, in two halves, for every pair. Both
+    /// grow with the square of the vocabulary size [default without a value: halves]
     #[arg(long, value_name = "TABLES", num_args = 0..=1, default_missing_value = "halves", hide_default_value = true,
           value_parser = named(Tables::ALL, Tables::name))]
     tables: Option<Tables>,

@@ -15,8 +15,8 @@ table! {
         /// Output of level 0 for every pair of characters, in 8 bits, so that nothing is computed. Only for a level 0
         /// with a fuse of two.
         Pairs = "pairs",
-        /// Sums of level 1 in two halves, one for every pair of the older characters and one for every pair of the newer
-        /// characters, in 24 bits. Only for a level 1 with a fuse of two, above a level 0 in [`Self::Pairs`].
+        /// Sums of level 1 in two halves, one for every pair of the older characters and one for every pair of the
+        /// newer characters, in 24 bits. Only for a level 1 with a fuse of two, above a level 0 in [`Self::Pairs`].
         Halves = "halves",
     }
 }

@@ -214,8 +214,8 @@ impl<'n> LinearInt<'n> {
         }
     }
 
-    /// Computes a level in [`WeightFormat::Halves`] for two pairs of characters, the older pair first. `out` has room as
-    /// for [`Self::forward`]; the values after the level's width are unspecified.
+    /// Computes a level in [`WeightFormat::Halves`] for two pairs of characters, the older pair first. `out` has room
+    /// as for [`Self::forward`]; the values after the level's width are unspecified.
     #[cfg_attr(kernel = "mve", inline(always))]
     pub(crate) fn forward_pairs(&self, [older, newer]: [[Token; 2]; 2], out: &mut [i8]) {
         let Some((multiplier, entries)) = self.words.split_at_checked(round_up(self.fan_out, ARRAY_WORDS)) else {

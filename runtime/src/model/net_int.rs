@@ -151,8 +151,8 @@ impl<'a> NetInt<'a> {
         activations
     }
 
-    /// Writes the output of level 1, which is stored in halves, to the front of `out`, which has room for whole blocks of
-    /// rows. Returns its width.
+    /// Writes the output of level 1, which is stored in halves, to the front of `out`, which has room for whole blocks
+    /// of rows. Returns its width.
     #[cfg_attr(kernel = "mve", inline(always))]
     pub fn level_1(&self, header: &Fields<'_>, pairs: [[Token; PAIR]; 2], out: &mut [i8]) -> usize {
         let width = header.config.levels().get(1).map_or(0, |level| level.width.into());
@@ -194,8 +194,8 @@ impl Numbers for NetInt<'_> {
         self.linear(header, index, fan_out)
     }
 
-    /// Looks up levels 0 and 1 if level 1 is stored in halves. The ring of level 0 holds the last character, that of level 1
-    /// the last two pairs of characters.
+    /// Looks up levels 0 and 1 if level 1 is stored in halves. The ring of level 0 holds the last character, that of
+    /// level 1 the last two pairs of characters.
     #[inline]
     fn look_up(
         &self,

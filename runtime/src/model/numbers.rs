@@ -37,8 +37,8 @@ pub(crate) trait Numbers {
     /// Returns layer `index`, counted from the characters up; the output layer is the last.
     fn layer(&self, header: &Fields<'_>, index: usize, fan_out: usize) -> Self::Layer<'_>;
 
-    /// Takes a character through the first levels if they are looked up together, and passes their outputs to `observe`.
-    /// Returns the progress after them, or `None` if they are computed one by one.
+    /// Takes a character through the first levels if they are looked up together, and passes their outputs to
+    /// `observe`. Returns the progress after them, or `None` if they are computed one by one.
     #[inline]
     fn look_up(
         &self,

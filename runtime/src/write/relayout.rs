@@ -45,11 +45,11 @@ pub fn tabulate_pairs(model: &Model<'_>) -> Result<Vec<u8>, EncodeError> {
     write(model, model.layout(), &[], &layers)
 }
 
-/// Returns the blob of an integer model whose levels 0 and 1 are looked up: level 0 as in [`tabulate_pairs`], level 1 in
-/// the halves of its sums ([`WeightFormat::Halves`]).
+/// Returns the blob of an integer model whose levels 0 and 1 are looked up: level 0 as in [`tabulate_pairs`], level 1
+/// in the halves of its sums ([`WeightFormat::Halves`]).
 ///
-/// The logits are the same, bit by bit, and no row of the two levels is multiplied. Besides the pairs, the halves take
-/// `6 vocab_size^2` bytes for each row of level 1. There is no way back.
+/// The logits are the same, bit by bit, and no row of the two levels is multiplied. In addition to the pairs, the
+/// halves take `6 vocab_size^2` bytes for each row of level 1. There is no way back.
 ///
 /// # Errors
 /// [`EncodeError::NotInteger`] for a model in f32; [`EncodeError::NotPairs`] if its level 0 fuses more than two

@@ -14,7 +14,7 @@ pub struct Mpccr {
 
 impl Mpccr {
     /// Starts the counter; ESP32-C3 Technical Reference Manual, 1.4.
-    #[expect(clippy::new_without_default, reason = "as the other stopwatches, of which there is one")]
+    #[expect(clippy::new_without_default, reason = "the other stopwatches can be made only once")]
     pub fn new() -> Self {
         // SAFETY: mpcer selects cycles as the events to count. Nothing else uses the counter.
         unsafe { asm!("csrwi 0x7e0, 1", options(nomem, nostack)) }

@@ -109,8 +109,8 @@ pub const fn half_words(rows: usize) -> usize {
 /// `out[row] = curve(requantize(older[row] + newer[row] - ACC_LIMIT, multiplier[row]))`.
 ///
 /// `older` and `newer` hold numbers of 24 bits, one after the other, in whole blocks of four; the other slices have a
-/// value for each of them. Values beyond the shortest remain unchanged. The sum of two numbers must fit 24 bits, so that
-/// no sum carries into the next.
+/// value for each of them. Values beyond the shortest remain unchanged. The sum of two numbers must fit 24 bits, so
+/// that no sum carries into the next.
 #[inline(never)]
 pub fn add_halves(mut older: &[u32], mut newer: &[u32], multiplier: &[i32], curve: &Curve, out: &mut [i8]) {
     let rows = out.as_chunks_mut::<BLOCK_ROWS>().0.iter_mut().zip(multiplier.as_chunks::<BLOCK_ROWS>().0);

@@ -14,7 +14,7 @@ use crate::repo::Repo;
 #[path = "../../firmware-example/build/boards.rs"]
 mod table;
 
-pub use table::{Board, STOPWATCHES};
+pub use table::{Board, FLASHERS, STOPWATCHES};
 
 /// All boards, the default first.
 pub static BOARDS: LazyLock<Vec<Board>> = LazyLock::new(|| {

@@ -75,7 +75,11 @@ fn a_model_is_inspected() {
     for row in shipped["cores"].as_array().unwrap() {
         let (core, precision) = (row["core"].as_str().unwrap(), row["precision"].as_str().unwrap());
         if precision != "int8" {
-            assert!(precision == "int4" || row["missing"].is_string() == ["m0", "m0+", "m3", "rv32imc", "hazard3"].contains(&core), "{row}");
+            assert!(
+                precision == "int4"
+                    || row["missing"].is_string() == ["m0", "m0+", "m3", "rv32imc", "hazard3"].contains(&core),
+                "{row}"
+            );
             continue;
         }
         let model = models("names.safetensors");
@@ -90,7 +94,7 @@ fn a_model_is_inspected() {
         assert!(row["cycles_per_char"].as_u64().unwrap() > instructions && row["fits"] == true, "{row}");
     }
     let table = succeeds(&["inspect", "--model", &models("tiny.int8.blob")]);
-    for part in ["preset tiny", "level 0", "golden text", "m55   int8", "chars/s", "STM32F405RG"] {
+    for part in ["preset tiny", "level 0", "golden text", "m55      int8", "chars/s", "STM32F405RG"] {
         assert!(table.contains(part), "no {part} in:\n{table}");
     }
     assert!(!table.contains('\u{1b}'));

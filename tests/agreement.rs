@@ -108,6 +108,12 @@ fn tables_on_host_and_cortex_m55() {
 }
 
 #[test]
+fn tables_on_host_and_rv32imc() {
+    INT8_TABLES.agrees_with("riscv-virt");
+    INT4_TABLES.agrees_with("riscv-virt");
+}
+
+#[test]
 fn f32_on_host_and_cortex_m4f() {
     F32.agrees_with("mps2-an386");
 }

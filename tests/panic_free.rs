@@ -2,8 +2,8 @@
 //! of it contains none. The computed bound of its stack holds when the program runs.
 
 use tests::{Firmware, with_tables, workspace};
-use xtask::board;
-use xtask::call_graph::CallGraph;
+use xtask::board::{self, Board};
+use xtask::call_graph::{Bound, CallGraph};
 
 /// Parts of names that the program must not contain: panics (of checks of bounds, overflow and division by zero),
 /// formatting of messages, `unwrap`, heap memory, and unwinding.
@@ -45,9 +45,7 @@ fn nothing_panics_allocates_or_recurses() {
             let firmware = Firmware::build_with(board.name, "panic_free", &workspace("models").join(blob));
             let graph = graph(&firmware);
             assert_nothing_is_forbidden(&graph, &format!("{} in {precision}", board.name));
-            // Fails if functions call each other in a circle. On RISC-V, the function that starts `main` has a frame.
-            let first = if board.is_riscv() { "_start_rust" } else { "main" };
-            let bound = graph.bound(first).unwrap_or_else(|error| panic!("{} in {precision}: {error:#}", board.name));
+            let bound = bound(&graph, board, precision);
             let taken = stack_taken(&firmware);
             table += &format!("| {} | {precision} | {} | {taken} |\n", board.core, bound.bytes);
             assert!(taken <= bound.bytes, "{bound:?}");
@@ -71,9 +69,16 @@ fn tables_neither_panic_nor_allocate_nor_recurse() {
         let graph = graph(&firmware);
         assert!(graph.names().any(|name| name.contains("add_halves")), "{}: the code of tables is missing", board.name);
         assert_nothing_is_forbidden(&graph, &format!("{} with tables", board.name));
-        let bound = graph.bound("main").unwrap_or_else(|error| panic!("{} with tables: {error:#}", board.name));
+        let bound = bound(&graph, board, "tables");
         assert!(stack_taken(&firmware) <= bound.bytes, "{bound:?}");
     }
+}
+
+/// Returns the bound of the program's stack. Fails if functions call each other in a circle.
+fn bound(graph: &CallGraph, board: &Board, program: &str) -> Bound {
+    // On RISC-V, the function that starts `main` has a frame.
+    let first = if board.is_riscv() { "_start_rust" } else { "main" };
+    graph.bound(first).unwrap_or_else(|error| panic!("{} with {program}: {error:#}", board.name))
 }
 
 fn assert_nothing_is_forbidden(graph: &CallGraph, program: &str) {

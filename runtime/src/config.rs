@@ -172,19 +172,7 @@ impl Config {
     #[cfg_attr(kernel = "mve", inline(always))]
     #[cfg_attr(not(kernel = "mve"), inline(never))]
     pub(crate) fn linear_shape(&self, index: usize, width_0: usize) -> LinearShape<'_> {
-        let below = index.checked_sub(1).and_then(|below| self.levels.get(below));
-        let width = below.map_or(width_0, |level| level.width.into());
-        match self.levels.get(index) {
-            Some(level) => {
-                let rows = usize::from(level.width) * self.activation.rows_per_value();
-                LinearShape::new(level.fuse.into(), width, rows)
-            }
-            None if self.skip => {
-                let levels = &self.levels[..];
-                LinearShape { positions: levels.len(), width, levels, fan_out: self.vocab_size() }
-            }
-            None => LinearShape::new(1, width, self.vocab_size()),
-        }
+        LinearShape::of(&self.levels, self.activation, self.skip, self.vocab_size(), index, width_0)
     }
 
     /// Returns the width of the last level.
@@ -287,11 +275,33 @@ pub struct LinearShape<'c> {
     pub fan_out: usize,
 }
 
-impl LinearShape<'_> {
+impl<'c> LinearShape<'c> {
     /// Returns the shape of a layer with `positions` inputs of `width` values each.
     #[inline]
     pub const fn new(positions: usize, width: usize, fan_out: usize) -> Self {
         Self { positions, width, levels: &[], fan_out }
+    }
+
+    /// Returns the shape of a layer from the parts of a [`Config`]; see [`Config::linear_shape`]. Unlike that function,
+    /// it can run at compile time.
+    #[inline]
+    pub(crate) const fn of(
+        levels: &'c [Level],
+        activation: Activation,
+        skip: bool,
+        vocab_size: usize,
+        index: usize,
+        width_0: usize,
+    ) -> Self {
+        let width = if index > 0 && index <= levels.len() { levels[index - 1].width as usize } else { width_0 };
+        if index < levels.len() {
+            let rows = levels[index].width as usize * activation.rows_per_value();
+            Self::new(levels[index].fuse as usize, width, rows)
+        } else if skip {
+            Self { positions: levels.len(), width, levels, fan_out: vocab_size }
+        } else {
+            Self::new(1, width, vocab_size)
+        }
     }
 
     /// Returns the number of values of an input.

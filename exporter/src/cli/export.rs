@@ -221,8 +221,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("--int4-output needs --precision int4");
     }
     let (blob, lost) = pack(args)?;
-    let tables = args.tables.or(args.pairs.then_some(Tables::Pairs));
-    let blob = tables.map_or_else(|| Ok(blob.clone()), |tables| tabulated(&blob, tables))?;
+    let blob = match args.tables.or(args.pairs.then_some(Tables::Pairs)) {
+        Some(tables) => tabulated(&blob, tables)?,
+        None => blob,
+    };
     write_atomically(&args.out, blob.as_bytes())?;
     let packed = Model::new(blob.as_bytes())?;
     eprintln!("wrote {}", quoted(&args.out));

@@ -193,9 +193,6 @@ impl<'n> LinearInt<'n> {
         {
             return copy_i8(self.pair([older, newer]), out);
         }
-        if self.look_up_on_unit(tokens, out) {
-            return;
-        }
         let (Scaling { bias, multiplier }, curve) = (self.scaling(), self.activation.curve());
         // No other slice is shorter.
         let Some(to) = out.get_mut(..rows) else { return };

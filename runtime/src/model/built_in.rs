@@ -65,25 +65,21 @@ pub fn is_intact(blob: &[u32]) -> bool {
 /// Index of the word with the checksum; see [`crate::format::Preamble`].
 const CHECKSUM_WORD: usize = PREAMBLE_BYTES / 4 - 1;
 
-/// Returns the shapes of the levels and of the output layer, as [`Config::linear_shape`] does.
+/// Returns the shapes of the levels and of the output layer.
 #[cfg(feature = "int8")]
 const fn shapes<const LEVELS: usize, const LAYERS: usize>(
     parts: &Parts<LEVELS, LAYERS>,
 ) -> [LinearShape<'_>; MAX_LAYERS] {
     // Level 0 reads either characters or their embeddings.
     let reads_tokens = LAYERS > 0 && parts.weights[0].reads_tokens();
-    let mut width = if reads_tokens { 1 } else { parts.n_embd as usize };
+    let width_0 = if reads_tokens { 1 } else { parts.n_embd as usize };
     let mut shapes = [LinearShape::new(0, 0, 0); MAX_LAYERS];
     let mut index = 0;
-    while index < LEVELS {
-        let Level { fuse, width: width_out } = parts.levels[index];
-        let rows = width_out as usize * parts.activation.rows_per_value();
-        shapes[index] = LinearShape::new(fuse as usize, width, rows);
-        width = width_out as usize;
+    while index <= LEVELS {
+        let vocab_size = parts.vocab_size as usize;
+        shapes[index] = LinearShape::of(&parts.levels, parts.activation, parts.skip, vocab_size, index, width_0);
         index += 1;
     }
-    let (positions, levels): (_, &[Level]) = if parts.skip { (LEVELS, &parts.levels) } else { (1, &[]) };
-    shapes[LEVELS] = LinearShape { positions, width, levels, fan_out: parts.vocab_size as usize };
     shapes
 }
 

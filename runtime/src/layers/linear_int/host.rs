@@ -8,7 +8,6 @@ use super::{Input, LinearInt, Scaling};
 use crate::format::WeightFormat;
 use crate::kernels::Out;
 use crate::kernels::host::{Bias, Table, VectorUnit};
-use crate::vocab::Token;
 
 /// `bias - 128 * sum of the weights` of each row of 8-bit weights; see [`Bias`].
 ///
@@ -59,21 +58,18 @@ impl<'n> LinearInt<'n> {
         None
     }
 
-    /// Computes a level on the vector unit, without gates. Returns whether the unit can: here it cannot, as the
-    /// functions below compute rows and tables.
-    #[inline]
-    pub(super) fn level_on_unit(&self, _input: &Input<'_>, _out: &mut [i8]) -> bool {
-        false
-    }
-
-    /// Computes level 0 from a table on the vector unit. Returns whether the unit can.
-    pub(super) fn look_up_on_unit(&self, tokens: &[Token], out: &mut [i8]) -> bool {
+    /// Computes a level from a table on the vector unit, without gates. Returns `false` for other levels, whose rows
+    /// [`Self::run_on_unit`] computes.
+    pub(super) fn level_on_unit(&self, input: &Input<'_>, out: &mut [i8]) -> bool {
+        if self.format != WeightFormat::Table {
+            return false;
+        }
         let rows = self.fan_out.min(out.len());
         let Scaling { bias, multiplier } = self.scaling_of_rows();
         let (entries, vocab_size) = (self.bytes(), self.vocab_size);
         let table = Table { entries, vocab_size, rows: self.fan_out, start: 0 };
         let out = Out::Curve(&mut out[..rows], self.activation.curve());
-        VectorUnit::best().look_up(table, tokens, bias, multiplier, out);
+        VectorUnit::best().look_up(table, input.tokens(), bias, multiplier, out);
         true
     }
 }

@@ -6,7 +6,6 @@ use crate::kernels::Out;
 use crate::kernels::layout::vector128::mve::Matrix;
 use crate::kernels::routine::mve::Table;
 use crate::rows::padded;
-use crate::vocab::Token;
 
 /// Weights, checked for the vector unit.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +69,5 @@ impl LinearInt<'_> {
             }
             _ => false,
         }
-    }
-
-    /// Computes level 0 from a table on the vector unit. Returns whether the unit can: here it cannot, as
-    /// [`Self::level_on_unit`] has tried.
-    #[inline(always)]
-    pub(super) fn look_up_on_unit(&self, _tokens: &[Token], _out: &mut [i8]) -> bool {
-        false
     }
 }

@@ -4,7 +4,6 @@ use core::marker::PhantomData;
 
 use super::{Input, LinearInt};
 use crate::kernels::Out;
-use crate::vocab::Token;
 
 /// Placeholder: nothing is kept.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +35,6 @@ impl LinearInt<'_> {
     /// Computes a level on the vector unit. Returns whether the unit can.
     #[inline]
     pub(super) fn level_on_unit(&self, _input: &Input<'_>, _out: &mut [i8]) -> bool {
-        false
-    }
-
-    /// Computes level 0 from a table on the vector unit. Returns whether the unit can.
-    #[inline]
-    pub(super) fn look_up_on_unit(&self, _tokens: &[Token], _out: &mut [i8]) -> bool {
         false
     }
 }

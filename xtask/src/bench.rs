@@ -313,7 +313,7 @@ pub fn count(repo: &Repo, board: &Board, blob: &Path) -> Result<Counts> {
         bail!("{}", text.last().unwrap_or(&"the program failed without a message"));
     }
     ensure!(text == on_host(blob)?.1, "the program drew words that differ from the host's");
-    let number = |key: &str| number(&facts, key);
+    let number = |key: &str| emulator::number(&facts, key);
     Ok(Counts {
         instructions: number("instructions_per_char")?,
         parts: parts(&facts)?,
@@ -322,17 +322,11 @@ pub fn count(repo: &Repo, board: &Board, blob: &Path) -> Result<Counts> {
     })
 }
 
-/// Returns a number from a program's report.
-fn number(facts: &BTreeMap<&str, &str>, key: &str) -> Result<u64> {
-    let value = facts.get(key).with_context(|| format!("the program did not report {key}"))?;
-    value.parse().with_context(|| format!("{key}={value}"))
-}
-
 /// Returns the parts' instructions from a program's report.
 fn parts(facts: &BTreeMap<&str, &str>) -> Result<Vec<(String, u64)>> {
     let is_part = |key: &str| key.starts_with("level_") || ["output", "sampling"].contains(&key);
     let keys = facts.keys().filter(|key| is_part(key));
-    keys.map(|&key| Ok((key.to_owned(), number(facts, key)?))).collect()
+    keys.map(|&key| Ok((key.to_owned(), emulator::number(facts, key)?))).collect()
 }
 
 /// Builds the program of a case and runs it. Estimates cycles if `cycles` is true.
@@ -351,7 +345,7 @@ pub fn measure(repo: &Repo, case: &Case, cycles: bool) -> Result<Row> {
     if !console.success() {
         bail!("{}", text.last().unwrap_or(&"the program failed without a message"));
     }
-    let number = |key: &str| number(&facts, key);
+    let number = |key: &str| emulator::number(&facts, key);
     let (macs, instructions) = if is_anomaly {
         (number("macs")?, number("instructions")?)
     } else {

@@ -188,6 +188,12 @@ pub fn report(lines: &[String]) -> (Vec<&str>, BTreeMap<&str, &str>) {
     (text, facts)
 }
 
+/// Returns a number from a program's report.
+pub fn number(facts: &BTreeMap<&str, &str>, key: &str) -> Result<u64> {
+    let value = facts.get(key).with_context(|| format!("the program did not report {key}"))?;
+    value.parse().with_context(|| format!("{key}={value}"))
+}
+
 /// Returns the key and value of a report line: a key of lower-case letters, digits and `_`, then `=`, then a value.
 fn fact(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.split_once('=')?;

@@ -42,9 +42,10 @@ impl Isa {
 
     /// Reads the instructions of a function. `data` says where data lies between them: see [`data_ranges`].
     pub fn read(self, start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
+        let code = Code { start, bytes: code, data };
         match self {
-            Self::Thumb => thumb::read(start, code, data),
-            Self::Riscv => riscv::read(start, code, data),
+            Self::Thumb => thumb::read(&code),
+            Self::Riscv => riscv::read(&code),
         }
     }
 
@@ -119,6 +120,43 @@ pub struct Read {
     pub pushed: u64,
     /// True if an instruction changes the stack pointer by an unknown amount, or cannot be read.
     pub is_unknown: bool,
+}
+
+impl Read {
+    /// Adds a jump, or a call. A jump within the function's own code is neither.
+    fn jump(&mut self, code: &Code<'_>, target: u64, is_call: bool) {
+        if is_call || !(code.start..code.start + code.bytes.len() as u64).contains(&target) {
+            self.calls.insert(target);
+        }
+    }
+}
+
+/// Code of a function.
+struct Code<'c> {
+    /// Address of the first instruction.
+    start: u64,
+    bytes: &'c [u8],
+    /// See [`data_ranges`].
+    data: &'c BTreeMap<u64, bool>,
+}
+
+impl Code<'_> {
+    /// Returns a halfword, or `None` outside the function.
+    fn half(&self, address: u64) -> Option<u16> {
+        let at = usize::try_from(address - self.start).ok()?;
+        Some(u16::from_le_bytes([*self.bytes.get(at)?, *self.bytes.get(at + 1)?]))
+    }
+
+    /// Returns the address and the first halfword of the next instruction from an address on, or `None` at the end.
+    fn next(&self, mut address: u64) -> Option<(u64, u16)> {
+        loop {
+            let first = self.half(address)?;
+            if self.data.range(..=address).next_back().is_none_or(|(_, &is_data)| !is_data) {
+                return Some((address, first));
+            }
+            address += 2;
+        }
+    }
 }
 
 /// Returns where data lies between instructions, from the mapping symbols `$d` and `$t` or `$x` (Arm, "ELF for the Arm

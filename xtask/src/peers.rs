@@ -3,7 +3,6 @@
 //! `xtask/peers` has the program around a library: one layer, and whole characters of wavenet-128. It is compiled with
 //! the library's own source files, which are not part of this repository, and runs on the emulator of our board.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -159,16 +158,11 @@ fn measure(repo: &Repo, board: &Board, library: &Library, folder: &Path, options
     let child = Emulator(child.with_context(|| emulator::cannot_start(board))?);
     let run = emulator::watch(child, TIMEOUT, |_| ControlFlow::Continue(()))?;
     let (_, facts) = emulator::report(&run.lines);
-    let number = |key: &str| number(&facts, key);
+    let number = |key: &str| emulator::number(&facts, key);
     let wrong = number("wrong")?;
     ensure!(wrong == 0, "{wrong} outputs of {} differ by more than one from a plain loop", library.name);
     let name = format!("{}, {}", library.name, options.join(" "));
     Ok(Row { name, layer: number("layer")?, window: Some(number("window")?), streaming: number("streaming")? })
-}
-
-fn number(facts: &BTreeMap<&str, &str>, key: &str) -> Result<u64> {
-    let value = facts.get(key).with_context(|| format!("the program did not report {key}"))?;
-    value.parse().with_context(|| format!("{key}={value}"))
 }
 
 /// Returns the table in Markdown.

@@ -1,9 +1,7 @@
 //! RISC-V: RV32I with multiplication, atomics and compressed instructions. Encodings: The RISC-V Instruction Set
 //! Manual, Volume I, chapters "RV32I", "M", "A" and "C".
 
-use std::collections::BTreeMap;
-
-use super::{Instruction, Kind, Read, signed};
+use super::{Code, Instruction, Kind, Read, signed};
 
 /// The stack pointer, and the register for return addresses.
 const SP: usize = 2;
@@ -139,26 +137,17 @@ fn long_operation(word: u32) -> Operation {
 }
 
 /// Reads a function's instructions.
-pub fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
+pub fn read(code: &Code<'_>) -> Read {
     let mut read = Read::default();
-    let end = start + code.len() as u64;
-    let half = |address: u64| {
-        let at = usize::try_from(address - start).ok()?;
-        Some(u16::from_le_bytes([*code.get(at)?, *code.get(at + 1)?]))
-    };
-    let mut address = start;
+    let mut next = code.start;
     // The last value of each register that LUI or AUIPC loaded, and the same after an addition.
     let (mut upper, mut sum) = ([0_i64; 32], [0_i64; 32]);
     // The register that LUI or AUIPC has just loaded: with a JALR directly after it, the two are a jump to a known
     // address.
     let mut just_loaded = None;
-    while let Some(first) = half(address) {
-        if data.range(..=address).next_back().is_some_and(|(_, &is_data)| is_data) {
-            address += 2;
-            continue;
-        }
+    while let Some((address, first)) = code.next(next) {
         let is_long = first & 3 == 3;
-        let operation = match half(address + 2).filter(|_| is_long) {
+        let operation = match code.half(address + 2).filter(|_| is_long) {
             Some(second) => long_operation(u32::from(second) << 16 | u32::from(first)),
             None => operation(first),
         };
@@ -191,18 +180,18 @@ pub fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
             Operation::Unknown => read.is_unknown = true,
             Operation::Other => {}
         }
-        if let Some(target) = target
-            && (is_call || !(start..end).contains(&target))
-        {
-            read.calls.insert(target);
+        if let Some(target) = target {
+            read.jump(code, target, is_call);
         }
-        address += if is_long { 4 } else { 2 };
+        next = address + if is_long { 4 } else { 2 };
     }
     read
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     /// Encodings come from an assembler.
@@ -241,7 +230,7 @@ mod tests {
     }
 
     fn of(code: &[u8]) -> Read {
-        read(0x1000, code, &BTreeMap::new())
+        read(&Code { start: 0x1000, bytes: code, data: &BTreeMap::new() })
     }
 
     fn words(words: &[u32]) -> Vec<u8> {

@@ -1,8 +1,6 @@
 //! Thumb: Armv6-M, Armv7-M and Armv8-M.
 
-use std::collections::BTreeMap;
-
-use super::{Instruction, Kind, Read, signed};
+use super::{Code, Instruction, Kind, Read, signed};
 
 /// Decodes a Thumb instruction from its halfword and the following one. Encodings: Armv7-M Architecture Reference
 /// Manual, A5; Armv8-M, C2.
@@ -95,21 +93,13 @@ fn decode_float(first: u16, second: u16) -> Kind {
 }
 
 /// Reads a function's instructions (Armv7-M Architecture Reference Manual, A5 and A7; the same in Armv6-M and Armv8-M).
-pub fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
+pub fn read(code: &Code<'_>) -> Read {
     let mut read = Read::default();
-    let end = start + code.len() as u64;
-    let half = |address: u64| {
-        let at = usize::try_from(address - start).ok()?;
-        Some(u16::from_le_bytes([*code.get(at)?, *code.get(at + 1)?]))
-    };
-    let mut address = start;
+    let half = |address: u64| code.half(address);
+    let mut next = code.start;
     // The last value of each register that MOVW, or an LDR of a constant after the code, loaded.
     let mut low = [0; 16];
-    while let Some(first) = half(address) {
-        if data.range(..=address).next_back().is_some_and(|(_, &is_data)| is_data) {
-            address += 2;
-            continue;
-        }
+    while let Some((address, first)) = code.next(next) {
         let pc = address.wrapping_add(4);
         // The second half of a long instruction; `None` for a short one.
         let second = if first >= 0xe800 { half(address + 2) } else { None };
@@ -130,9 +120,7 @@ pub fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
         };
         if let Some(target) = target {
             let is_call = second.is_some_and(|second| second & 0xd000 == 0xd000);
-            if is_call || !(start..end).contains(&target) {
-                read.calls.insert(target);
-            }
+            read.jump(code, target, is_call);
         }
         // A MOV of a register to pc does not count: it is how a `match` jumps where there is no TBB.
         read.calls_pointer |= match (first, second) {
@@ -167,7 +155,7 @@ pub fn read(start: u64, code: &[u8], data: &BTreeMap<u64, bool>) -> Read {
             }
             _ => pushed(first, second),
         };
-        address += if second.is_some() || first >= 0xe800 { 4 } else { 2 };
+        next = address + if second.is_some() || first >= 0xe800 { 4 } else { 2 };
     }
     read
 }
@@ -231,6 +219,8 @@ fn conditional(first: u16, second: u16) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use Kind::*;
 
@@ -304,7 +294,7 @@ mod tests {
 
     fn of(halves: &[u16]) -> Read {
         let code: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
-        read(0x1000, &code, &BTreeMap::new())
+        read(&Code { start: 0x1000, bytes: &code, data: &BTreeMap::new() })
     }
 
     /// Encodings come from an assembler.

@@ -12,11 +12,10 @@ use std::time::Duration;
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 use firmware_example::console::Session;
 use firmware_example::console::banner::Slot;
-use firmware_example::console::machine::{Facts, Machine};
 use runtime::format::Layout;
 use runtime::write::relayout;
 use runtime::{Model, Sampling, State};
-use tests::{Firmware, assert_expected, assert_section, blob, host_words, workspace};
+use tests::{Firmware, NoBoard, assert_expected, assert_section, blob, host_words, workspace};
 use xtask::board::{self, Board};
 use xtask::call_graph::CallGraph;
 use xtask::emulator::report;
@@ -175,28 +174,6 @@ impl Write for Host<'_> {
     fn flush(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
-}
-
-struct NoBoard;
-
-impl Machine for NoBoard {
-    fn unit(&self) -> &'static str {
-        "instructions"
-    }
-
-    fn facts(&self) -> Facts {
-        Facts { board: "host", core: "?", clock_hz: 0, flash_bytes: 0, model_bytes: 0, static_bytes: 0, stack_bytes: 0 }
-    }
-
-    fn stack_used(&self) -> usize {
-        0
-    }
-
-    fn now(&mut self) -> u64 {
-        0
-    }
-
-    fn reset(&mut self) {}
 }
 
 /// Returns the conversation on the host.

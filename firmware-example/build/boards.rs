@@ -29,6 +29,11 @@ pub struct Board {
     pub flasher: Option<&'static str>,
     /// Family number of the chip in UF2 files, or `None` if the boot ROM does not accept UF2 files.
     pub uf2_family: Option<u32>,
+    /// Name of the USB drive that takes the board's programs as files, or `None` if the board shows no drive. The files
+    /// are UF2 if there is a `uf2_family`, and Intel HEX otherwise.
+    pub drive: Option<&'static str>,
+    /// Beginning of `vendor:product` of the USB device that flashes the board, in hexadecimal.
+    pub usb: Option<&'static str>,
 }
 
 /// Stopwatches that `firmware-example/src/board.rs` knows.
@@ -77,6 +82,8 @@ fn board(fields: Table, index: usize) -> Result<Board, String> {
         chip,
         flasher: row.optional_text("flasher")?.or(chip.map(|_| FLASHERS[0])),
         uf2_family: row.optional_number("uf2_family")?,
+        drive: row.optional_text("drive")?,
+        usb: row.optional_text("usb")?,
     };
     if !STOPWATCHES.contains(&board.stopwatch) {
         return Err(row.error("stopwatch", &format!("must be one of {}", STOPWATCHES.join(", "))));

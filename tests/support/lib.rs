@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use firmware_example::console::machine::{Facts, Machine};
 use runtime::format::AlignedBlob;
 use runtime::write::tabulate_halves;
 use runtime::{Generator, HeapState, Model, Sampling};
@@ -134,6 +135,30 @@ pub fn host_words(blob: &AlignedBlob, sampling: Sampling, seed: u64, prompt: &st
     let mut state = HeapState::new(&model);
     let mut generator = Generator::new(&model, &mut state, sampling, seed).expect("made for this model");
     (0..count).map(|_| generator.start(prompt).expect("a prompt it can read").collect()).collect()
+}
+
+/// The host as the machine of a console: it has neither clock nor memory map.
+#[derive(Debug, Clone, Copy)]
+pub struct NoBoard;
+
+impl Machine for NoBoard {
+    fn unit(&self) -> &'static str {
+        "instructions"
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { board: "host", core: "?", clock_hz: 0, flash_bytes: 0, model_bytes: 0, static_bytes: 0, stack_bytes: 0 }
+    }
+
+    fn stack_used(&self) -> usize {
+        0
+    }
+
+    fn now(&mut self) -> u64 {
+        0
+    }
+
+    fn reset(&mut self) {}
 }
 
 /// Compares text with a file in `expected/`. If the environment variable BLESS is set, rewrites the file.

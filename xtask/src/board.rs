@@ -58,6 +58,11 @@ pub fn with_uf2() -> impl Iterator<Item = &'static Board> {
     BOARDS.iter().filter(|board| board.uf2_family.is_some())
 }
 
+/// Returns the boards whose USB drive accepts Intel HEX files.
+pub fn with_hex() -> impl Iterator<Item = &'static Board> {
+    BOARDS.iter().filter(|board| board.drive.is_some() && board.uf2_family.is_none())
+}
+
 /// Returns the names of boards, with commas between them.
 pub fn names(boards: impl Iterator<Item = &'static Board>) -> String {
     boards.map(|board| board.name).collect::<Vec<_>>().join(", ")
@@ -260,6 +265,8 @@ mod tests {
     fn boards_are_chosen_by_what_takes_them() {
         assert!(names(emulated()).starts_with("mps2-an386, mps2-an385, microbit, "));
         assert_eq!(names(with_uf2()), "pico, pico2, pico2-riscv");
+        assert_eq!(names(with_hex()), "microbit, microbit-v2");
+        assert!(with_uf2().all(|board| board.drive.is_some()), "`flash` finds a board with UF2 files by its drive");
         assert!(flashable().all(|board| board.chip.is_some()) && with_uf2().all(|board| board.chip.is_some()));
     }
 

@@ -7,6 +7,7 @@
 #[macro_use]
 mod macros;
 
+pub mod ask;
 pub mod bench;
 pub mod blob;
 pub mod board;
@@ -31,6 +32,7 @@ pub mod miri;
 pub mod mutants;
 mod payload;
 pub mod peers;
+pub mod ports;
 pub mod qemu;
 pub mod reliability;
 pub mod repo;
@@ -42,6 +44,7 @@ pub mod size;
 pub mod slot;
 pub mod streams;
 pub mod subcommand;
+pub mod talk;
 pub mod test;
 pub mod uart;
 pub mod uf2;
@@ -50,13 +53,14 @@ pub mod watched;
 use subcommand::Subcommand;
 
 /// The subcommands, in the order a newcomer needs them.
-pub const SUBCOMMANDS: [&Subcommand; 21] = [
+pub const SUBCOMMANDS: [&Subcommand; 22] = [
     &setup::COMMAND,
     &doctor::COMMAND,
     &demo::COMMAND,
     &test::COMMAND,
     &qemu::COMMAND,
     &flash::COMMAND,
+    &talk::COMMAND,
     &uf2::COMMAND,
     &size::COMMAND,
     &bench::COMMAND,

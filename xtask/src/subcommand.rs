@@ -15,8 +15,8 @@ pub struct Subcommand {
     pub name: &'static str,
     /// Line of `cargo xtask help`; `None` for a subcommand that only Cargo calls.
     pub summary: Option<&'static str>,
-    /// Text of `cargo xtask help NAME`. [`Subcommand::help`] replaces `{emulated}`, `{flashed}` and `{uf2}` with names
-    /// of boards.
+    /// Text of `cargo xtask help NAME`. [`Subcommand::help`] replaces `{emulated}`, `{flashed}`, `{uf2}` and `{hex}`
+    /// with names of boards.
     pub help: &'static str,
     /// Reads the options and runs the subcommand.
     pub run: fn(lexopt::Parser) -> Result<ExitCode>,
@@ -30,6 +30,7 @@ impl Subcommand {
             .replace("{emulated}", &names(board::wrapped_names(board::emulated(), INDENT, WIDTH)))
             .replace("{flashed}", &names(board::wrapped_names(board::flashable(), INDENT, WIDTH)))
             .replace("{uf2}", &board::names(board::with_uf2()).replace(", ", "|"))
+            .replace("{hex}", &board::names(board::with_hex()).replace(", ", "|"))
     }
 }
 

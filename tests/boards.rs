@@ -13,7 +13,8 @@ use xtask::board::{BOARDS, Board};
 use xtask::image::{Image, Segment};
 use xtask::memory::MemoryMap;
 use xtask::repo::Repo;
-use xtask::{firmware, flash, slot, uf2};
+use xtask::setup::arm_gcc::ARM_GCC;
+use xtask::{firmware, flash, hex, slot, uf2};
 
 /// Returns the boards that can be flashed, and probe-rs' names for their chips.
 fn boards() -> impl Iterator<Item = (&'static Board, &'static str)> {
@@ -149,6 +150,54 @@ fn uf2_files_hold_the_program_and_nothing_else() {
             let page = address & !0xff;
             assert!(program.range(page..page + 0x100).next().is_some(), "{}: page {page:#x}", board.name);
         }
+    }
+}
+
+/// DAPLink, the software of the micro:bit's interface chip, refuses a file for v2 whose vectors of the memory, bus and
+/// usage fault are all zero: it takes the file for one of v1, whose Cortex-M0 does not have them.
+const FAULT_VECTORS: Range<u64> = 0x10..0x1c;
+
+#[test]
+fn hex_files_hold_the_program_and_nothing_else() {
+    let chips = chips();
+    for board in xtask::board::with_hex() {
+        let image = console(board);
+        let file = hex::write(&image.segments).expect("a file");
+        let written = hex::read(&file).expect("whole lines");
+        let bytes = pages(&written);
+        assert_eq!(bytes, pages(&image.segments), "{}", board.name);
+        for Segment { address, bytes } in &written {
+            let range = *address..address + bytes.len() as u64;
+            assert!(Chip::holds(&chips[board.chip.expect("a chip")].nvm, &range), "{}: {range:#x?}", board.name);
+        }
+        // The first line decides whether DAPLink takes the file for Intel HEX: the vector table begins at 0.
+        assert!(file.starts_with(":020000040000FA\n:10000000"), "{}: {:?}", board.name, &file[..40]);
+        if board.name == "microbit-v2" {
+            assert!(FAULT_VECTORS.clone().any(|address| bytes[&address] != 0), "DAPLink would refuse the file");
+        }
+    }
+}
+
+/// GNU binutils read the file as we wrote it.
+#[test]
+fn other_programs_read_the_same_bytes_in_a_hex_file() {
+    let run = |command: &mut Command| {
+        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}: try `cargo xtask setup`"));
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let objcopy = run(Command::new(ARM_GCC.file(&Repo::find())).arg("-print-prog-name=objcopy"));
+    for board in xtask::board::with_hex() {
+        let image = console(board);
+        let [file, binary] = ["hex", "bin"].map(|end| workspace(&format!("target/elf/console-{}.{end}", board.name)));
+        std::fs::write(&file, hex::write(&image.segments).expect("a file")).expect("target/elf");
+        let options = ["-I", "ihex", "-O", "binary", "--gap-fill", "0xff"];
+        run(Command::new(objcopy.trim()).args(options).arg(&file).arg(&binary));
+        let found = std::fs::read(&binary).expect("objcopy's file");
+        let program = pages(&image.segments);
+        let end = program.keys().next_back().expect("a program") + 1;
+        let expected: Vec<u8> = (0..end).map(|address| program.get(&address).copied().unwrap_or(0xff)).collect();
+        assert!(found == expected, "{}: {} bytes, not {}", board.name, found.len(), expected.len());
     }
 }
 

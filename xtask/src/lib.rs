@@ -25,6 +25,7 @@ pub mod firmware;
 pub mod fit;
 pub mod flash;
 pub mod fuzz;
+pub mod hex;
 pub mod image;
 pub mod isa;
 pub mod memory;
@@ -53,7 +54,7 @@ pub mod watched;
 use subcommand::Subcommand;
 
 /// The subcommands, in the order a newcomer needs them.
-pub const SUBCOMMANDS: [&Subcommand; 22] = [
+pub const SUBCOMMANDS: [&Subcommand; 23] = [
     &setup::COMMAND,
     &doctor::COMMAND,
     &demo::COMMAND,
@@ -62,6 +63,7 @@ pub const SUBCOMMANDS: [&Subcommand; 22] = [
     &flash::COMMAND,
     &talk::COMMAND,
     &uf2::COMMAND,
+    &hex::COMMAND,
     &size::COMMAND,
     &bench::COMMAND,
     &peers::COMMAND,

@@ -4,20 +4,16 @@
 //! published crates either write one contiguous piece or only read; a program has several segments.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use lexopt::prelude::*;
 
 use crate::board::{self, Board};
-use crate::firmware;
-use crate::image::{Image, Segment};
-use crate::memory::MemoryMap;
-use crate::payload::{Named, Payload};
+use crate::image::Segment;
+use crate::payload::{Named, Payload, save};
 use crate::repo::Repo;
-use crate::slot;
 use crate::subcommand::{self, Subcommand};
 
 /// The subcommand.
@@ -74,34 +70,15 @@ impl Options {
 
 /// Builds a program or model and writes the file.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
-    let Options { payload: Payload { board, bin, model, slot }, out } = options;
-    let family = family(board)?;
-    let memory = MemoryMap::read(repo, board)?;
-    let (name, segments) = match slot {
-        Some(slot) => {
-            let (address, bytes) = slot::model_for(board, &memory, slot)?;
-            (format!("slot-{}", board.name), vec![Segment { address, bytes }])
-        }
-        None => {
-            let elf = firmware::build(repo, board, bin, model.as_deref())?;
-            let image = Image::read(&elf)?;
-            image.check(&memory)?;
-            (format!("{bin}-{}", board.name), image.segments)
-        }
-    };
-    let out = out.clone().unwrap_or_else(|| repo.root().join(format!("target/uf2/{name}.uf2")));
-    let file = write(&segments, family)?;
+    let Options { payload, out } = options;
+    let family = family(payload.board)?;
+    let built = payload.build(repo)?;
+    let out = out.clone().unwrap_or_else(|| repo.root().join(format!("target/uf2/{}.uf2", built.name)));
+    let file = write(&built.segments, family)?;
     save(&out, &file)?;
     println!("{}: {} blocks of {PAYLOAD} bytes", repo.short(&out), file.len() / BLOCK);
     println!("next: hold the board's button while you plug it in, then copy the file onto the drive that appears");
     Ok(ExitCode::SUCCESS)
-}
-
-fn save(out: &Path, file: &[u8]) -> Result<()> {
-    if let Some(folder) = out.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    fs::write(out, file).with_context(|| format!("cannot write {}", out.display()))
 }
 
 /// Returns the number by which the boot ROM of the board's chip recognizes its files.

@@ -34,6 +34,8 @@ pub struct Board {
     pub drive: Option<&'static str>,
     /// Beginning of `vendor:product` of the USB device that flashes the board, in hexadecimal.
     pub usb: Option<&'static str>,
+    /// True if the console can be on the board's USB connector: the feature `usb`.
+    pub usb_console: bool,
 }
 
 /// Stopwatches that `firmware-example/src/board.rs` knows.
@@ -84,6 +86,7 @@ fn board(fields: Table, index: usize) -> Result<Board, String> {
         uf2_family: row.optional_number("uf2_family")?,
         drive: row.optional_text("drive")?,
         usb: row.optional_text("usb")?,
+        usb_console: row.flag("usb_console")?,
     };
     if !STOPWATCHES.contains(&board.stopwatch) {
         return Err(row.error("stopwatch", &format!("must be one of {}", STOPWATCHES.join(", "))));
@@ -122,6 +125,11 @@ impl Row {
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.leak())),
             Some(_) => Err(self.error(field, "must be a text")),
         }
+    }
+
+    fn flag(&mut self, field: &str) -> Result<bool, String> {
+        let Some(value) = self.fields.remove(field) else { return Ok(false) };
+        value.as_bool().ok_or_else(|| self.error(field, "must be true or false"))
     }
 
     fn number(&mut self, field: &str) -> Result<u32, String> {

@@ -5,6 +5,7 @@
 //! - `fault_handler!`: makes a function that takes a [`Fault`] the fault handler.
 //! - `fault`: causes a fault, for tests.
 //! - `reset`: restarts the chip. Only Cortex-M has a common way to do it; for RISC-V, the board's file defines it.
+//! - `NVIC`: turns single interrupts on and off. Only on Cortex-M, for boards with USB.
 //! - `singleton!`: a static that can be taken once.
 //! - `sections`: flash and RAM of the running program, from the linker's symbols.
 //! - `Systick`, `Cycles`, `Either`, `Mcycle`, `Mpccr`: stopwatches, one of which the board selects.

@@ -36,6 +36,12 @@ pub const PRECISIONS: [&str; Precision::ALL.len()] = {
 /// The precision without integers.
 const F32: &str = Precision::F32.name();
 
+/// Feature of the console that is also on the board's USB connector.
+const USB: &str = "usb";
+
+/// Environment variable that leaves out [`USB`], for a smaller console on the UART alone.
+const WITHOUT_USB: &str = "WITHOUT_USB";
+
 /// Cargo profile of flashed programs; see the root manifest.
 const PROFILE: &str = "firmware";
 
@@ -118,6 +124,7 @@ pub fn build_with_features(
     let activations = Activation::ALL.iter().filter(|&&any| any == activation || bin == CONSOLE);
     features.extend(activations.filter_map(|activation| activation.feature()));
     features.extend(WeightFormat::Halves.feature().filter(|_| has_halves || bin == CONSOLE && precision != F32));
+    features.extend((bin == CONSOLE && board.usb_console && env::var_os(WITHOUT_USB).is_none()).then_some(USB));
     let mut features = features.join(",");
     if let Some(layout) = layout {
         cargo.env("LAYOUT", layout);

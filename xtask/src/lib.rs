@@ -20,6 +20,7 @@ pub mod cycles;
 pub mod demo;
 pub mod deny;
 pub mod doctor;
+pub mod emulate;
 pub mod emulator;
 pub mod firmware;
 pub mod fit;
@@ -33,6 +34,7 @@ pub mod miri;
 pub mod mutants;
 mod payload;
 pub mod peers;
+pub mod pico;
 pub mod ports;
 pub mod qemu;
 pub mod reliability;
@@ -54,12 +56,13 @@ pub mod watched;
 use subcommand::Subcommand;
 
 /// The subcommands, in the order a newcomer needs them.
-pub const SUBCOMMANDS: [&Subcommand; 23] = [
+pub const SUBCOMMANDS: [&Subcommand; 24] = [
     &setup::COMMAND,
     &doctor::COMMAND,
     &demo::COMMAND,
     &test::COMMAND,
     &qemu::COMMAND,
+    &emulate::COMMAND,
     &flash::COMMAND,
     &talk::COMMAND,
     &uf2::COMMAND,

@@ -13,6 +13,7 @@ pub mod piece;
 mod prerequisites;
 pub mod program;
 pub mod qemu;
+pub mod rp2040js;
 pub mod table;
 pub mod thumb;
 pub mod typos;
@@ -106,6 +107,7 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
     steps.push(("targets of the chips, for the firmware", thumb::setup));
     if purpose == Purpose::Test {
         steps.push(("QEMU for RISC-V, the other emulated chip", |repo| qemu::RISCV.setup(repo)));
+        steps.push(("rp2040js, the emulated Pico", rp2040js::setup));
         steps.push(("C for ARM, for the test of the C library", |repo| ARM_GCC.setup(repo)));
         steps.push(("AArch64, for the test of NEON", neon::setup));
         steps.push(("typos, for the test of the language", typos::setup));

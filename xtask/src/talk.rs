@@ -26,6 +26,8 @@ use lexopt::prelude::*;
 use crate::board::Board;
 use crate::streams;
 use crate::subcommand::{Subcommand, usage};
+pub(crate) use keys::Keys;
+pub(crate) use person::Raw;
 use target::Target;
 
 /// The subcommand.

@@ -20,7 +20,7 @@ use crate::slot;
 use crate::streams;
 
 /// Bytes that the console writes when it waits for a line.
-const PROMPT: &[u8] = b"\n> ";
+pub(crate) const PROMPT: &[u8] = b"\n> ";
 
 /// Returns the emulator's whole command line, with a model in the slot.
 fn emulator(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>) -> Result<Command> {
@@ -81,10 +81,7 @@ pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout
 /// A terminal that a program types on.
 pub struct Terminal {
     stdin: ChildStdin,
-    received: Receiver<Vec<u8>>,
-    /// Bytes that were received but not yet read.
-    unread: Vec<u8>,
-    timeout: Duration,
+    output: Output,
     // The last field, so that the emulator ends after its channels are closed.
     _emulator: Emulator,
 }
@@ -108,7 +105,7 @@ impl Terminal {
                 && sender.send(bytes[..count].to_vec()).is_ok()
             {}
         });
-        Ok(Self { stdin, received, unread: Vec::new(), timeout, _emulator: emulator })
+        Ok(Self { stdin, output: Output::new(received, timeout), _emulator: emulator })
     }
 
     /// Types bytes.
@@ -124,7 +121,7 @@ impl Terminal {
     /// # Errors
     /// Returns an error if there is no prompt within the timeout.
     pub fn read_to_prompt(&mut self) -> Result<Vec<u8>> {
-        self.read_to(PROMPT)
+        self.output.read_to(PROMPT)
     }
 
     /// Returns everything up to and including these bytes.
@@ -132,6 +129,28 @@ impl Terminal {
     /// # Errors
     /// Returns an error if the console does not write the bytes within the timeout.
     pub fn read_to(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+        self.output.read_to(bytes)
+    }
+}
+
+/// Output of a console that a thread receives.
+pub(crate) struct Output {
+    received: Receiver<Vec<u8>>,
+    /// Bytes that were received but not yet read.
+    unread: Vec<u8>,
+    timeout: Duration,
+}
+
+impl Output {
+    pub(crate) fn new(received: Receiver<Vec<u8>>, timeout: Duration) -> Self {
+        Self { received, unread: Vec::new(), timeout }
+    }
+
+    /// Returns everything up to and including these bytes.
+    ///
+    /// # Errors
+    /// Returns an error if the console does not write the bytes within the timeout.
+    pub(crate) fn read_to(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
         let end = Instant::now() + self.timeout;
         loop {
             if let Some(at) = self.unread.windows(bytes.len()).position(|window| window == bytes) {
@@ -152,5 +171,11 @@ impl Terminal {
                 }
             }
         }
+    }
+
+    /// Returns everything that has been received so far.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.unread.extend(self.received.try_iter().flatten());
+        std::mem::take(&mut self.unread)
     }
 }

@@ -4,7 +4,7 @@
 //! published crates either write one contiguous piece or only read; a program has several segments.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
@@ -71,14 +71,28 @@ impl Options {
 /// Builds a program or model and writes the file.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let Options { payload, out } = options;
-    let family = family(payload.board)?;
+    family(payload.board)?;
     let built = payload.build(repo)?;
-    let out = out.clone().unwrap_or_else(|| repo.root().join(format!("target/uf2/{}.uf2", built.name)));
-    let file = write(&built.segments, family)?;
-    save(&out, &file)?;
-    println!("{}: {} blocks of {PAYLOAD} bytes", repo.short(&out), file.len() / BLOCK);
+    let file = out.clone().unwrap_or_else(|| default_file(repo, &built.name));
+    let blocks = save_as(payload.board, &built.segments, &file)?;
+    println!("{}: {blocks} blocks of {PAYLOAD} bytes", repo.short(&file));
     println!("next: hold the board's button while you plug it in, then copy the file onto the drive that appears");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the path of the file for a payload of this name.
+pub(crate) fn default_file(repo: &Repo, name: &str) -> PathBuf {
+    repo.root().join(format!("target/uf2/{name}.uf2"))
+}
+
+/// Writes the file for these segments, and returns the number of its blocks.
+///
+/// # Errors
+/// Returns an error if the board accepts no UF2 files, or if the file cannot be written.
+pub(crate) fn save_as(board: &Board, segments: &[Segment], file: &Path) -> Result<usize> {
+    let bytes = write(segments, family(board)?)?;
+    save(file, &bytes)?;
+    Ok(bytes.len() / BLOCK)
 }
 
 /// Returns the number by which the boot ROM of the board's chip recognizes its files.

@@ -11,6 +11,10 @@ pub trait Uart {
     fn has_received(&mut self) -> bool;
     /// Waits for the next byte and returns it.
     fn receive(&mut self) -> u8;
+    /// Returns the next byte, or `None` if there is none yet.
+    fn try_receive(&mut self) -> Option<u8> {
+        self.has_received().then(|| self.receive())
+    }
     /// Waits for room in the transmit buffer, then sends a byte.
     fn send(&mut self, byte: u8);
     /// Waits until the last byte is on the line. In the emulator that is at once.

@@ -15,6 +15,7 @@ use ::cortex_m::asm;
 use ::cortex_m::peripheral::SCB;
 use ::cortex_m::register::msp;
 
+pub use ::cortex_m::peripheral::NVIC;
 pub use ::cortex_m::singleton;
 #[doc(hidden)]
 pub use cortex_m_rt::entry;

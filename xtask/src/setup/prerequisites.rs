@@ -47,6 +47,15 @@ pub const PYTHON: Need = Need {
     macos: "brew install python",
 };
 
+/// Node, which runs the emulator of the Pico in the tests.
+pub const NODE: Need = Need {
+    what: "Node 18 or newer with npm",
+    variable: None,
+    debian: "nodejs npm",
+    fedora: "nodejs-npm",
+    macos: "brew install node",
+};
+
 /// A program that the user has to install.
 pub struct Need {
     /// Name in the table.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::arm_gcc::ARM_GCC;
 use super::piece::{Piece, State};
-use super::{libtorch, neon, qemu, thumb, typos};
+use super::{libtorch, neon, qemu, rp2040js, thumb, typos};
 use crate::command::ask;
 use crate::repo::Repo;
 
@@ -23,6 +23,7 @@ fn pieces(repo: &Repo) -> Vec<Piece> {
     pieces.extend(thumb::pieces(repo));
     pieces.push(qemu::ARM.piece(repo));
     pieces.push(qemu::RISCV.piece(repo));
+    pieces.push(rp2040js::piece(repo));
     pieces.push(ARM_GCC.piece(repo));
     pieces.push(neon::piece(repo));
     pieces.push(typos::piece(repo));

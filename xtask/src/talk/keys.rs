@@ -7,14 +7,14 @@ const PREFIX: u8 = 0x01;
 
 /// Separates the keys for the board from the end key.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     /// True after Ctrl-A, which is held back until the next key.
     is_prefixed: bool,
 }
 
 impl Keys {
     /// Returns the bytes for the board, and whether the person has ended the conversation.
-    pub(super) fn take(&mut self, typed: &[u8]) -> (Vec<u8>, bool) {
+    pub(crate) fn take(&mut self, typed: &[u8]) -> (Vec<u8>, bool) {
         let mut bytes = Vec::with_capacity(typed.len() + 1);
         for &key in typed {
             match (std::mem::take(&mut self.is_prefixed), key) {

@@ -15,10 +15,10 @@ use crate::streams;
 
 /// The terminal without its own handling of keys: no echo, no line editing, Ctrl-C as a byte. Dropping it restores the
 /// terminal, after an error too.
-struct Raw;
+pub(crate) struct Raw;
 
 impl Raw {
-    fn enter() -> Result<Self> {
+    pub(crate) fn enter() -> Result<Self> {
         crossterm::terminal::enable_raw_mode().context("cannot switch the terminal to raw mode")?;
         Ok(Self)
     }

@@ -1,0 +1,150 @@
+// The computer at the other end of the USB cable: enumerates the board, opens its serial port, reads and writes.
+
+import { createSetupPacket, DataDirection, SetupRecipient, SetupType, USBCDC } from 'rp2040js';
+
+const SET_CONTROL_LINE_STATE = 0x22;
+const DTR_AND_RTS = 0b11;
+/** Bits of the controller's registers: RP2040 datasheet, 4.1.4. */
+const BUFFER_AVAILABLE = 1 << 10;
+const SIE_STATUS = 0x50;
+const SUSPENDED = 1 << 4;
+/** Offset of the first buffer control in the controller's memory that is not of endpoint 0. */
+const FIRST_BUFFER_CONTROL = 0x88;
+const LAST_BUFFER_CONTROL = 0xff;
+const MAX_PACKET = 64;
+
+/** rp2040js's host for CDC, with a cable that can be pulled out and a terminal program that can stop. */
+export class Computer extends USBCDC {
+  /**
+   * @param {import('rp2040js').RPUSBController} usb the board's controller
+   * @param {(bytes: Uint8Array) => void} onReceived called with the bytes that the terminal program reads
+   * @param {(event: string) => void} onEvent called when the board is enumerated
+   */
+  constructor(usb, onReceived, onEvent) {
+    super(usb);
+    this.onEvent = onEvent;
+    this.isPlugged = true;
+    this.isOpen = true;
+    this.isReading = true;
+    this.onSerialData = onReceived;
+    /** Bytes typed but not yet sent. @type {number[]} */
+    this.typed = [];
+    /** Sizes of the board's empty buffers for input, by endpoint. @type {Map<number, number>} */
+    this.readers = new Map();
+    /** Offsets of the buffer controls of output that wait. @type {Set<number>} */
+    this.held = new Set();
+    this.onDeviceConnected = () => onEvent('configured');
+
+    usb.onUSBEnabled = () => this.isPlugged && usb.resetDevice();
+    // rp2040js's host sends an empty packet whenever it has no data, which no computer does.
+    usb.onEndpointRead = (endpoint, size) => {
+      if (endpoint !== 0) {
+        this.readers.set(endpoint, size);
+        this.write();
+      }
+    };
+    // A computer that does not read leaves the data in the board's buffer.
+    const updated = usb.DPRAMUpdated.bind(usb);
+    usb.DPRAMUpdated = (offset, value) => {
+      const isInput = (offset & 4) === 0;
+      const isData = offset >= FIRST_BUFFER_CONTROL && offset <= LAST_BUFFER_CONTROL;
+      const isHeld = !this.isPlugged || (isData && isInput && !(this.isReading && this.isOpen));
+      if (isHeld && value & BUFFER_AVAILABLE) {
+        this.held.add(offset);
+      } else {
+        updated(offset, value);
+      }
+    };
+    this.updated = updated;
+    // rp2040js does not know that this bit is cleared by writing it.
+    const writeUint32 = usb.writeUint32.bind(usb);
+    usb.writeUint32 = (offset, value) => {
+      if (offset === SIE_STATUS && usb.rawWriteValue & SUSPENDED) {
+        usb.sieStatus &= ~SUSPENDED;
+      }
+      writeUint32(offset, value);
+    };
+  }
+
+  /** Called by rp2040js at the end of the enumeration. Its own request has a recipient that the standard does not have. */
+  cdcSetControlLineState(value = this.isOpen ? DTR_AND_RTS : 0) {
+    this.request(SET_CONTROL_LINE_STATE, value);
+    this.initialized = true;
+  }
+
+  /** @param {number} bRequest @param {number} wValue */
+  request(bRequest, wValue) {
+    this.usb.sendSetupPacket(
+      createSetupPacket({
+        dataDirection: DataDirection.HostToDevice,
+        type: SetupType.Class,
+        recipient: SetupRecipient.Interface,
+        bRequest,
+        wValue,
+        wIndex: 0,
+        wLength: 0,
+      }),
+    );
+  }
+
+  /** Types bytes into the terminal program. @param {Uint8Array} bytes */
+  type(bytes) {
+    this.typed.push(...bytes);
+    this.write();
+  }
+
+  write() {
+    const size = this.readers.get(this.outEndpoint);
+    if (this.isPlugged && this.isOpen && size !== undefined && this.typed.length > 0) {
+      this.readers.delete(this.outEndpoint);
+      const packet = this.typed.splice(0, Math.min(size, MAX_PACKET));
+      this.usb.endpointReadDone(this.outEndpoint, Uint8Array.from(packet));
+    }
+  }
+
+  /** Opens or closes the terminal program. @param {boolean} isOpen */
+  setOpen(isOpen) {
+    this.isOpen = isOpen;
+    if (this.isPlugged && this.initialized) {
+      this.request(SET_CONTROL_LINE_STATE, isOpen ? DTR_AND_RTS : 0);
+    }
+    this.release();
+  }
+
+  /** Lets the terminal program read, or stops it. @param {boolean} isReading */
+  setReading(isReading) {
+    this.isReading = isReading;
+    this.release();
+  }
+
+  release() {
+    if (this.isPlugged && this.isReading && this.isOpen) {
+      const held = [...this.held];
+      this.held.clear();
+      for (const offset of held) {
+        this.updated(offset, this.usb.rp2040.usbDPRAMView.getUint32(offset, true));
+      }
+    }
+    this.write();
+  }
+
+  /** Pulls the cable of a board with another supply. The board notices that the bus is silent. */
+  unplug() {
+    this.isPlugged = false;
+    this.readers.clear();
+    this.usb.sieStatus |= SUSPENDED;
+    this.usb.sieStatusUpdated();
+  }
+
+  /** Plugs the cable in again: the computer enumerates the board. */
+  plug() {
+    this.isPlugged = true;
+    this.held.clear();
+    this.readers.clear();
+    this.initialized = false;
+    this.descriptorsSize = null;
+    this.descriptors = [];
+    this.usb.resetDevice();
+  }
+}
+

@@ -59,7 +59,7 @@ impl Options {
     }
 }
 
-/// Why a file for the drive never contains only a model, and what to do.
+/// Error for a model without a program, which the drive would erase.
 pub const SLOT: &str = "the drive MICROBIT erases the program before it writes a file, so that a model cannot be written \
                         without one: use --model FILE, which builds both, or probe-rs";
 

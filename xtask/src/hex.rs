@@ -22,8 +22,8 @@ pub const COMMAND: Subcommand = Subcommand {
     summary: Some("build a program as a file to copy onto the USB drive of a micro:bit"),
     help: "\
 cargo xtask hex --board {hex} [BIN] [--model FILE] [--out FILE]
-  Builds a program as an Intel HEX file to copy onto the board's drive MICROBIT. Without BIN and FILE
-  the program is console with the shipped int8 model. Needs neither a board nor a debug probe.
+  Builds a program as an Intel HEX file to copy onto the board's drive MICROBIT. Without BIN and
+  FILE the program is console with the shipped int8 model. Needs neither a board nor a debug probe.
 
   --out FILE    write to FILE instead of a file in target/hex
 ",

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::ops::Range;
 use std::process::Command;
 
+use lexopt::Parser;
 use tests::{Firmware, assert_expected, workspace};
 use xtask::board::{BOARDS, Board};
 use xtask::image::{Image, Segment};
@@ -199,6 +200,80 @@ fn other_programs_read_the_same_bytes_in_a_hex_file() {
         let expected: Vec<u8> = (0..end).map(|address| program.get(&address).copied().unwrap_or(0xff)).collect();
         assert!(found == expected, "{}: {} bytes, not {}", board.name, found.len(), expected.len());
     }
+}
+
+/// Runs `cargo xtask flash` with a folder that stands for a board's drive. Returns the name and contents of the copied
+/// file.
+fn flash_onto(name: &str, info: (&str, &str), args: &[&str]) -> Result<(String, Vec<u8>), String> {
+    let folder = workspace("target/drives").join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join(info.0), info.1).expect("a file");
+    let mut command = vec![OsStr::new("--yes"), OsStr::new("--no-talk"), OsStr::new("--drive"), folder.as_os_str()];
+    command.extend(args.iter().map(OsStr::new));
+    (flash::COMMAND.run)(Parser::from_args(command)).map_err(|error| format!("{error:#}"))?;
+    let files = std::fs::read_dir(&folder).expect("a folder").map(|file| file.expect("a file"));
+    let mut files = files.filter(|file| file.file_name() != info.0);
+    let file = files.next().expect("a file on the drive");
+    assert!(files.next().is_none(), "{}", folder.display());
+    Ok((file.file_name().into_string().expect("a name"), std::fs::read(file.path()).expect("a file")))
+}
+
+/// The files of a Pico's boot ROM and of a micro:bit's interface chip, by which they name themselves.
+const RP2040: (&str, &str) =
+    ("INFO_UF2.TXT", "UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: RPI-RP2\r\n");
+const RP2350: (&str, &str) = ("INFO_UF2.TXT", "UF2 Bootloader v1.0\nModel: Raspberry Pi RP2350\nBoard-ID: RP2350\n");
+const MICROBIT: (&str, &str) = ("DETAILS.TXT", "# DAPLink Firmware\r\nUnique ID: 9900000051864e45\r\n");
+const MICROBIT_2: (&str, &str) = ("DETAILS.TXT", "# DAPLink Firmware\r\nUnique ID: 9904360254974e45\r\n");
+
+/// The board is found by its drive, built for, and gets its program as a file.
+#[test]
+fn flash_finds_a_drive_and_copies_the_program() {
+    for (name, info, args) in [
+        ("pico", RP2040, &[][..]),
+        ("pico2", RP2350, &[]),
+        ("pico2-riscv", RP2350, &["--board", "pico2-riscv"]),
+        ("microbit", MICROBIT, &[]),
+        ("microbit-v2", MICROBIT_2, &["console"]),
+    ] {
+        let (file, bytes) = flash_onto(name, info, args).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let segments = console(xtask::board::find(name).expect("a board")).segments;
+        let (end, found) = match name.starts_with("pico") {
+            true => ("uf2", uf2::read(&bytes).expect("whole blocks").1),
+            false => ("hex", hex::read(std::str::from_utf8(&bytes).expect("text")).expect("whole lines")),
+        };
+        assert_eq!(file, format!("console-{name}.{end}"));
+        let (program, written) = (pages(&segments), pages(&found));
+        assert!(program.iter().all(|(address, byte)| written.get(address) == Some(byte)), "{name}");
+    }
+}
+
+#[test]
+fn flash_copies_a_model_into_the_slot_of_a_pico() {
+    let model = workspace("models/names.int4.blob");
+    let args = ["--slot", model.to_str().expect("a path")];
+    let (file, bytes) = flash_onto("slot", RP2040, &args).expect("a file");
+    assert_eq!(file, "slot-pico.uf2");
+    let board = xtask::board::find("pico").expect("a board");
+    let (address, expected) = slot::model_for(board, &memory(board), &model).expect("a model that fits");
+    let written = pages(&uf2::read(&bytes).expect("whole blocks").1);
+    assert!((address..).zip(&expected).all(|(address, byte)| written.get(&address) == Some(byte)));
+    assert_eq!(written.len(), expected.len().next_multiple_of(256));
+    // The drive of a micro:bit would erase the program.
+    let error = flash_onto("slot-microbit", MICROBIT, &args).expect_err("no file");
+    assert!(error.contains("use --model FILE"), "{error}");
+}
+
+#[test]
+fn flash_refuses_a_drive_of_another_board() {
+    let error = flash_onto("other", RP2040, &["--board", "pico2"]).expect_err("no file");
+    assert!(error.contains("the drive RP2350 of a pico2 is not there"), "{error}");
+    assert!(error.contains("`cargo xtask flash --board pico` writes to it"), "{error}");
+    let error = flash_onto("none", ("README.TXT", "an ordinary drive"), &[]).expect_err("no file");
+    assert!(error.contains("is not the drive of a board"), "{error}");
+    // Without a debugger the program would stop at its first line.
+    let error = flash_onto("debugger", RP2040, &["generate"]).expect_err("no file");
+    assert!(error.contains("it prints through a debugger"), "{error}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub fn emulated() -> impl Iterator<Item = &'static Board> {
 
 /// Returns the boards that `cargo xtask flash` writes to.
 pub fn flashable() -> impl Iterator<Item = &'static Board> {
-    BOARDS.iter().filter(|board| board.flasher.is_some_and(|flasher| flasher != "uf2"))
+    BOARDS.iter().filter(|board| board.flasher.is_some())
 }
 
 /// Returns the boards whose boot ROM accepts UF2 files.

@@ -22,8 +22,8 @@ pub const COMMAND: Subcommand = Subcommand {
     summary: Some("build a program as a file to copy onto the USB drive of a micro:bit"),
     help: "\
 cargo xtask hex --board {hex} [BIN] [--model FILE] [--out FILE]
-  Builds a program as an Intel HEX file to copy onto the board's drive MICROBIT. Without BIN and FILE
-  the program is console with the shipped int8 model. Needs neither a board nor a debug probe.
+  Builds a program as an Intel HEX file to copy onto the board's drive MICROBIT. Without BIN and
+  FILE the program is console with the shipped int8 model. Needs neither a board nor a debug probe.
 
   --out FILE    write to FILE instead of a file in target/hex
 ",
@@ -59,7 +59,7 @@ impl Options {
     }
 }
 
-/// Why a file for the drive never contains only a model, and what to do.
+/// Error for a model without a program, which the drive would erase.
 pub const SLOT: &str = "the drive MICROBIT erases the program before it writes a file, so that a model cannot be written \
                         without one: use --model FILE, which builds both, or probe-rs";
 

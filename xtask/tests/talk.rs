@@ -243,7 +243,7 @@ fn an_unplugged_board_is_connected_again() {
 #[test]
 fn a_pipe_carries_every_byte_in_both_directions() {
     let mut board = Board::plug("bytes");
-    let mut talk = with_pipe(&board.name, "1");
+    let mut talk = with_pipe(&board.name, "3");
     let mut stdin = talk.stdin.take().unwrap();
     // Without line ends, so that there is no prompt to wait for, but with the keys that end a person's conversation.
     let all: Vec<u8> = (0..=u8::MAX).filter(|byte| ![b'\r', b'\n', 3].contains(byte)).cycle().take(20_000).collect();

@@ -40,9 +40,12 @@ pub(super) fn talk(mut target: Target, input: impl Read + Send + 'static) -> Res
     let (sender, events) = mpsc::channel();
     let mut link = Some(target.open(0, &sender)?);
     let mut number = 0;
-    eprintln!("connected to {target}, {BAUD} baud");
-    eprintln!("Ctrl-] or Ctrl-A X ends; all other keys go to the board, Ctrl-C too. Return shows a prompt.");
+    // Before the invitation to type: the terminal itself would handle the first keys.
     let raw = Raw::enter()?;
+    streams::note(format_args!(
+        "connected to {target}, {BAUD} baud\r\n\
+         Ctrl-] or Ctrl-A X ends; all other keys go to the board, Ctrl-C too. Return shows a prompt.\r\n"
+    ));
     let input = Input::start(input, &sender);
     let mut keys = Keys::default();
     loop {

@@ -128,6 +128,12 @@ export class Computer extends USBCDC {
     this.write();
   }
 
+  /** Reads what the board has sent before it restarts. rp2040js says that it was read 10 microseconds too early. */
+  finish() {
+    const sent = this.usb.endpointWriteAlarms[this.inEndpoint];
+    sent?.buffers.forEach((bytes) => this.onSerialData(bytes));
+  }
+
   /** Pulls the cable of a board with another supply. The board notices that the bus is silent. */
   unplug() {
     this.isPlugged = false;

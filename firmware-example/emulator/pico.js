@@ -10,6 +10,7 @@ const NANOSECONDS_PER_CYCLE = 8;
 /** Cortex-M0+ Devices Generic User Guide, 4.3.4: the register, its key, and the bit that restarts the chip. */
 const AIRCR = 0xd0c;
 const AIRCR_RESET = 0x05fa0004;
+const AIRCR_MASK = 0xffff0004;
 /** Pin of the light. */
 const LED = 25;
 
@@ -45,6 +46,7 @@ export class Pico {
     chip.uart[0].onByte = this.on.uart;
     this.computer = new Computer(chip.usbCtrl, this.on.usb, this.on.event);
     if (before !== undefined) {
+      before.finish();
       this.computer.isPlugged = before.isPlugged;
       this.computer.isOpen = before.isOpen;
       this.computer.isReading = before.isReading;
@@ -57,7 +59,7 @@ export class Pico {
     };
     const writeUint32 = chip.ppb.writeUint32.bind(chip.ppb);
     chip.ppb.writeUint32 = (offset, value) => {
-      if (offset === AIRCR && value >>> 0 === AIRCR_RESET) {
+      if (offset === AIRCR && (value & AIRCR_MASK) >>> 0 === AIRCR_RESET) {
         this.isResetting = true;
       } else {
         writeUint32(offset, value);

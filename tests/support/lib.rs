@@ -1,5 +1,7 @@
 //! Shared code of these tests: builds firmware and runs it in QEMU, and draws the same words on the host.
 
+pub mod conversation;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Boards with an STM32: ST's NUCLEO-F446RE, NUCLEO-G071RB and NUCLEO-H743ZI, whose debugger passes the
+//! Boards with an STM32: ST's NUCLEO-F446RE, NUCLEO-G071RB, NUCLEO-H743ZI and B-L475E-IOT01A, whose debugger passes the
 //! USART on as a serial port of its USB connector, and every board with an STM32F405.
 //!
 //! A file per kind of chip has the clock tree, the USART and its pins. Its constants are checked against the limits of
@@ -9,6 +9,7 @@ use stm32_metapac::gpio::vals::Moder;
 
 use super::serial::Polled;
 
+#[cfg_attr(feature = "b-l475e-iot01a", path = "stm32/l475.rs")]
 #[cfg_attr(any(feature = "netduinoplus2", feature = "nucleo-f446re"), path = "stm32/f4.rs")]
 #[cfg_attr(feature = "nucleo-g071rb", path = "stm32/g071.rs")]
 #[cfg_attr(feature = "nucleo-h743zi", path = "stm32/h743.rs")]

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::ops::Range;
+use std::path::Path;
 use std::process::Command;
 
-use tests::{Firmware, assert_expected, workspace};
+use runtime::Sampling;
+use tests::{Firmware, assert_expected, blob, host_words, workspace};
 use xtask::board::{BOARDS, Board};
 use xtask::image::{Image, Segment};
 use xtask::memory::MemoryMap;
@@ -199,6 +201,26 @@ fn the_boot_loader_of_the_esp32c3_starts_the_console() {
     let model = workspace("tests/fixtures/esp32c3.py");
     let text = run("python3", &[model.as_os_str(), flash.as_os_str()]);
     assert!(text.contains("self-test PASS") && text.contains("> ma\nma"), "{text}");
+}
+
+/// Proves that the console starts on every chip from ST, prints the same names and restarts. `fixtures/stm32.py` models
+/// the chips: it refuses a clock that is too fast, a wrong baud rate, and a register whose clock is off.
+#[test]
+#[ignore = "needs Python: pip install unicorn"]
+fn consoles_run_in_a_model_of_the_stm32() {
+    let names = host_words(&blob("names.int8.blob"), Sampling::default(), 42, "ma", 5).join("\n");
+    let chips_from_st = boards().filter(|(_, chip)| chip.starts_with("STM32"));
+    for (board, _) in chips_from_st {
+        let firmware = Firmware::build(board.name, firmware::CONSOLE, "names.int8.blob");
+        let model = workspace("tests/fixtures/stm32.py");
+        let output = Command::new("python3").args([&*model, Path::new(board.name), firmware.elf()]).output();
+        let output = output.unwrap_or_else(|error| panic!("python3: {error}"));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}: {}", board.name, String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains(&format!("board     {}, {} at ", board.name, board.core)), "{text}");
+        assert!(text.contains("self-test PASS") && text.contains(&format!("> ma\n{names}\n> :bench\n")), "{text}");
+        assert!(text.contains(" cycles per character") && text.ends_with("> :reset\nreset\n"), "{text}");
+    }
 }
 
 /// Compares `expected/espressif.txt` with esptool itself; BLESS=1 writes the file.

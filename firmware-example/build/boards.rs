@@ -23,6 +23,9 @@ pub struct Board {
     pub stopwatch: &'static str,
     /// QEMU's name for the board, or `None` if QEMU does not emulate the board.
     pub machine: Option<&'static str>,
+    /// First version of QEMU that emulates the board, as major and minor number, or `None` if every supported version
+    /// does.
+    pub machine_since: Option<(u32, u32)>,
     /// The flasher's name for the chip, or `None` if there is no chip to flash.
     pub chip: Option<&'static str>,
     /// Program that writes to the chip, one of [`FLASHERS`]; `None` if there is no chip to flash.
@@ -71,6 +74,7 @@ fn board(fields: Table, index: usize) -> Result<Board, String> {
     let name = row.text("name")?;
     row.board = format!("board `{name}`");
     let chip = row.optional_text("chip")?;
+    let machine_since = row.optional_text("machine_since")?;
     let board = Board {
         name,
         core: row.text("core")?,
@@ -81,6 +85,7 @@ fn board(fields: Table, index: usize) -> Result<Board, String> {
         uart: row.optional_number("uart")?,
         stopwatch: row.text("stopwatch")?,
         machine: row.optional_text("machine")?,
+        machine_since: machine_since.and_then(version),
         chip,
         flasher: row.optional_text("flasher")?.or(chip.map(|_| FLASHERS[0])),
         uf2_family: row.optional_number("uf2_family")?,
@@ -90,6 +95,12 @@ fn board(fields: Table, index: usize) -> Result<Board, String> {
     };
     if !STOPWATCHES.contains(&board.stopwatch) {
         return Err(row.error("stopwatch", &format!("must be one of {}", STOPWATCHES.join(", "))));
+    }
+    if machine_since.is_some() && board.machine.is_none() {
+        return Err(row.error("machine_since", "needs a `machine`"));
+    }
+    if machine_since.is_some() && board.machine_since.is_none() {
+        return Err(row.error("machine_since", "must be a version such as \"9.1\""));
     }
     match board.flasher {
         Some(flasher) if !FLASHERS.contains(&flasher) => {
@@ -102,6 +113,12 @@ fn board(fields: Table, index: usize) -> Result<Board, String> {
         Some(unknown) => Err(row.error(unknown, "is unknown")),
         None => Ok(board),
     }
+}
+
+/// Reads the major and minor number of a version: `9.1`, `7.2.22`.
+pub fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
 }
 
 /// Fields of a board that have not been read yet.

@@ -21,10 +21,10 @@ use crate::chip;
 #[cfg_attr(board_code = "lm3s6965evb", path = "board/lm3s6965evb.rs")]
 #[cfg_attr(board_code = "microbit", path = "board/microbit.rs")]
 #[cfg_attr(board_code = "mps", path = "board/mps.rs")]
-#[cfg_attr(board_code = "netduinoplus2", path = "board/netduinoplus2.rs")]
 #[cfg_attr(board_code = "nrf52", path = "board/nrf52.rs")]
 #[cfg_attr(board_code = "pico", path = "board/pico.rs")]
 #[cfg_attr(board_code = "riscv_virt", path = "board/riscv_virt.rs")]
+#[cfg_attr(board_code = "stm32", path = "board/stm32.rs")]
 mod chosen;
 pub mod serial;
 

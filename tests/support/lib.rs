@@ -2,9 +2,10 @@
 
 pub mod conversation;
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use firmware_example::console::machine::{Facts, Machine};
@@ -17,6 +18,7 @@ use xtask::command::advice;
 use xtask::emulator::{self, Run};
 use xtask::firmware;
 use xtask::repo::Repo;
+use xtask::setup::qemu;
 use xtask::uart::Terminal;
 
 /// Returns the path of a file of the workspace.
@@ -126,6 +128,23 @@ impl Firmware {
         emulator::run_with(&Repo::find(), self.board, &self.elf, &arguments, timeout, show)
             .unwrap_or_else(|error| panic!("{}", advice(&error)))
     }
+}
+
+/// Returns the boards that the installed QEMU emulates. Writes a line for each board that needs a newer QEMU.
+pub fn emulated_here() -> &'static [&'static Board] {
+    static BOARDS: LazyLock<Vec<&Board>> = LazyLock::new(|| {
+        let repo = Repo::find();
+        let is_here = |board: &&'static Board| match qemu::lacks(&repo, board) {
+            Some(reason) => {
+                // Not by `eprintln!`, whose lines the test harness hides unless the test fails.
+                let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason}");
+                false
+            }
+            None => true,
+        };
+        board::emulated().chain(board::emulated_by_newer()).filter(is_here).collect()
+    });
+    &BOARDS
 }
 
 /// Returns words drawn on the host.

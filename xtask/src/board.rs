@@ -14,7 +14,7 @@ use crate::repo::Repo;
 #[path = "../../firmware-example/build/boards.rs"]
 mod table;
 
-pub use table::{Board, FLASHERS, STOPWATCHES};
+pub use table::{Board, FLASHERS, STOPWATCHES, version};
 
 /// All boards, the default first.
 pub static BOARDS: LazyLock<Vec<Board>> = LazyLock::new(|| {
@@ -43,9 +43,15 @@ pub fn find(name: &str) -> Result<&'static Board> {
     board.with_context(|| format!("no board `{name}`: choose one of {}", names(BOARDS.iter())))
 }
 
-/// Returns the boards that QEMU emulates.
+/// Returns the boards that every supported QEMU emulates: tests can rely on them.
 pub fn emulated() -> impl Iterator<Item = &'static Board> {
-    BOARDS.iter().filter(|board| board.machine.is_some())
+    BOARDS.iter().filter(|board| board.machine.is_some() && board.machine_since.is_none())
+}
+
+/// Returns the boards that only newer versions of QEMU emulate. [`crate::setup::qemu::lacks`] tells whether the
+/// installed one does.
+pub fn emulated_by_newer() -> impl Iterator<Item = &'static Board> {
+    BOARDS.iter().filter(|board| board.machine.is_some() && board.machine_since.is_some())
 }
 
 /// Returns the boards that `cargo xtask flash` writes to.
@@ -179,11 +185,17 @@ impl Board {
         Ok(args)
     }
 
+    /// Returns QEMU's name for the board.
+    ///
+    /// # Errors
+    /// Returns an error if no version of QEMU has the board.
+    pub fn qemu_name(&self) -> Result<&'static str> {
+        let others = || names(emulated());
+        self.machine.with_context(|| format!("QEMU does not emulate {}: choose one of {}", self.name, others()))
+    }
+
     fn qemu_machine(&self) -> Result<Vec<&'static str>> {
-        let machine = self
-            .machine
-            .with_context(|| format!("QEMU does not emulate {}: choose one of {}", self.name, names(emulated())))?;
-        let mut args = vec!["-machine", machine, "-nographic", "-monitor", "none"];
+        let mut args = vec!["-machine", self.qemu_name()?, "-nographic", "-monitor", "none"];
         if self.is_riscv() {
             // Without it, QEMU would start firmware of its own before the program.
             args.extend(["-bios", "none"]);
@@ -236,6 +248,12 @@ mod tests {
             ("code = 'a'\n", "code = 'a'\nuarts = 1\n", "board `a`: `uarts` is unknown"),
             ("name = 'a'\n", "", "board 1: `name` is missing"),
             ("core =", "flasher = 'uf2'\ncore =", "board `a`: `flasher` needs a `chip`"),
+            ("core =", "machine_since = '9.1'\ncore =", "board `a`: `machine_since` needs a `machine`"),
+            (
+                "core =",
+                "machine = 'm'\nmachine_since = '9'\ncore =",
+                "board `a`: `machine_since` must be a version such as \"9.1\"",
+            ),
             (
                 "core =",
                 "chip = 'c'\nflasher = 'dfu'\ncore =",
@@ -247,6 +265,22 @@ mod tests {
         }
         assert_eq!(table::read(&ROW.repeat(2)).unwrap_err(), "board `a`: there are two of this name");
         assert!(table::read("[[board]").unwrap_err().contains("line 1"));
+    }
+
+    #[test]
+    fn versions_are_read() {
+        for (text, expected) in [
+            ("9.1", Some((9, 1))),
+            ("7.2.22", Some((7, 2))),
+            ("10.0.0-rc1", Some((10, 0))),
+            ("9", None),
+            ("nine.one", None),
+            ("", None),
+        ] {
+            assert_eq!(version(text), expected, "{text:?}");
+        }
+        let row = ROW.replace("core =", "machine = 'm'\nmachine_since = '9.1'\ncore =");
+        assert_eq!(table::read(&row).unwrap()[0].machine_since, Some((9, 1)));
     }
 
     #[test]
@@ -264,6 +298,8 @@ mod tests {
     #[test]
     fn boards_are_chosen_by_what_takes_them() {
         assert!(names(emulated()).starts_with("mps2-an386, mps2-an385, microbit, "));
+        assert_eq!(names(emulated_by_newer()), "b-l475e-iot01a");
+        assert!(emulated().all(|board| emulated_by_newer().all(|newer| newer != board)));
         assert_eq!(names(with_uf2()), "pico, pico2, pico2-riscv");
         assert_eq!(names(with_hex()), "microbit, microbit-v2");
         assert!(with_uf2().all(|board| board.drive.is_some()), "`flash` finds a board with UF2 files by its drive");

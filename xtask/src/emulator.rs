@@ -82,6 +82,7 @@ pub fn run_with(
 }
 
 fn start(repo: &Repo, board: &Board, elf: &Path, arguments: &[String]) -> Result<Emulator> {
+    qemu::ensure_has(repo, board)?;
     let mut qemu = command_line(&qemu::of(board).file(repo), board, elf, arguments)?;
     eprintln!("$ {}", show(&qemu));
     let child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| cannot_start(board))?;

@@ -11,6 +11,7 @@ use crate::board::{self, Board};
 use crate::emulator;
 use crate::firmware;
 use crate::repo::Repo;
+use crate::setup::qemu;
 use crate::subcommand::{self, Subcommand, usage};
 use crate::uart;
 
@@ -28,6 +29,8 @@ cargo xtask qemu console [--board NAME] [--model FILE] [--slot FILE]
 
 Boards, the default first:
 {emulated}
+Only with a newer QEMU:
+{newer}
 ",
     run: |args| run(&Repo::find(), &Options::parse(args)?),
 };
@@ -85,6 +88,8 @@ impl Options {
 
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let Options { bin, board, model, slot, timeout, guest } = options;
+    // Before the build, which takes a while.
+    qemu::ensure_has(repo, board)?;
     let elf = firmware::build(repo, board, bin, model.as_deref())?;
     if bin == firmware::CONSOLE {
         return uart::talk(repo, board, &elf, slot.as_deref(), *timeout);

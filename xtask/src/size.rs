@@ -23,6 +23,7 @@ use crate::emulator;
 use crate::firmware::{self, PRECISIONS};
 use crate::memory::MemoryMap;
 use crate::repo::Repo;
+use crate::setup::qemu;
 use crate::subcommand::{self, Subcommand, usage};
 use crate::uart::Terminal;
 
@@ -90,8 +91,8 @@ pub struct Measured {
     pub weights: u64,
     /// Memory of the board.
     pub memory: MemoryMap,
-    /// Bytes of stack that the program used in the emulator. `None` if the board has no emulator, or the program does
-    /// not report it.
+    /// Bytes of stack that the program used in the emulator. `None` if the board has no emulator here, or the program
+    /// does not report it.
     pub stack: Option<u64>,
     /// Other reported numbers with a budget: `state_bytes`, `instructions_per_char`.
     pub facts: BTreeMap<&'static str, u64>,
@@ -167,7 +168,8 @@ fn models(repo: &Repo, options: &Options) -> Vec<PathBuf> {
     }
 }
 
-/// Builds a program and measures it. If the board has an emulator, the program runs there to measure its stack.
+/// Builds a program and measures it. If the installed QEMU has the board, the program runs there to measure its
+/// stack.
 pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Path>) -> Result<Measured> {
     let model = firmware::model_file(repo, board, bin, model)?;
     let elf = firmware::build(repo, board, bin, Some(&model))?;
@@ -184,9 +186,10 @@ pub fn measure(repo: &Repo, board: &'static Board, bin: &str, model: Option<&Pat
         stack: None,
         facts: BTreeMap::new(),
     };
-    if board.machine.is_some() && bin == firmware::CONSOLE {
+    let is_emulated = board.machine.is_some() && qemu::lacks(repo, board).is_none();
+    if is_emulated && bin == firmware::CONSOLE {
         measured.stack = Some(stack_of_console(repo, board, &elf)?);
-    } else if board.machine.is_some() {
+    } else if is_emulated {
         let run = emulator::run_quietly(repo, board, &elf, &[], emulator::TIMEOUT)?;
         let (_, facts) = emulator::report(&run.lines);
         let number = |key: &str| facts.get(key).and_then(|value| value.parse::<u64>().ok());

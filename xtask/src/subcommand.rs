@@ -15,8 +15,8 @@ pub struct Subcommand {
     pub name: &'static str,
     /// Line of `cargo xtask help`; `None` for a subcommand that only Cargo calls.
     pub summary: Option<&'static str>,
-    /// Text of `cargo xtask help NAME`. [`Subcommand::help`] replaces `{emulated}`, `{flashed}`, `{uf2}` and `{hex}`
-    /// with names of boards.
+    /// Text of `cargo xtask help NAME`. [`Subcommand::help`] replaces `{emulated}`, `{newer}`, `{flashed}`, `{uf2}` and
+    /// `{hex}` with names of boards.
     pub help: &'static str,
     /// Reads the options and runs the subcommand.
     pub run: fn(lexopt::Parser) -> Result<ExitCode>,
@@ -28,10 +28,17 @@ impl Subcommand {
         let names = |names: String| format!("{:INDENT$}{names}", "");
         self.help
             .replace("{emulated}", &names(board::wrapped_names(board::emulated(), INDENT, WIDTH)))
+            .replace("{newer}", &board::emulated_by_newer().map(newer).collect::<Vec<_>>().join("\n"))
             .replace("{flashed}", &names(board::wrapped_names(board::flashable(), INDENT, WIDTH)))
             .replace("{uf2}", &board::names(board::with_uf2()).replace(", ", "|"))
             .replace("{hex}", &board::names(board::with_hex()).replace(", ", "|"))
     }
+}
+
+/// Returns a board that only newer versions of QEMU emulate, and the first version.
+fn newer(board: &Board) -> String {
+    let (major, minor) = board.machine_since.unwrap_or_default();
+    format!("{:INDENT$}{} (QEMU {major}.{minor})", "", board.name)
 }
 
 /// Longest line of a help text, in characters.

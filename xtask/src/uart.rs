@@ -24,6 +24,7 @@ pub(crate) const PROMPT: &[u8] = b"\n> ";
 
 /// Returns the emulator's whole command line, with a model in the slot.
 fn emulator(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>) -> Result<Command> {
+    qemu::ensure_has(repo, board)?;
     let mut qemu = Command::new(qemu::of(board).file(repo));
     qemu.args(board.qemu_uart_args()?);
     if let Some(slot) = slot {

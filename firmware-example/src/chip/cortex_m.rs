@@ -1,5 +1,8 @@
 //! Cortex-M, on top of the crates cortex-m-rt and cortex-m.
 
+// Compiled only for the board that uses it: Cortex-M0+ has no caches.
+#[cfg(feature = "nucleo-h743zi")]
+mod caches;
 #[cfg(any(stopwatch = "cycles", stopwatch = "either"))]
 mod cycles;
 #[cfg(stopwatch = "either")]
@@ -20,6 +23,8 @@ pub use ::cortex_m::singleton;
 #[doc(hidden)]
 pub use cortex_m_rt::entry;
 
+#[cfg(feature = "nucleo-h743zi")]
+pub use self::caches::enable_caches;
 #[cfg(any(stopwatch = "cycles", stopwatch = "either"))]
 pub use self::cycles::Cycles;
 #[cfg(stopwatch = "either")]

@@ -95,7 +95,7 @@ impl Program {
     }
 
     /// Returns the version if the program starts.
-    fn version(&self, repo: &Repo) -> Option<String> {
+    pub(super) fn version(&self, repo: &Repo) -> Option<String> {
         let text = ask(Command::new(self.file(repo)).arg("--version"))?;
         (self.version)(text.lines().next()?).map(str::to_owned)
     }

@@ -14,7 +14,7 @@ use crate::board::{self, BOARDS, Board};
 use crate::firmware::PRECISIONS;
 use crate::reliability;
 use crate::repo::Repo;
-use crate::setup::{neon, thumb};
+use crate::setup::{neon, qemu, thumb};
 
 /// Folders of Cargo's, each locked by one command at a time. Other flags in the same folder would build everything again.
 const HOST: &str = "target";
@@ -68,6 +68,9 @@ fn rest(repo: &Repo) -> Result<Vec<Job<'_>>> {
     portable.env("RUSTFLAGS", "--cfg kernel=\"portable\"");
     let for_neon = |command: fn(&Repo) -> Command| neon::skipped(repo).map_or_else(|| command(repo).into(), Work::Skip);
     let mut jobs = of_chips(repo, runtime)?;
+    // The tests run these boards where they can.
+    let lacking = board::emulated_by_newer().filter_map(|board| Some((board.name, qemu::lacks(repo, board)?)));
+    jobs.extend(lacking.map(|(name, why)| job(&format!("the console on {name}, emulated"), HOST, Work::Skip(why))));
     jobs.extend([
         package::job(repo),
         job("examples in the documentation", HOST, cargo(repo, &["test", "--workspace", "--doc"])),

@@ -28,6 +28,8 @@ impl Cycles {
     /// Starts the counter like [`Self::new`], for a caller that owns the core's peripherals.
     pub fn start(mut dcb: DCB, mut dwt: DWT) -> Self {
         dcb.enable_trace();
+        // Cortex-M7 ignores writes to the counter until it is unlocked, unless a debugger is attached.
+        DWT::unlock();
         dwt.enable_cycle_counter();
         Self { _dwt: dwt, last: DWT::cycle_count(), sum: 0 }
     }

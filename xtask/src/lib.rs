@@ -22,6 +22,7 @@ pub mod deny;
 pub mod doctor;
 pub mod drive;
 pub mod emulator;
+pub mod examples;
 pub mod firmware;
 pub mod fit;
 pub mod flash;

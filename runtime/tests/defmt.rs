@@ -1,7 +1,7 @@
 //! The feature `defmt`: types that a firmware logs can be logged, and a log carries their numbers.
 //!
-//! A logger of its own collects the bytes. Texts are not among them: defmt sends a number for each, and the reader on the
-//! host looks it up in the ELF file.
+//! The test's own logger collects the bytes. They have no texts: defmt sends a number for each text, and the reader on
+//! the host looks the text up in the ELF file.
 
 use std::sync::Mutex;
 

@@ -26,7 +26,8 @@ fn allows(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     expression.split(" AND ").all(choices)
 }
 
-/// Compares `deny.toml` with what `cargo metadata` reports of every crate in `Cargo.lock`, that of the examples included.
+/// Compares `deny.toml` with every crate in `Cargo.lock` of the workspace and of the examples, as `cargo metadata` reports
+/// them.
 #[test]
 fn licences_and_sources_are_those_of_deny_toml() {
     compare_with_deny_toml("Cargo.toml", 100);

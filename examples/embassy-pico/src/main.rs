@@ -39,7 +39,7 @@ bind_interrupts!(struct Interrupts {
     USBCTRL_IRQ => InterruptHandler<USB>;
 });
 
-/// Sets up the chip, starts the other tasks, and talks to whoever opens the serial port.
+/// Sets up the chip, starts the other tasks, and talks to the program that opens the serial port.
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
     let chip = embassy_rp::init(Default::default());

@@ -14,7 +14,7 @@ pub type Usb = Driver<'static, USB>;
 
 /// Size of a full-speed device's largest packet, in bytes.
 const PACKET: usize = 64;
-/// Length limit of a line, in bytes. A prompt's characters are computed without a pause, so the limit is also one of time.
+/// Length limit of a line, in bytes. It also limits the time of a prompt, which the model computes without a pause.
 pub const LINE: usize = runtime::DEFAULT_MAX_LEN;
 
 /// Message for a line with more bytes than that.

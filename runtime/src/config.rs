@@ -37,6 +37,7 @@ use crate::rows::{padded, round_up};
 /// One level: fuses `fuse` neighbours (`FlattenConsecutive`), then applies a linear layer to `width` values and an
 /// activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Level {
     /// Number of consecutive positions that become one, 2 to [`crate::limits::MAX_FUSE`].
     pub fuse: u8,
@@ -47,6 +48,7 @@ pub struct Level {
 
 /// Dimensions of a model. [`Config::new`] checks them, so every size derived from them fits in a `usize`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config {
     pub(crate) vocab_size: u16,
     pub(crate) n_embd: u16,
@@ -57,6 +59,7 @@ pub struct Config {
 
 /// Sizes of one level, as the kernels need them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LevelShape {
     /// Number of consecutive positions fused.
     pub fuse: usize,
@@ -264,6 +267,7 @@ impl LevelShape {
 
 /// Sizes of a linear layer with `positions` concatenated inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LinearShape<'c> {
     /// Number of inputs fused.
     pub positions: usize,
@@ -337,6 +341,7 @@ impl<'c> LinearShape<'c> {
 
 /// Sizes of the buffers of a [`crate::State`], in the order of their addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StateLayout {
     /// Logits, padded for the kernel: `f32`, or `i32` at the end of the words of `input`.
     pub logits: usize,

@@ -6,6 +6,7 @@ use core::fmt;
 
 /// Reason why some bytes are not a model that this runtime can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FormatError {
     /// Fewer bytes than the preamble says, or fewer than any blob has.
@@ -142,6 +143,7 @@ impl core::error::Error for FormatError {}
 
 /// Reason why a [`crate::State`] does not fit a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum StateError {
     /// The state has too few words.
@@ -167,6 +169,7 @@ impl core::error::Error for StateError {}
 
 /// Reason why a model cannot read a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PromptError {
     /// The text has a character that is not in the vocabulary.
@@ -198,6 +201,7 @@ impl core::error::Error for PromptError {}
 
 /// The results on this machine differ from those on the host that exported the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SelfTestError {
     /// CRC-32 of the logits that is stored in the blob.
     pub expected: u32,
@@ -216,6 +220,7 @@ impl core::error::Error for SelfTestError {}
 
 /// Any error of this crate, for callers that handle them in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// The blob was refused.

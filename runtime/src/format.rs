@@ -37,6 +37,7 @@ pub const MAX_WEIGHT: f32 = (1_u64 << 40) as f32;
 
 /// Origin of a model, and its quality when it was exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Provenance<'a> {
     /// Name of the preset it was trained with.
     #[serde(borrow)]
@@ -78,6 +79,7 @@ impl Provenance<'_> {
 
 /// Postcard part of a blob. The exporter writes it; [`crate::Model`] checks it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header<'a> {
     /// Number format of weights and activations.
     pub precision: Precision,
@@ -107,6 +109,7 @@ pub struct Header<'a> {
 
 /// Fixed bytes before the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Preamble {
     /// Bytes of the postcard header.
     pub header_len: u16,

@@ -13,6 +13,7 @@ pub const DEFAULT_MAX_LEN: usize = 32;
 
 /// Reason why a word ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum End {
     /// The model drew the boundary: the word is complete.
     Boundary,

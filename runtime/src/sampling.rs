@@ -37,6 +37,7 @@ pub(crate) trait Logit: Copy + PartialOrd {
 /// let greedy = Sampling::greedy();
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sampling {
     temperature_milli: u16,
     top_k: u16,

@@ -11,6 +11,7 @@ macro_rules! table {
     ) => {
         $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         pub enum $table { $($(#[$variant_attribute])* $variant,)* }
 
         impl $table {

@@ -183,6 +183,13 @@ impl fmt::Debug for Vocab<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Vocab<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Vocab({=str:?})", self.as_str());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;

@@ -76,13 +76,20 @@ impl Image {
     /// Reads an ELF file of this firmware.
     pub fn read(file: &Path) -> Result<Self> {
         let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        Self::parse(&bytes).with_context(|| format!("{} is not a program of this firmware", file.display()))
+        Self::parse(&bytes, board_of).with_context(|| format!("{} is not a program of this firmware", file.display()))
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self> {
+    /// Reads an ELF file of any project, which names no board.
+    pub fn read_for(board: &'static Board, file: &Path) -> Result<Self> {
+        let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        Self::parse(&bytes, |_| Ok(board))
+            .with_context(|| format!("{} is not a program for {}", file.display(), board.name))
+    }
+
+    fn parse(bytes: &[u8], board: impl Fn(&ElfFile32<'_, Endianness>) -> Result<&'static Board>) -> Result<Self> {
         let file = ElfFile32::<Endianness>::parse(bytes)?;
         let endian = file.endian();
-        let board = board_of(&file)?;
+        let board = board(&file)?;
         let mut segments = Vec::new();
         for header in file.elf_program_headers() {
             let data = header.data(endian, bytes).map_err(|()| anyhow::anyhow!("a segment lies outside the file"))?;

@@ -23,6 +23,7 @@ pub mod doctor;
 pub mod drive;
 pub mod emulate;
 pub mod emulator;
+pub mod examples;
 pub mod firmware;
 pub mod fit;
 pub mod flash;

@@ -94,11 +94,24 @@ impl Built {
     /// # Errors
     /// Returns an error if the file is no program of this firmware, or if the board could not start it.
     pub(crate) fn of_program(repo: &Repo, elf: &Path, bin: &str) -> Result<Self> {
-        let image = Image::read(elf)?;
+        Self::of_image(repo, Image::read(elf)?, bin)
+    }
+
+    /// Reads a program of another project, and checks that the board could start it.
+    ///
+    /// # Errors
+    /// Returns an error if the file is no program, or if the board could not start it.
+    pub(crate) fn of_elf(repo: &Repo, board: &'static Board, elf: &Path) -> Result<Self> {
+        let image = Image::read_for(board, elf)?;
+        let name = elf.file_stem().context("the ELF file has no name")?.to_string_lossy();
+        Self::of_image(repo, image, &name)
+    }
+
+    fn of_image(repo: &Repo, image: Image, name: &str) -> Result<Self> {
         // After flashing, it would be too late for this check.
         image.check(&MemoryMap::read(repo, image.board)?).context("the chip would not start this program")?;
         let needs_debugger = image.semihosting_calls > 0;
-        Ok(Self { name: format!("{bin}-{}", image.board.name), segments: image.segments, needs_debugger })
+        Ok(Self { name: format!("{name}-{}", image.board.name), segments: image.segments, needs_debugger })
     }
 
     /// Checks that the payload works without a debugger.

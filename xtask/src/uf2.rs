@@ -12,9 +12,9 @@ use lexopt::prelude::*;
 
 use crate::board::{self, Board};
 use crate::image::Segment;
-use crate::payload::{Named, Payload, save};
+use crate::payload::{Built, Named, Payload, save};
 use crate::repo::Repo;
-use crate::subcommand::{self, Subcommand};
+use crate::subcommand::{self, Subcommand, usage};
 
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
@@ -27,6 +27,8 @@ cargo xtask uf2 --board {uf2} [BIN] [--model FILE] [--out FILE]
 cargo xtask uf2 --board {uf2} --slot FILE [--out FILE]
   Makes such a file of a model for the board's slot, the flash region where the console looks for a
   model.
+cargo xtask uf2 --board {uf2} --elf FILE [--out FILE]
+  Makes such a file of an ELF file, the program of another project.
 
   --out FILE    write to FILE instead of a file in target/uf2
 ",
@@ -47,32 +49,41 @@ const ERASED: u8 = 0xff;
 /// The command line.
 struct Options {
     payload: Payload,
+    /// Program of another project, instead of the payload.
+    elf: Option<PathBuf>,
     /// Output file; `None` for one in `target/uf2`.
     out: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(mut args: lexopt::Parser) -> Result<Self> {
-        let (mut named, mut out) = (Named::default(), None);
+        let (mut named, mut elf, mut out) = (Named::default(), None, None);
         while let Some(arg) = args.next()? {
             match arg {
                 Long("board") => named.board = Some(subcommand::board(&mut args)?),
                 Long("model") => named.model = Some(args.value()?.into()),
                 Long("slot") => named.slot = Some(args.value()?.into()),
+                Long("elf") => elf = Some(args.value()?.into()),
                 Long("out") => out = Some(args.value()?.into()),
                 Value(value) if named.bin.is_none() => named.bin = Some(value.string()?),
                 other => return Err(other.unexpected().into()),
             }
         }
-        Ok(Self { payload: named.payload()?, out })
+        if elf.is_some() && (named.bin.is_some() || named.model.is_some() || named.slot.is_some()) {
+            return Err(usage("--elf is a finished program: leave out BIN, --model and --slot"));
+        }
+        Ok(Self { payload: named.payload()?, elf, out })
     }
 }
 
 /// Builds a program or model and writes the file.
 fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
-    let Options { payload, out } = options;
+    let Options { payload, elf, out } = options;
     family(payload.board)?;
-    let built = payload.build(repo)?;
+    let built = match elf {
+        Some(elf) => Built::of_elf(repo, payload.board, elf)?,
+        None => payload.build(repo)?,
+    };
     let file = out.clone().unwrap_or_else(|| default_file(repo, &built.name));
     let blocks = save_as(payload.board, &built.segments, &file)?;
     println!("{}: {blocks} blocks of {PAYLOAD} bytes", repo.short(&file));
@@ -159,7 +170,17 @@ mod tests {
         let slot = options(&["--board", "pico2", "--slot", "a.blob", "--out", "a.uf2"]).unwrap();
         assert_eq!((slot.payload.bin.as_str(), slot.payload.slot), ("console", Some(PathBuf::from("a.blob"))));
         assert_eq!((slot.payload.board.name, slot.out), ("pico2", Some(PathBuf::from("a.uf2"))));
-        for wrong in [&[][..], &["--board=pico", "--slot", "a.blob", "console"], &["--board=pico", "one", "two"]] {
+        let elf = options(&["--board", "pico", "--elf", "target/names"]).unwrap();
+        assert_eq!((elf.elf, elf.out), (Some(PathBuf::from("target/names")), None));
+        for wrong in [
+            &[][..],
+            &["--elf", "a"],
+            &["--board=pico", "--elf", "a", "console"],
+            &["--board=pico", "--elf", "a", "--slot", "a.blob"],
+            &["--board=pico", "--elf", "a", "--model", "a.blob"],
+            &["--board=pico", "--slot", "a.blob", "console"],
+            &["--board=pico", "one", "two"],
+        ] {
             assert!(options(wrong).is_err_and(|error| subcommand::is_usage(&error)), "{wrong:?}");
         }
     }

@@ -6,6 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 use toml::Table;
+use xtask::examples::EXAMPLES;
 use xtask::repo::Repo;
 
 fn read(file: &str) -> String {
@@ -25,20 +26,31 @@ fn allows(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     expression.split(" AND ").all(choices)
 }
 
-/// Compares `deny.toml` with what `cargo metadata` reports of every crate in `Cargo.lock`.
+/// Compares `deny.toml` with every crate in `Cargo.lock` of the workspace and of the examples, as `cargo metadata` reports
+/// them.
 #[test]
 fn licences_and_sources_are_those_of_deny_toml() {
+    compare_with_deny_toml("Cargo.toml", 100);
+    for example in EXAMPLES {
+        compare_with_deny_toml(&example.manifest(), 50);
+    }
+}
+
+/// Compares the crates of a manifest, which are more than `least`.
+fn compare_with_deny_toml(manifest: &str, least: usize) {
     let deny = table("deny.toml");
     let licences = deny["licenses"]["allow"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
     let allowed: BTreeSet<&str> = licences.collect();
     let excepted: Vec<&toml::Value> = deny["licenses"]["exceptions"].as_array().unwrap().iter().collect();
     let registries = deny["sources"]["allow-registry"].as_array().unwrap();
     // Fails if Cargo.lock does not match the manifests.
-    let output = Repo::find().cargo().args(["metadata", "--format-version=1", "--locked"]).output().unwrap();
+    let output =
+        Repo::find().cargo().args(["metadata", "--format-version=1", "--locked", "--manifest-path", manifest]).output();
+    let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    assert!(packages.len() > 100, "{} packages", packages.len());
+    assert!(packages.len() > least, "{manifest}: {} packages", packages.len());
     for package in packages {
         let (name, licence) = (package["name"].as_str().unwrap(), package["license"].as_str().unwrap_or_default());
         let exception = excepted.iter().find(|exception| exception["crate"].as_str() == Some(name));
@@ -77,6 +89,10 @@ fn the_pinned_compiler_is_the_oldest_one() {
     for member in manifest["workspace"]["members"].as_array().unwrap() {
         let member = table(&format!("{}/Cargo.toml", member.as_str().unwrap()));
         assert_eq!(member["package"]["rust-version"]["workspace"].as_bool(), Some(true), "{member:?}");
+    }
+    for example in EXAMPLES {
+        let manifest = table(&example.manifest());
+        assert_eq!(manifest["package"]["rust-version"].as_str(), Some(oldest), "{}", example.name);
     }
 }
 

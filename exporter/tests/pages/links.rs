@@ -8,8 +8,17 @@ use tests::workspace;
 use xtask::repo::normalize;
 
 /// Folders and files with pages.
-const PAGES: [&str; 8] =
-    ["docs", "models", "runtime", "runtime-c", "README.md", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md"];
+const PAGES: [&str; 9] = [
+    "docs",
+    "examples",
+    "models",
+    "runtime",
+    "runtime-c",
+    "README.md",
+    "ARCHITECTURE.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+];
 
 #[test]
 fn every_link_leads_somewhere() {

@@ -2,6 +2,7 @@ use super::Layout;
 
 /// Processor core that programs are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Core {
     /// Cortex-M0.
     M0,

@@ -5,6 +5,7 @@ use crate::vocab::Token;
 
 /// Logits for the next character, one per token.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Logits<'a> {
     /// Logits of a model in single precision, in nats.
@@ -58,6 +59,7 @@ impl Logits<'_> {
 
 /// Output of a level: the values of its newest node, after the activation.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Activations<'a> {
     /// Values of a model in single precision.

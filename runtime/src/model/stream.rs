@@ -10,6 +10,7 @@ use crate::vocab::{BOUNDARY, Token};
 
 /// Probability that a model assigns to a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Score {
     /// Negative log-likelihood of the word, in millionths of a nat.
     pub nll_micronats: u64,

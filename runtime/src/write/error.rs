@@ -4,6 +4,7 @@ use crate::error::FormatError;
 
 /// Reason why a network cannot be written as a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum EncodeError {
     /// A reader would refuse the blob.

@@ -11,6 +11,7 @@ use super::package;
 use super::packages::{self, Package};
 use super::programs::{self, Program};
 use crate::board::{self, BOARDS, Board};
+use crate::examples::{self, EXAMPLES, Example};
 use crate::firmware::PRECISIONS;
 use crate::reliability;
 use crate::repo::Repo;
@@ -78,6 +79,12 @@ fn rest(repo: &Repo) -> Result<Vec<Job<'_>>> {
         job("documentation of each package by itself", HOST, docs(repo, &packages)),
         job("documentation of the runtime with each precision alone", HOST, docs_by_precision(repo)),
         job("the runtime's tests with the portable kernels", PORTABLE, portable),
+        // Without this feature, Cargo leaves the test out.
+        job(
+            "logs of the runtime with defmt",
+            HOST,
+            cargo(repo, &["test", "-p", "runtime", "--features", "defmt", "--test", "defmt"]),
+        ),
         job("lints of the runtime with NEON", NEON, for_neon(neon_lints)),
         job("the runtime's tests with NEON, emulated", NEON, for_neon(neon_tests)),
         job("full and read-only disks", HOST, reliability::disks(repo).map_or_else(Work::Skip, Work::from)),
@@ -121,7 +128,21 @@ fn of_chips<'r>(repo: &'r Repo, runtime: &Package) -> Result<Vec<Job<'r>>> {
             job(&format!("lints of the firmware for {name}"), LINTS_OF_CHIPS, for_board("clippy", &rest))
         }
     }));
+    jobs.extend(EXAMPLES.iter().map(|example| of_example(repo, example, debian)));
     Ok(jobs)
+}
+
+/// Returns the format and lints of an example. The test `embassy` of package `tests` builds and runs it.
+fn of_example<'r>(repo: &'r Repo, example: &Example, debian: bool) -> Job<'r> {
+    let format = cargo(repo, &["fmt", "--check", "--manifest-path", &example.manifest()]);
+    let check = if debian {
+        example.cargo(repo, "check")
+    } else {
+        let mut clippy = example.cargo(repo, "clippy");
+        clippy.args(["--", "-Dwarnings"]);
+        clippy
+    };
+    job(&format!("format and lints of the example {}", example.name), examples::BUILDS, vec![format, check])
 }
 
 fn job<'r>(name: &str, folder: &'static str, work: impl Into<Work<'r>>) -> Job<'r> {

@@ -1,5 +1,5 @@
-//! The console of a Raspberry Pi Pico in rp2040js, an emulator of the RP2040 that others made. It runs the UF2 file that
-//! a person copies onto the board, with a wire on the UART and a computer on the USB connector.
+//! The console of a Raspberry Pi Pico in rp2040js, an emulator of the RP2040 that others made. It runs the UF2 file
+//! that a person copies onto the board, with a wire on the UART and a computer on the USB connector.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -114,7 +114,7 @@ fn an_unplugged_cable_hangs_and_loses_nothing() {
     pico.send(Link::Usb, b":seed 42\r:n 100\r\r").expect("a running emulator");
     let mut text = pico.read_to(Link::Usb, b"leightyn\r\n").expect("a name");
     act(&mut pico, Action::Unplug);
-    // The console goes on while nobody reads. Somebody at the UART can use it.
+    // The console goes on while no one reads. Somebody at the UART can use it.
     wait(&mut pico, Duration::from_millis(100));
     let uart = pico.read_to(Link::Uart, b", n 100\r\n> ").expect("the settings");
     assert!(!uart.is_empty());

@@ -39,7 +39,7 @@ const F32: &str = Precision::F32.name();
 /// Feature of the console that is also on the board's USB connector.
 const USB: &str = "usb";
 
-/// Environment variable that leaves out [`USB`], for a smaller console on the UART alone.
+/// Environment variable that leaves out [`USB`], for a smaller console that is only on the UART.
 const WITHOUT_USB: &str = "WITHOUT_USB";
 
 /// Cargo profile of flashed programs; see the root manifest.

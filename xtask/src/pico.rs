@@ -1,9 +1,9 @@
-//! The emulated Raspberry Pi Pico: rp2040js, an emulator of the RP2040 that others made, runs the UF2 file that a person
-//! copies onto the board. `firmware-example/emulator` connects it to a UART and to a computer on the USB connector.
+//! The emulated Raspberry Pi Pico: rp2040js, an emulator of the RP2040 that others made, runs the UF2 file that a
+//! person copies onto the board. `firmware-example/emulator` connects it to a UART and to a computer on the USB connector.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
@@ -213,7 +213,7 @@ impl Pico {
     }
 }
 
-/// Passes a message on. `None` if nobody receives any more.
+/// Passes a message on. `None` if no one receives any more.
 fn distribute(message: Value, uart: &Sender<Vec<u8>>, usb: &Sender<Vec<u8>>, other: &Sender<Value>) -> Option<()> {
     for (link, sender) in [(Link::Uart, uart), (Link::Usb, usb)] {
         if let Some(digits) = message[link.name()].as_str() {
@@ -229,13 +229,6 @@ fn hex(bytes: &[u8]) -> String {
 
 fn bytes(digits: &str) -> Option<Vec<u8>> {
     (0..digits.len() / 2).map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()).collect()
-}
-
-/// Returns Node with the emulator's program.
-pub(crate) fn program(repo: &Repo) -> Command {
-    let mut node = Command::new("node");
-    node.arg(repo.firmware().join("emulator/main.js"));
-    node
 }
 
 #[cfg(test)]

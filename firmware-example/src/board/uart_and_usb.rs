@@ -1,7 +1,7 @@
 //! Console on a UART and on the board's USB connector at the same time. Both receive all output, and both can type.
 //!
-//! The console belongs to the link that typed last: it waits for a reader there. A reader of the other link that is too
-//! slow, or absent, makes nobody wait.
+//! The console belongs to the link that typed last: it waits for a reader there. It never waits for a reader of the
+//! other link.
 
 use core::cell::RefCell;
 use core::convert::Infallible;
@@ -22,7 +22,8 @@ const ID: UsbVidPid = UsbVidPid(0x16c0, 0x27dd);
 const MAKER: &str = "character-model.example";
 /// Name of the device, which `cargo xtask talk` looks for.
 const PRODUCT: &str = "character model console";
-/// Number of times that `flush` looks at the port: more than 0.1 s. A computer that reads empties the buffer within 20 ms.
+/// Number of times that `flush` looks at the port: more than 0.1 s. A computer that reads empties the buffer within
+/// 20 ms.
 const LOOKS: u32 = 100_000;
 
 /// USB controller with its port.
@@ -80,7 +81,7 @@ impl Usb {
         byte
     }
 
-    /// Takes output and returns the number of bytes taken: all bytes if `waits` is false or nobody reads.
+    /// Takes output and returns the number of bytes taken: all bytes if `waits` is false or the port is closed.
     fn put(&mut self, bytes: &[u8], waits: bool) -> usize {
         if self.port.is_held() {
             self.serve();
@@ -92,7 +93,8 @@ impl Usb {
         bytes.len()
     }
 
-    /// Returns whether no output is left that somebody will read. Polls, since a fault handler's flush has no interrupts.
+    /// Returns whether no output is left that somebody will read. Polls, since there are no interrupts in the flush of a
+    /// fault handler.
     fn is_flushed(&mut self) -> bool {
         self.serve();
         self.port.is_flushed() || !self.is_open()
@@ -109,14 +111,14 @@ enum Link {
 /// Console on both links.
 pub struct UartAndUsb<U> {
     uart: U,
-    /// The UART before anybody has typed: nobody has to be there.
+    /// The UART before anybody has typed: output never waits there.
     link: Link,
     /// Byte that was received to find out whether there is one.
     ahead: Option<u8>,
 }
 
 impl<U: Uart> UartAndUsb<U> {
-    /// Returns a console that nobody has typed on.
+    /// Returns a console before the first key.
     pub fn new(uart: U) -> Self {
         Self { uart, link: Link::Uart, ahead: None }
     }

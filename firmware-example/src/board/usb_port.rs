@@ -1,7 +1,7 @@
 //! Serial port on USB (CDC-ACM), with buffers in both directions. Computers need no driver for it.
 //!
-//! The port loses no byte. While no program on the computer has the port open, the last [`SEND_BYTES`] of output wait for
-//! one. A full buffer for input makes the computer wait.
+//! The port loses no byte. While no program on the computer has the port open, the last [`SEND_BYTES`] of output wait
+//! for one. A full buffer for input makes the computer wait.
 
 use heapless::Deque;
 use usb_device::class_prelude::{ControlIn, ControlOut, EndpointAddress, UsbBus, UsbBusAllocator, UsbClass};
@@ -62,7 +62,7 @@ impl<'a, B: UsbBus> Port<'a, B> {
         self.received.pop_front()
     }
 
-    /// Takes bytes of output, as many as there is room for, and returns their number.
+    /// Takes bytes of output until the buffer is full, and returns their number.
     pub fn put(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.iter().take_while(|&&byte| self.to_send.push_back(byte).is_ok()).count();
         self.send();
@@ -81,7 +81,7 @@ impl<'a, B: UsbBus> Port<'a, B> {
         self.send();
     }
 
-    /// Gives the controller the next packet, if the port is open and the last packet has been fetched.
+    /// Passes the next packet to the controller, if the port is open and the last packet has been fetched.
     fn send(&mut self) {
         if self.in_flight.is_some() || !self.is_open() {
             return;

@@ -11,7 +11,6 @@ use super::piece::Piece;
 use super::prerequisites::NODE;
 use super::say;
 use crate::command::{ask, on_path, run};
-use crate::pico;
 use crate::repo::Repo;
 
 /// Row of the doctor's table.
@@ -61,7 +60,9 @@ fn is_there(repo: &Repo) -> bool {
 pub fn command(repo: &Repo) -> Result<Command> {
     ensure!(has_node(), "no {} ({})", NODE.what, NODE.hint());
     ensure!(is_there(repo), "the emulator of the Pico is missing: run `cargo xtask setup`");
-    Ok(pico::program(repo))
+    let mut node = Command::new("node");
+    node.arg(folder(repo).join("main.js"));
+    Ok(node)
 }
 
 /// Fetches the emulator into `firmware-example/emulator/node_modules`.

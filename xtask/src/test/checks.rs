@@ -115,12 +115,16 @@ fn of_chips<'r>(repo: &'r Repo, runtime: &Package) -> Result<Vec<Job<'r>>> {
     jobs.push(job(&format!("runtime with each feature alone on {least}"), LINTS_OF_CHIPS, each_feature));
     // Debian's compiler comes without clippy, and the toolchain's cannot read its libraries.
     let debian = thumb::uses_debian(repo);
-    jobs.extend(BOARDS.iter().map(|board| {
+    // The console of some boards exists with and without USB.
+    let without = BOARDS.iter().map(|board| (board, ""));
+    let with_usb = BOARDS.iter().filter(|board| board.usb_console).map(|board| (board, ",usb"));
+    jobs.extend(without.chain(with_usb).map(|(board, more)| {
         let Board { name, target, .. } = board;
         let for_board =
             |command: &str, rest: &[&str]| for_chip(board.cargo(repo), command, target, "firmware-example", rest);
-        let features = format!("{name},{}", PRECISIONS.join(","));
+        let features = format!("{name},{}{more}", PRECISIONS.join(","));
         let choice = ["--no-default-features", "--features", &features];
+        let name = format!("{name}{}", more.replace(',', " with "));
         if debian {
             job(&format!("firmware for {name} compiles"), LINTS_OF_CHIPS, for_board("check", &choice))
         } else {

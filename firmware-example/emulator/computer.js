@@ -10,6 +10,8 @@ const SIE_STATUS = 0x50;
 const SUSPENDED = 1 << 4;
 /** Offset of the first buffer control in the controller's memory that is not of endpoint 0. */
 const FIRST_BUFFER_CONTROL = 0x88;
+/** Offset of the buffer control of endpoint 0 for packets to the board. */
+const FIRST_OUT_BUFFER_CONTROL = 0x84;
 const LAST_BUFFER_CONTROL = 0xff;
 const MAX_PACKET = 64;
 
@@ -39,9 +41,15 @@ export class Computer extends USBCDC {
     // rp2040js's host sends an empty packet whenever it has no data, which no computer does.
     usb.onEndpointRead = (endpoint, size) => {
       if (endpoint !== 0) {
+        this.setAvailable(endpoint, true);
         this.readers.set(endpoint, size);
         this.write();
       }
+    };
+    const finishRead = usb.finishRead.bind(usb);
+    usb.finishRead = (endpoint, bytes) => {
+      this.setAvailable(endpoint, false);
+      finishRead(endpoint, bytes);
     };
     // A computer that does not read leaves the data in the board's buffer.
     const updated = usb.DPRAMUpdated.bind(usb);
@@ -91,6 +99,20 @@ export class Computer extends USBCDC {
   type(bytes) {
     this.typed.push(...bytes);
     this.write();
+  }
+
+  /**
+   * Marks a buffer for a packet to the board as empty or full. rp2040js clears the mark as soon as the board offers the
+   * buffer. On the chip the mark stays until a packet is in the buffer, and embassy-rp reads the mark: RP2040 datasheet,
+   * 4.1.2.5.
+   * @param {number} endpoint
+   * @param {boolean} isAvailable
+   */
+  setAvailable(endpoint, isAvailable) {
+    const memory = this.usb.rp2040.usbDPRAMView;
+    const offset = FIRST_OUT_BUFFER_CONTROL + 8 * endpoint;
+    const others = memory.getUint32(offset, true) & ~BUFFER_AVAILABLE;
+    memory.setUint32(offset, isAvailable ? others | BUFFER_AVAILABLE : others, true);
   }
 
   write() {

@@ -1,5 +1,6 @@
 //! The emulated Raspberry Pi Pico: rp2040js, an emulator of the RP2040 that others made, runs the UF2 file that a
-//! person copies onto the board. `firmware-example/emulator` connects it to a UART and to a computer on the USB connector.
+//! person copies onto the board. `firmware-example/emulator` connects it to a UART and to a computer on the USB
+//! connector.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

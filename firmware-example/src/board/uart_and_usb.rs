@@ -93,8 +93,7 @@ impl Usb {
         bytes.len()
     }
 
-    /// Returns whether no output is left that somebody will read. Polls, since there are no interrupts in the flush of a
-    /// fault handler.
+    /// Returns whether no output is left that somebody will read. Polls, since a fault handler has no interrupts.
     fn is_flushed(&mut self) -> bool {
         self.serve();
         self.port.is_flushed() || !self.is_open()

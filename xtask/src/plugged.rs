@@ -207,7 +207,16 @@ mod tests {
         assert_eq!(names(usb(0x0d28, 0x0204, "")), [("microbit", false), ("microbit-v2", false)]);
         assert_eq!(names(usb(0x2e8a, 0x000c, "")), [("pico", false), ("pico2", false)]);
         assert_eq!(names(usb(0x1366, 0x1015, "9904")), [("nrf52840-dk", false)]);
-        assert_eq!(names(usb(0x0483, 0x374b, "")), [("netduinoplus2", false)]);
+        assert_eq!(
+            names(usb(0x0483, 0x374b, "")),
+            [
+                ("netduinoplus2", false),
+                ("nucleo-f446re", false),
+                ("nucleo-g071rb", false),
+                ("nucleo-h743zi", false),
+                ("b-l475e-iot01a", false),
+            ]
+        );
         assert_eq!(names(usb(0x303a, 0x1001, "")), [("esp32c3", false)]);
         // A serial port of a program, and an adapter.
         assert!(names(usb(0x0483, 0x5740, "")).is_empty() && names(usb(0x10c4, 0xea60, "")).is_empty());

@@ -9,14 +9,12 @@ use std::time::Duration;
 use runtime::format::{AlignedBlob, Layout};
 use runtime::write::relayout;
 use runtime::{COUNTER_WORDS, Model, Sampling, state_words};
-use tests::{assert_section_within, blob, host_words, table, thousands, workspace};
+use tests::{assert_section_within, blob, host_words, table, thousands, uf2_for_pico, workspace};
 use xtask::command::advice;
 use xtask::examples::EMBASSY_PICO;
-use xtask::image::Image;
 use xtask::pico::{Action, Counts, Link, Pico};
 use xtask::repo::Repo;
 use xtask::size;
-use xtask::uf2;
 
 /// Model of the example, and seed of its random numbers.
 const MODEL: &str = "names.int8.blob";
@@ -37,14 +35,7 @@ static ELF: LazyLock<PathBuf> =
     LazyLock::new(|| EMBASSY_PICO.build(&Repo::find()).unwrap_or_else(|error| panic!("{}", advice(&error))));
 
 /// The file that a person copies onto the board.
-static UF2: LazyLock<PathBuf> = LazyLock::new(|| {
-    let board = EMBASSY_PICO.board();
-    let image = Image::read_for(board, &ELF).expect("a program");
-    let file = ELF.with_extension("uf2");
-    let family = board.uf2_family.expect("a board with UF2 files");
-    fs::write(&file, uf2::write(&image.segments, family).expect("a file")).expect("a file");
-    file
-});
+static UF2: LazyLock<PathBuf> = LazyLock::new(|| uf2_for_pico(&ELF));
 
 /// An emulated board.
 struct Board(Pico);

@@ -6,12 +6,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use runtime::Sampling;
-use tests::{Firmware, assert_section, blob, host_words};
-use xtask::image::Image;
+use tests::{Firmware, assert_section, blob, host_words, uf2_for_pico};
 use xtask::pico::{Action, Link, Pico};
 use xtask::repo::Repo;
 use xtask::size;
-use xtask::uf2;
 
 /// Model in the console.
 const MODEL: &str = "names.int8.blob";
@@ -20,19 +18,12 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// Limits for the console with the USB port and the model: 140 KiB of flash, and 16 KiB of RAM for statics and stack.
 const MAX_FLASH_BYTES: u64 = 140 << 10;
 const MAX_RAM_BYTES: u64 = 16 << 10;
-/// UF2 family of the RP2040.
-const FAMILY: u32 = 0xe48b_ff56;
 
 /// The console's program.
 static CONSOLE: LazyLock<Firmware> = LazyLock::new(|| Firmware::build("pico", "console", MODEL));
 
 /// The UF2 file of the console.
-static UF2: LazyLock<PathBuf> = LazyLock::new(|| {
-    let image = Image::read(CONSOLE.elf()).expect("a program");
-    let file = CONSOLE.elf().with_extension("uf2");
-    std::fs::write(&file, uf2::write(&image.segments, FAMILY).expect("a file")).expect("a file");
-    file
-});
+static UF2: LazyLock<PathBuf> = LazyLock::new(|| uf2_for_pico(CONSOLE.elf()));
 
 /// Starts the board.
 fn start() -> Pico {

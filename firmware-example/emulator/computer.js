@@ -24,7 +24,6 @@ export class Computer extends USBCDC {
    */
   constructor(usb, onReceived, onEvent) {
     super(usb);
-    this.onEvent = onEvent;
     this.isPlugged = true;
     this.isOpen = true;
     this.isReading = true;
@@ -74,25 +73,23 @@ export class Computer extends USBCDC {
     };
   }
 
-  /** Called by rp2040js at the end of the enumeration. Its own request has a recipient that the standard does not have. */
-  cdcSetControlLineState(value = this.isOpen ? DTR_AND_RTS : 0) {
-    this.request(SET_CONTROL_LINE_STATE, value);
-    this.initialized = true;
-  }
-
-  /** @param {number} bRequest @param {number} wValue */
-  request(bRequest, wValue) {
+  /**
+   * Tells the board whether the terminal program is open. rp2040js calls it at the end of the enumeration; its own
+   * request has a recipient that the standard does not have.
+   */
+  cdcSetControlLineState() {
     this.usb.sendSetupPacket(
       createSetupPacket({
         dataDirection: DataDirection.HostToDevice,
         type: SetupType.Class,
         recipient: SetupRecipient.Interface,
-        bRequest,
-        wValue,
+        bRequest: SET_CONTROL_LINE_STATE,
+        wValue: this.isOpen ? DTR_AND_RTS : 0,
         wIndex: 0,
         wLength: 0,
       }),
     );
+    this.initialized = true;
   }
 
   /** Types bytes into the terminal program. @param {Uint8Array} bytes */
@@ -102,8 +99,8 @@ export class Computer extends USBCDC {
   }
 
   /**
-   * Marks a buffer for a packet to the board as empty or full. rp2040js clears the mark as soon as the board offers the
-   * buffer. On the chip the mark stays until a packet is in the buffer, and embassy-rp reads the mark: RP2040 datasheet,
+   * Marks a buffer for a packet to the board as empty or full. rp2040js clears the mark as soon as the board offers
+   * the buffer. On the chip the mark stays until a packet is in the buffer, and embassy-rp reads the mark: RP2040 datasheet,
    * 4.1.2.5.
    * @param {number} endpoint
    * @param {boolean} isAvailable
@@ -128,7 +125,7 @@ export class Computer extends USBCDC {
   setOpen(isOpen) {
     this.isOpen = isOpen;
     if (this.isPlugged && this.initialized) {
-      this.request(SET_CONTROL_LINE_STATE, isOpen ? DTR_AND_RTS : 0);
+      this.cdcSetControlLineState();
     }
     this.release();
   }
@@ -175,4 +172,3 @@ export class Computer extends USBCDC {
     this.usb.resetDevice();
   }
 }
-

@@ -51,7 +51,7 @@ export class Pico {
       this.computer.isOpen = before.isOpen;
       this.computer.isReading = before.isReading;
     }
-    // rp2040js enters a handler with the lowest bit of its address, by which jumps relative to the program counter miss.
+    // rp2040js enters a handler with the lowest bit of its address set, so that relative jumps miss.
     const exceptionEntry = chip.core.exceptionEntry.bind(chip.core);
     chip.core.exceptionEntry = (number) => {
       exceptionEntry(number);

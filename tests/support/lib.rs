@@ -17,9 +17,11 @@ use xtask::board::{self, Board};
 use xtask::command::advice;
 use xtask::emulator::{self, Run};
 use xtask::firmware;
+use xtask::image::Image;
 use xtask::repo::Repo;
 use xtask::setup::qemu;
 use xtask::uart::Terminal;
+use xtask::uf2;
 
 /// Returns the path of a file of the workspace.
 pub fn workspace(path: &str) -> PathBuf {
@@ -51,6 +53,18 @@ pub fn with_tables(program: &str, name: &str) -> PathBuf {
         std::fs::write(&path, &tabulated).expect("a file");
     }
     path
+}
+
+/// Writes the UF2 file of a program for the Pico beside its ELF file, and returns its path.
+///
+/// # Panics
+/// Panics if the ELF file is no program for a Pico, or if the file cannot be written.
+pub fn uf2_for_pico(elf: &Path) -> PathBuf {
+    let board = board::find("pico").expect("a board");
+    let image = Image::read_for(board, elf).expect("a program");
+    let file = elf.with_extension("uf2");
+    uf2::save_as(board, &image.segments, &file).expect("a file");
+    file
 }
 
 /// Program for a board, with a model in it.

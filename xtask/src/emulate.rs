@@ -1,6 +1,6 @@
 //! `cargo xtask emulate`: runs the UF2 file of a Pico in an emulator of the whole chip.
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -19,6 +19,7 @@ use crate::repo::Repo;
 use crate::streams;
 use crate::subcommand::{self, Subcommand, usage};
 use crate::talk::{Keys, Raw};
+use crate::uart;
 use crate::uf2;
 
 /// The subcommand.
@@ -110,26 +111,10 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     if io::stdin().is_terminal() {
         return person(&mut pico, *link);
     }
-    script(&mut pico, *link)
-}
-
-/// Types the lines of stdin one by one, each at a prompt.
-fn script(pico: &mut Pico, link: Link) -> Result<ExitCode> {
-    streams::result_bytes(&pico.read_to_prompt(link)?);
-    for line in io::stdin().lock().split(b'\n') {
-        let mut line = line?;
-        while line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        line.push(b'\r');
-        pico.send(link, &line)?;
-        streams::result_bytes(&pico.read_to_prompt(link)?);
-        if streams::is_lost() {
-            break;
-        }
-    }
-    println!();
-    Ok(ExitCode::SUCCESS)
+    uart::type_lines(|line| {
+        pico.send(*link, line)?;
+        pico.read_to_prompt(*link)
+    })
 }
 
 /// Connects a person's terminal to the board until the person ends it.

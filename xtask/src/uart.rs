@@ -62,15 +62,23 @@ pub fn talk(repo: &Repo, board: &Board, elf: &Path, slot: Option<&Path>, timeout
         return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let mut terminal = Terminal::start(repo, board, elf, slot, timeout)?;
-    streams::result_bytes(&terminal.read_to_prompt()?);
+    type_lines(|line| {
+        terminal.send(line)?;
+        terminal.read_to_prompt()
+    })
+}
+
+/// Types the lines of stdin one by one, each at a prompt, and prints the answers. `ask` types bytes and returns
+/// everything up to the next prompt; the first time it has nothing to type.
+pub(crate) fn type_lines(mut ask: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<ExitCode> {
+    streams::result_bytes(&ask(&[])?);
     for line in io::stdin().lock().split(b'\n') {
         let mut line = line?;
         while line.last() == Some(&b'\r') {
             line.pop();
         }
         line.push(b'\r');
-        terminal.send(&line)?;
-        streams::result_bytes(&terminal.read_to_prompt()?);
+        streams::result_bytes(&ask(&line)?);
         if streams::is_lost() {
             break;
         }

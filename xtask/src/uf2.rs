@@ -100,7 +100,7 @@ pub(crate) fn default_file(repo: &Repo, name: &str) -> PathBuf {
 ///
 /// # Errors
 /// Returns an error if the board accepts no UF2 files, or if the file cannot be written.
-pub(crate) fn save_as(board: &Board, segments: &[Segment], file: &Path) -> Result<usize> {
+pub fn save_as(board: &Board, segments: &[Segment], file: &Path) -> Result<usize> {
     let bytes = write(segments, family(board)?)?;
     save(file, &bytes)?;
     Ok(bytes.len() / BLOCK)

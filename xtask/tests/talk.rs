@@ -56,7 +56,7 @@ impl Board {
         Self { port, _other_end: other_end, name }
     }
 
-    /// Reads so many bytes.
+    /// Reads `count` bytes.
     fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.port.read_exact(&mut bytes).unwrap();

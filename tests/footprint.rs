@@ -8,7 +8,7 @@ use tests::Firmware;
 use xtask::board::{self, BOARDS, Board};
 use xtask::budget::Budget;
 use xtask::command::advice;
-use xtask::firmware::{CONSOLE, DEFAULT_BIN, PRECISIONS, shipped_model};
+use xtask::firmware::{CONSOLE, DEFAULT_BIN, PRECISIONS, USB, shipped_model};
 use xtask::repo::Repo;
 use xtask::size;
 
@@ -115,11 +115,17 @@ fn row(board: &str, precision: &str, measured: &BTreeMap<&str, u64>) -> ((usize,
 #[test]
 fn the_console_keeps_its_budget() {
     for board in BOARDS.iter() {
-        let most = BUDGET.most(CONSOLE, board.name, "int8", "flash_bytes").expect("a budget");
-        let firmware = Firmware::build(board.name, CONSOLE, "names.int8.blob");
-        let flash = size::of_file(firmware.elf()).expect("an ELF file").flash();
-        println!("{}: {flash} bytes", board.name);
-        assert!(flash <= most, "{flash} bytes of flash on {}, the budget is {most}", board.name);
+        let keeps = |more: &[&str], most: u64| {
+            let firmware = Firmware::build_with_features(board.name, CONSOLE, "names.int8.blob", more);
+            let flash = size::of_file(firmware.elf()).expect("an ELF file").flash();
+            println!("{} {more:?}: {flash} bytes", board.name);
+            assert!(flash <= most, "{flash} bytes of flash on {} {more:?}, the budget is {most}", board.name);
+        };
+        // Without USB, all boards have the budget of those without the connector.
+        keeps(&[], BUDGET.most(CONSOLE, "microbit", "int8", "flash_bytes").expect("a budget"));
+        if board.usb_console {
+            keeps(&[USB], BUDGET.most(CONSOLE, board.name, "int8", "flash_bytes").expect("a budget"));
+        }
     }
 }
 

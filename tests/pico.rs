@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use runtime::Sampling;
 use tests::{Firmware, assert_section, blob, host_words, uf2_for_pico};
+use xtask::budget::Budget;
+use xtask::firmware;
 use xtask::pico::{Action, Link, Pico};
 use xtask::repo::Repo;
 use xtask::size;
@@ -15,9 +17,6 @@ use xtask::size;
 const MODEL: &str = "names.int8.blob";
 /// Time limit of an answer, on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// Limits for the console with the USB port and the model: 140 KiB of flash, and 16 KiB of RAM for statics and stack.
-const MAX_FLASH_BYTES: u64 = 140 << 10;
-const MAX_RAM_BYTES: u64 = 16 << 10;
 
 /// The console's program.
 static CONSOLE: LazyLock<Firmware> = LazyLock::new(|| Firmware::build("pico", "console", MODEL));
@@ -172,10 +171,9 @@ fn a_reset_restarts_the_port() {
 }
 
 #[test]
-fn the_console_fits_its_budget() {
+fn the_console_fits_its_memory() {
     let size = size::of_file(CONSOLE.elf()).expect("an ELF file");
     println!("pico, console with USB: {} bytes of flash, {} bytes of static RAM", size.flash(), size.ram());
-    assert!(size.flash() <= MAX_FLASH_BYTES, "{size}");
     let mut pico = start();
     read(&mut pico, Link::Usb);
     ask(&mut pico, Link::Usb, "\r");
@@ -184,7 +182,9 @@ fn the_console_fits_its_budget() {
     let stack = info.lines().find_map(|line| line.strip_prefix("stack")).expect("the stack");
     let used: u64 = stack.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number");
     println!("pico, console with USB: {used} bytes of stack");
-    assert!(size.ram() + used <= MAX_RAM_BYTES, "{} + {used}", size.ram());
+    let budget = Budget::read(&Repo::find()).expect("the budget");
+    let most = budget.most(firmware::CONSOLE, "pico", "int8", "memory_bytes").expect("a budget");
+    assert!(size.ram() + used <= most, "{} + {used}, the budget is {most}", size.ram());
 }
 
 /// Compares the cycles that another emulator counts with our table's estimate.

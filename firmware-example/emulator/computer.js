@@ -100,8 +100,8 @@ export class Computer extends USBCDC {
 
   /**
    * Marks a buffer for a packet to the board as empty or full. rp2040js clears the mark as soon as the board offers
-   * the buffer. On the chip the mark stays until a packet is in the buffer, and embassy-rp reads the mark: RP2040 datasheet,
-   * 4.1.2.5.
+   * the buffer. On the chip the mark stays until a packet is in the buffer, and embassy-rp reads the mark: RP2040
+   * datasheet, 4.1.2.5.
    * @param {number} endpoint
    * @param {boolean} isAvailable
    */

@@ -37,7 +37,7 @@ pub const PRECISIONS: [&str; Precision::ALL.len()] = {
 const F32: &str = Precision::F32.name();
 
 /// Feature of the console that is also on the board's USB connector.
-const USB: &str = "usb";
+pub const USB: &str = "usb";
 
 /// Environment variable that leaves out [`USB`], for a smaller console that is only on the UART.
 const WITHOUT_USB: &str = "WITHOUT_USB";
@@ -88,10 +88,12 @@ pub fn build_in_layout(
     model: Option<&Path>,
     layout: Option<&str>,
 ) -> Result<PathBuf> {
-    build_with_features(repo, board, bin, model, layout, &[])
+    let has_usb = bin == CONSOLE && board.usb_console && env::var_os(WITHOUT_USB).is_none();
+    build_with_features(repo, board, bin, model, layout, if has_usb { &[USB] } else { &[] })
 }
 
-/// Does the same as [`build_in_layout`] with additional features of the firmware.
+/// Does the same as [`build_in_layout`] with these features of the firmware in addition to those of board and model. A
+/// console is on USB only if they include it.
 pub fn build_with_features(
     repo: &Repo,
     board: &Board,
@@ -124,7 +126,6 @@ pub fn build_with_features(
     let activations = Activation::ALL.iter().filter(|&&any| any == activation || bin == CONSOLE);
     features.extend(activations.filter_map(|activation| activation.feature()));
     features.extend(WeightFormat::Halves.feature().filter(|_| has_halves || bin == CONSOLE && precision != F32));
-    features.extend((bin == CONSOLE && board.usb_console && env::var_os(WITHOUT_USB).is_none()).then_some(USB));
     let mut features = features.join(",");
     if let Some(layout) = layout {
         cargo.env("LAYOUT", layout);

@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serialport::SerialPort;
 
@@ -13,6 +13,8 @@ use super::BAUD;
 
 /// Wait for a byte, after which a thread looks whether the link still exists.
 const POLL: Duration = Duration::from_millis(50);
+/// Longest time until a write to a lost port has failed or is counted.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 /// Number of pieces of input that are read before the first is used.
 const READ_AHEAD: usize = 16;
 
@@ -34,6 +36,7 @@ pub(super) struct Link {
     /// Number of the link, the next higher after each reconnection.
     pub(super) number: u32,
     to_board: Sender<Vec<u8>>,
+    writer: JoinHandle<()>,
     /// Bytes that the port has not taken yet.
     waiting: Arc<AtomicUsize>,
     is_dropped: Arc<AtomicBool>,
@@ -46,17 +49,16 @@ impl Link {
         let port = serialport::new(name, BAUD).timeout(POLL).dtr_on_open(true).open()?;
         let reader = port.try_clone()?;
         let (to_board, from_user) = mpsc::channel();
-        let link = Self { number, to_board, waiting: Arc::default(), is_dropped: Arc::default() };
-        let (waiting, writer_ends, reader_ends) =
-            (Arc::clone(&link.waiting), Arc::clone(&link.is_dropped), Arc::clone(&link.is_dropped));
-        let (lost, events) = (events.clone(), events.clone());
-        thread::spawn(move || {
-            if write(port, &from_user, &waiting, &writer_ends).is_err() {
+        let (waiting, is_dropped) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (lost, not_sent, ends) = (events.clone(), Arc::clone(&waiting), Arc::clone(&is_dropped));
+        let writer = thread::spawn(move || {
+            if write(port, &from_user, &not_sent, &ends).is_err() {
                 let _ = lost.send(Event::Lost(number));
             }
         });
-        thread::spawn(move || read(reader, number, &events, &reader_ends));
-        Ok(link)
+        let (events, ends) = (events.clone(), Arc::clone(&is_dropped));
+        thread::spawn(move || read(reader, number, &events, &ends));
+        Ok(Self { number, to_board, writer, waiting, is_dropped })
     }
 
     /// Sends bytes to the board, without waiting.
@@ -64,6 +66,15 @@ impl Link {
         self.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
         // If the writer has ended, an event says so.
         let _ = self.to_board.send(bytes);
+    }
+
+    /// Returns whether the board had taken all bytes when it was lost. The writer may still have to count the last.
+    pub(super) fn has_sent_all(&self) -> bool {
+        let start = Instant::now();
+        while self.waiting() > 0 && !self.writer.is_finished() && start.elapsed() < LAST_WRITE {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.waiting() == 0
     }
 
     /// Returns the number of bytes that the port has not taken yet.

@@ -67,9 +67,7 @@ pub(super) fn talk(
                 tail.drain(..tail.len().saturating_sub(PROMPT.len()));
                 is_waiting &= tail != PROMPT;
             }
-            Ok(Event::Lost(_)) if has_ended && lines.is_empty() && link.waiting() == 0 => {
-                return Ok(ExitCode::SUCCESS);
-            }
+            Ok(Event::Lost(_)) if has_ended && lines.is_empty() && link.has_sent_all() => return Ok(ExitCode::SUCCESS),
             Ok(Event::Lost(_)) => bail!("the board is gone before all input was sent: plug it in and start again"),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 if link.waiting() > 0 {

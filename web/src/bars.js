@@ -2,7 +2,7 @@
 
 import { make, part } from "./dom.js";
 import { distribution } from "./sampling.js";
-import { percent, tokenName } from "./text.js";
+import { percent, tokenName, visible } from "./text.js";
 
 /** @typedef {import("./types.js").Facts} Facts */
 
@@ -32,14 +32,14 @@ export function showBars(facts, logits, temperature, top_k, taken) {
   order.forEach((token, at) => {
     const bar = bars.children[at];
     const [share, all, drawn, name] = /** @type {HTMLElement[]} */ (Array.from(bars.children[at].children));
-    all.style.height = `${100 * pale[token] / largest}%`;
-    drawn.style.height = `${100 * solid[token] / largest}%`;
-    name.textContent = tokenName(facts.characters, token);
+    all.style.height = `calc(${pale[token] / largest} * var(--high))`;
+    drawn.style.height = `calc(${solid[token] / largest} * var(--high))`;
+    name.textContent = visible(facts.characters[token]);
     share.textContent = token === taken || token === byProbability[0] ? percent(solid[token]) : "";
     share.style.bottom = `calc(${Math.max(pale[token], solid[token]) / largest} * var(--high) + 1.7rem)`;
     bar.classList.toggle("taken", token === taken);
     bar.setAttribute("title",
-      `${name.textContent}: the model ${percent(pale[token])}, after temperature and top-k ${percent(solid[token])}`);
+      `${tokenName(facts.characters, token)}: the model ${percent(pale[token])}, after temperature and top-k ${percent(solid[token])}`);
   });
   const top = byProbability.slice(0, 5).map((token) =>
     `${tokenName(facts.characters, token)} ${percent(solid[token])}`);

@@ -54,17 +54,16 @@ export function showChip(cost, megahertz, characters, time) {
   const word = visibleText(characters.join(""));
   const next = time < characters.length ? `\u201c${visibleText(characters[time])}\u201d` : "the end of the word";
   figures.replaceChildren(
-    make("h3", {}, "Time"),
-    make("p", {}, make("b", {}, milliseconds(seconds)), ` per character, ${whole(needs.instructions)} instructions, `
-      + `${whole(1 / seconds)} characters per second. `, make("b", {}, milliseconds(seconds * steps)),
-    ` for \u201c${word}\u201d and its end: ${count(steps, "character")}, ${whole(needs.instructions * steps)} instructions.`),
-    partsTable(needs, seconds, next),
-    make("h3", {}, "Memory"),
-    memory("flash", [["code", needs.code_bytes], ["model", needs.model_bytes]], cost.chip_flash_bytes),
-    memory("RAM", [["state", needs.state_bytes], ["other variables", needs.rest_bytes], ["stack", needs.stack_bytes]],
-      cost.chip_ram_bytes),
-    make("p", { class: needs.fits ? "fits" : "refused" },
-      needs.fits ? `Program and model fit the ${chip}.` : `Program and model: does not fit the ${chip}.`),
+    make("div", {}, make("h3", {}, "Time"), make("p", {}, make("b", {}, milliseconds(seconds)),
+      ` per character: ${whole(needs.instructions)} instructions, ${whole(1 / seconds)} characters per second. `,
+      make("b", {}, milliseconds(seconds * steps)), ` for \u201c${word}\u201d and its end: ${count(steps, "character")}, `
+      + `${whole(needs.instructions * steps)} instructions.`), partsTable(needs, seconds, next)),
+    make("div", {}, make("h3", {}, "Memory"),
+      memory("flash", [["code", needs.code_bytes], ["model", needs.model_bytes]], cost.chip_flash_bytes),
+      memory("RAM", [["state", needs.state_bytes], ["other variables", needs.rest_bytes], ["stack", needs.stack_bytes]],
+        cost.chip_ram_bytes),
+      make("p", { class: needs.fits ? "fits" : "refused" },
+        needs.fits ? `Program and model fit the ${chip}.` : `Program and model: does not fit the ${chip}.`)),
   );
 }
 

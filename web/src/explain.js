@@ -21,10 +21,12 @@ const ACTIVATIONS = {
 function levelText(facts, level) {
   const { fuse, width, receptive_field: sees, is_observed } = facts.levels[level];
   const below = level === 0 ? facts.n_embd : facts.levels[level - 1].width;
-  const what = level === 0 ? "neighbouring characters" : `neighbouring nodes of level ${level - 1}`;
+  const input = level === 0 ? "character" : `node of level ${level - 1}`;
+  const inputs = level === 0 ? "neighbouring characters" : `neighbouring nodes of level ${level - 1}`;
   const nodes = facts.block_size / sees;
   const text = [
-    `A node fuses ${fuse} ${what}: ${fuse} \u00d7 ${below} = ${whole(fuse * below)} numbers become`,
+    fuse === 1 ? `A node reads one ${input}: ${count(below, "number")} become`
+      : `A node fuses ${fuse} ${inputs}: ${fuse} \u00d7 ${below} = ${whole(fuse * below)} numbers become`,
     `${count(width, "value")}. It sees ${count(sees, "character")},`,
     nodes === 1 ? "and one node covers the whole context." : `and ${nodes} nodes cover the context.`,
   ];

@@ -26,6 +26,7 @@
  * @property {number} width
  * @property {number} height
  * @property {number} left width of the labels on the left; 0 if the labels are above the rows
+ * @property {number} start left edge of the characters
  * @property {number} step distance between two characters
  * @property {number} shown number of characters
  * @property {number} letters upper edge of the characters
@@ -74,13 +75,16 @@ export function layoutOf(facts, room) {
   const left = room >= 640 ? 136 : 0;
   const right = facts.skip ? 10 + 7 * facts.levels.length : 2;
   const step = Math.max(22, Math.min(130, (room - left - right) / shown));
+  const wide = step * shown;
+  // A narrow tree is in the middle of its room.
+  const start = left + Math.max(0, (room - left - right - wide) / 2);
   /** @type {Row[]} */
   const rows = facts.levels.map(({ width, receptive_field: sees }) => {
     const seen = Math.min(sees, shown);
     const grid = gridOf(width, step * seen - 2 * FRAME - 6);
     const nodes = Array.from({ length: Math.max(1, Math.floor(shown / sees)) }, (_, node) => {
       const end = node * sees;
-      return { x: left + step * (shown - end - seen / 2), end };
+      return { x: start + step * (shown - end - seen / 2), end };
     });
     return { top: 0, height: grid.rows * grid.cell + 2 * FRAME, sees, grid, nodes: nodes.reverse() };
   });
@@ -89,7 +93,7 @@ export function layoutOf(facts, room) {
     row.top = y;
     y += row.height + GAP;
   }
-  const layout = { left, step, shown, letters: y, rows, width: left + step * shown + right, height: y + LETTER };
+  const layout = { left, start, step, shown, letters: y, rows, width: start + wide + right, height: y + LETTER };
   return { ...layout, ...linesOf(facts, layout) };
 }
 
@@ -99,10 +103,10 @@ export function layoutOf(facts, room) {
  * @param {Omit<Layout, "links" | "newest">} layout
  * @returns {{links: string[], newest: string}}
  */
-function linesOf(facts, { left, step, shown, letters, rows, width }) {
-  const root = left + step * shown / 2;
+function linesOf(facts, { start, step, shown, letters, rows, width }) {
+  const root = start + step * shown / 2;
   let newest = "";
-  let below = Array.from({ length: shown }, (_, at) => ({ x: left + step * (at + 0.5), y: letters }));
+  let below = Array.from({ length: shown }, (_, at) => ({ x: start + step * (at + 0.5), y: letters }));
   const links = rows.map((row, level) => {
     const { fuse } = facts.levels[level];
     const bottom = row.top + row.height;

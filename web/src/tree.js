@@ -93,13 +93,16 @@ export function treeView(hooks) {
     const svg = makeSvg("svg", { width: `${layout.width}`, height: `${layout.height}`, "aria-hidden": "true" });
     svg.append(...layout.links.map((d) => makeSvg("path", { d })), makeSvg("path", { d: layout.newest, class: "new" }));
     sheet.append(svg);
+    // The labels stay where they are while the tree scrolls below them.
+    const labels = make("div", { class: layout.left ? "labels beside" : "labels" });
+    sheet.append(labels);
     nodes = [];
     // From the top, so that the order of the keyboard is the order of reading.
     for (let level = layout.rows.length - 1; level >= 0; level--) {
       const row = layout.rows[level];
       const middle = row.top + row.height / 2;
-      sheet.append(label(layout.left ? middle - 27 : row.top - 24, `level ${level}`,
-        `${count(facts.levels[level].width, "value")} of`, `${count(row.sees, "character")} each`));
+      labels.append(label(layout.left ? middle - 27 : row.top - 24, `level ${level}`,
+        count(facts.levels[level].width, "value"), layout.left ? `of ${count(row.sees, "character")} each` : ""));
       for (const { x, end } of row.nodes) {
         const canvas = make("canvas", {});
         const wide = row.grid.columns * row.grid.cell;
@@ -121,12 +124,12 @@ export function treeView(hooks) {
       }
     }
     const isCut = layout.shown < facts.block_size;
-    sheet.append(label(layout.left ? layout.letters - 4 : layout.letters - 24, "characters",
+    labels.append(label(layout.left ? layout.letters - 4 : layout.letters - 24, "characters",
       isCut ? `the last ${layout.shown}` : "", isCut ? `of ${facts.block_size}` : ""));
     letters = Array.from({ length: layout.shown }, (_, at) => {
       const letter = make("span", { class: at + 1 === layout.shown ? "letter new" : "letter" });
       const wide = Math.min(layout.step - 4, 44);
-      const x = layout.left + layout.step * (at + 0.5) - wide / 2;
+      const x = layout.start + layout.step * (at + 0.5) - wide / 2;
       letter.style.cssText = `left:${x}px;top:${layout.letters}px;width:${wide}px;height:${LETTER}px`;
       letter.addEventListener("pointerenter", () => hooks.point("characters"));
       letter.addEventListener("pointerleave", () => hooks.point(""));
@@ -177,6 +180,7 @@ export function treeView(hooks) {
     built = key;
     draw();
   }
+  scroller.addEventListener("scroll", () => scroller.style.setProperty("--scroll", `${scroller.scrollLeft}px`));
   new ResizeObserver(redraw).observe(scroller);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 

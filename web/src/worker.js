@@ -39,6 +39,8 @@ let data;
 let module;
 /** @type {Engine | null} */
 let engine = null;
+/** Blob of the open model. */
+let blob = new Uint8Array();
 /** Index of the open model, or -1 for a user's own. */
 let open_index = -1;
 let prompt = "";
@@ -63,12 +65,12 @@ function opened() {
 
 /**
  * Opens a model. If it is refused, the open one stays.
- * @param {Uint8Array} blob
+ * @param {Uint8Array} bytes
  * @param {number} index
  */
-async function load(blob, index) {
-  engine = new Engine(await module, blob);
-  open_index = index;
+async function load(bytes, index) {
+  engine = new Engine(await module, bytes);
+  [blob, open_index] = [bytes, index];
   return engine.facts;
 }
 
@@ -90,13 +92,15 @@ const calls = {
   film: (word) => opened().film(word),
   costs: () => costs(opened().works(), opened().facts.precision, data.costs),
   /** @param {number} milliseconds */
-  speed(milliseconds) {
-    opened().begin({ seed: "42", temperature_milli: 1000, top_k: 0 });
+  async speed(milliseconds) {
+    // An instance for itself: the list of words goes on afterwards.
+    const measured = new Engine(await module, blob);
+    measured.begin({ seed: "42", temperature_milli: 1000, top_k: 0 });
     const start = performance.now();
     let count = 0;
     while (performance.now() - start < milliseconds) {
       // The end of a word is a character, too.
-      count += opened().next("", 100).reduce((sum, word) => sum + Array.from(word).length + 1, 0);
+      count += measured.next("", 100).reduce((sum, word) => sum + Array.from(word).length + 1, 0);
     }
     return (1000 * count) / (performance.now() - start);
   },
@@ -110,13 +114,15 @@ const calls = {
       const known = program.precisions.join(" and ");
       throw new Error(`the program in this page runs ${known}, not ${precision}: use \`cargo xtask uf2 --board pico\``);
     }
+    /** @param {Engine} engine @param {Uint8Array} blob */
+    const for_chip = (engine, blob) => (engine.facts.precision === "f32" ? blob : engine.in_layout(program.layout));
     const packed = program.segments.map(async ({ address, bytes }) => ({ address, bytes: await unpack(bytes) }));
     const segments = await Promise.all(packed);
-    const built_in = await in_layout(new Engine(await module, await unpack(data.models[0].blob)), program.layout);
-    segments.push({ address: program.model, bytes: built_in });
+    const built_in = await unpack(data.models[0].blob);
+    segments.push({ address: program.model, bytes: for_chip(new Engine(await module, built_in), built_in) });
     const is_built_in = open_index === 0;
     if (!is_built_in) {
-      const bytes = in_layout(opened(), program.layout);
+      const bytes = for_chip(opened(), blob);
       const { address, length } = program.slot;
       if (bytes.length > length) {
         throw new Error(`the model has ${bytes.length} bytes, but the Pico has room for ${length}`);
@@ -126,15 +132,6 @@ const calls = {
     return { name: `console-${program.board}.uf2`, bytes: uf2(segments, program.family), is_built_in };
   },
 };
-
-/**
- * Returns the blob as the chip needs it: only integers have a layout for each core.
- * @param {Engine} engine
- * @param {string} layout
- */
-function in_layout(engine, layout) {
-  return engine.in_layout(engine.facts.precision === "f32" ? "" : layout);
-}
 
 self.addEventListener("message", async ({ data: message }) => {
   if (message.data) {

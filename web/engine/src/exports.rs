@@ -44,11 +44,15 @@ impl Page {
         if is_error { -1 - len } else { len }
     }
 
+    /// Returns the loaded model.
+    fn run(&mut self) -> Result<&mut Run, Refused> {
+        self.run.as_mut().ok_or_else(|| "no model is loaded".to_string())
+    }
+
     /// Returns the loaded model and the input as a text.
-    fn run(&mut self) -> Result<(&mut Run, &str), Refused> {
-        let run = self.run.as_mut().ok_or_else(|| "no model is loaded".to_string())?;
+    fn run_and_text(&mut self) -> Result<(&mut Run, &str), Refused> {
         let text = core::str::from_utf8(&self.input).map_err(|error| error.to_string())?;
-        Ok((run, text))
+        Ok((self.run.as_mut().ok_or_else(|| "no model is loaded".to_string())?, text))
     }
 }
 
@@ -89,14 +93,14 @@ extern "C" fn load(page: &mut Page) -> i32 {
 extern "C" fn begin(page: &mut Page, seed: u64, temperature_milli: u32, top_k: u32) -> i32 {
     let limited = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
     let sampling = Sampling::default().temperature_milli(limited(temperature_milli)).top_k(limited(top_k));
-    let answer = page.run().map(|(run, _)| run.begin(sampling, seed));
+    let answer = page.run().map(|run| run.begin(sampling, seed));
     page.answer(answer.map(|()| Vec::new()))
 }
 
 /// Draws the next words of the list; the input is their beginning. Answers with a JSON array of strings.
 #[unsafe(no_mangle)]
 extern "C" fn next(page: &mut Page, count: usize) -> i32 {
-    let answer = page.run().and_then(|(run, prompt)| run.next(prompt, count));
+    let answer = page.run_and_text().and_then(|(run, prompt)| run.next(prompt, count));
     page.answer(answer.and_then(|words: Vec<String>| json(&words)))
 }
 
@@ -104,13 +108,13 @@ extern "C" fn next(page: &mut Page, count: usize) -> i32 {
 #[unsafe(no_mangle)]
 extern "C" fn film(page: &mut Page) -> i32 {
     let mut numbers = Vec::new();
-    let answer = page.run().and_then(|(run, word)| run.film(word, &mut numbers));
+    let answer = page.run_and_text().and_then(|(run, word)| run.film(word, &mut numbers));
     page.answer(answer.map(|()| numbers.into_iter().flat_map(f32::to_le_bytes).collect()))
 }
 
 /// Answers with the blob in the layout that the input names.
 #[unsafe(no_mangle)]
 extern "C" fn in_layout(page: &mut Page) -> i32 {
-    let answer = page.run().and_then(|(run, layout)| run.in_layout(layout));
+    let answer = page.run_and_text().and_then(|(run, layout)| run.in_layout(layout));
     page.answer(answer)
 }

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use runtime::Model;
+use runtime::format::Layout;
 use serde::Serialize;
 
 /// Facts about a model.
@@ -36,9 +37,13 @@ pub struct LevelFacts {
 }
 
 impl<'m> Facts<'m> {
-    /// Returns the facts about a model whose blob has `bytes` bytes. `is_observed` says of each level whether its values
-    /// are computed.
-    pub(crate) fn of(model: &'m Model<'_>, bytes: usize, is_observed: impl Fn(usize) -> bool) -> Self {
+    /// Returns the facts about a model whose blob had this layout and size. `is_observed` says of each level whether its
+    /// values are computed.
+    pub(crate) fn of(
+        model: &'m Model<'_>,
+        (layout, bytes): (Layout, usize),
+        is_observed: impl Fn(usize) -> bool,
+    ) -> Self {
         let config = model.config();
         let mut receptive_field = 1;
         let levels = config.levels().iter().enumerate().map(|(index, level)| {
@@ -49,7 +54,7 @@ impl<'m> Facts<'m> {
         let levels = levels.collect();
         Self {
             precision: model.precision().name(),
-            layout: model.layout().name(),
+            layout: layout.name(),
             activation: config.activation().name(),
             skip: config.skip(),
             characters: model.vocab().as_str().chars().collect(),

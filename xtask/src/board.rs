@@ -1,7 +1,6 @@
 //! The boards that firmware is built for: the rows of `firmware-example/boards.toml`. Set-up, runners, tests, sizes and
 //! the help texts read this list.
 
-use std::env;
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -113,30 +112,7 @@ pub fn targets() -> Vec<&'static str> {
 impl Board {
     /// Returns Cargo in the firmware's folder, with the compiler flags for this board's core.
     pub fn cargo(&self, repo: &Repo) -> Command {
-        let mut flags = Vec::new();
-        if let Some(cpu) = self.cpu {
-            flags.push(format!("-Ctarget-cpu={cpu}"));
-        }
-        if let Some(home) = repo.cargo_home() {
-            // Panics contain file names. Remapping makes the program's bytes independent of the folder that holds the
-            // dependencies' sources; debuggers still find them. Our own files are already named from the top folder.
-            flags.extend([
-                "--remap-path-scope=macro".to_owned(),
-                format!("--remap-path-prefix={}=/cargo", home.display()),
-            ]);
-        }
-        let mut cargo = repo.firmware_cargo();
-        // Cargo ignores the second variable if the first is set. The user's own flags stay.
-        let (variable, separator) = match env::var("CARGO_ENCODED_RUSTFLAGS") {
-            Ok(_) => ("CARGO_ENCODED_RUSTFLAGS", "\x1f"),
-            // A blank in a folder's name would split the flag.
-            Err(_) if flags.iter().any(|flag| flag.contains(' ')) => ("CARGO_ENCODED_RUSTFLAGS", "\x1f"),
-            Err(_) => ("RUSTFLAGS", " "),
-        };
-        let given = env::var(variable).or_else(|_| env::var("RUSTFLAGS").map(|flags| flags.replace(' ', separator)));
-        flags.splice(0..0, given.ok().filter(|flags| !flags.is_empty()));
-        cargo.env(variable, flags.join(separator));
-        cargo
+        repo.target_cargo(self.cpu.map(|cpu| format!("-Ctarget-cpu={cpu}")))
     }
 
     /// Returns the fastest integer layout on this core, which the board's feature enables.

@@ -34,6 +34,7 @@ pub mod isa;
 pub mod memory;
 pub mod miri;
 pub mod mutants;
+pub mod page;
 mod payload;
 pub mod peers;
 pub mod pico;
@@ -60,7 +61,7 @@ pub mod watched;
 use subcommand::Subcommand;
 
 /// The subcommands, in the order a newcomer needs them.
-pub const SUBCOMMANDS: [&Subcommand; 24] = [
+pub const SUBCOMMANDS: [&Subcommand; 25] = [
     &setup::COMMAND,
     &doctor::COMMAND,
     &demo::COMMAND,
@@ -71,6 +72,7 @@ pub const SUBCOMMANDS: [&Subcommand; 24] = [
     &talk::COMMAND,
     &uf2::COMMAND,
     &hex::COMMAND,
+    &page::COMMAND,
     &size::COMMAND,
     &bench::COMMAND,
     &peers::COMMAND,

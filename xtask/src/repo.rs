@@ -119,6 +119,32 @@ impl Repo {
         cargo.current_dir(self.firmware());
         cargo
     }
+
+    /// Returns Cargo in the firmware's folder with a compiler flag for a target, if it needs one. The program's bytes do
+    /// not depend on the folder that holds the dependencies' sources.
+    pub fn target_cargo(&self, flag: Option<String>) -> Command {
+        let mut flags: Vec<String> = flag.into_iter().collect();
+        if let Some(home) = self.cargo_home() {
+            // Panics contain file names. Debuggers still find the files. Our own files are already named from the top
+            // folder.
+            flags.extend([
+                "--remap-path-scope=macro".to_owned(),
+                format!("--remap-path-prefix={}=/cargo", home.display()),
+            ]);
+        }
+        let mut cargo = self.firmware_cargo();
+        // Cargo ignores the second variable if the first is set. The user's own flags stay.
+        let (variable, separator) = match env::var("CARGO_ENCODED_RUSTFLAGS") {
+            Ok(_) => ("CARGO_ENCODED_RUSTFLAGS", "\x1f"),
+            // A blank in a folder's name would split the flag.
+            Err(_) if flags.iter().any(|flag| flag.contains(' ')) => ("CARGO_ENCODED_RUSTFLAGS", "\x1f"),
+            Err(_) => ("RUSTFLAGS", " "),
+        };
+        let given = env::var(variable).or_else(|_| env::var("RUSTFLAGS").map(|flags| flags.replace(' ', separator)));
+        flags.splice(0..0, given.ok().filter(|flags| !flags.is_empty()));
+        cargo.env(variable, flags.join(separator));
+        cargo
+    }
 }
 
 /// Resolves `.` and `x/..` in a path without asking the file system. Cargo writes configuration-relative paths as

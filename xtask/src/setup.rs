@@ -104,7 +104,7 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
         steps.push(("libtorch, for training", libtorch::setup));
     }
     steps.push(("QEMU, the emulated chip", |repo| qemu::ARM.setup(repo)));
-    steps.push(("targets of the chips, for the firmware", thumb::setup));
+    steps.push(("targets of the chips and of the browser page", thumb::setup));
     if purpose == Purpose::Test {
         steps.push(("QEMU for RISC-V, the other emulated chip", |repo| qemu::RISCV.setup(repo)));
         steps.push(("rp2040js, the emulated Pico", rp2040js::setup));

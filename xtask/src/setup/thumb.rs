@@ -15,18 +15,26 @@ use anyhow::{Context, Result, bail};
 use super::apt::{self, Rights};
 use super::piece::Piece;
 use super::{finish, fresh, need_space, remove, say, size};
-use crate::board::targets;
+use crate::board;
 use crate::command::{ask, on_path, run};
 use crate::repo::Repo;
 
 /// Path of the compiler made here, from the repository's top.
 pub const RUSTC: &str = ".tools/rust-thumb/bin/rustc";
 
+/// Target of the browser page.
+pub const BROWSER: &str = "wasm32-unknown-unknown";
+
 /// Variable that selects the second way even if the first would work.
 const NO_RUSTUP: &str = "XTASK_NO_RUSTUP";
 
 /// Crates of the standard library that a chip can use.
 const CRATES: [&str; 3] = ["core", "alloc", "compiler_builtins"];
+
+/// Returns the targets of the chips and of the browser page.
+fn targets() -> Vec<&'static str> {
+    [board::targets(), vec![BROWSER]].concat()
+}
 
 /// Compiler that has a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,70 @@
+//! Facts about a model, for `src/types.js`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use runtime::Model;
+use runtime::format::Layout;
+use serde::Serialize;
+
+/// Facts about a model.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "src/types.js describes the fields")]
+pub struct Facts<'m> {
+    pub precision: &'static str,
+    pub layout: &'static str,
+    pub activation: &'static str,
+    pub skip: bool,
+    pub characters: Vec<char>,
+    pub n_embd: usize,
+    pub block_size: usize,
+    pub levels: Vec<LevelFacts>,
+    pub bytes: usize,
+    pub macs: usize,
+    pub preset: &'m str,
+    /// A string, as JavaScript's numbers are too short for 64 bits.
+    pub seed: String,
+}
+
+/// Dimensions of a level.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "src/types.js describes the fields")]
+pub struct LevelFacts {
+    pub fuse: usize,
+    pub width: usize,
+    pub receptive_field: usize,
+    pub is_observed: bool,
+}
+
+impl<'m> Facts<'m> {
+    /// Returns the facts about a model whose blob had this layout and size. `is_observed` says of each level whether its
+    /// values are computed.
+    pub(crate) fn of(
+        model: &'m Model<'_>,
+        (layout, bytes): (Layout, usize),
+        is_observed: impl Fn(usize) -> bool,
+    ) -> Self {
+        let config = model.config();
+        let mut receptive_field = 1;
+        let levels = config.levels().iter().enumerate().map(|(index, level)| {
+            receptive_field *= usize::from(level.fuse);
+            let (fuse, width) = (level.fuse.into(), level.width.into());
+            LevelFacts { fuse, width, receptive_field, is_observed: is_observed(index) }
+        });
+        let levels = levels.collect();
+        Self {
+            precision: model.precision().name(),
+            layout: layout.name(),
+            activation: config.activation().name(),
+            skip: config.skip(),
+            characters: model.vocab().as_str().chars().collect(),
+            n_embd: config.n_embd(),
+            block_size: config.block_size(),
+            levels,
+            bytes,
+            macs: model.macs_streaming(),
+            preset: model.provenance().preset,
+            seed: alloc::format!("{}", model.provenance().seed),
+        }
+    }
+}

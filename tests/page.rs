@@ -38,7 +38,7 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
 fn make(name: &str, models: &[&str], with_pico: bool) -> PathBuf {
     let models: Vec<PathBuf> = models.iter().map(|model| workspace("models").join(model)).collect();
     let page = page::make(&Repo::find(), &models, with_pico).unwrap_or_else(|error| panic!("{error:#}"));
-    file(name, page.html.as_bytes())
+    file(name, &page.html)
 }
 
 /// The page that `cargo xtask page` makes.
@@ -51,7 +51,7 @@ fn run(tests: &str, more: &[(&str, &Path)]) {
     let repo = Repo::find();
     let mut node = Command::new("node");
     node.arg("--test").arg(workspace("web/tests").join(tests));
-    node.env("CHROMIUM", setup::chromium::program(&repo).unwrap_or_else(|error| panic!("{error:#}")));
+    node.env("CHROMIUM", setup::chromium::chromium(&repo).unwrap_or_else(|error| panic!("{error:#}")));
     node.env("PAGE", &*PAGE).env("PAGE_OF_THREE", &*PAGE_OF_THREE);
     node.env("MODELS", workspace("models").canonicalize().expect("a folder"));
     node.envs(more.iter().copied());
@@ -191,7 +191,7 @@ fn speed_of_the_page() {
     let repo = Repo::find();
     let mut node = Command::new("node");
     node.arg(workspace("web/tests/speed.js")).env("PLAIN", plain).env("PAGE_OF_THREE", &*PAGE_OF_THREE);
-    node.env("CHROMIUM", setup::chromium::program(&repo).unwrap_or_else(|error| panic!("{error:#}")));
+    node.env("CHROMIUM", setup::chromium::chromium(&repo).unwrap_or_else(|error| panic!("{error:#}")));
     let output = node.output().expect("Node");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures: Value = serde_json::from_slice(&output.stdout).expect("JSON");

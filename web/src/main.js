@@ -1,0 +1,341 @@
+/** The page: it connects the settings, the worker and the views. */
+
+import { debounced, isCalm, make, part, say } from "./dom.js";
+import { startEngine } from "./client.js";
+import { clockOf, fromHash, seedAfter, seedOf, toHash } from "./settings.js";
+import { tokenAt, visibleText, whole } from "./text.js";
+import { nodeCounts, treeView } from "./tree.js";
+import { showBars } from "./bars.js";
+import { markTile, showScore } from "./score.js";
+import { wordList } from "./words.js";
+import { player } from "./player.js";
+import { explain, highlight } from "./explain.js";
+import { openNodePanel } from "./node_panel.js";
+import { coreOf, listCores, showChip } from "./chip.js";
+import { comparison } from "./compare.js";
+import { listenForModels } from "./own_model.js";
+import { listenForPico } from "./pico.js";
+import { showFacts } from "./facts.js";
+
+/** @typedef {import("./types.js").Facts} Facts */
+/** @typedef {import("./types.js").Film} Film */
+/** @typedef {import("./types.js").CoreCosts} CoreCosts */
+/** @typedef {import("./types.js").PageModel} PageModel */
+
+/** Index of the user's own model. */
+const OWN = -1;
+
+/** @type {{models: PageModel[], has_pico_program: boolean}} */
+const data = JSON.parse(part("data", HTMLScriptElement).text);
+const workerSource = part("worker-source", HTMLScriptElement).text;
+const engine = startEngine(workerSource, data);
+const alertBox = part("alert", HTMLElement);
+
+let settings = fromHash(location.hash, data.models.length);
+/** @type {{name: string, blob: ArrayBuffer} | null} */
+let own = null;
+/** @type {{facts: Facts, film: Film | null, costs: CoreCosts[]} | null} */
+let open = null;
+/** Numbers of the newest opening and of the newest word: older answers are dropped. */
+let openings = 0;
+let wordRuns = 0;
+
+const words = wordList(engine, (word) => {
+  playing.stop();
+  showWord(word, isCalm() ? null : 0).then(() => {
+    if (!isCalm()) playing.start(true);
+  });
+});
+const tree = treeView({ open: openNode, point: highlight });
+const playing = player(showTime, async () => {
+  const word = await words.following();
+  if (word !== undefined) await showWord(word, 0);
+});
+const compare = data.models.length > 1 ? comparison(startEngine(workerSource, data), data.models) : null;
+
+/** Compares after a pause, because a comparison opens all models. */
+const compareSoon = debounced(300, () => {
+  if (!compare || !open?.film) return;
+  compare.update(open.film.characters.join(""), sampling(), settings.prompt, playing.time);
+});
+/** Writes the address after a pause, because browsers limit such writes. */
+const saveSoon = debounced(400, () => {
+  const hash = toHash(settings);
+  if (location.hash !== hash) history.replaceState(null, "", hash || location.pathname + location.search);
+});
+const listSoon = debounced(250, () => listNames());
+
+/** @param {import("./tree.js").TreeNode} node */
+function openNode(node) {
+  playing.stop();
+  openNodePanel(node);
+}
+
+/** @returns {import("./types.js").Sampling} */
+function sampling() {
+  return { seed: settings.seed, temperature_milli: settings.temperature, top_k: settings.top_k };
+}
+
+/**
+ * Shows a time of the shown word in all views.
+ * @param {number} time
+ */
+function showTime(time) {
+  if (!open?.film) return;
+  const { facts, film } = open;
+  const length = film.characters.length;
+  settings.time = time === length ? null : time;
+  tree.show(facts, film, time);
+  const { all, computed } = nodeCounts(facts);
+  const read = time === 0 ? "At the start of a word" : `After \u201c${visibleText(film.characters.slice(0, time).join(""))}\u201d`;
+  part("status", HTMLElement).textContent =
+    `${read}: ${computed} of ${whole(all)} nodes computed, ${whole(all - computed)} kept`;
+  playing.mark();
+  markTile(time);
+  showDistribution();
+  showCosts();
+  compare?.show(time);
+  saveSoon();
+}
+
+/** Shows the probabilities of the next character. */
+function showDistribution() {
+  if (!open?.film) return;
+  const { facts, film } = open;
+  const time = playing.time();
+  const taken = tokenAt(facts.characters, film.characters, time);
+  showBars(facts, film.steps[time].logits, settings.temperature, settings.top_k, taken);
+}
+
+/** Shows the needs on the chosen chip. */
+function showCosts() {
+  if (!open?.film || open.costs.length === 0) return;
+  showChip(coreOf(open.costs, settings.core), settings.clock, open.film.characters, playing.time());
+}
+
+/**
+ * Computes and shows a word. It throws the runtime's error for a word that the model cannot read.
+ * @param {string} word
+ * @param {number | null} time null for the end of the word
+ */
+async function showWord(word, time) {
+  wordRuns += 1;
+  const mine = wordRuns;
+  const film = await engine.film(word);
+  if (mine !== wordRuns || !open) return;
+  open.film = film;
+  settings.word = word === words.first() ? null : word;
+  words.mark(word);
+  showScore(open.facts, film, (to) => {
+    playing.stop();
+    playing.go(to);
+  });
+  playing.load(film.characters);
+  playing.go(time ?? film.characters.length);
+  compareSoon();
+}
+
+/**
+ * Begins the list of names again. It returns the first name, or null if a newer list has begun.
+ * @returns {Promise<string | null>}
+ */
+async function listNames() {
+  if (!open) return null;
+  const alert = part("prompt-error", HTMLElement);
+  say(alert, "");
+  saveSoon();
+  compareSoon();
+  try {
+    return await words.begin(open.facts, sampling(), settings.prompt);
+  } catch (error) {
+    say(alert, error);
+    return "";
+  }
+}
+
+/** Begins the list of names, and plays the first one. */
+async function playNames() {
+  playing.stop();
+  const first = await listNames();
+  if (first === null) return;
+  await showWord(first, isCalm() ? null : 0);
+  if (!isCalm()) playing.start(true);
+}
+
+/**
+ * Opens the model of the settings, and shows its names. It throws the runtime's error if the model is refused.
+ * @param {{name: string, blob: ArrayBuffer} | null} candidate the user's model
+ */
+async function openModel(candidate) {
+  openings += 1;
+  const mine = openings;
+  playing.stop();
+  const facts = await (candidate ? engine.open_own(candidate.blob) : engine.open(settings.model));
+  if (mine !== openings) return;
+  const shown = open?.film?.characters.join("") ?? settings.word;
+  const name = candidate?.name ?? data.models[settings.model].name;
+  open = { facts, film: null, costs: [] };
+  showFacts(facts, name);
+  explain(facts);
+  part("top-k", HTMLInputElement).max = String(facts.characters.length);
+  showSettings();
+  const isFresh = shown === null && settings.time === null;
+  const first = await listNames();
+  if (mine !== openings || first === null) return;
+  const time = settings.time;
+  const start = isFresh && !isCalm() ? 0 : time;
+  // The new model may not know the characters of the shown word.
+  await showWord(shown ?? first, start).catch(() => showWord(first, null));
+  if (isFresh && !isCalm()) playing.start(true);
+  const costs = await engine.costs();
+  if (mine !== openings || !open) return;
+  open.costs = costs;
+  listCores(costs, settings.core);
+  showCosts();
+}
+
+/** Opens the model of the settings, and shows an error at the top of the page. */
+function reopen() {
+  say(alertBox, "");
+  openModel(settings.model === OWN ? own : null).catch((error) => say(alertBox, error));
+}
+
+/** Shows the settings in the controls. */
+function showSettings() {
+  part("prompt", HTMLInputElement).value = settings.prompt;
+  part("seed", HTMLInputElement).value = settings.seed;
+  part("temperature", HTMLInputElement).value = String(settings.temperature / 1000);
+  part("top-k", HTMLInputElement).value = String(settings.top_k);
+  part("clock", HTMLInputElement).value = settings.clock === null ? "" : String(settings.clock);
+  showSliders();
+  const names = data.models.map(({ name, precision }) => `${precision} (${name})`);
+  const choices = names.map((name, index) => ({ name, index }));
+  if (own) choices.push({ name: own.name, index: OWN });
+  const group = part("models", HTMLFieldSetElement);
+  group.hidden = choices.length < 2;
+  group.replaceChildren(make("legend", {}, "Model"), ...choices.map(({ name, index }) => {
+    const radio = make("input", { type: "radio", name: "model", value: String(index) });
+    radio.checked = index === settings.model;
+    radio.addEventListener("change", () => {
+      settings.model = index;
+      reopen();
+    });
+    return make("label", {}, radio, name);
+  }));
+}
+
+/** Shows the values beside the sliders. */
+function showSliders() {
+  part("temperature-value", HTMLElement).textContent = (settings.temperature / 1000).toFixed(2);
+  part("top-k-value", HTMLElement).textContent = settings.top_k === 0 ? "all" : String(settings.top_k);
+}
+
+function listenForSettings() {
+  const prompt = part("prompt", HTMLInputElement);
+  prompt.addEventListener("input", debounced(300, () => {
+    settings.prompt = prompt.value;
+    playNames();
+  }));
+  const seed = part("seed", HTMLInputElement);
+  seed.addEventListener("input", () => {
+    const value = seedOf(seed.value);
+    say(part("seed-error", HTMLElement), value === null ? "A seed is an integer from 0 to 2^64 - 1." : "");
+    if (value === null) return;
+    settings.seed = value;
+    playNames();
+  });
+  part("new", HTMLButtonElement).addEventListener("click", () => {
+    settings.seed = seedAfter(settings.seed);
+    seed.value = settings.seed;
+    playNames();
+  });
+  const temperature = part("temperature", HTMLInputElement);
+  const topK = part("top-k", HTMLInputElement);
+  const slide = () => {
+    settings.temperature = Math.round(Number(temperature.value) * 1000);
+    settings.top_k = Number(topK.value);
+    showSliders();
+    showDistribution();
+    listSoon();
+  };
+  temperature.addEventListener("input", slide);
+  topK.addEventListener("input", slide);
+  const core = part("core", HTMLSelectElement);
+  core.addEventListener("change", () => {
+    settings.core = core.value;
+    settings.clock = null;
+    part("clock", HTMLInputElement).value = "";
+    showCosts();
+    saveSoon();
+  });
+  const clock = part("clock", HTMLInputElement);
+  clock.addEventListener("input", () => {
+    settings.clock = clockOf(clock.value);
+    showCosts();
+    saveSoon();
+  });
+  const word = part("word", HTMLInputElement);
+  part("look", HTMLFormElement).addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const alert = part("word-error", HTMLElement);
+    say(alert, "");
+    playing.stop();
+    await showWord(word.value, null).catch((error) => say(alert, error));
+  });
+}
+
+function listenForPointing() {
+  for (const element of document.querySelectorAll("[data-explains]")) {
+    const name = element.getAttribute("data-explains") ?? "";
+    for (const event of ["pointerenter", "focusin"]) element.addEventListener(event, () => highlight(name));
+    for (const event of ["pointerleave", "focusout"]) element.addEventListener(event, () => highlight(""));
+  }
+}
+
+function listenForSpeed() {
+  const button = part("measure", HTMLButtonElement);
+  button.addEventListener("click", async () => {
+    const result = part("measured", HTMLElement);
+    button.disabled = true;
+    result.textContent = "It draws names for a second \u2026";
+    try {
+      result.textContent = `${whole(await engine.speed(1000))} characters per second in this browser`;
+    } catch (error) {
+      result.textContent = error instanceof Error ? error.message : String(error);
+    }
+    button.disabled = false;
+  });
+}
+
+listenForSettings();
+listenForPointing();
+listenForSpeed();
+listenForModels(async (name, blob) => {
+  const alert = part("own-error", HTMLElement);
+  say(alert, "");
+  const before = settings.model;
+  try {
+    settings.model = OWN;
+    const candidate = { name, blob };
+    const last = own;
+    own = candidate;
+    await openModel(candidate).catch((error) => {
+      own = last;
+      throw error;
+    });
+  } catch (error) {
+    settings.model = before;
+    say(alert, `${name}: ${error instanceof Error ? error.message : error}`);
+    part("own-model", HTMLElement).scrollIntoView({ block: "nearest" });
+  }
+});
+part("pico", HTMLElement).hidden = !data.has_pico_program;
+if (data.has_pico_program) listenForPico(engine);
+part("compare", HTMLElement).hidden = compare === null;
+part("close-panel", HTMLButtonElement).addEventListener("click", () => part("node-panel", HTMLDialogElement).close());
+addEventListener("hashchange", () => {
+  settings = fromHash(location.hash, data.models.length);
+  open = null;
+  reopen();
+});
+reopen();

@@ -1,0 +1,33 @@
+/** A model of the user, from a file or dropped on the page. */
+
+import { part } from "./dom.js";
+
+/**
+ * Calls `open` with each file that the user chooses or drops.
+ * @param {(name: string, blob: ArrayBuffer) => void} open
+ */
+export function listenForModels(open) {
+  const input = part("own", HTMLInputElement);
+  /** @param {File | undefined} file */
+  const read = async (file) => {
+    if (file) open(file.name, await file.arrayBuffer());
+  };
+  input.addEventListener("change", () => {
+    read(input.files?.[0]);
+    // The same file can be chosen again.
+    input.value = "";
+  });
+  addEventListener("dragover", (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) document.body.classList.remove("dropping");
+  });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    read(event.dataTransfer?.files[0]);
+  });
+}

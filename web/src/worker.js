@@ -107,6 +107,7 @@ const calls = {
     }
     /** @param {Engine} engine @param {Uint8Array} blob */
     const for_chip = (engine, blob) => (engine.facts.precision === "f32" ? blob : engine.in_layout(program.layout));
+    /** @type {import("./uf2.js").Segment[]} */
     const segments = program.segments.map(({ address, bytes }) => ({ address, bytes: parts[bytes] }));
     const built_in = parts[data.models[0].blob];
     segments.push({ address: program.model, bytes: for_chip(new Engine(await module, built_in), built_in) });
@@ -132,7 +133,7 @@ self.addEventListener("message", async ({ data: message }) => {
   }
   const { id, call, args } = message;
   try {
-    const result = await calls[/** @type {keyof typeof calls} */ (call)](.../** @type {[any, any]} */ (args));
+    const result = await /** @type {Record<string, (...args: any[]) => any>} */ (calls)[call](...args);
     self.postMessage({ id, result });
   } catch (error) {
     self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });

@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
 use runtime::format::AlignedBlob;
@@ -15,7 +14,8 @@ use xtask::board;
 use xtask::image::Image;
 use xtask::memory::MemoryMap;
 use xtask::repo::Repo;
-use xtask::{page, setup, slot, uf2};
+use xtask::setup::{chromium::chromium, npm};
+use xtask::{page, slot, uf2};
 
 /// Models of a page with three, in order.
 const MODELS: [&str; 3] = ["names.blob", "names.int8.blob", "names.int4.blob"];
@@ -38,7 +38,7 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
 fn make(name: &str, models: &[&str], with_pico: bool) -> PathBuf {
     let models: Vec<PathBuf> = models.iter().map(|model| workspace("models").join(model)).collect();
     let page = page::make(&Repo::find(), &models, with_pico).unwrap_or_else(|error| panic!("{error:#}"));
-    file(name, page.html.as_bytes())
+    file(name, &page.html)
 }
 
 /// The page that `cargo xtask page` makes.
@@ -49,9 +49,9 @@ static PAGE_OF_THREE: LazyLock<PathBuf> = LazyLock::new(|| make("three.html", &M
 /// Runs tests of `web/tests` with the environment that they need.
 fn run(tests: &str, more: &[(&str, &Path)]) {
     let repo = Repo::find();
-    let mut node = Command::new("node");
+    let mut node = npm::PAGE.node(&repo).unwrap_or_else(|error| panic!("{error:#}"));
     node.arg("--test").arg(workspace("web/tests").join(tests));
-    node.env("CHROMIUM", setup::chromium::program(&repo).unwrap_or_else(|error| panic!("{error:#}")));
+    node.env("CHROMIUM", chromium(&repo).unwrap_or_else(|error| panic!("{error:#}")));
     node.env("PAGE", &*PAGE).env("PAGE_OF_THREE", &*PAGE_OF_THREE);
     node.env("MODELS", workspace("models").canonicalize().expect("a folder"));
     node.envs(more.iter().copied());
@@ -189,9 +189,9 @@ fn speed_of_the_page() {
         }
     }
     let repo = Repo::find();
-    let mut node = Command::new("node");
+    let mut node = npm::PAGE.node(&repo).unwrap_or_else(|error| panic!("{error:#}"));
     node.arg(workspace("web/tests/speed.js")).env("PLAIN", plain).env("PAGE_OF_THREE", &*PAGE_OF_THREE);
-    node.env("CHROMIUM", setup::chromium::program(&repo).unwrap_or_else(|error| panic!("{error:#}")));
+    node.env("CHROMIUM", chromium(&repo).unwrap_or_else(|error| panic!("{error:#}")));
     let output = node.output().expect("Node");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures: Value = serde_json::from_slice(&output.stdout).expect("JSON");

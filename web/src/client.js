@@ -8,12 +8,12 @@
  */
 
 /**
- * Starts a worker with the page's data. The worker gets one call at a time, so that calls never overlap.
- * @param {string} source text of the worker
- * @param {object} data
+ * Starts a worker with the parts of the page. The worker gets one call at a time, so that calls never overlap.
+ * @param {Uint8Array[]} parts
  * @returns {Engine}
  */
-export function startEngine(source, data) {
+export function startEngine(parts) {
+  const source = new TextDecoder().decode(parts[2]);
   const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   /** @type {{resolve: (result: any) => void, reject: (error: Error) => void} | null} */
   let waiting = null;
@@ -31,7 +31,7 @@ export function startEngine(source, data) {
     failure = new Error(`the worker of the page stopped: ${event.message || "it could not start"}`);
     waiting?.reject(failure);
   };
-  worker.postMessage({ data });
+  worker.postMessage({ parts });
 
   /**
    * @param {string} call

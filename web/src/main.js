@@ -26,9 +26,11 @@ import { showFacts } from "./facts.js";
 const OWN = -1;
 
 /** @type {{models: PageModel[], has_pico_program: boolean}} */
-const data = JSON.parse(part("data", HTMLScriptElement).text);
-const workerSource = part("worker-source", HTMLScriptElement).text;
-const engine = startEngine(workerSource, data);
+/** @type {Uint8Array[]} the parts that `boot.js` has unpacked */
+const parts = /** @type {any} */ (window).parts;
+/** @type {{models: import("./types.js").PageModel[], has_pico_program: boolean}} */
+const data = JSON.parse(new TextDecoder().decode(parts[0]));
+const engine = startEngine(parts);
 const alertBox = part("alert", HTMLElement);
 
 let settings = fromHash(location.hash, data.models.length);
@@ -51,7 +53,7 @@ const playing = player(showTime, async () => {
   const word = await words.following();
   if (word !== undefined) await showWord(word, 0);
 });
-const compare = data.models.length > 1 ? comparison(startEngine(workerSource, data), data.models) : null;
+const compare = data.models.length > 1 ? comparison(startEngine(parts), data.models) : null;
 
 /** Compares after a pause, because a comparison opens all models. */
 const compareSoon = debounced(300, () => {

@@ -7,16 +7,16 @@ import { uf2 } from "./uf2.js";
 /** @typedef {import("./types.js").Sampling} Sampling */
 
 /**
- * Bytes as base64 of a gzip stream.
- * @typedef {string} Packed
+ * Index of a part of the page, which is bytes.
+ * @typedef {number} Part
  */
 
 /**
- * What `cargo xtask page` puts into the page.
+ * The first part of the page, which describes the others: `cargo xtask page` writes it.
  * @typedef {object} Data
- * @property {(import("./types.js").PageModel & {blob: Packed})[]} models
+ * @property {(import("./types.js").PageModel & {blob: Part})[]} models
  * @property {boolean} has_pico_program
- * @property {Packed} engine the WebAssembly module
+ * @property {Part} engine the WebAssembly module
  * @property {import("./costs.js").Row[]} costs
  * @property {Program | null} program
  */
@@ -29,10 +29,12 @@ import { uf2 } from "./uf2.js";
  * @property {string} layout layout of integers for the board's core
  * @property {string[]} precisions precisions that the program can run
  * @property {number} model address of the model
- * @property {{address: number, bytes: Packed}[]} segments
+ * @property {{address: number, bytes: Part}[]} segments
  * @property {{address: number, length: number}} slot where the console looks for another model
  */
 
+/** @type {Uint8Array<ArrayBuffer>[]} */
+let parts = [];
 /** @type {Data} */
 let data;
 /** @type {Promise<WebAssembly.Module>} */
@@ -40,20 +42,11 @@ let module;
 /** @type {Engine | null} */
 let engine = null;
 /** Blob of the open model. */
+/** @type {Uint8Array} */
 let blob = new Uint8Array();
 /** Index of the open model, or -1 for a user's own. */
 let open_index = -1;
 let prompt = "";
-
-/**
- * Returns the bytes that were packed.
- * @param {Packed} packed
- */
-async function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
 
 /** Returns the open model. */
 function opened() {
@@ -76,9 +69,7 @@ async function load(bytes, index) {
 
 const calls = {
   /** @param {number} index */
-  async open(index) {
-    return load(await unpack(data.models[index].blob), index);
-  },
+  open: (index) => load(parts[data.models[index].blob], index),
   /** @param {ArrayBuffer} blob */
   open_own: (blob) => load(new Uint8Array(blob), -1),
   /** @param {Sampling} sampling @param {string} beginning */
@@ -116,9 +107,9 @@ const calls = {
     }
     /** @param {Engine} engine @param {Uint8Array} blob */
     const for_chip = (engine, blob) => (engine.facts.precision === "f32" ? blob : engine.in_layout(program.layout));
-    const packed = program.segments.map(async ({ address, bytes }) => ({ address, bytes: await unpack(bytes) }));
-    const segments = await Promise.all(packed);
-    const built_in = await unpack(data.models[0].blob);
+    /** @type {import("./uf2.js").Segment[]} */
+    const segments = program.segments.map(({ address, bytes }) => ({ address, bytes: parts[bytes] }));
+    const built_in = parts[data.models[0].blob];
     segments.push({ address: program.model, bytes: for_chip(new Engine(await module, built_in), built_in) });
     const is_built_in = open_index === 0;
     if (!is_built_in) {
@@ -134,14 +125,15 @@ const calls = {
 };
 
 self.addEventListener("message", async ({ data: message }) => {
-  if (message.data) {
-    data = message.data;
-    module = unpack(data.engine).then((bytes) => WebAssembly.compile(bytes));
+  if (message.parts) {
+    parts = message.parts;
+    data = JSON.parse(new TextDecoder().decode(parts[0]));
+    module = WebAssembly.compile(parts[data.engine]);
     return;
   }
   const { id, call, args } = message;
   try {
-    const result = await calls[/** @type {keyof typeof calls} */ (call)](.../** @type {[any, any]} */ (args));
+    const result = await /** @type {Record<string, (...args: any[]) => any>} */ (calls)[call](...args);
     self.postMessage({ id, result });
   } catch (error) {
     self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });

@@ -67,22 +67,29 @@ export async function open(browser, file, { hash = "", ...options } = {}) {
 
 /**
  * Makes calls to a worker of its own in the page, one after the other, and returns the answers; an error is a string
- * after `error: `. Bytes of an answer become base64.
+ * after `error: `. Bytes are base64: those of a file in an answer, and an argument `{base64}`, which becomes a buffer.
  * @param {import("playwright-core").Page} page
  * @param {[string, ...unknown[]][]} calls
  * @returns {Promise<any[]>}
  */
-export function ask(page, calls) {
+export async function ask(page, calls) {
+  await page.waitForFunction(() => "parts" in window);
   return page.evaluate(async (calls) => {
-    const text = /** @type {HTMLElement} */ (document.getElementById("worker-source")).textContent ?? "";
-    const data = /** @type {HTMLElement} */ (document.getElementById("data")).textContent ?? "";
+    /** @type {Uint8Array[]} */
+    const parts = /** @type {any} */ (window).parts;
+    const text = new TextDecoder().decode(parts[2]);
     const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
-    worker.postMessage({ data: JSON.parse(data) });
+    worker.postMessage({ parts });
+    /** @param {any} value */
+    const decoded = (value) =>
+      typeof value?.base64 === "string"
+        ? Uint8Array.from(atob(value.base64), (character) => character.charCodeAt(0)).buffer
+        : value;
     /** @type {any[]} */
     const answers = [];
     for (const [id, [call, ...args]] of calls.entries()) {
       const answer = new Promise((resolve) => worker.addEventListener("message", resolve, { once: true }));
-      worker.postMessage({ id, call, args });
+      worker.postMessage({ id, call, args: args.map(decoded) });
       const { result, error } = (await answer).data;
       if (result?.bytes instanceof Uint8Array) {
         let binary = "";

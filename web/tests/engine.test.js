@@ -21,36 +21,6 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** @param {string} name @returns {number[]} */
-function bytes_of(name) {
-  return [...fs.readFileSync(`${required("MODELS")}/${name}`)];
-}
-
-/**
- * Opens blobs as a user's own model.
- * @param {number[][]} blobs
- * @returns {Promise<any[]>}
- */
-async function open_own(blobs) {
-  const { page } = await open(browser, required("PAGE"));
-  const answers = await page.evaluate(async (blobs) => {
-    const text = /** @type {HTMLElement} */ (document.getElementById("worker-source")).textContent ?? "";
-    const data = /** @type {HTMLElement} */ (document.getElementById("data")).textContent ?? "";
-    const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
-    worker.postMessage({ data: JSON.parse(data) });
-    const answers = [];
-    for (const blob of blobs) {
-      const answer = new Promise((resolve) => worker.addEventListener("message", resolve, { once: true }));
-      worker.postMessage({ id: 0, call: "open_own", args: [Uint8Array.from(blob).buffer] });
-      const { result, error } = /** @type {any} */ (await answer).data;
-      answers.push(result ?? error);
-    }
-    return answers;
-  }, blobs);
-  await page.context().close();
-  return answers;
-}
-
 test("words are those of the host, byte for byte", async () => {
   const { page, faults } = await open(browser, page3);
   assert.equal(expected.words.length, 15);
@@ -141,13 +111,18 @@ test("a page without a program says so", async () => {
 });
 
 test("any bytes are a model or are refused in the runtime's words", async () => {
-  const blob = bytes_of("tiny.int8.blob");
-  const damaged = blob.slice();
+  /** @param {string} name */
+  const file = (name) => fs.readFileSync(`${required("MODELS")}/${name}`);
+  const blob = file("tiny.int8.blob");
+  const damaged = Buffer.from(blob);
   damaged[200] ^= 1;
-  const zeros = new Array(5_000_000).fill(0);
-  const answers = await open_own([blob, damaged, [], zeros, blob.slice(0, 100), bytes_of("tiny.blob")]);
+  const blobs = [blob, damaged, Buffer.alloc(0), Buffer.alloc(5_000_000), blob.subarray(0, 100), file("tiny.blob")];
+  const { page } = await open(browser, required("PAGE"));
+  const calls = blobs.map((bytes) => ["open_own", { base64: bytes.toString("base64") }]);
+  const answers = await ask(page, /** @type {[string, unknown][]} */ (calls));
   const [first, ...refusals] = answers.slice(0, 5);
   assert.equal(first.precision, "int8");
-  assert.deepEqual(refusals, expected.refusals);
+  assert.deepEqual(refusals, expected.refusals.map((/** @type {string} */ words) => `error: ${words}`));
   assert.equal(answers[5].precision, "f32");
+  await page.context().close();
 });

@@ -30,6 +30,7 @@ export class Plain {
     /** @type {string[]} */
     this.characters = Array.from(facts.vocab);
     let dilation = 1;
+    /** @type {{fuse: number, width: number, dilation: number, linear: Linear}[]} */
     this.levels = facts.levels.split(",").map((/** @type {string} */ text, /** @type {number} */ index) => {
       const [fuse, width] = text.split(":").map(Number);
       const level = { fuse, width, dilation, linear: linear(`levels.${index}.linear`) };
@@ -37,12 +38,14 @@ export class Plain {
       return level;
     });
     this.output = linear("output");
+    /** @type {Float32Array[][]} the inputs of each level, oldest first */
+    this.rings = [];
+    this.logits = this.output.bias;
     this.reset();
   }
 
   /** Returns to the start of a word. */
   reset() {
-    /** @type {Float32Array[][]} */
     this.rings = this.levels.map(() => []);
     this.push(0);
   }

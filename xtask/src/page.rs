@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use lexopt::prelude::*;
+use runtime::format::AlignedBlob;
 use runtime::{Config, Model};
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ use crate::setup::thumb::BROWSER;
 use crate::setup::{self, Purpose};
 use crate::subcommand::{Subcommand, usage};
 use join::join;
-use pack::pack;
+use pack::Parts;
 
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
@@ -87,7 +88,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     };
     let page = make(repo, &models, !options.without_pico)?;
     let out = options.out.clone().unwrap_or_else(|| repo.root().join("target/page.html"));
-    save(&out, page.html.as_bytes())?;
+    save(&out, &page.html)?;
     for (part, bytes) in &page.parts {
         println!("{bytes:>9} bytes  {part}");
     }
@@ -99,10 +100,10 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
 /// A finished page.
 #[derive(Debug)]
 pub struct Page {
-    /// The file.
-    pub html: String,
-    /// Names and sizes of the parts in the file.
-    pub parts: Vec<(String, usize)>,
+    /// The file, in the encoding windows-1252.
+    pub html: Vec<u8>,
+    /// Names and sizes of the parts in the file. Packed together, they are a little smaller.
+    pub parts: Vec<(&'static str, usize)>,
 }
 
 /// Makes a page of models, and of the console with the first model for a Pico.
@@ -110,51 +111,63 @@ pub struct Page {
 /// # Errors
 /// Returns an error if a model is refused or is of another network, or if the module or the program does not build.
 pub fn make(repo: &Repo, models: &[PathBuf], with_pico: bool) -> Result<Page> {
-    let blobs: Vec<Vec<u8>> = read_models(models)?;
+    let blobs = read_models(models)?;
     let read = |file: &str| {
         let file = repo.root().join(WEB).join(file);
-        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        // The page is not in UTF-8. Packed parts are.
+        ensure!(text.is_ascii(), "{} must be in ASCII: write other characters as &#8211;", file.display());
+        Ok(text)
     };
-    let packed_models = models.iter().zip(&blobs).map(|(file, bytes)| model_entry(file, bytes));
-    let packed_models = packed_models.collect::<Result<Vec<_>>>()?;
-    let engine = pack(&engine(repo)?)?;
+    let costs = fs::read_to_string(repo.root().join(COSTS)).with_context(|| format!("cannot read {COSTS}"))?;
+    let costs: Value = serde_json::from_str(&costs).context(COSTS)?;
+    let sources = repo.root().join(WEB).join("src");
+    let scripts = [join(&sources, "main.js")?.into_bytes(), join(&sources, "worker.js")?.into_bytes()];
+    let engine = engine(repo)?;
+    let mut sizes = vec![
+        ("HTML and CSS", read("page.html")?.len() + read("style.css")?.len()),
+        ("JavaScript, packed", Parts::size(&scripts.concat())?),
+        ("the runtime as WebAssembly, packed", Parts::size(&engine)?),
+        ("models, packed", Parts::size(&blobs.concat())?),
+        ("costs of the cores, packed", Parts::size(costs["rows"].to_string().as_bytes())?),
+    ];
+    let mut parts = Parts::default();
+    // The first part is the description of the others; boot.js knows the second, main.js the third.
+    let description = parts.add(Vec::new());
+    for script in scripts {
+        parts.add(script);
+    }
+    let engine = parts.add(engine);
+    let entries = models.iter().zip(blobs).map(|(file, bytes)| model_entry(file, bytes, &mut parts));
+    let entries = entries.collect::<Result<Vec<_>>>()?;
     let program = match models.first() {
-        Some(model) if with_pico => program::pico(repo, model)?,
+        Some(model) if with_pico => {
+            let (program, bytes) = program::pico(repo, model, &mut parts)?;
+            sizes.push(("program for a Pico, packed", bytes));
+            program
+        }
         _ => Value::Null,
     };
-    let costs: Value = serde_json::from_str(&fs::read_to_string(repo.root().join(COSTS))?).context(COSTS)?;
-    let parts = [
-        ("HTML", read("page.html")?.len()),
-        ("CSS", read("style.css")?.len()),
-        ("the runtime as WebAssembly, packed", engine.len()),
-        ("models, packed", packed_models.iter().map(|model| model["blob"].as_str().map_or(0, str::len)).sum()),
-        ("program for a Pico, packed", program.to_string().len()),
-        ("costs of the cores", costs["rows"].to_string().len()),
-    ];
-    let mut parts: Vec<_> = parts.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
     let data = json!({
-        "models": packed_models,
+        "models": entries,
         "has_pico_program": !program.is_null(),
         "engine": engine,
         "costs": costs["rows"],
         "program": program,
     });
-    let sources = repo.root().join(WEB).join("src");
-    let (page, worker) = (join(&sources, "main.js")?, join(&sources, "worker.js")?);
-    parts.push(("JavaScript".to_owned(), page.len() + worker.len()));
-    let mut html = read("page.html")?;
+    parts.set(description, data.to_string().into_bytes());
+    let mut html = read("page.html")?.into_bytes();
     let inserts = [
-        ("/*STYLE*/", read("style.css")?),
-        ("/*PAGE*/", page),
-        ("/*WORKER*/", worker),
-        // A `<` in a file name must not end the element.
-        ("/*DATA*/", data.to_string().replace('<', "\\u003c")),
+        ("/*STYLE*/", read("style.css")?.into_bytes()),
+        ("/*BOOT*/", join(&sources, "boot.js")?.into_bytes()),
+        ("/*PACKED*/", parts.pack()?),
     ];
-    for (place, text) in inserts {
-        ensure!(html.matches(place).count() == 1, "{WEB}/page.html must have {place} once");
-        html = html.replacen(place, &text, 1);
+    for (place, bytes) in inserts {
+        let mut found = (0..html.len()).filter(|&at| html[at..].starts_with(place.as_bytes()));
+        let at = found.next().with_context(|| format!("{WEB}/page.html must have {place}"))?;
+        html.splice(at..at + place.len(), bytes);
     }
-    Ok(Page { html, parts })
+    Ok(Page { html, parts: sizes })
 }
 
 /// Reads blobs, which must be of one network.
@@ -176,12 +189,12 @@ fn read_models(models: &[PathBuf]) -> Result<Vec<Vec<u8>>> {
     models.iter().map(&mut read).collect()
 }
 
-/// Returns a model for the page's data.
-fn model_entry(file: &Path, bytes: &[u8]) -> Result<Value> {
-    let (_, blob) = blob::read(file)?;
-    let precision = Model::new(blob.as_bytes())?.precision().name();
+/// Adds a model and returns it for the page's data.
+fn model_entry(file: &Path, bytes: Vec<u8>, parts: &mut Parts) -> Result<Value> {
+    let precision = Model::new(AlignedBlob::from(bytes.as_slice()).as_bytes())?.precision().name();
     let name = file.file_name().context("the model has no file name")?.to_string_lossy();
-    Ok(json!({ "name": name, "precision": precision, "bytes": bytes.len(), "blob": pack(bytes)? }))
+    let size = bytes.len();
+    Ok(json!({ "name": name, "precision": precision, "bytes": size, "blob": parts.add(bytes) }))
 }
 
 /// Builds the runtime's module.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::command::show;
 use crate::emulator::Emulator;
 use crate::repo::Repo;
-use crate::setup::rp2040js;
+use crate::setup::npm::EMULATOR;
 use crate::uart::{Output, PROMPT};
 
 /// Frequency of the emulated processor. A cycle takes 8 ns.
@@ -98,8 +98,8 @@ impl Pico {
     /// # Errors
     /// Returns an error if the emulator is not set up or does not start.
     pub fn start(repo: &Repo, uf2: &Path, timeout: Duration) -> Result<Self> {
-        let mut node = rp2040js::command(repo)?;
-        node.arg(uf2);
+        let mut node = EMULATOR.node(repo)?;
+        node.arg(EMULATOR.path(repo).join("main.js")).arg(uf2);
         eprintln!("$ {}", show(&node));
         let child = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut emulator = Emulator(child.context("cannot start node")?);

@@ -6,14 +6,15 @@
 pub mod apt;
 pub mod arm_gcc;
 pub mod cargo_tool;
+pub mod chromium;
 mod config;
 pub mod libtorch;
 pub mod neon;
+pub mod npm;
 pub mod piece;
 mod prerequisites;
 pub mod program;
 pub mod qemu;
-pub mod rp2040js;
 pub mod table;
 pub mod thumb;
 pub mod typos;
@@ -107,7 +108,9 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
     steps.push(("targets of the chips and of the browser page", thumb::setup));
     if purpose == Purpose::Test {
         steps.push(("QEMU for RISC-V, the other emulated chip", |repo| qemu::RISCV.setup(repo)));
-        steps.push(("rp2040js, the emulated Pico", rp2040js::setup));
+        steps.push(("rp2040js, the emulated Pico", |repo| npm::EMULATOR.setup(repo)));
+        steps.push(("packages of npm, for the checks of the page", |repo| npm::PAGE.setup(repo)));
+        steps.push(("Chromium, for the tests of the page", chromium::setup));
         steps.push(("C for ARM, for the test of the C library", |repo| ARM_GCC.setup(repo)));
         steps.push(("AArch64, for the test of NEON", neon::setup));
         steps.push(("typos, for the test of the language", typos::setup));

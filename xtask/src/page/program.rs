@@ -8,7 +8,7 @@ use runtime::format::{AlignedBlob, Precision};
 use runtime::write::relayout;
 use serde_json::{Value, json};
 
-use super::pack::pack;
+use super::pack::Parts;
 use crate::blob;
 use crate::board;
 use crate::firmware::{self, CONSOLE};
@@ -20,8 +20,9 @@ use crate::repo::Repo;
 /// Board of the program.
 const BOARD: &str = "pico";
 
-/// Builds the console with a model and returns it for the page's data; `web/src/worker.js` describes the fields.
-pub fn pico(repo: &Repo, model: &Path) -> Result<Value> {
+/// Builds the console with a model, adds it, and returns it for the page's data, with its size when it is packed.
+/// `web/src/worker.js` describes the fields.
+pub fn pico(repo: &Repo, model: &Path, parts: &mut Parts) -> Result<(Value, usize)> {
     let board = board::find(BOARD)?;
     let elf = firmware::build(repo, board, CONSOLE, Some(model))?;
     let built = Built::of_program(repo, &elf, CONSOLE)?;
@@ -29,18 +30,20 @@ pub fn pico(repo: &Repo, model: &Path) -> Result<Value> {
     let bytes = in_layout(&aligned, bytes, board)?;
     let precision = Model::new(aligned.as_bytes())?.precision();
     let (address, segments) = without(&built.segments, &bytes).context("the program does not contain its model")?;
-    let segments =
-        segments.iter().map(|Segment { address, bytes }| Ok(json!({ "address": address, "bytes": pack(bytes)? })));
+    let size = Parts::size(&segments.iter().flat_map(|segment| segment.bytes.clone()).collect::<Vec<_>>())?;
+    let mut add = |Segment { address, bytes }| json!({ "address": address, "bytes": parts.add(bytes) });
+    let segments: Vec<Value> = segments.into_iter().map(&mut add).collect();
     let slot = MemoryMap::read(repo, board)?.region("SLOT").context("the board has no slot")?;
-    Ok(json!({
+    let program = json!({
         "board": board.name,
         "family": board.uf2_family.context("the board accepts no UF2 files")?,
         "layout": board.layout().name(),
         "precisions": runs(precision),
         "model": address,
-        "segments": segments.collect::<Result<Vec<_>>>()?,
+        "segments": segments,
         "slot": { "address": slot.start, "length": slot.end - slot.start },
-    }))
+    });
+    Ok((program, size))
 }
 
 /// Returns the model as the firmware's build includes it.

@@ -186,8 +186,8 @@ fn unpack_one(deb: &Path, into: &Path, without: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes a script `bin/<program>` into an unpacked tree. The script starts `usr/bin/<program>` with the tree's own
-/// libraries and works wherever the tree is.
+/// Writes a script `bin/<program>` into an unpacked tree. The script starts the program with the tree's own libraries,
+/// and with the tree's fonts if the system has none. It works wherever the tree is.
 pub fn wrap(tree: &Path, program: &str) -> Result<()> {
     let mut libraries = Vec::new();
     for parent in ["usr/lib", "lib"] {
@@ -198,21 +198,38 @@ pub fn wrap(tree: &Path, program: &str) -> Result<()> {
             // Debian names its library folders after the machine: x86_64-linux-gnu.
             let name = folder?.file_name().to_string_lossy().into_owned();
             if name.contains("-linux-gnu") && !name.contains("unknown") {
-                libraries.push(format!("$tree/{parent}/{name}"));
+                libraries.push(format!("{parent}/{name}"));
+                // PulseAudio's own library has its absolute path in the library that other programs use.
+                libraries.push(format!("{parent}/{name}/pulseaudio"));
             }
         }
     }
+    libraries.retain(|library| tree.join(library).exists());
+    let libraries: Vec<String> = libraries.iter().map(|library| format!("$tree/{library}")).collect();
     let libraries = libraries.join(":");
+    // Where both are, `usr/bin/chromium` is a script that only starts what is installed.
+    let executables = [format!("usr/lib/{program}/{program}"), format!("usr/bin/{program}")];
+    let [own, usual] = &executables;
+    let executable = if tree.join(own).exists() { own } else { usual };
+    let bin = tree.join("bin");
+    fs::create_dir_all(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
+    let mut fonts = "";
+    if tree.join("usr/share/fonts").exists() {
+        fonts = "test -e /etc/fonts/fonts.conf || export FONTCONFIG_FILE=\"$tree/bin/fonts.conf\"\n";
+        let list = "<?xml version=\"1.0\"?>\n\
+                    <fontconfig><dir prefix=\"relative\">../usr/share/fonts</dir></fontconfig>\n";
+        let file = bin.join("fonts.conf");
+        fs::write(&file, list).with_context(|| format!("cannot write {}", file.display()))?;
+    }
     let script = format!(
         "#!/bin/sh\n\
          # Starts the program of this folder with the libraries that came with it.\n\
          tree=$(dirname \"$(dirname \"$0\")\")\n\
          LD_LIBRARY_PATH=\"{libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\n\
          export LD_LIBRARY_PATH\n\
-         exec \"$tree/usr/bin/{program}\" \"$@\"\n"
+         {fonts}\
+         exec \"$tree/{executable}\" \"$@\"\n"
     );
-    let bin = tree.join("bin");
-    fs::create_dir_all(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
     let file = bin.join(program);
     fs::write(&file, script).with_context(|| format!("cannot write {}", file.display()))?;
     make_executable(&file)
@@ -265,6 +282,32 @@ After this operation, 68.5 MB of additional disk space will be used.
         let none = Rights::default();
         assert_eq!(line(none), "apt-get update");
         assert_eq!(line(Rights { sudo: true, ..none }), "sudo apt-get update");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_unpacked_program_finds_its_libraries_and_fonts() {
+        let tree = std::env::temp_dir().join(format!("xtask-wrap-{}", std::process::id()));
+        let folder = |name: &str| fs::create_dir_all(tree.join(name)).unwrap();
+        let script = || {
+            wrap(&tree, "browser").unwrap();
+            fs::read_to_string(tree.join("bin/browser")).unwrap()
+        };
+        folder("usr/lib/x86_64-linux-gnu");
+        let plain = script();
+        assert!(plain.contains("LD_LIBRARY_PATH=\"$tree/usr/lib/x86_64-linux-gnu${LD"), "{plain}");
+        assert!(plain.ends_with("exec \"$tree/usr/bin/browser\" \"$@\"\n") && !plain.contains("FONT"), "{plain}");
+        folder("usr/lib/x86_64-linux-gnu/pulseaudio");
+        folder("usr/share/fonts");
+        folder("usr/lib/browser");
+        fs::write(tree.join("usr/lib/browser/browser"), "#!/bin/sh\nprintf %s \"$LD_LIBRARY_PATH $1\"\n").unwrap();
+        make_executable(&tree.join("usr/lib/browser/browser")).unwrap();
+        assert!(script().contains("FONTCONFIG_FILE=\"$tree/bin/fonts.conf\""));
+        let said = ask(Command::new(tree.join("bin/browser")).arg("one two").env_remove("LD_LIBRARY_PATH")).unwrap();
+        let libraries = tree.join("usr/lib/x86_64-linux-gnu");
+        let libraries = libraries.display();
+        assert_eq!(said, format!("{libraries}:{libraries}/pulseaudio one two"));
+        fs::remove_dir_all(&tree).unwrap();
     }
 
     #[test]

@@ -6,12 +6,13 @@ use super::program::Program;
 pub const ARM_GCC: Program = Program {
     what: "C for ARM",
     name: "arm-none-eabi-gcc",
+    other_names: &[],
     folder: "arm-gcc",
     apt: &["gcc-arm-none-eabi"],
     // With C++, for the test of the sketch; it depends on the C compiler.
     dnf: "arm-none-eabi-gcc-cs-c++",
     pacman: "arm-none-eabi-gcc",
-    brew: "arm-none-eabi-gcc",
+    brew: Some("arm-none-eabi-gcc"),
     by_hand: "the Arm GNU toolchain",
     download: "50 to 150 MB",
     // Measured on Debian 12: 51 MB in 2 packages, and up to 6 library packages, unpack to 460 MB.

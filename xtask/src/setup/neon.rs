@@ -21,12 +21,13 @@ pub const LINKER: &str = "rust-lld";
 pub const QEMU_USER: Program = Program {
     what: "QEMU for AArch64",
     name: "qemu-aarch64",
+    other_names: &[],
     folder: "qemu-user",
     apt: &["qemu-user"],
     dnf: "qemu-user",
     pacman: "qemu-user",
     // On macOS the program is never used: see `skipped`.
-    brew: "qemu",
+    brew: Some("qemu"),
     by_hand: "QEMU 7.2 or newer for user mode",
     download: "10 to 30 MB",
     // Measured on Debian 12: 12 MB unpack to 97 MB.

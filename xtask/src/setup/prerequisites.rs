@@ -47,9 +47,9 @@ pub const PYTHON: Need = Need {
     macos: "brew install python",
 };
 
-/// Node, which runs the emulator of the Pico in the tests.
+/// Node, which runs the emulator of the Pico, and the checks and tests of the page.
 pub const NODE: Need = Need {
-    what: "Node 18 or newer with npm",
+    what: "Node with npm",
     variable: None,
     debian: "nodejs npm",
     fedora: "nodejs-npm",

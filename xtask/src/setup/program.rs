@@ -1,6 +1,6 @@
 //! Installs programs with the system's package manager, or unpacks Debian's packages into `.tools/`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -17,6 +17,8 @@ pub struct Program {
     pub what: &'static str,
     /// Name of the executable.
     pub name: &'static str,
+    /// Names of the executable on other systems.
+    pub other_names: &'static [&'static str],
     /// Folder for an unpacked program: `.tools/<folder>`.
     pub folder: &'static str,
     /// Debian's packages: apt installs the first that it has.
@@ -25,8 +27,8 @@ pub struct Program {
     pub dnf: &'static str,
     /// Arch's package.
     pub pacman: &'static str,
-    /// Homebrew's package.
-    pub brew: &'static str,
+    /// Homebrew's package, unless the user shall choose one.
+    pub brew: Option<&'static str>,
     /// What to install on other systems: "install ... so that `name` is on the PATH".
     pub by_hand: &'static str,
     /// Approximate download size with package managers that do not announce it.
@@ -68,7 +70,7 @@ enum Way {
     /// Install with this command as administrator.
     Install(Vec<&'static str>),
     /// Install with Homebrew, which refuses to run as administrator.
-    Brew,
+    Brew(&'static str),
     /// Install with apt as administrator, or unpack its packages.
     Apt,
     /// Unpack Debian's packages into our own folder, which needs no rights.
@@ -80,7 +82,12 @@ enum Way {
 impl Program {
     /// Returns the file to start: the system's, or the unpacked one, or a name for the error message.
     pub fn file(&self, repo: &Repo) -> PathBuf {
-        on_path(self.name).or_else(|| self.unpacked(repo)).unwrap_or_else(|| self.name.into())
+        self.installed().next().or_else(|| self.unpacked(repo)).unwrap_or_else(|| self.name.into())
+    }
+
+    /// Returns the executables on the PATH, by any name.
+    pub(super) fn installed(&self) -> impl Iterator<Item = PathBuf> {
+        std::iter::once(&self.name).chain(self.other_names).filter_map(|name| on_path(name))
     }
 
     /// Returns the path of the unpacked program, relative to the repository.
@@ -91,12 +98,17 @@ impl Program {
     /// Returns the unpacked program if it exists and the system has none.
     pub fn unpacked(&self, repo: &Repo) -> Option<PathBuf> {
         let file = repo.root().join(self.unpacked_place());
-        (on_path(self.name).is_none() && file.exists()).then_some(file)
+        (self.installed().next().is_none() && file.exists()).then_some(file)
     }
 
     /// Returns the version if the program starts.
     pub(super) fn version(&self, repo: &Repo) -> Option<String> {
-        let text = ask(Command::new(self.file(repo)).arg("--version"))?;
+        self.version_of(&self.file(repo))
+    }
+
+    /// Returns the version of an executable if it starts.
+    pub(super) fn version_of(&self, file: &Path) -> Option<String> {
+        let text = ask(Command::new(file).arg("--version"))?;
         (self.version)(text.lines().next()?).map(str::to_owned)
     }
 
@@ -118,9 +130,9 @@ impl Program {
                 say(&format!("fetching about {}; the package manager shows the exact size", self.download));
                 run(&mut system.rights.command(&command))?;
             }
-            Way::Brew => {
+            Way::Brew(package) => {
                 say(&format!("fetching about {}; Homebrew shows the exact size", self.download));
-                run(Command::new("brew").args(["install", self.brew]))?;
+                run(Command::new("brew").args(["install", package]))?;
             }
             Way::Tell(what) => bail!("{} is missing, and set-up cannot install it here. Do this:\n{what}", self.what),
         }
@@ -134,8 +146,13 @@ impl Program {
     /// Chooses the way for a system.
     fn choose(&self, system: System) -> Way {
         let admin = system.rights.admin();
+        if let Some(package) = self.brew
+            && system.brew
+            && !system.rights.root
+        {
+            return Way::Brew(package);
+        }
         match system {
-            System { brew: true, .. } if !system.rights.root => Way::Brew,
             System { apt: true, .. } if admin => Way::Apt,
             System { apt: true, .. } => Way::Unpack,
             System { dnf: true, .. } if admin => Way::Install(vec!["dnf", "install", "--assumeyes", self.dnf]),
@@ -222,6 +239,7 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::chromium::CHROMIUM;
     use crate::setup::qemu::ARM;
 
     #[test]
@@ -253,7 +271,8 @@ mod tests {
 
         // Homebrew also exists on Linux. Without administrator rights it is the simplest way there.
         let brew = System { brew: true, ..apt };
-        assert_eq!(choose(brew), Way::Brew);
+        assert_eq!(choose(brew), Way::Brew("qemu"));
+        assert_eq!(CHROMIUM.choose(brew), Way::Unpack);
         assert_eq!(choose(System { rights: root, ..brew }), Way::Apt);
         assert!(matches!(choose(none), Way::Tell(_)));
     }

@@ -10,11 +10,12 @@ use crate::repo::Repo;
 pub const ARM: Program = Program {
     what: "QEMU",
     name: "qemu-system-arm",
+    other_names: &[],
     folder: "qemu",
     apt: &["qemu-system-arm"],
     dnf: "qemu-system-arm",
     pacman: "qemu-system-arm",
-    brew: "qemu",
+    brew: Some("qemu"),
     by_hand: "QEMU 7.2 or newer",
     download: "10 to 200 MB",
     // Measured on Debian 12: 24 packages, 16 MB, unpack to 62 MB.
@@ -27,12 +28,13 @@ pub const ARM: Program = Program {
 pub const RISCV: Program = Program {
     what: "QEMU for RISC-V",
     name: "qemu-system-riscv32",
+    other_names: &[],
     folder: "qemu-riscv",
     // Debian 13 moved the emulator into a package of its own.
     apt: &["qemu-system-riscv", "qemu-system-misc"],
     dnf: "qemu-system-riscv",
     pacman: "qemu-system-riscv",
-    brew: "qemu",
+    brew: Some("qemu"),
     by_hand: "QEMU 7.2 or newer",
     download: "10 to 200 MB",
     // Measured on Debian 12: 24 packages, 53 MB, unpack to 75 MB without the other emulators.

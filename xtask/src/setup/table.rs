@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::arm_gcc::ARM_GCC;
 use super::piece::{Piece, State};
-use super::{libtorch, neon, qemu, rp2040js, thumb, typos};
+use super::{chromium, libtorch, neon, npm, qemu, thumb, typos};
 use crate::command::ask;
 use crate::repo::Repo;
 
@@ -23,7 +23,9 @@ fn pieces(repo: &Repo) -> Vec<Piece> {
     pieces.extend(thumb::pieces(repo));
     pieces.push(qemu::ARM.piece(repo));
     pieces.push(qemu::RISCV.piece(repo));
-    pieces.push(rp2040js::piece(repo));
+    pieces.push(npm::EMULATOR.piece(repo));
+    pieces.push(npm::PAGE.piece(repo));
+    pieces.push(chromium::piece(repo));
     pieces.push(ARM_GCC.piece(repo));
     pieces.push(neon::piece(repo));
     pieces.push(typos::piece(repo));

@@ -15,7 +15,7 @@ use crate::examples::{self, EXAMPLES, Example};
 use crate::firmware::PRECISIONS;
 use crate::reliability;
 use crate::repo::Repo;
-use crate::setup::{neon, qemu, thumb};
+use crate::setup::{neon, npm, qemu, thumb};
 
 /// Folders of Cargo's, each locked by one command at a time. Other flags in the same folder would build everything again.
 const HOST: &str = "target";
@@ -33,7 +33,7 @@ const NOT_QUICK: [&str; 3] = ["exporter costs", "exporter faults", "exporter pag
 /// # Errors
 /// Cargo cannot read the manifests.
 pub fn all(repo: &Repo, scope: Scope) -> Result<Vec<Job<'_>>> {
-    let mut jobs = quick(repo, scope);
+    let mut jobs = quick(repo, scope)?;
     if scope == Scope::Full {
         jobs.extend(rest(repo)?);
     }
@@ -41,7 +41,7 @@ pub fn all(repo: &Repo, scope: Scope) -> Result<Vec<Job<'_>>> {
 }
 
 /// Returns the jobs of every scope.
-fn quick(repo: &Repo, scope: Scope) -> Vec<Job<'_>> {
+fn quick(repo: &Repo, scope: Scope) -> Result<Vec<Job<'_>>> {
     let mut build = repo.cargo();
     build.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
     let programs = move |messages: &str| {
@@ -54,11 +54,31 @@ fn quick(repo: &Repo, scope: Scope) -> Vec<Job<'_>> {
         });
         Ok(programs.iter().map(|program| program.job(repo)).collect())
     };
-    vec![
+    let of_page = |name: &str, commands| Job { name: name.to_owned(), folder: None, work: Work::Commands(commands) };
+    Ok(vec![
         Job { name: "build of the tests".to_owned(), folder: Some(HOST), work: Work::Then(build, Box::new(programs)) },
         job("format", HOST, cargo(repo, &["fmt", "--all", "--check"])),
         job("lints", HOST, cargo(repo, &["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"])),
-    ]
+        of_page("types of the page", page_types(repo)?),
+        of_page("lints of the page", vec![page_lints(repo)?]),
+    ])
+}
+
+/// The TypeScript compiler, once for the code of the browser and once for the code of node. It compiles nothing.
+fn page_types(repo: &Repo) -> Result<Vec<Command>> {
+    let check = |project| {
+        let mut tsc = npm::PAGE.node(repo)?;
+        tsc.args(["node_modules/typescript/bin/tsc", "--project", project]).current_dir(npm::PAGE.path(repo));
+        Ok(tsc)
+    };
+    [".", "tests"].into_iter().map(check).collect()
+}
+
+/// ESLint.
+fn page_lints(repo: &Repo) -> Result<Command> {
+    let mut eslint = npm::PAGE.node(repo)?;
+    eslint.args(["node_modules/eslint/bin/eslint.js", "--max-warnings", "0", "."]).current_dir(npm::PAGE.path(repo));
+    Ok(eslint)
 }
 
 /// Returns the jobs that only a full run has.
@@ -273,6 +293,19 @@ mod tests {
         }
         let chip = feature_choices(runtime, Std::Missing);
         assert!(chip.iter().any(|choice| choice == "alloc") && !chip.iter().any(|choice| choice.contains("std")));
+    }
+
+    #[test]
+    fn every_project_of_the_page_is_checked() {
+        let repo = Repo::find();
+        // Without set-up there is nothing to start.
+        let Ok(commands) = page_types(&repo) else { return };
+        let shown: Vec<String> = commands.iter().map(show).collect();
+        assert_eq!(shown[0], "(in web) node node_modules/typescript/bin/tsc --project .");
+        for project in [".", "tests"] {
+            assert!(npm::PAGE.path(&repo).join(project).join("tsconfig.json").exists(), "{project}");
+            assert!(shown.iter().any(|command| command.ends_with(&format!(" {project}"))), "{shown:?}");
+        }
     }
 
     #[test]

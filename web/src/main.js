@@ -25,10 +25,9 @@ import { showFacts } from "./facts.js";
 /** Index of the user's own model. */
 const OWN = -1;
 
-/** @type {{models: PageModel[], has_pico_program: boolean}} */
 /** @type {Uint8Array[]} the parts that `boot.js` has unpacked */
 const parts = /** @type {any} */ (window).parts;
-/** @type {{models: import("./types.js").PageModel[], has_pico_program: boolean}} */
+/** @type {{models: PageModel[], has_pico_program: boolean}} */
 const data = JSON.parse(new TextDecoder().decode(parts[0]));
 const engine = startEngine(parts);
 const alertBox = part("alert", HTMLElement);
@@ -200,13 +199,27 @@ async function openModel(candidate) {
   // The new model may not know the characters of the shown word.
   await showWord(shown ?? first, start).catch(() => showWord(first, null));
   if (isFresh && !isCalm()) playing.start(true);
-  const costs = await engine.costs();
-  if (mine !== openings || !open) return;
-  open.costs = costs;
-  if (costs.every(({ core }) => core !== settings.core)) settings.core = "";
-  saveSoon();
-  listCores(costs, settings.core);
-  showCosts();
+  await loadCosts(mine);
+}
+
+/**
+ * Loads the needs of the open model on each core.
+ * @param {number} mine number of the opening
+ */
+async function loadCosts(mine) {
+  const alert = part("chip-error", HTMLElement);
+  try {
+    const costs = await engine.costs();
+    if (mine !== openings || !open) return;
+    say(alert, "");
+    open.costs = costs;
+    if (costs.every(({ core }) => core !== settings.core)) settings.core = "";
+    saveSoon();
+    listCores(costs, settings.core);
+    showCosts();
+  } catch (error) {
+    say(alert, error);
+  }
 }
 
 /** Opens the model of the settings, and shows an error at the top of the page. */

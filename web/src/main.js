@@ -236,12 +236,16 @@ function showSettings() {
   part("top-k", HTMLInputElement).value = String(settings.top_k);
   part("clock", HTMLInputElement).value = settings.clock === null ? "" : String(settings.clock);
   showSliders();
-  const names = data.models.map(({ name, precision }) => `${precision} (${name})`);
-  const choices = names.map((name, index) => ({ name, index }));
+  showModels();
+}
+
+/** Shows the choice of models, if there are several. */
+function showModels() {
+  const choices = data.models.map(({ name, precision }, index) => ({ name: `${precision} (${name})`, index }));
   if (own) choices.push({ name: own.name, index: OWN });
   const group = part("models", HTMLFieldSetElement);
   group.hidden = choices.length < 2;
-  group.replaceChildren(make("legend", {}, "Model"), ...choices.map(({ name, index }) => {
+  const radios = choices.map(({ name, index }) => {
     const radio = make("input", { type: "radio", name: "model", value: String(index) });
     radio.checked = index === settings.model;
     radio.addEventListener("change", () => {
@@ -249,7 +253,12 @@ function showSettings() {
       reopen();
     });
     return make("label", {}, radio, name);
-  }));
+  });
+  const focused = document.activeElement?.closest("#models label");
+  const at = focused ? Array.from(group.querySelectorAll("label")).findIndex((label) => label === focused) : -1;
+  group.replaceChildren(make("legend", {}, "Model"), ...radios);
+  // The keyboard stays at its place.
+  radios[at]?.querySelector("input")?.focus();
 }
 
 /** Shows the values beside the sliders. */

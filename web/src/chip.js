@@ -63,7 +63,7 @@ export function showChip(cost, megahertz, characters, time) {
       memory("RAM", [["state", needs.state_bytes], ["other variables", needs.rest_bytes], ["stack", needs.stack_bytes]],
         cost.chip_ram_bytes),
       make("p", { class: needs.fits ? "fits" : "refused" },
-        needs.fits ? `Program and model fit the ${chip}.` : `Program and model: does not fit the ${chip}.`)),
+        `The program with this model ${needs.fits ? "fits" : "does not fit"} the ${chip}.`)),
   );
 }
 

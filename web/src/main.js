@@ -65,7 +65,9 @@ const saveSoon = debounced(400, () => {
   const hash = toHash(settings);
   if (location.hash !== hash) history.replaceState(null, "", hash || location.pathname + location.search);
 });
-const listSoon = debounced(250, () => listNames());
+const listSoon = debounced(250, async () => {
+  if (await listNames() !== null && open?.film) nameWord(open.film.characters.join(""));
+});
 
 /** @param {import("./tree.js").TreeNode} node */
 function openNode(node) {
@@ -126,8 +128,7 @@ async function showWord(word, time) {
   const film = await engine.film(word);
   if (mine !== wordRuns || !open) return;
   open.film = film;
-  settings.word = word === words.first() ? null : word;
-  words.mark(word);
+  nameWord(word);
   showScore(open.facts, film, (to) => {
     playing.stop();
     playing.go(to);
@@ -135,6 +136,16 @@ async function showWord(word, time) {
   playing.load(film.characters);
   playing.go(time ?? film.characters.length);
   compareSoon();
+}
+
+/**
+ * Keeps the shown word in the settings, and marks the word in the list.
+ * @param {string} word
+ */
+function nameWord(word) {
+  settings.word = word === words.first() ? null : word;
+  words.mark(word);
+  saveSoon();
 }
 
 /**
@@ -169,11 +180,11 @@ async function playNames() {
  * @param {{name: string, blob: ArrayBuffer} | null} candidate the user's model
  */
 async function openModel(candidate) {
-  openings += 1;
-  const mine = openings;
   playing.stop();
   const facts = await (candidate ? engine.open_own(candidate.blob) : engine.open(settings.model));
-  if (mine !== openings) return;
+  // The worker answers in order: this is the newest model that it has opened.
+  openings += 1;
+  const mine = openings;
   const shown = open?.film?.characters.join("") ?? settings.word;
   const name = candidate?.name ?? data.models[settings.model].name;
   open = { facts, film: null, costs: [] };
@@ -192,6 +203,8 @@ async function openModel(candidate) {
   const costs = await engine.costs();
   if (mine !== openings || !open) return;
   open.costs = costs;
+  if (costs.every(({ core }) => core !== settings.core)) settings.core = "";
+  saveSoon();
   listCores(costs, settings.core);
   showCosts();
 }

@@ -26,8 +26,9 @@ export function listenForModels(open) {
     if (!event.relatedTarget) document.body.classList.remove("dropping");
   });
   addEventListener("drop", (event) => {
+    if (!event.dataTransfer?.files.length) return;
     event.preventDefault();
     document.body.classList.remove("dropping");
-    read(event.dataTransfer?.files[0]);
+    read(event.dataTransfer.files[0]);
   });
 }

@@ -59,10 +59,10 @@ export function wordList(engine, choose) {
       list.replaceChildren();
       more.hidden = true;
       await engine.begin(sampling, prompt);
+      if (mine === run) await view.extend();
       if (mine !== run) return null;
       more.hidden = false;
-      await view.extend();
-      return mine === run ? words[0] : null;
+      return words[0];
     },
     /** Adds some names. */
     async extend() {

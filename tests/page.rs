@@ -3,7 +3,7 @@
 //! The tests of the page itself are in `web/tests`; here are the answers that they compare with.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use runtime::format::AlignedBlob;
@@ -11,7 +11,7 @@ use runtime::{HeapState, Model, Sampling, Stream, Token};
 use serde_json::{Value, json};
 use tests::{Firmware, blob, host_words, workspace};
 use xtask::board;
-use xtask::image::Image;
+use xtask::image::{Image, Segment};
 use xtask::memory::MemoryMap;
 use xtask::repo::Repo;
 use xtask::setup::{chromium::chromium, npm};
@@ -47,14 +47,14 @@ static PAGE: LazyLock<PathBuf> = LazyLock::new(|| make("page.html", &["names.int
 static PAGE_OF_THREE: LazyLock<PathBuf> = LazyLock::new(|| make("three.html", &MODELS, true));
 
 /// Runs tests of `web/tests` with the environment that they need.
-fn run(tests: &str, more: &[(&str, &Path)]) {
+fn run(tests: &str) {
     let repo = Repo::find();
     let mut node = npm::PAGE.node(&repo).unwrap_or_else(|error| panic!("{error:#}"));
     node.arg("--test").arg(workspace("web/tests").join(tests));
     node.env("CHROMIUM", chromium(&repo).unwrap_or_else(|error| panic!("{error:#}")));
     node.env("PAGE", &*PAGE).env("PAGE_OF_THREE", &*PAGE_OF_THREE);
     node.env("MODELS", workspace("models").canonicalize().expect("a folder"));
-    node.envs(more.iter().copied());
+    node.envs(ANSWERS.iter().map(|(name, file)| (name, file)));
     let output = node.output().expect("Node");
     println!("{}", String::from_utf8_lossy(&output.stdout));
     println!("{}", String::from_utf8_lossy(&output.stderr));
@@ -126,10 +126,9 @@ fn refusals() -> Value {
     [&damaged[..], &[], &[0; 5_000_000], &bytes[..100]].map(refused).into_iter().collect()
 }
 
-#[test]
-fn the_page_computes_as_the_host() {
+/// Environment of the tests in `web/tests`: pages, and answers of the host.
+static ANSWERS: LazyLock<Vec<(&str, PathBuf)>> = LazyLock::new(|| {
     let expected = json!({ "words": words(), "films": films(), "costs": costs(), "refusals": refusals() });
-    let expected = file("expected.json", expected.to_string().as_bytes());
     let pico = board::find("pico").expect("a board");
     let segments = |model: &str| {
         let elf = Firmware::build("pico", "console", model);
@@ -141,21 +140,22 @@ fn the_page_computes_as_the_host() {
     let mut both = segments("names.int4.blob");
     let memory = MemoryMap::read(&Repo::find(), pico).expect("a memory map");
     let (address, bytes) = slot::model_for(pico, &memory, &workspace("models/names.int8.blob")).expect("a model");
-    both.push(xtask::image::Segment { address, bytes });
+    both.push(Segment { address, bytes });
     let with_slot = file("slot.uf2", b"");
     uf2::save_as(pico, &both, &with_slot).expect("a file");
-    let of_int4 = make("int4.html", &["names.int4.blob", "names.int8.blob"], true);
-    let without_pico = make("small.html", &["names.int8.blob"], false);
-    run(
-        "engine.test.js",
-        &[
-            ("EXPECTED", &expected),
-            ("UF2", &plain),
-            ("UF2_WITH_SLOT", &with_slot),
-            ("PAGE_OF_INT4", &of_int4),
-            ("PAGE_WITHOUT_PICO", &without_pico),
-        ],
-    );
+    vec![
+        ("EXPECTED", file("expected.json", expected.to_string().as_bytes())),
+        ("UF2", plain),
+        ("UF2_WITH_SLOT", with_slot),
+        ("PAGE_OF_INT4", make("int4.html", &["names.int4.blob", "names.int8.blob"], true)),
+        ("PAGE_WITHOUT_PICO", make("small.html", &["names.int8.blob"], false)),
+        ("PICTURES", PAGE.parent().expect("a folder").to_owned()),
+    ]
+});
+
+#[test]
+fn the_page_computes_as_the_host() {
+    run("engine.test.js");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn the_page_is_small() {
 
 #[test]
 fn a_person_uses_the_page() {
-    run("page.test.js", &[]);
+    run("page.test.js");
 }
 
 /// Measures characters per second of the page, of plain JavaScript loops over the same f32 weights, and of the host, in
@@ -199,9 +199,7 @@ fn speed_of_the_page() {
         numbers.sort_by(f64::total_cmp);
         numbers[numbers.len() / 2]
     };
-    let of = |name: &str| {
-        median(figures[name].as_array().expect("numbers").iter().filter_map(Value::as_f64).collect())
-    };
+    let of = |name: &str| median(figures[name].as_array().expect("numbers").iter().filter_map(Value::as_f64).collect());
     let plain = of("plain");
     let row = |what: &str, speed: f64| {
         vec![what.to_owned(), tests::thousands(speed.round() as u64), format!("{:.1}", speed / plain)]

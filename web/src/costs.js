@@ -6,7 +6,6 @@
  * Countable work of a model on a core, without measured costs.
  * @typedef {object} Work
  * @property {string} core
- * @property {string} core_name
  * @property {string | null} board emulated board on which the core's costs were measured; null if f32 is not predicted
  * @property {string} chip
  * @property {number} clock_hz
@@ -41,8 +40,9 @@
  */
 export function costs(works, precision, rows) {
   return works.map((work) => {
-    const { core, core_name, chip, clock_hz, chip_flash_bytes, chip_ram_bytes } = work;
+    const { core, chip, clock_hz, chip_flash_bytes, chip_ram_bytes } = work;
     const row = rows.find((row) => row.board === work.board && row.precision === precision);
+    const core_name = core.startsWith("m") ? `Cortex-${core.toUpperCase()}` : core;
     const needs = row ? needs_of(work, row) : null;
     return { core, core_name, chip, clock_hz, chip_flash_bytes, chip_ram_bytes, needs };
   });

@@ -41,7 +41,7 @@ cargo xtask page [--model FILE]... [--without-pico] [--out FILE]
     run: |args| {
         let options = Options::parse(args)?;
         let repo = Repo::find();
-        setup::ensure(&repo, Purpose::Emulate)?;
+        setup::ensure(&repo, Purpose::Build)?;
         run(&repo, &options)
     },
 };

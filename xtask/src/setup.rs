@@ -50,6 +50,8 @@ You can interrupt it at any time: the next run repeats the interrupted step.
 /// Purpose of the set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// Building programs for chips and for browsers, with an existing model.
+    Build,
     /// Running firmware in the emulator with an existing model.
     Emulate,
     /// Training, and running firmware in the emulator.
@@ -101,10 +103,12 @@ fn steps(repo: &Repo, purpose: Purpose) -> Result<bool> {
 
     // QEMU comes first: both may need the package lists, which its step refreshes.
     let mut steps: Vec<Step> = Vec::new();
-    if purpose != Purpose::Emulate {
+    if ![Purpose::Build, Purpose::Emulate].contains(&purpose) {
         steps.push(("libtorch, for training", libtorch::setup));
     }
-    steps.push(("QEMU, the emulated chip", |repo| qemu::ARM.setup(repo)));
+    if purpose != Purpose::Build {
+        steps.push(("QEMU, the emulated chip", |repo| qemu::ARM.setup(repo)));
+    }
     steps.push(("targets of the chips and of the browser page", thumb::setup));
     if purpose == Purpose::Test {
         steps.push(("QEMU for RISC-V, the other emulated chip", |repo| qemu::RISCV.setup(repo)));

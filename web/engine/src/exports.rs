@@ -112,6 +112,13 @@ extern "C" fn film(page: &mut Page) -> i32 {
     page.answer(answer.map(|()| numbers.into_iter().flat_map(f32::to_le_bytes).collect()))
 }
 
+/// Answers with the work of the model on each core, a JSON array of [`crate::Work`].
+#[unsafe(no_mangle)]
+extern "C" fn works(page: &mut Page) -> i32 {
+    let answer = page.run().and_then(|run| run.works()).and_then(|works| json(&works));
+    page.answer(answer)
+}
+
 /// Answers with the blob in the layout that the input names.
 #[unsafe(no_mangle)]
 extern "C" fn in_layout(page: &mut Page) -> i32 {

@@ -10,6 +10,8 @@ extern crate alloc;
 mod exports;
 mod facts;
 mod run;
+mod works;
 
 pub use facts::{Facts, LevelFacts};
 pub use run::{Refused, Run};
+pub use works::Work;

@@ -13,6 +13,7 @@ use runtime::write::relayout;
 use runtime::{BOUNDARY, Generator, HeapState, Model, Sampling, Stream, Token};
 
 use crate::facts::Facts;
+use crate::works::{Work, works};
 
 /// Reason why something was refused, in the runtime's words.
 pub type Refused = String;
@@ -114,6 +115,14 @@ impl Run {
             numbers.extend(tokens.map(|token| f32::from_bits(stream.nll_micronats(token))));
         }
         Ok(())
+    }
+
+    /// Returns the work of the model on each core that is predicted.
+    ///
+    /// # Errors
+    /// The runtime's message if the model cannot have the layout of a core.
+    pub fn works(&self) -> Result<Vec<Work>, Refused> {
+        works(self.model, self.given.1)
     }
 
     /// Returns the blob of an integer model in another layout, as a chip needs it.

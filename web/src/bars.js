@@ -28,6 +28,8 @@ export function showBars(facts, logits, temperature, top_k, taken) {
     const one = () => make("span", { class: "bar" }, make("small", {}), make("i", {}), make("i", {}), make("b", {}));
     bars.replaceChildren(...order.map(one));
     bars.style.setProperty("--bars", `${order.length}`);
+    // A large vocabulary is wider than the page: the keyboard scrolls it.
+    if (bars.parentElement) bars.parentElement.tabIndex = order.length > MOST_IN_ORDER ? 0 : -1;
   }
   order.forEach((token, at) => {
     const bar = bars.children[at];

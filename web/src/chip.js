@@ -76,10 +76,16 @@ export function showChip(cost, megahertz, characters, time) {
 function partsTable(needs, seconds, next) {
   const last = needs.parts.length - 3;
   const names = ["output layer", "drawing", "the rest"];
-  const sum = needs.parts.reduce((total, instructions) => total + instructions, 0) || 1;
+  const parts = needs.parts.slice();
+  // The fit of the costs can make the rest slightly negative.
+  if (parts[last + 2] < 0) {
+    parts[last + 1] += parts.pop() ?? 0;
+    names[1] = "drawing and the rest";
+  }
+  const sum = parts.reduce((total, instructions) => total + instructions, 0) || 1;
   const table = make("table", { class: "parts" }, make("caption", {}, `For ${next}, by part`), make("tr", {},
     ...["part", "instructions", "time", "share"].map((head) => make("th", { scope: "col" }, head))));
-  needs.parts.forEach((instructions, at) => {
+  parts.forEach((instructions, at) => {
     const bar = make("i", { class: "share" });
     bar.style.width = `${100 * instructions / sum}%`;
     table.append(makeRow(at < last ? `level ${at}` : names[at - last], whole(instructions),

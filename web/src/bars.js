@@ -40,8 +40,9 @@ export function showBars(facts, logits, temperature, top_k, taken) {
     share.textContent = token === taken || token === byProbability[0] ? percent(solid[token]) : "";
     share.style.bottom = `calc(${Math.max(pale[token], solid[token]) / largest} * var(--high) + 1.7rem)`;
     bar.classList.toggle("taken", token === taken);
+    const [before, after] = [percent(pale[token]), percent(solid[token])];
     bar.setAttribute("title",
-      `${tokenName(facts.characters, token)}: the model ${percent(pale[token])}, after temperature and top-k ${percent(solid[token])}`);
+      `${tokenName(facts.characters, token)}: the model ${before}, after temperature and top-k ${after}`);
   });
   const top = byProbability.slice(0, 5).map((token) =>
     `${tokenName(facts.characters, token)} ${percent(solid[token])}`);

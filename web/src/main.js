@@ -90,7 +90,8 @@ function showTime(time) {
   settings.time = time === length ? null : time;
   tree.show(facts, film, time);
   const { all, computed } = nodeCounts(facts);
-  const read = time === 0 ? "At the start of a word" : `After \u201c${visibleText(film.characters.slice(0, time).join(""))}\u201d`;
+  const before = visibleText(film.characters.slice(0, time).join(""));
+  const read = time === 0 ? "At the start of a word" : `After \u201c${before}\u201d`;
   part("status", HTMLElement).textContent =
     `${read}: ${computed} of ${whole(all)} nodes computed, ${whole(all - computed)} kept`;
   playing.mark();

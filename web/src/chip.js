@@ -57,7 +57,8 @@ export function showChip(cost, megahertz, characters, time) {
     make("div", {}, make("h3", {}, "Time"), make("p", {}, make("b", {}, milliseconds(seconds)),
       ` per character: ${whole(needs.instructions)} instructions, ${whole(1 / seconds)} characters per second. `,
       make("b", {}, milliseconds(seconds * steps)), ` for \u201c${word}\u201d and its end: `
-      + `${count(steps, "character")}, ${whole(needs.instructions * steps)} instructions.`), partsTable(needs, seconds, next)),
+      + `${count(steps, "character")}, ${whole(needs.instructions * steps)} instructions.`),
+    partsTable(needs, seconds, next)),
     make("div", {}, make("h3", {}, "Memory"),
       memory("flash", [["code", needs.code_bytes], ["model", needs.model_bytes]], cost.chip_flash_bytes),
       memory("RAM", [["state", needs.state_bytes], ["other variables", needs.rest_bytes], ["stack", needs.stack_bytes]],

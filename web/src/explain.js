@@ -61,7 +61,7 @@ function paragraphs(facts) {
       [`level-${level}`, `Level ${level}`, levelText(facts, level)])),
     ["prediction", "Prediction", `${reads} and computes ${whole(characters.length)} logits, one per token. Softmax `
       + "turns the logits into probabilities. These are the pale bars."],
-    ["drawing", "Drawing", "The logits are divided by the temperature: a low one prefers the probable characters. "
+    ["drawing", "Drawing", "The temperature divides the logits: a low temperature prefers the probable characters. "
       + "Top-k keeps the k most probable characters. The solid bars show the result. A random number chooses one "
       + "character. It is the next input, until the boundary is drawn and the word ends."],
     ["streaming", "Only one node per level", kept === 0

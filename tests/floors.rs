@@ -3,7 +3,7 @@
 //! The test reads the sources. It finds each path from the root of the crate, `crate::` or a `use` with enough
 //! `super::`, outside comments and test modules. `lib.rs` is above all floors: a module imports a name from where it is
 //! defined, not from there. A wing is a module whose folder has floors of its own, such as `exporter/train`. In that
-//! folder, `train.rs` is above all floors.
+//! folder, `train.rs` is above all floors. A crate can be in the folder of another crate, as `exporter/costs` is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,20 +32,25 @@ fn only_the_chip_names_its_architecture() {
     }
 }
 
+/// Returns the folder with the modules of a crate or wing, and the path that leads to them in Rust.
+fn place(name: &str) -> (String, String) {
+    let is_crate = workspace(name).join("Cargo.toml").exists();
+    match name.split_once('/').filter(|_| !is_crate) {
+        Some((package, wing)) => (format!("{package}/src/{wing}"), format!("crate::{wing}::")),
+        None => (format!("{name}/src"), "crate::".to_owned()),
+    }
+}
+
 /// Returns a line for each climbing import of a crate or wing, for each module that is on no floor, and for each listed
 /// module that is missing.
 fn faults(name: &str, floors: &[Vec<String>]) -> Vec<String> {
-    let (package, wing) = name.split_once('/').unwrap_or((name, ""));
-    let (folder, root) = match wing {
-        "" => (format!("{package}/src"), "crate::".to_owned()),
-        wing => (format!("{package}/src/{wing}"), format!("crate::{wing}::")),
-    };
+    let (folder, root) = place(name);
     let src = workspace(&folder);
     let (mut faults, mut modules) = (Vec::new(), BTreeSet::new());
     for file in sources(&src) {
         let path = file.strip_prefix(&src).expect("a file in the folder").with_extension("");
         let path: Vec<_> = path.iter().map(|name| name.to_str().expect("a name in UTF-8")).collect();
-        if wing.is_empty() && ["lib", "main", "bin"].contains(&path[0]) || path.contains(&"tests") {
+        if root == "crate::" && ["lib", "main", "bin"].contains(&path[0]) || path.contains(&"tests") {
             continue;
         }
         modules.insert(path[0].to_owned());
@@ -137,6 +142,17 @@ fn branches(group: &str) -> Vec<&str> {
 
 fn is_part_of_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
+}
+
+#[test]
+fn wings_and_crates_have_their_places() {
+    let place = |name| {
+        let (folder, root) = place(name);
+        format!("{folder} {root}")
+    };
+    assert_eq!(place("runtime"), "runtime/src crate::");
+    assert_eq!(place("exporter/train"), "exporter/src/train crate::train::");
+    assert_eq!(place("exporter/costs"), "exporter/costs/src crate::");
 }
 
 #[test]

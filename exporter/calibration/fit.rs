@@ -16,9 +16,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use costs::{Network, counted_on, is_predicted, predicted};
 use exporter::io::write::write_atomically;
 use exporter::measure::costs::fit::{Observation, least_squares};
-use exporter::measure::costs::{Costs, Network, PROGRAM, Row, counted_on, is_predicted, predicted};
+use exporter::measure::costs::{Costs, PROGRAM, Row};
 use runtime::format::{AlignedBlob, Precision, WeightFormat};
 use runtime::write::{tabulate_halves, tabulate_pairs};
 use runtime::{Activation, Level, Model};
@@ -327,7 +328,7 @@ fn fit(board: &str, precision: &str, counts: &[&Count], kin: &[&Count]) -> Resul
     };
     println!("{board} {precision}");
     for (network, count) in networks {
-        let prediction = row.predict(&network);
+        let prediction = row.predict(&network.parts());
         let percent = |predicted: f64, counted: f64| 100.0 * (predicted / counted - 1.0);
         let error = percent(prediction.instructions, count.instructions as f64);
         row.largest_error_percent = row.largest_error_percent.max(round(error.abs(), 2));

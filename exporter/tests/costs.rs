@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use exporter::measure::costs::{Costs, Network, counted_on, is_predicted};
+use costs::{Network, counted_on, is_predicted};
+use exporter::measure::costs::Costs;
 use exporter::model::quantize::table_pays;
 use runtime::format::{AlignedBlob, Core, Precision, WeightFormat};
 use runtime::{Activation, Level, Model};
@@ -26,7 +27,7 @@ fn is_as_predicted(core: Core, name: &str, blob: &[u8], counted: u64, parts: &[(
     let model = Model::new(blob.as_bytes()).expect("a model");
     let costs = Costs::shipped();
     let row = costs.row(core, model.precision()).expect("every combination was counted");
-    let prediction = row.predict(&Network::of(&model, core));
+    let prediction = row.predict(&Network::of(&model, core).parts());
     let predicted = prediction.instructions;
     let percent = 100.0 * (predicted / counted as f64 - 1.0);
     let precision = model.precision().name();

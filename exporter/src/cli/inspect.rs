@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use costs::{Chip, predicted};
 use exporter::data::alphabet;
-use exporter::measure::costs::{self, Chip, Costs};
+use exporter::measure::costs::Costs;
 use exporter::measure::inspect::{Inspection, inspect};
 use exporter::model::pack::ModelFile;
 use runtime::Model;
@@ -148,7 +149,7 @@ fn print_cores(inspection: &Inspection) {
         );
     }
     println!("\nchips:");
-    for chip in costs::predicted().filter_map(Chip::of) {
+    for chip in predicted().filter_map(Chip::of) {
         println!(
             "  {:<7}  {:<16}  {:>3} MHz, {:>3} wait states per {:>2} bytes, {:>4} KiB of flash, {:>3} KiB of RAM",
             chip.core.name(),

@@ -23,7 +23,6 @@ use runtime::limits::MAX_WIDTH;
 use runtime::{Activation, Level};
 
 use super::{ImportError, Options, StateDict, names};
-use crate::model::activation::is_gated;
 use crate::model::architecture::Architecture;
 use chain::{Form, chain, oriented};
 use channels::check_channels;
@@ -239,7 +238,7 @@ impl<'f> File<'f> {
             return Err(ImportError::TooFew { found: matrices.len() });
         }
         let file = Self { state, options, matrices, norms };
-        if let Some(activation) = options.activation.filter(|&activation| !is_gated(activation))
+        if let Some(activation) = options.activation.filter(|activation| !activation.is_gated())
             && let Some(Matrix { weight, gate: Some(gate), .. }) =
                 file.matrices.iter().find(|matrix| matrix.gate.is_some())
         {
@@ -258,7 +257,7 @@ impl<'f> File<'f> {
     fn forms(&self) -> Vec<(bool, bool)> {
         let pairs = self.matrices.iter().any(|matrix| matrix.gate.is_some());
         let gated = match self.options.activation {
-            Some(activation) => vec![is_gated(activation)],
+            Some(activation) => vec![activation.is_gated()],
             None if pairs => vec![true],
             None => vec![false, true],
         };

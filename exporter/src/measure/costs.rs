@@ -1,52 +1,23 @@
 //! Predicts the work per character of a model on a chip, before the chip is flashed.
 //!
-//! The work of a network is a sum of countable terms: blocks of rows, groups of columns, copied values ([`terms`]). The
-//! instructions of each term on each core are coefficients, fitted to networks of many shapes that were counted in the
-//! emulator ([`fit`]). `cargo xtask fit` writes them to `exporter/data/costs.json`. A test counts other networks.
+//! The work of a network is a sum of countable terms: blocks of rows, groups of columns, copied values. They are in the
+//! package [`costs`], which needs no standard library. The instructions of each term on each core are coefficients,
+//! fitted to networks of many shapes that were counted in the emulator ([`fit`]). `cargo xtask fit` writes them to
+//! `exporter/data/costs.json`. A test counts other networks.
 //!
 //! Instructions are predicted as the emulator counts them. Cycles are estimated from instructions, and a chip's time is
-//! estimated from cycles: see [`Chip`].
+//! estimated from cycles: see [`costs::Chip`].
 
-mod chip;
 pub mod fit;
-pub mod terms;
 
 use std::collections::BTreeMap;
 
+use costs::{Terms, counted_on, is_predicted};
 use runtime::format::{Core, Precision};
 use serde::{Deserialize, Serialize};
 
-pub use chip::Chip;
-pub use terms::Network;
-
 /// The file that `cargo xtask fit` writes.
 const SHIPPED: &str = include_str!("../../data/costs.json");
-
-/// Returns the emulated board on which a core's instructions are counted, or `None` for a core that is not predicted.
-///
-/// Cortex-M0+ runs the code of M0, Cortex-M7 that of M4, Hazard3 that of RV32IMC. Cortex-M85 runs the code of M55, but
-/// no chip with it is in `chip::CHIPS`.
-pub const fn counted_on(core: Core) -> Option<&'static str> {
-    match core {
-        Core::M0 | Core::M0Plus => Some("microbit"),
-        Core::M3 => Some("mps2-an385"),
-        Core::M4 | Core::M7 => Some("mps2-an386"),
-        Core::M33 => Some("mps2-an505"),
-        Core::M55 => Some("mps3-an547"),
-        Core::M85 => None,
-        Core::Rv32imc | Core::Hazard3 => Some("riscv-virt"),
-    }
-}
-
-/// Returns the cores that are predicted, in the order of [`Core::ALL`].
-pub fn predicted() -> impl Iterator<Item = Core> {
-    Core::ALL.iter().copied().filter(|&core| counted_on(core).is_some())
-}
-
-/// Returns whether a precision is predicted on a core: f32 only where the core computes it in hardware.
-pub const fn is_predicted(core: Core, precision: Precision) -> bool {
-    precision.is_integer() || core.has_fpu()
-}
 
 /// Measurements of one board and one precision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,7 +26,7 @@ pub struct Row {
     pub board: String,
     /// The precision.
     pub precision: String,
-    /// Instructions per unit of each of the [`terms`].
+    /// Instructions per unit of each of the [terms](costs::terms).
     pub coefficients: BTreeMap<String, f64>,
     /// Number of networks that were counted.
     pub networks: usize,
@@ -112,13 +83,13 @@ impl Costs {
 }
 
 impl Row {
-    /// Predicts the instructions per character.
-    pub fn predict(&self, network: &Network) -> Prediction {
-        let parts: Vec<f64> = network.parts().iter().map(|terms| self.sum(terms)).collect();
+    /// Predicts the instructions per character of a network from the terms of its parts.
+    pub fn predict(&self, parts: &[Terms]) -> Prediction {
+        let parts: Vec<f64> = parts.iter().map(|terms| self.sum(terms)).collect();
         Prediction { instructions: parts.iter().sum(), parts }
     }
 
-    fn sum(&self, terms: &terms::Terms) -> f64 {
+    fn sum(&self, terms: &Terms) -> f64 {
         terms.iter().map(|(name, count)| count * self.coefficients.get(*name).copied().unwrap_or(0.0)).sum()
     }
 }

@@ -4,15 +4,13 @@
 //! write. [`crate::measure::costs`] predicts instructions per character; cycles and characters per second are estimated
 //! from them.
 
-mod bytes;
-
+use costs::{Chip, Work, bytes, is_predicted, predicted};
 use runtime::format::{AlignedBlob, Core, Layout};
-use runtime::write::relayout;
 use runtime::{FormatError, Model};
 use serde::Serialize;
 
 use crate::data::hex;
-use crate::measure::costs::{self, Chip, Costs, Network};
+use crate::measure::costs::Costs;
 use crate::model::file::FoldedModel;
 use crate::model::loss::Lost;
 use crate::model::pack::{ModelFile, PackError, pack_f32, pack_integer};
@@ -182,7 +180,7 @@ pub fn inspect(file: &ModelFile, costs: &Costs) -> Result<Inspection, InspectErr
         let model = Model::new(blob.as_bytes())?;
         infos.push(blob_info(&model, blob.as_bytes())?);
     }
-    for core in costs::predicted() {
+    for core in predicted() {
         for blob in &blobs {
             let model = Model::new(blob.as_bytes())?;
             let (needs, missing) = match needs(&model, blob, core, costs) {
@@ -285,27 +283,18 @@ fn blob_info(model: &Model<'_>, bytes: &[u8]) -> Result<BlobInfo, FormatError> {
 /// Returns the memory and time that a model needs on a core, or the reason why they are unknown.
 fn needs(model: &Model<'_>, blob: &AlignedBlob, core: Core, costs: &Costs) -> Result<Needs, String> {
     let precision = model.precision();
-    if !costs::is_predicted(core, precision) {
+    if !is_predicted(core, precision) {
         return Err("not predicted: without an FPU, f32 takes about 50 times the instructions of int8".to_owned());
     }
     let row = costs.row(core, precision).ok_or("not predicted: no network was counted on this core")?;
     let chip = Chip::of(core).ok_or("not predicted: this program knows no chip with this core")?;
-    let own;
-    let (bytes, state_words) = if !precision.is_integer() {
-        (blob.as_bytes().len(), model.state_words())
-    } else {
-        own = AlignedBlob::from(relayout(model, core.layout()).map_err(|error| error.to_string())?.as_slice());
-        (own.as_bytes().len(), Model::new(own.as_bytes()).map_err(|error| error.to_string())?.state_words())
-    };
-    let layout = if precision.is_integer() { core.layout() } else { Layout::Rows8 };
-    let instructions = row.predict(&Network::of(model, core)).instructions;
-    let cycles = chip.cycles(instructions, row.cycles_per_instruction, bytes::bytes_read(model, layout) as f64);
-    // Size of `runtime::State`: its words, and a 16-bit counter per ring for the largest number of rings.
-    let state_bytes = 4 * state_words + 2 * runtime::limits::MAX_LEVELS;
+    let work = Work::of(model, blob.as_bytes().len(), core).map_err(|error| error.to_string())?;
+    let instructions = row.predict(&work.parts).instructions;
+    let cycles = chip.cycles(instructions, row.cycles_per_instruction, work.bytes_read as f64);
     let mut needs = Needs {
-        model_bytes: bytes,
+        model_bytes: work.model_bytes,
         code_bytes: row.code_bytes,
-        state_bytes,
+        state_bytes: work.state_bytes,
         rest_bytes: row.ram_bytes,
         stack_bytes: row.stack_bytes,
         instructions_per_char: instructions.round() as u64,

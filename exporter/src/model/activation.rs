@@ -37,23 +37,6 @@ pub const fn pre_activation_units(activation: Activation) -> f64 {
     }
 }
 
-/// Returns the term of [`crate::measure::costs`] that counts the activation of a row in single precision.
-pub const fn cost_term(activation: Activation) -> &'static str {
-    match activation {
-        Activation::Tanh | Activation::Gated => "tanh",
-        // Not counted, since a maximum takes next to nothing.
-        Activation::Relu => "relu",
-    }
-}
-
-/// Returns whether a gate combines two rows to one value, which has its own term in [`crate::measure::costs`].
-pub const fn is_gated(activation: Activation) -> bool {
-    match activation {
-        Activation::Tanh | Activation::Relu => false,
-        Activation::Gated => true,
-    }
-}
-
 /// Changes the rows of a level to the form that the runtime and [`forward_folded`](super::forward::forward_folded)
 /// compute. The change is exact.
 ///

@@ -112,6 +112,8 @@ fn of_chips<'r>(repo: &'r Repo, runtime: &Package) -> Result<Vec<Job<'r>>> {
         for_chip(repo.firmware_cargo(), "build", least, "runtime", &choice)
     });
     let each_feature: Vec<Command> = each_feature.collect();
+    let costs = for_chip(repo.firmware_cargo(), "build", least, "costs", &[]);
+    jobs.push(job(&format!("costs on {least} (no_std)"), LINTS_OF_CHIPS, costs));
     jobs.push(job(&format!("runtime with each feature alone on {least}"), LINTS_OF_CHIPS, each_feature));
     // Debian's compiler comes without clippy, and the toolchain's cannot read its libraries.
     let debian = thumb::uses_debian(repo);

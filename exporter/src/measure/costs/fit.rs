@@ -1,8 +1,8 @@
-//! Fits the coefficients of [`terms`](super::terms) to counts, by least squares.
+//! Fits the coefficients of [terms](costs::terms) to counts, by least squares.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::terms::Terms;
+use costs::Terms;
 
 /// Weight of the ridge penalty: just enough to break ties between terms that no counted network distinguishes.
 const RIDGE: f64 = 1e-7;

@@ -1,4 +1,10 @@
-//! Sizes of the parts of a blob.
+//! Sizes of the parts of a blob, and the bytes of it that are read per character.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use runtime::Model;
 use runtime::config::LinearShape;
@@ -73,6 +79,11 @@ fn embedding_bytes(model: &Model<'_>, formats: &[WeightFormat]) -> (usize, usize
 }
 
 /// Returns names and sizes of the parts of a blob; the sum of the sizes is its length.
+///
+/// `bytes` is the blob that `model` was read from.
+///
+/// # Panics
+/// Panics if `bytes` is too short for a blob.
 pub fn parts(model: &Model<'_>, bytes: &[u8]) -> Vec<(String, usize)> {
     let formats = model.weight_formats();
     let header_len = usize::from(u16::from_le_bytes([bytes[6], bytes[7]]));

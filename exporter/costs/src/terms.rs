@@ -15,16 +15,15 @@
 //!
 //! The size of a block depends on the layout; the runtime's own kernels say it.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use runtime::config::LinearShape;
 use runtime::format::{Core, Layout, Precision, WeightFormat};
 use runtime::kernels::half_words;
 use runtime::kernels::layout::PackedKernel;
 use runtime::rows::{LANES, padded};
-use runtime::{Config, Model};
-
-use crate::model::activation;
+use runtime::{Activation, Config, Model};
 
 /// Number of units of each term, by the term's name.
 pub type Terms = BTreeMap<&'static str, f64>;
@@ -108,7 +107,7 @@ impl Network {
                 terms.extend([("level", 1.0), ("level.position", real(shape.fuse))]);
                 terms.extend([
                     ("copy", real(shape.fan_in + shape.width_in)),
-                    (activation::cost_term(self.config.activation()), real(shape.fan_out)),
+                    (cost_term(self.config.activation()), real(shape.fan_out)),
                 ]);
                 if level == 0 {
                     terms.insert("embed", real(shape.width_in));
@@ -156,7 +155,7 @@ impl Network {
             | WeightFormat::Int4
             | WeightFormat::Halves => true,
         };
-        if activation::is_gated(self.config.activation()) && has_rows {
+        if self.config.activation().is_gated() && has_rows {
             terms.extend([("gate", 1.0), ("gate.value", real(shape.width_out))]);
         }
         terms
@@ -267,6 +266,15 @@ fn single(fan_in: usize, fan_out: usize) -> Terms {
     // The loop computes eight columns per turn, and the remaining columns one by one.
     let counts = [("f32.block", blocks), ("f32.turn", blocks * (fan_in / 8)), ("f32.single", blocks * (fan_in % 8))];
     counts.into_iter().map(|(name, count)| (name, real(count))).collect()
+}
+
+/// Returns the term that counts the activation of a row in single precision.
+const fn cost_term(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Tanh | Activation::Gated => "tanh",
+        // Not counted, since a maximum takes next to nothing.
+        Activation::Relu => "relu",
+    }
 }
 
 fn real(count: usize) -> f64 {

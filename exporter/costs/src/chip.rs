@@ -65,8 +65,8 @@ impl Chip {
 
 #[cfg(test)]
 mod tests {
-    use super::super::counted_on;
     use super::*;
+    use crate::cores::counted_on;
 
     #[test]
     fn every_predicted_core_has_a_chip() {

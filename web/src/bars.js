@@ -28,6 +28,8 @@ export function showBars(facts, logits, temperature, top_k, taken) {
     const one = () => make("span", { class: "bar" }, make("small", {}), make("i", {}), make("i", {}), make("b", {}));
     bars.replaceChildren(...order.map(one));
     bars.style.setProperty("--bars", `${order.length}`);
+    // A large vocabulary is wider than the page: the keyboard scrolls it.
+    if (bars.parentElement) bars.parentElement.tabIndex = order.length > MOST_IN_ORDER ? 0 : -1;
   }
   order.forEach((token, at) => {
     const bar = bars.children[at];
@@ -38,8 +40,9 @@ export function showBars(facts, logits, temperature, top_k, taken) {
     share.textContent = token === taken || token === byProbability[0] ? percent(solid[token]) : "";
     share.style.bottom = `calc(${Math.max(pale[token], solid[token]) / largest} * var(--high) + 1.7rem)`;
     bar.classList.toggle("taken", token === taken);
+    const [before, after] = [percent(pale[token]), percent(solid[token])];
     bar.setAttribute("title",
-      `${tokenName(facts.characters, token)}: the model ${percent(pale[token])}, after temperature and top-k ${percent(solid[token])}`);
+      `${tokenName(facts.characters, token)}: the model ${before}, after temperature and top-k ${after}`);
   });
   const top = byProbability.slice(0, 5).map((token) =>
     `${tokenName(facts.characters, token)} ${percent(solid[token])}`);

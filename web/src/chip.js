@@ -56,8 +56,8 @@ export function showChip(cost, megahertz, characters, time) {
   figures.replaceChildren(
     make("div", {}, make("h3", {}, "Time"), make("p", {}, make("b", {}, milliseconds(seconds)),
       ` per character: ${whole(needs.instructions)} instructions, ${whole(1 / seconds)} characters per second. `,
-      make("b", {}, milliseconds(seconds * steps)), ` for \u201c${word}\u201d and its end: ${count(steps, "character")}, `
-      + `${whole(needs.instructions * steps)} instructions.`), partsTable(needs, seconds, next)),
+      make("b", {}, milliseconds(seconds * steps)), ` for \u201c${word}\u201d and its end: `
+      + `${count(steps, "character")}, ${whole(needs.instructions * steps)} instructions.`), partsTable(needs, seconds, next)),
     make("div", {}, make("h3", {}, "Memory"),
       memory("flash", [["code", needs.code_bytes], ["model", needs.model_bytes]], cost.chip_flash_bytes),
       memory("RAM", [["state", needs.state_bytes], ["other variables", needs.rest_bytes], ["stack", needs.stack_bytes]],
@@ -76,10 +76,16 @@ export function showChip(cost, megahertz, characters, time) {
 function partsTable(needs, seconds, next) {
   const last = needs.parts.length - 3;
   const names = ["output layer", "drawing", "the rest"];
-  const sum = needs.parts.reduce((total, instructions) => total + instructions, 0) || 1;
+  const parts = needs.parts.slice();
+  // The fit of the costs can make the rest slightly negative.
+  if (parts[last + 2] < 0) {
+    parts[last + 1] += parts.pop() ?? 0;
+    names[1] = "drawing and the rest";
+  }
+  const sum = parts.reduce((total, instructions) => total + instructions, 0) || 1;
   const table = make("table", { class: "parts" }, make("caption", {}, `For ${next}, by part`), make("tr", {},
     ...["part", "instructions", "time", "share"].map((head) => make("th", { scope: "col" }, head))));
-  needs.parts.forEach((instructions, at) => {
+  parts.forEach((instructions, at) => {
     const bar = make("i", { class: "share" });
     bar.style.width = `${100 * instructions / sum}%`;
     table.append(makeRow(at < last ? `level ${at}` : names[at - last], whole(instructions),

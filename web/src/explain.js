@@ -54,24 +54,24 @@ function paragraphs(facts) {
     ? "The output layer reads the newest node of every level (skip connections)"
     : "The output layer reads the last level";
   return [
-    ["characters", "Characters", `The model sees the last ${count(block_size, "character")}: the context. Before the word `
-      + "begins, the context is full of boundaries, written \u201c.\u201d. An embedding stands for each character: "
-      + `${count(n_embd, "number")}, which training has found.`],
+    ["characters", "Characters", `The model sees the last ${count(block_size, "character")}: the context. `
+      + "Before the word begins, the context is full of boundaries, written \u201c.\u201d. An embedding stands for each "
+      + `character: ${count(n_embd, "number")}, which training has found.`],
     ...levels.map((_, level) => /** @type {[string, string, string]} */ (
       [`level-${level}`, `Level ${level}`, levelText(facts, level)])),
-    ["prediction", "Prediction", `${reads} and computes ${whole(characters.length)} logits, one per token. Softmax turns `
-      + "the logits into probabilities. These are the pale bars."],
-    ["drawing", "Drawing", "The logits are divided by the temperature: a low one prefers the probable characters. Top-k "
-      + "keeps the k most probable characters. The solid bars show the result. A random number chooses one character. "
+    ["prediction", "Prediction", `${reads} and computes ${whole(characters.length)} logits, one per token. Softmax `
+      + "turns the logits into probabilities. These are the pale bars."],
+    ["drawing", "Drawing", "The logits are divided by the temperature: a low one prefers the probable characters. "
+      + "Top-k keeps the k most probable characters. The solid bars show the result. A random number chooses one character. "
       + "It is the next input, until the boundary is drawn and the word ends."],
     ["streaming", "Only one node per level", kept === 0
       ? "The tree has one node per level, and a new character changes them all."
       : `A new character is a new input for the newest node of each level: ${computed} of ${all} nodes. The other `
-        + `${kept === 1 ? "node was" : `${kept} nodes were`} the newest at an earlier step. The chip keeps the inputs of `
-        + "each level in a ring and computes no node twice."],
+        + `${kept === 1 ? "node was" : `${kept} nodes were`} the newest at an earlier step. The chip keeps the `
+        + "inputs of each level in a ring and computes no node twice."],
     ["batchnorm", "Where BatchNorm is", "A level of the lecture has a BatchNorm between Linear and activation. After "
-      + "training, BatchNorm is a fixed linear function. The exporter folds it into the weights of the Linear, and nothing "
-      + "is left to compute."],
+      + "training, BatchNorm is a fixed linear function. The exporter folds it into the weights of the Linear, and "
+      + "nothing is left to compute."],
   ];
 }
 

@@ -25,10 +25,9 @@ import { showFacts } from "./facts.js";
 /** Index of the user's own model. */
 const OWN = -1;
 
-/** @type {{models: PageModel[], has_pico_program: boolean}} */
 /** @type {Uint8Array[]} the parts that `boot.js` has unpacked */
 const parts = /** @type {any} */ (window).parts;
-/** @type {{models: import("./types.js").PageModel[], has_pico_program: boolean}} */
+/** @type {{models: PageModel[], has_pico_program: boolean}} */
 const data = JSON.parse(new TextDecoder().decode(parts[0]));
 const engine = startEngine(parts);
 const alertBox = part("alert", HTMLElement);
@@ -91,7 +90,8 @@ function showTime(time) {
   settings.time = time === length ? null : time;
   tree.show(facts, film, time);
   const { all, computed } = nodeCounts(facts);
-  const read = time === 0 ? "At the start of a word" : `After \u201c${visibleText(film.characters.slice(0, time).join(""))}\u201d`;
+  const before = visibleText(film.characters.slice(0, time).join(""));
+  const read = time === 0 ? "At the start of a word" : `After \u201c${before}\u201d`;
   part("status", HTMLElement).textContent =
     `${read}: ${computed} of ${whole(all)} nodes computed, ${whole(all - computed)} kept`;
   playing.mark();
@@ -200,13 +200,27 @@ async function openModel(candidate) {
   // The new model may not know the characters of the shown word.
   await showWord(shown ?? first, start).catch(() => showWord(first, null));
   if (isFresh && !isCalm()) playing.start(true);
-  const costs = await engine.costs();
-  if (mine !== openings || !open) return;
-  open.costs = costs;
-  if (costs.every(({ core }) => core !== settings.core)) settings.core = "";
-  saveSoon();
-  listCores(costs, settings.core);
-  showCosts();
+  await loadCosts(mine);
+}
+
+/**
+ * Loads the needs of the open model on each core.
+ * @param {number} mine number of the opening
+ */
+async function loadCosts(mine) {
+  const alert = part("chip-error", HTMLElement);
+  try {
+    const costs = await engine.costs();
+    if (mine !== openings || !open) return;
+    say(alert, "");
+    open.costs = costs;
+    if (costs.every(({ core }) => core !== settings.core)) settings.core = "";
+    saveSoon();
+    listCores(costs, settings.core);
+    showCosts();
+  } catch (error) {
+    say(alert, error);
+  }
 }
 
 /** Opens the model of the settings, and shows an error at the top of the page. */
@@ -223,12 +237,16 @@ function showSettings() {
   part("top-k", HTMLInputElement).value = String(settings.top_k);
   part("clock", HTMLInputElement).value = settings.clock === null ? "" : String(settings.clock);
   showSliders();
-  const names = data.models.map(({ name, precision }) => `${precision} (${name})`);
-  const choices = names.map((name, index) => ({ name, index }));
+  showModels();
+}
+
+/** Shows the choice of models, if there are several. */
+function showModels() {
+  const choices = data.models.map(({ name, precision }, index) => ({ name: `${precision} (${name})`, index }));
   if (own) choices.push({ name: own.name, index: OWN });
   const group = part("models", HTMLFieldSetElement);
   group.hidden = choices.length < 2;
-  group.replaceChildren(make("legend", {}, "Model"), ...choices.map(({ name, index }) => {
+  const radios = choices.map(({ name, index }) => {
     const radio = make("input", { type: "radio", name: "model", value: String(index) });
     radio.checked = index === settings.model;
     radio.addEventListener("change", () => {
@@ -236,7 +254,12 @@ function showSettings() {
       reopen();
     });
     return make("label", {}, radio, name);
-  }));
+  });
+  const focused = document.activeElement?.closest("#models label");
+  const at = focused ? Array.from(group.querySelectorAll("label")).findIndex((label) => label === focused) : -1;
+  group.replaceChildren(make("legend", {}, "Model"), ...radios);
+  // The keyboard stays at its place.
+  radios[at]?.querySelector("input")?.focus();
 }
 
 /** Shows the values beside the sliders. */

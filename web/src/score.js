@@ -37,8 +37,9 @@ export function showScore(facts, film, go) {
   const guess = Math.log(facts.characters.length);
   part("tiles", HTMLElement).replaceChildren(...scores.map((nll, at) => {
     const name = tokenName(facts.characters, tokenAt(facts.characters, film.characters, at));
-    const tile = make("button", { type: "button", class: "tile" }, make("b", {}, name), make("span", {}, nll.toFixed(2)));
-    tile.setAttribute("aria-label", `${name}: ${nll.toFixed(2)} nats. Show the tree before this character`);
+    const number = nll.toFixed(2);
+    const tile = make("button", { type: "button", class: "tile" }, make("b", {}, name), make("span", {}, number));
+    tile.setAttribute("aria-label", `${name}: ${number} nats. Show the tree before this character`);
     // The colour is full at twice the loss of guessing.
     tile.style.setProperty("--heat", `${Math.round(Math.min(1, nll / guess / 2) * 100)}%`);
     tile.addEventListener("click", () => go(at));

@@ -94,7 +94,7 @@ export function treeView(hooks) {
     svg.append(...layout.links.map((d) => makeSvg("path", { d })), makeSvg("path", { d: layout.newest, class: "new" }));
     sheet.append(svg);
     // The labels stay where they are while the tree scrolls below them.
-    const labels = make("div", { class: layout.left ? "labels beside" : "labels" });
+    const labels = make("div", { class: "labels" });
     sheet.append(labels);
     nodes = [];
     // From the top, so that the order of the keyboard is the order of reading.
@@ -139,6 +139,7 @@ export function treeView(hooks) {
     scroller.replaceChildren(sheet);
     scroller.scrollLeft = scroller.scrollWidth;
     prediction.style.setProperty("--left", `${layout.left}px`);
+    for (const element of [prediction, scroller]) element.classList.toggle("beside", layout.left > 0);
   }
 
   /**

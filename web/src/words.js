@@ -37,7 +37,10 @@ export function wordList(engine, choose) {
       view.mark(word, at);
       choose(word);
     });
-    list.append(make("li", {}, button));
+    const item = make("li", {}, button);
+    // The names of a portion appear one by one.
+    item.style.animationDelay = `${at % PORTION * 80}ms`;
+    list.append(item);
     const film = await engine.film(word);
     if (mine === run && facts) mean.textContent = meanNll(facts, film).toFixed(2);
   }

@@ -4,16 +4,16 @@
 // `=` and the byte plus 64: `xtask/src/page/pack.rs` writes them.
 
 /** Returns the parts of the page. */
-async function parts_of_page() {
+async function partsOfPage() {
   const decoder = new TextDecoder("windows-1252");
-  const byte_of = new Map(Array.from({ length: 256 }, (_, byte) => [decoder.decode(Uint8Array.of(byte)), byte]));
+  const byteOf = new Map(Array.from({ length: 256 }, (_, byte) => [decoder.decode(Uint8Array.of(byte)), byte]));
   const text = /** @type {HTMLElement} */ (document.getElementById("packed")).textContent ?? "";
   const packed = new Uint8Array(text.length);
   let length = 0;
   for (let at = 0; at < text.length; at++) {
-    const is_escaped = text[at] === "=";
-    const byte = byte_of.get(text[is_escaped ? ++at : at]) ?? 0;
-    packed[length++] = is_escaped ? byte - 64 : byte;
+    const isEscaped = text[at] === "=";
+    const byte = byteOf.get(text[isEscaped ? ++at : at]) ?? 0;
+    packed[length++] = isEscaped ? byte - 64 : byte;
   }
   const stream = new Blob([packed.subarray(0, length)]).stream().pipeThrough(new DecompressionStream("gzip"));
   const bytes = await new Response(stream).arrayBuffer();
@@ -29,7 +29,7 @@ async function parts_of_page() {
 
 /** Starts the script of the page, which reads the other parts from `window.parts`. */
 async function boot() {
-  const parts = await parts_of_page();
+  const parts = await partsOfPage();
   /** @type {any} */ (window).parts = parts;
   const script = document.createElement("script");
   script.type = "module";

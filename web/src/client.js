@@ -52,6 +52,6 @@ export function startEngine(parts) {
     last = answer.catch(() => {});
     return answer;
   };
-  const names = ["open", "open_own", "begin", "next", "film", "costs", "speed", "uf2"];
+  const names = ["open", "openOwn", "begin", "next", "film", "costs", "speed", "uf2"];
   return /** @type {any} */ (Object.fromEntries(names.map((name) => [name, caller(name)])));
 }

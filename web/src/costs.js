@@ -43,7 +43,7 @@ export function costs(works, precision, rows) {
     const { core, chip, clock_hz, chip_flash_bytes, chip_ram_bytes } = work;
     const row = rows.find((row) => row.board === work.board && row.precision === precision);
     const core_name = core.startsWith("m") ? `Cortex-${core.toUpperCase()}` : core;
-    const needs = row ? needs_of(work, row) : null;
+    const needs = row ? needsOf(work, row) : null;
     return { core, core_name, chip, clock_hz, chip_flash_bytes, chip_ram_bytes, needs };
   });
 }
@@ -52,7 +52,7 @@ export function costs(works, precision, rows) {
  * @param {Work} work
  * @param {Row} row
  */
-function needs_of(work, row) {
+function needsOf(work, row) {
   const parts = work.parts.map((terms) => sum(terms, row.coefficients));
   const instructions = parts.reduce((total, part) => total + part, 0);
   const waiting = (work.wait_states * work.bytes_read) / work.flash_read_bytes;

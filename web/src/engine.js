@@ -16,7 +16,7 @@
  * @property {(page: number, seed: bigint, temperature_milli: number, top_k: number) => number} begin
  * @property {(page: number, count: number) => number} next
  * @property {(page: number) => number} film
- * @property {(page: number) => number} in_layout
+ * @property {(page: number) => number} relayout
  * @property {(page: number) => number} works
  */
 
@@ -93,8 +93,8 @@ export class Engine {
    * @param {string} layout
    * @returns {Uint8Array}
    */
-  in_layout(layout) {
-    return this.#call("in_layout", new TextEncoder().encode(layout)).slice();
+  inLayout(layout) {
+    return this.#call("relayout", new TextEncoder().encode(layout)).slice();
   }
 
   /**
@@ -106,7 +106,7 @@ export class Engine {
   }
 
   /**
-   * @param {"load" | "film" | "in_layout"} name
+   * @param {"load" | "film" | "relayout"} name
    * @param {Uint8Array} input
    */
   #call(name, input) {
@@ -125,10 +125,10 @@ export class Engine {
    * @param {number} length
    */
   #answer(length) {
-    const is_error = length < 0;
+    const isError = length < 0;
     const address = this.#exports.output(this.#page);
-    const bytes = new Uint8Array(this.#exports.memory.buffer, address, is_error ? -1 - length : length);
-    if (is_error) {
+    const bytes = new Uint8Array(this.#exports.memory.buffer, address, isError ? -1 - length : length);
+    if (isError) {
       throw new Error(new TextDecoder().decode(bytes));
     }
     return bytes;

@@ -181,7 +181,7 @@ async function playNames() {
  */
 async function openModel(candidate) {
   playing.stop();
-  const facts = await (candidate ? engine.open_own(candidate.blob) : engine.open(settings.model));
+  const facts = await (candidate ? engine.openOwn(candidate.blob) : engine.open(settings.model));
   // The worker answers in order: this is the newest model that it has opened.
   openings += 1;
   const mine = openings;

@@ -80,7 +80,7 @@
  * Calls that the page makes; the worker answers each with a promise. An error has the runtime's own words.
  * @typedef {object} Calls
  * @property {(model: number) => Promise<Facts>} open loads one of the page's models by its index
- * @property {(blob: ArrayBuffer) => Promise<Facts>} open_own loads a user's model
+ * @property {(blob: ArrayBuffer) => Promise<Facts>} openOwn loads a user's model
  * @property {(sampling: Sampling, prompt: string) => Promise<void>} begin starts a list of words
  * @property {(count: number) => Promise<string[]>} next returns the next words of the list
  * @property {(word: string) => Promise<Film>} film computes a word

@@ -45,7 +45,7 @@ let engine = null;
 /** @type {Uint8Array} */
 let blob = new Uint8Array();
 /** Index of the open model, or -1 for a user's own. */
-let open_index = -1;
+let openIndex = -1;
 let prompt = "";
 
 /** Returns the open model. */
@@ -63,7 +63,7 @@ function opened() {
  */
 async function load(bytes, index) {
   engine = new Engine(await module, bytes);
-  [blob, open_index] = [bytes, index];
+  [blob, openIndex] = [bytes, index];
   return engine.facts;
 }
 
@@ -71,7 +71,7 @@ const calls = {
   /** @param {number} index */
   open: (index) => load(parts[data.models[index].blob], index),
   /** @param {ArrayBuffer} blob */
-  open_own: (blob) => load(new Uint8Array(blob), -1),
+  openOwn: (blob) => load(new Uint8Array(blob), -1),
   /** @param {Sampling} sampling @param {string} beginning */
   begin(sampling, beginning) {
     prompt = beginning;
@@ -106,14 +106,14 @@ const calls = {
       throw new Error(`the program in this page runs ${known}, not ${precision}: use \`cargo xtask uf2 --board pico\``);
     }
     /** @param {Engine} engine @param {Uint8Array} blob */
-    const for_chip = (engine, blob) => (engine.facts.precision === "f32" ? blob : engine.in_layout(program.layout));
+    const forChip = (engine, blob) => (engine.facts.precision === "f32" ? blob : engine.inLayout(program.layout));
     /** @type {import("./uf2.js").Segment[]} */
     const segments = program.segments.map(({ address, bytes }) => ({ address, bytes: parts[bytes] }));
-    const built_in = parts[data.models[0].blob];
-    segments.push({ address: program.model, bytes: for_chip(new Engine(await module, built_in), built_in) });
-    const is_built_in = open_index === 0;
+    const builtIn = parts[data.models[0].blob];
+    segments.push({ address: program.model, bytes: forChip(new Engine(await module, builtIn), builtIn) });
+    const is_built_in = openIndex === 0;
     if (!is_built_in) {
-      const bytes = for_chip(opened(), blob);
+      const bytes = forChip(opened(), blob);
       const { address, length } = program.slot;
       if (bytes.length > length) {
         throw new Error(`the model has ${bytes.length} bytes, but the Pico has room for ${length}`);

@@ -118,7 +118,7 @@ test("any bytes are a model or are refused in the runtime's words", async () => 
   damaged[200] ^= 1;
   const blobs = [blob, damaged, Buffer.alloc(0), Buffer.alloc(5_000_000), blob.subarray(0, 100), file("tiny.blob")];
   const { page } = await open(browser, required("PAGE"));
-  const calls = blobs.map((bytes) => ["open_own", { base64: bytes.toString("base64") }]);
+  const calls = blobs.map((bytes) => ["openOwn", { base64: bytes.toString("base64") }]);
   const answers = await ask(page, /** @type {[string, unknown][]} */ (calls));
   const [first, ...refusals] = answers.slice(0, 5);
   assert.equal(first.precision, "int8");

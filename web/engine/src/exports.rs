@@ -121,7 +121,7 @@ extern "C" fn works(page: &mut Page) -> i32 {
 
 /// Answers with the blob in the layout that the input names.
 #[unsafe(no_mangle)]
-extern "C" fn in_layout(page: &mut Page) -> i32 {
+extern "C" fn relayout(page: &mut Page) -> i32 {
     let answer = page.run_and_text().and_then(|(run, layout)| run.in_layout(layout));
     page.answer(answer)
 }

@@ -122,7 +122,7 @@ impl Run {
     /// # Errors
     /// The runtime's message if the model cannot have the layout of a core.
     pub fn works(&self) -> Result<Vec<Work>, Refused> {
-        works(self.model, self.given.1)
+        works(self.model, self.given.1).map_err(|error| error.to_string())
     }
 
     /// Returns the blob of an integer model in another layout, as a chip needs it.

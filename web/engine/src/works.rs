@@ -1,13 +1,11 @@
 //! Countable work of a model on each core, for `src/costs.js`.
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use costs::{Chip, Terms, counted_on, is_predicted, predicted};
 use runtime::Model;
+use runtime::write::EncodeError;
 use serde::Serialize;
-
-use crate::run::Refused;
 
 /// Work of a model on a core, and the core's chip.
 #[derive(Debug, Serialize)]
@@ -30,10 +28,10 @@ pub struct Work {
 /// Returns the work of a model on each core that is predicted.
 ///
 /// # Errors
-/// The runtime's message if the model cannot have the layout of a core.
-pub(crate) fn works(model: &Model<'_>, bytes: usize) -> Result<Vec<Work>, Refused> {
+/// [`EncodeError`] if the model cannot have the layout of a core.
+pub(crate) fn works(model: &Model<'_>, bytes: usize) -> Result<Vec<Work>, EncodeError> {
     let of = |chip: &'static Chip| {
-        let work = costs::Work::of(model, bytes, chip.core).map_err(|error| error.to_string())?;
+        let work = costs::Work::of(model, bytes, chip.core)?;
         Ok(Work {
             core: chip.core.name(),
             board: counted_on(chip.core).filter(|_| is_predicted(chip.core, model.precision())),

@@ -137,6 +137,15 @@ fn of_chips<'r>(repo: &'r Repo, runtime: &Package) -> Result<Vec<Job<'r>>> {
     jobs.push(job(&format!("runtime with each feature alone on {least}"), LINTS_OF_CHIPS, each_feature));
     // Debian's compiler comes without clippy, and the toolchain's cannot read its libraries.
     let debian = thumb::uses_debian(repo);
+    let lints = ["--", "-Dwarnings"];
+    let browser = for_chip(
+        repo.firmware_cargo(),
+        if debian { "build" } else { "clippy" },
+        thumb::BROWSER,
+        "web-engine",
+        if debian { &[] } else { &lints },
+    );
+    jobs.push(job("the runtime's module for browsers", LINTS_OF_CHIPS, browser));
     // The console of some boards exists with and without USB.
     let without = BOARDS.iter().map(|board| (board, ""));
     let with_usb = BOARDS.iter().filter(|board| board.usb_console).map(|board| (board, ",usb"));

@@ -1,7 +1,7 @@
 // Unpacks the page: its scripts, the runtime and the models are one gzip stream in the element `packed`.
 //
-// The file is in the encoding windows-1252, in which each byte is a character. Bytes that HTML would change, and `=`, are
-// `=` and the byte plus 64: `xtask/src/page/pack.rs` writes them.
+// The file is in the encoding windows-1252, in which each byte is a character. Bytes that HTML would change, and `=`,
+// are `=` and the byte plus 64: `xtask/src/page/pack.rs` writes them.
 
 /** Returns the parts of the page. */
 async function partsOfPage() {

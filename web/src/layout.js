@@ -72,7 +72,7 @@ export function gridOf(values, room) {
  */
 export function layoutOf(facts, room) {
   const shown = Math.min(facts.block_size, MOST_SHOWN);
-  const left = room >= 640 ? 136 : 0;
+  const left = room >= 640 ? 150 : 0;
   const right = facts.skip ? 10 + 7 * facts.levels.length : 2;
   const step = Math.max(22, Math.min(130, (room - left - right) / shown));
   const wide = step * shown;

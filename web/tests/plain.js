@@ -1,5 +1,5 @@
-// The same network as plain JavaScript loops over the f32 weights, as a page without the runtime would have it. It keeps
-// the nodes of earlier characters, as the runtime does.
+// The same network as plain JavaScript loops over the f32 weights, as a page without the runtime would have it. It
+// keeps the nodes of earlier characters, as the runtime does.
 
 /**
  * A matrix of weights, row by row, with biases.

@@ -120,8 +120,8 @@ impl Repo {
         cargo
     }
 
-    /// Returns Cargo in the firmware's folder with a compiler flag for a target, if it needs one. The program's bytes do
-    /// not depend on the folder that holds the dependencies' sources.
+    /// Returns Cargo in the firmware's folder with a compiler flag for a target, if it needs one. The program's bytes
+    /// do not depend on the folder that holds the dependencies' sources.
     pub fn target_cargo(&self, flag: Option<String>) -> Command {
         let mut flags: Vec<String> = flag.into_iter().collect();
         if let Some(home) = self.cargo_home() {

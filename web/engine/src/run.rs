@@ -94,9 +94,9 @@ impl Run {
         (0..count).map(|_| word()).collect()
     }
 
-    /// Appends the numbers of all steps along a word: first the start, then one step per character. A step is the values
-    /// of the observed levels, the logits in nats, and the bits of the negative log-likelihood of every token in
-    /// millionths of a nat.
+    /// Appends the numbers of all steps along a word: first the start, then one step per character. A step is the
+    /// values of the observed levels, the logits in nats, and the bits of the negative log-likelihood of every token
+    /// in millionths of a nat.
     ///
     /// # Errors
     /// The runtime's message for the first character that the model does not know.

@@ -37,8 +37,8 @@ pub struct LevelFacts {
 }
 
 impl<'m> Facts<'m> {
-    /// Returns the facts about a model whose blob had this layout and size. `is_observed` returns whether the values of a
-    /// level are computed.
+    /// Returns the facts about a model whose blob had this layout and size. `is_observed` returns whether the values of
+    /// a level are computed.
     pub(crate) fn of(
         model: &'m Model<'_>,
         (layout, bytes): (Layout, usize),

@@ -6,7 +6,7 @@
 //! | [`fold`], [`normalize`] | folds BatchNorm into the layers; scales levels of an unbounded activation to about 1 |
 //! | [`file`](mod@file) | `model.safetensors`: the folded network and its origin |
 //! | [`torch_model`], [`tensors`], [`arrays`] | the folded network in libtorch; conversion of tensors and arrays |
-//! | [`loss`] | nats per character |
+//! | [`loss`], [`lost`] | nats per character, and those that integers lose |
 //! | [`quantize`], [`gptq`] | rounds weights to 8 and 4 bits, to nearest or with error compensation |
 //! | [`pack`] | writes and reads the blob |
 
@@ -18,6 +18,7 @@ pub mod fold;
 pub mod forward;
 pub mod gptq;
 pub mod loss;
+pub mod lost;
 pub mod normalize;
 pub mod pack;
 pub mod quantize;

@@ -18,6 +18,7 @@ mod exporter {
         pub mod architecture;
         pub mod file;
         pub mod fold;
+        pub mod lost;
         pub mod pack;
         pub mod quantize;
     }

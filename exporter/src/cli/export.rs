@@ -7,7 +7,7 @@ use exporter::io::write::write_atomically;
 use exporter::measure::eval::lost::lost;
 use exporter::model::file::{Finetuned, FoldedModel};
 use exporter::model::gptq::{MAX_FAN_IN, largest_fan_in, quantize};
-use exporter::model::loss::Lost;
+use exporter::model::lost::Lost;
 use exporter::model::normalize::{apply, are_far, scales};
 use exporter::model::pack::{ModelFile, pack_f32, pack_integer};
 use exporter::model::quantize::{Range, quantize_nearest};

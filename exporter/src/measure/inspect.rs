@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::data::hex;
 use crate::measure::costs::Costs;
 use crate::model::file::FoldedModel;
-use crate::model::loss::Lost;
+use crate::model::lost::Lost;
 use crate::model::pack::{ModelFile, PackError, pack_f32, pack_integer};
 use crate::model::quantize::{Range, quantize_nearest};
 

@@ -21,7 +21,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use crate::io::read::read_bounded;
 use crate::io::write::{WriteError, write_atomically};
 use crate::model::architecture::Architecture;
-use crate::model::loss::Lost;
+use crate::model::lost::Lost;
 use reader::Reader;
 
 /// Value of `format` in the metadata.

@@ -1,6 +1,5 @@
 //! Loss of a network on examples.
 
-use serde::{Deserialize, Serialize};
 use tch::{IndexOp, Kind, Tensor};
 
 /// Mean loss, and the number of characters evaluated.
@@ -10,15 +9,6 @@ pub struct Loss {
     pub nll: f64,
     /// Number of characters, the ends of words included.
     pub characters: usize,
-}
-
-/// Loss of integers against the f32 model, in nats per character.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Lost {
-    /// Mean Kullback-Leibler divergence of the integers' distributions from those of f32.
-    pub kl: f64,
-    /// Loss of the integers minus that of f32.
-    pub delta: f64,
 }
 
 /// Number of contexts that are evaluated together.

@@ -7,7 +7,7 @@ use runtime::write::{EncodeError, Layers, LinearWeights, encode};
 use runtime::{FormatError, Model, Provenance, Token};
 
 use crate::model::file::{FoldedLinear, FoldedModel};
-use crate::model::loss::Lost;
+use crate::model::lost::Lost;
 use crate::model::quantize::QuantizedModel;
 
 /// Number of tokens in the golden text: three of the lecture's contexts, which a chip evaluates in a moment at boot.

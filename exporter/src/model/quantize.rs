@@ -10,7 +10,7 @@ use runtime::write::IntegerLayer;
 
 use crate::model::activation::pre_activation_units;
 use crate::model::file::{FoldedLinear, FoldedModel};
-use crate::model::loss::Lost;
+use crate::model::lost::Lost;
 
 /// Largest magnitude of an 8-bit weight.
 pub const INT8_MAX: f64 = 127.0;

@@ -22,6 +22,8 @@ const HOST: &str = "target";
 const LINTS_OF_CHIPS: &str = "target/lints";
 const PORTABLE: &str = "target/portable";
 const NEON: &str = "target/neon";
+/// Folder of the fuzzers, which are packages outside the workspace.
+const FUZZERS: &str = "target/fuzzers";
 
 /// Tests of package `tests` that `--quick` runs: structure, language, tables, and the words of one emulated board.
 const QUICK: [&str; 4] = ["tests floors", "tests language", "tests qemu_generate", "tests results"];
@@ -64,6 +66,15 @@ fn quick(repo: &Repo, scope: Scope) -> Result<Vec<Job<'_>>> {
     ])
 }
 
+/// Checks the fuzzers. Only running them needs a nightly toolchain.
+fn fuzzers(repo: &Repo) -> Vec<Command> {
+    let check = |package: &str| {
+        let manifest = format!("{package}/fuzz/Cargo.toml");
+        cargo(repo, &["check", "--locked", "--target-dir", FUZZERS, "--manifest-path", &manifest])
+    };
+    ["runtime", "exporter"].map(check).into()
+}
+
 /// The TypeScript compiler, once for the code of the browser and once for the code of node. It compiles nothing.
 fn page_types(repo: &Repo) -> Result<Vec<Command>> {
     let check = |project| {
@@ -94,6 +105,7 @@ fn rest(repo: &Repo) -> Result<Vec<Job<'_>>> {
     jobs.extend(lacking.map(|(name, why)| job(&format!("the console on {name}, emulated"), HOST, Work::Skip(why))));
     jobs.extend([
         package::job(repo),
+        Job { name: "the fuzzers compile".to_owned(), folder: Some(FUZZERS), work: Work::Commands(fuzzers(repo)) },
         job("examples in the documentation", HOST, cargo(repo, &["test", "--workspace", "--doc"])),
         job("lints of the runtime with each feature alone", HOST, lints_by_feature(repo, runtime)),
         job("documentation of each package by itself", HOST, docs(repo, &packages)),

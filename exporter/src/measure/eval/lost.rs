@@ -5,7 +5,7 @@ use runtime::format::AlignedBlob;
 use super::compare::{Candidate, Comparison};
 use crate::data::DataError;
 use crate::model::file::FoldedModel;
-use crate::model::loss::Lost;
+use crate::model::lost::Lost;
 use crate::model::pack::ModelFile;
 
 /// Most words that are evaluated: about 14,000 characters of names.

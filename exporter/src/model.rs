@@ -6,7 +6,7 @@
 //! | [`fold`], [`normalize`] | folds BatchNorm into the layers; scales levels of an unbounded activation to about 1 |
 //! | [`file`](mod@file) | `model.safetensors`: the folded network and its origin |
 //! | [`torch_model`], [`tensors`], [`arrays`] | the folded network in libtorch; conversion of tensors and arrays |
-//! | [`loss`], [`lost`] | nats per character, and those that integers lose |
+//! | [`loss`], [`lost`] | nats per character; the loss of integers against f32 |
 //! | [`quantize`], [`gptq`] | rounds weights to 8 and 4 bits, to nearest or with error compensation |
 //! | [`pack`] | writes and reads the blob |
 

@@ -45,7 +45,7 @@ pub struct Run {
 impl Run {
     /// Loads a blob, and compares its golden text with the exporting host's: this browser computes the same bits.
     ///
-    /// Integers are converted to the layout [`FASTEST`].
+    /// Integers are converted to the layout in which a browser computes fastest.
     ///
     /// # Errors
     /// The runtime's message for a blob that it refuses.

@@ -80,7 +80,6 @@ export class Engine {
       };
       const values = widths.map(take);
       const logits = take(characters.length);
-      // These are integers: only their bits travel as floating-point numbers.
       const nll = new Uint32Array(buffer, at, characters.length);
       at += nll.byteLength;
       steps.push({ levels: values, logits, nll });
@@ -116,7 +115,8 @@ export class Engine {
 
   /** @param {Uint8Array} input */
   #write(input) {
-    const address = this.#exports.input(this.#page, input.length);
+    // Above 2 GiB an address is negative.
+    const address = this.#exports.input(this.#page, input.length) >>> 0;
     new Uint8Array(this.#exports.memory.buffer, address, input.length).set(input);
   }
 
@@ -126,7 +126,7 @@ export class Engine {
    */
   #answer(length) {
     const isError = length < 0;
-    const address = this.#exports.output(this.#page);
+    const address = this.#exports.output(this.#page) >>> 0;
     const bytes = new Uint8Array(this.#exports.memory.buffer, address, isError ? -1 - length : length);
     if (isError) {
       throw new Error(new TextDecoder().decode(bytes));

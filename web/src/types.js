@@ -4,7 +4,6 @@
  * Facts about a model, from its blob.
  * @typedef {object} Facts
  * @property {"f32" | "int8" | "int4"} precision number format
- * @property {string} layout order of the weights in the blob
  * @property {string} activation `tanh`, `gated` or `relu`
  * @property {boolean} skip true if the output layer reads all levels
  * @property {string[]} characters the character of each token; `.` for token 0, the boundary
@@ -13,8 +12,6 @@
  * @property {LevelFacts[]} levels from the characters up
  * @property {number} bytes size of the blob
  * @property {number} macs multiply-accumulates per character
- * @property {string} preset name of the network's preset; empty if the blob has no provenance
- * @property {number} seed seed of the training
  */
 
 /**

@@ -136,6 +136,10 @@ self.addEventListener("message", async ({ data: message }) => {
     const result = await /** @type {Record<string, (...args: any[]) => any>} */ (calls)[call](...args);
     self.postMessage({ id, result });
   } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError && engine) {
+      // The memory of a call that was ended is unspecified.
+      engine = new Engine(await module, blob);
+    }
     self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
   }
 });

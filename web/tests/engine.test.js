@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import http from "node:http";
 import { after, before, test } from "node:test";
 
 import { ask, open, required, start } from "./browser.js";
@@ -108,6 +109,21 @@ test("a page without a program says so", async () => {
   const [, refused] = await ask(page, [["open", 0], ["uf2"]]);
   assert.equal(refused, "error: this page was made without a program for a Pico");
   await page.context().close();
+});
+
+test("a server may name any encoding", async () => {
+  const server = http.createServer((_, response) => {
+    response.setHeader("Content-Type", "text/html; charset=utf-8");
+    response.end(fs.readFileSync(required("PAGE")));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${port}/`);
+  const [facts] = await ask(page, [["open", 0]]);
+  assert.equal(facts.precision, "int8");
+  await page.close();
+  server.close();
 });
 
 test("any bytes are a model or are refused in the runtime's words", async () => {

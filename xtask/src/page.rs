@@ -22,7 +22,7 @@ use crate::setup::thumb::BROWSER;
 use crate::setup::{self, Purpose};
 use crate::subcommand::{Subcommand, usage};
 use join::join;
-use pack::Parts;
+use pack::{Parts, utf16};
 
 /// The subcommand.
 pub const COMMAND: Subcommand = Subcommand {
@@ -100,7 +100,7 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
 /// A finished page.
 #[derive(Debug)]
 pub struct Page {
-    /// The file, in the encoding windows-1252.
+    /// The file, in UTF-16.
     pub html: Vec<u8>,
     /// Names and sizes of the parts in the file. Packed together, they are a little smaller.
     pub parts: Vec<(&'static str, usize)>,
@@ -114,28 +114,29 @@ pub fn make(repo: &Repo, models: &[PathBuf], with_pico: bool) -> Result<Page> {
     let blobs = read_models(models)?;
     let read = |file: &str| {
         let file = repo.root().join(WEB).join(file);
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        // The page is not in UTF-8. Packed parts are.
-        ensure!(text.is_ascii(), "{} must be in ASCII: write other characters as &#8211;", file.display());
-        Ok(text)
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
     };
     let costs = fs::read_to_string(repo.root().join(COSTS)).with_context(|| format!("cannot read {COSTS}"))?;
     let costs: Value = serde_json::from_str(&costs).context(COSTS)?;
     let sources = repo.root().join(WEB).join("src");
     let scripts = [join(&sources, "main.js")?.into_bytes(), join(&sources, "worker.js")?.into_bytes()];
+    let (style, body) = (read("style.css")?.into_bytes(), read("body.html")?.into_bytes());
+    let boot = join(&sources, "boot.js")?;
     let engine = engine(repo)?;
     let mut sizes = vec![
-        ("HTML and CSS", read("page.html")?.len() + read("style.css")?.len()),
+        ("HTML and the script that unpacks", 2 * (read("page.html")? + &boot).chars().count()),
         ("JavaScript, packed", Parts::size(&scripts.concat())?),
+        ("body and style, packed", Parts::size(&[&body[..], &style].concat())?),
         ("the runtime as WebAssembly, packed", Parts::size(&engine)?),
         ("models, packed", Parts::size(&blobs.concat())?),
         ("costs of the cores, packed", Parts::size(costs["rows"].to_string().as_bytes())?),
     ];
     let mut parts = Parts::default();
-    // The first part is the description of the others; boot.js knows the second, main.js the third.
+    // The scripts know the places of the first five: the description of the others, the page's script, that of its
+    // worker, the style, the body.
     let description = parts.add(Vec::new());
-    for script in scripts {
-        parts.add(script);
+    for part in scripts.into_iter().chain([style, body]) {
+        parts.add(part);
     }
     let engine = parts.add(engine);
     let entries = models.iter().zip(blobs).map(|(file, bytes)| model_entry(file, bytes, &mut parts));
@@ -156,17 +157,12 @@ pub fn make(repo: &Repo, models: &[PathBuf], with_pico: bool) -> Result<Page> {
         "program": program,
     });
     parts.set(description, data.to_string().into_bytes());
-    let mut html = read("page.html")?.into_bytes();
-    let inserts = [
-        ("/*STYLE*/", read("style.css")?.into_bytes()),
-        ("/*BOOT*/", join(&sources, "boot.js")?.into_bytes()),
-        ("/*PACKED*/", parts.pack()?),
-    ];
-    for (place, bytes) in inserts {
-        let mut found = (0..html.len()).filter(|&at| html[at..].starts_with(place.as_bytes()));
-        let at = found.next().with_context(|| format!("{WEB}/page.html must have {place}"))?;
-        html.splice(at..at + place.len(), bytes);
+    let mut html = read("page.html")?;
+    for (place, text) in [("/*BOOT*/", boot), ("/*PACKED*/", parts.pack()?)] {
+        ensure!(html.matches(place).count() == 1, "{WEB}/page.html must have {place} once");
+        html = html.replacen(place, &text, 1);
     }
+    let html = utf16(&html);
     Ok(Page { html, parts: sizes })
 }
 

@@ -18,7 +18,7 @@ use crate::run::{Refused, Run};
 #[global_allocator]
 static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-/// Ends the instance: JavaScript gets a `RuntimeError`.
+/// Ends the call: JavaScript gets a `RuntimeError`, and makes another instance.
 #[cfg(target_arch = "wasm32")]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
@@ -104,12 +104,11 @@ extern "C" fn next(page: &mut Page, count: usize) -> i32 {
     page.answer(answer.and_then(|words: Vec<String>| json(&words)))
 }
 
-/// Computes the steps along the word in the input. Answers with little-endian numbers of 32 bits; see [`Run::film`].
+/// Computes the steps along the word in the input. Answers with the numbers of [`Run::film`].
 #[unsafe(no_mangle)]
 extern "C" fn film(page: &mut Page) -> i32 {
-    let mut numbers = Vec::new();
-    let answer = page.run_and_text().and_then(|(run, word)| run.film(word, &mut numbers));
-    page.answer(answer.map(|()| numbers.into_iter().flat_map(f32::to_le_bytes).collect()))
+    let answer = page.run_and_text().and_then(|(run, word)| run.film(word));
+    page.answer(answer)
 }
 
 /// Answers with the work of the model on each core, a JSON array of [`crate::Work`].

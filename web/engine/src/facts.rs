@@ -1,18 +1,15 @@
 //! Facts about a model, for `src/types.js`.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use runtime::Model;
-use runtime::format::Layout;
 use serde::Serialize;
 
 /// Facts about a model.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "src/types.js describes the fields")]
-pub struct Facts<'m> {
+pub struct Facts {
     pub precision: &'static str,
-    pub layout: &'static str,
     pub activation: &'static str,
     pub skip: bool,
     pub characters: Vec<char>,
@@ -21,9 +18,6 @@ pub struct Facts<'m> {
     pub levels: Vec<LevelFacts>,
     pub bytes: usize,
     pub macs: usize,
-    pub preset: &'m str,
-    /// A string, as JavaScript's numbers are too short for 64 bits.
-    pub seed: String,
 }
 
 /// Dimensions of a level.
@@ -36,14 +30,10 @@ pub struct LevelFacts {
     pub is_observed: bool,
 }
 
-impl<'m> Facts<'m> {
-    /// Returns the facts about a model whose blob had this layout and size. `is_observed` returns whether the values of
-    /// a level are computed.
-    pub(crate) fn of(
-        model: &'m Model<'_>,
-        (layout, bytes): (Layout, usize),
-        is_observed: impl Fn(usize) -> bool,
-    ) -> Self {
+impl Facts {
+    /// Returns the facts about a model whose blob has `bytes` bytes. `is_observed` returns whether the values of a level
+    /// are computed.
+    pub(crate) fn of(model: &Model<'_>, bytes: usize, is_observed: impl Fn(usize) -> bool) -> Self {
         let config = model.config();
         let mut receptive_field = 1;
         let levels = config.levels().iter().enumerate().map(|(index, level)| {
@@ -54,7 +44,6 @@ impl<'m> Facts<'m> {
         let levels = levels.collect();
         Self {
             precision: model.precision().name(),
-            layout: layout.name(),
             activation: config.activation().name(),
             skip: config.skip(),
             characters: model.vocab().as_str().chars().collect(),
@@ -63,8 +52,6 @@ impl<'m> Facts<'m> {
             levels,
             bytes,
             macs: model.macs_streaming(),
-            preset: model.provenance().preset,
-            seed: alloc::format!("{}", model.provenance().seed),
         }
     }
 }

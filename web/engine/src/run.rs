@@ -32,8 +32,8 @@ fn model(blob: &[u8]) -> Result<&'static Model<'static>, Refused> {
 #[derive(Debug)]
 pub struct Run {
     model: &'static Model<'static>,
-    /// Layout and size of the blob that was loaded.
-    given: (Layout, usize),
+    /// Size of the blob that was loaded.
+    bytes: usize,
     state: HeapState,
     /// Settings and random numbers of the list of words.
     sampling: Sampling,
@@ -51,8 +51,7 @@ impl Run {
     /// The runtime's message for a blob that it refuses.
     pub fn load(blob: &[u8]) -> Result<Self, Refused> {
         let given = model(blob)?;
-        let layout = given.layout();
-        let model = if given.precision().is_integer() && layout != FASTEST {
+        let model = if given.precision().is_integer() && given.layout() != FASTEST {
             model(&relayout(given, FASTEST).map_err(|error| error.to_string())?)?
         } else {
             given
@@ -65,12 +64,12 @@ impl Run {
             .map_err(|error| error.to_string())?
             .push_observed(BOUNDARY, &mut |level, values| widths[level] = values.len());
         let (sampling, rng) = (Sampling::default(), Xoshiro128PlusPlus::seed_from_u64(0));
-        Ok(Self { model, given: (layout, blob.len()), state, sampling, rng, widths })
+        Ok(Self { model, bytes: blob.len(), state, sampling, rng, widths })
     }
 
     /// Returns the facts about the model.
-    pub fn facts(&self) -> Facts<'_> {
-        Facts::of(self.model, self.given, |level| self.widths[level] > 0)
+    pub fn facts(&self) -> Facts {
+        Facts::of(self.model, self.bytes, |level| self.widths[level] > 0)
     }
 
     /// Returns the model.
@@ -94,27 +93,28 @@ impl Run {
         (0..count).map(|_| word()).collect()
     }
 
-    /// Appends the numbers of all steps along a word: first the start, then one step per character. A step is the
-    /// values of the observed levels, the logits in nats, and the bits of the negative log-likelihood of every token
-    /// in millionths of a nat.
+    /// Returns the numbers of all steps along a word, 32 bits each, little-endian: first the start, then one step per
+    /// character. A step is the values of the observed levels and the logits in nats, in single precision, and the
+    /// negative log-likelihood of every token, an integer in millionths of a nat.
     ///
     /// # Errors
     /// The runtime's message for the first character that the model does not know.
-    pub fn film(&mut self, word: &str, numbers: &mut Vec<f32>) -> Result<(), Refused> {
+    pub fn film(&mut self, word: &str) -> Result<Vec<u8>, Refused> {
         let vocab = self.model.vocab();
         let tokens: Result<Vec<Token>, _> = word.chars().map(|character| vocab.encode(character)).collect();
         let tokens = tokens.map_err(|error| error.to_string())?;
         let mut stream = Stream::new(self.model, &mut self.state).map_err(|error| error.to_string())?;
+        let mut numbers = Vec::new();
         // A boundary at the start of a word changes nothing.
         for token in core::iter::once(BOUNDARY).chain(tokens) {
             stream.push_observed(token, &mut |_, values| {
-                numbers.extend((0..values.len()).filter_map(|index| values.get(index)));
+                numbers.extend((0..values.len()).filter_map(|index| values.get(index)).flat_map(f32::to_le_bytes));
             });
             let tokens = 0..vocab.len() as Token;
-            numbers.extend(tokens.clone().filter_map(|token| stream.logits().get(token)));
-            numbers.extend(tokens.map(|token| f32::from_bits(stream.nll_micronats(token))));
+            numbers.extend(tokens.clone().filter_map(|token| stream.logits().get(token)).flat_map(f32::to_le_bytes));
+            numbers.extend(tokens.flat_map(|token| stream.nll_micronats(token).to_le_bytes()));
         }
-        Ok(())
+        Ok(numbers)
     }
 
     /// Returns the work of the model on each core that is predicted.
@@ -122,7 +122,7 @@ impl Run {
     /// # Errors
     /// The runtime's message if the model cannot have the layout of a core.
     pub fn works(&self) -> Result<Vec<Work>, Refused> {
-        works(self.model, self.given.1).map_err(|error| error.to_string())
+        works(self.model, self.bytes).map_err(|error| error.to_string())
     }
 
     /// Returns the blob of an integer model in another layout, as a chip needs it.
@@ -157,8 +157,8 @@ mod tests {
     #[test]
     fn a_film_has_the_numbers_of_a_stream() {
         let mut run = Run::load(INT8).unwrap();
-        let mut numbers = Vec::new();
-        run.film("ann", &mut numbers).unwrap();
+        let numbers = run.film("ann").unwrap();
+        let (numbers, _) = numbers.as_chunks::<4>();
         let facts = run.facts();
         let vocab_size = facts.characters.len();
         let widths: usize = facts.levels.iter().map(|level| level.width).sum();
@@ -169,20 +169,20 @@ mod tests {
         let mut stream = Stream::new(run.model, &mut state).unwrap();
         let a = run.model().vocab().encode('a').unwrap();
         let nll = |step_index: usize, token: Token| {
-            numbers[step_index * step + widths + vocab_size + usize::from(token)].to_bits()
+            u32::from_le_bytes(numbers[step_index * step + widths + vocab_size + usize::from(token)])
         };
         assert_eq!(nll(0, a), stream.nll_micronats(a));
         stream.push(a);
-        assert_eq!(numbers[step + widths], stream.logits().get(0).unwrap());
+        assert_eq!(f32::from_le_bytes(numbers[step + widths]), stream.logits().get(0).unwrap());
         assert_eq!(nll(1, a), stream.nll_micronats(a));
-        assert!(run.film("an?", &mut numbers).is_err());
+        assert!(run.film("an?").is_err());
     }
 
     #[test]
     fn other_layouts_and_refusals() {
         let run = Run::load(INT8).unwrap();
         let other = run.in_layout("lanes16").unwrap();
-        assert_eq!(Run::load(&other).unwrap().facts().layout, "lanes16");
+        assert_eq!(Run::load(&other).unwrap().facts().bytes, other.len());
         assert!(run.in_layout("none").is_err());
         assert!(Run::load(&[]).is_err());
         let mut damaged = INT8.to_vec();

@@ -40,7 +40,7 @@ impl fmt::Display for Foreign {
 }
 
 /// First bytes of each kind of file. A signature precedes a shorter one that is its beginning.
-const SIGNATURES: [(&[u8], Foreign); 17] = [
+const SIGNATURES: [(&[u8], Foreign); 16] = [
     (b"\xff\xfe\0\0", Foreign::Text("UTF-32LE")),
     (b"\0\0\xfe\xff", Foreign::Text("UTF-32BE")),
     (b"\xff\xfe", Foreign::Text("UTF-16LE")),
@@ -57,12 +57,14 @@ const SIGNATURES: [(&[u8], Foreign); 17] = [
     (b"\x89PNG", Foreign::Binary),
     (b"\xff\xd8\xff", Foreign::Binary),
     (b"\x7fELF", Foreign::Binary),
-    (&runtime::format::MAGIC, Foreign::Model),
 ];
 
 /// Returns the kind of file that the first bytes identify; `None` if they may be text.
 pub fn by_signature(head: &[u8]) -> Option<Foreign> {
-    if head.len() > 10 && head[8..].starts_with(b"{\"") && head[4..8] == [0; 4] {
+    let is_safetensors = head.len() > 10 && head[8..].starts_with(b"{\"") && head[4..8] == [0; 4];
+    // A blob's version, two bytes, is small. A list may begin with a word such as MOREAU.
+    let is_blob = head.starts_with(&runtime::format::MAGIC) && head.get(5) == Some(&0);
+    if is_safetensors || is_blob {
         return Some(Foreign::Model);
     }
     SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)).map(|&(_, foreign)| foreign)
@@ -176,6 +178,8 @@ mod tests {
         assert!(by_signature(b"\x1f\x8b\x08").unwrap().to_string().contains("gunzip"));
         assert!(by_signature(b"PK\x03\x04").unwrap().to_string().contains("unzip -p"));
         assert_eq!(by_signature(b"\x50\0\0\0\0\0\0\0{\"__metadata__\""), Some(Foreign::Model));
+        assert_eq!(by_signature(b"MORE\x02\0\x62\0"), Some(Foreign::Model));
+        assert_eq!(by_signature(b"MOREAU\nMOREL\n"), None);
         assert_eq!(by_signature(b"anna\nemma\nolivia\n"), None);
         assert_eq!((western(b"zo\xeb"), western(b"\x93zo\x94")), ("ISO-8859-1", "WINDOWS-1252"));
     }

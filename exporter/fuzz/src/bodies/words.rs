@@ -37,8 +37,9 @@ pub fn words(bytes: &[u8]) -> Result<usize, DataError> {
         Err(_) => assert!(count < MIN_WORDS),
     }
     assert_eq!((list.dedup(), list.duplicates()), (twice, 0));
-    // A list that is written and read again is the same list.
-    let again = Words::from_bytes("again", list.words.join("\r\n").as_bytes());
+    // A list that is written and read again is the same list. After an empty line, its first word is never the first
+    // bytes of another kind of file.
+    let again = Words::from_bytes("again", format!("\r\n{}", list.words.join("\r\n")).as_bytes());
     assert_eq!(again.expect("words of a list").words, list.words);
     Ok(count)
 }

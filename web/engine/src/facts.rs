@@ -31,8 +31,8 @@ pub struct LevelFacts {
 }
 
 impl Facts {
-    /// Returns the facts about a model whose blob has `bytes` bytes. `is_observed` returns whether the values of a level
-    /// are computed.
+    /// Returns the facts about a model whose blob has `bytes` bytes. `is_observed` returns whether the values of a
+    /// level are computed.
     pub(crate) fn of(model: &Model<'_>, bytes: usize, is_observed: impl Fn(usize) -> bool) -> Self {
         let config = model.config();
         let mut receptive_field = 1;

@@ -1,7 +1,7 @@
 //! Packs the parts of the page into a gzip stream inside an HTML file. `web/src/boot.js` unpacks them.
 //!
-//! The file is in UTF-16, of which a character holds 15 bits of the stream: base64 in UTF-8 would take a quarter more. A
-//! browser knows the encoding by the first two bytes, whatever a server says.
+//! The file is in UTF-16. A character holds 15 bits of the stream; base64 in UTF-8 would take a quarter more. A browser
+//! knows the encoding by the first two bytes, whatever a server says.
 
 use std::io::Write;
 

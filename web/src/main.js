@@ -51,12 +51,12 @@ const playing = player(showTime, () => attempt(async () => {
   const word = await words.following();
   if (word !== undefined) await showWord(word, 0);
 }));
-const compare = data.models.length > 1 ? comparison(startEngine(parts), data.models) : null;
+const compare = data.models.length > 1 ? comparison(data.models, () => startEngine(parts)) : null;
 
-/** Compares after a pause, because a comparison opens all models. */
+/** Compares after a pause, because a comparison asks all models. */
 const compareSoon = debounced(300, () => {
   if (!compare || !open?.film) return;
-  compare.update(open.film.characters.join(""), sampling(), settings.prompt, playing.time);
+  compare.update(open.film.characters.join(""), sampling(), settings.prompt);
 });
 /** Writes the address after a pause, because browsers limit such writes. */
 const saveSoon = debounced(400, () => {
@@ -110,8 +110,7 @@ function showTime(time) {
   playing.mark();
   markTile(time);
   showDistribution();
-  showCosts();
-  compare?.show(time);
+  compare?.show(film.characters.join(""), time);
   saveSoon();
 }
 
@@ -127,7 +126,7 @@ function showDistribution() {
 /** Shows the needs on the chosen chip. */
 function showCosts() {
   if (!open?.film || open.costs.length === 0) return;
-  showChip(coreOf(open.costs, settings.core), settings.clock, open.film.characters, playing.time());
+  showChip(coreOf(open.costs, settings.core), settings.clock, open.film.characters);
 }
 
 /**
@@ -147,6 +146,7 @@ async function showWord(word, time) {
     playing.stop();
     playing.go(to);
   });
+  showCosts();
   playing.load(film.characters);
   playing.go(time ?? film.characters.length);
   compareSoon();

@@ -2,7 +2,7 @@
 
 import { make, part } from "./dom.js";
 import { visibleText } from "./text.js";
-import { meanNll } from "./score.js";
+import { LONGEST_NAME, meanNll } from "./score.js";
 
 /** @typedef {import("./types.js").Facts} Facts */
 /** @typedef {import("./types.js").Sampling} Sampling */
@@ -34,6 +34,7 @@ export function wordList(engine, attempt, choose) {
     const at = words.push(word) - 1;
     const mean = make("small", {});
     const button = make("button", { type: "button" }, visibleText(word) || "(empty)", mean);
+    if (Array.from(word).length === LONGEST_NAME) button.title = `cut at ${LONGEST_NAME} characters`;
     button.addEventListener("click", () => {
       view.mark(word, at);
       choose(word);

@@ -36,7 +36,9 @@ export function showBars(facts, logits, temperature, top_k, taken) {
     const [share, all, drawn, name] = /** @type {HTMLElement[]} */ (Array.from(bars.children[at].children));
     all.style.height = `calc(${pale[token] / largest} * var(--high))`;
     drawn.style.height = `calc(${solid[token] / largest} * var(--high))`;
-    name.textContent = visible(facts.characters[token]);
+    const sign = visible(facts.characters[token]);
+    // A sign such as U+00A0 is too wide here: the title has it.
+    name.textContent = sign.startsWith("U+") ? "\u25a1" : sign;
     share.textContent = token === taken || token === byProbability[0] ? percent(solid[token]) : "";
     share.style.bottom = `calc(${Math.max(pale[token], solid[token]) / largest} * var(--high) + 1.7rem)`;
     bar.classList.toggle("taken", token === taken);

@@ -36,13 +36,16 @@ export function listCores(costs, chosen) {
  * @param {CoreCosts} cost
  * @param {number | null} megahertz clock; null for the fastest
  * @param {string[]} characters the shown word
- * @param {number} time
  */
-export function showChip(cost, megahertz, characters, time) {
+export function showChip(cost, megahertz, characters) {
   const { needs, clock_hz, chip } = cost;
   const fastest = clock_hz / 1e6;
-  part("clock", HTMLInputElement).placeholder = String(fastest);
-  part("clock-note", HTMLElement).textContent = `The fastest clock of this chip is ${fastest} MHz.`;
+  const field = part("clock", HTMLInputElement);
+  field.placeholder = String(fastest);
+  const isRefused = megahertz === null && (field.value !== "" || field.validity.badInput);
+  part("clock-note", HTMLElement).textContent = isRefused
+    ? `A clock is from 0.001 to 10,000 MHz. The figures are for the fastest clock of this chip, ${fastest} MHz.`
+    : `The fastest clock of this chip is ${fastest} MHz${(megahertz ?? 0) > fastest ? ": yours is faster" : ""}.`;
   const figures = part("figures", HTMLElement);
   if (!needs) {
     figures.replaceChildren(make("p", { class: "refused" },
@@ -52,13 +55,12 @@ export function showChip(cost, megahertz, characters, time) {
   const seconds = needs.cycles / (megahertz === null ? clock_hz : megahertz * 1e6);
   const steps = characters.length + 1;
   const word = visibleText(characters.join(""));
-  const next = time < characters.length ? `\u201c${visibleText(characters[time])}\u201d` : "the end of the word";
   figures.replaceChildren(
     make("div", {}, make("h3", {}, "Time"), make("p", {}, make("b", {}, milliseconds(seconds)),
       ` per character: ${whole(needs.instructions)} instructions, ${whole(1 / seconds)} characters per second. `,
       make("b", {}, milliseconds(seconds * steps)), ` for \u201c${word}\u201d and its end: `
       + `${count(steps, "character")}, ${whole(needs.instructions * steps)} instructions.`),
-    partsTable(needs, seconds, next)),
+    partsTable(needs, seconds)),
     make("div", {}, make("h3", {}, "Memory"),
       memory("flash", [["code", needs.code_bytes], ["model", needs.model_bytes]], cost.chip_flash_bytes),
       memory("RAM", [["state", needs.state_bytes], ["other variables", needs.rest_bytes], ["stack", needs.stack_bytes]],
@@ -71,10 +73,9 @@ export function showChip(cost, megahertz, characters, time) {
 /**
  * @param {Needs} needs
  * @param {number} seconds per character
- * @param {string} next the character that is drawn
  * @returns {HTMLElement}
  */
-function partsTable(needs, seconds, next) {
+function partsTable(needs, seconds) {
   const last = needs.parts.length - 3;
   const names = ["output layer", "drawing", "the rest"];
   const parts = needs.parts.slice();
@@ -84,7 +85,7 @@ function partsTable(needs, seconds, next) {
     names[1] = "drawing and the rest";
   }
   const sum = parts.reduce((total, instructions) => total + instructions, 0) || 1;
-  const table = make("table", { class: "parts" }, make("caption", {}, `For ${next}, by part`), make("tr", {},
+  const table = make("table", { class: "parts" }, make("caption", {}, "Per character, by part"), make("tr", {},
     ...["part", "instructions", "time", "share"].map((head) => make("th", { scope: "col" }, head))));
   parts.forEach((instructions, at) => {
     const bar = make("i", { class: "share" });

@@ -1,4 +1,4 @@
-/** The table of differences between the page's models. A second worker opens each model in turn. */
+/** The table of differences between the page's models. Each model is open in a worker of its own. */
 
 import { makeRow, part, say } from "./dom.js";
 import { distribution } from "./sampling.js";
@@ -34,61 +34,86 @@ function largestDifference(a, b) {
 
 /**
  * Makes the table.
- * @param {Engine} engine a worker of its own, so that the shown model stays open
  * @param {PageModel[]} models
+ * @param {() => Engine} start starts a worker
  */
-export function comparison(engine, models) {
+export function comparison(models, start) {
+  /** @type {{engine: Engine, facts: Promise<Facts>}[]} a worker of its own for each model, which stays open */
+  let engines = [];
   /** @type {Seen[]} */
   let seen = [];
-  let run = 0;
-  /** @type {Promise<void>} */
-  let last = Promise.resolve();
+  /** The word of the table, and the shown one. */
+  let seenWord = "";
+  let shown = { word: "", time: 0 };
+  /** @type {{word: string, sampling: Sampling, prompt: string} | null} the newest update that has not begun */
+  let wanted = null;
+  let isRunning = false;
 
-  /** @param {number} time */
-  function show(time) {
+  function draw() {
     if (seen.length === 0) return;
-    const body = part("differences", HTMLElement);
-    body.replaceChildren(...seen.map(({ facts, film, names }, at) => {
+    const { word, time } = shown;
+    part("differences", HTMLElement).replaceChildren(...seen.map(({ facts, film, names }, at) => {
       const first = seen[0];
-      const scores = film && nllOf(facts, film);
-      const isAlike = facts.characters.join("") === first.facts.characters.join("");
-      const step = film?.steps[Math.min(time, film.steps.length - 1)];
-      const token = film ? tokenAt(facts.characters, film.characters, time) : 0;
-      const isSame = names && first.names && names.join("\n") === first.names.join("\n");
+      /** @param {(film: Film) => string} text */
+      const ofWord = (text) => word !== seenWord ? "\u2026" : film ? text(film) : "-";
       return makeRow(models[at].name, whole(models[at].bytes),
-        scores ? scores.reduce((sum, nll) => sum + nll, 0).toFixed(3) : "-",
-        step ? percent(distribution(step.logits, 1000, 0)[token]) : "-",
-        at > 0 && film && first.film && isAlike ? percent(largestDifference(film, first.film)) : "-",
-        at === 0 ? "-" : isSame ? "yes" : "no");
+        ofWord((film) => nllOf(facts, film).reduce((sum, nll) => sum + nll, 0).toFixed(3)),
+        ofWord((film) => percent(distribution(film.steps[time].logits, 1000, 0)[
+          tokenAt(facts.characters, film.characters, time)])),
+        ofWord((film) => at > 0 && first.film ? percent(largestDifference(film, first.film)) : "-"),
+        at === 0 || !names || !first.names ? "-" : names.join("\n") === first.names.join("\n") ? "yes" : "no");
     }));
   }
 
+  /** Runs the newest update until none is left. Each one runs to its end, so that the table keeps up with a player. */
+  async function run() {
+    if (isRunning) return;
+    isRunning = true;
+    const alert = part("compare-error", HTMLElement);
+    try {
+      while (wanted) {
+        const { word, sampling, prompt } = wanted;
+        wanted = null;
+        if (engines.length === 0) {
+          engines = models.map((_, at) => {
+            const engine = start();
+            return { engine, facts: engine.open(at) };
+          });
+        }
+        seen = await Promise.all(engines.map(async ({ engine, facts }) => ({
+          facts: await facts,
+          film: await engine.film(word).catch(() => null),
+          names: await engine.begin(sampling, prompt).then(() => engine.next(NAMES)).catch(() => null),
+        })));
+        seenWord = word;
+        say(alert, "");
+        draw();
+      }
+    } catch (error) {
+      say(alert, error);
+    }
+    isRunning = false;
+  }
+
   return {
-    show,
+    /**
+     * Shows a time of a word. Until the table of the word is computed, its numbers are an ellipsis.
+     * @param {string} word
+     * @param {number} time
+     */
+    show(word, time) {
+      shown = { word, time };
+      draw();
+    },
     /**
      * Computes the table for a word and a list.
      * @param {string} word
      * @param {Sampling} sampling
      * @param {string} prompt
-     * @param {() => number} time
      */
-    update(word, sampling, prompt, time) {
-      run += 1;
-      const mine = run;
-      // One after the other: an update relies on the model that it has opened.
-      last = last.then(async () => {
-        /** @type {Seen[]} */
-        const fresh = [];
-        for (let at = 0; at < models.length && mine === run; at++) {
-          const facts = await engine.open(at);
-          const film = await engine.film(word).catch(() => null);
-          const names = await engine.begin(sampling, prompt).then(() => engine.next(NAMES)).catch(() => null);
-          fresh.push({ facts, film, names });
-        }
-        if (mine !== run) return;
-        seen = fresh;
-        show(time());
-      }).catch((error) => say(part("compare-error", HTMLElement), error));
+    update(word, sampling, prompt) {
+      wanted = { word, sampling, prompt };
+      run();
     },
   };
 }

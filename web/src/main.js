@@ -41,23 +41,22 @@ let open = null;
 let openings = 0;
 let wordRuns = 0;
 
-const words = wordList(engine, (word) => {
+const words = wordList(engine, attempt, (word) => attempt(async () => {
   playing.stop();
-  showWord(word, isCalm() ? null : 0).then(() => {
-    if (!isCalm()) playing.start(true);
-  });
-});
+  await showWord(word, isCalm() ? null : 0);
+  if (!isCalm()) playing.start(true);
+}));
 const tree = treeView({ open: openNode, point: highlight });
-const playing = player(showTime, async () => {
+const playing = player(showTime, () => attempt(async () => {
   const word = await words.following();
   if (word !== undefined) await showWord(word, 0);
-});
-const compare = data.models.length > 1 ? comparison(startEngine(parts), data.models) : null;
+}));
+const compare = data.models.length > 1 ? comparison(data.models, () => startEngine(parts)) : null;
 
-/** Compares after a pause, because a comparison opens all models. */
+/** Compares after a pause, because a comparison asks all models. */
 const compareSoon = debounced(300, () => {
   if (!compare || !open?.film) return;
-  compare.update(open.film.characters.join(""), sampling(), settings.prompt, playing.time);
+  compare.update(open.film.characters.join(""), sampling(), settings.prompt);
 });
 /** Writes the address after a pause, because browsers limit such writes. */
 const saveSoon = debounced(400, () => {
@@ -67,6 +66,20 @@ const saveSoon = debounced(400, () => {
 const listSoon = debounced(250, async () => {
   if (await listNames() !== null && open?.film) nameWord(open.film.characters.join(""));
 });
+const playSoon = debounced(300, playNames);
+
+/**
+ * Runs a task with names. An error stops the player and is shown above the names.
+ * @param {() => Promise<void>} task
+ */
+async function attempt(task) {
+  try {
+    await task();
+  } catch (error) {
+    playing.stop();
+    say(part("prompt-error", HTMLElement), error);
+  }
+}
 
 /** @param {import("./tree.js").TreeNode} node */
 function openNode(node) {
@@ -97,8 +110,7 @@ function showTime(time) {
   playing.mark();
   markTile(time);
   showDistribution();
-  showCosts();
-  compare?.show(time);
+  compare?.show(film.characters.join(""), time);
   saveSoon();
 }
 
@@ -114,7 +126,7 @@ function showDistribution() {
 /** Shows the needs on the chosen chip. */
 function showCosts() {
   if (!open?.film || open.costs.length === 0) return;
-  showChip(coreOf(open.costs, settings.core), settings.clock, open.film.characters, playing.time());
+  showChip(coreOf(open.costs, settings.core), settings.clock, open.film.characters);
 }
 
 /**
@@ -128,11 +140,13 @@ async function showWord(word, time) {
   const film = await engine.film(word);
   if (mine !== wordRuns || !open) return;
   open.film = film;
+  say(part("word-error", HTMLElement), "");
   nameWord(word);
   showScore(open.facts, film, (to) => {
     playing.stop();
     playing.go(to);
   });
+  showCosts();
   playing.load(film.characters);
   playing.go(time ?? film.characters.length);
   compareSoon();
@@ -149,8 +163,9 @@ function nameWord(word) {
 }
 
 /**
- * Begins the list of names again. It returns the first name, or null if a newer list has begun.
- * @returns {Promise<string | null>}
+ * Begins the list of names again. It returns the first name, or null if a newer list has begun, or undefined after an
+ * error.
+ * @returns {Promise<string | null | undefined>}
  */
 async function listNames() {
   if (!open) return null;
@@ -162,44 +177,56 @@ async function listNames() {
     return await words.begin(open.facts, sampling(), settings.prompt);
   } catch (error) {
     say(alert, error);
-    return "";
+    return undefined;
   }
 }
 
-/** Begins the list of names, and plays the first one. */
-async function playNames() {
-  playing.stop();
-  const first = await listNames();
-  if (first === null) return;
-  await showWord(first, isCalm() ? null : 0);
-  if (!isCalm()) playing.start(true);
+/** Begins the list of names, and plays the first one. A refused beginning leaves the shown word. */
+function playNames() {
+  return attempt(async () => {
+    playing.stop();
+    const first = await listNames();
+    if (typeof first !== "string") return;
+    await showWord(first, isCalm() ? null : 0);
+    if (!isCalm()) playing.start(true);
+  });
 }
 
 /**
- * Opens the model of the settings, and shows its names. It throws the runtime's error if the model is refused.
- * @param {{name: string, blob: ArrayBuffer} | null} candidate the user's model
+ * Opens a model, and shows its names. It throws the runtime's error if the model is refused: then the open model stays.
+ * @param {number} index
+ * @param {{name: string, blob: ArrayBuffer} | null} candidate the user's model, if the index is `OWN`
  */
-async function openModel(candidate) {
+async function openModel(index, candidate) {
   playing.stop();
-  const facts = await (candidate ? engine.openOwn(candidate.blob) : engine.open(settings.model));
+  const facts = await (candidate ? engine.openOwn(candidate.blob) : engine.open(index));
   // The worker answers in order: this is the newest model that it has opened.
   openings += 1;
   const mine = openings;
   const shown = open?.film?.characters.join("") ?? settings.word;
-  const name = candidate?.name ?? data.models[settings.model].name;
+  settings.model = index;
+  settings.top_k = Math.min(settings.top_k, facts.characters.length);
+  if (candidate) {
+    own = candidate;
+    say(part("own-error", HTMLElement), "");
+  }
   open = { facts, film: null, costs: [] };
-  showFacts(facts, name);
+  showFacts(facts, candidate?.name ?? data.models[index].name);
   explain(facts);
   part("top-k", HTMLInputElement).max = String(facts.characters.length);
   showSettings();
   const isFresh = shown === null && settings.time === null;
   const first = await listNames();
-  if (mine !== openings || first === null) return;
-  const time = settings.time;
-  const start = isFresh && !isCalm() ? 0 : time;
-  // The new model may not know the characters of the shown word.
-  await showWord(shown ?? first, start).catch(() => showWord(first, null));
-  if (isFresh && !isCalm()) playing.start(true);
+  if (mine !== openings) return;
+  if (first !== null) {
+    const start = isFresh && !isCalm() ? 0 : settings.time;
+    // The new model may not know the characters of the shown word.
+    await showWord(shown ?? first ?? "", start).catch(async (error) => {
+      await showWord(first ?? "", null);
+      say(part("word-error", HTMLElement), error);
+    });
+    if (isFresh && !isCalm()) playing.start(true);
+  }
   await loadCosts(mine);
 }
 
@@ -223,10 +250,16 @@ async function loadCosts(mine) {
   }
 }
 
-/** Opens the model of the settings, and shows an error at the top of the page. */
-function reopen() {
+/**
+ * Opens the page's model with this index or the user's model, and shows an error at the top of the page.
+ * @param {number} index
+ */
+function reopen(index) {
   say(alertBox, "");
-  openModel(settings.model === OWN ? own : null).catch((error) => say(alertBox, error));
+  openModel(index, index === OWN ? own : null).catch((error) => {
+    say(alertBox, error);
+    showModels();
+  });
 }
 
 /** Shows the settings in the controls. */
@@ -236,6 +269,7 @@ function showSettings() {
   part("temperature", HTMLInputElement).value = String(settings.temperature / 1000);
   part("top-k", HTMLInputElement).value = String(settings.top_k);
   part("clock", HTMLInputElement).value = settings.clock === null ? "" : String(settings.clock);
+  say(part("seed-error", HTMLElement), "");
   showSliders();
   showModels();
 }
@@ -249,10 +283,7 @@ function showModels() {
   const radios = choices.map(({ name, index }) => {
     const radio = make("input", { type: "radio", name: "model", value: String(index) });
     radio.checked = index === settings.model;
-    radio.addEventListener("change", () => {
-      settings.model = index;
-      reopen();
-    });
+    radio.addEventListener("change", () => reopen(index));
     return make("label", {}, radio, name);
   });
   const focused = document.activeElement?.closest("#models label");
@@ -270,10 +301,10 @@ function showSliders() {
 
 function listenForSettings() {
   const prompt = part("prompt", HTMLInputElement);
-  prompt.addEventListener("input", debounced(300, () => {
+  prompt.addEventListener("input", () => {
     settings.prompt = prompt.value;
-    playNames();
-  }));
+    playSoon();
+  });
   const seed = part("seed", HTMLInputElement);
   seed.addEventListener("input", () => {
     const value = seedOf(seed.value);
@@ -285,6 +316,7 @@ function listenForSettings() {
   part("new", HTMLButtonElement).addEventListener("click", () => {
     settings.seed = seedAfter(settings.seed);
     seed.value = settings.seed;
+    say(part("seed-error", HTMLElement), "");
     playNames();
   });
   const temperature = part("temperature", HTMLInputElement);
@@ -348,21 +380,12 @@ function listenForSpeed() {
 listenForSettings();
 listenForPointing();
 listenForSpeed();
-listenForModels(async (name, blob) => {
+listenForModels(async (name, read) => {
   const alert = part("own-error", HTMLElement);
   say(alert, "");
-  const before = settings.model;
   try {
-    settings.model = OWN;
-    const candidate = { name, blob };
-    const last = own;
-    own = candidate;
-    await openModel(candidate).catch((error) => {
-      own = last;
-      throw error;
-    });
+    await openModel(OWN, { name, blob: await read() });
   } catch (error) {
-    settings.model = before;
     say(alert, `${name}: ${error instanceof Error ? error.message : error}`);
     part("own-model", HTMLElement).scrollIntoView({ block: "nearest" });
   }
@@ -371,9 +394,14 @@ part("pico", HTMLElement).hidden = !data.has_pico_program;
 if (data.has_pico_program) listenForPico(engine);
 part("compare", HTMLElement).hidden = compare === null;
 part("close-panel", HTMLButtonElement).addEventListener("click", () => part("node-panel", HTMLDialogElement).close());
+// A jump to #stage would replace the settings in the address.
+document.querySelector(".skip")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  part("stage", HTMLElement).focus();
+});
 addEventListener("hashchange", () => {
   settings = fromHash(location.hash, data.models.length);
   open = null;
-  reopen();
+  reopen(settings.model);
 });
-reopen();
+reopen(settings.model);

@@ -35,7 +35,7 @@ export function openNodePanel(node) {
  * @returns {HTMLTableElement}
  */
 function valueTable(values) {
-  const columns = innerWidth < 640 ? 4 : 8;
+  const columns = innerWidth < 400 ? 3 : innerWidth < 640 ? 4 : 8;
   const heads = Array.from({ length: columns }, (_, at) => make("th", { scope: "col" }, `+${at}`));
   const table = make("table", {}, make("tr", {}, make("th", { scope: "col" }, "index"), ...heads));
   for (let first = 0; first < values.length; first += columns) {

@@ -2,15 +2,23 @@
 
 import { part } from "./dom.js";
 
+/** Largest file in MiB. */
+const MOST = 64;
+
 /**
  * Calls `open` with each file that the user chooses or drops.
- * @param {(name: string, blob: ArrayBuffer) => void} open
+ * @param {(name: string, read: () => Promise<ArrayBuffer>) => void} open
  */
 export function listenForModels(open) {
   const input = part("own", HTMLInputElement);
   /** @param {File | undefined} file */
-  const read = async (file) => {
-    if (file) open(file.name, await file.arrayBuffer());
+  const read = (file) => {
+    if (!file) return;
+    open(file.name, async () => {
+      const size = file.size / 2 ** 20;
+      if (size > MOST) throw new Error(`the file has ${size.toFixed(1)} MiB: a model has at most ${MOST} MiB`);
+      return await file.arrayBuffer();
+    });
   };
   input.addEventListener("change", () => {
     read(input.files?.[0]);

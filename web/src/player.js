@@ -12,7 +12,7 @@ const SPEEDS = { slow: 1100, normal: 500, fast: 140 };
 /**
  * Makes the player.
  * @param {(time: number) => void} show shows a time of the word
- * @param {() => Promise<void>} follow shows the start of the next name
+ * @param {() => Promise<void>} follow shows the start of the next name; an error stops the player
  */
 export function player(show, follow) {
   const slider = part("time", HTMLInputElement);
@@ -23,6 +23,7 @@ export function player(show, follow) {
   let timer = 0;
   let isPlaying = false;
   let isOnce = false;
+  const status = part("status", HTMLElement);
 
   /** @param {number} to */
   function go(to) {
@@ -34,6 +35,7 @@ export function player(show, follow) {
   function stop() {
     isPlaying = false;
     clearTimeout(timer);
+    status.ariaLive = "polite";
     play.textContent = "Play";
   }
 
@@ -54,6 +56,8 @@ export function player(show, follow) {
   function start(once) {
     isPlaying = true;
     isOnce = once;
+    // A screen reader would read each step.
+    status.ariaLive = "off";
     play.textContent = "Pause";
     wait();
   }
@@ -82,7 +86,6 @@ export function player(show, follow) {
     start,
     /** @returns {number} the shown time */
     time: () => time,
-    isPlaying: () => isPlaying,
     /**
      * Sets the word of the slider.
      * @param {string[]} characters

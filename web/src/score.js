@@ -16,14 +16,18 @@ export function nllOf(facts, film) {
   return film.steps.map((step, at) => step.nll[tokenAt(facts.characters, film.characters, at)] / 1e6);
 }
 
+/** Largest number of characters of a drawn name. */
+export const LONGEST_NAME = 32;
+
 /**
- * Returns the mean nll per character, the end included.
+ * Returns the mean nll per character of a drawn name, with the end. A name that is cut has no end.
  * @param {Facts} facts
  * @param {Film} film
  * @returns {number}
  */
 export function meanNll(facts, film) {
-  return nllOf(facts, film).reduce((sum, nll) => sum + nll, 0) / film.steps.length;
+  const drawn = nllOf(facts, film).slice(0, LONGEST_NAME);
+  return drawn.reduce((sum, nll) => sum + nll, 0) / drawn.length;
 }
 
 /**

@@ -46,7 +46,7 @@ export function seedAfter(seed) {
  * @returns {number | null}
  */
 export function clockOf(text) {
-  return /^\d+(\.\d+)?$/.test(text) ? numberIn(text, 0.001, 10000) : null;
+  return numberIn(text, 0.001, 10000);
 }
 
 /**
@@ -57,7 +57,7 @@ export function clockOf(text) {
  */
 function numberIn(text, least, most) {
   const value = Number(text);
-  return text !== "" && value >= least && value <= most ? value : null;
+  return /^\d+(\.\d+)?$/.test(text) && value >= least && value <= most ? value : null;
 }
 
 /**
@@ -67,6 +67,15 @@ function numberIn(text, least, most) {
  */
 function integerIn(text, most) {
   return /^\d{1,6}$/.test(text) ? numberIn(text, 0, most) : null;
+}
+
+/**
+ * @param {string} text
+ * @param {number} most
+ * @returns {string} at most so many characters
+ */
+function cut(text, most) {
+  return Array.from(text).slice(0, most).join("");
 }
 
 /**
@@ -81,12 +90,12 @@ export function fromHash(hash, models) {
   const degrees = numberIn(text("temperature"), 0, 2);
   return {
     seed: seedOf(text("seed")) ?? DEFAULTS.seed,
-    prompt: text("prompt"),
+    prompt: cut(text("prompt"), 32),
     // Rounds to the steps of the slider.
     temperature: degrees === null ? DEFAULTS.temperature : Math.round(degrees * 20) * 50,
     top_k: integerIn(text("top-k"), 256) ?? DEFAULTS.top_k,
     model: integerIn(text("model"), models - 1) ?? DEFAULTS.model,
-    word: values.get("word"),
+    word: values.has("word") ? cut(text("word"), 256) : null,
     time: integerIn(text("time"), 65535),
     core: text("core"),
     clock: clockOf(text("clock")),

@@ -22,7 +22,9 @@ export function visible(character) {
  * @returns {string}
  */
 export function visibleText(text) {
-  return Array.from(text, visible).join("");
+  const signs = Array.from(text, visible).join("");
+  // Letters from right to left would change the order of the sentence around them.
+  return /[\u0590-\uffff]/.test(text) ? `\u2068${signs}\u2069` : signs;
 }
 
 /**
@@ -32,7 +34,7 @@ export function visibleText(text) {
  * @returns {string}
  */
 export function tokenName(characters, token) {
-  return token === 0 ? "end" : visible(characters[token]);
+  return token === 0 ? "end" : visibleText(characters[token]);
 }
 
 /**

@@ -11,8 +11,6 @@ import { LETTER, layoutOf } from "./layout.js";
 /**
  * A node of the tree at a time.
  * @typedef {object} TreeNode
- * @property {number} level
- * @property {number} end characters between the node and the next character
  * @property {string} name
  * @property {string} seen characters that the node sees
  * @property {string} when when the node was computed
@@ -33,7 +31,7 @@ import { LETTER, layoutOf } from "./layout.js";
  * @param {number} distance
  * @returns {string} empty before the beginning of the word
  */
-export function characterBefore(film, time, distance) {
+function characterBefore(film, time, distance) {
   return film.characters[time - distance] ?? "";
 }
 
@@ -53,7 +51,7 @@ function nodeAt(facts, film, time, level, end) {
   const since = time === 0 ? "at the start of the word" : "for the newest character";
   const ago = end > time ? "kept from before the word" : `kept, computed ${count(end, "character")} ago`;
   return {
-    level, end, seen,
+    seen,
     name: `level ${level}`,
     when: end === 0 ? `computed ${since}` : ago,
     values: is_observed ? film.steps[Math.max(time - end, 0)].levels[level] : null,

@@ -2,7 +2,7 @@
 
 import { make, part } from "./dom.js";
 import { visibleText } from "./text.js";
-import { meanNll } from "./score.js";
+import { LONGEST_NAME, meanNll } from "./score.js";
 
 /** @typedef {import("./types.js").Facts} Facts */
 /** @typedef {import("./types.js").Sampling} Sampling */
@@ -14,9 +14,10 @@ const PORTION = 8;
 /**
  * Makes the list of names.
  * @param {Engine} engine
+ * @param {(task: () => Promise<void>) => void} attempt runs a task and shows its error
  * @param {(word: string) => void} choose
  */
-export function wordList(engine, choose) {
+export function wordList(engine, attempt, choose) {
   const list = part("words", HTMLElement);
   const more = part("more", HTMLButtonElement);
   /** @type {string[]} */
@@ -33,6 +34,7 @@ export function wordList(engine, choose) {
     const at = words.push(word) - 1;
     const mean = make("small", {});
     const button = make("button", { type: "button" }, visibleText(word) || "(empty)", mean);
+    if (Array.from(word).length === LONGEST_NAME) button.title = `cut at ${LONGEST_NAME} characters`;
     button.addEventListener("click", () => {
       view.mark(word, at);
       choose(word);
@@ -45,9 +47,16 @@ export function wordList(engine, choose) {
     if (mine === run && facts) mean.textContent = meanNll(facts, film).toFixed(2);
   }
 
+  function clear() {
+    words = [];
+    shown = -1;
+    list.replaceChildren();
+  }
+
   const view = {
     /**
-     * Begins a list. It returns the first name, or null if a newer list has begun.
+     * Begins a list. It returns the first name, or null if a newer list has begun. It throws the runtime's error if the
+     * beginning is refused: then the names of the last list stay.
      * @param {Facts} of
      * @param {Sampling} sampling
      * @param {string} prompt
@@ -56,13 +65,18 @@ export function wordList(engine, choose) {
     async begin(of, sampling, prompt) {
       run += 1;
       const mine = run;
+      // The names of another model have other numbers.
+      if (facts !== of) clear();
       facts = of;
-      words = [];
-      shown = -1;
-      list.replaceChildren();
       more.hidden = true;
-      await engine.begin(sampling, prompt);
-      if (mine === run) await view.extend();
+      try {
+        const [, next] = await Promise.all([engine.begin(sampling, prompt), engine.next(PORTION)]);
+        if (mine !== run) return null;
+        clear();
+        await Promise.all(next.map(add));
+      } catch (error) {
+        if (mine === run) throw error;
+      }
       if (mine !== run) return null;
       more.hidden = false;
       return words[0];
@@ -70,9 +84,12 @@ export function wordList(engine, choose) {
     /** Adds some names. */
     async extend() {
       const mine = run;
-      const next = await engine.next(PORTION);
-      if (mine !== run) return;
-      await Promise.all(next.map(add));
+      try {
+        const next = await engine.next(PORTION);
+        if (mine === run) await Promise.all(next.map(add));
+      } catch (error) {
+        if (mine === run) throw error;
+      }
     },
     /**
      * Returns the name after the shown one.
@@ -100,6 +117,6 @@ export function wordList(engine, choose) {
     /** @returns {string | undefined} */
     first: () => words[0],
   };
-  more.addEventListener("click", () => view.extend());
+  more.addEventListener("click", () => attempt(view.extend));
   return view;
 }

@@ -201,6 +201,62 @@ test("a page of three shows what differs", async () => {
   await page.context().close();
 });
 
+test("the skip link leaves the settings", async () => {
+  const { page, faults } = await shown({ hash: "#seed=7&word=emma&time=2" });
+  const before = await page.locator("#status").textContent();
+  await page.locator(".skip").focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "stage");
+  assert.equal(await page.locator("#seed").inputValue(), "7");
+  assert.equal(await page.locator("#status").textContent(), before);
+  assert.ok((await page.evaluate(() => location.hash)).includes("seed=7"));
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a bad file and then another model, both while the page is busy, end in the other model", async () => {
+  const own = fs.readFileSync(`${required("MODELS")}/tiny.int8.blob`);
+  const bad = { name: "bad.blob", mimeType: "application/octet-stream", buffer: Buffer.alloc(0) };
+  const { page, faults } = await shown({ file: required("PAGE_OF_THREE"), hash: "#word=emma" });
+  const checked = page.locator("#models label").filter({ has: page.locator(":checked") });
+  await page.locator("#measure").click();
+  await page.locator("#own").setInputFiles(bad);
+  await page.locator("#own").setInputFiles({ ...bad, name: "good.blob", buffer: own });
+  await page.locator("#facts").filter({ hasText: "good.blob" }).waitFor();
+  assert.equal(await checked.textContent(), "good.blob");
+  await page.locator("#measure:enabled").click();
+  await page.locator("#own").setInputFiles(bad);
+  await page.locator("#models input").nth(2).check();
+  await page.locator("#own-error").filter({ hasText: "bad.blob" }).waitFor();
+  await page.locator("#facts").filter({ hasText: "names.int4.blob" }).waitFor();
+  assert.match((await checked.textContent()) ?? "", /int4/);
+  assert.ok(await page.locator("#alert").isHidden());
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("Play stops at a refused beginning", async () => {
+  const { page, faults } = await open(browser, required("PAGE"), { hash: "#prompt=Z9" });
+  await page.locator("#prompt-error").filter({ hasText: "is not in the model's vocabulary" }).waitFor();
+  await page.locator("#speed").selectOption("fast");
+  await page.locator("#play").click();
+  await page.waitForFunction(() => document.getElementById("play")?.textContent === "Play");
+  assert.ok(await page.locator("#prompt-error").isVisible());
+  assert.deepEqual(faults, []);
+  await page.context().close();
+});
+
+test("a long word fits a phone", async () => {
+  for (const hash of [`#word=${"w".repeat(32)}`, `#word=${"w".repeat(300)}`]) {
+    const { page, faults } = await shown({ hash, viewport: { width: 360, height: 800 } });
+    await page.locator("#figures .fits").waitFor();
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 360, `${wide}`);
+    assert.deepEqual(faults, []);
+    await page.context().close();
+  }
+});
+
 test("it plays by itself, unless motion is to be reduced", async () => {
   const { page } = await shown({ reducedMotion: "no-preference" });
   const first = await page.locator("#status").textContent();

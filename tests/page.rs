@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::LazyLock;
 
 use runtime::format::AlignedBlob;
@@ -46,13 +47,19 @@ static PAGE: LazyLock<PathBuf> = LazyLock::new(|| make("page.html", &["names.int
 /// A page with all precisions.
 static PAGE_OF_THREE: LazyLock<PathBuf> = LazyLock::new(|| make("three.html", &MODELS, true));
 
-/// Runs tests of `web/tests` with the environment that they need.
-fn run(tests: &str) {
+/// Returns Node with the environment that all programs of `web/tests` need.
+fn node() -> Command {
     let repo = Repo::find();
     let mut node = npm::PAGE.node(&repo).unwrap_or_else(|error| panic!("{error:#}"));
-    node.arg("--test").arg(workspace("web/tests").join(tests));
     node.env("CHROMIUM", chromium(&repo).unwrap_or_else(|error| panic!("{error:#}")));
-    node.env("PAGE", &*PAGE).env("PAGE_OF_THREE", &*PAGE_OF_THREE);
+    node.env("PAGE_OF_THREE", &*PAGE_OF_THREE);
+    node
+}
+
+/// Runs tests of `web/tests` with the environment that they need.
+fn run(tests: &str) {
+    let mut node = node();
+    node.arg("--test").arg(workspace("web/tests").join(tests)).env("PAGE", &*PAGE);
     node.env("MODELS", workspace("models").canonicalize().expect("a folder"));
     node.envs(ANSWERS.iter().map(|(name, file)| (name, file)));
     let output = node.output().expect("Node");
@@ -188,11 +195,7 @@ fn speed_of_the_page() {
             times.push(host_speed(name));
         }
     }
-    let repo = Repo::find();
-    let mut node = npm::PAGE.node(&repo).unwrap_or_else(|error| panic!("{error:#}"));
-    node.arg(workspace("web/tests/speed.js")).env("PLAIN", plain).env("PAGE_OF_THREE", &*PAGE_OF_THREE);
-    node.env("CHROMIUM", chromium(&repo).unwrap_or_else(|error| panic!("{error:#}")));
-    let output = node.output().expect("Node");
+    let output = node().arg(workspace("web/tests/speed.js")).env("PLAIN", plain).output().expect("Node");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let median = |mut numbers: Vec<f64>| {

@@ -6,23 +6,6 @@ import { count, size, whole } from "./text.js";
 /** @typedef {import("./types.js").Facts} Facts */
 
 /**
- * Counts the parameters of the folded network.
- * @param {Facts} facts
- * @returns {number}
- */
-function parameters(facts) {
-  const tokens = facts.characters.length;
-  let sum = tokens * facts.n_embd;
-  let below = facts.n_embd;
-  for (const { fuse, width } of facts.levels) {
-    sum += (fuse * below + 1) * width * (facts.activation === "gated" ? 2 : 1);
-    below = width;
-  }
-  const read = facts.skip ? facts.levels.reduce((total, { width }) => total + width, 0) : below;
-  return sum + (read + 1) * tokens;
-}
-
-/**
  * Shows the facts.
  * @param {Facts} facts
  * @param {string} name
@@ -33,7 +16,7 @@ export function showFacts(facts, name) {
     ["model", name],
     ["precision", facts.precision],
     ["levels", facts.levels.map(({ width }) => width).join(" \u00b7 ") + " values"],
-    ["parameters", whole(parameters(facts))],
+    ["parameters", whole(facts.parameters)],
     ["size", size(facts.bytes)],
     ["context", count(facts.block_size, "character")],
     ["vocabulary", count(facts.characters.length, "token")],

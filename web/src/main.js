@@ -371,7 +371,7 @@ function listenForSpeed() {
     try {
       result.textContent = `${whole(await engine.speed(1000))} characters per second in this browser`;
     } catch (error) {
-      result.textContent = error instanceof Error ? error.message : String(error);
+      say(result, error);
     }
     button.disabled = false;
   });

@@ -11,6 +11,7 @@
  * @property {number} block_size characters that a prediction sees
  * @property {LevelFacts[]} levels from the characters up
  * @property {number} bytes size of the blob
+ * @property {number} parameters number of parameters of the folded network
  * @property {number} macs multiply-accumulates per character
  */
 

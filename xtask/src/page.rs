@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use lexopt::prelude::*;
-use runtime::format::AlignedBlob;
+use runtime::format::Precision;
 use runtime::{Config, Model};
 use serde_json::{Value, json};
 
@@ -111,7 +111,7 @@ pub struct Page {
 /// # Errors
 /// Returns an error if a model is refused or is of another network, or if the module or the program does not build.
 pub fn make(repo: &Repo, models: &[PathBuf], with_pico: bool) -> Result<Page> {
-    let blobs = read_models(models)?;
+    let (blobs, precisions): (Vec<_>, Vec<_>) = read_models(models)?.into_iter().unzip();
     let read = |file: &str| {
         let file = repo.root().join(WEB).join(file);
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
@@ -139,11 +139,12 @@ pub fn make(repo: &Repo, models: &[PathBuf], with_pico: bool) -> Result<Page> {
         parts.add(part);
     }
     let engine = parts.add(engine);
-    let entries = models.iter().zip(blobs).map(|(file, bytes)| model_entry(file, bytes, &mut parts));
+    let entries = models.iter().zip(blobs).zip(&precisions);
+    let entries = entries.map(|((file, bytes), &precision)| model_entry(file, precision, bytes, &mut parts));
     let entries = entries.collect::<Result<Vec<_>>>()?;
-    let program = match models.first() {
-        Some(model) if with_pico => {
-            let (program, bytes) = program::pico(repo, model, &mut parts)?;
+    let program = match models.first().zip(precisions.first()) {
+        Some((model, &precision)) if with_pico => {
+            let (program, bytes) = program::pico(repo, model, precision, &mut parts)?;
             sizes.push(("program for a Pico, packed", bytes));
             program
         }
@@ -166,8 +167,8 @@ pub fn make(repo: &Repo, models: &[PathBuf], with_pico: bool) -> Result<Page> {
     Ok(Page { html, parts: sizes })
 }
 
-/// Reads blobs, which must be of one network.
-fn read_models(models: &[PathBuf]) -> Result<Vec<Vec<u8>>> {
+/// Reads blobs and their precisions. The models must be of one network.
+fn read_models(models: &[PathBuf]) -> Result<Vec<(Vec<u8>, Precision)>> {
     let mut first: Option<(Config, String)> = None;
     let mut read = |file: &PathBuf| {
         let (bytes, blob) = blob::read(file)?;
@@ -180,17 +181,16 @@ fn read_models(models: &[PathBuf]) -> Result<Vec<Vec<u8>>> {
                 models[0].display()
             )));
         }
-        Ok(bytes)
+        Ok((bytes, model.precision()))
     };
     models.iter().map(&mut read).collect()
 }
 
 /// Adds a model and returns it for the page's data.
-fn model_entry(file: &Path, bytes: Vec<u8>, parts: &mut Parts) -> Result<Value> {
-    let precision = Model::new(AlignedBlob::from(bytes.as_slice()).as_bytes())?.precision().name();
+fn model_entry(file: &Path, precision: Precision, bytes: Vec<u8>, parts: &mut Parts) -> Result<Value> {
     let name = file.file_name().context("the model has no file name")?.to_string_lossy();
     let size = bytes.len();
-    Ok(json!({ "name": name, "precision": precision, "bytes": size, "blob": parts.add(bytes) }))
+    Ok(json!({ "name": name, "precision": precision.name(), "bytes": size, "blob": parts.add(bytes) }))
 }
 
 /// Builds the runtime's module.

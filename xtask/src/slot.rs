@@ -18,9 +18,7 @@ pub fn model_for(board: &Board, memory: &MemoryMap, file: &Path) -> Result<(u64,
     let slot = slot.with_context(|| {
         format!("{} has no slot for a model: build a program with the model, `--model FILE`", board.name)
     })?;
-    let (bytes, blob) = blob::read(file)?;
-    let model = Model::new(blob.as_bytes()).context("the blob is not valid")?;
-    let bytes = if model.precision().is_integer() { relayout(&model, board.layout())? } else { bytes };
+    let bytes = for_core_of(board, file)?;
     let room = slot.end - slot.start;
     ensure!(
         bytes.len() as u64 <= room,
@@ -29,6 +27,13 @@ pub fn model_for(board: &Board, memory: &MemoryMap, file: &Path) -> Result<(u64,
         board.name
     );
     Ok((slot.start, bytes))
+}
+
+/// Returns a model's bytes with integers in the layout of the board's core.
+pub fn for_core_of(board: &Board, file: &Path) -> Result<Vec<u8>> {
+    let (bytes, blob) = blob::read(file)?;
+    let model = Model::new(blob.as_bytes()).context("the blob is not valid")?;
+    Ok(if model.precision().is_integer() { relayout(&model, board.layout())? } else { bytes })
 }
 
 /// Writes the bytes for the board's slot to a file. Returns the file's path.

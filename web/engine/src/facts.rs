@@ -17,6 +17,7 @@ pub struct Facts {
     pub block_size: usize,
     pub levels: Vec<LevelFacts>,
     pub bytes: usize,
+    pub parameters: usize,
     pub macs: usize,
 }
 
@@ -51,6 +52,7 @@ impl Facts {
             block_size: config.block_size(),
             levels,
             bytes,
+            parameters: config.parameters(),
             macs: model.macs_streaming(),
         }
     }

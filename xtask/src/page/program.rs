@@ -3,32 +3,29 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use runtime::Model;
-use runtime::format::{AlignedBlob, Precision};
-use runtime::write::relayout;
+use runtime::format::Precision;
 use serde_json::{Value, json};
 
 use super::pack::Parts;
-use crate::blob;
 use crate::board;
 use crate::firmware::{self, CONSOLE};
 use crate::image::Segment;
 use crate::memory::MemoryMap;
 use crate::payload::Built;
 use crate::repo::Repo;
+use crate::slot;
 
 /// Board of the program.
 const BOARD: &str = "pico";
 
-/// Builds the console with a model, adds it, and returns it for the page's data, with its size when it is packed.
-/// `web/src/worker.js` describes the fields.
-pub fn pico(repo: &Repo, model: &Path, parts: &mut Parts) -> Result<(Value, usize)> {
+/// Builds the console with a model of this precision, adds it, and returns it for the page's data, with its size when
+/// it is packed. `web/src/worker.js` describes the fields.
+pub fn pico(repo: &Repo, model: &Path, precision: Precision, parts: &mut Parts) -> Result<(Value, usize)> {
     let board = board::find(BOARD)?;
     let elf = firmware::build(repo, board, CONSOLE, Some(model))?;
     let built = Built::of_program(repo, &elf, CONSOLE)?;
-    let (bytes, aligned) = blob::read(model)?;
-    let bytes = in_layout(&aligned, bytes, board)?;
-    let precision = Model::new(aligned.as_bytes())?.precision();
+    // The firmware's build includes the model in this form.
+    let bytes = slot::for_core_of(board, model)?;
     let (address, segments) = without(&built.segments, &bytes).context("the program does not contain its model")?;
     let size = Parts::size(&segments.iter().flat_map(|segment| segment.bytes.clone()).collect::<Vec<_>>())?;
     let mut add = |Segment { address, bytes }| json!({ "address": address, "bytes": parts.add(bytes) });
@@ -44,12 +41,6 @@ pub fn pico(repo: &Repo, model: &Path, parts: &mut Parts) -> Result<(Value, usiz
         "slot": { "address": slot.start, "length": slot.end - slot.start },
     });
     Ok((program, size))
-}
-
-/// Returns the model as the firmware's build includes it.
-fn in_layout(blob: &AlignedBlob, bytes: Vec<u8>, board: &board::Board) -> Result<Vec<u8>> {
-    let model = Model::new(blob.as_bytes())?;
-    Ok(if model.precision().is_integer() { relayout(&model, board.layout())? } else { bytes })
 }
 
 /// Returns the precisions that a program for this precision can run.

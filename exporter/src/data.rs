@@ -7,6 +7,8 @@ mod examples;
 pub mod looks;
 pub mod python_random;
 mod reservoir;
+mod split;
+mod torch_random;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
@@ -19,11 +21,11 @@ use sha2::{Digest, Sha256};
 pub use error::DataError;
 pub use examples::Examples;
 pub use reservoir::Sample;
+pub use split::{Split, SplitRule};
 
 use alphabet::Oddities;
 use error::Coverage;
 use looks::Look;
-use python_random::PythonRandom;
 use reservoir::Reservoir;
 
 /// The default word list: given names from many cultures, written with the letters a to z.
@@ -40,8 +42,6 @@ pub const MAX_WORDS: usize = 1_000_000;
 pub const MIN_WORDS: usize = 10;
 /// Most distinct characters of a list, not counting the boundary.
 pub const MAX_CHARACTERS: usize = MAX_VOCAB_SIZE - 1;
-/// The seed of the lecture's split. The training's seed does not change the split.
-const SPLIT_SEED: u32 = 42;
 
 /// The words of a list, in the order of the file.
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ pub struct Words {
     pub deduplicated: bool,
     /// The argument of [`Words::keep_commonest`], if it was called.
     pub max_characters: Option<usize>,
+    /// Rule that [`Words::split`] follows; `None` for the default.
+    pub split_rule: Option<SplitRule>,
 }
 
 impl Words {
@@ -136,7 +138,15 @@ impl Words {
         }
         let (words, sample) = reservoir.into_words();
         let sha256 = hash.finalize().into();
-        Ok(Self { name: name.to_owned(), words, sample, sha256, deduplicated: false, max_characters: None })
+        Ok(Self {
+            name: name.to_owned(),
+            words,
+            sample,
+            sha256,
+            deduplicated: false,
+            max_characters: None,
+            split_rule: None,
+        })
     }
 
     /// Returns notes for a user, one line each and without the list's name: whether the list looks like another kind of
@@ -211,22 +221,15 @@ impl Words {
         Ok(std::iter::once(BOUNDARY_SIGN).chain(characters).collect())
     }
 
-    /// Returns the lecture's split: Python's `random.seed(42)`, `random.shuffle(words)`, then 80 %, 10 %, 10 %.
+    /// Splits the list by [`Words::split_rule`].
     ///
     /// # Errors
     /// [`DataError::TooFewWords`] for fewer than [`MIN_WORDS`].
     pub fn split(&self) -> Result<Split, DataError> {
-        let count = self.words.len();
-        if count < MIN_WORDS {
+        if self.words.len() < MIN_WORDS {
             return Err(self.too_few());
         }
-        let mut train = self.words.clone();
-        PythonRandom::new(SPLIT_SEED).shuffle(&mut train);
-        // Python's `int(0.8 * len(words))`, which also computes in f64.
-        let (first, second) = ((0.8 * count as f64) as usize, (0.9 * count as f64) as usize);
-        let test = train.split_off(second);
-        let dev = train.split_off(first);
-        Ok(Split { train, dev, test })
+        Ok(self.split_rule.unwrap_or_default().split(&self.words))
     }
 
     fn too_few(&self) -> DataError {
@@ -276,17 +279,6 @@ fn word(bytes: &[u8]) -> Result<&str, error::Fault> {
         return Err(Fault::TooLong(Look::of_one_line(word)));
     }
     Ok(word)
-}
-
-/// The three parts of a list.
-#[derive(Clone, Debug)]
-pub struct Split {
-    /// Words that the model learns from.
-    pub train: Vec<String>,
-    /// Words on which models and settings are compared.
-    pub dev: Vec<String>,
-    /// Words for the final loss, measured once.
-    pub test: Vec<String>,
 }
 
 /// Returns bytes as hexadecimal digits.

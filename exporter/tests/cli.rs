@@ -79,7 +79,7 @@ fn train_export_eval_and_sample_go_together() {
     assert_eq!(bytes("a.blob"), bytes("b.blob"), "the same model must result in the same blob");
 
     let eval = |model: &str| {
-        let json = succeeds(&["eval", "--model", model, "--split", "all", "--json"], here);
+        let json = succeeds(&["eval", "--model", model, "--part", "all", "--json"], here);
         serde_json::from_str::<serde_json::Value>(&json).expect("one JSON object")
     };
     let (torch, runtime) = (eval("a.safetensors"), eval("a.blob"));
@@ -102,6 +102,36 @@ fn train_export_eval_and_sample_go_together() {
     assert_ne!(words, sample("a.blob", &["--temperature", "0.5"]));
     let greedy = sample("a.blob", &["--temperature", "0"]);
     assert_eq!(greedy, sample("a.blob", &["--top-k", "1"]));
+}
+
+#[test]
+fn a_model_is_evaluated_on_the_split_of_its_training() {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    let json = succeeds(&[&TRAIN[..], &["--split", "makemore", "--out", "m.safetensors", "--json"]].concat(), here);
+    let trained = parse(&json);
+    assert_eq!(trained["dev_nll"], trained["test_nll"], "makemore.py has no dev words");
+    let eval = |arguments: &[&str]| {
+        let output = exporter(&[&["eval", "--part", "test", "--json"], arguments].concat(), here);
+        let stderr = text(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        (parse(&text(&output.stdout)), stderr)
+    };
+    let (own, stderr) = eval(&["--model", "m.safetensors"]);
+    assert_eq!(own["test_nll"], trained["test_nll"]);
+    assert!(!stderr.contains("--split"), "{stderr}");
+    let (other, stderr) = eval(&["--model", "m.safetensors", "--split", "lecture"]);
+    assert_ne!(other["test_words"], own["test_words"]);
+    assert!(stderr.contains("was trained with --split makemore: its training words differ"), "{stderr}");
+    // A blob does not say how its list was split.
+    succeeds(&["export", "--model", "m.safetensors", "--out", "m.blob"], here);
+    let (blob, _) = eval(&["--model", "m.blob", "--split", "makemore"]);
+    assert_eq!(blob["test_words"], own["test_words"]);
+    let compared = eval(&["--model", "m.safetensors", "--model", "m.blob"]).0;
+    assert_eq!(compared["test_words"], own["test_words"]);
+    // Weights that were chosen on the test words would have a test loss that is too low.
+    let config = fs::read_to_string(here.join("runs/tiny-seed42/config.json")).unwrap();
+    assert_eq!(parse(&config)["recipe"]["keep"], "last");
 }
 
 fn parse(json: &str) -> serde_json::Value {
@@ -157,7 +187,7 @@ fn several_models_are_compared_on_the_same_characters() {
 
     // In the reverse order, and on all splits.
     let models = ["--model", files[2], "--model", files[0]];
-    let turned = parse(&succeeds(&[&["eval", "--json", "--split", "all"], &models[..]].concat(), here));
+    let turned = parse(&succeeds(&[&["eval", "--json", "--part", "all"], &models[..]].concat(), here));
     let (first, second) = (&turned["models"][0], &turned["models"][1]);
     let sum = second["dev_delta"].as_f64().unwrap() + table["models"][2]["dev_delta"].as_f64().unwrap();
     assert!(sum.abs() < 1e-12, "{sum}");

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use exporter::data::{DataError, Examples, Words, hex};
+use exporter::data::{DataError, Examples, SplitRule, Words, hex};
 use runtime::Vocab;
 use sha2::{Digest, Sha256};
 
@@ -94,9 +94,25 @@ fn the_split_is_the_lectures() {
     assert_eq!(hash(&split.train), "7e9ca5fa01341b98a3289ec027c00f23383cef13ffc08f054a5c14fd99b47d9c");
     assert_eq!(hash(&split.dev), "3097363dfec5299f89c91542a6f1cefab5bcdec41fba2cf70037d356ede7e325");
     assert_eq!(hash(&split.test), "0a4f4bc22c027371e7f3f80935e44f282d6c288d5c3f7eb3a5020c6f61e5490a");
+    // makemore.py: `rp = torch.randperm(len(words), generator=torch.Generator().manual_seed(3407))`, the last 1,000.
+    let makemore = Words { split_rule: Some(SplitRule::Makemore), ..words.clone() }.split().unwrap();
+    assert_eq!((makemore.train.len(), makemore.test.len()), (31_033, 1_000));
+    assert_eq!(makemore.dev, makemore.test, "makemore.py has no dev words");
+    assert_eq!(hash(&makemore.test), "2f6b1101c4373be106e9ea5d166534be55dd0513e229c0516f407031e3bc9215");
     let vocab = words.vocab().unwrap();
     let count = |part: &[String]| Examples::new("list", part, Vocab::new(&vocab).unwrap(), 8).unwrap().len();
     assert_eq!((count(&split.train), count(&split.dev), count(&split.test)), (182_625, 22_655, 22_866));
+}
+
+#[test]
+fn the_split_of_makemore_takes_a_tenth_of_a_small_list() {
+    let list: String = ('a'..='t').flat_map(|character| [character, character, '\n']).collect();
+    let words = Words { split_rule: Some(SplitRule::Makemore), ..read(list.as_bytes()).unwrap() };
+    let split = words.split().unwrap();
+    assert_eq!((split.train.len(), split.dev.len(), split.test.len()), (18, 2, 2));
+    let mut all = [split.train, split.test].concat();
+    all.sort();
+    assert_eq!(all, words.words);
 }
 
 #[test]

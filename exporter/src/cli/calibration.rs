@@ -37,10 +37,12 @@ pub fn words(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Calibra
         if hex(&words.sha256) == model.origin.data_sha256 {
             // Drops the words that the training dropped: see `train --max-characters`.
             words.keep_known(&model.vocab);
+            words.split_rule = Some(model.origin.split);
         }
         return Ok(Calibration { words: words.split()?.train, source: words.name });
     }
-    let shipped = Words::shipped()?;
+    let mut shipped = Words::shipped()?;
+    shipped.split_rule = Some(model.origin.split);
     if model.origin.data_sha256 == hex(&shipped.sha256) {
         eprintln!("calibrated on {SHIPPED_NAME}, the list that the model was trained on");
         return Ok(Calibration { words: shipped.split()?.train, source: shipped.name });

@@ -21,15 +21,15 @@ pub struct Args {
     #[command(flatten)]
     data: DataArgs,
     /// Use this part of the list
-    #[arg(long, value_enum, default_value_t = SplitArg::Dev)]
-    split: SplitArg,
+    #[arg(long, value_enum, default_value_t = PartArg::Dev)]
+    part: PartArg,
     /// Print one JSON object with losses and counts on stdout
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum SplitArg {
+pub enum PartArg {
     Train,
     Dev,
     Test,
@@ -37,7 +37,7 @@ pub enum SplitArg {
     All,
 }
 
-impl SplitArg {
+impl PartArg {
     /// Returns the chosen parts of a list, with their names.
     pub fn of(self, words: &Words) -> anyhow::Result<Vec<(&'static str, Vec<String>)>> {
         let Split { train, dev, test } = words.split()?;
@@ -68,14 +68,14 @@ impl Given {
 
     /// Returns the file's facts about the list that the model was trained on.
     pub fn known(&self) -> anyhow::Result<Known<'_>> {
-        let (sha256, vocab) = match &self.file {
-            ModelFile::Folded(model) => (model.origin.data_sha256.clone(), model.vocab.as_str()),
+        match &self.file {
+            ModelFile::Folded(model) => Ok(Known::of(self.name(), model)),
             ModelFile::Blob(blob) => {
                 let model = Model::new(blob.as_bytes())?;
-                (hex(&model.provenance().data_sha256), model.vocab().as_str())
+                let (sha256, vocab) = (hex(&model.provenance().data_sha256), model.vocab().as_str());
+                Ok(Known { name: self.name(), sha256, vocab, split: None })
             }
-        };
-        Ok(Known { name: self.name(), sha256, vocab })
+        }
     }
 
     /// Prints a note if the model was trained on another list, or with another split of this list: a dev word here may
@@ -92,6 +92,9 @@ impl Given {
             if origin.sample != words.sample.map(|sample| sample.words) {
                 eprintln!("note: {name} was trained with another --max-words, so its split of the list differs");
             }
+            if origin.split != words.split_rule.unwrap_or_default() {
+                eprintln!("note: {name} was trained with --split {}: its training words differ", origin.split.name());
+            }
         }
         Ok(())
     }
@@ -104,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let comparison = Comparison::new(candidates.collect::<Result<_, _>>()?)?;
     let mut words = args.data.read()?;
     models.iter().try_for_each(|model| model.note_other_list(&mut words))?;
-    let parts = args.split.of(&words)?;
+    let parts = args.part.of(&words)?;
     let mut json = match &models[..] {
         [model] => alone(model, &comparison, &words, &parts)?,
         _ => compared(&models, &comparison, &words, &parts)?,

@@ -47,8 +47,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     check_writable(&args.out)?;
     let model = FoldedModel::read(&args.model)?;
     require_list(args.data.data.as_deref(), &args.model, &model)?;
-    let (name, sha256) = (quoted(&args.model), model.origin.data_sha256.clone());
-    let words = args.data.read_for(&Known { name, sha256, vocab: &model.vocab })?;
+    let words = args.data.read_for(&Known::of(quoted(&args.model), &model))?;
     let options = Options {
         bits: args.bits,
         lr: args.lr,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use exporter::data::{MAX_WORDS, Words, hex};
+use exporter::data::{MAX_WORDS, SplitRule, Words, hex};
 use exporter::import::{self, Alphabet, DEFAULT_EPS, Options, Orientation, Rows, StateDict, Structure};
 use exporter::io::read::read_bounded;
 use exporter::io::write::check_writable;
@@ -45,13 +45,17 @@ pub struct Args {
     /// one that computes these logits
     #[arg(long, value_name = "FILE")]
     golden: Option<PathBuf>,
-    /// Measure the loss on this word list, the one that the network was trained on, with the lecture's split. Without
-    /// --vocab, the list's sorted characters are the vocabulary
+    /// Measure the loss on this word list, the one that the network was trained on. Without --vocab, the list's sorted
+    /// characters are the vocabulary
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Drop repeated words of the list (the lecture keeps them)
     #[arg(long, requires = "data")]
     dedup: bool,
+    /// Split the list as the network's training did: as the lecture, or as makemore.py
+    #[arg(long, value_name = "RULE", requires = "data", default_value = SplitRule::Lecture.name(),
+        value_parser = named(SplitRule::ALL, SplitRule::name))]
+    split: SplitRule,
     /// Check that the context is N characters: fail if the shapes say otherwise
     #[arg(long, value_name = "N")]
     block_size: Option<usize>,
@@ -92,7 +96,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let bytes = read_bounded(&args.input).with_context(|| format!("cannot read {input}"))?;
     let state = StateDict::without(&bytes, &args.ignore).with_context(|| input.clone())?;
     let network = network(args, &input, &state)?;
-    let words = args.data.as_ref().map(|path| read_words(Some(path), args.dedup, MAX_WORDS)).transpose()?;
+    let mut words = args.data.as_ref().map(|path| read_words(Some(path), args.dedup, MAX_WORDS)).transpose()?;
+    if let Some(words) = &mut words {
+        words.split_rule = Some(args.split);
+    }
     let alphabet = alphabet(args, &input, &state, &network, words.as_ref())?;
     let Network { structure, options, .. } = &network;
     let origin = origin(args, &bytes, &network, alphabet.rows);

@@ -4,13 +4,13 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use exporter::data::{MAX_WORDS, MIN_WORDS, SHIPPED_NAME, Sample, Words, alphabet, hex};
+use exporter::data::{MAX_WORDS, MIN_WORDS, SHIPPED_NAME, Sample, SplitRule, Words, alphabet, hex};
 use exporter::model::file::FoldedModel;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{count, is_quiet, limits, quoted};
+use super::{count, is_quiet, limits, named, quoted};
 
-/// Options of commands that read a list: `--data`, `--dedup` and `--max-words`.
+/// Options of commands that read a list: `--data`, `--dedup`, `--max-words` and `--split`.
 #[derive(clap::Args)]
 pub struct DataArgs {
     /// Read words from this list: UTF-8, one word per line, 2 to 255 distinct characters [default: the shipped list of
@@ -23,12 +23,19 @@ pub struct DataArgs {
     /// Hold at most N words in memory. From a longer list, draw N words at random, the same N every time
     #[arg(long, value_name = "N", default_value_t = MAX_WORDS, value_parser = limits::words)]
     pub max_words: usize,
+    /// Split the list into train, dev and test words by this rule: that of the lecture, or that of makemore.py, which
+    /// has no dev words, so that its 1,000 test words are both dev and test [default: the rule of the model's training,
+    /// if its file has it, else lecture]
+    #[arg(long, value_name = "RULE", value_parser = named(SplitRule::ALL, SplitRule::name))]
+    pub split: Option<SplitRule>,
 }
 
 impl DataArgs {
     /// Reads the list and reports duplicates on stderr.
     pub fn read(&self) -> anyhow::Result<Words> {
-        read_words(self.data.as_deref(), self.dedup, self.max_words)
+        let mut words = read_words(self.data.as_deref(), self.dedup, self.max_words)?;
+        words.split_rule = self.split;
+        Ok(words)
     }
 
     /// Reads the list for a model: see [`for_model`].
@@ -81,9 +88,17 @@ pub struct Known<'a> {
     pub sha256: String,
     /// The characters, the boundary first.
     pub vocab: &'a str,
+    /// Rule that split the list; `None` if the model's file does not say, as a blob's does not.
+    pub split: Option<SplitRule>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// Returns the facts in the file of a folded model.
+    pub fn of(name: String, model: &'a FoldedModel) -> Self {
+        let origin = &model.origin;
+        Self { name, sha256: origin.data_sha256.clone(), vocab: &model.vocab, split: Some(origin.split) }
+    }
+
     fn is_known(&self) -> bool {
         self.sha256.bytes().any(|digit| digit != b'0')
     }
@@ -95,10 +110,11 @@ impl Known<'_> {
 }
 
 /// Prints a note if the model was trained on another list. If it was trained on this list, drops the words that the
-/// training dropped, which have characters outside the vocabulary.
+/// training dropped, which have characters outside the vocabulary, and splits the list as the training did.
 pub fn for_model(words: &mut Words, model: &Known<'_>) {
     let (name, list) = (&model.name, &words.name);
     if model.is_of(words) {
+        words.split_rule = words.split_rule.or(model.split);
         let dropped = words.keep_known(model.vocab);
         if dropped > 0 {
             eprintln!("{}: dropped {} words, as the training of {name} did", words.name, count(dropped));
@@ -116,7 +132,7 @@ pub fn require_list(given: Option<&Path>, path: &Path, model: &FoldedModel) -> a
         return Ok(());
     }
     let path = quoted(path);
-    let known = Known { name: path.clone(), sha256: model.origin.data_sha256.clone(), vocab: &model.vocab };
+    let known = Known::of(path.clone(), model);
     match known.is_of(&Words::shipped()?) {
         true => Ok(()),
         false if known.is_known() => {

@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let known: Option<(String, HashSet<String>)> = if args.novel {
         let mut words = super::list(args.data.as_deref(), MAX_WORDS)?;
         let (name, vocab) = (args.model.display().to_string(), model.vocab().as_str());
-        for_model(&mut words, &Known { name, sha256: hex(&model.provenance().data_sha256), vocab });
+        for_model(&mut words, &Known { name, sha256: hex(&model.provenance().data_sha256), vocab, split: None });
         // The empty word is never a new word.
         Some((words.name, words.words.into_iter().chain([String::new()]).collect()))
     } else {

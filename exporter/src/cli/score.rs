@@ -51,7 +51,7 @@ fn ranking(args: &Args, model: &Model<'_>) -> anyhow::Result<Option<(Words, Rank
     let mut words = super::list(args.data.as_deref(), MAX_WORDS)?;
     let (name, vocab) = (args.model.display().to_string(), model.vocab().as_str());
     let sha256 = hex(&model.provenance().data_sha256);
-    for_model(&mut words, &Known { name, sha256, vocab });
+    for_model(&mut words, &Known { name, sha256, vocab, split: None });
     match Ranking::new(model, &words.words) {
         Ok(ranking) => Ok(Some((words, ranking))),
         Err((word, error)) if args.data.is_some() => {

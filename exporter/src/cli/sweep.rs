@@ -167,6 +167,9 @@ fn arguments(args: &Args, run: &Run, threads: usize, folder: &Path) -> Vec<Strin
     if train::is_foldable(&run.preset) {
         add("out", run::model_path(folder).display().to_string());
     }
+    if let Some(rule) = args.data.list.split {
+        add("split", rule.name().to_owned());
+    }
     if args.data.list.dedup {
         arguments.push("--dedup".to_owned());
     }

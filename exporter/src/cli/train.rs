@@ -42,7 +42,7 @@ pub struct Args {
     run_dir: Option<PathBuf>,
     /// Continue the training in this folder from its last checkpoint, with its settings; if its list was moved, name
     /// the list with --data
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dedup", "max_words", "max_characters", "run_dir", "preset",
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dedup", "max_words", "max_characters", "split", "run_dir", "preset",
         "seed", "epochs", "steps", "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden",
         "levels", "activation", "form", "device", "threads"])]
     resume: Option<PathBuf>,
@@ -85,7 +85,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let Files { data, out } = files;
-    let mut options = config.settings.options()?;
+    let mut options = config.settings.options(config.split_rule())?;
     options.check_settings()?;
     if let Some(out) = &out {
         // Fails before the training rather than after it.
@@ -200,7 +200,7 @@ fn draw(run: &Path) {
 impl Args {
     /// Checks the settings without training.
     pub fn check(&self, words: &Words) -> anyhow::Result<()> {
-        check(words, &self.settings.options()?)?;
+        check(words, &self.settings.options(self.data.list.split.unwrap_or_default())?)?;
         Ok(())
     }
 

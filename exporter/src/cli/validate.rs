@@ -10,7 +10,7 @@ use exporter::model::pack::ModelFile;
 use runtime::Model;
 use serde_json::json;
 
-use super::eval::{Given, SplitArg};
+use super::eval::{Given, PartArg};
 use super::{DataArgs, count};
 
 #[derive(clap::Args)]
@@ -28,8 +28,8 @@ pub struct Args {
     #[command(flatten)]
     data: DataArgs,
     /// Use this part of the list
-    #[arg(long, value_enum, default_value_t = SplitArg::Dev)]
-    split: SplitArg,
+    #[arg(long, value_enum, default_value_t = PartArg::Dev)]
+    part: PartArg,
     /// Print one JSON object on stdout; a signal-to-noise ratio is null if all values are equal
     #[arg(long)]
     json: bool,
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
     let levels = reference_model.config().levels().len();
     let mut parts = serde_json::Map::new();
-    for (part, list) in args.split.of(&words)? {
+    for (part, list) in args.part.of(&words)? {
         let (mut rows, mut characters) = (Vec::new(), 0);
         for (index, (name, blob)) in names.iter().zip(&packed).enumerate() {
             let model = Model::new(blob.as_bytes())?;

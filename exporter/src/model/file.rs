@@ -18,6 +18,7 @@ use ndarray::{Array1, Array2};
 use runtime::FormatError;
 use safetensors::tensor::{Dtype, TensorView};
 
+use crate::data::SplitRule;
 use crate::io::read::read_bounded;
 use crate::io::write::{WriteError, write_atomically};
 use crate::model::architecture::Architecture;
@@ -80,6 +81,8 @@ pub struct Origin {
     pub sample: Option<usize>,
     /// Number of characters kept, the commonest, if words with rarer characters were dropped.
     pub max_characters: Option<usize>,
+    /// Rule that split the list.
+    pub split: SplitRule,
     /// Mean loss of the training split in eval mode, in nats per character.
     pub train_nll: Option<f64>,
     /// Mean loss of the dev split.
@@ -209,6 +212,10 @@ impl FoldedModel {
         }
         if let Some(characters) = origin.max_characters {
             metadata.insert("max_characters", characters.to_string());
+        }
+        // The lecture's is the rule of files without an entry.
+        if origin.split != SplitRule::Lecture {
+            metadata.insert("split", origin.split.name().to_owned());
         }
         if !origin.finetune.is_empty() {
             metadata.insert("finetune", origin.finetune.clone());

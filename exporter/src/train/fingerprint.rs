@@ -50,7 +50,7 @@ fn parts(fingerprint: &str) -> BTreeMap<String, String> {
             Some(("version", value)) => put("the exporter's version", value),
             Some(("words", value)) => {
                 let (hash, rest) = value.split_once(' ').unwrap_or((value, ""));
-                put("--max-words, --dedup or --max-characters", if rest.is_empty() { "unset" } else { rest });
+                put("--max-words, --dedup, --max-characters or --split", if rest.is_empty() { "unset" } else { rest });
                 put("the list", hash)
             }
             Some((number, unit)) if unit.starts_with("threads on ") => {

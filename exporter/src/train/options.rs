@@ -6,7 +6,7 @@ use std::time::Duration;
 use runtime::Config;
 use tch::Device;
 
-use crate::data::{Words, hex};
+use crate::data::{SplitRule, Words, hex};
 use crate::io::memory::available_bytes;
 use crate::model::architecture::Architecture;
 use crate::model::file::Origin;
@@ -25,7 +25,7 @@ pub struct Options {
     pub statistics: Statistics,
     /// The recipe.
     pub recipe: Recipe,
-    /// Seed of weights, batches and dropout. The split does not depend on it: it is always the lecture's.
+    /// Seed of weights, batches and dropout. The split does not depend on it.
     pub seed: u64,
     /// Number of libtorch's threads.
     pub threads: usize,
@@ -129,6 +129,7 @@ impl Options {
             dedup: words.deduplicated,
             sample: words.sample.map(|sample| sample.words),
             max_characters: words.max_characters,
+            split: words.split_rule.unwrap_or_default(),
             train_nll: None,
             dev_nll: None,
             test_nll: None,
@@ -143,7 +144,11 @@ impl Options {
         let sample = words.sample.map_or(String::new(), |sample| format!(" a sample of {}", sample.words));
         let rare = words.max_characters.map_or(String::new(), |most| format!(" of {most} characters"));
         let twice = if words.deduplicated { " without duplicates" } else { "" };
-        let words = format!("{}{sample}{twice}{rare}", hex(&words.sha256));
+        let split = match words.split_rule.unwrap_or_default() {
+            SplitRule::Lecture => String::new(),
+            rule => format!(" split as {}", rule.name()),
+        };
+        let words = format!("{}{sample}{twice}{rare}{split}", hex(&words.sha256));
         format!(
             "n_embd {}, levels {} {:?}{}, {:?}, {}, seed {}, {} threads on {:?}, {} evaluations, words {words}, \
              version {}",

@@ -56,7 +56,7 @@ fn letters_beyond_ascii_go_all_the_way() {
     let (_, stderr) = succeeds(&["import", "--in", &model, "--data", &words, "--out", "m.safetensors"], here);
     assert!(stderr.contains("transposed as in the lecture's own Linear"), "{stderr}");
     // The file has the losses, and eval measures the same losses.
-    let (json, _) = succeeds(&["eval", "--model", "m.safetensors", "--data", &words, "--split", "all", "--json"], here);
+    let (json, _) = succeeds(&["eval", "--model", "m.safetensors", "--data", &words, "--part", "all", "--json"], here);
     let losses: serde_json::Value = serde_json::from_str(&json).unwrap();
     let text = String::from_utf8_lossy(&std::fs::read(here.join("m.safetensors")).unwrap()).into_owned();
     for part in ["train", "dev", "test"] {

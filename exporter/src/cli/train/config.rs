@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use exporter::data::{MAX_WORDS, Words, hex};
+use exporter::data::{MAX_WORDS, SplitRule, Words, hex};
 use exporter::train::checkpoint::Checkpoint;
 use exporter::train::fold_network::FoldError;
 use exporter::train::nn::Statistics;
@@ -30,6 +30,9 @@ pub struct Config {
     max_words: usize,
     #[serde(default)]
     max_characters: Option<usize>,
+    /// `None` for the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    split: Option<SplitRule>,
     /// `None` for a network that cannot be written as a model.
     out: Option<Place>,
     pub settings: Settings,
@@ -63,7 +66,7 @@ impl Config {
             (Some(out), _) => Some(out.clone()),
             (None, _) => Some(PathBuf::from(DEFAULT_OUT)),
         };
-        let TrainingData { list: DataArgs { data, dedup, max_words }, max_characters } = &args.data;
+        let TrainingData { list: DataArgs { data, dedup, max_words, split }, max_characters } = &args.data;
         check_name("--data", data.as_deref())?;
         let mut settings = args.settings.clone();
         // Recorded, so that a training that continues on another machine uses the same number.
@@ -73,6 +76,7 @@ impl Config {
             dedup: *dedup,
             max_words: *max_words,
             max_characters: *max_characters,
+            split: *split,
             out: out.clone().map(Place::Given),
             settings,
             data_sha256: None,
@@ -138,7 +142,8 @@ impl Config {
 
     /// Reads the words of the list at `data`. `run` is the folder of a run to continue: its list must be unchanged.
     pub fn words(&self, data: Option<&Path>, run: Option<&Path>, is_given: bool) -> anyhow::Result<Words> {
-        let list = DataArgs { data: data.map(Path::to_owned), dedup: self.dedup, max_words: self.max_words };
+        let (data, split) = (data.map(Path::to_owned), self.split);
+        let list = DataArgs { data, dedup: self.dedup, max_words: self.max_words, split };
         let words = TrainingData { list, max_characters: self.max_characters }.read()?;
         let Some((run, sha256)) = run.zip(self.data_sha256.as_deref()) else { return Ok(words) };
         if hex(&words.sha256) != sha256 {
@@ -175,11 +180,17 @@ impl Config {
         Ok(folder.write_config(&json)?)
     }
 
+    /// Returns the rule that splits the list.
+    pub fn split_rule(&self) -> SplitRule {
+        self.split.unwrap_or_default()
+    }
+
     /// Returns whether a run has the settings of a command line; the number of threads may differ.
     pub fn is_of(&self, args: &Args) -> bool {
         self.dedup == args.data.list.dedup
             && self.max_words == args.data.list.max_words
             && self.max_characters == args.data.max_characters
+            && self.split_rule() == args.data.list.split.unwrap_or_default()
             && self.settings.without_threads() == args.settings.without_threads()
     }
 }

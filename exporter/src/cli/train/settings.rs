@@ -2,11 +2,12 @@
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use exporter::data::SplitRule;
 use exporter::model::architecture::{self, Architecture, Levels};
 use exporter::train::nn::Statistics;
 use exporter::train::options::Options;
 use exporter::train::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
-use exporter::train::recipe::{Form, Length, Optimizer};
+use exporter::train::recipe::{Form, Keep, Length, Optimizer};
 use runtime::Activation;
 use tch::{Cuda, Device};
 
@@ -18,7 +19,7 @@ pub struct Settings {
     /// Train this preset, a network and its recipe; the options below change parts of it
     #[arg(long, default_value = DEFAULT_PRESET, value_parser = preset_names())]
     pub preset: String,
-    /// Draw weights, batches and dropout from this seed (the split is always the lecture's)
+    /// Draw weights, batches and dropout from this seed (the split does not depend on it)
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
     #[arg(long, conflicts_with = "steps",
@@ -80,8 +81,9 @@ impl Settings {
         serde_json::to_value(Self { threads: None, ..self.clone() }).expect("plain numbers")
     }
 
-    /// Returns the options of the training. Fails if the preset or the machine does not support a setting.
-    pub fn options(&self) -> anyhow::Result<Options> {
+    /// Returns the options of the training on words split by `rule`. Fails if the preset or the machine does not
+    /// support a setting.
+    pub fn options(&self, rule: SplitRule) -> anyhow::Result<Options> {
         let preset = preset::find(&self.preset).context("clap checked the name")?;
         let mut recipe = preset.recipe.clone();
         if let Some(epochs) = self.epochs {
@@ -97,6 +99,10 @@ impl Settings {
             Some(FormArg::Windows) => Form::Windows,
             Some(FormArg::Words) => Form::Words,
         };
+        if rule == SplitRule::Makemore {
+            // The dev words are the test words: weights chosen on them would have a test loss that is too low.
+            recipe.keep = Keep::Last;
+        }
         match (&mut recipe.optimizer, self.weight_decay) {
             (Optimizer::AdamW { weight_decay, .. }, Some(given)) => *weight_decay = given,
             (Optimizer::Sgd, Some(_)) => {

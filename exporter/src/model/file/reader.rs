@@ -9,6 +9,7 @@ use runtime::{Activation, Vocab};
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use super::{FORMAT_VERSION, FileError, FoldedLinear, FoldedModel, Origin, kind};
+use crate::data::SplitRule;
 use crate::model::architecture::{self, Architecture};
 
 /// A file whose header has been read.
@@ -94,6 +95,10 @@ impl<'a> Reader<'a> {
             dedup: self.get("dedup")? == "true",
             sample: self.optional("sample"),
             max_characters: self.optional("max_characters"),
+            split: match self.metadata.get("split") {
+                None => SplitRule::Lecture,
+                Some(name) => SplitRule::from_name(name).ok_or_else(|| self.bad("split", name))?,
+            },
             train_nll: self.optional("train_nll"),
             dev_nll: self.optional("dev_nll"),
             test_nll: self.optional("test_nll"),

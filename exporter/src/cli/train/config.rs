@@ -76,7 +76,8 @@ impl Config {
             dedup: *dedup,
             max_words: *max_words,
             max_characters: *max_characters,
-            split: *split,
+            // The default is left out, so that two ways to ask for it are one run.
+            split: split.filter(|&rule| rule != SplitRule::default()),
             out: out.clone().map(Place::Given),
             settings,
             data_sha256: None,

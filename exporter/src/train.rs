@@ -11,7 +11,7 @@
 //! | [`statistics`] | activations, gradients and updates of a step |
 //! | [`fold_network`](mod@fold_network) | the network in training as a folded model |
 //! | [`finetune`](mod@finetune) | quantization-aware training for 4-bit weights |
-//! | [`run`], [`sweep`] | the folder of a run; grids of runs |
+//! | [`run`], [`sweep`] | the folder of a run; grids of runs, and runs that come back from other machines |
 
 pub mod batch;
 pub mod checkpoint;

@@ -1,3 +1,5 @@
+mod collect;
+
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -7,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use exporter::data::hex;
+use exporter::data::{Words, hex};
 use exporter::train::options::max_threads;
 use exporter::train::run;
 use exporter::train::sweep::{Results, Row, Run, grid, parse_set, table};
 
 use super::lists::TrainingData;
-use super::{Cli, INTERRUPTED, count, default_threads, limits, stop_on_interrupt, streams, train};
+use super::{Cli, INTERRUPTED, count, default_threads, limits, quoted, stop_on_interrupt, streams, train};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     data: TrainingData,
     /// Train this preset; may be given several times
-    #[arg(long, required = true, value_parser = train::preset_names())]
+    #[arg(long, required_unless_present = "collect", value_parser = train::preset_names())]
     preset: Vec<String>,
     /// Train with each of these values of an option of `train`, as in lr=1e-3,3e-3; may be given several times
     #[arg(long, value_name = "KEY=VALUES", value_parser = parse_set)]
@@ -35,7 +37,7 @@ pub struct Args {
     /// whichever is more
     #[arg(long, default_value_t = 1, value_parser = limits::threads)]
     jobs: usize,
-    /// Use this many threads per training [default: the number of cores, divided by --jobs]
+    /// Use this many threads per training [default: the number of cores, divided by --jobs; with --plan 1]
     #[arg(long, value_parser = limits::threads)]
     threads: Option<usize>,
     /// Draw no plots
@@ -44,43 +46,101 @@ pub struct Args {
     /// Write a folder per run, results.jsonl and results.csv to this folder; skip runs that are finished there
     #[arg(long, value_name = "FOLDER", default_value = "runs/sweep")]
     out: PathBuf,
+    /// Print the command of each run, one per line, and train nothing. Run again, a command continues its run, or does
+    /// nothing if the run is finished
+    #[arg(long, conflicts_with = "jobs")]
+    plan: bool,
+    /// Rank the finished runs in these folders and all their subfolders, and train nothing. Of several copies of a run,
+    /// only the first counts
+    #[arg(long, value_name = "FOLDER", num_args = 1.., conflicts_with_all = ["data", "dedup", "max_words",
+        "max_characters", "split", "preset", "set", "seeds", "first_seed", "jobs", "threads", "no_plots", "out", "plan"])]
+    collect: Vec<PathBuf>,
+    /// Print one JSON object with all runs of --collect on stdout, instead of the table
+    #[arg(long, requires = "collect")]
+    json: bool,
 }
 
-const NO_PLOTS: &str = "--no-plots";
+/// Run of the grid with its folder and its command line.
+struct Job {
+    run: Run,
+    folder: PathBuf,
+    arguments: Vec<String>,
+}
+
 /// Time that a training has after Ctrl-C to write its checkpoint.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Runs every training as a process of its own: libtorch has one random generator and one number of threads per
-/// process, and a training that crashes must not end the others.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if !args.collect.is_empty() {
+        return collect::run(&args.collect, args.json);
+    }
     train::check_name("--data", args.data.list.data.as_deref())?;
-    let (jobs, threads) = (args.jobs, threads(args)?);
+    let threads = threads(args)?;
     let words = args.data.read()?;
+    match args.plan {
+        true => plan(&checked(args, threads, &words)?),
+        false => {
+            std::fs::create_dir_all(&args.out)
+                .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
+            train_all(args, threads, checked(args, threads, &words)?)
+        }
+    }
+}
+
+/// Returns all runs of the grid, after a check of their settings and of the runs that are in their folders.
+fn checked(args: &Args, threads: usize, words: &Words) -> anyhow::Result<Vec<Job>> {
     let sha256 = hex(&words.sha256);
     let last = args.first_seed.checked_add(args.seeds).context("--first-seed is too large")?;
-    let runs = grid(&args.preset, &args.set, args.first_seed..last);
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder {}", args.out.display()))?;
-    let results = Mutex::new(Results::read(&args.out)?);
-
-    // Checks the settings of all runs before the first training starts.
-    let mut open = Vec::new();
-    for run in &runs {
+    let mut jobs = Vec::new();
+    for run in grid(&args.preset, &args.set, args.first_seed..last) {
         let folder = args.out.join(run.name());
-        let arguments = arguments(args, run, threads, &folder);
+        let arguments = arguments(args, &run, threads, &folder);
         let expected = match Cli::try_parse_from(&arguments).map(|cli| cli.command) {
             Ok(super::Command::Train(expected)) => expected,
             Ok(_) => unreachable!("the first argument is train"),
             Err(error) => bail!("{}: {}", run.name(), error.to_string().lines().next().unwrap_or_default()),
         };
-        expected.check(&words).with_context(|| run.name())?;
+        expected.check(words).with_context(|| run.name())?;
         if let Ok(config) = run::read_config(&folder)
             && (config["data_sha256"] != sha256.as_str() || !expected.has_settings(&config))
         {
             bail!("{} holds a run with other settings or another list: choose another --out", folder.display());
         }
-        match finished(run, &folder)? {
+        jobs.push(Job { run, folder, arguments });
+    }
+    Ok(jobs)
+}
+
+/// Prints the commands of all runs. A command begins with the name by which this program was started, and its paths are
+/// those of the command line.
+fn plan(jobs: &[Job]) -> anyhow::Result<ExitCode> {
+    let program = std::env::args_os().next().and_then(|name| name.into_string().ok());
+    let program = program.context("the path of this program is not UTF-8: move the program")?;
+    let mut lines = String::new();
+    for job in jobs {
+        let words = std::iter::once(&program).chain(&job.arguments[1..]);
+        let line: Vec<String> = words.map(|word| quoted(Path::new(word))).collect();
+        let line = line.join(" ");
+        if line.contains(['\n', '\r']) {
+            bail!("a plan has one command per line, but {line:?} has a line break: rename the file or folder");
+        }
+        lines += &format!("{line}\n");
+    }
+    eprintln!("{} runs", count(jobs.len()));
+    print!("{lines}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs every training as a process of its own: libtorch has one random generator and one number of threads per
+/// process, and a training that crashes must not end the others.
+fn train_all(args: &Args, threads: usize, runs: Vec<Job>) -> anyhow::Result<ExitCode> {
+    let jobs = args.jobs;
+    let results = Mutex::new(Results::read(&args.out)?);
+    let mut open = Vec::new();
+    for job in &runs {
+        match job.finished()? {
             Some(row) => results.lock().expect("no thread panics").add(row)?,
-            None => open.push((run, folder, arguments)),
+            None => open.push(job),
         }
     }
     eprintln!(
@@ -96,9 +156,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         for _ in 0..jobs {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    let Some((run, folder, arguments)) = queue.lock().expect("no thread panics").pop() else { break };
-                    let ended = start_and_wait(run, &folder, arguments, &stop)
-                        .and_then(|()| finished(run, &folder)?.context("the training wrote no result.json"))
+                    let Some(job) = queue.lock().expect("no thread panics").pop() else { break };
+                    let ended = start_and_wait(job, &stop)
+                        .and_then(|()| job.finished()?.context("the training wrote no result.json"))
                         .and_then(|row| {
                             eprintln!("{}: dev {:.4}, {:.0} s", row.name, row.dev_nll, row.seconds);
                             Ok(results.lock().expect("no thread panics").add(row)?)
@@ -106,15 +166,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                     if let Err(error) = ended
                         && !stop.load(Ordering::Relaxed)
                     {
-                        eprintln!("{}: {error:#}", run.name());
-                        failures.lock().expect("no thread panics").push(run.name());
+                        eprintln!("{}: {error:#}", job.run.name());
+                        failures.lock().expect("no thread panics").push(job.run.name());
                     }
                 }
             });
         }
     });
 
-    let names: Vec<String> = runs.iter().map(Run::name).collect();
+    let names: Vec<String> = runs.iter().map(|job| job.run.name()).collect();
     let results = results.into_inner().expect("no thread panics");
     // The folder may hold runs of other grids as well.
     let rows: Vec<Row> = results.rows().iter().filter(|row| names.contains(&row.name)).cloned().collect();
@@ -138,7 +198,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Returns the number of threads per training. Fails if all trainings together would use too many.
 fn threads(args: &Args) -> anyhow::Result<usize> {
     let jobs = args.jobs;
-    let threads = args.threads.unwrap_or_else(|| (default_threads() / jobs).max(1));
+    // The machines that will run a plan may have other numbers of cores.
+    let default = || if args.plan { 1 } else { (default_threads() / jobs).max(1) };
+    let threads = args.threads.unwrap_or_else(default);
     let (all, most) = (jobs * threads, max_threads());
     if all > most {
         bail!("--jobs {jobs} with --threads {threads} need {all} threads, but this machine allows at most {most}");
@@ -164,49 +226,35 @@ fn arguments(args: &Args, run: &Run, threads: usize, folder: &Path) -> Vec<Strin
         add("max-characters", most.to_string());
     }
     add("run-dir", folder.display().to_string());
-    if train::is_foldable(&run.preset) {
-        add("out", run::model_path(folder).display().to_string());
-    }
     if let Some(rule) = args.data.list.split {
         add("split", rule.name().to_owned());
     }
+    arguments.push("--continue".to_owned());
     if args.data.list.dedup {
         arguments.push("--dedup".to_owned());
     }
     if args.no_plots {
-        arguments.push(NO_PLOTS.to_owned());
+        arguments.push("--no-plots".to_owned());
     }
     arguments
 }
 
-/// Returns the row of a run, or `None` if the run is not finished.
-fn finished(run: &Run, folder: &Path) -> anyhow::Result<Option<Row>> {
-    let path = run::result_path(folder);
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        text => text.with_context(|| path.display().to_string())?,
-    };
-    let mut row: serde_json::Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-    row["name"] = run.name().into();
-    row["group"] = run.group().into();
-    Ok(Some(serde_json::from_value(row).with_context(|| path.display().to_string())?))
+impl Job {
+    /// Returns the row of the run, or `None` if the run is not finished.
+    fn finished(&self) -> anyhow::Result<Option<Row>> {
+        Ok(Row::read(&self.folder, &self.run.name(), &self.run.group())?)
+    }
 }
 
 /// Starts or continues a training and waits for its end. An error has the last line that the training printed.
-fn start_and_wait(run: &Run, folder: &Path, arguments: Vec<String>, stop: &AtomicBool) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    let log = folder.join("log.txt");
+fn start_and_wait(job: &Job, stop: &AtomicBool) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&job.folder)?;
+    let log = job.folder.join("log.txt");
     let file = OpenOptions::new().create(true).append(true).open(&log)?;
     let mut command = Command::new(std::env::current_exe()?);
-    if run::read_config(folder).is_ok() {
-        eprintln!("{}: continues", run.name());
-        command.arg("train").arg("--resume").arg(folder);
-        let is_kept = |argument: &&String| *argument == NO_PLOTS || argument.starts_with("--data=");
-        command.args(arguments.iter().filter(is_kept));
-    } else {
-        eprintln!("{}: starts", run.name());
-        command.args(&arguments[1..]);
-    }
+    command.args(&job.arguments[1..]);
+    let state = if run::config_path(&job.folder).exists() { "continues" } else { "starts" };
+    eprintln!("{}: {state}", job.run.name());
     // Threads that wait in a loop would occupy the cores that the other trainings need.
     if std::env::var_os("OMP_WAIT_POLICY").is_none() {
         command.env("OMP_WAIT_POLICY", "passive");

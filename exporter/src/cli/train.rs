@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use exporter::data::Words;
 use exporter::io::write::{check_room, check_writable};
 use exporter::plot::{RunData, plot_run};
@@ -18,20 +19,20 @@ use exporter::train::run::{self, RunFolder};
 use exporter::train::training::{Outcome, train};
 
 use super::lists::TrainingData;
-use super::{INTERRUPTED, refuse_overwriting, stop_on_interrupt, streams};
+use super::{INTERRUPTED, quoted, refuse_overwriting, stop_on_interrupt, streams};
 use config::{Config, Files};
 use progress::Progress;
 use report::{relative, report, result};
 use settings::Settings;
 
 pub use places::check_name;
-pub use settings::{is_foldable, preset_names};
+pub use settings::preset_names;
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     data: TrainingData,
-    /// Write the trained model to this file [default: model.safetensors]
+    /// Write the trained model to this file [default: model.safetensors, with --continue in the folder of --run-dir]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -46,6 +47,10 @@ pub struct Args {
         "seed", "epochs", "steps", "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden",
         "levels", "activation", "form", "device", "threads"])]
     resume: Option<PathBuf>,
+    /// Continue the run in the folder of --run-dir if there is one, or do nothing if that run is finished. The run must
+    /// have the same settings and list; it keeps its number of threads. Write the model to that folder too
+    #[arg(long = "continue", requires = "run_dir", conflicts_with = "resume")]
+    continues: bool,
     /// Write a checkpoint this often: a number of steps, or a time as in 30s or 5m
     #[arg(long, value_name = "STEPS|TIME", default_value = "30s", value_parser = interval)]
     checkpoint_every: Interval,
@@ -77,7 +82,9 @@ const PLOT_BYTES: usize = 4 << 20;
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let given = args.data.list.data.as_deref();
-    let (config, files, checkpoint) = match &args.resume {
+    let run = args.run_to_continue();
+    let (config, files, checkpoint) = match run {
+        Some(folder) if args.continues => Config::continued(&args, folder)?,
         Some(folder) => Config::resume(folder, given, args.out.as_deref())?,
         None => {
             let (config, files) = Config::new(&args)?;
@@ -90,19 +97,25 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(out) = &out {
         // Fails before the training rather than after it.
         refuse_overwriting(out, &data.as_deref().into_iter().collect::<Vec<_>>())?;
-        check_writable(out)?;
+        // The folder of a new run is made later.
+        if !args.continues || out.parent() != args.run_dir.as_deref() {
+            check_writable(out)?;
+        }
     }
     let replaces = out.as_ref().is_some_and(|out| out.exists());
-    let words = config.words(data.as_deref(), args.resume.as_deref(), given.is_some())?;
+    let words = config.words(data.as_deref(), run, given.is_some() || args.continues)?;
+    if let Some(run) = run.filter(|run| args.continues && run::result_path(run).exists()) {
+        return already_finished(run, args.json);
+    }
     // Checks the settings before the folder is made.
     let needs = check(&words, &options)?;
-    let mut folder = open_folder(&args, &options, checkpoint.as_ref())?;
+    let mut folder = open_folder(run, &args, &options, checkpoint.as_ref())?;
     let prepare = || {
         check_space(&folder, out.as_deref(), &needs)?;
-        if args.resume.is_none() { config.write(&folder, &options, &words) } else { Ok(()) }
+        if run.is_none() { config.write(&folder, &options, &words) } else { Ok(()) }
     };
     if let Err(error) = prepare() {
-        if args.resume.is_none() {
+        if run.is_none() {
             folder.abandon();
         }
         return Err(error);
@@ -133,9 +146,26 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if outcome.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
-/// Opens the folder of `--resume`, makes the folder of `--run-dir`, or makes a numbered folder.
-fn open_folder(args: &Args, options: &Options, checkpoint: Option<&Checkpoint>) -> anyhow::Result<RunFolder> {
-    Ok(match (&args.resume, &args.run_dir) {
+/// Ends a command with `--continue` whose run is finished.
+fn already_finished(run: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    eprintln!("the run in {} is finished", quoted(run));
+    if json {
+        let path = run::result_path(run);
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let result: serde_json::Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        println!("{result}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the folder of the run to continue, makes the folder of `--run-dir`, or makes a numbered folder.
+fn open_folder(
+    run: Option<&Path>,
+    args: &Args,
+    options: &Options,
+    checkpoint: Option<&Checkpoint>,
+) -> anyhow::Result<RunFolder> {
+    Ok(match (run, &args.run_dir) {
         (Some(path), _) => RunFolder::resume(path, checkpoint.map_or(0, |checkpoint| checkpoint.step))?,
         (None, Some(path)) => RunFolder::create(path)?,
         (None, None) => {
@@ -198,6 +228,12 @@ fn draw(run: &Path) {
 }
 
 impl Args {
+    /// Returns the folder of `--resume`, or with `--continue` the folder of `--run-dir` if that has a run.
+    fn run_to_continue(&self) -> Option<&Path> {
+        let continued = || self.run_dir.as_deref().filter(|run| self.continues && run::config_path(run).exists());
+        self.resume.as_deref().or_else(continued)
+    }
+
     /// Checks the settings without training.
     pub fn check(&self, words: &Words) -> anyhow::Result<()> {
         check(words, &self.settings.options(self.data.list.split.unwrap_or_default())?)?;

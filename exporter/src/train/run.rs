@@ -51,6 +51,12 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// The run ended while this process waited for the lock.
+    #[error("the run in {path} is finished: there is nothing to continue", path = path.display())]
+    Finished {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder has no run to continue.
     #[error("{path} has no run to continue: {reason}")]
     NoRun {
@@ -109,6 +115,9 @@ impl RunFolder {
     /// [`RunError`] names the folder.
     pub fn resume(path: &Path, step: usize) -> Result<Self, RunError> {
         let lock = lock(path)?;
+        if result_path(path).exists() {
+            return Err(RunError::Finished { path: path.to_owned() });
+        }
         remove_leftovers(path)?;
         let rows = match metrics::read(&path.join(METRICS)) {
             // The run was killed before it recorded metrics.
@@ -203,6 +212,11 @@ impl RunFolder {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns the path of a run's `config.json`, which exists once the run has started.
+pub fn config_path(run: &Path) -> PathBuf {
+    run.join(CONFIG)
 }
 
 /// Returns the path of a run's `checkpoint.safetensors`.

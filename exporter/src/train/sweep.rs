@@ -1,8 +1,11 @@
 //! A grid of trainings, and its results.
 
+pub mod collect;
+
 use std::path::{Path, PathBuf};
 
 use crate::io::write::{WriteError, write_atomically};
+use crate::train::run;
 
 /// Options of `train` that a grid may vary.
 pub const KEYS: [&str; 10] = [
@@ -107,6 +110,25 @@ pub struct Row {
     pub steps: usize,
     /// Duration of the training.
     pub seconds: f64,
+}
+
+impl Row {
+    /// Reads the result of the run in `folder`; `None` if the run is not finished.
+    ///
+    /// # Errors
+    /// Error of the system, or the fault of a file that cannot be read. Both name the file.
+    pub fn read(folder: &Path, name: &str, group: &str) -> std::io::Result<Option<Self>> {
+        let path = run::result_path(folder);
+        let fault = |error: &dyn std::fmt::Display| std::io::Error::other(format!("{}: {error}", path.display()));
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|error| fault(&error))?,
+        };
+        let mut fields: serde_json::Map<_, _> = serde_json::from_str(&text).map_err(|error| fault(&error))?;
+        fields.insert("name".to_owned(), name.into());
+        fields.insert("group".to_owned(), group.into());
+        serde_json::from_value(fields.into()).map(Some).map_err(|error| fault(&error))
+    }
 }
 
 /// Results of a grid, in `results.jsonl` and `results.csv`.

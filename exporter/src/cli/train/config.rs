@@ -1,4 +1,4 @@
-//! `config.json`: the settings of a run, as `--resume` and `sweep` read them.
+//! `config.json`: the settings of a run, as `--resume`, `--continue` and `sweep` read them.
 
 use std::path::{Path, PathBuf};
 
@@ -64,7 +64,10 @@ impl Config {
             }
             (None, Statistics::BatchOnly) => None,
             (Some(out), _) => Some(out.clone()),
-            (None, _) => Some(PathBuf::from(DEFAULT_OUT)),
+            (None, _) => match &args.run_dir {
+                Some(run) if args.continues => Some(run::model_path(run)),
+                _ => Some(PathBuf::from(DEFAULT_OUT)),
+            },
         };
         let TrainingData { list: DataArgs { data, dedup, max_words, split }, max_characters } = &args.data;
         check_name("--data", data.as_deref())?;
@@ -92,16 +95,37 @@ impl Config {
         data: Option<&Path>,
         out: Option<&Path>,
     ) -> anyhow::Result<(Self, Files, Option<Checkpoint>)> {
-        let config: Self = serde_json::from_value(run::read_config(folder)?)
-            .with_context(|| format!("{} was not written by this program", folder.join("config.json").display()))?;
+        let config = Self::read(folder)?;
         if run::result_path(folder).exists() {
             bail!("the run in {} is finished: there is nothing to continue", folder.display());
         }
         let files = config.files(folder, data, out)?;
-        let path = run::checkpoint_path(folder);
-        // A run that ended before its first checkpoint starts from the beginning.
-        let checkpoint = path.exists().then(|| Checkpoint::read(&path)).transpose()?;
+        let checkpoint = last_checkpoint(folder)?;
         Ok((config, files, checkpoint))
+    }
+
+    /// Reads the settings and the last checkpoint of the run that a command with `--continue` found in `folder`. The
+    /// files are those of the command. Fails if the command has other settings.
+    pub fn continued(args: &Args, folder: &Path) -> anyhow::Result<(Self, Files, Option<Checkpoint>)> {
+        let (_, files) = Self::new(args)?;
+        let config = Self::read(folder)?;
+        if !config.is_of(args) {
+            bail!("{} holds a run with other settings: choose another --run-dir", quoted(folder));
+        }
+        if let Some((given, recorded)) = args.settings.threads.zip(config.settings.threads)
+            && given != recorded
+        {
+            eprintln!("the run in {} keeps its number of threads: {recorded}", quoted(folder));
+        }
+        // The checkpoint of a finished run is not needed, and may be gone.
+        let is_finished = run::result_path(folder).exists();
+        let checkpoint = if is_finished { None } else { last_checkpoint(folder)? };
+        Ok((config, files, checkpoint))
+    }
+
+    fn read(folder: &Path) -> anyhow::Result<Self> {
+        serde_json::from_value(run::read_config(folder)?)
+            .with_context(|| format!("{} was not written by this program", run::config_path(folder).display()))
     }
 
     /// Finds the files of a run. The run may have been moved, with or without the files.
@@ -152,11 +176,11 @@ impl Config {
             match is_given {
                 true => bail!(
                     "{name} is not the list that the run in {run} started with: name that list with --data FILE, or \
-                     start a new run without --resume"
+                     start a new run in another folder"
                 ),
                 false => bail!(
                     "{name} has changed since the run in {run} started: name an unchanged copy with --data FILE, or \
-                     start a new run without --resume"
+                     start a new run in another folder"
                 ),
             }
         }
@@ -194,4 +218,10 @@ impl Config {
             && self.split_rule() == args.data.list.split.unwrap_or_default()
             && self.settings.without_threads() == args.settings.without_threads()
     }
+}
+
+/// Reads the last checkpoint of a run; `None` if the run ended before its first checkpoint.
+fn last_checkpoint(folder: &Path) -> anyhow::Result<Option<Checkpoint>> {
+    let path = run::checkpoint_path(folder);
+    Ok(path.exists().then(|| Checkpoint::read(&path)).transpose()?)
 }

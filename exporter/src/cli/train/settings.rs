@@ -4,7 +4,6 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use exporter::data::SplitRule;
 use exporter::model::architecture::{self, Architecture, Levels};
-use exporter::train::nn::Statistics;
 use exporter::train::options::Options;
 use exporter::train::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
 use exporter::train::recipe::{Form, Keep, Length, Optimizer};
@@ -169,9 +168,4 @@ fn per_preset<T: std::fmt::Display>(help: &str, value: impl Fn(&Preset) -> Optio
 
 pub fn preset_names() -> clap::builder::PossibleValuesParser {
     PRESETS.map(|preset| clap::builder::PossibleValue::new(preset.name).help(preset.about)).into()
-}
-
-/// Returns whether a preset's network can be folded, and so written as a model.
-pub fn is_foldable(preset: &str) -> bool {
-    preset::find(preset).is_some_and(|preset| preset.statistics == Statistics::BatchAndPositions)
 }

@@ -221,6 +221,11 @@ impl Words {
         Ok(std::iter::once(BOUNDARY_SIGN).chain(characters).collect())
     }
 
+    /// Returns the rule that [`Words::split`] follows.
+    pub fn rule(&self) -> SplitRule {
+        self.split_rule.unwrap_or_default()
+    }
+
     /// Splits the list by [`Words::split_rule`].
     ///
     /// # Errors
@@ -229,7 +234,7 @@ impl Words {
         if self.words.len() < MIN_WORDS {
             return Err(self.too_few());
         }
-        Ok(self.split_rule.unwrap_or_default().split(&self.words))
+        Ok(self.rule().split(&self.words))
     }
 
     fn too_few(&self) -> DataError {

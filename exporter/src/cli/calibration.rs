@@ -42,8 +42,8 @@ pub fn words(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Calibra
         return Ok(Calibration { words: words.split()?.train, source: words.name });
     }
     let mut shipped = Words::shipped()?;
-    shipped.split_rule = Some(model.origin.split);
     if model.origin.data_sha256 == hex(&shipped.sha256) {
+        shipped.split_rule = Some(model.origin.split);
         eprintln!("calibrated on {SHIPPED_NAME}, the list that the model was trained on");
         return Ok(Calibration { words: shipped.split()?.train, source: shipped.name });
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use exporter::data::{Split, Words, hex};
+use exporter::data::{Split, Words};
 use exporter::measure::eval::compare::{Candidate, Comparison, Distance};
 use exporter::model::pack::ModelFile;
 use runtime::Model;
@@ -70,11 +70,7 @@ impl Given {
     pub fn known(&self) -> anyhow::Result<Known<'_>> {
         match &self.file {
             ModelFile::Folded(model) => Ok(Known::of(self.name(), model)),
-            ModelFile::Blob(blob) => {
-                let model = Model::new(blob.as_bytes())?;
-                let (sha256, vocab) = (hex(&model.provenance().data_sha256), model.vocab().as_str());
-                Ok(Known { name: self.name(), sha256, vocab, split: None })
-            }
+            ModelFile::Blob(blob) => Ok(Known::of_blob(self.name(), &Model::new(blob.as_bytes())?)),
         }
     }
 
@@ -92,7 +88,7 @@ impl Given {
             if origin.sample != words.sample.map(|sample| sample.words) {
                 eprintln!("note: {name} was trained with another --max-words, so its split of the list differs");
             }
-            if origin.split != words.split_rule.unwrap_or_default() {
+            if origin.split != words.rule() {
                 eprintln!("note: {name} was trained with --split {}: its training words differ", origin.split.name());
             }
         }

@@ -7,6 +7,7 @@ use anyhow::bail;
 use exporter::data::{MAX_WORDS, MIN_WORDS, SHIPPED_NAME, Sample, SplitRule, Words, alphabet, hex};
 use exporter::model::file::FoldedModel;
 use indicatif::{ProgressBar, ProgressStyle};
+use runtime::Model;
 
 use super::{count, is_quiet, limits, named, quoted};
 
@@ -97,6 +98,11 @@ impl<'a> Known<'a> {
     pub fn of(name: String, model: &'a FoldedModel) -> Self {
         let origin = &model.origin;
         Self { name, sha256: origin.data_sha256.clone(), vocab: &model.vocab, split: Some(origin.split) }
+    }
+
+    /// Returns the facts in a blob, which does not record the rule that split the list.
+    pub fn of_blob(name: String, model: &Model<'a>) -> Self {
+        Self { name, sha256: hex(&model.provenance().data_sha256), vocab: model.vocab().as_str(), split: None }
     }
 
     fn is_known(&self) -> bool {

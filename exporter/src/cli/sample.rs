@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
+use exporter::data::MAX_WORDS;
 use exporter::data::alphabet::explain;
-use exporter::data::{MAX_WORDS, hex};
 use exporter::inference::sample::{Drawn, words, words_in_parallel};
 use exporter::model::pack::ModelFile;
 use runtime::DEFAULT_MAX_LEN;
@@ -78,8 +78,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let sampling = Sampling::default().temperature_milli(args.temperature).top_k(args.top_k);
     let known: Option<(String, HashSet<String>)> = if args.novel {
         let mut words = super::list(args.data.as_deref(), MAX_WORDS)?;
-        let (name, vocab) = (args.model.display().to_string(), model.vocab().as_str());
-        for_model(&mut words, &Known { name, sha256: hex(&model.provenance().data_sha256), vocab, split: None });
+        for_model(&mut words, &Known::of_blob(args.model.display().to_string(), &model));
         // The empty word is never a new word.
         Some((words.name, words.words.into_iter().chain([String::new()]).collect()))
     } else {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use exporter::data::alphabet::explain;
-use exporter::data::{MAX_WORDS, Words, hex};
+use exporter::data::{MAX_WORDS, Words};
 use exporter::inference::score::{Ranking, Scored, Scorer};
 use exporter::model::pack::ModelFile;
 use runtime::Model;
@@ -49,9 +49,8 @@ fn words(given: &[String]) -> anyhow::Result<Vec<String>> {
 /// model.
 fn ranking(args: &Args, model: &Model<'_>) -> anyhow::Result<Option<(Words, Ranking)>> {
     let mut words = super::list(args.data.as_deref(), MAX_WORDS)?;
-    let (name, vocab) = (args.model.display().to_string(), model.vocab().as_str());
-    let sha256 = hex(&model.provenance().data_sha256);
-    for_model(&mut words, &Known { name, sha256, vocab, split: None });
+    let vocab = model.vocab().as_str();
+    for_model(&mut words, &Known::of_blob(args.model.display().to_string(), model));
     match Ranking::new(model, &words.words) {
         Ok(ranking) => Ok(Some((words, ranking))),
         Err((word, error)) if args.data.is_some() => {

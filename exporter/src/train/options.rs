@@ -129,7 +129,7 @@ impl Options {
             dedup: words.deduplicated,
             sample: words.sample.map(|sample| sample.words),
             max_characters: words.max_characters,
-            split: words.split_rule.unwrap_or_default(),
+            split: words.rule(),
             train_nll: None,
             dev_nll: None,
             test_nll: None,
@@ -144,7 +144,7 @@ impl Options {
         let sample = words.sample.map_or(String::new(), |sample| format!(" a sample of {}", sample.words));
         let rare = words.max_characters.map_or(String::new(), |most| format!(" of {most} characters"));
         let twice = if words.deduplicated { " without duplicates" } else { "" };
-        let split = match words.split_rule.unwrap_or_default() {
+        let split = match words.rule() {
             SplitRule::Lecture => String::new(),
             rule => format!(" split as {}", rule.name()),
         };

@@ -28,7 +28,7 @@ pub fn measure(model: &mut FoldedModel, words: &Words) -> anyhow::Result<Vec<Mea
     [origin.train_nll, origin.dev_nll, origin.test_nll] = [0, 1, 2].map(|part| Some(measured[part].1));
     origin.data_sha256 = hex(&words.sha256);
     origin.dedup = words.deduplicated;
-    origin.split = words.split_rule.unwrap_or_default();
+    origin.split = words.rule();
     origin.sample = words.sample.map(|sample| sample.words);
     Ok(measured)
 }

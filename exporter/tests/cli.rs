@@ -436,7 +436,7 @@ fn a_wrong_command_line_is_explained() {
         "--preset",
         "--seed",
         "[default: 42]",
-        "[default: model.safetensors]",
+        "[default: model.safetensors",
         "wavenet-128-cosine",
         "64,88,104 (gated, gated-minute,",
     ] {

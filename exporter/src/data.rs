@@ -1,4 +1,4 @@
-//! Reads word lists, splits them, and makes the lecture's training examples from them.
+//! Reads word lists and texts, splits them, and makes the lecture's training examples from them.
 
 pub mod alphabet;
 mod encoding;
@@ -8,6 +8,7 @@ pub mod looks;
 pub mod python_random;
 mod reservoir;
 mod split;
+pub mod text;
 mod torch_random;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -43,7 +44,7 @@ pub const MIN_WORDS: usize = 10;
 /// Most distinct characters of a list, not counting the boundary.
 pub const MAX_CHARACTERS: usize = MAX_VOCAB_SIZE - 1;
 
-/// The words of a list, in the order of the file.
+/// The words of a list, in the order of the file; or a text, which is one word without an end.
 #[derive(Clone, Debug)]
 pub struct Words {
     /// Name of the list in messages.
@@ -149,6 +150,43 @@ impl Words {
         })
     }
 
+    /// Reads a text in UTF-8, with line ends LF or CRLF: see [`text`].
+    ///
+    /// # Errors
+    /// [`DataError`] names the file, and the line if the error is in one line.
+    pub fn read_text(path: &Path) -> Result<Self, DataError> {
+        let read_error = |source| DataError::Read { path: path.to_owned(), source };
+        if path.is_dir() {
+            return Err(DataError::Folder { path: path.to_owned() });
+        }
+        let mut bytes = Vec::new();
+        // One byte more, so that a longer text is noticed.
+        let most = text::MAX_TEXT_BYTES as u64 + 1;
+        File::open(path).map_err(read_error)?.take(most).read_to_end(&mut bytes).map_err(read_error)?;
+        Self::text(&path.display().to_string(), &bytes)
+    }
+
+    /// Parses the bytes of a text as [`Words::read_text`] does; `name` is the text's name in messages.
+    ///
+    /// # Errors
+    /// [`DataError`] has that name, and the line if the error is in one line.
+    pub fn text(name: &str, bytes: &[u8]) -> Result<Self, DataError> {
+        Ok(Self {
+            name: name.to_owned(),
+            words: vec![text::parse(name, bytes)?],
+            sample: None,
+            sha256: Sha256::digest(bytes).into(),
+            deduplicated: false,
+            max_characters: None,
+            split_rule: Some(SplitRule::Text),
+        })
+    }
+
+    /// Returns whether this is a text.
+    pub fn is_text(&self) -> bool {
+        self.split_rule == Some(SplitRule::Text)
+    }
+
     /// Returns notes for a user, one line each and without the list's name: whether the list looks like another kind of
     /// file, and which invisible characters it has.
     pub fn notes(&self) -> Vec<String> {
@@ -204,14 +242,16 @@ impl Words {
     }
 
     /// Returns the vocabulary of the list: the boundary's sign, then the characters in the order of their code points.
+    /// That of a text always has the line feed.
     ///
     /// # Errors
     /// [`DataError::Vocabulary`] unless the list has 2 to 255 distinct characters.
     pub fn vocab(&self) -> Result<String, DataError> {
-        let characters: BTreeSet<char> = self.words.iter().flat_map(|word| word.chars()).collect();
+        let line_feed = self.is_text().then_some('\n');
+        let characters: BTreeSet<char> = self.words.iter().flat_map(|word| word.chars()).chain(line_feed).collect();
         let found = characters.len();
         if !(MIN_VOCAB_SIZE - 1..MAX_VOCAB_SIZE).contains(&found) {
-            let coverage = (found > MAX_CHARACTERS).then(|| {
+            let coverage = (found > MAX_CHARACTERS && !self.is_text()).then(|| {
                 let commonest = self.commonest(MAX_CHARACTERS);
                 let is_covered = |word: &&String| word.chars().all(|character| commonest.contains(&character));
                 Coverage { words: self.words.iter().filter(is_covered).count(), of: self.words.len() }
@@ -231,7 +271,8 @@ impl Words {
     /// # Errors
     /// [`DataError::TooFewWords`] for fewer than [`MIN_WORDS`].
     pub fn split(&self) -> Result<Split, DataError> {
-        if self.words.len() < MIN_WORDS {
+        // The length of a text was checked when it was read.
+        if self.words.len() < MIN_WORDS && !self.is_text() {
             return Err(self.too_few());
         }
         Ok(self.rule().split(&self.words))

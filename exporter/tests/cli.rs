@@ -445,6 +445,61 @@ fn a_wrong_command_line_is_explained() {
 }
 
 #[test]
+fn a_text_goes_the_whole_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    // Two lines in turn, with the sign of the boundary as an ordinary character.
+    std::fs::write(here.join("rhyme.txt"), "up and down.\nround and round.\n".repeat(100)).unwrap();
+    let short = ["--preset", "tiny", "--steps", "150", "--no-plots", "--threads", "1"];
+    let train = |more: &[&str]| exporter(&[&["train", "--text", "rhyme.txt"], &short[..], more].concat(), here);
+    let done = train(&["--json", "--out", "rhyme.safetensors"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let result: serde_json::Value = serde_json::from_str(&text(&done.stdout)).unwrap();
+    assert_eq!((&result["train_characters"], &result["dev_characters"]), (&2700.into(), &300.into()));
+    assert!(result["train_words"].is_null() && result["dev_nll"].as_f64().unwrap() < 1.0, "{result}");
+    assert_eq!(result["dev_nll"], result["test_nll"]);
+
+    let from = |format: &str| format!("rhyme.{format}.blob");
+    for format in ["int8", "int4"] {
+        let to = ["--precision", format, "--calibration", "rhyme.txt", "--out", &from(format)];
+        succeeds(&[&["export", "--model", "rhyme.safetensors"], &to[..]].concat(), here);
+    }
+    let models = ["--model", "rhyme.safetensors", "--model", &from("int8"), "--data", "rhyme.txt", "--json"];
+    let losses = succeeds(&[&["eval"], &models[..]].concat(), here);
+    let losses: serde_json::Value = serde_json::from_str(losses.lines().last().unwrap()).unwrap();
+    let [torch, int8] = [0, 1].map(|model| losses["models"][model]["dev_nll"].as_f64().unwrap());
+    assert!((torch - result["dev_nll"].as_f64().unwrap()).abs() < 1e-6, "the loss of the training: {losses}");
+    assert!((torch - int8).abs() < 0.05, "{losses}");
+
+    // A text has the asked length, begins with the prompt, and never ends early, even at the highest temperature.
+    for model in ["rhyme.safetensors", &from("int8"), &from("int4")] {
+        let sample = ["sample", "--model", model, "--temperature", "65", "--length", "400", "--prompt", "up\nand"];
+        let drawn = succeeds(&sample, here);
+        assert!(drawn.starts_with("up\nand") && drawn.chars().count() == 401, "{model}: {drawn}");
+    }
+    // A model of words writes one word per line.
+    let names = ["sample", "--model", &self::models("tiny.int8.blob"), "--length", "200"];
+    assert!(succeeds(&names, here).lines().count() > 10);
+
+    for (refused, said) in [
+        (&["eval", "--model", "rhyme.safetensors"][..], "--data FILE"),
+        (&["finetune", "--model", "rhyme.safetensors", "--out", "x.safetensors"], "finetune is for models of words"),
+        (&["sample", "--model", "rhyme.safetensors", "--novel"], "are for words"),
+        (&["complete", "--model", "rhyme.safetensors", "up"], "no words to complete"),
+        (&["train", "--text", "rhyme.txt", "--form", "windows"], "--form windows does not fit --text"),
+        (&["train", "--text", "rhyme.txt", "--preset", "mlp-8"], "does not fit mlp-8"),
+        (&["train", "--text", "nowhere.txt"], "nowhere.txt"),
+    ] {
+        let output = exporter(refused, here);
+        assert!(!output.status.success() && text(&output.stderr).contains(said), "{}", text(&output.stderr));
+    }
+
+    let whole = std::fs::read(here.join("rhyme.safetensors")).unwrap();
+    assert!(train(&["--run-dir", "again", "--out", "again.safetensors"]).status.success());
+    assert!(std::fs::read(here.join("again.safetensors")).unwrap() == whole, "the same seed, the same bytes");
+}
+
+#[test]
 fn many_words_at_once_are_the_same_words() {
     let here = std::env::temp_dir();
     let sample = |more: &[&str]| {

@@ -122,3 +122,21 @@ fn the_shipped_list_is_what_it_says() {
     assert_eq!(words.duplicates(), 0);
     assert_eq!(words.vocab().unwrap(), ".abcdefghijklmnopqrstuvwxyz");
 }
+
+#[test]
+fn a_text_is_one_word_with_line_feeds() {
+    let bytes = ["Zoë.\n\nb".as_bytes(), &b"0123456789\n".repeat(100)].concat();
+    let words = Words::text("a text", &bytes).unwrap();
+    assert!(words.is_text());
+    assert_eq!(words.vocab().unwrap(), ".\n.0123456789Zboë");
+    let split = words.split().unwrap();
+    assert_eq!(split.train.concat() + &split.dev.concat(), words.words[0]);
+    assert_eq!(split.dev, split.test);
+    let characters = |text: &str| text.chars().count();
+    assert_eq!(characters(&split.train[0]), characters(&words.words[0]) * 9 / 10);
+    let one_line = Words::text("a line", "ab".repeat(600).as_bytes()).unwrap();
+    assert_eq!(one_line.vocab().unwrap(), ".\nab", "the line feed is always there");
+    // Models of text and of words are told apart by the line feed.
+    assert!(runtime::Vocab::new(&one_line.vocab().unwrap()).unwrap().is_of_text());
+    assert!(!runtime::Vocab::new(&Words::shipped().unwrap().vocab().unwrap()).unwrap().is_of_text());
+}

@@ -90,11 +90,30 @@ impl<'m, R: Rng> Generator<'m, R> {
         Ok(Characters { generator: self, prompt: prompt.as_bytes(), left, end: None })
     }
 
+    /// Starts a text that begins with `prompt`, and returns an endless iterator over its characters, those of `prompt`
+    /// included.
+    ///
+    /// A model of text knows no end: see [`Vocab::is_of_text`](crate::Vocab::is_of_text). A model of words draws word
+    /// after word, each followed by a line feed. The maximum length of a word has no effect.
+    ///
+    /// # Errors
+    /// [`PromptError::UnknownCharacter`]. Nothing has been drawn then.
+    pub fn text<'g>(&'g mut self, prompt: &'g str) -> Result<Text<'g, 'm, R>, PromptError> {
+        self.push(prompt)?;
+        Ok(Text { generator: self, prompt: prompt.as_bytes() })
+    }
+
     /// Begins a word. Returns the number of characters that may follow the prompt.
     ///
     /// A refused prompt leaves the stream within a word. That has no effect, because every word begins with a reset
     /// here.
     fn take(&mut self, prompt: &str) -> Result<usize, PromptError> {
+        let len = self.push(prompt)?;
+        self.max_len.checked_sub(len).ok_or(PromptError::TooLong { len, max: self.max_len })
+    }
+
+    /// Resets the stream and pushes a prompt. Returns the number of its characters.
+    fn push(&mut self, prompt: &str) -> Result<usize, PromptError> {
         let vocab = self.stream.model().vocab();
         let (mut characters, mut len) = (prompt.as_bytes(), 0);
         self.stream.reset();
@@ -102,7 +121,7 @@ impl<'m, R: Rng> Generator<'m, R> {
             self.stream.push(vocab.encode(character)?);
             len += 1;
         }
-        self.max_len.checked_sub(len).ok_or(PromptError::TooLong { len, max: self.max_len })
+        Ok(len)
     }
 
     /// Writes a new word that begins with `prompt` into `word`, whose contents it replaces. Returns the reason why it
@@ -177,5 +196,35 @@ impl<R: Rng> Iterator for Characters<'_, '_, R> {
 
     fn next(&mut self) -> Option<char> {
         next_character(&mut self.prompt).or_else(|| self.draw())
+    }
+}
+
+/// Endless iterator over the characters of a text; see [`Generator::text`].
+#[derive(Debug)]
+pub struct Text<'g, 'm, R> {
+    generator: &'g mut Generator<'m, R>,
+    /// Rest of the prompt that has not been returned yet, UTF-8. The stream has taken all of the prompt.
+    prompt: &'g [u8],
+}
+
+impl<R: Rng> Iterator for Text<'_, '_, R> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        let drawn = || {
+            let Generator { stream, sampling, rng, .. } = &mut *self.generator;
+            let token = stream.draw(sampling, rng);
+            match stream.model().vocab().decode(token) {
+                Some(character) => {
+                    stream.push(token);
+                    character
+                }
+                None => {
+                    stream.reset();
+                    '\n'
+                }
+            }
+        };
+        Some(next_character(&mut self.prompt).unwrap_or_else(drawn))
     }
 }

@@ -60,7 +60,7 @@ pub use activation::Activation;
 pub use config::{Config, Level};
 pub use error::{Error, FormatError, PromptError, SelfTestError, StateError};
 pub use format::{Aligned, Provenance};
-pub use generator::{Characters, DEFAULT_MAX_LEN, End, Generator};
+pub use generator::{Characters, DEFAULT_MAX_LEN, End, Generator, Text};
 #[cfg(feature = "alloc")]
 pub use model::HeapState;
 pub use model::{Activations, COUNTER_WORDS, Logits, Model, Score, State, StateMut, Stream, state_words};

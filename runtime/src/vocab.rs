@@ -71,6 +71,15 @@ impl<'a> Vocab<'a> {
         core::str::from_utf8(self.text).unwrap_or("")
     }
 
+    /// Returns whether the line feed is a character of the vocabulary, as in a model of text. A list has one word per
+    /// line, so a model of words never knows the line feed.
+    ///
+    /// A text has no end: its model never draws the boundary, which only stands for the characters before the text.
+    #[inline]
+    pub fn is_of_text(&self) -> bool {
+        find(self.text, '\n') != usize::from(BOUNDARY)
+    }
+
     /// Returns the token of a character.
     ///
     /// # Errors

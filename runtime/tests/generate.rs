@@ -44,6 +44,20 @@ fn a_seed_gives_the_same_words_every_time_and_another_seed_others() {
 }
 
 #[test]
+fn the_text_of_a_model_of_words_is_its_words() {
+    let model = Model::new(TINY).unwrap();
+    let (mut first, mut second) = (HeapState::new(&model), HeapState::new(&model));
+    let new = |state| Generator::new(&model, state, Sampling::default(), 42).unwrap();
+    let mut words = new(&mut first).max_len(usize::MAX);
+    let expected: String = (0..50).map(|_| words.start("").unwrap().chain(['\n']).collect::<String>()).collect();
+    let mut generator = new(&mut second);
+    let text: String = generator.text("").unwrap().take(expected.len()).collect();
+    assert_eq!(text, expected);
+    assert!(generator.text("ma").unwrap().take(100).collect::<String>().starts_with("ma"));
+    assert_eq!(generator.text("a\n").map(drop), Err(PromptError::UnknownCharacter { character: '\n' }));
+}
+
+#[test]
 fn every_word_begins_with_the_prompt() {
     assert!(words(Sampling::default(), 1, "ma", 20).iter().all(|word| word.starts_with("ma")));
 }

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Context;
+use exporter::data::text::passages;
 use exporter::data::{MAX_WORDS, SHIPPED_NAME, Words, hex};
-use exporter::inference::sample::words_in_parallel;
+use exporter::inference::sample::{text, words_in_parallel};
 use exporter::model::file::FoldedModel;
 use exporter::model::gptq::calibration_contexts;
 use exporter::model::pack::pack_f32;
@@ -17,6 +18,8 @@ use super::count;
 
 /// Number of words to draw from a model without a list: they have about as many contexts as the calibration uses.
 const DRAWN_WORDS: usize = 3_000;
+/// Number of characters to draw from a model of text.
+const DRAWN_CHARACTERS: usize = 20_000;
 /// Seed of the drawn words: the same model draws the same words.
 const DRAWN_SEED: u64 = 42;
 
@@ -33,6 +36,10 @@ pub struct Calibration {
 /// it, otherwise words drawn from the model. Without a list, a note on stderr names the source.
 pub fn words(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Calibration> {
     if let Some(list) = list {
+        if model.is_of_text() {
+            let text = super::lists::text(list)?;
+            return Ok(Calibration { words: passages(&text.split()?.train[0]), source: text.name });
+        }
         let mut words = super::list(Some(list), MAX_WORDS)?;
         if hex(&words.sha256) == model.origin.data_sha256 {
             // Drops the words that the training dropped: see `train --max-characters`.
@@ -46,6 +53,13 @@ pub fn words(list: Option<&Path>, model: &FoldedModel) -> anyhow::Result<Calibra
         shipped.split_rule = Some(model.origin.split);
         eprintln!("calibrated on {SHIPPED_NAME}, the list that the model was trained on");
         return Ok(Calibration { words: shipped.split()?.train, source: shipped.name });
+    }
+    if model.is_of_text() {
+        eprintln!("calibrated on a text drawn from the model; to use the text of the training: --calibration FILE");
+        return Ok(Calibration {
+            words: passages(&draw_text(model)?),
+            source: "a text drawn from the model".to_owned(),
+        });
     }
     let words = draw(model)?;
     let number = count(words.len());
@@ -63,6 +77,17 @@ fn draw(model: &FoldedModel) -> anyhow::Result<Vec<String>> {
         ControlFlow::Continue(())
     })?;
     Ok(words)
+}
+
+/// Draws a text from a model in f32, as `sample` does.
+fn draw_text(model: &FoldedModel) -> anyhow::Result<String> {
+    let blob = pack_f32(model)?;
+    let mut drawn = String::new();
+    text(&Model::new(blob.as_bytes())?, Sampling::default(), DRAWN_SEED, "", DRAWN_CHARACTERS, |character| {
+        drawn.push(character);
+        ControlFlow::Continue(())
+    })?;
+    Ok(drawn)
 }
 
 impl Calibration {

@@ -101,7 +101,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let models = args.model.iter().map(|path| Given::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let candidates = models.iter().map(|model| Candidate::new(&model.name(), &model.file));
     let comparison = Comparison::new(candidates.collect::<Result<_, _>>()?)?;
-    let mut words = args.data.read()?;
+    let mut words = args.data.read_as(&models[0].known()?)?;
     models.iter().try_for_each(|model| model.note_other_list(&mut words))?;
     let parts = args.part.of(&words)?;
     let mut json = match &models[..] {
@@ -126,13 +126,18 @@ fn alone(
 ) -> anyhow::Result<Json> {
     let candidate = &comparison.candidates()[0];
     show!("{} through {}\n", model.name(), candidate.kind());
-    show!("         nll     words  characters");
+    show!("         nll    bits{}  characters", if words.is_text() { "" } else { "     words" });
     let mut json = Json::new();
     for (name, part) in parts {
         let loss = candidate.loss(&words.name, part)?;
-        show!("{name:<5} {:.4}  {:>8}  {:>10}", loss.nll, count(part.len()), count(loss.characters));
+        let number = if words.is_text() { String::new() } else { format!("  {:>8}", count(part.len())) };
+        let bits = loss.nll / std::f64::consts::LN_2;
+        show!("{name:<5} {:.4}  {bits:.4}{number}  {:>10}", loss.nll, count(loss.characters));
         json.insert(format!("{name}_nll"), loss.nll.into());
-        json.insert(format!("{name}_words"), part.len().into());
+        json.insert(format!("{name}_bits"), bits.into());
+        if !words.is_text() {
+            json.insert(format!("{name}_words"), part.len().into());
+        }
         json.insert(format!("{name}_characters"), loss.characters.into());
     }
     Ok(json)
@@ -162,7 +167,7 @@ fn compared(
     for (part, list) in parts {
         let distances = comparison.over(&words.name, list)?;
         let characters = distances.first().map_or(0, |distance| distance.loss.characters);
-        show!("\n{part}: {} words, {} characters", count(list.len()), count(characters));
+        show!("\n{part}: {}{} characters", words_of(words, list), count(characters));
         show!(
             "{:<width$}  {:<12}  {:>9}  {:>6}  {:>8}  {:>8}  top-1 %",
             "model",
@@ -172,7 +177,9 @@ fn compared(
             "delta",
             "KL"
         );
-        json.insert(format!("{part}_words"), list.len().into());
+        if !words.is_text() {
+            json.insert(format!("{part}_words"), list.len().into());
+        }
         json.insert(format!("{part}_characters"), characters.into());
         for (index, (row, distance)) in rows.iter_mut().zip(&distances).enumerate() {
             let Distance { loss, delta, kl, top1 } = *distance;
@@ -195,6 +202,11 @@ fn compared(
     );
     json.insert("models".to_owned(), rows.into());
     Ok(json)
+}
+
+/// Returns the number of words of a part for a heading: `3,203 words, `; empty for a text.
+pub fn words_of(words: &Words, part: &[String]) -> String {
+    if words.is_text() { String::new() } else { format!("{} words, ", count(part.len())) }
 }
 
 /// Formats a difference with its sign and five decimals; without a sign if all five are zero.

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
+use anyhow::bail;
 use exporter::io::write::check_writable;
 use exporter::model::file::FoldedModel;
 use exporter::train::finetune::{Event, Options, finetune};
@@ -46,6 +47,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     refuse_overwriting(&args.out, &inputs)?;
     check_writable(&args.out)?;
     let model = FoldedModel::read(&args.model)?;
+    if model.is_of_text() {
+        bail!("{} is a model of text: finetune is for models of words", quoted(&args.model));
+    }
     require_list(args.data.data.as_deref(), &args.model, &model)?;
     let words = args.data.read_for(&Known::of(quoted(&args.model), &model))?;
     let options = Options {

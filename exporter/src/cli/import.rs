@@ -54,7 +54,7 @@ pub struct Args {
     dedup: bool,
     /// Split the list as the network's training did: as the lecture, or as makemore.py
     #[arg(long, value_name = "RULE", requires = "data", default_value = SplitRule::Lecture.name(),
-        value_parser = named(SplitRule::ALL, SplitRule::name))]
+        value_parser = named(SplitRule::OF_WORDS, SplitRule::name))]
     split: SplitRule,
     /// Check that the context is N characters: fail if the shapes say otherwise
     #[arg(long, value_name = "N")]

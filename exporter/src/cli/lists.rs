@@ -27,7 +27,7 @@ pub struct DataArgs {
     /// Split the list into train, dev and test words by this rule: that of the lecture, or that of makemore.py, which
     /// has no dev words, so that its 1,000 test words are both dev and test [default: the rule of the model's training,
     /// if its file has it, else lecture]
-    #[arg(long, value_name = "RULE", value_parser = named(SplitRule::ALL, SplitRule::name))]
+    #[arg(long, value_name = "RULE", value_parser = named(SplitRule::OF_WORDS, SplitRule::name))]
     pub split: Option<SplitRule>,
 }
 
@@ -39,9 +39,21 @@ impl DataArgs {
         Ok(words)
     }
 
-    /// Reads the list for a model: see [`for_model`].
+    /// Reads the list, or a text for a model of text.
+    pub fn read_as(&self, model: &Known<'_>) -> anyhow::Result<Words> {
+        if !model.is_of_text() {
+            return self.read();
+        }
+        let Some(path) = &self.data else { bail!("{} is a model of text: name a text with --data FILE", model.name) };
+        if self.dedup || self.split.is_some() {
+            bail!("{} is a model of text: --dedup and --split are for lists of words", model.name);
+        }
+        text(path)
+    }
+
+    /// Reads the list for a model: see [`for_model`]. For a model of text, the list is a text.
     pub fn read_for(&self, model: &Known<'_>) -> anyhow::Result<Words> {
-        let mut words = self.read()?;
+        let mut words = self.read_as(model)?;
         for_model(&mut words, model);
         Ok(words)
     }
@@ -52,6 +64,10 @@ impl DataArgs {
 pub struct TrainingData {
     #[command(flatten)]
     pub list: DataArgs,
+    /// Train on this text instead of a word list: UTF-8, at most 255 distinct characters, the line feed among them. The
+    /// first 90 % train, the last 10 % are dev and test; the model writes without an end
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "dedup", "max_words", "split", "max_characters"])]
+    pub text: Option<PathBuf>,
     /// Keep only the N commonest characters and drop words with other characters. Needed for lists with more than 255
     /// characters
     #[arg(long, value_name = "N", value_parser = limits::characters)]
@@ -59,9 +75,22 @@ pub struct TrainingData {
 }
 
 impl TrainingData {
+    /// Returns the file of the list or text; `None` for the shipped list.
+    pub fn path(&self) -> Option<&Path> {
+        self.text.as_deref().or(self.list.data.as_deref())
+    }
+
+    /// Returns the rule that splits the list or text.
+    pub fn rule(&self) -> SplitRule {
+        if self.text.is_some() { SplitRule::Text } else { self.list.split.unwrap_or_default() }
+    }
+
     /// Reads the list, drops the words that the options exclude, and prints the alphabet.
     pub fn read(&self) -> anyhow::Result<Words> {
-        let mut words = self.list.read()?;
+        let mut words = match &self.text {
+            Some(path) => text(path)?,
+            None => self.list.read()?,
+        };
         if let Some(most) = self.max_characters {
             let of = words.words.len();
             let dropped = words.keep_commonest(most);
@@ -72,7 +101,7 @@ impl TrainingData {
                 count(of)
             );
         }
-        if words.words.len() >= MIN_WORDS
+        if (words.words.len() >= MIN_WORDS || words.is_text())
             && let Ok(vocab) = words.vocab()
         {
             eprintln!("alphabet: {}", alphabet::describe(vocab.chars().skip(1)));
@@ -105,6 +134,11 @@ impl<'a> Known<'a> {
         Self { name, sha256: hex(&model.provenance().data_sha256), vocab: model.vocab().as_str(), split: None }
     }
 
+    /// Returns whether the model is of text.
+    pub fn is_of_text(&self) -> bool {
+        self.vocab.contains('\n')
+    }
+
     fn is_known(&self) -> bool {
         self.sha256.bytes().any(|digit| digit != b'0')
     }
@@ -121,6 +155,9 @@ pub fn for_model(words: &mut Words, model: &Known<'_>) {
     let (name, list) = (&model.name, &words.name);
     if model.is_of(words) {
         words.split_rule = words.split_rule.or(model.split);
+        if words.is_text() {
+            return;
+        }
         let dropped = words.keep_known(model.vocab);
         if dropped > 0 {
             eprintln!("{}: dropped {} words, as the training of {name} did", words.name, count(dropped));
@@ -182,6 +219,16 @@ pub fn read_words(path: Option<&Path>, dedup: bool, max_words: usize) -> anyhow:
         0 => eprintln!(", no duplicates"),
         n => eprintln!(", {} of them duplicates ({what})", count(n)),
     }
+    Ok(words)
+}
+
+/// Reads a text and reports its length on stderr.
+pub fn text(path: &Path) -> anyhow::Result<Words> {
+    if path == Path::new("-") {
+        bail!("a text cannot be read from stdin: write it to a file and name the file instead of -");
+    }
+    let words = Words::read_text(path)?;
+    eprintln!("{}: {} characters", words.name, count(words.words[0].chars().count()));
     Ok(words)
 }
 

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use exporter::data::MAX_WORDS;
 use exporter::data::alphabet::explain;
-use exporter::inference::sample::{Drawn, words, words_in_parallel};
+use exporter::inference::sample::{Drawn, text, words, words_in_parallel};
 use exporter::model::pack::ModelFile;
 use runtime::DEFAULT_MAX_LEN;
-use runtime::{End, Model, Sampling};
+use runtime::{End, Model, PromptError, Sampling};
 use serde_json::json;
 
-use super::limits;
 use super::lists::{Known, for_model};
+use super::{limits, quoted};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -44,6 +44,10 @@ pub struct Args {
     /// Cut words at this many characters, the prompt included
     #[arg(long, default_value_t = DEFAULT_MAX_LEN, value_parser = limits::length)]
     max_len: usize,
+    /// Draw one text of this many characters, the prompt included, instead of words: a model of words draws word after
+    /// word [default for a model of text: 1000]
+    #[arg(long, value_name = "N", conflicts_with_all = ["count", "parallel", "max_len", "novel"])]
+    length: Option<usize>,
     /// Draw only new words: skip empty words and words that are in the list of --data
     #[arg(long)]
     novel: bool,
@@ -53,6 +57,37 @@ pub struct Args {
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
+}
+
+/// Number of characters of a text if `--length` does not say.
+const TEXT_LENGTH: usize = 1_000;
+
+/// Draws and prints a text.
+fn draw_text(args: &Args, model: &Model<'_>, sampling: Sampling, length: usize) -> anyhow::Result<ExitCode> {
+    if args.json && length > MAX_JSON {
+        bail!("--json holds the text in memory, at most {} characters: leave out --json", super::count(MAX_JSON));
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let (mut written, mut held) = (Ok(()), String::new());
+    let each = |character: char| {
+        match args.json {
+            true => held.push(character),
+            false => written = write!(out, "{character}"),
+        }
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    text(model, sampling, args.seed, &args.prompt, length, each).map_err(|error| unreadable(args, model, &error))?;
+    let end = if args.json { json!({ "text": held, "seed": args.seed }).to_string() } else { String::new() };
+    match written.and_then(|()| writeln!(out, "{end}")).and_then(|()| out.flush()) {
+        // `sample | head` closes the pipe: that is not an error.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        result => Ok(result.map(|()| ExitCode::SUCCESS).context("cannot write the text")?),
+    }
+}
+
+/// Returns the error of a prompt that the model cannot read.
+fn unreadable(args: &Args, model: &Model<'_>, error: &PromptError) -> anyhow::Error {
+    anyhow!("prompt {:?}: {}", args.prompt, explain(error, &args.prompt, model.vocab().as_str()))
 }
 
 /// Number of draws per new word after which --novel fails.
@@ -76,6 +111,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let blob = ModelFile::read(&args.model)?.into_blob()?;
     let model = Model::new(blob.as_bytes())?;
     let sampling = Sampling::default().temperature_milli(args.temperature).top_k(args.top_k);
+    let default_length = model.vocab().is_of_text().then_some(TEXT_LENGTH);
+    if let Some(length) = args.length.or(default_length) {
+        if args.parallel || args.novel {
+            bail!("{} is a model of text: --parallel and --novel are for words", quoted(&args.model));
+        }
+        return draw_text(args, &model, sampling, length);
+    }
     let known: Option<(String, HashSet<String>)> = if args.novel {
         let mut words = super::list(args.data.as_deref(), MAX_WORDS)?;
         for_model(&mut words, &Known::of_blob(args.model.display().to_string(), &model));
@@ -112,7 +154,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         words(&model, sampling, args.seed, &args.prompt, args.max_len, draws, each)
     }
-    .map_err(|error| anyhow!("prompt {:?}: {}", args.prompt, explain(&error, &args.prompt, model.vocab().as_str())))?;
+    .map_err(|error| unreadable(args, &model, &error))?;
     if args.json {
         let mut object = json!({ "words": rows, "seed": args.seed, "cut": cut });
         if known.is_some() {

@@ -76,6 +76,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     train::check_name("--data", args.data.list.data.as_deref())?;
     let threads = threads(args)?;
+    if args.data.text.is_some() {
+        bail!("sweep trains on lists of words: start one `train --text` per run");
+    }
     let words = args.data.read()?;
     match args.plan {
         true => plan(&checked(args, threads, &words)?),

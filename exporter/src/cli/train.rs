@@ -43,7 +43,7 @@ pub struct Args {
     run_dir: Option<PathBuf>,
     /// Continue the training in this folder from its last checkpoint, with its settings; if its list was moved, name
     /// the list with --data
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dedup", "max_words", "max_characters", "split", "run_dir",
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["text", "dedup", "max_words", "max_characters", "split", "run_dir",
         "preset", "seed", "epochs", "steps", "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden",
         "levels", "activation", "form", "device", "threads"])]
     resume: Option<PathBuf>,
@@ -81,7 +81,7 @@ fn interval(text: &str) -> Result<Interval, String> {
 const PLOT_BYTES: usize = 4 << 20;
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let given = args.data.list.data.as_deref();
+    let given = args.data.path();
     let run = args.run_to_continue();
     let (config, files, checkpoint) = match run {
         Some(folder) if args.continues => Config::continued(&args, folder)?,
@@ -236,7 +236,7 @@ impl Args {
 
     /// Checks the settings without training.
     pub fn check(&self, words: &Words) -> anyhow::Result<()> {
-        check(words, &self.settings.options(self.data.list.split.unwrap_or_default())?)?;
+        check(words, &self.settings.options(self.data.rule())?)?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use exporter::model::pack::ModelFile;
 use runtime::Model;
 use serde_json::json;
 
-use super::eval::{Given, PartArg};
+use super::eval::{Given, PartArg, words_of};
 use super::{DataArgs, count};
 
 #[derive(clap::Args)]
@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             precision.name()
         );
     }
-    let mut words = args.data.read()?;
+    let mut words = args.data.read_as(&reference.known()?)?;
     reference.note_other_list(&mut words)?;
     let packed = blobs.iter().map(|given| given.file.clone().into_blob()).collect::<Result<Vec<_>, _>>()?;
 
@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let found = validate(&reference_model, &model, &words.name, &list).with_context(|| name.clone())?;
             characters = found.characters;
             if index == 0 {
-                show!("\n{part}: {} words, {} characters", count(list.len()), count(characters));
+                show!("\n{part}: {}{} characters", words_of(&words, &list), count(characters));
                 heading(width, levels);
             }
             let kind = model.precision().name();

@@ -101,6 +101,20 @@ pub enum DataError {
         /// Most bytes that they may have together.
         bytes: usize,
     },
+    /// A text is too short to split.
+    #[error("{name} has {characters} characters; a text needs at least 1,000")]
+    TextTooShort {
+        /// The text.
+        name: String,
+        /// Number of characters found.
+        characters: usize,
+    },
+    /// A text is too long for the memory.
+    #[error("{name} has more than 268,435,456 bytes; `head -c 256M IN > OUT` takes the first")]
+    TextTooLong {
+        /// The text.
+        name: String,
+    },
     /// The list has no words.
     #[error(
         "{name} has 0 words: {}; the 80/10/10 split needs at least {min}, one per line",

@@ -4,7 +4,8 @@ use runtime::{BOUNDARY, Token, Vocab};
 
 use super::error::DataError;
 
-/// Training examples: each character of each word, and the word's end, with the `block_size` characters before it.
+/// Training examples: each character of each word, and the word's end, with the `block_size` characters before it. A
+/// text has no end.
 #[derive(Clone, Debug)]
 pub struct Examples {
     /// The contexts `[len][block_size]`, padded in front with the boundary.
@@ -27,7 +28,8 @@ impl Examples {
             context.fill(BOUNDARY);
             let unknown = |error| DataError::unknown_character(name, word, &error, vocab.as_str());
             let tokens = word.chars().map(|character| vocab.encode(character).map_err(unknown));
-            for token in tokens.chain([Ok(BOUNDARY)]) {
+            let end = (!vocab.is_of_text()).then_some(Ok(BOUNDARY));
+            for token in tokens.chain(end) {
                 let token = token?;
                 examples.contexts.extend_from_slice(&context);
                 examples.targets.push(token);

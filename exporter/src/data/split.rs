@@ -20,26 +20,29 @@ pub enum SplitRule {
     /// `makemore.py`'s: the last 1,000 words of a permutation are the test words, all others train. It has no dev
     /// words, so the dev split is the test split, and nothing may be chosen on it.
     Makemore,
+    /// nanoGPT's, for a text: the first 90 % of the characters train, the last 10 % are both dev and test.
+    Text,
 }
 
 impl SplitRule {
-    /// All rules.
-    pub const ALL: &'static [Self] = &[Self::Lecture, Self::Makemore];
+    /// The rules for lists of words.
+    pub const OF_WORDS: &'static [Self] = &[Self::Lecture, Self::Makemore];
 
     /// Returns the rule's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Lecture => "lecture",
             Self::Makemore => "makemore",
+            Self::Text => "text",
         }
     }
 
     /// Returns the rule with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|rule| rule.name() == name)
+        Self::OF_WORDS.iter().copied().chain([Self::Text]).find(|rule| rule.name() == name)
     }
 
-    /// Splits a list of at least [`super::MIN_WORDS`] words.
+    /// Splits a list of at least [`super::MIN_WORDS`] words, or a text.
     pub(super) fn split(self, words: &[String]) -> Split {
         match self {
             Self::Lecture => {
@@ -60,11 +63,18 @@ impl SplitRule {
                 let test = train.split_off(words.len() - tests);
                 Split { train, dev: test.clone(), test }
             }
+            Self::Text => {
+                let text = words.concat();
+                let first = text.chars().count() * 9 / 10;
+                let (at, _) = text.char_indices().nth(first).unwrap_or((text.len(), ' '));
+                let (train, test) = text.split_at(at);
+                Split { train: vec![train.to_owned()], dev: vec![test.to_owned()], test: vec![test.to_owned()] }
+            }
         }
     }
 }
 
-/// The three parts of a list.
+/// The three parts of a list or text.
 #[derive(Clone, Debug)]
 pub struct Split {
     /// Words that the model learns from.

@@ -73,6 +73,12 @@ pub fn complete(
         prefix: prefix.to_owned(),
         reason: explain(&error, prefix, vocab.as_str()),
     };
+    if vocab.is_of_text() {
+        return Err(CompleteError::Prefix {
+            prefix: prefix.to_owned(),
+            reason: "a model of text has no words to complete; `sample --prompt` continues a text".to_owned(),
+        });
+    }
     let start: Vec<Token> = prefix.chars().map(|c| vocab.encode(c)).collect::<Result<_, _>>().map_err(refused)?;
     if start.len() > max_len {
         return Err(refused(PromptError::TooLong { len: start.len(), max: max_len }));

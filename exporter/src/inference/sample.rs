@@ -37,6 +37,29 @@ pub fn words(
     Ok(())
 }
 
+/// Draws the first `length` characters of a text that begins with `prompt`; stops early if `each` says so.
+///
+/// A model of words draws word after word, each followed by a line feed.
+///
+/// # Errors
+/// [`PromptError`] if the model cannot read the prompt.
+///
+/// # Panics
+/// Never: a heap state fits its model.
+pub fn text(
+    model: &Model<'_>,
+    sampling: Sampling,
+    seed: u64,
+    prompt: &str,
+    length: usize,
+    mut each: impl FnMut(char) -> ControlFlow<()>,
+) -> Result<(), PromptError> {
+    let mut state = HeapState::new(model);
+    let mut generator = Generator::new(model, &mut state, sampling, seed).expect("made for this model");
+    let _ = generator.text(prompt)?.take(length).try_for_each(&mut each);
+    Ok(())
+}
+
 /// Words drawn together, before `each` gets the first: enough that threads hardly ever wait for each other.
 const WORDS_AT_ONCE: usize = 1 << 16;
 

@@ -10,7 +10,7 @@ pub struct Scored {
     /// The word.
     pub word: String,
     /// The characters with their negative log-likelihoods in nats. The last entry is the end of the word: it has no
-    /// character.
+    /// character. A text has no end.
     pub surprise: Vec<(Option<char>, f64)>,
 }
 
@@ -50,7 +50,8 @@ impl<'m> Scorer<'m> {
         let tokens = word.chars().map(|character| vocab.encode(character).map(|token| (Some(character), token)));
         let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
         let mut stream = Stream::new(self.model, &mut self.state).expect("made for this model");
-        let surprise = tokens.into_iter().chain([(None, BOUNDARY)]).map(|(character, token)| {
+        let end = (!vocab.is_of_text()).then_some((None, BOUNDARY));
+        let surprise = tokens.into_iter().chain(end).map(|(character, token)| {
             let nll = f64::from(stream.nll_micronats(token)) / 1e6;
             if token != BOUNDARY {
                 stream.push(token);

@@ -153,6 +153,11 @@ impl FoldedModel {
         self.vocab.chars().count()
     }
 
+    /// Returns whether this is a model of text: see [`Vocab::is_of_text`](runtime::Vocab::is_of_text).
+    pub fn is_of_text(&self) -> bool {
+        runtime::Vocab::new(&self.vocab).is_ok_and(|vocab| vocab.is_of_text())
+    }
+
     /// Returns how fine-tuned weights compare with the model before, if the file has it.
     pub fn finetuned(&self) -> Option<Finetuned> {
         serde_json::from_str(&self.origin.finetune).ok()

@@ -28,7 +28,7 @@ use inputs::Inputs;
 use row::{Rounded, Rows};
 
 /// Most contexts for calibration: enough for the statistics of 256 inputs, few enough to be evaluated in a moment.
-const CALIBRATION_CONTEXTS: usize = 20_000;
+const CALIBRATION_CONTEXTS: i64 = 20_000;
 /// Share of the Hessian's mean diagonal that is added to its diagonal: without it, inputs that hardly
 /// change or are always zero would make the Hessian singular or nearly so.
 const DAMPING: f64 = 0.01;
@@ -86,10 +86,16 @@ pub fn quantize(model: &FoldedModel, contexts: &Tensor, range: Range) -> Quantiz
 /// # Panics
 /// If there are no examples.
 pub fn calibration_contexts(examples: &Examples) -> Tensor {
-    let (contexts, _) = tensors::of_examples(examples, Device::Cpu);
-    let every = examples.len().div_ceil(CALIBRATION_CONTEXTS);
-    let [count, every] = [examples.len(), every].map(|n| i64::try_from(n).expect("it fits the memory"));
-    contexts.slice(0, 0, count, every)
+    evenly_spread(&tensors::of_examples(examples, Device::Cpu).0)
+}
+
+/// Returns those of all contexts `[all, block_size]` on which a model is calibrated, `[N, block_size]`.
+///
+/// # Panics
+/// If there are no contexts.
+pub fn evenly_spread(contexts: &Tensor) -> Tensor {
+    let count = contexts.size()[0];
+    contexts.slice(0, 0, count, (count - 1) / CALIBRATION_CONTEXTS + 1)
 }
 
 /// Rounds the rows of a layer to integers of at most `weight_max`, with the smallest loss on `inputs`.

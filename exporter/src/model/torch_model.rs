@@ -1,6 +1,6 @@
 //! The folded network in libtorch.
 
-use runtime::{Activation, BOUNDARY, Config};
+use runtime::{Activation, BOUNDARY, Config, Token};
 use tch::{Device, Kind, Tensor};
 
 use crate::data::Examples;
@@ -73,6 +73,48 @@ impl TorchModel {
             levels.push(x.shallow_clone());
         }
         output_input(&levels, self.skip).linear(&self.output.0, Some(&self.output.1))
+    }
+
+    /// Computes the logits `[T, vocab_size]` after each of the last T characters of a sequence, `[T + block_size - 1]`
+    /// of tokens. Computes every node once: see [`crate::train::batch`].
+    fn forward_sequence(&self, tokens: &Tensor) -> Tensor {
+        let mut x = Tensor::embedding(&self.embedding, tokens, -1, false, false);
+        let mut levels = Vec::new();
+        let mut distance = 1;
+        for (fuse, weight, bias) in &self.levels {
+            // The inputs of a node are `distance` apart. The first nodes lack inputs and are left out.
+            let nodes = x.size()[0] - (fuse - 1) * distance;
+            let inputs: Vec<Tensor> = (0..*fuse).map(|input| x.narrow(0, input * distance, nodes)).collect();
+            x = forward_folded(self.activation, &Tensor::cat(&inputs, 1).linear(weight, Some(bias)));
+            levels.push(x.shallow_clone());
+            distance *= fuse;
+        }
+        let nodes = x.size()[0];
+        let newest: Vec<Tensor> = levels.iter().map(|x| x.narrow(0, x.size()[0] - nodes, nodes)).collect();
+        output_input(&newest, self.skip).linear(&self.output.0, Some(&self.output.1))
+    }
+
+    /// Computes the mean loss of a text, from its first character on.
+    pub fn loss_of_text(&self, text: &[Token]) -> Loss {
+        // Characters evaluated together: enough for libtorch to be fast, few enough for the memory.
+        const PIECE: usize = 16_384;
+        let block_size: i64 = self.levels.iter().map(|(fuse, ..)| fuse).product();
+        let block_size = usize::try_from(block_size).expect("at most 1024");
+        let device = self.embedding.device();
+        // The context of the first character is boundaries.
+        let padded: Vec<i64> =
+            std::iter::repeat_n(BOUNDARY, block_size).chain(text.iter().copied()).map(i64::from).collect();
+        let mut sum = 0.0;
+        tch::no_grad(|| {
+            for start in (0..text.len()).step_by(PIECE) {
+                let end = text.len().min(start + PIECE);
+                let tokens = Tensor::from_slice(&padded[start..end + block_size - 1]).to_device(device);
+                let targets = Tensor::from_slice(&padded[start + block_size..end + block_size]).to_device(device);
+                let log_probs = self.forward_sequence(&tokens).log_softmax(-1, Kind::Float);
+                sum -= log_probs.gather(1, &targets.unsqueeze(1), false).sum(Kind::Double).double_value(&[]);
+            }
+        });
+        Loss { nll: sum / text.len() as f64, characters: text.len() }
     }
 
     /// Draws words from the model, always the same words; returns the context of each character, `[N, block_size]`, on

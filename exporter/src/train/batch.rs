@@ -13,6 +13,9 @@
 //!
 //! No padding is needed: all characters before the word are boundaries, and the first node of the word has also seen
 //! only boundaries, so it replaces every input from before the word.
+//!
+//! A text is cut into pieces at random places. The characters before a piece are boundaries too: the network learns to
+//! begin in the middle.
 
 use runtime::{BOUNDARY, Token, Vocab};
 use tch::{Device, Kind, Tensor};
@@ -30,7 +33,7 @@ pub enum Batch {
         /// `[B]`.
         targets: Tensor,
     },
-    /// Whole words, one after the other.
+    /// Whole words, or pieces of a text.
     Words(WordBatch),
 }
 
@@ -70,7 +73,7 @@ impl Batch {
     }
 }
 
-/// Whole words, one after the other: N characters in total, the end of each word included.
+/// Whole words or pieces of a text, one after the other: N characters in total, the end of each word included.
 pub struct WordBatch {
     /// Tokens that each node of level 0 joins, `[N, fuse]`.
     pub tokens: Tensor,
@@ -81,6 +84,43 @@ pub struct WordBatch {
 }
 
 impl WordBatch {
+    /// Makes a batch of sequences. With `ends`, the boundary follows each sequence, as it follows a word.
+    pub fn new<'a>(
+        sequences: impl Iterator<Item = &'a [Token]>,
+        ends: bool,
+        architecture: &Architecture,
+        device: Device,
+    ) -> Self {
+        let levels = &architecture.levels;
+        let mut tokens: Vec<i64> = Vec::new();
+        let mut inputs: Vec<Vec<i64>> = vec![Vec::new(); levels.len() - 1];
+        let mut targets: Vec<i64> = Vec::new();
+        for sequence in sequences {
+            let first = targets.len();
+            for at in 0..sequence.len() + usize::from(ends) {
+                // This node has read the characters before `at`: the newest is at `at - 1`.
+                for back in (0..usize::from(levels[0].fuse)).rev() {
+                    tokens.push(i64::from(at.checked_sub(back + 1).map_or(BOUNDARY, |at| sequence[at])));
+                }
+                let mut distance = usize::from(levels[0].fuse);
+                for (inputs, level) in inputs.iter_mut().zip(&levels[1..]) {
+                    for back in (0..usize::from(level.fuse)).rev() {
+                        let node = first + at.saturating_sub(back * distance);
+                        inputs.push(i64::try_from(node).expect("it fits the memory"));
+                    }
+                    distance *= usize::from(level.fuse);
+                }
+                targets.push(i64::from(sequence.get(at).copied().unwrap_or(BOUNDARY)));
+            }
+        }
+        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        Self {
+            tokens: tensor(&tokens).view([-1, i64::from(levels[0].fuse)]),
+            inputs: inputs.iter().map(|inputs| tensor(inputs)).collect(),
+            targets: tensor(&targets),
+        }
+    }
+
     /// Returns the network's logits (N, vocab_size) over whole words. Computes every node once.
     ///
     /// In eval mode, the logits of a character equal those of its window. During training, BatchNorm sees every node
@@ -123,40 +163,34 @@ impl Encoded {
 
     /// Returns a batch of the words with these indices.
     pub fn batch(&self, words: impl Iterator<Item = usize>, architecture: &Architecture, device: Device) -> WordBatch {
-        let levels = &architecture.levels;
-        let mut tokens: Vec<i64> = Vec::new();
-        let mut inputs: Vec<Vec<i64>> = vec![Vec::new(); levels.len() - 1];
-        let mut targets: Vec<i64> = Vec::new();
-        for word in words {
-            let word = &self.0[word];
-            let first = targets.len();
-            for at in 0..=word.len() {
-                // This node has read the characters before `at`: the newest is at `at - 1`.
-                for back in (0..usize::from(levels[0].fuse)).rev() {
-                    tokens.push(i64::from(at.checked_sub(back + 1).map_or(BOUNDARY, |at| word[at])));
-                }
-                let mut distance = usize::from(levels[0].fuse);
-                for (inputs, level) in inputs.iter_mut().zip(&levels[1..]) {
-                    for back in (0..usize::from(level.fuse)).rev() {
-                        let node = first + at.saturating_sub(back * distance);
-                        inputs.push(i64::try_from(node).expect("it fits the memory"));
-                    }
-                    distance *= usize::from(level.fuse);
-                }
-                targets.push(i64::from(word.get(at).copied().unwrap_or(BOUNDARY)));
-            }
-        }
-        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
-        WordBatch {
-            tokens: tensor(&tokens).view([-1, i64::from(levels[0].fuse)]),
-            inputs: inputs.iter().map(|inputs| tensor(inputs)).collect(),
-            targets: tensor(&targets),
-        }
+        WordBatch::new(words.map(|word| &self.0[word][..]), true, architecture, device)
+    }
+
+    /// Returns a batch of the pieces of a text that begin at `starts`.
+    ///
+    /// # Panics
+    /// If this is not a text, or a piece is not inside it.
+    pub fn pieces(&self, starts: &[usize], length: usize, architecture: &Architecture, device: Device) -> WordBatch {
+        let text = self.text();
+        WordBatch::new(starts.iter().map(|&start| &text[start..start + length]), false, architecture, device)
+    }
+
+    /// Returns the tokens of a text, which is the only word.
+    ///
+    /// # Panics
+    /// If there is no word.
+    pub fn text(&self) -> &[Token] {
+        &self.0[0]
     }
 
     /// Returns a copy of the first `words` words.
     pub fn first(&self, words: usize) -> Self {
         Self(self.0[..words].to_vec())
+    }
+
+    /// Returns a copy of the first characters of a text.
+    pub fn beginning(&self, characters: usize) -> Self {
+        Self(vec![self.text()[..characters].to_vec()])
     }
 
     /// Returns the number of words.

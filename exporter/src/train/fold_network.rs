@@ -1,5 +1,6 @@
 //! Conversion of the network in training to a folded model.
 
+use runtime::{BOUNDARY, Vocab};
 use tch::Tensor;
 
 use crate::model::activation;
@@ -20,7 +21,11 @@ pub enum FoldError {
     PerPosition,
 }
 
-/// Copies a network out of libtorch and folds every BatchNorm into the linear layer before it.
+/// Logit of the boundary in a model of text. Its probability is zero in every number format, at every temperature.
+const NEVER: f32 = -10_000.0;
+
+/// Copies a network out of libtorch and folds every BatchNorm into the linear layer before it. The folded model of a
+/// text never draws the boundary.
 ///
 /// # Errors
 /// [`FoldError`] if the network cannot be folded.
@@ -51,16 +56,22 @@ pub fn fold_network(
         activation::fold(architecture.activation, &mut weight, &mut bias);
         FoldedLinear { weight, bias, int4_step: None }
     };
+    let mut output = FoldedLinear {
+        weight: to_matrix(&network.output.weight),
+        bias: to_vector(network.output.bias.as_ref().expect("the output layer has one")),
+        int4_step: None,
+    };
+    if Vocab::new(vocab).is_ok_and(|vocab| vocab.is_of_text()) {
+        let boundary = usize::from(BOUNDARY);
+        output.weight.row_mut(boundary).fill(0.0);
+        output.bias[boundary] = NEVER;
+    }
     Ok(FoldedModel {
         architecture: architecture.clone(),
         vocab: vocab.to_owned(),
         embedding: to_matrix(&network.embedding.weight),
         levels: network.levels.iter().map(|level| fold(&level.linear, &level.batch_norm)).collect(),
-        output: FoldedLinear {
-            weight: to_matrix(&network.output.weight),
-            bias: to_vector(network.output.bias.as_ref().expect("the output layer has one")),
-            int4_step: None,
-        },
+        output,
         origin,
     })
 }

@@ -146,6 +146,7 @@ impl Options {
         let twice = if words.deduplicated { " without duplicates" } else { "" };
         let split = match words.rule() {
             SplitRule::Lecture => String::new(),
+            SplitRule::Text => " as a text".to_owned(),
             rule => format!(" split as {}", rule.name()),
         };
         let words = format!("{}{sample}{twice}{rare}{split}", hex(&words.sha256));
@@ -184,7 +185,7 @@ pub struct Needs {
 const TENSORS_OF_A_LEVEL: usize = 6;
 
 /// Returns the minimum memory of a training with `characters` examples, in bytes.
-fn memory_bytes(options: &Options, config: &Config, characters: usize) -> usize {
+fn memory_bytes(options: &Options, config: &Config, characters: usize, is_text: bool) -> usize {
     let batch = options.recipe.batch_size.min(characters);
     let mut positions = config.block_size();
     let mut values = 0_usize;
@@ -194,8 +195,10 @@ fn memory_bytes(options: &Options, config: &Config, characters: usize) -> usize 
         let nodes = if options.recipe.form == Form::Words { 1 } else { positions };
         values = values.saturating_add(nodes * (shape.fan_in + TENSORS_OF_A_LEVEL * shape.fan_out));
     }
-    // Contexts have 64-bit numbers; values, gradients, two running means and the best model have 32-bit numbers.
-    let contexts = characters.saturating_mul(8 * (config.block_size() + 1));
+    // Contexts have 64-bit numbers; values, gradients, two running means and the best model have 32-bit numbers. A text
+    // has tokens of 8 bits instead of contexts.
+    let bytes = if is_text { 1 } else { 8 * (config.block_size() + 1) };
+    let contexts = characters.saturating_mul(bytes);
     batch.saturating_mul(4 * values).saturating_add(contexts).saturating_add(5 * 4 * config.parameters())
 }
 
@@ -204,13 +207,14 @@ fn memory_bytes(options: &Options, config: &Config, characters: usize) -> usize 
 /// # Errors
 /// Errors of [`train`](crate::train::training::train) that can be found without training.
 pub fn check(words: &Words, options: &Options) -> Result<Needs, TrainError> {
-    let characters = words.split()?.train.iter().map(|word| word.chars().count() + 1).sum();
+    let ends = usize::from(!words.is_text());
+    let characters = words.split()?.train.iter().map(|word| word.chars().count() + ends).sum();
     let config = options.architecture.config(words.vocab()?.chars().count())?;
     let steps = options.recipe.length.steps(characters, options.recipe.batch_size);
     options.check(steps)?;
     // Values, two running means each, and the best model, plus a quarter for names and running statistics.
     let checkpoint_bytes = 4 * 4 * config.parameters() * 5 / 4 + (1 << 16);
-    let memory_bytes = memory_bytes(options, &config, characters);
+    let memory_bytes = memory_bytes(options, &config, characters, words.is_text());
     let free = if options.device == Device::Cpu { available_bytes() } else { None };
     if let Some(free) = free.filter(|&free| memory_bytes as u64 > free) {
         let gigabytes = |bytes: f64| format!("{:.1} GB", bytes / 1e9);

@@ -34,15 +34,36 @@ pub enum Source {
         /// Device of the batches.
         device: Device,
     },
+    /// Draws pieces of a text, from anywhere in it.
+    Text {
+        /// The text.
+        train: Rc<Part>,
+        /// Network that evaluates the batches.
+        architecture: Architecture,
+        /// Number of pieces per batch.
+        pieces: usize,
+        /// Characters of a piece.
+        length: usize,
+        /// Device of the batches.
+        device: Device,
+    },
 }
+
+/// Most characters of a piece of a text: several contexts, so that few characters see less than a whole context.
+const PIECE: usize = 512;
 
 impl Source {
     /// Returns a source of batches of the train split, in the form of the recipe.
     pub fn new(recipe: &Recipe, architecture: &Architecture, train: &Rc<Part>, device: Device) -> Self {
         let train = Rc::clone(train);
+        if train.is_text {
+            let length = PIECE.min(recipe.batch_size).min(train.words.text().len());
+            let pieces = recipe.batch_size.div_ceil(length);
+            return Self::Text { train, architecture: architecture.clone(), pieces, length, device };
+        }
         match recipe.form {
             Form::Windows => {
-                let examples = train.targets.size()[0];
+                let examples = train.windows().targets.size()[0];
                 let batch_size = i64::try_from(recipe.batch_size).unwrap_or(i64::MAX).min(examples);
                 let batches = Batches::new(examples, batch_size, recipe.sampling, device);
                 Self::Windows { batches, train }
@@ -60,7 +81,8 @@ impl Source {
             Self::Windows { batches, train } => {
                 let batch = batches.next_batch();
                 let of_batch = |all: &Tensor| all.index_select(0, &batch);
-                Batch::Windows { contexts: of_batch(&train.contexts), targets: of_batch(&train.targets) }
+                let windows = train.windows();
+                Batch::Windows { contexts: of_batch(&windows.contexts), targets: of_batch(&windows.targets) }
             }
             Self::Words { train, architecture, batch_size, permutation, next, device } => {
                 let words = &train.words;
@@ -88,11 +110,19 @@ impl Source {
                 *next = to;
                 Batch::Words(batch)
             }
+            Self::Text { train, architecture, pieces, length, device } => {
+                let [count, places] =
+                    [*pieces, train.words.text().len() - *length + 1].map(|n| i64::try_from(n).expect("it fits"));
+                let starts = Tensor::randint(places, [count], (Kind::Int64, Device::Cpu));
+                let starts: Vec<i64> = Vec::try_from(starts).expect("numbers");
+                let starts: Vec<usize> = starts.into_iter().map(index).collect();
+                Batch::Words(train.words.pieces(&starts, *length, architecture, *device))
+            }
         }
     }
 }
 
-/// Converts the index of a word that libtorch drew.
+/// Converts an index that libtorch drew.
 fn index(drawn: i64) -> usize {
     usize::try_from(drawn).expect("not below 0")
 }

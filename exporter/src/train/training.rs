@@ -4,15 +4,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tch::Tensor;
 use tch::nn::VarStore;
+use tch::{Kind, Tensor};
 
-use crate::data::{Examples, Words};
+use crate::data::Words;
 use crate::io::write::WriteError;
 use crate::model::activation;
 use crate::model::arrays::to_vector;
 use crate::model::file::{FoldedModel, Origin};
-use crate::model::gptq::calibration_contexts;
 use crate::model::normalize::normalize;
 use crate::model::torch_model::TorchModel;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointError};
@@ -44,8 +43,8 @@ pub struct Outcome {
     pub best_step: usize,
     /// Number of examples of train, dev and test.
     pub examples: [usize; 3],
-    /// Number of words of train, dev and test.
-    pub words: [usize; 3],
+    /// Number of words of train, dev and test; `None` for a text.
+    pub words: Option<[usize; 3]>,
     /// Number of parameters during training, BatchNorm's included.
     pub parameters: usize,
     /// Total duration of the training.
@@ -165,7 +164,7 @@ impl<'a> Training<'a> {
         let started = Instant::now();
         let recipe = &options.recipe;
         let corpus = Corpus::new(words, &options.architecture, options.device)?;
-        let steps = recipe.length.steps(corpus.examples[0].len(), recipe.batch_size);
+        let steps = recipe.length.steps(corpus.characters()[0], recipe.batch_size);
         options.check(steps)?;
         tch::set_num_threads(i32::try_from(options.threads).unwrap_or(i32::MAX));
         tch::manual_seed(i64::from_le_bytes(options.seed.to_le_bytes()));
@@ -213,7 +212,8 @@ impl<'a> Training<'a> {
 
     /// Tells the observer the network's shapes and the number of steps, `done` of which are in the checkpoint.
     fn start(&self, done: usize, observe: &mut dyn FnMut(Event<'_>)) {
-        let shapes = self.network.shapes(&self.corpus.train.contexts.narrow(0, 0, 1));
+        let block_size = i64::try_from(self.corpus.block_size).expect("at most 1024");
+        let shapes = self.network.shapes(&Tensor::zeros([1, block_size], (Kind::Int64, self.options.device)));
         observe(Event::Start { shapes: &shapes, parameters: self.parameters(), done, steps: self.steps });
     }
 
@@ -285,14 +285,15 @@ impl<'a> Training<'a> {
 
     /// Measures the dev loss, and keeps the model if the recipe asks for that.
     fn measure(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
-        let nll = self.nll(&self.corpus.dev);
+        let (architecture, origin) = (&self.options.architecture, self.origin.clone());
+        let mut model = fold_network(&self.network, architecture, &self.corpus.vocab, origin).ok();
+        let [nll, train_nll] = [&self.corpus.dev, &self.corpus.sample].map(|part| self.nll(part, model.as_ref()));
         if !nll.is_finite() {
             return Err(self.diverged(self.step, nll));
         }
-        self.origin.dev_nll = Some(nll);
-        let (architecture, origin) = (&self.options.architecture, self.origin.clone());
-        let model = fold_network(&self.network, architecture, &self.corpus.vocab, origin).ok();
-        let train_nll = self.nll(&self.corpus.sample);
+        if let Some(model) = &mut model {
+            model.origin.dev_nll = Some(nll);
+        }
         observe(Event::Dev { step: self.step, nll, train_nll, model: model.as_ref() });
         if self.options.recipe.keep == Keep::Last || self.best.as_ref().is_none_or(|best| nll < best.nll) {
             self.best = Some(Best { step: self.step, nll, model });
@@ -300,8 +301,12 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    fn nll(&self, part: &Part) -> f64 {
-        part.nll(&self.network, &self.options.architecture, self.options.recipe.form)
+    /// Measures the loss of a part: that of a text on the folded model, which never draws the boundary.
+    fn nll(&self, part: &Part, model: Option<&FoldedModel>) -> f64 {
+        match model {
+            Some(model) if part.is_text => part.nll_of(&TorchModel::new(model, self.options.device)),
+            _ => part.nll(&self.network, &self.options.architecture, self.options.recipe.form),
+        }
     }
 
     /// Returns the checkpoint's file if a checkpoint is due; after an interruption it always is.
@@ -345,7 +350,7 @@ impl<'a> Training<'a> {
             model: best.model,
             losses,
             best_step: best.step,
-            examples: self.corpus.examples.each_ref().map(Examples::len),
+            examples: self.corpus.characters(),
             words: self.corpus.words,
             parameters: self.parameters(),
             elapsed: self.elapsed(),
@@ -357,12 +362,10 @@ impl<'a> Training<'a> {
     ///
     /// The losses are those of the folded network in the file: all three come from the same weights.
     fn complete(&self, model: &mut FoldedModel, step: usize) -> [f64; 3] {
-        let examples = &self.corpus.examples;
         if !activation::is_bounded(self.options.architecture.activation) {
-            normalize(model, &calibration_contexts(&examples[0]));
+            normalize(model, &self.corpus.calibration());
         }
-        let torch = TorchModel::new(model, self.options.device);
-        let losses = examples.each_ref().map(|examples| torch.loss(examples).nll);
+        let losses = self.corpus.losses_of(model, self.options.device);
         let origin = &mut model.origin;
         [origin.train_nll, origin.dev_nll, origin.test_nll] = losses.map(Some);
         origin.steps = step;

@@ -69,8 +69,9 @@ impl Config {
                 _ => Some(PathBuf::from(DEFAULT_OUT)),
             },
         };
-        let TrainingData { list: DataArgs { data, dedup, max_words, split }, max_characters } = &args.data;
-        check_name("--data", data.as_deref())?;
+        let TrainingData { list: DataArgs { dedup, max_words, .. }, max_characters, text } = &args.data;
+        let data = args.data.path().map(Path::to_owned);
+        check_name(if text.is_some() { "--text" } else { "--data" }, data.as_deref())?;
         let mut settings = args.settings.clone();
         // Recorded, so that a training that continues on another machine uses the same number.
         settings.threads = settings.threads.or_else(|| Some(default_threads()));
@@ -80,12 +81,12 @@ impl Config {
             max_words: *max_words,
             max_characters: *max_characters,
             // The default is left out, so that two ways to ask for it are one run.
-            split: split.filter(|&rule| rule != SplitRule::default()),
+            split: Some(args.data.rule()).filter(|&rule| rule != SplitRule::default()),
             out: out.clone().map(Place::Given),
             settings,
             data_sha256: None,
         };
-        Ok((config, Files { data: data.clone(), out }))
+        Ok((config, Files { data, out }))
     }
 
     /// Reads the settings of a run and its last checkpoint, if it has one. `data` and `out` replace the recorded paths
@@ -167,9 +168,13 @@ impl Config {
 
     /// Reads the words of the list at `data`. `run` is the folder of a run to continue: its list must be unchanged.
     pub fn words(&self, data: Option<&Path>, run: Option<&Path>, is_given: bool) -> anyhow::Result<Words> {
-        let (data, split) = (data.map(Path::to_owned), self.split);
+        let data = data.map(Path::to_owned);
+        let (data, split, text) = match self.split {
+            Some(SplitRule::Text) => (None, None, data),
+            split => (data, split, None),
+        };
         let list = DataArgs { data, dedup: self.dedup, max_words: self.max_words, split };
-        let words = TrainingData { list, max_characters: self.max_characters }.read()?;
+        let words = TrainingData { list, max_characters: self.max_characters, text }.read()?;
         let Some((run, sha256)) = run.zip(self.data_sha256.as_deref()) else { return Ok(words) };
         if hex(&words.sha256) != sha256 {
             let (run, name) = (quoted(run), &words.name);
@@ -215,7 +220,7 @@ impl Config {
         self.dedup == args.data.list.dedup
             && self.max_words == args.data.list.max_words
             && self.max_characters == args.data.max_characters
-            && self.split_rule() == args.data.list.split.unwrap_or_default()
+            && self.split_rule() == args.data.rule()
             && self.settings.without_threads() == args.settings.without_threads()
     }
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use exporter::inference::sample::words;
+use exporter::inference::sample::{text, words};
 use exporter::model::file::FoldedModel;
 use exporter::model::pack::pack_f32;
 use exporter::train::event::Event;
@@ -74,13 +74,25 @@ impl Progress {
     }
 }
 
-/// Draws names from the model so far, with the chip's code.
+/// Number of characters that are drawn from a model of text.
+const TEXT: usize = 60;
+
+/// Draws names, or the beginning of a text in one line, from the model so far, with the chip's code.
 fn samples(model: &FoldedModel) -> Vec<String> {
     let mut names = Vec::new();
     // During training, weights may be too large for a blob; then there are no names.
     if let Ok(blob) = pack_f32(model)
         && let Ok(model) = Model::new(blob.as_bytes())
     {
+        if model.vocab().is_of_text() {
+            let mut drawn = String::new();
+            text(&model, Sampling::default(), 42, "", TEXT, |character| {
+                drawn.push(if character == '\n' { ' ' } else { character });
+                ControlFlow::Continue(())
+            })
+            .expect("no prompt, no error");
+            return vec![drawn];
+        }
         let each = |(name, _)| {
             names.push(name);
             ControlFlow::Continue(())

@@ -2,10 +2,11 @@
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use clap::builder::ArgPredicate;
 use exporter::data::SplitRule;
 use exporter::model::architecture::{self, Architecture, Levels};
 use exporter::train::options::Options;
-use exporter::train::preset::{self, DEFAULT_PRESET, PRESETS, Preset};
+use exporter::train::preset::{self, DEFAULT_PRESET, PRESETS, Preset, TEXT_PRESET};
 use exporter::train::recipe::{Form, Keep, Length, Optimizer};
 use runtime::Activation;
 use tch::{Cuda, Device};
@@ -16,7 +17,8 @@ use crate::cli::{default_threads, named};
 #[derive(clap::Args, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
     /// Train this preset, a network and its recipe; the options below change parts of it
-    #[arg(long, default_value = DEFAULT_PRESET, value_parser = preset_names())]
+    #[arg(long, default_value = DEFAULT_PRESET, default_value_if("text", ArgPredicate::IsPresent, TEXT_PRESET),
+        value_parser = preset_names())]
     pub preset: String,
     /// Draw weights, batches and dropout from this seed (the split does not depend on it)
     #[arg(long, default_value_t = 42)]
@@ -98,9 +100,15 @@ impl Settings {
             Some(FormArg::Windows) => Form::Windows,
             Some(FormArg::Words) => Form::Words,
         };
-        if rule == SplitRule::Makemore {
+        if rule != SplitRule::Lecture {
             // The dev words are the test words: weights chosen on them would have a test loss that is too low.
             recipe.keep = Keep::Last;
+        }
+        if rule == SplitRule::Text {
+            if let Some(FormArg::Windows) = self.form {
+                bail!("--form windows does not fit --text: a text is evaluated with every node once");
+            }
+            recipe.form = Form::Words;
         }
         match (&mut recipe.optimizer, self.weight_decay) {
             (Optimizer::AdamW { weight_decay, .. }, Some(given)) => *weight_decay = given,

@@ -81,6 +81,15 @@ impl<'a> Candidate<'a> {
     /// [`DataError::UnknownCharacter`] for a word that the model cannot read; `list` is the list's name in messages.
     pub fn loss(&self, list: &str, words: &[String]) -> Result<Loss, DataError> {
         match &self.engine {
+            Engine::Torch { torch, model } if model.is_of_text() => {
+                let (mut sum, mut characters) = (0.0, 0);
+                for text in words {
+                    let loss = torch.loss_of_text(&self.examples(list, std::slice::from_ref(text))?.targets);
+                    sum += loss.nll * loss.characters as f64;
+                    characters += loss.characters;
+                }
+                Ok(Loss { nll: sum / characters.max(1) as f64, characters })
+            }
             Engine::Torch { torch, .. } => Ok(torch.loss(&self.examples(list, words)?)),
             Engine::Runtime(model) => runtime_loss(model, list, words),
         }
@@ -91,7 +100,7 @@ impl<'a> Candidate<'a> {
         tensors::examples(model, list, words)
     }
 
-    /// Computes the logits `[characters][vocab_size]` for every character of every word, and for the word's end.
+    /// Computes the logits `[characters][vocab_size]` for every character of every word, and for the end of a word.
     fn logits(&self, list: &str, words: &[String]) -> Result<Vec<f64>, DataError> {
         match &self.engine {
             Engine::Torch { torch, .. } => {
@@ -112,7 +121,8 @@ fn runtime_logits(model: &Model<'_>, list: &str, words: &[String]) -> Result<Vec
     let mut all = Vec::new();
     for word in words {
         stream.reset();
-        for token in word.chars().map(|character| model.vocab().encode(character)).chain([Ok(BOUNDARY)]) {
+        let end = (!model.vocab().is_of_text()).then_some(Ok(BOUNDARY));
+        for token in word.chars().map(|character| model.vocab().encode(character)).chain(end) {
             let unknown = |error| DataError::unknown_character(list, word, &error, model.vocab().as_str());
             let token = token.map_err(unknown)?;
             let logits = stream.logits();

@@ -8,13 +8,13 @@ use crate::error::{PromptError, StateError};
 use crate::sampling::Sampling;
 use crate::vocab::{BOUNDARY, Token};
 
-/// Probability that a model assigns to a word or text.
+/// Probability that a model assigns to a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Score {
-    /// Negative log-likelihood, in millionths of a nat.
+    /// Negative log-likelihood of the word, in millionths of a nat.
     pub nll_micronats: u64,
-    /// Number of characters that the sum covers: all characters, and the final boundary of a word.
+    /// Number of characters that the sum covers: the word's, and its final boundary.
     pub characters: usize,
 }
 
@@ -112,8 +112,7 @@ impl<'m> Stream<'m> {
         each!(Engine, &self.engine, run => run.nll_micronats(vocab_size, token))
     }
 
-    /// Returns the negative log-likelihood of a whole word, from its start to its final boundary. For a model of text,
-    /// returns that of a text, which has no final boundary: see [`Vocab::is_of_text`](crate::Vocab::is_of_text).
+    /// Returns the negative log-likelihood of a whole word, from its start to its final boundary.
     ///
     /// Afterwards the stream is at the start of a word.
     ///
@@ -124,16 +123,13 @@ impl<'m> Stream<'m> {
         // Checks all characters first, so that an error changes nothing.
         word.chars().try_for_each(|character| vocab.encode(character).map(drop))?;
         self.reset();
-        let mut score = Score { nll_micronats: 0, characters: 0 };
+        let mut score = Score { nll_micronats: 0, characters: 1 };
         for token in word.chars().filter_map(|character| vocab.encode(character).ok()) {
             score.nll_micronats += u64::from(self.nll_micronats(token));
             self.push(token);
             score.characters += 1;
         }
-        if !vocab.is_of_text() {
-            score.nll_micronats += u64::from(self.nll_micronats(BOUNDARY));
-            score.characters += 1;
-        }
+        score.nll_micronats += u64::from(self.nll_micronats(BOUNDARY));
         self.reset();
         Ok(score)
     }

@@ -126,13 +126,13 @@ fn alone(
 ) -> anyhow::Result<Json> {
     let candidate = &comparison.candidates()[0];
     show!("{} through {}\n", model.name(), candidate.kind());
-    show!("         nll    bits{}  characters", if words.is_text() { "" } else { "     words" });
+    show!("         nll  {}  characters", if words.is_text() { "  bits" } else { "   words" });
     let mut json = Json::new();
     for (name, part) in parts {
         let loss = candidate.loss(&words.name, part)?;
-        let number = if words.is_text() { String::new() } else { format!("  {:>8}", count(part.len())) };
         let bits = loss.nll / std::f64::consts::LN_2;
-        show!("{name:<5} {:.4}  {bits:.4}{number}  {:>10}", loss.nll, count(loss.characters));
+        let second = if words.is_text() { format!("{bits:.4}") } else { format!("{:>8}", count(part.len())) };
+        show!("{name:<5} {:.4}  {second}  {:>10}", loss.nll, count(loss.characters));
         json.insert(format!("{name}_nll"), loss.nll.into());
         json.insert(format!("{name}_bits"), bits.into());
         if !words.is_text() {

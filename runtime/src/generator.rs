@@ -99,8 +99,10 @@ impl<'m, R: Rng> Generator<'m, R> {
     /// # Errors
     /// [`PromptError::UnknownCharacter`]. Nothing has been drawn then.
     pub fn text<'g>(&'g mut self, prompt: &'g str) -> Result<Text<'g, 'm, R>, PromptError> {
-        self.push(prompt)?;
-        Ok(Text { generator: self, prompt: prompt.as_bytes() })
+        let max_len = core::mem::replace(&mut self.max_len, usize::MAX);
+        let taken = self.take(prompt);
+        self.max_len = max_len;
+        taken.map(|_| Text { generator: self, prompt: prompt.as_bytes() })
     }
 
     /// Begins a word. Returns the number of characters that may follow the prompt.
@@ -108,12 +110,6 @@ impl<'m, R: Rng> Generator<'m, R> {
     /// A refused prompt leaves the stream within a word. That has no effect, because every word begins with a reset
     /// here.
     fn take(&mut self, prompt: &str) -> Result<usize, PromptError> {
-        let len = self.push(prompt)?;
-        self.max_len.checked_sub(len).ok_or(PromptError::TooLong { len, max: self.max_len })
-    }
-
-    /// Resets the stream and pushes a prompt. Returns the number of its characters.
-    fn push(&mut self, prompt: &str) -> Result<usize, PromptError> {
         let vocab = self.stream.model().vocab();
         let (mut characters, mut len) = (prompt.as_bytes(), 0);
         self.stream.reset();
@@ -121,7 +117,7 @@ impl<'m, R: Rng> Generator<'m, R> {
             self.stream.push(vocab.encode(character)?);
             len += 1;
         }
-        Ok(len)
+        self.max_len.checked_sub(len).ok_or(PromptError::TooLong { len, max: self.max_len })
     }
 
     /// Writes a new word that begins with `prompt` into `word`, whose contents it replaces. Returns the reason why it

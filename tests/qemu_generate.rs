@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use runtime::Sampling;
+use runtime::{Generator, HeapState, Model, Sampling};
 use tests::{Firmware, assert_expected, blob, host_words};
 use xtask::emulator::{Run, report};
 
@@ -36,6 +36,17 @@ fn settings_mean_the_same_on_host_and_chip() {
         host_words(&blob("names.blob"), cautious, u64::MAX, "ma", 20)
     );
     assert_eq!(words(&["n=1", "temperature_milli=0"]), host_words(&blob("names.blob"), Sampling::greedy(), 42, "", 1));
+}
+
+#[test]
+fn a_text_is_the_hosts() {
+    let text = words(&["length=500", "prompt=ma", "seed=7"]).join("\n");
+    let blob = blob("names.blob");
+    let model = Model::new(blob.as_bytes()).unwrap();
+    let mut state = HeapState::new(&model);
+    let mut generator = Generator::new(&model, &mut state, Sampling::default(), 7).unwrap();
+    assert_eq!(text, generator.text("ma").unwrap().take(500).collect::<String>());
+    assert_eq!(text.len(), 500);
 }
 
 #[test]

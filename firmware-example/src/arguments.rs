@@ -92,13 +92,15 @@ pub struct Generate {
     pub top_k: u16,
     /// Length limit of a word in characters.
     pub max_len: usize,
-    /// Beginning of every word.
+    /// Number of characters of a text; 0 for words.
+    pub length: u32,
+    /// Beginning of every word, or of the text.
     pub prompt: Text,
 }
 
 impl Default for Generate {
     fn default() -> Self {
-        Self { seed: 42, n: 20, temperature_milli: 1000, top_k: 0, max_len: 32, prompt: Text::new() }
+        Self { seed: 42, n: 20, temperature_milli: 1000, top_k: 0, max_len: 32, length: 0, prompt: Text::new() }
     }
 }
 
@@ -111,7 +113,7 @@ impl Generate {
 
 impl Settings for Generate {
     const USAGE: &'static str =
-        "seed=N n=N temperature_milli=0..65535 top_k=N max_len=N prompt=TEXT (64 bytes at most)";
+        "seed=N n=N temperature_milli=0..65535 top_k=N max_len=N length=N prompt=TEXT (64 bytes at most)";
 
     fn set(&mut self, key: &str, value: &str) -> Option<()> {
         match key {
@@ -120,6 +122,7 @@ impl Settings for Generate {
             "temperature_milli" => self.temperature_milli = number(value)?,
             "top_k" => self.top_k = number(value)?,
             "max_len" => self.max_len = number(value)?,
+            "length" => self.length = number(value)?,
             "prompt" => self.prompt = Text::try_from(value).ok()?,
             _ => return None,
         }

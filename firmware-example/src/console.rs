@@ -38,6 +38,8 @@ pub const PROMPT: &str = "> ";
 const SEED: u64 = 42;
 /// Number of names per line when the console starts.
 const WORDS: u16 = 5;
+/// Number of characters that a model of text writes for a line.
+const LINE: u32 = 200;
 /// Number of names that `:bench` draws.
 const BENCH_WORDS: u16 = 16;
 /// Size of the buffer for a name: the longest word, in characters of four bytes.
@@ -147,6 +149,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
 
     fn do_command(&mut self, command: Command<'_>) -> After {
         match command {
+            Command::Draw(prompt) if self.model.vocab().is_of_text() => self.text(LINE, prompt),
             Command::Draw(prompt) => self.draw(prompt),
             Command::Seed(seed) => {
                 self.settings.seed = seed;
@@ -167,6 +170,7 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
                 self.settings.words = words;
                 self.say_settings();
             }
+            Command::Text(length, prompt) => self.text(length, prompt),
             Command::Score(word) => self.score(word),
             Command::Info => self.info(),
             Command::Bench => self.bench(),
@@ -223,6 +227,28 @@ impl<'m, C: Read + ReadReady + Write, M: Machine, const STATE_WORDS: usize> Sess
                 console.line("^C");
                 return;
             }
+        }
+    }
+
+    /// Writes a text of `length` characters that begins with `prompt`.
+    fn text(&mut self, length: u32, prompt: &str) {
+        let Self { console, model, state, rng, settings, .. } = self;
+        // Never fails: the model fits the state, as the self-test has shown.
+        let Ok(mut generator) = Generator::with_rng(model, &mut **state, settings.sampling, rng) else { return };
+        match generator.text(prompt) {
+            Ok(text) => {
+                for character in text.take(length as usize) {
+                    match character {
+                        '\n' => console.text(NEW_LINE),
+                        character => console.character(character),
+                    }
+                    if console.is_interrupted() {
+                        return console.line("^C");
+                    }
+                }
+                console.text(NEW_LINE);
+            }
+            Err(error) => refuse(console, model, error),
         }
     }
 

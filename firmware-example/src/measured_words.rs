@@ -1,7 +1,7 @@
 //! Draws words, and counts the instructions, the stack and the RAM that this takes.
 
 use runtime::{End, Generator, Model};
-use semihosting::println;
+use semihosting::{print, println};
 
 use crate::board::{self, Stopwatch};
 use crate::chip::stack::{self, Painted};
@@ -63,6 +63,40 @@ impl MeasuredWords {
         self.characters += self.word.chars().count() as u32 + boundary;
         self.instructions += instructions;
         Ok(&self.word)
+    }
+
+    /// Writes a text of `length` characters that begins with `prompt`. The stack includes the frame of an interrupt.
+    ///
+    /// # Errors
+    /// Fails if the model cannot read the prompt.
+    pub fn write(&mut self, generator: &mut Generator<'_>, prompt: &str, length: u32) -> Result<(), Error> {
+        let before = self.stack.map(|[before, _]| (before.max(stack::high_water_mark_bytes()), Painted::new()));
+        let (instructions, text) = self.stopwatch.count(|| generator.text(prompt));
+        let mut text = text?;
+        self.instructions += instructions;
+        self.word.clear();
+        for index in 0..length {
+            let (instructions, character) = self.stopwatch.count(|| text.next());
+            self.instructions += instructions;
+            if index == 0 {
+                // Measured before anything is printed, which takes more.
+                self.stack = before.as_ref().map(|(before, painted)| [*before, painted.used_bytes()]);
+            }
+            let Some(character) = character else { break };
+            // Each call of the debugger takes long, so a line is printed as a whole.
+            if character == '\n' {
+                println!("{}", self.word);
+                self.word.clear();
+            } else if self.word.push(character).is_err() {
+                print!("{}{character}", self.word);
+                self.word.clear();
+            }
+            self.characters += 1;
+        }
+        println!("{}", self.word);
+        self.words += 1;
+        self.cut += 1;
+        Ok(())
     }
 
     /// Prints the lines of [`Self::report_work`], then stack, state and model in bytes, and the board.

@@ -1,7 +1,7 @@
 //! A conversation with the console, which is the same on the host and on every board.
 
 /// Inputs. Each ends at a prompt; the last one restarts the board, which empties the UART.
-pub fn script() -> [&'static [u8]; 37] {
+pub fn script() -> [&'static [u8]; 40] {
     [
         // Lines end in CR, LF or both; an empty line draws any names.
         b"ma\r",
@@ -32,6 +32,7 @@ pub fn script() -> [&'static [u8]; 37] {
         b":topk many\r",
         b":score\r",
         b":score \xc3\xa9\r",
+        b":text ma\r",
         // Settings and scores.
         b":score emma\r",
         b":score xqz\r",
@@ -41,6 +42,9 @@ pub fn script() -> [&'static [u8]; 37] {
         b":topk 5\r",
         b"ma\r",
         b":seed 18446744073709551615\r",
+        // A text: word after word.
+        b":text 60\r",
+        b":text 12 jo\r",
         b":info\r",
         b":help\r",
         b":reset\r",

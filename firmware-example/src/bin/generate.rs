@@ -1,4 +1,4 @@
-//! Draws words from the model in flash, prints one per line, then reports time and memory.
+//! Draws words from the model in flash, prints one per line, or a text; then reports time and memory.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(not(target_os = "none"))]
@@ -17,12 +17,21 @@ mod on_chip {
     use firmware_example::{Error, println};
     use runtime::Generator;
 
+    /// Number of characters that a model of text writes if the arguments do not say.
+    const TEXT_LENGTH: u32 = 1_000;
+
     pub fn generate(Booted { model, state }: Booted) -> Result<(), Error> {
         let settings: Generate = arguments::read()?;
         let mut generator = Generator::new(model, state, settings.sampling(), settings.seed)?.max_len(settings.max_len);
         let mut words = MeasuredWords::new();
-        for _ in 0..settings.n {
-            println!("{}", words.draw(&mut generator, &settings.prompt)?);
+        match settings.length {
+            0 if !model.vocab().is_of_text() => {
+                for _ in 0..settings.n {
+                    println!("{}", words.draw(&mut generator, &settings.prompt)?);
+                }
+            }
+            0 => words.write(&mut generator, &settings.prompt, TEXT_LENGTH)?,
+            length => words.write(&mut generator, &settings.prompt, length)?,
         }
         words.report();
         Ok(())

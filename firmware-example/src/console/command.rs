@@ -13,6 +13,8 @@ pub enum Command<'l> {
     TopK(u16),
     /// Set the number of words per line.
     Words(u16),
+    /// Write a text of this many characters, with this beginning.
+    Text(u32, &'l str),
     /// Print how probable a word is.
     Score(&'l str),
     /// Print the banner and the settings.
@@ -41,17 +43,18 @@ pub enum Refusal<'l> {
 }
 
 /// Commands with their descriptions, for `:help`.
-pub const HELP: [(&str, &str); 10] = [
+pub const HELP: [(&str, &str); 11] = [
     ("ma", "names that begin with ma; an empty line: any names"),
     (":n 5", "names per line, 1 to 9999"),
     (":seed 42", "restarts the random numbers: same seed, same names"),
     (":temp 0.8", "temperature, 0 (always the likeliest) to 65.535"),
     (":topk 5", "only the 5 likeliest characters; 0: all"),
+    (":text 500", "500 characters without a break; :text 500 ma begins with ma"),
     (":score emma", "how surprising a name is"),
     (":info", "model, board, memory, settings"),
     (":bench", "how fast it is"),
     (":reset", "restarts the board"),
-    ("Ctrl-C", "cancels a line, stops after a name"),
+    ("Ctrl-C", "cancels a line, stops names and text"),
 ];
 
 /// Parses a line.
@@ -82,6 +85,14 @@ pub fn parse(line: &str) -> Result<Command<'_>, Refusal<'_>> {
             .and_then(|k| u16::try_from(k).ok())
             .map(Command::TopK)
             .ok_or(Refusal::Takes(name, "a number from 0 to 65535, as in :topk 5")),
+        "text" => {
+            let (length, prompt) = split_at(value, b' ').unwrap_or((value, ""));
+            number(length)
+                .and_then(|length| u32::try_from(length).ok())
+                .filter(|&length| length > 0)
+                .map(|length| Command::Text(length, prompt))
+                .ok_or(Refusal::Takes(name, "a number from 1 to 4294967295 and a beginning, as in :text 500 ma"))
+        }
         "score" if value.is_empty() => Err(Refusal::Takes(name, "a name, as in :score emma")),
         "score" => Ok(Command::Score(value)),
         "info" => alone(Command::Info),
@@ -145,6 +156,9 @@ mod tests {
             (":temp .25", Command::Temperature(250)),
             (":temp 65.535", Command::Temperature(65_535)),
             (":topk 0", Command::TopK(0)),
+            (":text 500", Command::Text(500, "")),
+            (":text 500 ma", Command::Text(500, "ma")),
+            (":text 4294967295 To be", Command::Text(u32::MAX, "To be")),
             (":score emma", Command::Score("emma")),
             (":reset", Command::Reset),
         ] {
@@ -173,6 +187,10 @@ mod tests {
             ":temp 1e3",
             ":temp 1.+1",
             ":topk 65536",
+            ":text",
+            ":text 0",
+            ":text 4294967296",
+            ":text ma",
             ":score",
             ":info 1",
             ":temp 99999999999999999999",

@@ -38,6 +38,14 @@ fn training(here: &Path, before: &str, arguments: &str) -> Child {
     child
 }
 
+/// Fails if SIGHUP is ignored here: it would be ignored in the trainings too, and they would never end.
+fn require_hang_ups() {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0").trim();
+    let ignored = u64::from_str_radix(mask, 16).expect("a hexadecimal mask");
+    assert_eq!(ignored & 1, 0, "SIGHUP is ignored, as under nohup: start the tests without nohup");
+}
+
 fn log(here: &Path) -> String {
     fs::read_to_string(here.join("log")).unwrap_or_default()
 }
@@ -69,6 +77,7 @@ fn an_ignored_signal_stays_ignored() {
 
 #[test]
 fn other_signals_still_stop_it() {
+    require_hang_ups();
     for (before, signal) in [("trap '' HUP; exec", "INT"), ("trap '' HUP; exec", "TERM"), ("trap '' INT; exec", "HUP")]
     {
         let folder = folder();
@@ -84,6 +93,7 @@ fn other_signals_still_stop_it() {
 /// A closing terminal and its shell send one SIGHUP each.
 #[test]
 fn two_hang_ups_are_one() {
+    require_hang_ups();
     let folder = folder();
     let mut child = training(folder.path(), "exec", ENDLESS);
     send(&child, "HUP");
@@ -103,6 +113,7 @@ fn a_closed_terminal_interrupts() {
 
     use rustix::pty::{self, OpenptFlags};
 
+    require_hang_ups();
     let folder = folder();
     let here = folder.path();
     let terminal = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();

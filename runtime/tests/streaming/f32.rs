@@ -92,8 +92,8 @@ fn matrix(rows: usize, columns: usize) -> impl Strategy<Value = Vec<Vec<f32>>> {
     prop::collection::vec(prop::collection::vec(-1.5_f32..1.5, columns), rows)
 }
 
-fn naive() -> impl Strategy<Value = Naive> {
-    (fuses(), 1_usize..8, 3_usize..30)
+fn naive(fuses: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Naive> {
+    (fuses, 1_usize..8, 3_usize..30)
         .prop_flat_map(|(fuses, n_embd, vocab_size)| {
             let widths = prop::collection::vec(1_u16..20, fuses.len());
             (
@@ -153,32 +153,51 @@ fn push_observed(stream: &mut Stream<'_>, token: u8) -> Vec<Vec<u32>> {
     seen
 }
 
+/// Compares a stream with whole windows, at the start and after each token.
+fn check(naive: &Naive, tokens: &[u8]) -> Result<(), TestCaseError> {
+    let vocab_size = naive.embedding.len() as u8;
+    let blob = naive.blob();
+    let model = Model::new(blob.as_bytes()).unwrap();
+    let mut state = HeapState::new(&model);
+    let mut stream = Stream::new(&model, &mut state).unwrap();
+    // Twice, because a reset must remove every trace of earlier characters; the second time under observation.
+    for observed in [false, true] {
+        let mut window = vec![0; naive.block_size()];
+        let expected = all_bits(&naive.forward(&window));
+        prop_assert_eq!(Some(&logit_bits(&stream)), expected.last(), "at the start");
+        for (at, token) in tokens.iter().map(|token| token % vocab_size).enumerate() {
+            window.rotate_left(1);
+            *window.last_mut().unwrap() = token;
+            let expected = all_bits(&naive.forward(&window));
+            if observed {
+                prop_assert_eq!(push_observed(&mut stream, token), expected, "after character {}", at);
+            } else {
+                stream.push(token);
+                prop_assert_eq!(Some(&logit_bits(&stream)), expected.last(), "after character {}", at);
+            }
+        }
+        stream.reset();
+    }
+    super::check_batch(&model);
+    Ok(())
+}
+
 proptest! {
     #[test]
-    fn streaming_equals_whole_windows(naive in naive(), tokens in prop::collection::vec(any::<u8>(), 1..40)) {
-        let vocab_size = naive.embedding.len() as u8;
-        let blob = naive.blob();
-        let model = Model::new(blob.as_bytes()).unwrap();
-        let mut state = HeapState::new(&model);
-        let mut stream = Stream::new(&model, &mut state).unwrap();
-        // Twice, because a reset must remove every trace of earlier characters; the second time under observation.
-        for observed in [false, true] {
-            let mut window = vec![0; naive.block_size()];
-            let expected = all_bits(&naive.forward(&window));
-            prop_assert_eq!(Some(&logit_bits(&stream)), expected.last(), "at the start");
-            for (at, token) in tokens.iter().map(|token| token % vocab_size).enumerate() {
-                window.rotate_left(1);
-                *window.last_mut().unwrap() = token;
-                let expected = all_bits(&naive.forward(&window));
-                if observed {
-                    prop_assert_eq!(push_observed(&mut stream, token), expected, "after character {}", at);
-                } else {
-                    stream.push(token);
-                    prop_assert_eq!(Some(&logit_bits(&stream)), expected.last(), "after character {}", at);
-                }
-            }
-            stream.reset();
-        }
-        super::check_batch(&model);
+    fn streaming_equals_whole_windows(naive in naive(fuses()), tokens in prop::collection::vec(any::<u8>(), 1..40)) {
+        check(&naive, &tokens)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10))]
+
+    /// Compares the tree of a model of text over more characters than its context has.
+    #[test]
+    fn streaming_equals_windows_of_64_characters(
+        naive in naive(Just(vec![2; 6])),
+        tokens in prop::collection::vec(any::<u8>(), 140),
+    ) {
+        check(&naive, &tokens)?;
     }
 }

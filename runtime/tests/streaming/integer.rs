@@ -252,8 +252,8 @@ impl Filler {
     }
 }
 
-fn naive() -> impl Strategy<Value = Naive> {
-    fuses()
+fn naive(fuses: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Naive> {
+    fuses
         .prop_flat_map(|fuses| {
             let widths = prop::collection::vec(1_u16..20, fuses.len());
             (
@@ -291,53 +291,73 @@ fn push_observed(stream: &mut Stream<'_>, token: u8) -> Vec<Vec<i64>> {
     seen
 }
 
+/// Compares a stream with whole windows, at the start and after each token.
+fn check(naive: &Naive, tokens: &[u8], layout: Layout) -> Result<(), TestCaseError> {
+    let blob = naive.blob(layout);
+    let model = Model::new(blob.as_bytes()).unwrap();
+    let mut state = HeapState::new(&model);
+    let mut stream = Stream::new(&model, &mut state).unwrap();
+    // Twice, because a reset must remove every trace of earlier characters; the second time under observation.
+    for observed in [false, true] {
+        let mut window = vec![0; naive.block_size()];
+        let expected = naive.forward(&window);
+        prop_assert_eq!(Some(&logits(&stream)), expected.last(), "at the start");
+        for (at, token) in tokens.iter().map(|&token| usize::from(token) % (naive.vocab_size + 1)).enumerate() {
+            window.rotate_left(1);
+            // A token beyond the vocabulary counts as the boundary.
+            *window.last_mut().unwrap() = if token < naive.vocab_size { token as u8 } else { 0 };
+            let expected = naive.forward(&window);
+            if observed {
+                prop_assert_eq!(push_observed(&mut stream, token as u8), expected, "after character {}", at);
+            } else {
+                stream.push(token as u8);
+                prop_assert_eq!(Some(&logits(&stream)), expected.last(), "after character {}", at);
+            }
+        }
+        stream.reset();
+    }
+    super::check_batch(&model);
+    for &other in Layout::INTEGERS {
+        let moved = AlignedBlob::from(relayout(&model, other).unwrap().as_slice());
+        let moved = Model::new(moved.as_bytes()).unwrap();
+        prop_assert_eq!(relayout(&moved, layout).unwrap(), blob.as_bytes(), "there and back");
+    }
+    if let Ok(pairs) = tabulate_pairs(&model) {
+        let pairs = AlignedBlob::from(pairs.as_slice());
+        let pairs = Model::new(pairs.as_bytes()).unwrap();
+        super::check_same(&model, &pairs, tokens);
+        super::check_batch(&pairs);
+        check_halves(&model, &pairs, tokens);
+    } else {
+        prop_assert_eq!(tabulate_halves(&model), Err(EncodeError::NotPairs));
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn streaming_equals_whole_windows(
-        naive in naive(),
+        naive in naive(fuses()),
         tokens in prop::collection::vec(any::<u8>(), 1..40),
         layout in prop::sample::select(Layout::INTEGERS),
     ) {
-        let blob = naive.blob(layout);
-        let model = Model::new(blob.as_bytes()).unwrap();
-        let mut state = HeapState::new(&model);
-        let mut stream = Stream::new(&model, &mut state).unwrap();
-        // Twice, because a reset must remove every trace of earlier characters; the second time under observation.
-        for observed in [false, true] {
-            let mut window = vec![0; naive.block_size()];
-            let expected = naive.forward(&window);
-            prop_assert_eq!(Some(&logits(&stream)), expected.last(), "at the start");
-            for (at, token) in tokens.iter().map(|&token| usize::from(token) % (naive.vocab_size + 1)).enumerate() {
-                window.rotate_left(1);
-                // A token beyond the vocabulary counts as the boundary.
-                *window.last_mut().unwrap() = if token < naive.vocab_size { token as u8 } else { 0 };
-                let expected = naive.forward(&window);
-                if observed {
-                    prop_assert_eq!(push_observed(&mut stream, token as u8), expected, "after character {}", at);
-                } else {
-                    stream.push(token as u8);
-                    prop_assert_eq!(Some(&logits(&stream)), expected.last(), "after character {}", at);
-                }
-            }
-            stream.reset();
-        }
-        super::check_batch(&model);
-        for &other in Layout::INTEGERS {
-            let moved = AlignedBlob::from(relayout(&model, other).unwrap().as_slice());
-            let moved = Model::new(moved.as_bytes()).unwrap();
-            prop_assert_eq!(relayout(&moved, layout).unwrap(), blob.as_bytes(), "there and back");
-        }
-        if let Ok(pairs) = tabulate_pairs(&model) {
-            let pairs = AlignedBlob::from(pairs.as_slice());
-            let pairs = Model::new(pairs.as_bytes()).unwrap();
-            super::check_same(&model, &pairs, &tokens);
-            super::check_batch(&pairs);
-            check_halves(&model, &pairs, &tokens);
-        } else {
-            prop_assert_eq!(tabulate_halves(&model), Err(EncodeError::NotPairs));
-        }
+        check(&naive, &tokens, layout)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10))]
+
+    /// Compares the tree of a model of text over more characters than its context has.
+    #[test]
+    fn streaming_equals_windows_of_64_characters(
+        naive in naive(Just(vec![2; 6])),
+        tokens in prop::collection::vec(any::<u8>(), 140),
+        layout in prop::sample::select(Layout::INTEGERS),
+    ) {
+        check(&naive, &tokens, layout)?;
     }
 }
 

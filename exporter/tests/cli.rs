@@ -481,8 +481,10 @@ fn a_text_goes_the_whole_way() {
     let names = ["sample", "--model", &self::models("tiny.int8.blob"), "--length", "200"];
     assert!(succeeds(&names, here).lines().count() > 10);
 
+    std::fs::write(here.join("other.txt"), "up and down.\n".repeat(100) + "sideways\n").unwrap();
     for (refused, said) in [
         (&["eval", "--model", "rhyme.safetensors"][..], "--data FILE"),
+        (&["eval", "--model", "rhyme.safetensors", "--data", "other.txt"], "the word \"sideways\" has a character"),
         (&["finetune", "--model", "rhyme.safetensors", "--out", "x.safetensors"], "finetune is for models of words"),
         (&["sample", "--model", "rhyme.safetensors", "--novel"], "are for words"),
         (&["complete", "--model", "rhyme.safetensors", "up"], "no words to complete"),

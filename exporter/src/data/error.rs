@@ -174,8 +174,11 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Returns the error for a word with a character that `vocab` does not have.
+    /// Returns the error for a word with a character that `vocab` does not have. Of a text, names the line.
     pub fn unknown_character(name: &str, word: &str, error: &PromptError, vocab: &str) -> Self {
+        let has =
+            |line: &&str| matches!(error, PromptError::UnknownCharacter { character } if line.contains(*character));
+        let word = word.lines().find(has).unwrap_or(word);
         Self::UnknownCharacter { name: name.to_owned(), word: word.to_owned(), reason: explain(error, word, vocab) }
     }
 }

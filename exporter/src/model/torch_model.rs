@@ -94,9 +94,10 @@ impl TorchModel {
         output_input(&newest, self.skip).linear(&self.output.0, Some(&self.output.1))
     }
 
-    /// Computes the mean loss of a text, from its first character on.
-    pub fn loss_of_text(&self, text: &[Token]) -> Loss {
-        // Characters evaluated together: enough for libtorch to be fast, few enough for the memory.
+    /// Computes the logits `[T, vocab_size]` and the targets `[T]` of a text, from its first character on, in pieces of
+    /// T characters.
+    fn pieces_of_text(&self, text: &[Token], mut each: impl FnMut(&Tensor, &Tensor)) {
+        // Enough for libtorch to be fast, few enough for the memory.
         const PIECE: usize = 16_384;
         let block_size: i64 = self.levels.iter().map(|(fuse, ..)| fuse).product();
         let block_size = usize::try_from(block_size).expect("at most 1024");
@@ -104,17 +105,31 @@ impl TorchModel {
         // The context of the first character is boundaries.
         let padded: Vec<i64> =
             std::iter::repeat_n(BOUNDARY, block_size).chain(text.iter().copied()).map(i64::from).collect();
-        let mut sum = 0.0;
+        let tensor = |tokens: &[i64]| Tensor::from_slice(tokens).to_device(device);
         tch::no_grad(|| {
             for start in (0..text.len()).step_by(PIECE) {
                 let end = text.len().min(start + PIECE);
-                let tokens = Tensor::from_slice(&padded[start..end + block_size - 1]).to_device(device);
-                let targets = Tensor::from_slice(&padded[start + block_size..end + block_size]).to_device(device);
-                let log_probs = self.forward_sequence(&tokens).log_softmax(-1, Kind::Float);
-                sum -= log_probs.gather(1, &targets.unsqueeze(1), false).sum(Kind::Double).double_value(&[]);
+                let logits = self.forward_sequence(&tensor(&padded[start..end + block_size - 1]));
+                each(&logits, &tensor(&padded[start + block_size..end + block_size]));
             }
         });
+    }
+
+    /// Computes the mean loss of a text, from its first character on.
+    pub fn loss_of_text(&self, text: &[Token]) -> Loss {
+        let mut sum = 0.0;
+        self.pieces_of_text(text, |logits, targets| {
+            let log_probs = logits.log_softmax(-1, Kind::Float);
+            sum -= log_probs.gather(1, &targets.unsqueeze(1), false).sum(Kind::Double).double_value(&[]);
+        });
         Loss { nll: sum / text.len() as f64, characters: text.len() }
+    }
+
+    /// Computes the logits `[T, vocab_size]` for every character of a text, as f64 on the CPU.
+    pub fn logits_of_text(&self, text: &[Token]) -> Tensor {
+        let mut pieces = Vec::new();
+        self.pieces_of_text(text, |logits, _| pieces.push(logits.to_kind(Kind::Double).to_device(Device::Cpu)));
+        Tensor::cat(&pieces, 0)
     }
 
     /// Draws words from the model, always the same words; returns the context of each character, `[N, block_size]`, on

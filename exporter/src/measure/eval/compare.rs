@@ -4,7 +4,7 @@
 //! distributions that were too sharp. The Kullback-Leibler divergence from the reference shows every difference: it is
 //! zero only for equal distributions.
 
-use runtime::{BOUNDARY, HeapState, Model, Stream};
+use runtime::{BOUNDARY, HeapState, Model, Stream, Token, Vocab};
 use tch::{Device, Tensor};
 
 use super::runtime_loss;
@@ -84,7 +84,7 @@ impl<'a> Candidate<'a> {
             Engine::Torch { torch, model } if model.is_of_text() => {
                 let (mut sum, mut characters) = (0.0, 0);
                 for text in words {
-                    let loss = torch.loss_of_text(&self.examples(list, std::slice::from_ref(text))?.targets);
+                    let loss = torch.loss_of_text(&tokens(model, list, text)?);
                     sum += loss.nll * loss.characters as f64;
                     characters += loss.characters;
                 }
@@ -103,6 +103,14 @@ impl<'a> Candidate<'a> {
     /// Computes the logits `[characters][vocab_size]` for every character of every word, and for the end of a word.
     fn logits(&self, list: &str, words: &[String]) -> Result<Vec<f64>, DataError> {
         match &self.engine {
+            Engine::Torch { torch, model } if model.is_of_text() => {
+                let mut all = Vec::new();
+                for text in words {
+                    let logits = torch.logits_of_text(&tokens(model, list, text)?).reshape([-1]);
+                    all.extend(Vec::<f64>::try_from(logits).expect("a tensor of f64"));
+                }
+                Ok(all)
+            }
             Engine::Torch { torch, .. } => {
                 let examples = self.examples(list, words)?;
                 let forward =
@@ -113,6 +121,13 @@ impl<'a> Candidate<'a> {
             Engine::Runtime(model) => runtime_logits(model, list, words),
         }
     }
+}
+
+/// Returns the tokens of a text.
+fn tokens(model: &FoldedModel, list: &str, text: &str) -> Result<Vec<Token>, DataError> {
+    let vocab = Vocab::new(&model.vocab).expect("it was checked when the file was read");
+    let unknown = |error| DataError::unknown_character(list, text, &error, &model.vocab);
+    text.chars().map(|character| vocab.encode(character).map_err(unknown)).collect()
 }
 
 fn runtime_logits(model: &Model<'_>, list: &str, words: &[String]) -> Result<Vec<f64>, DataError> {

@@ -374,6 +374,7 @@ fn bad_input_ends_in_one_clear_line() {
     options(&["--lr=-1"], "--lr -1: must be");
     options(&["--lr", "1e30", "--steps", "50"], "diverged");
     options(&["--dropout", "1"], "--dropout 1: must be");
+    options(&["--look-ahead", "1"], "use --look-ahead 0, or --form words");
     options(&["--threads", "0"], "--threads 0: must be");
     if !tch::Cuda::is_available() {
         options(&["--device", "cuda"], "libtorch finds no CUDA device");

@@ -72,7 +72,7 @@ fn losses(folder: &Path, run: &str) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_killed_training_goes_on_to_the_same_bytes() {
-    for recipe in [&COSINE[..], &LECTURE, &[&WORDS[..], &["--dropout", "0.1"]].concat()] {
+    for recipe in [&COSINE[..], &LECTURE, &[&WORDS[..], &["--dropout", "0.1", "--look-ahead", "0.5"]].concat()] {
         let folder = TempDir::new().unwrap();
         let here = folder.path();
         succeeds(here, &[recipe, &["--out", "whole.safetensors", "--run-dir", "whole"]].concat());

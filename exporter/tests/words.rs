@@ -7,6 +7,7 @@ use exporter::model::loss::mean_nll;
 use exporter::model::tensors;
 use exporter::train::batch::Encoded;
 use exporter::train::nn::Sequential;
+use exporter::train::nn::look_ahead::NO_TARGET;
 use runtime::{Activation, Level, Vocab};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -47,6 +48,12 @@ fn whole_words_are_the_windows() {
         let encoded = Encoded::new("the words", &words, vocab).unwrap();
         let batch = encoded.batch(0..words.len(), &architecture, Device::Cpu);
         assert_eq!(batch.targets, targets);
+        let later = words.iter().flat_map(|word| {
+            let encode = |c: char| i64::from(vocab.encode(c).unwrap());
+            let end = if word.is_empty() { None } else { Some(0) };
+            word.chars().skip(1).map(encode).chain(end).chain([NO_TARGET]).collect::<Vec<_>>()
+        });
+        assert_eq!(batch.later_targets, Tensor::from_slice(&later.collect::<Vec<_>>()));
         assert_eq!(batch.inputs.len(), fuses.len() - 1);
 
         let gradients = |logits: &Tensor| -> Vec<(String, Tensor)> {
@@ -64,7 +71,7 @@ fn whole_words_are_the_windows() {
             named
         };
         let windows = network.forward(&contexts, false);
-        let whole = batch.logits(&network, false, &mut |_| {});
+        let whole = batch.logits(&network);
         let difference = (&windows - &whole).abs().max().double_value(&[]);
         assert!(difference <= LOGIT_TOLERANCE, "levels {fuses:?}: logits differ by {difference:e}");
         for ((name, windows), (_, whole)) in gradients(&windows).into_iter().zip(gradients(&whole)) {

@@ -44,7 +44,7 @@ pub struct Args {
     /// Continue the training in this folder from its last checkpoint, with its settings; if its list was moved, name
     /// the list with --data
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["text", "dedup", "max_words", "max_characters", "split", "run_dir",
-        "preset", "seed", "epochs", "steps", "batch_size", "lr", "weight_decay", "dropout", "block_size", "n_embd", "n_hidden",
+        "preset", "seed", "epochs", "steps", "batch_size", "lr", "weight_decay", "dropout", "look_ahead", "block_size", "n_embd", "n_hidden",
         "levels", "activation", "form", "device", "threads"])]
     resume: Option<PathBuf>,
     /// Continue the run in the folder of --run-dir if there is one, or do nothing if that run is finished. The run must

@@ -22,6 +22,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::data::DataError;
 use crate::model::architecture::Architecture;
+use crate::train::nn::look_ahead::NO_TARGET;
 use crate::train::nn::{Block, LevelBlock, Sequential, Statistics};
 
 /// Examples of one step.
@@ -46,15 +47,15 @@ impl Batch {
         }
     }
 
-    /// Returns the network's logits (B, vocab_size). Calls `watch` with the output of each level's activation, from the
-    /// characters up.
+    /// Returns the input of the network's output layer, (B, C). Calls `watch` with the output of each level's
+    /// activation, from the characters up.
     ///
     /// # Panics
-    /// See [`WordBatch::logits`].
-    pub fn logits(&self, network: &Sequential, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+    /// See [`WordBatch::levels`].
+    pub fn levels(&self, network: &Sequential, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
         match self {
-            Self::Windows { contexts, .. } => network.forward_watched(contexts, train, watch),
-            Self::Words(words) => words.logits(network, train, watch),
+            Self::Windows { contexts, .. } => network.forward_levels(contexts, train, watch),
+            Self::Words(words) => words.levels(network, train, watch),
         }
     }
 
@@ -81,6 +82,8 @@ pub struct WordBatch {
     pub inputs: Vec<Tensor>,
     /// Next character of each node, `[N]`.
     pub targets: Tensor,
+    /// Character after the next one of each node, `[N]`; [`NO_TARGET`] where the sequence ends before it.
+    pub later_targets: Tensor,
 }
 
 impl WordBatch {
@@ -95,9 +98,12 @@ impl WordBatch {
         let mut tokens: Vec<i64> = Vec::new();
         let mut inputs: Vec<Vec<i64>> = vec![Vec::new(); levels.len() - 1];
         let mut targets: Vec<i64> = Vec::new();
+        let mut later_targets: Vec<i64> = Vec::new();
         for sequence in sequences {
             let first = targets.len();
-            for at in 0..sequence.len() + usize::from(ends) {
+            let length = sequence.len() + usize::from(ends);
+            let character = |at: usize| i64::from(sequence.get(at).copied().unwrap_or(BOUNDARY));
+            for at in 0..length {
                 // This node has read the characters before `at`: the newest is at `at - 1`.
                 for back in (0..usize::from(levels[0].fuse)).rev() {
                     tokens.push(i64::from(at.checked_sub(back + 1).map_or(BOUNDARY, |at| sequence[at])));
@@ -110,7 +116,8 @@ impl WordBatch {
                     }
                     distance *= usize::from(level.fuse);
                 }
-                targets.push(i64::from(sequence.get(at).copied().unwrap_or(BOUNDARY)));
+                targets.push(character(at));
+                later_targets.push(if at + 1 < length { character(at + 1) } else { NO_TARGET });
             }
         }
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
@@ -118,17 +125,26 @@ impl WordBatch {
             tokens: tensor(&tokens).view([-1, i64::from(levels[0].fuse)]),
             inputs: inputs.iter().map(|inputs| tensor(inputs)).collect(),
             targets: tensor(&targets),
+            later_targets: tensor(&later_targets),
         }
     }
 
-    /// Returns the network's logits (N, vocab_size) over whole words. Computes every node once.
+    /// Returns the network's logits (N, vocab_size) over whole words in eval mode, which equal those of the windows.
     ///
-    /// In eval mode, the logits of a character equal those of its window. During training, BatchNorm sees every node
-    /// once, not once per window that contains the node.
+    /// # Panics
+    /// See [`Self::levels`].
+    pub fn logits(&self, network: &Sequential) -> Tensor {
+        network.output.forward(&self.levels(network, false, &mut |_| {}), false)
+    }
+
+    /// Returns the input of the network's output layer (N, C) over whole words. Computes every node once. Calls `watch`
+    /// with the output of each level's activation, from the characters up.
+    ///
+    /// During training, BatchNorm sees every node once, not once per window that contains the node.
     ///
     /// # Panics
     /// If BatchNorm keeps statistics per position: whole words have no positions within a window.
-    pub fn logits(&self, network: &Sequential, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+    pub fn levels(&self, network: &Sequential, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
         let n = self.targets.size()[0];
         let mut x = network.embedding.forward(&self.tokens, train).view([n, -1]);
         let mut levels = Vec::new();
@@ -140,7 +156,7 @@ impl WordBatch {
             x = level.forward(&x, train, watch);
             levels.push(x.shallow_clone());
         }
-        network.logits(&levels, train)
+        network.output_input(&levels)
     }
 }
 
@@ -210,7 +226,7 @@ impl Encoded {
         tch::no_grad(|| {
             for start in (0..self.0.len()).step_by(BATCH) {
                 let batch = self.batch(start..(start + BATCH).min(self.0.len()), architecture, device);
-                let log_probs = batch.logits(network, false, &mut |_| {}).log_softmax(-1, Kind::Float);
+                let log_probs = batch.logits(network).log_softmax(-1, Kind::Float);
                 let picked = log_probs.gather(1, &batch.targets.unsqueeze(1), false);
                 sum -= picked.sum(Kind::Double).double_value(&[]);
                 characters += picked.numel();

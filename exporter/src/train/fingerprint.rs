@@ -66,7 +66,7 @@ fn parts(fingerprint: &str) -> BTreeMap<String, String> {
 
 /// Returns the option that sets a key of the recipe, or `--preset` if there is none.
 fn option(key: &str) -> String {
-    const OPTIONS: [&str; 6] = ["lr", "weight_decay", "batch_size", "epochs", "steps", "dropout"];
+    const OPTIONS: [&str; 7] = ["lr", "weight_decay", "batch_size", "epochs", "steps", "dropout", "look_ahead"];
     match OPTIONS.contains(&key) || key == "form" {
         true => format!("--{}", key.replace('_', "-")),
         false => format!("--preset's {key}"),

@@ -4,6 +4,7 @@
 //! Shapes are (B, T, C): batch, time (position in the context), channels.
 
 pub mod dropout;
+pub mod look_ahead;
 
 use runtime::Activation;
 use tch::nn::{Init, Path};
@@ -317,26 +318,26 @@ impl Sequential {
         Self { embedding, levels, widths, skip: architecture.skip, output }
     }
 
-    /// Computes the logits from the outputs of all levels, each (B, T, C) or (B, C).
-    pub fn logits(&self, levels: &[Tensor], train: bool) -> Tensor {
-        self.output.forward(&output_input(levels, self.skip), train)
+    /// Returns the input of the output layer from the outputs of all levels, each (B, T, C) or (B, C).
+    pub fn output_input(&self, levels: &[Tensor]) -> Tensor {
+        output_input(levels, self.skip)
     }
 
     /// Computes the logits (B, vocab_size) of contexts (B, T) of indices.
     pub fn forward(&self, contexts: &Tensor, train: bool) -> Tensor {
-        self.forward_watched(contexts, train, &mut |_| {})
+        self.output.forward(&self.forward_levels(contexts, train, &mut |_| {}), train)
     }
 
-    /// Computes the logits as [`Self::forward`] does. Calls `watch` with the output of each level's activation, from
-    /// the characters up.
-    pub fn forward_watched(&self, contexts: &Tensor, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
+    /// Computes the input of the output layer for contexts (B, T) of indices. Calls `watch` with the output of each
+    /// level's activation, from the characters up.
+    pub fn forward_levels(&self, contexts: &Tensor, train: bool, watch: &mut dyn FnMut(&Tensor)) -> Tensor {
         let mut x = self.embedding.forward(contexts, train);
         let mut levels = Vec::new();
         for level in &self.levels {
             x = level.forward(&level.flatten.forward(&x, train), train, watch);
             levels.push(x.shallow_clone());
         }
-        self.logits(&levels, train)
+        self.output_input(&levels)
     }
 
     /// Returns one line per block, as the lecture prints them: name and parameters, and the shape of its output for
@@ -357,7 +358,7 @@ impl Sequential {
                 }
                 levels.push(x.shallow_clone());
             }
-            line(&self.output, &self.logits(&levels, false));
+            line(&self.output, &self.output.forward(&self.output_input(&levels), false));
         });
         table
     }

@@ -97,6 +97,16 @@ impl Options {
         if !(0.0..1.0).contains(&recipe.dropout) {
             return refuse(format!("--dropout {}: must be at least 0 and below 1", recipe.dropout));
         }
+        if !(recipe.look_ahead >= 0.0 && recipe.look_ahead.is_finite()) {
+            return refuse(format!("--look-ahead {}: must be at least 0", recipe.look_ahead));
+        }
+        if recipe.look_ahead > 0.0 && recipe.form == Form::Windows {
+            return refuse(format!(
+                "--look-ahead {}: windows do not know the character after the next one: use --look-ahead 0, or --form \
+                 words",
+                recipe.look_ahead
+            ));
+        }
         if let Optimizer::AdamW { weight_decay, .. } = recipe.optimizer
             && !(weight_decay >= 0.0 && weight_decay.is_finite())
         {

@@ -17,6 +17,8 @@ pub struct Recipe {
     pub length: Length,
     /// Probability of dropping an output of a level during training.
     pub dropout: f64,
+    /// Weight of the loss of the character after the next one at the start; falls to 0 at the end.
+    pub look_ahead: f64,
     /// Sampling of the batches.
     pub sampling: Sampling,
     /// Kind of `Linear` and `BatchNorm1d`.
@@ -185,6 +187,9 @@ impl Serialize for Recipe {
             }
         }
         map.serialize_entry("dropout", &self.dropout)?;
+        if self.look_ahead > 0.0 {
+            map.serialize_entry("look_ahead", &self.look_ahead)?;
+        }
         if self.sampling == Sampling::WithReplacement {
             map.serialize_entry("sampling", "with replacement")?;
         }
@@ -229,6 +234,9 @@ impl std::fmt::Display for Recipe {
         write!(f, ", batch {}", self.batch_size)?;
         if self.dropout > 0.0 {
             write!(f, ", dropout {}", self.dropout)?;
+        }
+        if self.look_ahead > 0.0 {
+            write!(f, ", look-ahead {}", self.look_ahead)?;
         }
         if self.form == Form::Words {
             write!(f, ", whole words")?;

@@ -14,6 +14,7 @@ use crate::model::arrays::to_vector;
 use crate::model::file::{FoldedModel, Origin};
 use crate::model::normalize::normalize;
 use crate::model::torch_model::TorchModel;
+use crate::train::batch::Batch;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::train::corpus::{Corpus, Part};
 use crate::train::draws;
@@ -21,7 +22,8 @@ use crate::train::error::TrainError;
 use crate::train::event::Event;
 use crate::train::fingerprint::differences;
 use crate::train::fold_network::fold_network;
-use crate::train::nn::Sequential;
+use crate::train::nn::look_ahead::LookAhead;
+use crate::train::nn::{Block, Sequential};
 use crate::train::optimizer::Optimizer;
 use crate::train::options::{Interval, Options};
 use crate::train::recipe::Keep;
@@ -30,6 +32,9 @@ use crate::train::statistics::{Activations, Before, WeightStatistics};
 
 /// Number of steps of a training at which statistics of activations, gradients and updates are taken.
 const STATISTICS: usize = 100;
+
+/// Name of the look-ahead layer among the variables.
+const LOOK_AHEAD: &str = "look_ahead";
 
 /// Result of a training.
 #[derive(Clone, Debug)]
@@ -45,7 +50,7 @@ pub struct Outcome {
     pub examples: [usize; 3],
     /// Number of words of train, dev and test; `None` for a text.
     pub words: Option<[usize; 3]>,
-    /// Number of parameters during training, BatchNorm's included.
+    /// Number of parameters of the network during training, BatchNorm's included.
     pub parameters: usize,
     /// Total duration of the training.
     pub elapsed: Duration,
@@ -117,6 +122,7 @@ struct Training<'a> {
     corpus: Corpus,
     store: VarStore,
     network: Sequential,
+    look_ahead: Option<LookAhead>,
     optimizer: Optimizer,
     source: Source,
     /// Origin of the models folded during the training.
@@ -177,6 +183,7 @@ impl<'a> Training<'a> {
             recipe.modules,
             options.statistics,
         );
+        let look_ahead = (recipe.look_ahead > 0.0).then(|| LookAhead::new(&store.root() / LOOK_AHEAD, &network));
         Ok(Self {
             optimizer: Optimizer::new(recipe.optimizer, &store),
             source: Source::new(recipe, &options.architecture, &corpus.train, options.device),
@@ -196,6 +203,7 @@ impl<'a> Training<'a> {
             corpus,
             store,
             network,
+            look_ahead,
             steps,
             started,
         })
@@ -249,15 +257,22 @@ impl<'a> Training<'a> {
         let watched = self.step == 1 || self.step.is_multiple_of(self.every.statistics);
         let batch = self.source.next_batch();
         let mut activations = Vec::new();
-        let logits = batch.logits(&self.network, true, &mut |output| {
+        let levels = batch.levels(&self.network, true, &mut |output| {
             if watched {
                 activations.push(Activations::of(output));
             }
         });
-        let loss = logits.cross_entropy_for_logits(batch.targets());
+        let loss = self.network.output.forward(&levels, true).cross_entropy_for_logits(batch.targets());
+        self.losses.push(loss.detach());
+        let loss = match (&self.look_ahead, &batch) {
+            (Some(look_ahead), Batch::Words(words)) => {
+                let weight = self.options.recipe.look_ahead * (1.0 - self.step as f64 / self.steps as f64);
+                loss + look_ahead.loss(&levels, &words.later_targets) * weight
+            }
+            _ => loss,
+        };
         let before = watched.then(|| Before::of(&self.store));
         self.optimizer.backward_step(&loss, self.lr());
-        self.losses.push(loss.detach());
         before.map(|before| Seen { activations, weights: before.compare() })
     }
 
@@ -372,9 +387,12 @@ impl<'a> Training<'a> {
         losses
     }
 
-    /// Returns the number of parameters, BatchNorm's included.
+    /// Returns the number of parameters of the network, BatchNorm's included.
     fn parameters(&self) -> usize {
-        self.store.trainable_variables().iter().map(Tensor::numel).sum()
+        let of_network = |name: &str| !name.starts_with(LOOK_AHEAD);
+        let trained =
+            self.store.variables().into_iter().filter(|(name, value)| of_network(name) && value.requires_grad());
+        trained.map(|(_, value)| value.numel()).sum()
     }
 
     /// Returns the duration of the training, including the time before it was continued.

@@ -55,6 +55,7 @@ fn dimensions_and_lengths_have_limits() {
         ("steps", ["0", "18446744073709551615"]),
         ("lr", ["NaN", "-1"]),
         ("dropout", ["NaN", "1"]),
+        ("look-ahead", ["NaN", "-1"]),
         ("weight-decay", ["NaN", "inf"]),
         ("max-words", ["0", "18446744073709551615"]),
         ("max-characters", ["1", "256"]),

@@ -46,6 +46,10 @@ pub struct Settings {
     #[arg(long, help = per_preset("Drop each output of a level with this probability during training",
         |preset| Some(preset.recipe.dropout)))]
     dropout: Option<f64>,
+    #[arg(long, value_name = "WEIGHT", help = per_preset("Predict the character after the next one too, during \
+        training; its loss has this weight at the start and none at the end", |preset| Some(preset.recipe.look_ahead)))]
+    #[serde(default)]
+    look_ahead: Option<f64>,
     #[arg(long, help = per_preset("Set the context length in characters; if it differs from the preset's, the tree gets \
         one level per prime factor", |preset| Some(preset.block_size())))]
     block_size: Option<usize>,
@@ -95,6 +99,7 @@ impl Settings {
         recipe.batch_size = self.batch_size.unwrap_or(recipe.batch_size);
         recipe.lr = self.lr.unwrap_or(recipe.lr);
         recipe.dropout = self.dropout.unwrap_or(recipe.dropout);
+        recipe.look_ahead = self.look_ahead.unwrap_or(recipe.look_ahead);
         recipe.form = match self.form {
             None => recipe.form,
             Some(FormArg::Windows) => Form::Windows,

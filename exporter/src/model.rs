@@ -22,5 +22,6 @@ pub mod lost;
 pub mod normalize;
 pub mod pack;
 pub mod quantize;
+pub mod temperature;
 pub mod tensors;
 pub mod torch_model;

@@ -12,7 +12,7 @@ pub struct Loss {
 }
 
 /// Number of contexts that are evaluated together.
-const BATCH: i64 = 8192;
+pub(super) const BATCH: i64 = 8192;
 
 /// Computes the mean Kullback-Leibler divergence of the logits of `forward` from the logits of `reference`, in nats per
 /// character, without gradients and in batches.

@@ -59,7 +59,7 @@ impl Batch {
         }
     }
 
-    /// Returns the shapes of the tensors to which [`Self::logits`] applies dropout.
+    /// Returns the shapes of the tensors to which [`Self::levels`] applies dropout.
     pub fn dropout_shapes(&self, network: &Sequential) -> Vec<Vec<i64>> {
         let n = self.targets().size()[0];
         let mut positions: i64 = network.levels.iter().map(|level| level.flatten.n).product();

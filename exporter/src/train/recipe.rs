@@ -25,6 +25,8 @@ pub struct Recipe {
     pub modules: Modules,
     /// Choice of the weights that become the model.
     pub keep: Keep,
+    /// `true` to divide the logits of the model by the temperature with the lowest dev loss.
+    pub fit_temperature: bool,
     /// Evaluation of the tree during training.
     pub form: Form,
 }
@@ -199,6 +201,9 @@ impl Serialize for Recipe {
         if self.keep == Keep::Last {
             map.serialize_entry("keep", "last")?;
         }
+        if self.fit_temperature {
+            map.serialize_entry("fit_temperature", &true)?;
+        }
         if self.form == Form::Words {
             map.serialize_entry("form", "words")?;
         }
@@ -237,6 +242,9 @@ impl std::fmt::Display for Recipe {
         }
         if self.look_ahead > 0.0 {
             write!(f, ", look-ahead {}", self.look_ahead)?;
+        }
+        if self.fit_temperature {
+            write!(f, ", fitted temperature")?;
         }
         if self.form == Form::Words {
             write!(f, ", whole words")?;

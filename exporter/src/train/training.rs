@@ -13,6 +13,7 @@ use crate::model::activation;
 use crate::model::arrays::to_vector;
 use crate::model::file::{FoldedModel, Origin};
 use crate::model::normalize::normalize;
+use crate::model::temperature;
 use crate::model::torch_model::TorchModel;
 use crate::train::batch::Batch;
 use crate::train::checkpoint::{self, Checkpoint, CheckpointError};
@@ -42,6 +43,8 @@ pub struct Outcome {
     /// Folded network of the step that the recipe keeps, with its losses in `origin`; `None` if the network cannot be
     /// folded.
     pub model: Option<FoldedModel>,
+    /// Temperature by which the logits of the model were divided, 1 if none was fitted.
+    pub temperature: f64,
     /// Losses of train, dev and test, in nats per character.
     pub losses: [f64; 3],
     /// Step from which the model is.
@@ -183,7 +186,8 @@ impl<'a> Training<'a> {
             recipe.modules,
             options.statistics,
         );
-        let look_ahead = (recipe.look_ahead > 0.0).then(|| LookAhead::new(&store.root() / LOOK_AHEAD, &network));
+        let look_ahead =
+            (recipe.look_ahead > 0.0).then(|| LookAhead::new(&store.root() / LOOK_AHEAD, &network, recipe.dropout));
         Ok(Self {
             optimizer: Optimizer::new(recipe.optimizer, &store),
             source: Source::new(recipe, &options.architecture, &corpus.train, options.device),
@@ -244,7 +248,11 @@ impl<'a> Training<'a> {
         for _ in 0..checkpoint.step {
             let batch = self.source.next_batch();
             if dropout > 0.0 {
-                draws::skip_dropout(dropout, &batch.dropout_shapes(&self.network), device);
+                let mut shapes = batch.dropout_shapes(&self.network);
+                if self.look_ahead.is_some() {
+                    shapes.push(vec![batch.targets().size()[0], self.network.output.weight.size()[1]]);
+                }
+                draws::skip_dropout(dropout, &shapes, device);
             }
         }
         self.saved = Instant::now();
@@ -257,7 +265,9 @@ impl<'a> Training<'a> {
         let watched = self.step == 1 || self.step.is_multiple_of(self.every.statistics);
         let batch = self.source.next_batch();
         let mut activations = Vec::new();
+        let mut outputs = Vec::new();
         let levels = batch.levels(&self.network, true, &mut |output| {
+            outputs.push(output.shallow_clone());
             if watched {
                 activations.push(Activations::of(output));
             }
@@ -267,7 +277,7 @@ impl<'a> Training<'a> {
         let loss = match (&self.look_ahead, &batch) {
             (Some(look_ahead), Batch::Words(words)) => {
                 let weight = self.options.recipe.look_ahead * (1.0 - self.step as f64 / self.steps as f64);
-                loss + look_ahead.loss(&levels, &words.later_targets) * weight
+                loss + look_ahead.loss(&self.network.output_input(&outputs), &words.later_targets) * weight
             }
             _ => loss,
         };
@@ -357,13 +367,14 @@ impl<'a> Training<'a> {
     /// Measures the kept model on all splits and returns the outcome.
     fn finish(mut self, interrupted: bool) -> Result<Outcome, TrainError> {
         let mut best = self.best.take().ok_or_else(|| TrainError::Option("no step was taken".to_owned()))?;
-        let losses = match &mut best.model {
+        let (losses, temperature) = match &mut best.model {
             Some(model) => self.complete(model, best.step),
-            None => self.corpus.losses(&self.network),
+            None => (self.corpus.losses(&self.network), 1.0),
         };
         Ok(Outcome {
             model: best.model,
             losses,
+            temperature,
             best_step: best.step,
             examples: self.corpus.characters(),
             words: self.corpus.words,
@@ -373,18 +384,25 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// Scales the levels of an unbounded activation, and stores the losses in the model's origin.
+    /// Scales the levels of an unbounded activation, fits the temperature if the recipe asks for that, and stores the
+    /// losses in the model's origin. Returns the losses and the temperature.
     ///
     /// The losses are those of the folded network in the file: all three come from the same weights.
-    fn complete(&self, model: &mut FoldedModel, step: usize) -> [f64; 3] {
+    fn complete(&self, model: &mut FoldedModel, step: usize) -> ([f64; 3], f64) {
         if !activation::is_bounded(self.options.architecture.activation) {
             normalize(model, &self.corpus.calibration());
         }
+        let temperature = if self.options.recipe.fit_temperature {
+            let dev = self.corpus.dev.windows();
+            temperature::fit(model, &dev.contexts, &dev.targets)
+        } else {
+            1.0
+        };
         let losses = self.corpus.losses_of(model, self.options.device);
         let origin = &mut model.origin;
         [origin.train_nll, origin.dev_nll, origin.test_nll] = losses.map(Some);
         origin.steps = step;
-        losses
+        (losses, temperature)
     }
 
     /// Returns the number of parameters of the network, BatchNorm's included.

@@ -24,6 +24,7 @@ pub fn result(settings: &Settings, activation: Activation, out: Option<&Path>, o
         "dev_characters": dev_characters,
         "test_characters": test_characters,
         "parameters": outcome.parameters,
+        "temperature": outcome.temperature,
         "steps": outcome.best_step,
         "seconds": outcome.elapsed.as_secs_f64(),
         "interrupted": outcome.interrupted,
@@ -51,7 +52,11 @@ pub fn report(outcome: &Outcome, out: Option<&Path>, run: &Path, words: &str) {
         format!(" ({} folded)", count(parameters))
     });
     let (parameters, step) = (count(outcome.parameters), count(outcome.best_step));
-    eprintln!("{parameters} parameters{folded}, best at step {step}, {seconds:.0} s");
+    let temperature = match outcome.temperature {
+        1.0 => String::new(),
+        fitted => format!(", logits divided by {fitted:.3}"),
+    };
+    eprintln!("{parameters} parameters{folded}, best at step {step}{temperature}, {seconds:.0} s");
     if outcome.interrupted {
         eprintln!("\nto continue: cargo run -p exporter -- train --resume {}", quoted(run));
     }

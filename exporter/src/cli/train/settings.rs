@@ -108,6 +108,7 @@ impl Settings {
         if rule != SplitRule::Lecture {
             // The dev words are the test words: weights chosen on them would have a test loss that is too low.
             recipe.keep = Keep::Last;
+            recipe.fit_temperature = false;
         }
         if rule == SplitRule::Text {
             if let Some(FormArg::Windows) = self.form {

@@ -20,7 +20,7 @@ use runtime::limits::{MAX_VOCAB_SIZE, MIN_VOCAB_SIZE};
 use sha2::{Digest, Sha256};
 
 pub use error::DataError;
-pub use examples::Examples;
+pub use examples::{Examples, tokens};
 pub use reservoir::Sample;
 pub use split::{Split, SplitRule};
 

@@ -4,6 +4,17 @@ use runtime::{BOUNDARY, Token, Vocab};
 
 use super::error::DataError;
 
+/// Returns the tokens of a word or text, or [`DataError::UnknownCharacter`] in place of a character outside the
+/// vocabulary; `name` is the list's name in messages.
+pub fn tokens<'a>(
+    name: &'a str,
+    word: &'a str,
+    vocab: Vocab<'a>,
+) -> impl Iterator<Item = Result<Token, DataError>> + 'a {
+    let unknown = move |error| DataError::unknown_character(name, word, &error, vocab.as_str());
+    word.chars().map(move |character| vocab.encode(character).map_err(unknown))
+}
+
 /// Training examples: each character of each word, and the word's end, with the `block_size` characters before it. A
 /// text has no end.
 #[derive(Clone, Debug)]
@@ -26,10 +37,8 @@ impl Examples {
         let mut context = vec![BOUNDARY; block_size];
         for word in words {
             context.fill(BOUNDARY);
-            let unknown = |error| DataError::unknown_character(name, word, &error, vocab.as_str());
-            let tokens = word.chars().map(|character| vocab.encode(character).map_err(unknown));
             let end = (!vocab.is_of_text()).then_some(Ok(BOUNDARY));
-            for token in tokens.chain(end) {
+            for token in tokens(name, word, vocab).chain(end) {
                 let token = token?;
                 examples.contexts.extend_from_slice(&context);
                 examples.targets.push(token);

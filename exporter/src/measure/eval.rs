@@ -8,7 +8,7 @@ pub mod validate;
 
 use runtime::{HeapState, Model, Stream};
 
-use crate::data::DataError;
+use crate::data::{DataError, tokens};
 use crate::model::loss::Loss;
 
 /// Computes the mean loss of a blob over words with the runtime, character by character.
@@ -23,18 +23,18 @@ pub fn runtime_loss(model: &Model<'_>, name: &str, words: &[String]) -> Result<L
     let mut stream = Stream::new(model, &mut state).expect("made for this model");
     let (mut micronats, mut characters) = (0, 0);
     for word in words {
-        let unknown = |error| DataError::unknown_character(name, word, &error, model.vocab().as_str());
         if model.vocab().is_of_text() {
             // A text has no end, so its loss has no final boundary.
             stream.reset();
-            for character in word.chars() {
-                let token = model.vocab().encode(character).map_err(unknown)?;
+            for token in tokens(name, word, model.vocab()) {
+                let token = token?;
                 micronats += u64::from(stream.nll_micronats(token));
                 stream.push(token);
                 characters += 1;
             }
             continue;
         }
+        let unknown = |error| DataError::unknown_character(name, word, &error, model.vocab().as_str());
         let score = stream.score(word).map_err(unknown)?;
         micronats += score.nll_micronats;
         characters += score.characters;

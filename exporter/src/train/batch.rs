@@ -20,7 +20,7 @@
 use runtime::{BOUNDARY, Token, Vocab};
 use tch::{Device, Kind, Tensor};
 
-use crate::data::DataError;
+use crate::data::{DataError, tokens};
 use crate::model::architecture::Architecture;
 use crate::train::nn::look_ahead::NO_TARGET;
 use crate::train::nn::{Block, LevelBlock, Sequential, Statistics};
@@ -170,11 +170,8 @@ impl Encoded {
     /// [`DataError::UnknownCharacter`] if the vocabulary lacks a character of a word; the message calls the list
     /// `name`.
     pub fn new(name: &str, words: &[String], vocab: Vocab<'_>) -> Result<Self, DataError> {
-        let encode = |word: &String| -> Result<Vec<Token>, DataError> {
-            let unknown = |error| DataError::unknown_character(name, word, &error, vocab.as_str());
-            word.chars().map(|character| vocab.encode(character).map_err(unknown)).collect()
-        };
-        Ok(Self(words.iter().map(encode).collect::<Result<_, _>>()?))
+        let words = words.iter().map(|word| tokens(name, word, vocab).collect());
+        Ok(Self(words.collect::<Result<_, _>>()?))
     }
 
     /// Returns a batch of the words with these indices.

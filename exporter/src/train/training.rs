@@ -267,7 +267,9 @@ impl<'a> Training<'a> {
         let mut activations = Vec::new();
         let mut outputs = Vec::new();
         let levels = batch.levels(&self.network, true, &mut |output| {
-            outputs.push(output.shallow_clone());
+            if self.look_ahead.is_some() {
+                outputs.push(output.shallow_clone());
+            }
             if watched {
                 activations.push(Activations::of(output));
             }

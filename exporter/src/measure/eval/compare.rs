@@ -8,7 +8,7 @@ use runtime::{BOUNDARY, HeapState, Model, Stream, Token, Vocab};
 use tch::{Device, Tensor};
 
 use super::runtime_loss;
-use crate::data::{DataError, Examples};
+use crate::data::{DataError, Examples, tokens};
 use crate::model::file::FoldedModel;
 use crate::model::loss::Loss;
 use crate::model::pack::ModelFile;
@@ -84,7 +84,7 @@ impl<'a> Candidate<'a> {
             Engine::Torch { torch, model } if model.is_of_text() => {
                 let (mut sum, mut characters) = (0.0, 0);
                 for text in words {
-                    let loss = torch.loss_of_text(&tokens(model, list, text)?);
+                    let loss = torch.loss_of_text(&text_tokens(model, list, text)?);
                     sum += loss.nll * loss.characters as f64;
                     characters += loss.characters;
                 }
@@ -106,7 +106,7 @@ impl<'a> Candidate<'a> {
             Engine::Torch { torch, model } if model.is_of_text() => {
                 let mut all = Vec::new();
                 for text in words {
-                    let logits = torch.logits_of_text(&tokens(model, list, text)?).reshape([-1]);
+                    let logits = torch.logits_of_text(&text_tokens(model, list, text)?).reshape([-1]);
                     all.extend(Vec::<f64>::try_from(logits).expect("a tensor of f64"));
                 }
                 Ok(all)
@@ -124,10 +124,9 @@ impl<'a> Candidate<'a> {
 }
 
 /// Returns the tokens of a text.
-fn tokens(model: &FoldedModel, list: &str, text: &str) -> Result<Vec<Token>, DataError> {
+fn text_tokens(model: &FoldedModel, list: &str, text: &str) -> Result<Vec<Token>, DataError> {
     let vocab = Vocab::new(&model.vocab).expect("it was checked when the file was read");
-    let unknown = |error| DataError::unknown_character(list, text, &error, &model.vocab);
-    text.chars().map(|character| vocab.encode(character).map_err(unknown)).collect()
+    tokens(list, text, vocab).collect()
 }
 
 fn runtime_logits(model: &Model<'_>, list: &str, words: &[String]) -> Result<Vec<f64>, DataError> {

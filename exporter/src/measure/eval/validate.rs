@@ -4,7 +4,7 @@
 
 use runtime::{BOUNDARY, Config, HeapState, Model, Stream, Token};
 
-use crate::data::DataError;
+use crate::data::{DataError, tokens};
 use crate::model::architecture::describe;
 
 /// Reasons why a blob cannot be compared with a model.
@@ -90,8 +90,7 @@ pub fn validate(
     let mut points = vec![Noise::default(); reference.config().levels().len() + 1];
     let (mut sum, mut largest, mut characters) = (0.0, 0.0_f64, 0);
     for word in words {
-        let unknown = |error| DataError::unknown_character(list, word, &error, reference.vocab().as_str());
-        let tokens = word.chars().map(|character| reference.vocab().encode(character).map_err(unknown));
+        let tokens = tokens(list, word, reference.vocab());
         expected.stream.reset();
         found.stream.reset();
         // Another boundary in front changes nothing: it shows the outputs of the levels at the start of a word.

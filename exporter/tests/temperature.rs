@@ -3,11 +3,15 @@
 mod common;
 
 use common::{words, workspace};
+use exporter::data::{SplitRule, Words};
 use exporter::model::file::FoldedModel;
 use exporter::model::loss::mean_nll;
 use exporter::model::temperature::fit;
 use exporter::model::tensors::{examples, of_examples};
 use exporter::model::torch_model::TorchModel;
+use exporter::train::options::{Options, check};
+use exporter::train::preset;
+use exporter::train::recipe::Recipe;
 use tch::{Device, Tensor};
 
 fn scaled(model: &FoldedModel, factor: f32) -> FoldedModel {
@@ -49,4 +53,26 @@ fn the_fitted_temperature_has_the_lowest_loss() {
     let mut wrong = scaled(&tiny, 10.0);
     assert_eq!(fit(&mut wrong, &contexts, &targets), 1.0);
     assert_eq!(wrong, scaled(&tiny, 10.0));
+}
+
+#[test]
+fn a_split_without_dev_words_of_its_own_fits_no_temperature() {
+    let preset = preset::find("tiny").unwrap();
+    let options = |fit_temperature| Options {
+        preset: preset.name.to_owned(),
+        architecture: preset.architecture(),
+        statistics: preset.statistics,
+        recipe: Recipe { fit_temperature, ..preset.recipe.clone() },
+        seed: 42,
+        threads: 1,
+        device: Device::Cpu,
+        evaluations: 2,
+        checkpoints: None,
+    };
+    for (rule, refused) in [(SplitRule::Lecture, false), (SplitRule::Makemore, true), (SplitRule::Text, true)] {
+        let words = Words { split_rule: Some(rule), ..words().0 };
+        let result = check(&words, &options(true));
+        assert_eq!(result.is_err_and(|error| error.to_string().contains("set fit_temperature to false")), refused);
+        check(&words, &options(false)).unwrap();
+    }
 }

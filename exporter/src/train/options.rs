@@ -61,9 +61,14 @@ pub fn max_threads() -> usize {
 }
 
 impl Options {
-    /// Fails if a setting is outside its limits; `steps` is the number of steps.
-    pub(super) fn check(&self, steps: usize) -> Result<(), TrainError> {
+    /// Fails if a setting is outside its limits or does not fit the words; `steps` is the number of steps.
+    pub(super) fn check(&self, words: &Words, steps: usize) -> Result<(), TrainError> {
         self.check_settings()?;
+        if self.recipe.fit_temperature && words.rule() != SplitRule::Lecture {
+            let message = "the temperature is fitted to the dev words, which are the test words of this split: set \
+                           fit_temperature to false";
+            return Err(TrainError::Option(message.to_owned()));
+        }
         if steps == 0 || steps > MAX_STEPS {
             let message = format!("{steps} steps: the number must be 1 to 100,000,000 (see --epochs, --steps)");
             return Err(TrainError::Option(message));
@@ -221,7 +226,7 @@ pub fn check(words: &Words, options: &Options) -> Result<Needs, TrainError> {
     let characters = words.split()?.train.iter().map(|word| word.chars().count() + ends).sum();
     let config = options.architecture.config(words.vocab()?.chars().count())?;
     let steps = options.recipe.length.steps(characters, options.recipe.batch_size);
-    options.check(steps)?;
+    options.check(words, steps)?;
     // Values, two running means each, and the best model, plus a quarter for names and running statistics.
     let checkpoint_bytes = 4 * 4 * config.parameters() * 5 / 4 + (1 << 16);
     let memory_bytes = memory_bytes(options, &config, characters, words.is_text());

@@ -174,7 +174,7 @@ impl<'a> Training<'a> {
         let recipe = &options.recipe;
         let corpus = Corpus::new(words, &options.architecture, options.device)?;
         let steps = recipe.length.steps(corpus.characters()[0], recipe.batch_size);
-        options.check(steps)?;
+        options.check(words, steps)?;
         tch::set_num_threads(i32::try_from(options.threads).unwrap_or(i32::MAX));
         tch::manual_seed(i64::from_le_bytes(options.seed.to_le_bytes()));
         let store = VarStore::new(options.device);

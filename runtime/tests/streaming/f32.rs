@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
 use runtime::math::tanh;
 use runtime::write::{Layers, LinearWeights, encode};
-use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
+use runtime::{Activation, Level, Model};
 
-use super::{NO_PROVENANCE, fuses, vocab};
+use super::{NO_PROVENANCE, bits, fuses, vocab};
 
 /// Network as plain rows, with the arithmetic written out: computes every node of the window and remembers nothing.
 #[derive(Clone, Debug)]
@@ -28,10 +28,6 @@ fn linear(weight: &[Vec<f32>], bias: &[f32], x: &[f32]) -> Vec<f32> {
 }
 
 impl Naive {
-    fn block_size(&self) -> usize {
-        self.levels.iter().map(|(level, ..)| usize::from(level.fuse)).product()
-    }
-
     /// Returns the values for the rows of a level.
     fn activate(&self, rows: Vec<f32>) -> Vec<f32> {
         let function = match self.activation {
@@ -124,60 +120,11 @@ fn naive(fuses: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Naive> 
         })
 }
 
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|value| value.to_bits()).collect()
-}
-
-fn all_bits(nodes: &[Vec<f32>]) -> Vec<Vec<u32>> {
-    nodes.iter().map(|values| bits(values)).collect()
-}
-
-fn logit_bits(stream: &Stream<'_>) -> Vec<u32> {
-    match stream.logits() {
-        Logits::F32(logits) => bits(logits),
-        _ => panic!("an f32 model has f32 logits"),
-    }
-}
-
-/// Pushes a token. Returns the outputs of all levels, then the logits.
-fn push_observed(stream: &mut Stream<'_>, token: u8) -> Vec<Vec<u32>> {
-    let mut seen = Vec::new();
-    stream.push_observed(token, &mut |level, values| match values {
-        Activations::F32(values) => {
-            assert_eq!(level, seen.len(), "from the characters up");
-            seen.push(bits(values));
-        }
-        _ => panic!("an f32 model has f32 activations"),
-    });
-    seen.push(logit_bits(stream));
-    seen
-}
-
-/// Compares a stream with whole windows, at the start and after each token.
+/// Compares a stream with whole windows.
 fn check(naive: &Naive, tokens: &[u8]) -> Result<(), TestCaseError> {
-    let vocab_size = naive.embedding.len() as u8;
     let blob = naive.blob();
     let model = Model::new(blob.as_bytes()).unwrap();
-    let mut state = HeapState::new(&model);
-    let mut stream = Stream::new(&model, &mut state).unwrap();
-    // Twice, because a reset must remove every trace of earlier characters; the second time under observation.
-    for observed in [false, true] {
-        let mut window = vec![0; naive.block_size()];
-        let expected = all_bits(&naive.forward(&window));
-        prop_assert_eq!(Some(&logit_bits(&stream)), expected.last(), "at the start");
-        for (at, token) in tokens.iter().map(|token| token % vocab_size).enumerate() {
-            window.rotate_left(1);
-            *window.last_mut().unwrap() = token;
-            let expected = all_bits(&naive.forward(&window));
-            if observed {
-                prop_assert_eq!(push_observed(&mut stream, token), expected, "after character {}", at);
-            } else {
-                stream.push(token);
-                prop_assert_eq!(Some(&logit_bits(&stream)), expected.last(), "after character {}", at);
-            }
-        }
-        stream.reset();
-    }
+    super::check_stream(&model, tokens, |window| naive.forward(window).iter().map(|values| bits(values)).collect())?;
     super::check_batch(&model);
     Ok(())
 }

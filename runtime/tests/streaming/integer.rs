@@ -5,9 +5,9 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro128PlusPlus;
 use runtime::format::{AlignedBlob, Header, Layout, Precision, WeightFormat};
 use runtime::write::{EncodeError, IntegerLayer, Layers, encode, relayout, tabulate_halves, tabulate_pairs};
-use runtime::{Activation, Activations, HeapState, Level, Logits, Model, Stream};
+use runtime::{Activation, HeapState, Level, Model, Stream};
 
-use super::{NO_PROVENANCE, fuses, vocab};
+use super::{NO_PROVENANCE, fuses, push_observed, vocab};
 
 /// Limit that every sum must remain below.
 const ACC_LIMIT: i64 = 1 << 23;
@@ -78,10 +78,6 @@ struct Naive {
 }
 
 impl Naive {
-    fn block_size(&self) -> usize {
-        self.levels.iter().map(|(fuse, _)| usize::from(*fuse)).product()
-    }
-
     /// Returns the values for the rows of a level.
     fn activate(&self, pre_activations: Vec<i64>) -> Vec<i64> {
         let curve = match self.activation {
@@ -270,52 +266,11 @@ fn naive(fuses: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Naive> 
         })
 }
 
-fn logits(stream: &Stream<'_>) -> Vec<i64> {
-    match stream.logits() {
-        Logits::Fixed(logits) => logits.iter().map(|&logit| logit.into()).collect(),
-        _ => panic!("an integer model has integer logits"),
-    }
-}
-
-/// Pushes a token. Returns the outputs of all levels, then the logits.
-fn push_observed(stream: &mut Stream<'_>, token: u8) -> Vec<Vec<i64>> {
-    let mut seen = Vec::new();
-    stream.push_observed(token, &mut |level, values| match values {
-        Activations::Fixed(values) => {
-            assert_eq!(level, seen.len(), "from the characters up");
-            seen.push(values.iter().map(|&value| value.into()).collect());
-        }
-        _ => panic!("an integer model has integer activations"),
-    });
-    seen.push(logits(stream));
-    seen
-}
-
-/// Compares a stream with whole windows, at the start and after each token.
+/// Compares a stream with whole windows, and with the same model in every layout and with tables.
 fn check(naive: &Naive, tokens: &[u8], layout: Layout) -> Result<(), TestCaseError> {
     let blob = naive.blob(layout);
     let model = Model::new(blob.as_bytes()).unwrap();
-    let mut state = HeapState::new(&model);
-    let mut stream = Stream::new(&model, &mut state).unwrap();
-    // Twice, because a reset must remove every trace of earlier characters; the second time under observation.
-    for observed in [false, true] {
-        let mut window = vec![0; naive.block_size()];
-        let expected = naive.forward(&window);
-        prop_assert_eq!(Some(&logits(&stream)), expected.last(), "at the start");
-        for (at, token) in tokens.iter().map(|&token| usize::from(token) % (naive.vocab_size + 1)).enumerate() {
-            window.rotate_left(1);
-            // A token beyond the vocabulary counts as the boundary.
-            *window.last_mut().unwrap() = if token < naive.vocab_size { token as u8 } else { 0 };
-            let expected = naive.forward(&window);
-            if observed {
-                prop_assert_eq!(push_observed(&mut stream, token as u8), expected, "after character {}", at);
-            } else {
-                stream.push(token as u8);
-                prop_assert_eq!(Some(&logits(&stream)), expected.last(), "after character {}", at);
-            }
-        }
-        stream.reset();
-    }
+    super::check_stream(&model, tokens, |window| naive.forward(window))?;
     super::check_batch(&model);
     for &other in Layout::INTEGERS {
         let moved = AlignedBlob::from(relayout(&model, other).unwrap().as_slice());

@@ -6,10 +6,8 @@ mod f32;
 mod integer;
 
 use proptest::prelude::*;
-#[cfg(feature = "int8")]
-use runtime::Stream;
 use runtime::batch::{Batch, word_seed};
-use runtime::{Generator, HeapState, Model, Provenance, Sampling};
+use runtime::{Activations, Generator, HeapState, Logits, Model, Provenance, Sampling, Stream};
 
 const NO_PROVENANCE: Provenance<'_> = Provenance { preset: "random", ..Provenance::UNKNOWN };
 
@@ -44,6 +42,67 @@ fn fuses() -> impl Strategy<Value = Vec<u8>> {
     .map(|fuses| fuses.to_vec())
     .collect();
     prop::sample::select(all)
+}
+
+/// Returns the bits of each number.
+fn bits(values: &[f32]) -> Vec<i64> {
+    values.iter().map(|value| value.to_bits().into()).collect()
+}
+
+/// Returns the logits: integers, or the bits of each number in single precision.
+fn logits(stream: &Stream<'_>) -> Vec<i64> {
+    match stream.logits() {
+        Logits::Fixed(logits) => logits.iter().map(|&logit| logit.into()).collect(),
+        Logits::F32(logits) => bits(logits),
+        other => panic!("new logits: {other:?}"),
+    }
+}
+
+/// Pushes a token. Returns the outputs of all levels, then the logits, each as [`logits`] does.
+fn push_observed(stream: &mut Stream<'_>, token: u8) -> Vec<Vec<i64>> {
+    let mut seen = Vec::new();
+    stream.push_observed(token, &mut |level, values| {
+        assert_eq!(level, seen.len(), "from the characters up");
+        seen.push(match values {
+            Activations::Fixed(values) => values.iter().map(|&value| value.into()).collect(),
+            Activations::F32(values) => bits(values),
+            other => panic!("new activations: {other:?}"),
+        });
+    });
+    seen.push(logits(stream));
+    seen
+}
+
+/// Compares a stream with whole windows, at the start and after each token. `forward` returns the newest node of every
+/// level and the logits for a window, computed naively, in the form of [`push_observed`].
+fn check_stream(
+    model: &Model<'_>,
+    tokens: &[u8],
+    forward: impl Fn(&[u8]) -> Vec<Vec<i64>>,
+) -> Result<(), TestCaseError> {
+    let vocab_size = model.config().vocab_size();
+    let mut state = HeapState::new(model);
+    let mut stream = Stream::new(model, &mut state).unwrap();
+    // Twice, because a reset must remove every trace of earlier characters; the second time under observation.
+    for observed in [false, true] {
+        let mut window = vec![0; model.config().block_size()];
+        let expected = forward(&window);
+        prop_assert_eq!(Some(&logits(&stream)), expected.last(), "at the start");
+        for (at, token) in tokens.iter().map(|&token| usize::from(token) % (vocab_size + 1)).enumerate() {
+            window.rotate_left(1);
+            // A token beyond the vocabulary counts as the boundary.
+            *window.last_mut().unwrap() = if token < vocab_size { token as u8 } else { 0 };
+            let expected = forward(&window);
+            if observed {
+                prop_assert_eq!(push_observed(&mut stream, token as u8), expected, "after character {}", at);
+            } else {
+                stream.push(token as u8);
+                prop_assert_eq!(Some(&logits(&stream)), expected.last(), "after character {}", at);
+            }
+        }
+        stream.reset();
+    }
+    Ok(())
 }
 
 /// Checks that words drawn together equal words drawn separately.

@@ -472,6 +472,12 @@ fn a_text_goes_the_whole_way() {
     assert!((torch - result["dev_nll"].as_f64().unwrap()).abs() < 1e-6, "the loss of the training: {losses}");
     assert!((torch - int8).abs() < 0.05, "{losses}");
 
+    let f32 = ["export", "--model", "rhyme.safetensors", "--precision", "f32", "--out", &from("f32")];
+    succeeds(&f32, here);
+    let to_compare = ["validate", "--model", &from("f32"), "--blob", &from("int8"), "--data", "rhyme.txt", "--json"];
+    let noise: serde_json::Value = serde_json::from_str(&succeeds(&to_compare, here)).unwrap();
+    assert_eq!(noise["dev"]["characters"], 300, "as many as the training has: {noise}");
+
     // A text has the asked length, begins with the prompt, and never ends early, even at the highest temperature.
     for model in ["rhyme.safetensors", &from("int8"), &from("int4")] {
         let sample = ["sample", "--model", model, "--temperature", "65", "--length", "400", "--prompt", "up\nand"];

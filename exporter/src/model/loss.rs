@@ -46,11 +46,14 @@ pub fn mean_nll(forward: impl Fn(&Tensor) -> Tensor, contexts: &Tensor, targets:
     tch::no_grad(|| {
         for start in (0..len).step_by(BATCH as usize) {
             let end = (start + BATCH).min(len);
-            let logits = forward(&contexts.i(start..end));
-            let log_probs = logits.log_softmax(-1, Kind::Float);
-            let picked = log_probs.gather(1, &targets.i(start..end).unsqueeze(1), false);
-            sum -= picked.sum(Kind::Double).double_value(&[]);
+            sum += summed_nll(&forward(&contexts.i(start..end)), &targets.i(start..end));
         }
     });
     sum / len as f64
+}
+
+/// Computes the cross-entropy of logits (N, vocab_size) for their targets (N), summed over rows, in nats.
+pub fn summed_nll(logits: &Tensor, targets: &Tensor) -> f64 {
+    let log_probs = logits.log_softmax(-1, Kind::Float);
+    -log_probs.gather(1, &targets.unsqueeze(1), false).sum(Kind::Double).double_value(&[])
 }

@@ -7,7 +7,7 @@ use crate::data::Examples;
 use crate::model::arrays::{from_matrix, from_vector};
 use crate::model::file::{FoldedLinear, FoldedModel};
 use crate::model::forward::forward_folded;
-use crate::model::loss::{Loss, mean_nll};
+use crate::model::loss::{Loss, mean_nll, summed_nll};
 use crate::model::tensors::{self, output_input};
 
 /// The folded network as tensors, evaluated over whole windows as in PyTorch.
@@ -118,10 +118,7 @@ impl TorchModel {
     /// Computes the mean loss of a text, from its first character on.
     pub fn loss_of_text(&self, text: &[Token]) -> Loss {
         let mut sum = 0.0;
-        self.pieces_of_text(text, |logits, targets| {
-            let log_probs = logits.log_softmax(-1, Kind::Float);
-            sum -= log_probs.gather(1, &targets.unsqueeze(1), false).sum(Kind::Double).double_value(&[]);
-        });
+        self.pieces_of_text(text, |logits, targets| sum += summed_nll(logits, targets));
         Loss { nll: sum / text.len() as f64, characters: text.len() }
     }
 

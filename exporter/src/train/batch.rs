@@ -18,10 +18,11 @@
 //! begin in the middle.
 
 use runtime::{BOUNDARY, Token, Vocab};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::data::{DataError, tokens};
 use crate::model::architecture::Architecture;
+use crate::model::loss::summed_nll;
 use crate::train::nn::look_ahead::NO_TARGET;
 use crate::train::nn::{Block, LevelBlock, Sequential, Statistics};
 
@@ -223,10 +224,8 @@ impl Encoded {
         tch::no_grad(|| {
             for start in (0..self.0.len()).step_by(BATCH) {
                 let batch = self.batch(start..(start + BATCH).min(self.0.len()), architecture, device);
-                let log_probs = batch.logits(network).log_softmax(-1, Kind::Float);
-                let picked = log_probs.gather(1, &batch.targets.unsqueeze(1), false);
-                sum -= picked.sum(Kind::Double).double_value(&[]);
-                characters += picked.numel();
+                sum += summed_nll(&batch.logits(network), &batch.targets);
+                characters += batch.targets.numel();
             }
         });
         sum / characters as f64

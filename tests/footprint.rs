@@ -14,6 +14,12 @@ use xtask::size;
 
 static BUDGET: LazyLock<Budget> = LazyLock::new(|| Budget::read(&Repo::find()).expect("the budget"));
 
+/// Figures that `exporter inspect` shows.
+static COSTS: LazyLock<serde_json::Value> = LazyLock::new(|| {
+    let file = Repo::find().root().join("exporter/data/costs.json");
+    serde_json::from_slice(&std::fs::read(file).expect("the costs")).expect("JSON")
+});
+
 /// Crates whose code does not belong to the runtime: the programs themselves, their console, and their start-up code.
 const OTHERS: [&str; 7] = ["firmware-example", "name", "loaded", "semihosting", "cortex-m-rt", "riscv-rt", "riscv"];
 
@@ -49,7 +55,7 @@ fn measure(board: &str, precision: &str) -> BTreeMap<&'static str, u64> {
 #[test]
 fn the_firmware_keeps_its_budget() {
     // Collects all faults, so that one run shows every line to change.
-    let (mut broken, mut rows) = (Vec::new(), Vec::new());
+    let (mut broken, mut rows, mut shown) = (Vec::new(), Vec::new(), 0);
     for ((board, precision), budget) in BUDGET.of_boards() {
         let measured = measure(board, precision);
         rows.push(row(board, precision, &measured));
@@ -62,6 +68,7 @@ fn the_firmware_keeps_its_budget() {
                 broken.push(format!("{key} is {value} on {board} in {precision}, the budget is {most}"));
             }
         }
+        shown += usize::from(is_shown(board, precision, &measured));
         if precision != "f32" {
             keeps_its_promise(board, precision, &measured);
         }
@@ -76,6 +83,7 @@ fn the_firmware_keeps_its_budget() {
             assert!(code <= most, "{board}: {code} bytes of the runtime's code");
         }
     }
+    assert_eq!(shown, COSTS["rows"].as_array().expect("rows").len(), "rows of costs.json without a budget");
     assert!(broken.is_empty(), "more than the budget, or less than four fifths of it:\n{}", broken.join("\n"));
     let header = [
         "core, precision",
@@ -136,4 +144,24 @@ fn keeps_its_promise(board: &str, precision: &str, measured: &BTreeMap<&str, u64
     assert!(ram <= 2_560, "{board} {precision}: {ram} bytes of RAM");
     let stack = measured["generation_stack_bytes"];
     assert!(stack <= 1_024, "{board} {precision}: {stack} bytes of stack for a word");
+}
+
+/// Returns whether `exporter inspect` shows figures of this board. Asserts that they are within 2 % of the measured
+/// ones.
+fn is_shown(board: &str, precision: &str, measured: &BTreeMap<&str, u64>) -> bool {
+    let rows = COSTS["rows"].as_array().expect("rows");
+    let Some(row) = rows.iter().find(|row| row["board"] == board && row["precision"] == precision) else {
+        return false;
+    };
+    let rest = measured["ram_bytes"] - measured["state_bytes"];
+    let found = [measured["code_bytes"], rest, measured["stack_bytes"]];
+    for (key, found) in ["code_bytes", "ram_bytes", "stack_bytes"].into_iter().zip(found) {
+        let shown = row[key].as_u64().expect("a number");
+        let is_close = shown.abs_diff(found) * 50 <= found;
+        assert!(
+            is_close,
+            "{key} of {board} in {precision}: inspect shows {shown}, but it is {found}: `cargo xtask fit`"
+        );
+    }
+    true
 }

@@ -256,7 +256,9 @@ fn a_command_does_not_continue_another_run() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(code) && stderr.contains(expected), "{arguments:?}: {stderr}");
     };
-    refused(&["--seed", "1"], 1, "r/x holds a run with other settings: choose another --run-dir");
+    refused(&["--seed", "1"], 1, "r/x holds a run with other settings (--seed is 42 there and 1 here): choose");
+    let other = ["--dropout", "0.5", "--split", "makemore"];
+    refused(&other, 1, "(--dropout is not given there and 0.5 here, --split is lecture there and makemore here)");
     refused(&["--data", "a list.txt"], 1, "is not the list that the run in r/x started with");
     refused(&["--resume", "r/x"], 2, "cannot be used with");
     // The number of threads stays as it was.

@@ -10,6 +10,7 @@ use exporter::train::nn::Statistics;
 use exporter::train::options::{Options, check};
 use exporter::train::preset;
 use exporter::train::run::{self, RunFolder};
+use serde_json::{Map, Value, json};
 
 use super::Args;
 use super::places::{Place, check_name};
@@ -110,8 +111,10 @@ impl Config {
     pub fn continued(args: &Args, folder: &Path) -> anyhow::Result<(Self, Files, Option<Checkpoint>)> {
         let (_, files) = Self::new(args)?;
         let config = Self::read(folder)?;
-        if !config.is_of(args) {
-            bail!("{} holds a run with other settings: choose another --run-dir", quoted(folder));
+        let differences = config.differences(args);
+        if !differences.is_empty() {
+            let differences = differences.join(", ");
+            bail!("{} holds a run with other settings ({differences}): choose another --run-dir", quoted(folder));
         }
         if let Some((given, recorded)) = args.settings.threads.zip(config.settings.threads)
             && given != recorded
@@ -215,13 +218,43 @@ impl Config {
         self.split.unwrap_or_default()
     }
 
-    /// Returns whether a run has the settings of a command line; the number of threads may differ.
-    pub fn is_of(&self, args: &Args) -> bool {
-        self.dedup == args.data.list.dedup
-            && self.max_words == args.data.list.max_words
-            && self.max_characters == args.data.max_characters
-            && self.split_rule() == args.data.rule()
-            && self.settings.without_threads() == args.settings.without_threads()
+    /// Returns the settings that differ between a run and a command line, by option. The number of threads may differ.
+    pub fn differences(&self, args: &Args) -> Vec<String> {
+        let list = &args.data.list;
+        let recorded = all_settings(&self.settings, self.dedup, self.max_words, self.max_characters, self.split_rule());
+        let given =
+            all_settings(&args.settings, list.dedup, list.max_words, args.data.max_characters, args.data.rule());
+        let differing = recorded.iter().filter(|(key, value)| given[*key] != **value);
+        let describe = |(key, value): (&String, &Value)| {
+            format!("--{} is {} there and {} here", key.replace('_', "-"), in_words(value), in_words(&given[key]))
+        };
+        differing.map(describe).collect()
+    }
+}
+
+/// Returns the settings of a run and of its list by the names of their options, without the number of threads.
+fn all_settings(
+    settings: &Settings,
+    dedup: bool,
+    max_words: usize,
+    max_characters: Option<usize>,
+    split: SplitRule,
+) -> Map<String, Value> {
+    let list = json!({
+        "dedup": dedup, "max_words": max_words, "max_characters": max_characters, "split": split.name(),
+    });
+    [settings.without_threads(), list]
+        .into_iter()
+        .flat_map(|part| part.as_object().cloned().unwrap_or_default())
+        .collect()
+}
+
+/// Returns the value of an option as one writes it.
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "not given".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -476,7 +476,7 @@ fn a_text_goes_the_whole_way() {
     succeeds(&f32, here);
     let to_compare = ["validate", "--model", &from("f32"), "--blob", &from("int8"), "--data", "rhyme.txt", "--json"];
     let noise: serde_json::Value = serde_json::from_str(&succeeds(&to_compare, here)).unwrap();
-    assert_eq!(noise["dev"]["characters"], 300, "as many as the training has: {noise}");
+    assert_eq!(noise["dev"]["characters"], 300, "the number of the training: {noise}");
 
     // A text has the asked length, begins with the prompt, and never ends early, even at the highest temperature.
     for model in ["rhyme.safetensors", &from("int8"), &from("int4")] {

@@ -233,7 +233,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     eprintln!("  work       {:>9} multiply-accumulates per character", count(packed.macs_streaming()));
     if let Some((Lost { kl, delta }, words)) = lost {
         eprintln!("  lost       {delta:>+9.5} nats per character against f32 ({words})");
-        eprintln!("  KL         {kl:>9.5} nats per character from f32 (the same words)");
+        let same = if packed.vocab().is_of_text() { "text" } else { "words" };
+        eprintln!("  KL         {kl:>9.5} nats per character from f32 (the same {same})");
     }
     Ok(ExitCode::SUCCESS)
 }

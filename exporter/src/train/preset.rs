@@ -260,9 +260,8 @@ pub const PRESETS: [Preset; 15] = [
         recipe: Recipe {
             lr: 5e-3,
             batch_size: 4096,
-            length: Length::Epochs(15.0),
-            dropout: 0.0,
-            look_ahead: 0.0,
+            length: Length::Epochs(25.0),
+            look_ahead: 0.3,
             keep: Keep::Last,
             ..GATED
         },

@@ -242,6 +242,7 @@ impl Args {
 
     /// Returns whether a `config.json` has the same settings; the number of threads may differ.
     pub fn has_settings(&self, config: &serde_json::Value) -> bool {
-        serde_json::from_value::<Config>(config.clone()).is_ok_and(|config| config.differences(self).is_empty())
+        let recorded = serde_json::from_value::<Config>(config.clone()).ok();
+        recorded.zip(Config::new(self).ok()).is_some_and(|(recorded, (own, _))| recorded.differences(&own).is_empty())
     }
 }

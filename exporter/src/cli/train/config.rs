@@ -10,7 +10,7 @@ use exporter::train::nn::Statistics;
 use exporter::train::options::{Options, check};
 use exporter::train::preset;
 use exporter::train::run::{self, RunFolder};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Args;
 use super::places::{Place, check_name};
@@ -109,9 +109,9 @@ impl Config {
     /// Reads the settings and the last checkpoint of the run that a command with `--continue` found in `folder`. The
     /// files are those of the command. Fails if the command has other settings.
     pub fn continued(args: &Args, folder: &Path) -> anyhow::Result<(Self, Files, Option<Checkpoint>)> {
-        let (_, files) = Self::new(args)?;
+        let (given, files) = Self::new(args)?;
         let config = Self::read(folder)?;
-        let differences = config.differences(args);
+        let differences = config.differences(&given);
         if !differences.is_empty() {
             let differences = differences.join(", ");
             bail!("{} holds a run with other settings ({differences}): choose another --run-dir", quoted(folder));
@@ -218,35 +218,25 @@ impl Config {
         self.split.unwrap_or_default()
     }
 
-    /// Returns the settings that differ between a run and a command line, by option. The number of threads may differ.
-    pub fn differences(&self, args: &Args) -> Vec<String> {
-        let list = &args.data.list;
-        let recorded = all_settings(&self.settings, self.dedup, self.max_words, self.max_characters, self.split_rule());
-        let given =
-            all_settings(&args.settings, list.dedup, list.max_words, args.data.max_characters, args.data.rule());
+    /// Returns the settings that differ between a run and a command, by option. The number of threads may differ.
+    pub fn differences(&self, command: &Self) -> Vec<String> {
+        let (recorded, given) = (self.by_option(), command.by_option());
         let differing = recorded.iter().filter(|(key, value)| given[*key] != **value);
         let describe = |(key, value): (&String, &Value)| {
             format!("--{} is {} there and {} here", key.replace('_', "-"), in_words(value), in_words(&given[key]))
         };
         differing.map(describe).collect()
     }
-}
 
-/// Returns the settings of a run and of its list by the names of their options, without the number of threads.
-fn all_settings(
-    settings: &Settings,
-    dedup: bool,
-    max_words: usize,
-    max_characters: Option<usize>,
-    split: SplitRule,
-) -> Map<String, Value> {
-    let list = json!({
-        "dedup": dedup, "max_words": max_words, "max_characters": max_characters, "split": split.name(),
-    });
-    [settings.without_threads(), list]
-        .into_iter()
-        .flat_map(|part| part.as_object().cloned().unwrap_or_default())
-        .collect()
+    /// Returns the settings of the run and of its list by the names of their options, without the number of threads.
+    fn by_option(&self) -> Map<String, Value> {
+        let Value::Object(mut settings) = self.settings.without_threads() else { unreachable!("a struct") };
+        settings.insert("dedup".to_owned(), self.dedup.into());
+        settings.insert("max_words".to_owned(), self.max_words.into());
+        settings.insert("max_characters".to_owned(), self.max_characters.into());
+        settings.insert("split".to_owned(), self.split_rule().name().into());
+        settings
+    }
 }
 
 /// Returns the value of an option as one writes it.

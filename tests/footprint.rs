@@ -146,7 +146,7 @@ fn keeps_its_promise(board: &str, precision: &str, measured: &BTreeMap<&str, u64
     assert!(stack <= 1_024, "{board} {precision}: {stack} bytes of stack for a word");
 }
 
-/// Returns a message for each row of `costs.json` whose board and precision have no budget, so that nothing measures it.
+/// Returns a message for each row of `costs.json` that nothing measures: its board and precision have no budget.
 fn costs_without(budget: &Budget) -> Vec<String> {
     let is_measured = |row: &&serde_json::Value| {
         budget.of_boards().any(|((board, precision), _)| row["board"] == board && row["precision"] == precision)

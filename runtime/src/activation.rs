@@ -164,6 +164,13 @@ mod tests {
         assert_eq!(features, ["relu"]);
     }
 
+    #[test]
+    fn the_curve_of_relu_cuts_off_at_both_ends() {
+        for pre_activation in -300..=300 {
+            assert_eq!(i32::from(RELU.at(pre_activation)), pre_activation.clamp(0, 127), "{pre_activation}");
+        }
+    }
+
     /// Zero must have one sign, or logits would differ between machines. NaN is cut off like a negative number.
     #[test]
     fn relu_cuts_off_at_both_ends() {

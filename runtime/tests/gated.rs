@@ -55,6 +55,7 @@ mod single {
         for rows in [5, 9, 11, 20] {
             let expected = EncodeError::WrongLength { what: "biases of a layer", found: rows, expected: 10 };
             assert_eq!(encode_f32(5, rows), Err(expected));
+            assert_eq!(expected.to_string(), format!("{rows} biases of a layer, the dimensions ask for 10"));
         }
         // The same level without gates has fewer rows.
         assert_eq!(with_activation(&bytes, 1), Ok(()));

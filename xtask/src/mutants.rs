@@ -26,7 +26,10 @@ pub const COMMAND: Subcommand = Subcommand {
 cargo xtask mutants [--record] [OPTIONS]
   Changes the runtime in one place at a time, runs its tests, and prints the score of each area
   and the changes that no test noticed. OPTIONS go to cargo-mutants (--shard 0/9, --re quant,
-  --iterate, --jobs 2). Results of several runs add up.
+  --jobs 2). Results of several runs add up, so the shortest way to all of them is
+  `cargo xtask mutants --fast`, then `cargo xtask mutants --missed --record`.
+    --fast      run only the tests of the format and of the kernels, which find most changes
+    --missed    change only what was missed before, and run all tests
     --report    print the known results without running anything
     --record    write docs/trust/record/mutants.md
 cargo xtask mutants --emulated [WORD ...]
@@ -38,6 +41,11 @@ cargo xtask mutants --emulated [WORD ...]
 
 /// Version of cargo-mutants that these options and this output belong to.
 const VERSION: &str = "27.1.0";
+
+/// Tests for `--fast`: a quarter of the time of all tests, and most mutants fail them.
+const FAST: [&str; 5] = ["--lib", "--test=format", "--test=format_integer", "--test=host_kernels", "--test=kernels"];
+/// All tests, without the examples and doctests.
+const ALL: [&str; 1] = ["--tests"];
 
 /// Configuration of cargo-mutants, from the repository's top.
 const CONFIG: &str = ".cargo/mutants.toml";
@@ -51,6 +59,10 @@ const RECORD: &str = "docs/trust/record/mutants.md";
 /// Options of the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
+    /// Runs the tests that find most mutants.
+    fast: bool,
+    /// Tests only the mutants that earlier runs missed.
+    missed: bool,
     /// Runs nothing and prints the known results.
     report: bool,
     /// Writes the figures to the repository.
@@ -67,6 +79,8 @@ impl Options {
         let mut options = Self::default();
         for arg in args {
             match arg.to_str() {
+                Some("--fast") => options.fast = true,
+                Some("--missed") => options.missed = true,
                 Some("--report") => options.report = true,
                 Some("--record") => options.record = true,
                 Some("--emulated") => options.emulated = true,
@@ -83,11 +97,18 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         return emulated::run(repo, &options.rest);
     }
     let mutants = Program(cargo_tool::ensure(repo, "mutants", VERSION)?);
-    if !options.report {
-        mutants.run(repo, &options.rest)?;
-    }
     let known = repo.root().join(KNOWN);
     let mut score = fs::read_to_string(&known).map_or_else(|_| Ok(Score::default()), |text| Score::parse(&text))?;
+    if !options.report {
+        let mut rest = options.rest.clone();
+        if options.missed {
+            rest.extend(score.missed().map(|name| format!("--re={}", pattern_of(name)).into()));
+            if rest.len() == options.rest.len() {
+                bail!("no earlier run missed a mutant: run `cargo xtask mutants` without --missed");
+            }
+        }
+        mutants.run(repo, if options.fast { &FAST } else { &ALL }, &rest)?;
+    }
     if let Ok(text) = fs::read_to_string(repo.root().join(OUTPUT)) {
         score.add(&text).with_context(|| format!("cannot read {OUTPUT}"))?;
     }
@@ -108,6 +129,11 @@ fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     })
 }
 
+/// Returns a regular expression for the mutant with this name: whatever is no letter and no digit is any character.
+fn pattern_of(name: &str) -> String {
+    format!("^{}$", name.replace(|c: char| !c.is_ascii_alphanumeric(), "."))
+}
+
 /// The installed cargo-mutants.
 struct Program(std::path::PathBuf);
 
@@ -119,10 +145,10 @@ impl Program {
         command
     }
 
-    /// Builds and tests mutants. Surviving mutants are no error here.
-    fn run(&self, repo: &Repo, rest: &[OsString]) -> Result<()> {
+    /// Builds mutants and runs these tests. Surviving mutants are no error here.
+    fn run(&self, repo: &Repo, tests: &[&str], rest: &[OsString]) -> Result<()> {
         let mut command = self.command(repo);
-        command.args(["--output", "target"]).args(rest);
+        command.args(["--output", "target"]).args(tests.iter().map(|test| format!("--cargo-arg={test}"))).args(rest);
         println!("$ {}", show(&command));
         let status = command.status().context("cannot start cargo-mutants")?;
         match status.code() {
@@ -175,7 +201,14 @@ mod tests {
         let options = |args: &[&str]| Options::parse(args.iter().map(OsString::from));
         assert_eq!(options(&[]), Options::default());
         let some = options(&["--record", "--shard", "0/9", "--emulated"]);
-        assert!(some.record && some.emulated && !some.report);
+        assert!(some.record && some.emulated && !some.report && !some.fast && !some.missed);
         assert_eq!(some.rest, ["--shard", "0/9"]);
+        assert!(options(&["--fast"]).fast && options(&["--missed"]).missed);
+    }
+
+    #[test]
+    fn a_pattern_has_no_signs_of_its_own() {
+        let name = "runtime/src/quant.rs:41:9: replace + with - in <impl A for B>::f";
+        assert_eq!(pattern_of(name), "^runtime.src.quant.rs.41.9..replace...with...in..impl.A.for.B...f$");
     }
 }

@@ -42,6 +42,14 @@ impl SplitRule {
         Self::OF_WORDS.iter().copied().chain([Self::Text]).find(|rule| rule.name() == name)
     }
 
+    /// Returns whether the dev words are others than the test words, so that training may choose on them.
+    pub fn has_dev_words(self) -> bool {
+        match self {
+            Self::Lecture => true,
+            Self::Makemore | Self::Text => false,
+        }
+    }
+
     /// Splits a list of at least [`super::MIN_WORDS`] words, or a text.
     pub(super) fn split(self, words: &[String]) -> Split {
         match self {

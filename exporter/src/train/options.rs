@@ -64,7 +64,7 @@ impl Options {
     /// Fails if a setting is outside its limits or does not fit the words; `steps` is the number of steps.
     pub(super) fn check(&self, words: &Words, steps: usize) -> Result<(), TrainError> {
         self.check_settings()?;
-        if self.recipe.fit_temperature && words.rule() != SplitRule::Lecture {
+        if self.recipe.fit_temperature && !words.rule().has_dev_words() {
             let message = "the temperature is fitted to the dev words, which are the test words of this split: set \
                            fit_temperature to false";
             return Err(TrainError::Option(message.to_owned()));

@@ -98,3 +98,33 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_core_is_found_by_its_name_and_its_target() {
+        let cores = [
+            (Core::M0, "m0", "thumbv6m-none-eabi", None),
+            (Core::M0Plus, "m0+", "thumbv6m-none-eabi", Some("cortex-m0plus")),
+            (Core::M3, "m3", "thumbv7m-none-eabi", None),
+            (Core::M4, "m4", "thumbv7em-none-eabihf", None),
+            (Core::M7, "m7", "thumbv7em-none-eabihf", Some("cortex-m7")),
+            (Core::M33, "m33", "thumbv8m.main-none-eabihf", None),
+            (Core::M55, "m55", "thumbv8m.main-none-eabihf", Some("cortex-m55")),
+            (Core::M85, "m85", "thumbv8m.main-none-eabihf", Some("cortex-m85")),
+            (Core::Rv32imc, "rv32imc", "riscv32imc-unknown-none-elf", None),
+            (Core::Hazard3, "hazard3", "riscv32imac-unknown-none-elf", None),
+        ];
+        assert_eq!(cores.map(|(core, ..)| core), Core::ALL);
+        for (core, name, target, cpu) in cores {
+            assert_eq!(core.name(), name);
+            assert_eq!(Core::from_name(name), Some(core));
+            assert_eq!(Core::of_target(target, cpu), Some(core));
+            assert_eq!(core.has_fpu(), target.ends_with("eabihf"), "{name}");
+        }
+        assert_eq!(Core::from_name("m1"), None);
+        assert_eq!(Core::of_target("x86_64-unknown-linux-gnu", None), None);
+    }
+}

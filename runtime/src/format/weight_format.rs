@@ -54,3 +54,17 @@ impl WeightFormat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_halves_need_a_feature_of_their_own() {
+        for &format in WeightFormat::ALL {
+            let feature = (format == WeightFormat::Halves).then_some("tables");
+            assert_eq!(format.feature(), feature, "{}", format.name());
+        }
+        assert!(include_str!("../../Cargo.toml").contains("\ntables = "));
+    }
+}

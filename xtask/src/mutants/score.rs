@@ -67,6 +67,15 @@ impl Score {
         self.outcomes.retain(|name, _| self.all.contains(name));
     }
 
+    /// Returns the names of the mutants that no test noticed.
+    pub fn missed(&self) -> impl Iterator<Item = &str> {
+        self.with_outcome("MissedMutant")
+    }
+
+    fn with_outcome(&self, outcome: &str) -> impl Iterator<Item = &str> {
+        self.outcomes.iter().filter(move |(_, of)| *of == outcome).map(|(name, _)| name.as_str())
+    }
+
     fn rows(&self) -> BTreeMap<&str, Row> {
         let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
         for name in &self.all {
@@ -98,8 +107,7 @@ impl Score {
             writeln!(text, "| `{area}` | {counts} | {percent} |").expect("text");
         }
         let mut named = |title: &str, outcome: &str| {
-            let names = self.outcomes.iter().filter(|(_, of)| *of == outcome).map(|(name, _)| format!("- `{name}`\n"));
-            let names: String = names.collect();
+            let names: String = self.with_outcome(outcome).map(|name| format!("- `{name}`\n")).collect();
             if !names.is_empty() {
                 write!(text, "\n{title}:\n\n{names}").expect("text");
             }
@@ -182,6 +190,7 @@ mod tests {
         assert!(score.text().contains("| `kernels/x86` | 1 | 1 | 0 | 0 | 0 | 1 | not known |"), "{}", score.text());
         assert!(score.text().contains("| `format` | 1 | 0 | 0 | 0 | 0 | 0 | not known |"), "{}", score.text());
         assert!(score.text().contains(&format!("Missed:\n\n- `{a}`\n")));
+        assert!(score.missed().eq([a]));
         score.add(&report(&[(a, "CaughtMutant")])).unwrap();
         score.keep(&all);
         assert!(score.passes());

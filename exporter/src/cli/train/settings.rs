@@ -105,8 +105,8 @@ impl Settings {
             Some(FormArg::Windows) => Form::Windows,
             Some(FormArg::Words) => Form::Words,
         };
-        if rule != SplitRule::Lecture {
-            // The dev words are the test words: weights chosen on them would have a test loss that is too low.
+        if !rule.has_dev_words() {
+            // Weights chosen on the test words would have a test loss that is too low.
             recipe.keep = Keep::Last;
             recipe.fit_temperature = false;
         }

@@ -343,4 +343,15 @@ mod float {
         }
         assert!(worst > 0.4, "the bound is slack: {worst} of it");
     }
+
+    #[test]
+    fn scores_are_rounded_to_the_nearest_micronat() {
+        for (vocab_size, expected) in [(3, 1_098_612), (4, 1_386_294), (5, 1_609_438)] {
+            let blob = constant(&vec![0.0; vocab_size]);
+            let model = Model::new(blob.as_bytes()).unwrap();
+            let mut state = HeapState::new(&model);
+            let stream = Stream::new(&model, &mut state).unwrap();
+            assert_eq!(stream.nll_micronats(1), expected, "the logarithm of {vocab_size}");
+        }
+    }
 }
